@@ -1,0 +1,77 @@
+"""The base of every error that Postern raises on purpose.
+
+An error says what happened (`detail`) and what to do (`remedy`). It never carries customer text: these
+strings reach logs, terminals and HTTP bodies. Subclasses set the class attributes; RFC 9457 gives the HTTP form.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit statuses of both command lines (part of the contract)."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    CHECK_FAILED = 3
+    NOT_REACHABLE = 4
+    REFUSED = 5
+
+
+class PosternError(Exception):
+    """Something failed that a person can do something about."""
+
+    code: str = "internal_error"
+    title: str = "Something went wrong"
+    remedy: str = "Look at the node's log for the time of the error."
+    status: int = 500
+    exit_code: ExitCode = ExitCode.FAILED
+
+    def __init__(self, detail: str = "", *, remedy: str | None = None) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        if remedy is not None:
+            self.remedy = remedy
+
+    def problem(self) -> dict[str, object]:
+        """The error as an RFC 9457 problem document."""
+        return {
+            "type": "about:blank",
+            "status": self.status,
+            "code": self.code,
+            "title": self.title,
+            "detail": self.detail,
+            "remedy": self.remedy,
+        }
+
+
+class ConfigError(PosternError):
+    """A configuration file or argument cannot be used as it is."""
+
+    code = "bad_configuration"
+    title = "The configuration cannot be used"
+    remedy = "Correct the named setting and start again."
+    status = 500
+    exit_code = ExitCode.USAGE
+
+
+class NotReachable(PosternError):
+    """The other side does not answer."""
+
+    code = "not_reachable"
+    title = "Not reachable"
+    remedy = "Check that it is running and that the address is right."
+    status = 503
+    exit_code = ExitCode.NOT_REACHABLE
+
+
+class RefusedByPolicy(PosternError):
+    """The site's policy does not permit this."""
+
+    code = "refused_by_policy"
+    title = "Refused by the site's policy"
+    remedy = "Ask whoever owns the site's policy."
+    status = 403
+    exit_code = ExitCode.REFUSED
