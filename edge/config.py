@@ -1,0 +1,222 @@
+"""What a site can set: `site.toml` as frozen models, and where a site keeps its files.
+
+Every setting has a default that suits a small site; names carry their units. Unknown keys are errors, because a
+misspelled setting that is silently ignored is how a site ends up less private than it thinks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.errors import ConfigError
+
+# sockaddr_un holds 108 bytes with the closing zero on Linux; longer paths cannot be bound.
+UNIX_PATH_BYTES_MAX = 107
+LONGEST_SOCKET_NAME = "courier.sock"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SiteSection(_Section):
+    """Who this is."""
+
+    name: str = Field(min_length=1, max_length=120)
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    locale: str = "en"
+    suggestions: tuple[str, ...] = ()
+
+
+class HttpSection(_Section):
+    """The node's own HTTP server."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+    @property
+    def loopback(self) -> bool:
+        """True when only this machine can connect."""
+        return is_loopback(self.host)
+
+
+class AnswerSection(_Section):
+    """How answers are made."""
+
+    mode: Literal["extractive", "generative"] = "extractive"
+    # A person waits: past this the extractive answer is shown instead.
+    generate_deadline_s: float = Field(default=20.0, gt=0, le=120)
+    max_new_tokens: int = Field(default=160, ge=16, le=1024)
+    # Below this strength a passage is no evidence and the answer is "not in our documents" (docs/operations.md).
+    evidence_min: float = Field(default=0.42, ge=0.0, le=1.0)
+
+
+class ModelsSection(_Section):
+    """Which models serve, and on what."""
+
+    encoder: str = "all-minilm-l6-v2"
+    runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    llm: str = "smollm2-135m-instruct"
+    # 0 lets the node choose from the number of cores.
+    encoder_threads: int = Field(default=0, ge=0, le=64)
+
+
+class LimitsSection(_Section):
+    """What bounds a customer and the node. At each limit there is a decided answer (docs/api.md)."""
+
+    text_chars_max: int = Field(default=4000, ge=1, le=4000)
+    turns_waiting_max: int = Field(default=256, ge=1, le=4096)
+    sessions_max: int = Field(default=2000, ge=1, le=100_000)
+    session_s: int = Field(default=1800, ge=60, le=86_400)
+    # A kiosk wipes after this silence: a warning first, then the wipe.
+    idle_warn_s: int = Field(default=45, ge=5, le=600)
+    idle_wipe_s: int = Field(default=75, ge=25, le=1200)
+
+
+class TelemetrySection(_Section):
+    """What goes up without being asked: counts per bucket, small cells suppressed."""
+
+    bucket_s: Literal[10, 60, 3600] = 3600
+
+
+class MqttSection(_Section):
+    """The broker that kiosks report their presence to."""
+
+    broker: Literal["embedded", "external", "off"] = "embedded"
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class DiscoverySection(_Section):
+    """Announcing the node on the LAN (zeroconf); a hint only, never trust."""
+
+    enabled: bool = True
+
+
+class Config(_Section):
+    """All of `site.toml`."""
+
+    site: SiteSection
+    http: HttpSection = HttpSection()
+    answer: AnswerSection = AnswerSection()
+    models: ModelsSection = ModelsSection()
+    limits: LimitsSection = LimitsSection()
+    telemetry: TelemetrySection = TelemetrySection()
+    mqtt: MqttSection = MqttSection()
+    discovery: DiscoverySection = DiscoverySection()
+
+    @model_validator(mode="after")
+    def _short_buckets_stay_here(self) -> Config:
+        """Counts of a minute say more about one person than counts of an hour: loopback demos and tests only."""
+        if self.telemetry.bucket_s < 3600 and not self.http.loopback:
+            raise ValueError("telemetry.bucket_s below 3600 is only for a node that serves loopback")
+        if self.limits.idle_wipe_s < self.limits.idle_warn_s + 20:
+            raise ValueError("limits.idle_wipe_s must leave 20 s after idle_warn_s (WCAG 2.2.1)")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost and loopback addresses."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class SitePaths:
+    """Where a site keeps its files. Nothing else composes these paths."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "site.toml"
+
+    @property
+    def documents(self) -> Path:
+        return self.root / "documents"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store" / "site.db"
+
+    @property
+    def subject_keys(self) -> Path:
+        return self.root / "store" / "keys.db"
+
+    @property
+    def store_lock(self) -> Path:
+        return self.root / "store" / "lock"
+
+    @property
+    def courier(self) -> Path:
+        return self.root / "courier"
+
+    @cached_property
+    def run(self) -> Path:
+        """Folder of the Unix sockets; a short one under the temporary folder when the site's path is too long."""
+        inside = self.root / "run"
+        if len(os.fsencode(inside / LONGEST_SOCKET_NAME)) <= UNIX_PATH_BYTES_MAX:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"postern-{os.getuid()}-{digest}"
+
+    @property
+    def admin_socket(self) -> Path:
+        return self.run / "node.sock"
+
+    @property
+    def worker_socket(self) -> Path:
+        return self.run / "worker.sock"
+
+    @property
+    def courier_socket(self) -> Path:
+        return self.run / "courier.sock"
+
+
+def site_paths(site: Path) -> SitePaths:
+    """Paths of the site in folder `site`, made absolute."""
+    return SitePaths(site.resolve())
+
+
+def load_config(paths: SitePaths) -> Config:
+    """Read `site.toml`. Raises ConfigError with the setting's name and what is wrong with it."""
+    try:
+        text = paths.config.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"There is no site at {paths.root}.", remedy=f"Make one: postern init --site {paths.root}"
+        ) from None
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{paths.config} is not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{paths.config}: {_describe(error)}") from None
+
+
+def _describe(error: ValidationError) -> str:
+    """The findings of pydantic, one a line, without the values that were given."""
+    return "; ".join(f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}" for item in error.errors())

@@ -1,0 +1,1 @@
+"""The site's encrypted store: one writer, group commit, migrations, outbox rows, subjects' data keys."""

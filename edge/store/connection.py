@@ -1,0 +1,101 @@
+"""Opening an encrypted SQLite file, and refusing one that would not be safe."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import sqlcipher3
+from sqlite_utils import Database
+
+from core.errors import PosternError
+from core.files import private_folder, write_atomic
+
+KEY_BYTES = 32
+# SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode when a writer resets the log under a reader
+# (sqlite.org/wal.html, "the WAL-reset bug"); 3.51.3 mends it.
+SAFE_SQLITE = (3, 51, 3)
+# Page cache of a connection, KiB: the working set is small, the memory budget of the node is 700 MB.
+CACHE_KIB = 8 * 1024
+BUSY_TIMEOUT_MS = 5_000
+
+
+class StoreUnusable(PosternError):
+    """The store cannot be opened."""
+
+    code = "store_unusable"
+    title = "The site's store cannot be opened"
+    remedy = "Run `postern doctor` for this site."
+    status = 503
+
+
+class StoreInUse(StoreUnusable):
+    """Another process holds the store."""
+
+    code = "store_in_use"
+    title = "Another process is using this site's store"
+    remedy = "Stop the other process, or let the running node do the work."
+
+
+def refuse_unsafe_sqlite(version: tuple[int, ...] = sqlcipher3.sqlite_version_info) -> None:
+    """Raise StoreUnusable for a SQLite with the WAL-reset bug."""
+    if version < SAFE_SQLITE:
+        found = ".".join(map(str, version))
+        raise StoreUnusable(
+            f"SQLite {found} can corrupt a database in WAL mode.",
+            remedy=f"Install sqlcipher3 with SQLite {'.'.join(map(str, SAFE_SQLITE))} or newer.",
+        )
+
+
+def load_or_create_key(path: Path) -> bytes:
+    """The 256-bit key in `path`, made on first use. Raises StoreUnusable if the file is damaged."""
+    if not path.exists():
+        private_folder(path.parent)
+        write_atomic(path, os.urandom(KEY_BYTES))
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise StoreUnusable(f"The key file {path} is damaged.", remedy="Restore the file from your backup of the keys.")
+    return key
+
+
+def connect(path: Path, key: bytes) -> Database:
+    """Open (or create) an encrypted database in WAL mode with full durability, in manual transaction mode.
+
+    The raw key skips SQLCipher's PBKDF2, which costs a second a connection and adds nothing to 256 random bits.
+    Raises StoreUnusable when the key does not fit.
+    """
+    refuse_unsafe_sqlite()
+    private_folder(path.parent)
+    connection = sqlcipher3.connect(str(path), isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA key=\"x'{key.hex()}'\"")
+    try:
+        connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    except sqlcipher3.DatabaseError:
+        connection.close()
+        raise StoreUnusable(
+            f"{path} cannot be read with this site's key.", remedy="Restore the key that belongs to this store."
+        ) from None
+    for pragma in (
+        "synchronous=FULL",  # NORMAL may lose a commit on power loss in WAL mode
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "temp_store=MEMORY",  # no customer data in temporary files
+        f"cache_size=-{CACHE_KIB}",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    path.chmod(0o600)
+    return Database(connection)
+
+
+def lock(path: Path) -> int:
+    """Take the site's lock and return its descriptor (closing it releases). Raises StoreInUse."""
+    private_folder(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StoreInUse(f"The store beside {path} is in use.") from None
+    return descriptor

@@ -1,0 +1,218 @@
+"""The store: one writer thread that commits in groups, and a reader beside it.
+
+Callers pass a function of the database and await its result. The writer takes whatever waits (never a timer),
+runs each function in a savepoint of one transaction, commits once and then resolves all: a result means durable.
+Floor: one fsync a group. Bounded: past WRITES_WAITING_MAX a write is refused at once (StoreBusy).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlite_utils import Database
+
+from core.errors import PosternError
+from edge.config import SitePaths
+from edge.store import migrations
+from edge.store.connection import connect, load_or_create_key, lock
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WRITES_WAITING_MAX = 2048  # at ~40,000 rows/s in groups this is 50 ms of work
+GROUP_MAX = 64  # past this a group gains little: the fsync is spread thin already
+CLOSE_TIMEOUT_S = 5.0
+
+
+class StoreBusy(PosternError):
+    """More writes wait than the store takes on."""
+
+    code = "store_busy"
+    title = "The store is busy"
+    remedy = "Try again in a moment."
+    status = 503
+
+
+class StoreClosed(PosternError):
+    """The store is closing; nothing more is written."""
+
+    code = "store_closed"
+    title = "The node is stopping"
+    remedy = "Try again when the node is back."
+    status = 503
+
+
+@dataclass(frozen=True)
+class _Write:
+    run: Callable[[Database], Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+class GroupWriter:
+    """One thread that owns the writing connection of one database file."""
+
+    def __init__(self, db: Database, name: str) -> None:
+        self._db = db
+        self._waiting: queue.Queue[_Write | None] = queue.Queue(WRITES_WAITING_MAX)
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    async def write(self, run: Callable[[Database], T]) -> T:
+        """Run in the writer thread, inside a transaction; returns once the result is durable."""
+        if self._closed:
+            raise StoreClosed
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        try:
+            self._waiting.put_nowait(_Write(run, future, loop))
+        except queue.Full:
+            raise StoreBusy from None
+        return await future
+
+    def close(self) -> None:
+        """Commit what waits, then end the thread and the connection."""
+        self._closed = True
+        self._waiting.put(None)
+        self._thread.join(CLOSE_TIMEOUT_S)
+        self._db.conn.close()
+
+    def _serve(self) -> None:
+        last = False
+        while not last:
+            group, last = self._next_group()
+            if group:
+                self._commit(group)
+
+    def _next_group(self) -> tuple[list[_Write], bool]:
+        """What waits now, at least one; True once the end was asked for."""
+        group: list[_Write] = []
+        item = self._waiting.get()
+        while item is not None:
+            group.append(item)
+            if len(group) == GROUP_MAX:
+                return group, False
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _commit(self, group: list[_Write]) -> None:
+        execute = self._db.conn.execute
+        outcomes: list[tuple[_Write, Any, BaseException | None]] = []
+        try:
+            execute("BEGIN IMMEDIATE")
+            for write in group:
+                outcomes.append((write, *self._run_one(write)))
+            execute("COMMIT")
+        except BaseException as error:  # the commit itself failed (disk full, I/O): nobody is told "durable"
+            if self._db.conn.in_transaction:
+                execute("ROLLBACK")
+            log.error("commit failed", extra={"error": type(error).__name__, "writes": len(group)})
+            outcomes = [(write, None, error) for write in group]
+        _resolve(outcomes)
+
+    def _run_one(self, write: _Write) -> tuple[Any, BaseException | None]:
+        execute = self._db.conn.execute
+        execute("SAVEPOINT one")
+        try:
+            result = write.run(self._db)
+        except Exception as error:
+            execute("ROLLBACK TO one")
+            execute("RELEASE one")
+            return None, error
+        execute("RELEASE one")
+        return result, None
+
+
+def _resolve(outcomes: list[tuple[_Write, Any, BaseException | None]]) -> None:
+    """Hand results to their event loops: one wake-up a loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Write, Any, BaseException | None]]] = {}
+    for outcome in outcomes:
+        by_loop.setdefault(outcome[0].loop, []).append(outcome)
+    for loop, items in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, items)
+        except RuntimeError:  # the loop is gone; the rows are durable all the same
+            log.debug("writes settled after their loop closed", extra={"writes": len(items)})
+
+
+def _settle(items: list[tuple[_Write, Any, BaseException | None]]) -> None:
+    for write, result, error in items:
+        if write.future.done():
+            continue
+        if error is None:
+            write.future.set_result(result)
+        else:
+            write.future.set_exception(error)
+
+
+class Store:
+    """The site's database and its subjects' keys, both encrypted. Opened by one process at a time."""
+
+    def __init__(self, paths: SitePaths, site_key: bytes, keys_key: bytes, lock_descriptor: int) -> None:
+        self._lock = lock_descriptor
+        writing = connect(paths.store, site_key)
+        migrations.site.apply(writing)
+        keys = connect(paths.subject_keys, keys_key)
+        migrations.keys.apply(keys)
+        self._site = GroupWriter(writing, "store-writer")
+        self._keys = GroupWriter(keys, "keys-writer")
+        self._reading = connect(paths.store, site_key)
+        self._reading.execute("PRAGMA query_only=ON")
+        self._reading_keys = connect(paths.subject_keys, keys_key)
+        self._readers = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+
+    @classmethod
+    def open(cls, paths: SitePaths) -> Store:
+        """Take the lock, open both files, migrate. Raises StoreInUse, StoreUnusable."""
+        descriptor = lock(paths.store_lock)
+        try:
+            site_key = load_or_create_key(paths.keys / "store.key")
+            keys_key = load_or_create_key(paths.keys / "subject-keys.key")
+            return cls(paths, site_key, keys_key, descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    async def write(self, run: Callable[[Database], T]) -> T:
+        """Run `run` in the writer thread inside a transaction; its result comes back once it is durable.
+
+        An exception of `run` undoes only its own changes and is raised here. Raises StoreBusy, StoreClosed.
+        """
+        return await self._site.write(run)
+
+    async def write_keys(self, run: Callable[[Database], T]) -> T:
+        """As `write`, on the file of the subjects' keys. Commit a key before the first row that it seals."""
+        return await self._keys.write(run)
+
+    async def read(self, run: Callable[[Database], T]) -> T:
+        """Run `run` on the reading connection, in its thread; it sees what is committed."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run, self._reading)
+
+    async def read_keys(self, run: Callable[[Database], T]) -> T:
+        """As `read`, on the file of the subjects' keys."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run, self._reading_keys)
+
+    async def close(self) -> None:
+        """Commit what waits and let go of the files."""
+        await asyncio.get_running_loop().run_in_executor(None, self._close)
+
+    def _close(self) -> None:
+        self._site.close()
+        self._keys.close()
+        self._readers.shutdown(wait=True)
+        self._reading.conn.close()
+        self._reading_keys.conn.close()
+        os.close(self._lock)

@@ -1,0 +1,54 @@
+"""Subjects' data keys: made with the subject, used to seal what is theirs, shredded to forget it.
+
+AES-256-GCM; the additional data binds a sealed value to its subject, table, row and column, so that no value
+can be moved to another person's row unseen.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlite_utils import Database
+
+NONCE_BYTES = 12
+KEY_BITS = 256
+
+
+class SubjectKey:
+    """One subject's key, held in memory while the subject is here."""
+
+    def __init__(self, subject: str, key: bytes) -> None:
+        self.subject = subject
+        self._cipher = AESGCM(key)
+
+    def seal(self, table: str, row: str, column: str, plain: bytes) -> bytes:
+        """Encrypt for one column of one row: nonce, then ciphertext with tag."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain, self._context(table, row, column))
+
+    def open(self, table: str, row: str, column: str, sealed: bytes) -> bytes:
+        """Decrypt. Raises cryptography.exceptions.InvalidTag for another row's or an altered value."""
+        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._context(table, row, column))
+
+    def _context(self, table: str, row: str, column: str) -> bytes:
+        return "|".join((self.subject, table, row, column)).encode()
+
+
+def create_key(keys: Database, subject: str) -> SubjectKey:
+    """Make and store a key; inside `Store.write_keys`, before the first row of the subject."""
+    key = AESGCM.generate_key(bit_length=KEY_BITS)
+    keys.execute("INSERT INTO subject_keys VALUES (?, ?, ?)", [subject, key, time.time_ns() // 1_000_000])
+    return SubjectKey(subject, key)
+
+
+def load_key(keys: Database, subject: str) -> SubjectKey | None:
+    """The subject's key, or None when it was shredded."""
+    row = keys.execute("SELECT key FROM subject_keys WHERE subject = ?", [subject]).fetchone()
+    return SubjectKey(subject, bytes(row[0])) if row else None
+
+
+def shred_key(keys: Database, subject: str) -> None:
+    """Forget everything of the subject by forgetting the key (secure_delete overwrites the page)."""
+    keys.execute("DELETE FROM subject_keys WHERE subject = ?", [subject])
