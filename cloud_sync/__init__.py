@@ -1,0 +1,1 @@
+"""All that runs in the cloud: the control plane of a fleet of nodes."""

@@ -1,0 +1,1 @@
+"""Nodes, desired state, alerts: pure rules and thin services."""

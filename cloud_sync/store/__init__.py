@@ -1,0 +1,1 @@
+"""The control plane's tables: SQLAlchemy Core on SQLite or PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The one way out: guard, envelope, courier and its ledger."""

@@ -1,0 +1,1 @@
+"""Where a model runs: placement, batching, the worker process and its client."""

@@ -1,0 +1,1 @@
+"""Pseudonyms, policy, consent, keys, erasure, retention, export."""

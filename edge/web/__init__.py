@@ -1,0 +1,1 @@
+"""HTTP of the node: parse, call, serialise; kiosk and console pages."""
