@@ -1,0 +1,52 @@
+"""Who is who between node and control plane: one-time codes, keys, certificates. No TLS set-up, no files."""
+
+from __future__ import annotations
+
+from core.identity.certificates import (
+    CONTROL_PLANE_TARGET_NAME,
+    ENROLMENT_TARGET_NAME,
+    NODE_URI_PREFIX,
+    Authority,
+    Credential,
+    authority_from,
+    certificate_fingerprint,
+    check_node_id,
+    create_ca,
+    create_enrolment_certificate,
+    create_server_certificate,
+    issue_node_certificate,
+    node_id_from_certificate,
+    read_certificate,
+)
+from core.identity.codes import EnrolmentCode, new_code, new_secret, parse_code
+from core.identity.errors import InvalidCertificate, InvalidCode, InvalidNodeId, InvalidSigningRequest
+from core.identity.keys import create_signing_request, key_from_pem, key_to_pem, new_key
+
+__all__ = [
+    "CONTROL_PLANE_TARGET_NAME",
+    "ENROLMENT_TARGET_NAME",
+    "NODE_URI_PREFIX",
+    "Authority",
+    "Credential",
+    "EnrolmentCode",
+    "InvalidCertificate",
+    "InvalidCode",
+    "InvalidNodeId",
+    "InvalidSigningRequest",
+    "authority_from",
+    "certificate_fingerprint",
+    "check_node_id",
+    "create_ca",
+    "create_enrolment_certificate",
+    "create_server_certificate",
+    "create_signing_request",
+    "issue_node_certificate",
+    "key_from_pem",
+    "key_to_pem",
+    "new_code",
+    "new_key",
+    "new_secret",
+    "node_id_from_certificate",
+    "parse_code",
+    "read_certificate",
+]
