@@ -1,7 +1,7 @@
 """Runs every bench beside this file, one process each, keeps their documents, and prints one table of them.
 
-`python -m tests.bench [NAME…]`. A bench is a module here that can be run (`if __name__ == "__main__"`); the shared ones
-cannot, and are left out. It judges nothing: each bench says in `judged` what it found.
+`python -m tests.bench [NAME…]`. A bench is a module here that can be run (it has `__name__ == "__main__"`); the
+shared ones are left out. It judges nothing: each bench says in `judged` what it found.
 """
 
 from __future__ import annotations
