@@ -1,0 +1,165 @@
+"""The control plane's settings: `cloud.toml` and the folder around it. Reads files; opens nothing else."""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from core.errors import ConfigError
+
+CONFIG_NAME = "cloud.toml"
+
+# The port of the console is part of the contract; the two beside it follow it.
+CONSOLE_PORT = 8090
+SYNC_PORT = 8091
+ENROLMENT_PORT = 8092
+_ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104  (compared with, not bound)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ConsoleSettings(_Settings):
+    """Where the web console listens. Off loopback it speaks TLS or does not start."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=CONSOLE_PORT, ge=0, le=65535)
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether the console speaks TLS."""
+        return self.certificate_file is not None
+
+    @model_validator(mode="after")
+    def _tls_off_loopback(self) -> ConsoleSettings:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together: give both or neither")
+        if not self.secure and not _is_loopback(self.host):
+            raise ValueError("off loopback the console needs TLS: set certificate_file and key_file")
+        return self
+
+
+class RpcSettings(_Settings):
+    """Where one gRPC port listens, and the name under which nodes reach it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535)
+    advertised_host: str = ""
+
+    @property
+    def public_host(self) -> str:
+        """The host that nodes are told."""
+        return self.advertised_host or self.host
+
+    @model_validator(mode="after")
+    def _nodes_need_a_name(self) -> RpcSettings:
+        if self.public_host in _ANY_HOSTS:
+            raise ValueError("listening on every address, set advertised_host to the name that nodes use")
+        return self
+
+
+class SyncSettings(RpcSettings):
+    """The port of the nodes' long streams (mTLS)."""
+
+    port: int = Field(default=SYNC_PORT, ge=0, le=65535)
+
+
+class EnrolmentSettings(RpcSettings):
+    """The port where one-time codes are spent."""
+
+    port: int = Field(default=ENROLMENT_PORT, ge=0, le=65535)
+
+
+class IdentitySettings(_Settings):
+    """How long what the control plane signs is valid."""
+
+    # A year: nodes may be offline for months, and a renewal by hand once a year is bearable.
+    node_certificate_days: int = Field(default=365, ge=1, le=3650)
+    # A day: long enough to drive to the site, short enough that a forgotten note is worthless.
+    enrolment_code_hours: int = Field(default=24, ge=1, le=720)
+
+
+class DatabaseSettings(_Settings):
+    """Empty: an encrypted SQLite file in the folder. Else a PostgreSQL address."""
+
+    url: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _known_database(self) -> DatabaseSettings:
+        url = self.url.get_secret_value()
+        if url and not url.startswith(("postgresql://", "postgresql+asyncpg://")):
+            raise ValueError("url is empty (SQLite in the folder) or begins with postgresql://")
+        return self
+
+
+class CloudSettings(_Settings):
+    """All of `cloud.toml`."""
+
+    organisation: str = Field(default="Postern", min_length=1, max_length=60)
+    console: ConsoleSettings = ConsoleSettings()
+    sync: SyncSettings = SyncSettings()
+    enrolment: EnrolmentSettings = EnrolmentSettings()
+    identity: IdentitySettings = IdentitySettings()
+    database: DatabaseSettings = DatabaseSettings()
+
+
+@dataclass(frozen=True)
+class CloudPaths:
+    """What lies where in the control plane's folder."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / CONFIG_NAME
+
+    @property
+    def keys(self) -> Path:
+        """Private keys; readable by the owner only."""
+        return self.root / "keys"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "store" / "cloud.db"
+
+    @property
+    def claim_code(self) -> Path:
+        """The first admin's claim code, as long as nobody has claimed."""
+        return self.root / "claim-code"
+
+
+def load_settings(paths: CloudPaths) -> CloudSettings:
+    """Read `cloud.toml`. Raises ConfigError naming the setting, never its value."""
+    try:
+        document = tomllib.loads(paths.config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        remedy = f"Run `postern-cloud init --dir {paths.root}` first."
+        raise ConfigError(f"There is no {paths.config}.", remedy=remedy) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{paths.config} cannot be read: {error}.") from error
+    try:
+        return CloudSettings.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(f"{paths.config}: {_first_fault(error)}.") from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    return f"{where or 'the file'}: {fault['msg'].removeprefix('Value error, ')}"

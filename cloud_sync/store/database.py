@@ -1,0 +1,193 @@
+"""One way to the database for both engines: a function of a synchronous connection, run in one transaction.
+
+SQLite is SQLCipher's (encrypted, and without the WAL-reset bug of the system's SQLite; see ADR 0004) on one thread
+of its own. PostgreSQL is asyncpg under SQLAlchemy's async engine. Queries live in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import sqlalchemy as sa
+import sqlcipher3.dbapi2
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from cloud_sync.config import CloudPaths, CloudSettings
+from core.errors import ExitCode, PosternError
+from core.files import private_folder, write_atomic
+
+T = TypeVar("T")
+Work = Callable[[sa.Connection], T]
+
+# Callers that may wait for the one SQLite thread, or for a PostgreSQL connection. A reconnect storm of a thousand
+# nodes fits; beyond it a caller is told to come back, because waiting longer helps nobody.
+WAITING_MAX = 2048
+# Another process (the command line) may hold the write lock for a moment; milliseconds.
+BUSY_TIMEOUT_MS = 5_000
+# PostgreSQL connections kept, and added under load.
+POOL_CONNECTIONS = 5
+POOL_OVERFLOW_CONNECTIONS = 10
+STORE_KEY_BYTES = 32
+# SQLite versions in which a WAL reset can corrupt the file.
+WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
+
+
+class StoreUnavailable(PosternError):
+    """The database cannot be opened or reached."""
+
+    code = "store_unavailable"
+    title = "The control plane's database cannot be used"
+    remedy = "Check the database address, that it runs, and that the folder's keys belong to its store."
+    status = 503
+    exit_code = ExitCode.NOT_REACHABLE
+
+
+class StoreBusy(PosternError):
+    """Too many callers wait for the database."""
+
+    code = "store_busy"
+    title = "The control plane is busy"
+    remedy = "Try again in a few seconds."
+    status = 503
+
+
+class Database(Protocol):
+    """What the queries run on."""
+
+    async def run(self, work: Work[T]) -> T:
+        """`work(connection)` in one transaction; returns after the commit. Raises StoreBusy, StoreUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections and threads."""
+        ...
+
+
+class _Waiting:
+    """Counts callers so that their number has a limit."""
+
+    def __init__(self) -> None:
+        self.callers = 0
+
+    def __enter__(self) -> None:
+        if self.callers >= WAITING_MAX:
+            raise StoreBusy(f"{self.callers} callers wait for the database.")
+        self.callers += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.callers -= 1
+
+
+class SqliteDatabase:
+    """One connection on one thread: SQLite has one writer anyway, and order is then plain to see."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._engine = _sqlite_engine(path, key)
+        self._waiting = _Waiting()
+
+    async def run(self, work: Work[T]) -> T:
+        with self._waiting:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Work[T]) -> T:
+        with _said_plainly(), self._engine.begin() as connection:
+            return work(connection)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
+        self._thread.shutdown(wait=False)
+
+
+class PostgresDatabase:
+    """SQLAlchemy's async engine; `work` runs in its greenlet bridge."""
+
+    def __init__(self, url: str) -> None:
+        self._engine: AsyncEngine = create_async_engine(
+            sa.make_url(url).set(drivername="postgresql+asyncpg"),
+            pool_size=POOL_CONNECTIONS,
+            max_overflow=POOL_OVERFLOW_CONNECTIONS,
+            pool_pre_ping=True,
+        )
+        self._waiting = _Waiting()
+
+    async def run(self, work: Work[T]) -> T:
+        with self._waiting, _said_plainly():
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+class _said_plainly:
+    """Turns 'cannot connect' and 'cannot read' into StoreUnavailable; other faults are bugs and pass."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | OSError):
+            raise StoreUnavailable(_reason(error)) from error
+        if isinstance(error, sa.exc.DatabaseError) and "not a database" in str(error.orig):
+            raise StoreUnavailable("The store is not readable with the key in the folder.") from error
+
+
+def _reason(error: BaseException) -> str:
+    # `orig` has the engine's words and no parameters of the statement.
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return f"The database said: {cause}."
+
+
+def open_database(paths: CloudPaths, settings: CloudSettings) -> Database:
+    """The database that `cloud.toml` names. Raises StoreUnavailable when its key is missing or SQLite too old."""
+    url = settings.database.url.get_secret_value()
+    if url:
+        return PostgresDatabase(url)
+    try:
+        key = (paths.keys / "store.key").read_bytes()
+    except OSError as error:
+        remedy = f"Restore {paths.keys}/store.key from the backup; without it the store cannot be read."
+        raise StoreUnavailable("The store's key is missing.", remedy=remedy) from error
+    private_folder(paths.database.parent)
+    return SqliteDatabase(paths.database, key)
+
+
+def create_store_key(paths: CloudPaths) -> None:
+    """A new random key for the SQLite store."""
+    write_atomic(paths.keys / "store.key", secrets.token_bytes(STORE_KEY_BYTES))
+
+
+def _sqlite_engine(path: Path, key: bytes) -> sa.Engine:
+    if WAL_RESET_BUG[0] <= sqlcipher3.dbapi2.sqlite_version_info <= WAL_RESET_BUG[1]:
+        version = sqlcipher3.dbapi2.sqlite_version
+        raise StoreUnavailable(
+            f"SQLite {version} can corrupt its file.", remedy="Install sqlcipher3 0.6.4 or newer."
+        )
+
+    def connect() -> Any:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # isolation_level None: we say BEGIN ourselves, as SQLAlchemy's documentation advises for SQLite.
+        connection = sqlcipher3.dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # NORMAL may lose the last commits with the power
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    engine = sa.create_engine("sqlite://", creator=connect, module=sqlcipher3.dbapi2, poolclass=StaticPool)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: sa.Connection) -> None:
+    # IMMEDIATE: a transaction that reads first and writes later would fail when another process writes between.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,138 @@
+"""Queries on nodes: who they are, when they were last heard of, what they last said about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloud_sync.store.schema import nodes
+
+ACTIVE = "active"
+REVOKED = "revoked"
+DEFAULT_GROUP = "default"
+
+
+@dataclass(frozen=True)
+class NodeRow:
+    """One node as the database has it."""
+
+    id: str
+    site: str
+    name: str
+    group_name: str
+    status: str
+    certificate_fingerprint: bytes
+    certificate_expires: datetime
+    enrolled_at: datetime
+    revoked_at: datetime | None = None
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    stream_generation: int = 0
+    software_version: str = ""
+    queue_percent: int | None = None
+    outbox_rows: int | None = None
+    outbox_oldest_s: int | None = None
+    fallbacks: tuple[str, ...] = ()
+    models: tuple[dict[str, str], ...] = ()
+    documents: int | None = None
+    chunks: int | None = None
+    devices_online: int | None = None
+    observed_generation: int | None = None
+    applied_generation: int | None = None
+    rejected_field: str = ""
+    rejected_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a heartbeat says."""
+
+    node_id: str
+    last_seen: datetime
+    queue_percent: int
+    outbox_rows: int
+    outbox_oldest_s: int
+    fallbacks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a node reports about itself when it changes."""
+
+    observed_generation: int
+    applied_generation: int
+    rejected_field: str
+    rejected_reason: str
+    models: tuple[dict[str, str], ...]
+    documents: int
+    chunks: int
+    devices_online: int
+    software_version: str
+
+
+_COLUMNS = [nodes.c[field.name] for field in fields(NodeRow)]
+
+
+def add_node(connection: sa.Connection, node: NodeRow) -> None:
+    """A newly enrolled node."""
+    values = asdict(node)
+    connection.execute(nodes.insert().values(**values | {"fallbacks": [], "models": []}))
+
+
+def all_nodes(connection: sa.Connection) -> tuple[NodeRow, ...]:
+    """Every node, revoked ones too, by site and name."""
+    rows = connection.execute(sa.select(*_COLUMNS).order_by(nodes.c.site, nodes.c.name, nodes.c.id))
+    return tuple(_node(row._mapping) for row in rows)
+
+
+def get_node(connection: sa.Connection, node_id: str) -> NodeRow | None:
+    """One node, or None."""
+    row = connection.execute(sa.select(*_COLUMNS).where(nodes.c.id == node_id)).one_or_none()
+    return None if row is None else _node(row._mapping)
+
+
+def revoke_node(connection: sa.Connection, node_id: str, now: datetime) -> bool:
+    """Revoke an active node; whether there was one."""
+    change = nodes.update().where(nodes.c.id == node_id, nodes.c.status == ACTIVE)
+    return connection.execute(change.values(status=REVOKED, revoked_at=now)).rowcount == 1
+
+
+def count_stream(connection: sa.Connection, node_id: str, software_version: str, now: datetime) -> int:
+    """A new stream of a node: its generation. The row stays locked until the transaction ends."""
+    change = nodes.update().where(nodes.c.id == node_id)
+    change = change.values(
+        stream_generation=nodes.c.stream_generation + 1,
+        software_version=software_version,
+        first_seen=sa.func.coalesce(nodes.c.first_seen, sa.bindparam("now", now, nodes.c.first_seen.type)),
+        last_seen=now,
+    )
+    generation: int = connection.execute(change.returning(nodes.c.stream_generation)).scalar_one()
+    return generation
+
+
+def save_beats(connection: sa.Connection, beats: Iterable[Beat]) -> None:
+    """The newest heartbeat of each of some nodes."""
+    values = [_beat_parameters(beat) for beat in beats]
+    if values:
+        names = [field.name for field in fields(Beat) if field.name != "node_id"]
+        change = nodes.update().where(nodes.c.id == sa.bindparam("which"))
+        connection.execute(change.values({name: sa.bindparam(f"new_{name}") for name in names}), values)
+
+
+def save_report(connection: sa.Connection, node_id: str, report: Report, now: datetime) -> None:
+    """What a node said about itself."""
+    values = asdict(report) | {"models": list(report.models), "last_seen": now}
+    connection.execute(nodes.update().where(nodes.c.id == node_id).values(**values))
+
+
+def _beat_parameters(beat: Beat) -> dict[str, Any]:
+    values = {f"new_{name}": value for name, value in asdict(beat).items() if name != "node_id"}
+    return values | {"which": beat.node_id, "new_fallbacks": list(beat.fallbacks)}
+
+
+def _node(row: Any) -> NodeRow:
+    return NodeRow(**{**row, "fallbacks": tuple(row["fallbacks"]), "models": tuple(row["models"])})

@@ -1,0 +1,175 @@
+"""The control plane's tables. Queries are in the modules beside this one; changes go through `migrations/`.
+
+Nothing here holds text of a customer: nodes send counts, states and codes (see `records`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Timestamp(sa.TypeDecorator[datetime]):
+    """An instant, kept as whole microseconds since 1970 UTC: the same on SQLite and PostgreSQL."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+# SQLite numbers rows by itself only in a column of exactly INTEGER.
+RowId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+metadata = sa.MetaData()
+
+# State codes are text, so that an older release can read a newer one's rows.
+nodes = sa.Table(
+    "nodes",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("site", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("group_name", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),  # active | revoked
+    sa.Column("certificate_fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("certificate_expires", Timestamp, nullable=False),
+    sa.Column("enrolled_at", Timestamp, nullable=False),
+    sa.Column("revoked_at", Timestamp),
+    sa.Column("first_seen", Timestamp),
+    sa.Column("last_seen", Timestamp),
+    # Counts the node's streams; only the newest may write.
+    sa.Column("stream_generation", sa.BigInteger, nullable=False),
+    sa.Column("software_version", sa.Text, nullable=False),
+    # From heartbeats.
+    sa.Column("queue_percent", sa.Integer),
+    sa.Column("outbox_rows", sa.BigInteger),
+    sa.Column("outbox_oldest_s", sa.BigInteger),
+    sa.Column("fallbacks", sa.JSON, nullable=False),
+    # From reported state.
+    sa.Column("models", sa.JSON, nullable=False),
+    sa.Column("documents", sa.BigInteger),
+    sa.Column("chunks", sa.BigInteger),
+    sa.Column("devices_online", sa.BigInteger),
+    sa.Column("observed_generation", sa.BigInteger),
+    sa.Column("applied_generation", sa.BigInteger),
+    sa.Column("rejected_field", sa.Text, nullable=False),
+    sa.Column("rejected_reason", sa.Text, nullable=False),
+)
+
+# The watermark: the last sequence committed of each outbox. It never expires, so a row is never applied twice.
+node_streams = sa.Table(
+    "node_streams",
+    metadata,
+    sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id"), primary_key=True),
+    sa.Column("epoch", sa.LargeBinary, primary_key=True),
+    sa.Column("session_generation", sa.BigInteger, nullable=False),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+)
+
+# Every outbox row as received, known kind or not.
+records = sa.Table(
+    "records",
+    metadata,
+    sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id"), primary_key=True),
+    sa.Column("epoch", sa.LargeBinary, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True),
+    sa.Column("class", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("received_at", Timestamp, nullable=False),
+    sa.Column("understood", sa.Boolean, nullable=False),
+)
+
+# What rows of kind "telemetry.bucket" say. A value of NULL is a cell too small to show.
+telemetry = sa.Table(
+    "telemetry",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id"), nullable=False),
+    sa.Column("bucket_start", Timestamp, nullable=False),
+    sa.Column("bucket_seconds", sa.Integer, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("value", sa.BigInteger),
+    sa.Index("telemetry_by_time", "bucket_start", "node_id"),
+)
+
+enrolment_codes = sa.Table(
+    "enrolment_codes",
+    metadata,
+    sa.Column("secret_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("site", sa.Text, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("expires_at", Timestamp, nullable=False),
+    sa.Column("spent_at", Timestamp),
+    sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id")),
+)
+
+# Only ever added to: the newest row of a scope is what is wanted now, and the number is the generation.
+desired = sa.Table(
+    "desired",
+    metadata,
+    sa.Column("generation", RowId, primary_key=True),
+    sa.Column("scope", sa.Text, nullable=False),  # group:NAME | node:ID
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.Column("set_at", Timestamp, nullable=False),
+    sa.Column("set_by", sa.Text, nullable=False),
+    sa.Index("desired_by_scope", "scope", "generation"),
+    sqlite_autoincrement=True,
+)
+
+# One row a topic, counted up by whoever changes what connected nodes must learn; replicas and the CLI included.
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
+
+admins = sa.Table(
+    "admins",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+)
+
+# At most one row: the first admin's claim.
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="only_one_claim"), primary_key=True),
+    sa.Column("code_hash", sa.LargeBinary, nullable=False),
+    sa.Column("spent_at", Timestamp),
+)
+
+web_sessions = sa.Table(
+    "web_sessions",
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+    sa.Column("admin", sa.Text, sa.ForeignKey("admins.name"), nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("expires_at", Timestamp, nullable=False),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("at", Timestamp, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Index("audit_by_subject", "subject", "id"),
+    sqlite_autoincrement=True,
+)
