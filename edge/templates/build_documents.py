@@ -130,15 +130,31 @@ def render_pdf(blocks: list[Block], name: str) -> bytes:
     leaflet = platypus.SimpleDocTemplate(
         raw, pagesize=pagesizes.A4, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=MARGIN,
         title=_title(blocks), author=SITE_NAME, lang="en-GB", invariant=1,
-        allowSplitting=0,  # a paragraph stays on one page, so that no footer stands inside a sentence
     )  # fmt: skip
 
     def footer(canvas: Any, _: object) -> None:
         canvas.setFont("Helvetica", 8)
         canvas.drawString(MARGIN, FOOTER_HEIGHT, f"{SITE_NAME} · {name} · page {canvas.getPageNumber()}")
 
-    leaflet.build([_flow(block) for block in blocks], onFirstPage=footer, onLaterPages=footer)
+    leaflet.build(
+        [_together(section) for section in _sections(blocks)], onFirstPage=footer, onLaterPages=footer
+    )
     return raw.getvalue()
+
+
+def _sections(blocks: list[Block]) -> list[list[Block]]:
+    """The blocks in groups, each of which starts with a heading."""
+    sections: list[list[Block]] = []
+    for block in blocks:
+        if isinstance(block, Heading):
+            sections.append([])
+        sections[-1].append(block)
+    return sections
+
+
+def _together(section: list[Block]) -> Any:
+    # On one page, so that no footer stands inside a sentence when the text is taken out again.
+    return platypus.KeepTogether([_flow(block) for block in section])
 
 
 def _flow(block: Block) -> Any:
@@ -149,7 +165,7 @@ def _flow(block: Block) -> Any:
         size = TITLE_PT if block.level == 1 else SECTION_PT
         style = styles.ParagraphStyle(
             "heading", parent=body, fontName="Helvetica-Bold", fontSize=size, leading=size * 1.25,
-            spaceBefore=8, textColor=INK, keepWithNext=1,
+            spaceBefore=8, textColor=INK,
         )  # fmt: skip
         return platypus.Paragraph(escape(block.text), style)
     cell = styles.ParagraphStyle("cell", parent=body, spaceAfter=0)
