@@ -1,0 +1,101 @@
+"""What a kiosk runs beside its browser: says on MQTT that it is there, and leaves a last will for when it is not.
+
+`python -m edge.fabric.kiosk --site DIR --id lobby` finds the broker through the site's `run/mqtt.json`. It carries no
+question and no answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+
+from core.errors import PosternError
+from edge.config import site_paths
+from edge.fabric.address import KEEP_ALIVE_S, BrokerAddress, new_client, read_address
+from edge.fabric.presence import DEVICE_ID, topic_of
+
+# The goodbye is one small packet to a broker nearby.
+GOODBYE_S_MAX = 2.0
+ONLINE = b'{"state":"online"}'
+OFFLINE = b'{"state":"offline"}'
+
+
+class Kiosk:
+    """Presence of one device, from `start` to `stop`; paho reconnects and says so again by itself."""
+
+    def __init__(self, site: str, device_id: str, address: BrokerAddress) -> None:
+        self._topic = topic_of(site, device_id)
+        self._address = address
+        self._client = new_client(f"postern-kiosk-{device_id}", address)
+        self._client.will_set(self._topic, OFFLINE, qos=1, retain=True)
+        self._client.on_connect = self._on_connect
+        self._client.on_publish = self._on_publish
+        self.said_online = threading.Event()
+
+    def start(self) -> None:
+        """Connect in the background, and go on trying."""
+        self._client.connect_async(self._address.host, self._address.port, KEEP_ALIVE_S)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Say goodbye and disconnect."""
+        if self._client.is_connected():
+            self._client.publish(self._topic, OFFLINE, qos=1, retain=True).wait_for_publish(GOODBYE_S_MAX)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(
+        self, client: mqtt.Client, _data: Any, _flags: mqtt.ConnectFlags, reason: Any, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            sys.stderr.write(f"the broker refused this kiosk: {reason}\n")
+            return
+        client.publish(self._topic, ONLINE, qos=1, retain=True)
+
+    def _on_publish(
+        self, _client: mqtt.Client, _data: Any, _mid: int, _reason: Any, _properties: Any
+    ) -> None:
+        self.said_online.set()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until asked to stop; one JSON line on stdout when the broker has heard us."""
+    parser = argparse.ArgumentParser(prog="python -m edge.fabric.kiosk", description="Presence of one kiosk.")
+    parser.add_argument("--site", type=Path, required=True, help="the site's folder")
+    parser.add_argument("--id", required=True, help="the kiosk's id: lower-case letters, digits, dashes")
+    options = parser.parse_args(arguments)
+    if not DEVICE_ID.fullmatch(options.id):
+        parser.error("--id takes lower-case letters, digits and dashes, at most 40")
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        site, address = read_address(site_paths(options.site).run)
+        kiosk = Kiosk(site, options.id, address)
+    except PosternError as error:
+        sys.stderr.write(f"{error.title}: {error.detail}\n  {error.remedy}\n")
+        return int(error.exit_code)
+    _stay(kiosk, options.id, stopping)
+    return 0
+
+
+def _stay(kiosk: Kiosk, device_id: str, stopping: threading.Event) -> None:
+    kiosk.start()
+    said = False
+    while not stopping.wait(0.1 if not said else None):
+        if not said and kiosk.said_online.is_set():
+            sys.stdout.write(json.dumps({"event": "online", "id": device_id}) + "\n")
+            sys.stdout.flush()
+            said = True
+    kiosk.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
