@@ -1,1 +1,1 @@
-"""The one way out: guard, envelope, courier and its ledger."""
+"""The one way out: guard, envelope, ledger, and the courier process that alone talks to the cloud."""

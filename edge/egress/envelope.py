@@ -1,0 +1,102 @@
+"""The sealed form in which the guard hands something to the courier. Pure, but for reading the key file.
+
+The MAC says: the guard let exactly these bytes out for exactly this purpose. Node and courier share the key;
+whoever can write to the courier's socket without it gets nothing sent.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from core.errors import PosternError
+from core.files import private_folder, write_atomic
+
+KEY_BYTES = 32
+IDENTIFIER_BYTES = 16
+KEY_FILE = "envelope.key"
+# Rows of one envelope: one leaf of the ledger stands for at most so many.
+ENVELOPE_ROWS_MAX = 256
+# Payload of one envelope, bytes: below gRPC's 4 MiB and the socket's 1 MiB frame with room for both framings.
+ENVELOPE_BYTES_MAX = 1_000_000
+_CONTEXT = b"postern envelope 1"
+
+
+class EnvelopeKeyDamaged(PosternError):
+    """The shared key is not 32 bytes."""
+
+    code = "envelope_key_damaged"
+    title = "The key between node and courier is damaged"
+    remedy = "Stop the site's processes, remove keys/envelope.key and start them again; a new key is made."
+
+
+class Purpose(StrEnum):
+    """Why something leaves."""
+
+    FRAMING = "framing"
+    RECORDS = "records"
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What may leave: bytes for one purpose, with the guard's MAC (empty until sealed)."""
+
+    identifier: bytes
+    purpose: Purpose
+    kind: str
+    payload: bytes
+    rows: int = 0
+    mac: bytes = b""
+
+
+def seal(envelope: Envelope, key: bytes) -> Envelope:
+    """The envelope with its MAC."""
+    return replace(envelope, mac=_mac(envelope, key))
+
+
+def verify(envelope: Envelope, key: bytes) -> bool:
+    """Whether the MAC is the guard's, over every field."""
+    return hmac.compare_digest(envelope.mac, _mac(envelope, key))
+
+
+def load_or_create_key(keys: Path) -> bytes:
+    """The site's envelope key; node and courier may both be first. Raises EnvelopeKeyDamaged."""
+    path = keys / KEY_FILE
+    if not path.exists():
+        _create_once(path)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise EnvelopeKeyDamaged(f"{path} has {len(key)} bytes, not {KEY_BYTES}.")
+    return key
+
+
+def _create_once(path: Path) -> None:
+    """A whole key file under its name, or the one that another process linked first."""
+    private_folder(path.parent)
+    candidate = path.with_name(f".{path.name}.{os.getpid()}.new")
+    write_atomic(candidate, os.urandom(KEY_BYTES))
+    try:
+        os.link(candidate, path)
+    except FileExistsError:
+        pass  # the other process was faster; its key is the key
+    finally:
+        candidate.unlink()
+
+
+def _mac(envelope: Envelope, key: bytes) -> bytes:
+    parts = (
+        _CONTEXT,
+        envelope.identifier,
+        envelope.purpose.encode(),
+        envelope.kind.encode(),
+        envelope.rows.to_bytes(8, "big"),
+        envelope.payload,
+    )
+    mac = hmac.new(key, digestmod="sha256")
+    for part in parts:
+        mac.update(len(part).to_bytes(8, "big"))
+        mac.update(part)
+    return mac.digest()

@@ -1,0 +1,10 @@
+"""Counters of the way out, in the node's process."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter
+
+BYTES = Counter(
+    "postern_egress_bytes", "Bytes handed to the channel to the cloud, by kind of frame", ["kind"]
+)
+REFUSED = Counter("postern_egress_refused", "What was stopped at the way out, by reason", ["reason"])

@@ -1,0 +1,165 @@
+"""Schemas of all that may leave without being text: numbers, enumerations, identifiers and codes, each bounded.
+
+A new kind of record is a new class here and an entry in RECORDS; what has none does not leave. No I/O.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from edge.store.counters import CELLS
+
+# SQLite's and protobuf's signed 64 bit.
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Small = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Code = Annotated[str, Field(pattern=r"^[a-z0-9_.:-]{0,64}$")]
+Version = Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+-]{0,31}$")]
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Device = Annotated[str, Field(pattern=r"^[A-Z0-9_.:]{1,16}$")]
+Runtime = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Epoch = Annotated[bytes, Field(min_length=16, max_length=16)]
+# Reasons for running weaker than asked, each "component:reason": there are few components.
+FALLBACKS_MAX = 16
+MODELS_MAX = 16
+
+
+class Strict(BaseModel):
+    """No conversions, no unknown fields, no NaN, no changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class TelemetryBucket(Strict):
+    """Counts of a finished bucket; None stands for 1 to 4."""
+
+    start_s: Count
+    length_s: Literal[10, 60, 3600]
+    counts: dict[str, dict[str, Count | None]]
+
+    @model_validator(mode="after")
+    def _known_cells(self) -> TelemetryBucket:
+        for name, cells in self.counts.items():
+            if not cells.keys() <= CELLS.get(name, frozenset()):
+                raise ValueError("unknown counter")
+        return self
+
+
+class KnowledgeChanged(Strict):
+    """How much the site knows now; no names, no titles."""
+
+    documents: Count
+    chunks: Count
+    added: Count = 0
+    changed: Count = 0
+    removed: Count = 0
+
+
+class NodeStarted(Strict):
+    """The node came up."""
+
+    software_version: Version
+
+
+class ModelActive(Strict):
+    """A model began to serve."""
+
+    name: ModelName
+    version: Version
+    runtime: Runtime
+    device: Device
+    sha256: Digest | None = None
+
+
+class DesiredResult(Strict):
+    """What became of a generation of the desired state."""
+
+    generation: Count
+    state: Literal["applied", "rejected"]
+    field: Code = ""
+    reason: Code = ""
+
+
+class OutboxRefused(Strict):
+    """Stands for a row that the guard refused, so that its sequence is not missing."""
+
+    reason: Literal["kind", "schema", "json", "canonical", "size", "hash"]
+    bytes: Count
+
+
+REFUSED_KIND = "outbox.refused"
+RECORDS: dict[str, type[Strict]] = {
+    "telemetry.bucket": TelemetryBucket,
+    "knowledge.changed": KnowledgeChanged,
+    "node.started": NodeStarted,
+    "model.active": ModelActive,
+    "desired.result": DesiredResult,
+    REFUSED_KIND: OutboxRefused,
+}
+
+
+class Hello(Strict):
+    """First frame of a stream."""
+
+    software_version: Version
+    epoch: Epoch
+    oldest_sequence: Count
+    newest_sequence: Count
+    applied_generation: Count
+    applied_hash: Annotated[bytes, Field(max_length=32)]
+
+
+class Heartbeat(Strict):
+    """Alive, and how busy, in tens of a percent."""
+
+    number: Count
+    queue_percent: Annotated[int, Field(ge=0, le=100, multiple_of=10)]
+    outbox_rows: Count
+    outbox_oldest_seconds: Count
+    fallbacks: Annotated[tuple[Code, ...], Field(max_length=FALLBACKS_MAX)] = ()
+
+
+class ModelState(Strict):
+    """One serving model."""
+
+    name: ModelName
+    version: Version
+    runtime: Runtime
+    device: Device
+
+
+class ReportedState(Strict):
+    """What the node runs by."""
+
+    observed_generation: Count
+    applied_generation: Count
+    rejected_field: Code
+    rejected_reason: Code
+    models: Annotated[tuple[ModelState, ...], Field(max_length=MODELS_MAX)]
+    documents: Count
+    chunks: Count
+    devices_online: Small
+    software_version: Version
+
+
+class Row(Strict):
+    """One row of the outbox, already checked by the guard."""
+
+    sequence: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    outbox_class: Annotated[int, Field(ge=1, le=3)]
+    kind: Code
+    payload: bytes
+    payload_hash: Annotated[bytes, Field(min_length=32, max_length=32)]
+    created_ms: Count
+
+
+class Batch(Strict):
+    """Rows in order."""
+
+    epoch: Epoch
+    rows: tuple[Row, ...]
+
+
+Frame = Hello | Heartbeat | ReportedState | Batch

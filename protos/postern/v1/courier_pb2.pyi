@@ -1,0 +1,173 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class EnvelopePurpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENVELOPE_PURPOSE_UNSPECIFIED: _ClassVar[EnvelopePurpose]
+    ENVELOPE_PURPOSE_FRAMING: _ClassVar[EnvelopePurpose]
+    ENVELOPE_PURPOSE_RECORDS: _ClassVar[EnvelopePurpose]
+ENVELOPE_PURPOSE_UNSPECIFIED: EnvelopePurpose
+ENVELOPE_PURPOSE_FRAMING: EnvelopePurpose
+ENVELOPE_PURPOSE_RECORDS: EnvelopePurpose
+
+class NodeFrame(_message.Message):
+    __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order")
+    ATTACH_FIELD_NUMBER: _ClassVar[int]
+    OPEN_LINK_FIELD_NUMBER: _ClassVar[int]
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_LINK_FIELD_NUMBER: _ClassVar[int]
+    ENROL_ORDER_FIELD_NUMBER: _ClassVar[int]
+    attach: Attach
+    open_link: OpenLink
+    envelope: Envelope
+    close_link: CloseLink
+    enrol_order: EnrolOrder
+    def __init__(self, attach: _Optional[_Union[Attach, _Mapping]] = ..., open_link: _Optional[_Union[OpenLink, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., close_link: _Optional[_Union[CloseLink, _Mapping]] = ..., enrol_order: _Optional[_Union[EnrolOrder, _Mapping]] = ...) -> None: ...
+
+class CourierFrame(_message.Message):
+    __slots__ = ("identity_state", "link_up", "link_down", "cloud_frame", "envelope_refused", "courier_numbers", "enrol_result")
+    IDENTITY_STATE_FIELD_NUMBER: _ClassVar[int]
+    LINK_UP_FIELD_NUMBER: _ClassVar[int]
+    LINK_DOWN_FIELD_NUMBER: _ClassVar[int]
+    CLOUD_FRAME_FIELD_NUMBER: _ClassVar[int]
+    ENVELOPE_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    COURIER_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    ENROL_RESULT_FIELD_NUMBER: _ClassVar[int]
+    identity_state: IdentityState
+    link_up: LinkUp
+    link_down: LinkDown
+    cloud_frame: CloudFrame
+    envelope_refused: EnvelopeRefused
+    courier_numbers: CourierNumbers
+    enrol_result: EnrolResult
+    def __init__(self, identity_state: _Optional[_Union[IdentityState, _Mapping]] = ..., link_up: _Optional[_Union[LinkUp, _Mapping]] = ..., link_down: _Optional[_Union[LinkDown, _Mapping]] = ..., cloud_frame: _Optional[_Union[CloudFrame, _Mapping]] = ..., envelope_refused: _Optional[_Union[EnvelopeRefused, _Mapping]] = ..., courier_numbers: _Optional[_Union[CourierNumbers, _Mapping]] = ..., enrol_result: _Optional[_Union[EnrolResult, _Mapping]] = ...) -> None: ...
+
+class Attach(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class OpenLink(_message.Message):
+    __slots__ = ("link",)
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    link: int
+    def __init__(self, link: _Optional[int] = ...) -> None: ...
+
+class CloseLink(_message.Message):
+    __slots__ = ("link",)
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    link: int
+    def __init__(self, link: _Optional[int] = ...) -> None: ...
+
+class Envelope(_message.Message):
+    __slots__ = ("link", "envelope_id", "purpose", "kind", "payload", "rows", "mac")
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    ENVELOPE_ID_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    link: int
+    envelope_id: bytes
+    purpose: EnvelopePurpose
+    kind: str
+    payload: bytes
+    rows: int
+    mac: bytes
+    def __init__(self, link: _Optional[int] = ..., envelope_id: _Optional[bytes] = ..., purpose: _Optional[_Union[EnvelopePurpose, str]] = ..., kind: _Optional[str] = ..., payload: _Optional[bytes] = ..., rows: _Optional[int] = ..., mac: _Optional[bytes] = ...) -> None: ...
+
+class EnrolOrder(_message.Message):
+    __slots__ = ("endpoint", "code")
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    endpoint: str
+    code: str
+    def __init__(self, endpoint: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
+
+class IdentityState(_message.Message):
+    __slots__ = ("enrolled", "node_id", "site_name", "sync_endpoint")
+    ENROLLED_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    SITE_NAME_FIELD_NUMBER: _ClassVar[int]
+    SYNC_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    enrolled: bool
+    node_id: str
+    site_name: str
+    sync_endpoint: str
+    def __init__(self, enrolled: _Optional[bool] = ..., node_id: _Optional[str] = ..., site_name: _Optional[str] = ..., sync_endpoint: _Optional[str] = ...) -> None: ...
+
+class LinkUp(_message.Message):
+    __slots__ = ("link",)
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    link: int
+    def __init__(self, link: _Optional[int] = ...) -> None: ...
+
+class LinkDown(_message.Message):
+    __slots__ = ("link", "reason")
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    link: int
+    reason: str
+    def __init__(self, link: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CloudFrame(_message.Message):
+    __slots__ = ("link", "payload")
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    link: int
+    payload: bytes
+    def __init__(self, link: _Optional[int] = ..., payload: _Optional[bytes] = ...) -> None: ...
+
+class EnvelopeRefused(_message.Message):
+    __slots__ = ("link", "envelope_id", "reason")
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    ENVELOPE_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    link: int
+    envelope_id: bytes
+    reason: str
+    def __init__(self, link: _Optional[int] = ..., envelope_id: _Optional[bytes] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CourierNumbers(_message.Message):
+    __slots__ = ("instance", "bytes_by_kind", "refused_by_reason")
+    class BytesByKindEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class RefusedByReasonEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    BYTES_BY_KIND_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
+    instance: bytes
+    bytes_by_kind: _containers.ScalarMap[str, int]
+    refused_by_reason: _containers.ScalarMap[str, int]
+    def __init__(self, instance: _Optional[bytes] = ..., bytes_by_kind: _Optional[_Mapping[str, int]] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class EnrolResult(_message.Message):
+    __slots__ = ("error_code", "detail", "remedy", "exit_code", "identity")
+    ERROR_CODE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    error_code: str
+    detail: str
+    remedy: str
+    exit_code: int
+    identity: IdentityState
+    def __init__(self, error_code: _Optional[str] = ..., detail: _Optional[str] = ..., remedy: _Optional[str] = ..., exit_code: _Optional[int] = ..., identity: _Optional[_Union[IdentityState, _Mapping]] = ...) -> None: ...

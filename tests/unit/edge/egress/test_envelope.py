@@ -1,0 +1,46 @@
+"""Sealing: every field is covered, and only the key seals."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.egress.envelope import Envelope, EnvelopeKeyDamaged, Purpose, load_or_create_key, seal, verify
+
+KEY = b"k" * 32
+SEALED = seal(Envelope(b"i" * 16, Purpose.RECORDS, "outbox_batch", b"payload", 3), KEY)
+
+
+def test_a_sealed_envelope_verifies() -> None:
+    assert verify(SEALED, KEY)
+    assert not verify(SEALED, b"j" * 32)
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        replace(SEALED, identifier=b"j" * 16),
+        replace(SEALED, purpose=Purpose.FRAMING),
+        replace(SEALED, kind="outbox_batc"),
+        replace(SEALED, kind="outbox_batchp", payload=b"ayload"),
+        replace(SEALED, payload=b"payloae"),
+        replace(SEALED, rows=4),
+        replace(SEALED, mac=b""),
+        replace(SEALED, mac=bytes(32)),
+    ],
+)
+def test_any_altered_field_is_noticed(altered: Envelope) -> None:
+    assert not verify(altered, KEY)
+
+
+def test_both_ends_get_the_same_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert len(set(pool.map(load_or_create_key, [tmp_path / "keys"] * 4))) == 1
+    path = tmp_path / "keys" / "envelope.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(b"short")
+    with pytest.raises(EnvelopeKeyDamaged):
+        load_or_create_key(tmp_path / "keys")
