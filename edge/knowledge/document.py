@@ -1,0 +1,61 @@
+"""What a document is once it has been read, and what it is cut into. Values only: no reading, no rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+# Between the headings of a section's path, as people see it: "Fees › Private patients".
+PATH_SEPARATOR = " › "
+
+
+class Audience(StrEnum):
+    """Who may be answered from a document. Staff may also be answered from what is public."""
+
+    PUBLIC = "public"
+    STAFF = "staff"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One paragraph, list item or table row, without line breaks, under its headings (the title is not among them)."""
+
+    headings: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as its reader understood it."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What is embedded, indexed and quoted: whole sentences of one section."""
+
+    ordinal: int
+    section: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was found for a query.
+
+    `score` is comparable within one result only; `lexical` is the BM25 score (0.0 when that leg did not find it);
+    `cosine` is between -1 and 1 (0.0 when no embedding was given).
+    """
+
+    chunk_id: int
+    doc: str
+    version: int
+    title: str
+    section: str
+    text: str
+    score: float
+    lexical: float
+    cosine: float

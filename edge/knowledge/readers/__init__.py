@@ -1,0 +1,99 @@
+"""Files become documents: one module a format, chosen by suffix and checked against the content.
+
+A reader takes bytes and gives a Document, or raises UnreadableDocument with a reason that a person at the front desk
+can act on. A file is read whole or not at all. Readers open no connections and follow no links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edge.knowledge.document import Document
+from edge.knowledge.readers import docx, html, markdown, pdf, text
+from edge.knowledge.readers.refusal import Refusal, UnreadableDocument
+from edge.knowledge.readers.sniffing import looks_like
+
+__all__ = ["SUFFIXES", "Refusal", "UnreadableDocument", "read_bytes", "read_file"]
+
+# Largest file, bytes. A book of a thousand pages of text is about 5 MB; past this it is mostly pictures, and a
+# reader may need ten times the size in memory.
+FILE_BYTES_MAX = 20 * 1024 * 1024
+# Most text of one document, code points: 2,000 pages. More belongs into several documents.
+TEXT_CHARS_MAX = 5_000_000
+
+Reader = Callable[[bytes, str], Document]
+
+_READERS: dict[str, Reader] = {
+    "pdf": pdf.read,
+    "docx": docx.read,
+    "html": html.read,
+    "markdown": markdown.read,
+    "text": text.read,
+}
+SUFFIXES = {
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".txt": "text",
+}
+
+
+def read_file(path: Path) -> tuple[Document, bytes]:
+    """The document in `path` and its bytes. Raises UnreadableDocument."""
+    try:
+        size = path.stat().st_size
+        if size > FILE_BYTES_MAX:
+            raise _too_large(size)
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableDocument(
+            Refusal.UNREADABLE, f"The file cannot be opened ({error.strerror})."
+        ) from None
+    return read_bytes(data, path.name), data
+
+
+def read_bytes(data: bytes, name: str) -> Document:
+    """The document in `data`; `name` gives suffix and fallback title. Raises UnreadableDocument."""
+    suffix = Path(name).suffix.lower()
+    kind = SUFFIXES.get(suffix)
+    if kind is None:
+        raise UnreadableDocument(
+            Refusal.UNSUPPORTED, f"Files ending in {suffix or '(nothing)'} are not read."
+        )
+    if len(data) > FILE_BYTES_MAX:
+        raise _too_large(len(data))
+    if not data.strip():
+        raise UnreadableDocument(Refusal.EMPTY, "The file is empty.")
+    _check_content(data, kind, suffix)
+    document = _READERS[kind](data, Path(name).stem)
+    _check_text(document)
+    return document
+
+
+def _check_content(data: bytes, kind: str, suffix: str) -> None:
+    found = looks_like(data)
+    if found not in {kind, "unknown"} and not (found == "text" and kind in {"markdown", "html", "text"}):
+        detail = f"The name ends in {suffix}, but the content looks like {found}."
+        raise UnreadableDocument(Refusal.MISNAMED, detail)
+
+
+def _check_text(document: Document) -> None:
+    size = sum(len(block.text) for block in document.blocks)
+    if not size:
+        raise UnreadableDocument(Refusal.EMPTY, "The file has no text.")
+    if size > TEXT_CHARS_MAX:
+        raise UnreadableDocument(
+            Refusal.TOO_LARGE, f"The text has {size:,} characters; {TEXT_CHARS_MAX:,} is the most."
+        )
+
+
+def _too_large(size: int) -> UnreadableDocument:
+    most = FILE_BYTES_MAX // 2**20
+    return UnreadableDocument(
+        Refusal.TOO_LARGE, f"The file has {size / 2**20:.0f} MB; {most} MB is the most."
+    )
