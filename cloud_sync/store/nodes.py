@@ -95,6 +95,11 @@ def get_node(connection: sa.Connection, node_id: str) -> NodeRow | None:
     return None if row is None else _node(row._mapping)
 
 
+def count_at_site(connection: sa.Connection, site: str) -> int:
+    """How many nodes a site ever had."""
+    return connection.execute(sa.select(sa.func.count()).where(nodes.c.site == site)).scalar_one()
+
+
 def revoke_node(connection: sa.Connection, node_id: str, now: datetime) -> bool:
     """Revoke an active node; whether there was one."""
     change = nodes.update().where(nodes.c.id == node_id, nodes.c.status == ACTIVE)

@@ -1,0 +1,177 @@
+"""Takes what nodes send into the database: each outbox row once, in order, from the newest stream only.
+
+The transaction is the whole trick: the watermark moves from `first - 1` to `last` together with the rows and their
+effects, and only for the stream that is allowed to move it. A repeated, reordered or superseded batch moves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from cloud_sync.fleet.metrics import FleetMetrics
+from cloud_sync.fleet.outbox import (
+    HashedRow,
+    HelloFacts,
+    check_batch,
+    check_hello,
+    check_not_rewound,
+    lost_rows,
+)
+from cloud_sync.fleet.presence import Presence
+from cloud_sync.fleet.telemetry import KIND as TELEMETRY_KIND
+from cloud_sync.fleet.telemetry import read_counts
+from cloud_sync.store.audit import AuditRow, add_audit
+from cloud_sync.store.database import Database
+from cloud_sync.store.nodes import ACTIVE, Beat, Report, count_stream, get_node, save_report
+from cloud_sync.store.streams import (
+    RecordRow,
+    Watermark,
+    add_counts,
+    add_records,
+    advance,
+    fence,
+    watermark,
+)
+from core.errors import PosternError
+
+
+class NodeRefused(PosternError):
+    """The certificate is genuine, but its node may not connect."""
+
+    code = "node_refused"
+    title = "The node may not connect"
+    remedy = "Enrol it again with a new one-time code."
+    status = 401
+
+
+class NodeRevoked(NodeRefused):
+    """An admin revoked the node."""
+
+    code = "node_revoked"
+    title = "The node was revoked"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stream that may write."""
+
+    generation: int
+    committed_sequence: int
+
+
+@dataclass(frozen=True)
+class Committed:
+    """Everything up to this sequence is durable here."""
+
+    sequence: int
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The batch does not follow the watermark: the node must go on after this sequence."""
+
+    committed_sequence: int
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """A newer stream of the node is open; this one may not write any more."""
+
+
+class Intake:
+    """The receiving half of the sync protocol, without its wire format."""
+
+    def __init__(
+        self, database: Database, presence: Presence, metrics: FleetMetrics, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._presence = presence
+        self._metrics = metrics
+        self._clock = clock
+
+    async def open_stream(self, node_id: str, fingerprint: bytes, hello: HelloFacts) -> Opened:
+        """Admit a node and fence off its older streams. Raises NodeRevoked, NodeRefused, ProtocolFault."""
+        check_hello(hello)
+        now = self._clock()
+
+        def write(connection: sa.Connection) -> Opened:
+            _check_admitted(connection, node_id, fingerprint)
+            generation = count_stream(connection, node_id, hello.software_version, now)
+            committed = fence(connection, node_id, hello.epoch, generation)
+            check_not_rewound(committed, hello)
+            lost = lost_rows(committed, hello)
+            if lost is None:
+                return Opened(generation, committed)
+            # Nobody has these rows any more. Going on is right; doing so in silence would not be.
+            advance(connection, node_id, hello.epoch, generation, *lost)
+            detail = f"rows {lost[0]} to {lost[1]} are with neither side"
+            add_audit(connection, AuditRow(now, "sync", "outbox.gap", node_id, detail))
+            return Opened(generation, lost[1])
+
+        return await self._database.run(write)
+
+    async def accept(
+        self, node_id: str, epoch: bytes, generation: int, batch_epoch: bytes, rows: Sequence[HashedRow]
+    ) -> Committed | Elsewhere | Superseded:
+        """Commit a batch, or say why not. Raises ProtocolFault."""
+        check_batch(epoch, batch_epoch, rows)
+        records = [hashed.row for hashed in rows]
+        first, last = records[0].seq, records[-1].seq
+        now = self._clock()
+
+        def write(connection: sa.Connection) -> Committed | Elsewhere | Superseded:
+            if not advance(connection, node_id, epoch, generation, first, last):
+                return _why_not(watermark(connection, node_id, epoch), generation)
+            _apply(connection, node_id, epoch, records, now)
+            return Committed(last)
+
+        with self._metrics.commit_seconds.time():
+            outcome = await self._database.run(write)
+        if isinstance(outcome, Committed):
+            self._metrics.rows.inc(len(records))
+        return outcome
+
+    def beat(
+        self, node_id: str, queue_percent: int, outbox_rows: int, oldest_s: int, fallbacks: tuple[str, ...]
+    ) -> None:
+        """A heartbeat: kept in memory, saved with others."""
+        self._presence.beat(Beat(node_id, self._clock(), queue_percent, outbox_rows, oldest_s, fallbacks))
+
+    async def report(self, node_id: str, report: Report) -> None:
+        """A node's own account of itself."""
+        now = self._clock()
+        await self._database.run(lambda connection: save_report(connection, node_id, report, now))
+
+
+def _check_admitted(connection: sa.Connection, node_id: str, fingerprint: bytes) -> None:
+    node = get_node(connection, node_id)
+    if node is None:
+        raise NodeRefused("The control plane does not know this node.")
+    if node.status != ACTIVE:
+        raise NodeRevoked("An admin revoked this node.")
+    if node.certificate_fingerprint != fingerprint:
+        raise NodeRefused("The node has a newer certificate than this one.")
+
+
+def _why_not(found: Watermark | None, generation: int) -> Elsewhere | Superseded:
+    if found is None or found.session_generation != generation:
+        return Superseded()
+    return Elsewhere(found.last_seq)
+
+
+def _apply(
+    connection: sa.Connection, node_id: str, epoch: bytes, records: Sequence[RecordRow], now: datetime
+) -> None:
+    """Keep every row; apply what is understood. An unknown kind is from a newer node: kept, not lost."""
+    kept: list[tuple[RecordRow, bool]] = []
+    counts = []
+    for row in records:
+        cells = read_counts(row)
+        kept.append((row, cells is not None or row.kind != TELEMETRY_KIND))
+        counts += cells or ()
+    add_records(connection, node_id, epoch, kept, now)
+    add_counts(connection, node_id, counts)

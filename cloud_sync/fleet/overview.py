@@ -1,0 +1,126 @@
+"""The fleet as admins see it: rows of the database, what is newer in memory, and the rules that name it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from cloud_sync.fleet.presence import Presence
+from cloud_sync.fleet.rules import STATES_BY_TROUBLE, config_state, node_state, state_text, turns_of
+from cloud_sync.fleet.steering import UnknownNode, wanted_of
+from cloud_sync.fleet.views import AuditView, CountView, FleetView, ModelView, NodeView
+from cloud_sync.store.audit import audit_of
+from cloud_sync.store.database import Database
+from cloud_sync.store.desired import DesiredRow, current_desired
+from cloud_sync.store.nodes import NodeRow, all_nodes, get_node
+from cloud_sync.store.streams import counts_since, names_since
+
+# "Today" is the last 24 hours: fleets span time zones.
+TODAY = timedelta(hours=24)
+AUDIT_ROWS_SHOWN_MAX = 50
+
+
+class Overview:
+    """Reads; changes nothing."""
+
+    def __init__(self, database: Database, presence: Presence, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._presence = presence
+        self._clock = clock
+
+    async def list_nodes(self) -> tuple[NodeView, ...]:
+        """Every node, troubled ones first."""
+        now = self._clock()
+
+        def read(connection: sa.Connection) -> tuple[NodeView, ...]:
+            counts = counts_since(connection, now - TODAY)
+            wanted = current_desired(connection)
+            return tuple(
+                self._view(row, counts.get(row.id, {}), wanted, now) for row in all_nodes(connection)
+            )
+
+        views = await self._database.run(read)
+        return tuple(sorted(views, key=lambda view: STATES_BY_TROUBLE.index(view.state)))
+
+    async def fleet(self) -> FleetView:
+        """Every node, and how many are in which state."""
+        nodes = await self.list_nodes()
+        states = Counter(node.state for node in nodes)
+        turns = [node.turns_today for node in nodes if node.turns_today is not None]
+        return FleetView(
+            nodes=nodes,
+            live=states["live"],
+            late=states["late"],
+            offline=states["offline"],
+            new=states["new"],
+            revoked=states["revoked"],
+            total=len(nodes),
+            turns_today=sum(turns) if turns else None,
+        )
+
+    async def node(self, node_id: str) -> tuple[NodeView, tuple[CountView, ...]]:
+        """One node and its counts of the last day. Raises UnknownNode."""
+        now = self._clock()
+
+        def read(connection: sa.Connection) -> tuple[NodeView, tuple[CountView, ...]]:
+            row = get_node(connection, node_id)
+            if row is None:
+                raise UnknownNode("No node has this identifier.")
+            totals = counts_since(connection, now - TODAY, node_id).get(node_id, {})
+            names = names_since(connection, now - TODAY, node_id)
+            counts = tuple(CountView(name, totals.get(name)) for name in names)
+            return self._view(row, totals, current_desired(connection), now), counts
+
+        return await self._database.run(read)
+
+    async def audit_of(self, subject: str) -> tuple[AuditView, ...]:
+        """The newest changes of a node."""
+        rows = await self._database.run(
+            lambda connection: audit_of(connection, subject, AUDIT_ROWS_SHOWN_MAX)
+        )
+        return tuple(AuditView(row.at, row.actor, row.action, row.subject, row.detail) for row in rows)
+
+    async def ready(self) -> None:
+        """Raises StoreUnavailable when the database does not answer."""
+        await self._database.run(lambda connection: connection.execute(sa.text("SELECT 1")).scalar_one())
+
+    def _view(
+        self, stored: NodeRow, counts: dict[str, int], wanted: dict[str, DesiredRow], now: datetime
+    ) -> NodeView:
+        row = self._presence.overlay(stored)
+        state = node_state(row, self._presence.connection_lost(row.id), now)
+        desired = wanted_of(row, wanted)
+        config, text = config_state(row, desired.generation if desired else None)
+        return NodeView(
+            id=row.id,
+            site=row.site,
+            name=row.name,
+            group=row.group_name,
+            state=state,
+            state_text=state_text(state, row, now),
+            enrolled_at=row.enrolled_at,
+            revoked_at=row.revoked_at,
+            first_seen=row.first_seen,
+            last_seen=row.last_seen,
+            certificate_expires=row.certificate_expires,
+            software_version=row.software_version,
+            models=tuple(ModelView(**model) for model in row.models),
+            queue_percent=row.queue_percent,
+            outbox_rows=row.outbox_rows,
+            outbox_oldest_s=row.outbox_oldest_s,
+            devices_online=row.devices_online,
+            documents=row.documents,
+            chunks=row.chunks,
+            fallbacks=row.fallbacks,
+            turns_today=turns_of(counts),
+            desired_generation=desired.generation if desired else None,
+            observed_generation=row.observed_generation,
+            applied_generation=row.applied_generation,
+            config_state=config,
+            config_text=text,
+            rejected_field=row.rejected_field,
+            rejected_reason=row.rejected_reason,
+        )

@@ -1,0 +1,105 @@
+"""What services tell pages and the command line: frozen values, ready to show. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """One model that a node serves."""
+
+    name: str
+    version: str
+    runtime: str
+    device: str
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """A node as an admin sees it."""
+
+    id: str
+    site: str
+    name: str
+    group: str
+    state: str
+    state_text: str
+    enrolled_at: datetime
+    revoked_at: datetime | None
+    first_seen: datetime | None
+    last_seen: datetime | None
+    certificate_expires: datetime
+    software_version: str
+    models: tuple[ModelView, ...]
+    queue_percent: int | None
+    outbox_rows: int | None
+    outbox_oldest_s: int | None
+    devices_online: int | None
+    documents: int | None
+    chunks: int | None
+    fallbacks: tuple[str, ...]
+    turns_today: int | None
+    desired_generation: int | None
+    observed_generation: int | None
+    applied_generation: int | None
+    config_state: str
+    config_text: str
+    rejected_field: str
+    rejected_reason: str
+
+
+@dataclass(frozen=True)
+class FleetView:
+    """All nodes, troubled ones first, and how many are in which state."""
+
+    nodes: tuple[NodeView, ...]
+    live: int
+    late: int
+    offline: int
+    new: int
+    revoked: int
+    total: int
+    turns_today: int | None
+
+
+@dataclass(frozen=True)
+class CountView:
+    """A count of the last day; None is suppressed: between one and four in every interval."""
+
+    name: str
+    total: int | None
+
+
+@dataclass(frozen=True)
+class AuditView:
+    """One line of the audit trail."""
+
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class CodeView:
+    """A one-time code without its secret."""
+
+    site: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime
+    state: str
+    node_id: str | None
+
+
+@dataclass(frozen=True)
+class NewCode:
+    """A code at the only moment when it can be read."""
+
+    code: str
+    site: str
+    expires_at: datetime
+    command: str
