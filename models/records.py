@@ -1,0 +1,136 @@
+"""What was built on this machine, and what passed its gate here: two JSON files beside a model's files.
+
+A model is served only from files whose hashes stand in both records. Nothing here builds or measures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.files import write_atomic
+from models.catalog import Entry
+from models.errors import ModelMissing, ModelRefused
+from models.machine import Machine, this_machine
+
+BUILD_FILE: Final = "build.json"
+GATE_FILE: Final = "gate.json"
+READABLE: Final = 0o644
+"""Records and models are no secrets; the worker reads them under a user of its own."""
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_R = TypeVar("_R", bound=_Record)
+
+
+class BuildRecord(_Record):
+    """How the files came to be."""
+
+    model: str
+    version: str
+    recipe: str
+    source_sha256: str
+    files: dict[str, str]
+    decisions: dict[str, str]
+    tools: dict[str, str]
+    built_at: str
+
+
+class RuntimeVerdict(_Record):
+    """What one runtime did with the model on this machine."""
+
+    runtime: str
+    device: str
+    passed: bool
+    figures: dict[str, float]
+    reason: str = ""
+
+
+class GateRecord(_Record):
+    """The model passed its golden set on this machine, with these runtimes."""
+
+    model: str
+    files: dict[str, str]
+    machine: Machine
+    verdicts: tuple[RuntimeVerdict, ...]
+    fastest: str
+    gated_at: str
+
+    def verdict(self, runtime: str) -> RuntimeVerdict | None:
+        """The verdict on one runtime, if it was tried."""
+        return next((verdict for verdict in self.verdicts if verdict.runtime == runtime), None)
+
+
+def model_folder(models_dir: Path, name: str) -> Path:
+    """The folder of one built model."""
+    return models_dir / name
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file. Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_record(folder: Path, name: str, record: BuildRecord | GateRecord) -> None:
+    """Write one record durably."""
+    write_atomic(folder / name, record.model_dump_json(indent=2).encode() + b"\n", READABLE)
+
+
+def read_build(folder: Path) -> BuildRecord:
+    """Raises ModelMissing (none) or ModelRefused (unreadable)."""
+    return _read(folder / BUILD_FILE, BuildRecord)
+
+
+def read_gate(folder: Path) -> GateRecord:
+    """Raises ModelMissing (none) or ModelRefused (unreadable)."""
+    return _read(folder / GATE_FILE, GateRecord)
+
+
+def check_servable(models_dir: Path, entry: Entry, files: tuple[str, ...]) -> GateRecord:
+    """The gate record, if `files` are the ones built from the catalogue's source and gated on this machine.
+
+    Raises ModelMissing or ModelRefused, saying which of these does not hold.
+    """
+    folder = model_folder(models_dir, entry.name)
+    build, gate = read_build(folder), read_gate(folder)
+    if (build.recipe, build.source_sha256) != (entry.recipe, entry.source.sha256):
+        raise ModelRefused(f"{entry.name} was built from another source or recipe than the catalogue's.")
+    if gate.files != build.files:
+        raise ModelRefused(f"{entry.name} was rebuilt after it passed its gate.")
+    if gate.machine != this_machine():
+        raise ModelRefused(
+            f"{entry.name} passed its gate on another processor or with other runtime versions."
+        )
+    for name in files:
+        _check_file(folder / name, build.files.get(name), entry.name)
+    return gate
+
+
+def _check_file(path: Path, expected: str | None, model: str) -> None:
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise ModelMissing(f"{model}: {path.name} cannot be read ({error.strerror}).") from error
+    if found != expected:
+        raise ModelRefused(f"{model}: {path.name} is not the file that passed the gate.")
+
+
+def _read(path: Path, kind: type[_R]) -> _R:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ModelMissing(f"{path.parent.name} has no {path.name} in {path.parent}.") from error
+    except (OSError, ValidationError) as error:
+        raise ModelRefused(f"{path.parent.name}: {path.name} cannot be read.") from error
