@@ -9,9 +9,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-
 from core.errors import ConfigError
 from core.files import write_atomic
 
@@ -19,10 +16,6 @@ ADDRESS_FILE = "mqtt.json"
 # The two logins of the embedded broker.
 NODE_LOGIN = "node"
 KIOSK_LOGIN = "kiosk"
-# A dead peer is noticed after one and a half of these; short enough for a person who looks at a list of kiosks.
-KEEP_ALIVE_S = 15
-# Reconnecting: quick at first, then at most this apart, so that a restarted broker is not stormed.
-RECONNECT_S_MIN, RECONNECT_S_MAX = 1, 30
 
 
 @dataclass(frozen=True)
@@ -66,27 +59,6 @@ def read_address(run: Path) -> tuple[str, BrokerAddress]:
             f"{run / ADDRESS_FILE} does not say where the broker is.",
             remedy="Start the node first; it writes the file when its broker is up.",
         ) from None
-
-
-def new_client(client_id: str, address: BrokerAddress) -> mqtt.Client:
-    """A paho client with login and TLS set, not yet connected. Raises ConfigError if a named file cannot be read."""
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id)
-    client.reconnect_delay_set(RECONNECT_S_MIN, RECONNECT_S_MAX)
-    try:
-        if address.username is not None:
-            client.username_pw_set(address.username, _read_password(address.password_file))
-        if address.ca_file is not None:
-            client.tls_set(ca_certs=str(address.ca_file))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"The broker's password_file or ca_file cannot be used: {type(error).__name__}.",
-            remedy="Check mqtt.password_file and mqtt.ca_file in site.toml, and that the node may read them.",
-        ) from None
-    return client
-
-
-def _read_password(path: Path | None) -> str | None:
-    return None if path is None else path.read_text(encoding="utf-8").strip()
 
 
 def _text(path: Path | None) -> str | None:

@@ -1,126 +1,77 @@
-"""The site's devices, heard through MQTT. paho runs on its own thread; its news cross into the event loop one by one.
+"""The site's devices as one part of the node: its broker, where it has none, and the list of who is there.
 
-Not a command channel: nothing is published here, and a presence message is never trusted for more than a list.
+Nothing here is needed to answer a customer: what cannot start is a loud fallback. The MQTT libraries are imported in
+`start`, in a thread, because that takes longer than the node may take to be ready.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
-from collections import Counter
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import paho.mqtt.client as mqtt
+from core.errors import PosternError
+from core.files import private_folder
+from edge import metrics
+from edge.config import Config, SitePaths
+from edge.fabric.address import KIOSK_LOGIN, BrokerAddress, publish_address
+from edge.fabric.presence import Device
 
-from edge.fabric.address import KEEP_ALIVE_S, BrokerAddress, new_client
-from edge.fabric.presence import Device, Presence, Roster, parse, topic_of
+if TYPE_CHECKING:
+    from edge.fabric.broker import EmbeddedBroker
+    from edge.fabric.listener import PresenceListener
 
 log = logging.getLogger(__name__)
 
-# Stopping waits for paho's thread; it wakes at least once a second.
-STOP_S_MAX = 3.0
-
 
 class Devices:
-    """Presence of the site's kiosks. All state lives in the event loop; `snapshot` may be called from there only."""
+    """Presence of the site's kiosks, through the broker that `[mqtt]` names."""
 
-    def __init__(self, site: str, node_id: str, address: BrokerAddress) -> None:
-        self._site = site
-        self._address = address
-        self._roster = Roster()
-        self._client_id = f"postern-node-{node_id}"
-        self._client: mqtt.Client | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready = asyncio.Event()
-        self.dropped: Counter[str] = Counter()
-        """Messages without meaning, by reason."""
-
-    @property
-    def connected(self) -> bool:
-        """True while subscribed at the broker."""
-        return self._ready.is_set()
+    def __init__(self, config: Config, paths: SitePaths) -> None:
+        self._site = config.site.id
+        self._mqtt = config.mqtt
+        self._paths = paths
+        self._broker: EmbeddedBroker | None = None
+        self._listener: PresenceListener | None = None
 
     async def start(self) -> None:
-        """Begin to connect, and go on trying; does not wait for the broker. Raises ConfigError (files)."""
-        self._loop = asyncio.get_running_loop()
-        client = new_client(self._client_id, self._address)
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.connect_async(self._address.host, self._address.port, KEEP_ALIVE_S)
-        client.loop_start()
-        self._client = client
-
-    async def wait_connected(self, timeout_s: float) -> None:
-        """Wait until subscribed. Raises TimeoutError."""
-        async with asyncio.timeout(timeout_s):
-            await self._ready.wait()
+        """Start what is configured. Raises no PosternError: a broker that cannot be had is a loud fallback."""
+        if self._mqtt.broker == "off":
+            return
+        try:
+            address = await self._find_broker()
+            listener = await asyncio.to_thread(importlib.import_module, "edge.fabric.listener")
+            self._listener = listener.PresenceListener(self._site, address)
+            await self._listener.start()
+        except PosternError as error:
+            metrics.fallback_active.labels("mqtt", error.code).set(1)
+            log.warning(error.title, extra={"detail": error.detail, "remedy": error.remedy})
 
     async def stop(self) -> None:
-        """Disconnect and end paho's thread."""
-        client, self._client = self._client, None
-        if client is None:
-            return
-        client.disconnect()
-        try:
-            async with asyncio.timeout(STOP_S_MAX):
-                await asyncio.to_thread(client.loop_stop)
-        except TimeoutError:
-            log.warning("the MQTT thread did not end in time", extra={"limit_s": STOP_S_MAX})
+        """Leave the broker, and end it if it is ours."""
+        listener, self._listener = self._listener, None
+        broker, self._broker = self._broker, None
+        if listener is not None:
+            await listener.stop()
+        if broker is not None:
+            await broker.stop()
 
     def snapshot(self) -> tuple[Device, ...]:
-        """All devices as last heard."""
-        return self._roster.snapshot()
+        """All devices as last heard, by id; empty without a broker."""
+        return self._listener.snapshot() if self._listener is not None else ()
 
-    # --- paho's thread ---
-
-    def _on_connect(
-        self, client: mqtt.Client, _data: Any, _flags: mqtt.ConnectFlags, reason: Any, _properties: Any
-    ) -> None:
-        if reason.is_failure:
-            log.warning("the MQTT broker refused the node", extra={"reason": str(reason)})
-            return
-        client.subscribe(topic_of(self._site, "+"), qos=1)
-
-    def _on_subscribe(
-        self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any
-    ) -> None:
-        if any(reason.is_failure for reason in reasons):
-            log.warning("the MQTT broker refused the subscription to presence")
-            return
-        self._hand_over(self._ready.set)
-
-    def _on_disconnect(
-        self, _client: mqtt.Client, _data: Any, _flags: mqtt.DisconnectFlags, _reason: Any, _properties: Any
-    ) -> None:
-        self._hand_over(self._lost)
-
-    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""
-        self._hand_over(self._arrived, topic, message.payload, message.retain)
-
-    def _hand_over(self, function: Any, *arguments: Any) -> None:
-        """Call `function` in the event loop; a loop that has closed wants no more news."""
-        assert self._loop is not None
-        try:
-            self._loop.call_soon_threadsafe(function, *arguments)
-        except RuntimeError:
-            log.debug("news from MQTT after the event loop closed")
-
-    # --- the event loop ---
-
-    def _arrived(self, topic: str, payload: bytes, retained: bool) -> None:
-        presence = parse(self._site, topic, payload)
-        if not isinstance(presence, Presence):
-            self.dropped[presence] += 1
-        elif not self._roster.apply(presence, None if retained else datetime.now(UTC)):
-            self.dropped["full"] += 1
-
-    def _lost(self) -> None:
-        self._ready.clear()
-        self._roster.lose_broker()
+    async def _find_broker(self) -> BrokerAddress:
+        """The node's own login at the site's broker; clients on this machine are told where it is."""
+        mqtt, run = self._mqtt, private_folder(self._paths.run)
+        if mqtt.broker == "external":
+            address = BrokerAddress(mqtt.host, mqtt.port, mqtt.username, mqtt.password_file, mqtt.ca_file)
+            publish_address(run, self._site, address)
+            return address
+        broker = await asyncio.to_thread(importlib.import_module, "edge.fabric.broker")
+        self._broker = broker.EmbeddedBroker(self._site, self._paths.keys, mqtt.port)
+        address = await self._broker.start()
+        kiosk = replace(address, username=KIOSK_LOGIN, password_file=self._broker.kiosk_password_file)
+        publish_address(run, self._site, kiosk)
+        return address

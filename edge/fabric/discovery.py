@@ -1,35 +1,31 @@
-"""Announces the node as `_postern._tcp` and lists siblings, by multicast DNS. Only ever a hint.
+"""Announces the node on the site's LAN and lists siblings. Only ever a hint: trust comes from mTLS.
 
-Anyone can spoof it and many networks drop it, so nothing is trusted for having been found here, and a node without
-multicast serves on. No secret, name of a person or of the site is announced.
+Anyone can spoof an announcement and many networks drop them, so a node without multicast says so and serves on. No
+secret and no name of a person is announced: the site's id with a suffix of this run, the version, the page's path.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import importlib
 import logging
-import re
+import secrets
 from dataclasses import dataclass
-
-import ifaddr
-from zeroconf import InterfaceChoice, ServiceStateChange, Zeroconf
-from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from core.errors import PosternError
+from core.version import VERSION
+from edge import metrics
+from edge.config import Config
+
+if TYPE_CHECKING:
+    from edge.fabric.multicast import Registration
 
 log = logging.getLogger(__name__)
 
-SERVICE = "_postern._tcp.local."
-# What a sibling may make us remember; a site has a few nodes.
-SIBLINGS_MAX = 64
-# A sibling that does not answer within this is found again at its next announcement.
-RESOLVE_MS_MAX = 3000
-# Registering probes three times, 250 ms apart, before it announces.
-START_S_MAX = 10.0
-STOP_S_MAX = 3.0
-_NODE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_VERSION_CHARS_MAX = 32
+# Tells apart the nodes of one site; three bytes, because a site has a few.
+SUFFIX_BYTES = 3
 
 
 class MulticastUnavailable(PosternError):
@@ -62,104 +58,36 @@ class Sibling:
 
 
 class Announcer:
-    """One registration and one browser. A node that serves loopback is announced on loopback only."""
+    """The announcement of a node that serves at `url`."""
 
-    def __init__(self, announcement: Announcement) -> None:
-        self._announcement = announcement
-        self._zeroconf: AsyncZeroconf | None = None
-        self._browser: AsyncServiceBrowser | None = None
-        self._siblings: dict[str, Sibling] = {}
-        self._resolving: set[asyncio.Task[None]] = set()
+    def __init__(self, config: Config, url: str) -> None:
+        where = urlsplit(url)
+        node_id = f"{config.site.id}-{secrets.token_hex(SUFFIX_BYTES)}"
+        self.announcement = Announcement(
+            node_id, VERSION, where.hostname or config.http.host, where.port or 443
+        )
+        self._enabled = config.discovery.enabled
+        self._registration: Registration | None = None
 
     async def start(self) -> None:
-        """Announce and listen. Raises MulticastUnavailable; the node then serves unannounced."""
+        """Announce, if the site wants it. Does not raise when the network cannot: that is a loud fallback."""
+        if not self._enabled:
+            return
+        multicast = await asyncio.to_thread(importlib.import_module, "edge.fabric.multicast")
+        registration: Registration = multicast.Registration(self.announcement)
+        self._registration = registration  # before it starts, so that a stop meanwhile reaches it
         try:
-            async with asyncio.timeout(START_S_MAX):
-                await self._register()
-        except Exception as error:
-            await self.stop()
-            raise MulticastUnavailable(f"{type(error).__name__} while announcing the node.") from error
+            await registration.start()
+        except MulticastUnavailable as error:
+            metrics.fallback_active.labels("discovery", error.code).set(1)
+            log.warning(error.title, extra={"detail": error.detail, "remedy": error.remedy})
 
     async def stop(self) -> None:
-        """Say goodbye and close the sockets."""
-        zeroconf, self._zeroconf = self._zeroconf, None
-        for task in self._resolving:
-            task.cancel()
-        if zeroconf is None:
-            return
-        try:
-            async with asyncio.timeout(STOP_S_MAX):
-                if self._browser is not None:
-                    await self._browser.async_cancel()
-                await zeroconf.async_unregister_all_services()
-                await zeroconf.async_close()
-        except (TimeoutError, OSError):
-            log.warning("multicast DNS did not close in time", extra={"limit_s": STOP_S_MAX})
+        """Say goodbye."""
+        registration, self._registration = self._registration, None
+        if registration is not None:
+            await registration.stop()
 
     def siblings(self) -> tuple[Sibling, ...]:
         """Nodes announced by others, by id."""
-        return tuple(sorted(self._siblings.values(), key=lambda sibling: sibling.node_id))
-
-    async def _register(self) -> None:
-        here = self._announcement
-        loopback = (
-            ipaddress.ip_address(here.host).is_loopback
-            if _is_address(here.host)
-            else here.host == "localhost"
-        )
-        interfaces = ["127.0.0.1"] if loopback else InterfaceChoice.Default
-        self._zeroconf = AsyncZeroconf(interfaces=interfaces)
-        info = AsyncServiceInfo(
-            SERVICE,
-            f"{here.node_id}.{SERVICE}",
-            port=here.port,
-            parsed_addresses=["127.0.0.1"] if loopback else _lan_addresses(here.host),
-            properties={"v": here.version, "id": here.node_id, "path": here.path},
-            server=f"{here.node_id}.local.",
-        )
-        announced = await self._zeroconf.async_register_service(info, allow_name_change=True)
-        await announced
-        self._browser = AsyncServiceBrowser(self._zeroconf.zeroconf, SERVICE, handlers=[self._on_change])
-
-    def _on_change(
-        self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
-    ) -> None:
-        if state_change is ServiceStateChange.Removed:
-            self._siblings.pop(name, None)
-        elif name in self._siblings or len(self._siblings) + len(self._resolving) < SIBLINGS_MAX:
-            task = asyncio.get_running_loop().create_task(self._resolve(zeroconf, service_type, name))
-            self._resolving.add(task)
-            task.add_done_callback(self._resolving.discard)
-
-    async def _resolve(self, zeroconf: Zeroconf, service_type: str, name: str) -> None:
-        info = AsyncServiceInfo(service_type, name)
-        if not await info.async_request(zeroconf, RESOLVE_MS_MAX):
-            return
-        sibling = _sibling(info)
-        if sibling is not None and sibling.node_id != self._announcement.node_id:
-            self._siblings[name] = sibling
-
-
-def _sibling(info: AsyncServiceInfo) -> Sibling | None:
-    """What was announced, if it makes sense."""
-    said = info.decoded_properties
-    node_id, version = said.get("id") or "", said.get("v") or ""
-    if not _NODE_ID.fullmatch(node_id) or info.port is None:
-        return None
-    return Sibling(node_id, version[:_VERSION_CHARS_MAX], tuple(info.parsed_addresses()), info.port)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _lan_addresses(host: str) -> list[str]:
-    """Where siblings reach us: the address served, or every address of this machine when all are served."""
-    if _is_address(host) and not ipaddress.ip_address(host).is_unspecified:
-        return [host]
-    found = (str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4)
-    return [address for address in found if not ipaddress.ip_address(address).is_loopback]
+        return self._registration.siblings() if self._registration is not None else ()

@@ -18,7 +18,8 @@ import paho.mqtt.client as mqtt
 
 from core.errors import PosternError
 from edge.config import site_paths
-from edge.fabric.address import KEEP_ALIVE_S, BrokerAddress, new_client, read_address
+from edge.fabric.address import BrokerAddress, read_address
+from edge.fabric.client import KEEP_ALIVE_S, new_client
 from edge.fabric.presence import DEVICE_ID, topic_of
 
 # The goodbye is one small packet to a broker nearby.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
-import uuid
 from collections.abc import Callable
 
 import pytest
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from edge.fabric.discovery import SERVICE, Announcement, Announcer, MulticastUnavailable
+from core.version import VERSION
+from edge.config import Config, DiscoverySection, SiteSection
+from edge.fabric.discovery import Announcer
+from edge.fabric.multicast import SERVICE
 
 WAIT_S = 20.0
 # RFC 6763 section 6.4 advises keys of at most nine characters.
@@ -26,13 +29,13 @@ async def until(condition: Callable[[], bool], what: str) -> None:
         pytest.fail(f"not within {WAIT_S} s: {what}")
 
 
-def announcement(port: int) -> Announcement:
-    return Announcement(f"node-{uuid.uuid4().hex[:8]}", "0.1.0", "127.0.0.1", port)
+def announcer_at(port: int) -> Announcer:
+    return Announcer(Config(site=SiteSection(name="A clinic", id="clinic")), f"http://127.0.0.1:{port}")
 
 
 async def test_siblings_find_each_other_and_notice_a_goodbye() -> None:
-    one, two = announcement(8081), announcement(8082)
-    first, second = Announcer(one), Announcer(two)
+    first, second = announcer_at(8081), announcer_at(8082)
+    one, two = first.announcement, second.announcement
     await asyncio.gather(first.start(), second.start())
     try:
         await until(
@@ -42,7 +45,7 @@ async def test_siblings_find_each_other_and_notice_a_goodbye() -> None:
             lambda: one.node_id in {s.node_id for s in second.siblings()}, "the second finds the first"
         )
         found = next(s for s in first.siblings() if s.node_id == two.node_id)
-        assert (found.port, found.version, found.addresses) == (8082, "0.1.0", ("127.0.0.1",))
+        assert (found.port, found.version, found.addresses) == (8082, VERSION, ("127.0.0.1",))
         assert one.node_id not in {s.node_id for s in first.siblings()}, "a node is not its own sibling"
         await second.stop()
         await until(lambda: two.node_id not in {s.node_id for s in first.siblings()}, "the goodbye")
@@ -52,25 +55,38 @@ async def test_siblings_find_each_other_and_notice_a_goodbye() -> None:
 
 
 async def test_what_is_announced_has_short_keys_and_no_more_than_needed() -> None:
-    here = announcement(8083)
-    announcer = Announcer(here)
+    announcer = announcer_at(8083)
+    here = announcer.announcement
     await announcer.start()
     browser = AsyncZeroconf(interfaces=["127.0.0.1"])
     try:
         info = AsyncServiceInfo(SERVICE, f"{here.node_id}.{SERVICE}")
         assert await info.async_request(browser.zeroconf, 5000)
-        assert info.decoded_properties == {"v": "0.1.0", "id": here.node_id, "path": "/"}
+        assert info.decoded_properties == {"v": VERSION, "id": here.node_id, "path": "/"}
         assert all(len(key) <= TXT_KEY_CHARS_MAX for key in info.decoded_properties)
     finally:
         await browser.async_close()
         await announcer.stop()
 
 
-async def test_without_the_network_the_announcer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_network_the_announcer_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def no_sockets(*_arguments: object, **_options: object) -> socket.socket:
         raise OSError(101, "Network is unreachable")
 
     monkeypatch.setattr("zeroconf._core.create_sockets", no_sockets)
-    with pytest.raises(MulticastUnavailable) as raised:
-        await Announcer(announcement(8084)).start()
-    assert "UDP 5353" in raised.value.remedy
+    announcer = announcer_at(8084)
+    with caplog.at_level(logging.WARNING):
+        await announcer.start()
+    await announcer.stop()
+    assert announcer.siblings() == ()
+    assert "UDP 5353" in caplog.records[-1].__dict__["remedy"]
+
+
+async def test_a_site_may_keep_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(site=SiteSection(name="A clinic", id="clinic"), discovery=DiscoverySection(enabled=False))
+    announcer = Announcer(config, "http://127.0.0.1:8085")
+    monkeypatch.setattr("importlib.import_module", pytest.fail)
+    await announcer.start()
+    await announcer.stop()

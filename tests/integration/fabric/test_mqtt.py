@@ -17,11 +17,12 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from prometheus_client import REGISTRY
 
 from core.files import private_folder
-from edge.config import MqttSection
+from edge.config import Config, MqttSection, SiteSection, site_paths
 from edge.fabric.address import read_address
-from edge.fabric.lan import Lan
+from edge.fabric.devices import Devices
 
 SITE = "clinic"
 WAIT_S = 15.0
@@ -40,22 +41,31 @@ async def until(condition: Callable[[], bool], what: str) -> None:
         pytest.fail(f"not within {WAIT_S} s: {what}")
 
 
-def states(lan: Lan) -> dict[str, str]:
-    return {device.id: device.state for device in lan.devices()}
+def fallback(component: str, reason: str) -> float:
+    """The gauge that tells a fallback; 0 when it was never set."""
+    value = REGISTRY.get_sample_value("postern_fallback_active", {"component": component, "reason": reason})
+    return value or 0.0
+
+
+def states(devices: Devices) -> dict[str, str]:
+    return {device.id: device.state for device in devices.snapshot()}
+
+
+def devices_of(folder: Path, mqtt_section: MqttSection) -> Devices:
+    paths = site_paths(folder)
+    private_folder(paths.keys)
+    return Devices(Config(site=SiteSection(name="A clinic", id=SITE), mqtt=mqtt_section), paths)
 
 
 @asynccontextmanager
-async def lan_of(folder: Path, mqtt_section: MqttSection) -> AsyncIterator[Lan]:
-    """The LAN part of a node, up to the broker; fails when it fell back."""
-    fallbacks: list[tuple[str, str]] = []
-    keys, run = private_folder(folder / "keys"), private_folder(folder / "run")
-    lan = Lan(SITE, "node-1", mqtt_section, keys, run, None, lambda *why: fallbacks.append(why))
-    await lan.start()
+async def running(folder: Path, mqtt_section: MqttSection) -> AsyncIterator[Devices]:
+    """The device part of a node, started; the embedded broker serves by then."""
+    devices = devices_of(folder, mqtt_section)
+    await devices.start()
     try:
-        assert not fallbacks
-        yield lan
+        yield devices
     finally:
-        await lan.stop()
+        await devices.stop()
 
 
 @asynccontextmanager
@@ -103,29 +113,29 @@ async def mosquitto(folder: Path) -> AsyncIterator[None]:
         await process.wait()
 
 
-async def _lifetime_of_a_kiosk(folder: Path, lan: Lan) -> None:
+async def _lifetime_of_a_kiosk(folder: Path, devices: Devices) -> None:
     """Comes, leaves politely, comes again, is killed: the list says so each time."""
     async with kiosk_of(folder, "lobby") as process:
-        await until(lambda: states(lan) == {"lobby": "online"}, "the kiosk came")
+        await until(lambda: states(devices) == {"lobby": "online"}, "the kiosk came")
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), WAIT_S)
-        await until(lambda: states(lan) == {"lobby": "offline"}, "the kiosk said goodbye")
+        await until(lambda: states(devices) == {"lobby": "offline"}, "the kiosk said goodbye")
     async with kiosk_of(folder, "lobby") as process:
-        await until(lambda: states(lan) == {"lobby": "online"}, "the kiosk came back")
+        await until(lambda: states(devices) == {"lobby": "online"}, "the kiosk came back")
         process.kill()
-        await until(lambda: states(lan) == {"lobby": "offline"}, "its last will was carried out")
-    assert lan.devices()[0].last_seen is not None
+        await until(lambda: states(devices) == {"lobby": "offline"}, "its last will was carried out")
+    assert devices.snapshot()[0].last_seen is not None
 
 
 async def test_embedded_broker_hears_a_kiosk_come_and_go(tmp_path: Path) -> None:
-    async with lan_of(tmp_path, MqttSection(port=0)) as lan:
-        await _lifetime_of_a_kiosk(tmp_path, lan)
+    async with running(tmp_path, MqttSection(port=0)) as devices:
+        await _lifetime_of_a_kiosk(tmp_path, devices)
 
 
 async def test_embedded_broker_takes_a_free_port_when_its_own_is_taken(tmp_path: Path) -> None:
     taken = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
-    async with taken, lan_of(tmp_path, MqttSection(port=port)):
+    async with taken, running(tmp_path, MqttSection(port=port)):
         assert read_address(tmp_path / "run")[1].port != port
 
 
@@ -135,7 +145,7 @@ async def test_embedded_broker_takes_a_free_port_when_its_own_is_taken(tmp_path:
 async def test_embedded_broker_refuses_strangers(
     tmp_path: Path, username: str | None, password: str | None
 ) -> None:
-    async with lan_of(tmp_path, MqttSection(port=0)):
+    async with running(tmp_path, MqttSection(port=0)):
         address = read_address(tmp_path / "run")[1]
         answers: list[bool] = []
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="stranger")
@@ -151,7 +161,7 @@ async def test_embedded_broker_refuses_strangers(
 
 
 async def test_a_kiosk_can_neither_listen_nor_speak_elsewhere(tmp_path: Path) -> None:
-    async with lan_of(tmp_path, MqttSection(port=0)) as lan:
+    async with running(tmp_path, MqttSection(port=0)) as devices:
         address = read_address(tmp_path / "run")[1]
         assert address.password_file is not None
         refused: list[bool] = []
@@ -166,7 +176,7 @@ async def test_a_kiosk_can_neither_listen_nor_speak_elsewhere(tmp_path: Path) ->
         await until(lambda: bool(refused), "an answer to the subscription")
         client.publish("postern/other/kiosk/lobby/presence", b'{"state":"online"}', qos=0)
         client.publish(f"postern/{SITE}/kiosk/annex/presence", b'{"state":"online"}', qos=0)
-        await until(lambda: states(lan) == {"annex": "online"}, "the permitted message")
+        await until(lambda: states(devices) == {"annex": "online"}, "the permitted message")
         client.disconnect()
         await asyncio.to_thread(client.loop_stop)
         assert refused == [True] and heard == []
@@ -174,21 +184,18 @@ async def test_a_kiosk_can_neither_listen_nor_speak_elsewhere(tmp_path: Path) ->
 
 async def test_a_fallback_is_loud_when_the_password_file_is_missing(tmp_path: Path) -> None:
     section = MqttSection(broker="external", username="site", password_file=tmp_path / "absent")
-    fallbacks: list[tuple[str, str]] = []
-    run = private_folder(tmp_path / "run")
-    lan = Lan(SITE, "node-1", section, tmp_path, run, None, lambda *why: fallbacks.append(why))
-    await lan.start()
-    await lan.stop()
-    assert fallbacks == [("mqtt", "bad_configuration")]
+    async with running(tmp_path, section) as devices:
+        assert devices.snapshot() == ()
+    assert fallback("mqtt", "bad_configuration") == 1
 
 
 @pytest.mark.needs_mosquitto
 @pytest.mark.skipif(MOSQUITTO is None or MOSQUITTO_PASSWD is None, reason="mosquitto is not installed")
 async def test_a_broker_of_the_site_and_its_loss(tmp_path: Path, unused_tcp_port: int) -> None:
     section = mosquitto_site(tmp_path, unused_tcp_port)
-    async with lan_of(tmp_path, section) as lan:
+    async with running(tmp_path, section) as devices:
         async with mosquitto(tmp_path):
-            await _lifetime_of_a_kiosk(tmp_path, lan)
-        await until(lambda: states(lan) == {"lobby": "unknown"}, "the broker's loss")
+            await _lifetime_of_a_kiosk(tmp_path, devices)
+        await until(lambda: states(devices) == {"lobby": "unknown"}, "the broker's loss")
         async with mosquitto(tmp_path), kiosk_of(tmp_path, "lobby"):
-            await until(lambda: states(lan) == {"lobby": "online"}, "the kiosk came back with the broker")
+            await until(lambda: states(devices) == {"lobby": "online"}, "the kiosk came back with the broker")
