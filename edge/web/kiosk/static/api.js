@@ -1,0 +1,109 @@
+// The node's customer routes. One Conversation is one session; its token lives in this object and nowhere else.
+// Not here: anything about the page.
+
+import { events } from "./sse.js";
+
+const BASE = "/api/v1/sessions";
+// A wipe that did not arrive is tried again; the node forgets by itself when the session runs out.
+const WIPE_RETRIES_MS = [2_000, 10_000, 30_000];
+
+// What went wrong, as the node said it (RFC 9457), or code "offline" or "cut" when the node said nothing.
+export class Problem extends Error {
+  constructor(body, status = 0, retryAfterS = null) {
+    super(body.code ?? "unknown");
+    Object.assign(this, { code: "unknown", title: "", detail: "", remedy: "", ...body, status, retryAfterS });
+  }
+
+  get sessionGone() {
+    return this.status === 401 || this.status === 404 || this.code === "notice_required";
+  }
+}
+
+export class Conversation {
+  #id;
+  #token;
+  #aborter = new AbortController();
+
+  constructor(opened) {
+    this.#id = opened.session_id;
+    this.#token = opened.token;
+    this.notice = opened.notice;
+  }
+
+  static async open(channel, locale) {
+    const response = await send(BASE, { method: "POST", body: { channel, locale } });
+    return new Conversation(await response.json());
+  }
+
+  consent(overflow) {
+    return this.#send("POST", "/consent", { notice_version: this.notice.version, overflow });
+  }
+
+  // Calls onDelta with each piece of text; resolves to the turn's body once the node has made it durable.
+  async ask(text, onDelta) {
+    const response = await this.#send("POST", "/turns", { text }, "text/event-stream");
+    try {
+      for await (const { name, data } of events(response.body)) {
+        if (name === "delta") onDelta(JSON.parse(data).text);
+        else if (name === "final") return JSON.parse(data);
+        else if (name === "error") throw problemIn(JSON.parse(data));
+      }
+    } catch (error) {
+      if (error instanceof Problem) throw error;
+    }
+    throw new Problem({ code: "cut" });
+  }
+
+  feedback(turn, useful) {
+    return this.#send("POST", `/turns/${encodeURIComponent(turn)}/feedback`, { useful });
+  }
+
+  async handoff(turn) {
+    const response = await this.#send("POST", `/turns/${encodeURIComponent(turn)}/handoff`);
+    return (await response.json()).ticket;
+  }
+
+  // Stops what is under way and has the node wipe the session. `keepalive` lets it go out while the page closes.
+  async wipe() {
+    this.#aborter.abort();
+    const headers = { authorization: `Bearer ${this.#token}` };
+    const path = `${BASE}/${encodeURIComponent(this.#id)}`;
+    for (const wait of [...WIPE_RETRIES_MS, null]) {
+      try {
+        const { status } = await fetch(path, { method: "DELETE", headers, keepalive: true });
+        if (status < 500 && status !== 429) return;
+      } catch {
+        // not reached: again below
+      }
+      if (wait === null) return;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+
+  #send(method, path, body, accept = "application/json") {
+    return send(`${BASE}/${encodeURIComponent(this.#id)}${path}`, {
+      method, body, accept, token: this.#token, signal: this.#aborter.signal,
+    });
+  }
+}
+
+async function send(path, { method, body, token, accept = "application/json", signal }) {
+  const headers = { accept };
+  if (token) headers.authorization = `Bearer ${token}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, { method, headers, signal, body: body && JSON.stringify(body), cache: "no-store" });
+  } catch {
+    throw new Problem({ code: "offline" });
+  }
+  if (response.ok) return response;
+  const said = await response.json().catch(() => ({}));
+  throw problemIn(said, response.status, Number.parseInt(response.headers.get("retry-after"), 10));
+}
+
+function problemIn(said, status = Number(said.status) || 0, retryAfterS = Number.NaN) {
+  const texts = {};
+  for (const key of ["code", "title", "detail", "remedy"]) if (typeof said[key] === "string") texts[key] = said[key];
+  return new Problem(texts, status, Number.isFinite(retryAfterS) ? retryAfterS : null);
+}

@@ -1,0 +1,158 @@
+// The conversation's screen: question field, streamed answer, transcript. A screen reader hears each answer once, when
+// it is complete: pieces go to a part that it does not see, the finished article into the log.
+
+import { answerArticle } from "./answer.js";
+import { clone, say, show } from "./dom.js";
+import { clearProblem, inWords, showProblem } from "./problem.js";
+import { words } from "./words.js";
+
+// From here on the counter is shown: early enough to finish the sentence.
+const COUNTER_FROM_CHARS_LEFT = 400;
+// The counter is also spoken, at these distances only.
+const COUNTER_SPOKEN_AT = [400, 100, 20];
+
+export class Chat {
+  #parts;
+  #conversation;
+  #config;
+  #events;
+  #asking = false;
+  #closed = false;
+  #spokenAt = Infinity;
+
+  // `events`: onGone() when the session has ended, onAlive() while an answer is being written.
+  constructor(conversation, config, events) {
+    const { root, parts } = clone("screen-chat");
+    [this.root, this.#parts, this.#conversation, this.#config, this.#events] = [root, parts, conversation, config, events];
+    parts.form.addEventListener("submit", (event) => { event.preventDefault(); this.#ask(); });
+    parts.question.addEventListener("input", () => this.#count());
+    parts.question.addEventListener("keydown", (event) => this.#key(event));
+    this.#offer(config.suggestions);
+  }
+
+  focus() {
+    this.#parts.question.focus();
+  }
+
+  close() {
+    this.#closed = true;
+    this.root.remove();
+  }
+
+  #offer(suggestions) {
+    show(this.#parts.suggestions, suggestions.length > 0);
+    for (const text of suggestions) {
+      const item = document.createElement("li");
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", className: "button quiet", textContent: text, dir: "auto" });
+      button.addEventListener("click", () => { this.#write(text); this.focus(); this.#ask(); });
+      item.append(button);
+      this.#parts["suggestion-list"].append(item);
+    }
+  }
+
+  #key(event) {
+    // Enter sends; not while an input method is still composing a character.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.#ask();
+  }
+
+  async #ask() {
+    const text = this.#parts.question.value.trim();
+    if (!text || this.#asking) return;
+    const chars = [...text].length;
+    if (chars > this.#config.text_chars_max) return this.#refuseLong(chars);
+    this.#begin(text);
+    try {
+      const turn = await this.#conversation.ask(text, (piece) => this.#stream(piece));
+      if (!this.#closed) this.#finish(turn);
+    } catch (problem) {
+      if (!this.#closed) this.#fail(problem, text);
+    }
+  }
+
+  #refuseLong(chars) {
+    const max = this.#config.text_chars_max;
+    this.#parts.question.setAttribute("aria-invalid", "true");
+    showProblem(this.#parts.problem, { ...words.tooLong, detail: words.tooLongBy(chars, max) });
+    this.focus();
+  }
+
+  #begin(text) {
+    const { root, parts } = clone("part-question");
+    parts.text.textContent = text;
+    this.#parts.log.append(root);
+    this.#asking = true;
+    this.#write("");
+    clearProblem(this.#parts.problem);
+    show(this.#parts.suggestions, false);
+    this.#busy(words.looking);
+    this.#parts.waiting.scrollIntoView({ block: "nearest" });
+  }
+
+  #stream(piece) {
+    if (this.#closed) return;
+    this.#events.onAlive();
+    this.#parts.partial.textContent += piece;
+    if (this.#parts.pending.hidden) {
+      show(this.#parts.pending);
+      this.#busy(words.writing);
+    }
+    this.#parts.waiting.scrollIntoView({ block: "nearest" });
+  }
+
+  #finish(turn) {
+    const article = answerArticle(turn, {
+      feedback: (id, useful) => this.#conversation.feedback(id, useful),
+      handoff: (id) => this.#conversation.handoff(id),
+      onGone: this.#events.onGone,
+    });
+    this.#rest();
+    this.#parts.log.append(article);
+    article.scrollIntoView({ block: "nearest" });
+  }
+
+  // The question goes back into the field, so that trying again costs one press.
+  #fail(problem, text) {
+    this.#rest();
+    if (problem.sessionGone) return this.#events.onGone();
+    this.#parts.log.lastElementChild?.remove();
+    if (!this.#parts.question.value) this.#write(text);
+    const retry = problem.status === 413 ? null : () => { this.focus(); this.#ask(); };
+    showProblem(this.#parts.problem, inWords(problem), retry);
+  }
+
+  #busy(text) {
+    this.#parts["waiting-text"].textContent = text;
+    show(this.#parts.waiting);
+    this.#parts.send.setAttribute("aria-disabled", "true");
+    if (text === words.looking) say(text);
+  }
+
+  #rest() {
+    this.#asking = false;
+    this.#parts.partial.textContent = "";
+    show(this.#parts.pending, false);
+    show(this.#parts.waiting, false);
+    this.#parts.send.removeAttribute("aria-disabled");
+    say("");
+    this.#events.onAlive();
+  }
+
+  #write(text) {
+    this.#parts.question.value = text;
+    this.#count();
+  }
+
+  #count() {
+    const left = this.#config.text_chars_max - [...this.#parts.question.value.trim()].length;
+    const near = left <= COUNTER_FROM_CHARS_LEFT;
+    this.#parts.count.textContent = near ? (left < 0 ? words.over(-left) : words.left(left)) : "";
+    this.#parts.count.classList.toggle("over", left < 0);
+    this.#parts.question.setAttribute("aria-invalid", String(left < 0));
+    const mark = left < 0 ? -1 : COUNTER_SPOKEN_AT.findLast((at) => left <= at) ?? Infinity;
+    if (mark < this.#spokenAt) say(this.#parts.count.textContent);
+    this.#spokenAt = mark;
+  }
+}

@@ -1,0 +1,60 @@
+// A fault, shown where it happened: what it is, what becomes of the question, what to do. One at a time per place.
+
+import { clone, say, show } from "./dom.js";
+import { words } from "./words.js";
+
+// A longer Retry-After than this is not shown as a count: nobody waits for it at a screen.
+const RETRY_SHOWN_S_MAX = 120;
+
+// Shows `problem` in `place`; `retry`, if given, is offered as a button.
+export function showProblem(place, problem, retry = null) {
+  const { root, parts } = clone("part-problem");
+  parts.title.textContent = problem.title;
+  parts.detail.textContent = problem.detail ?? "";
+  parts.remedy.textContent = problem.remedy ?? "";
+  show(parts.remedy, Boolean(problem.remedy));
+  show(parts.act, Boolean(retry));
+  place.replaceChildren(root);
+  if (retry) arm(parts.retry, problem.waitS ?? 0, retry);
+  root.scrollIntoView({ block: "nearest" });
+}
+
+export function clearProblem(place) {
+  place.replaceChildren();
+}
+
+// A plain sentence, such as why one is back at the start.
+export function showSentence(place, text) {
+  const { root, parts } = clone("part-said");
+  parts.text.textContent = text;
+  place.replaceChildren(root);
+}
+
+// What the person reads for `problem` (see api.js) about a question.
+export function inWords(problem) {
+  if (problem.code === "offline") return words.offline;
+  if (problem.code === "cut") return words.cut;
+  if (problem.status === 429 || problem.status === 503) return busy(problem);
+  if (problem.status === 413) return { ...words.tooLong, detail: problem.detail };
+  return problem.title ? problem : words.unknown;
+}
+
+function busy(problem) {
+  const waitS = Math.min(problem.retryAfterS ?? 0, RETRY_SHOWN_S_MAX);
+  const remedy = waitS > 0 ? words.retryIn(waitS) : problem.remedy || words.retryNow;
+  return { ...words.busy, remedy, waitS };
+}
+
+// The button stays focusable while it waits, and says why it does nothing yet.
+function arm(button, waitS, retry) {
+  let ready = waitS <= 0;
+  if (!ready) {
+    button.setAttribute("aria-disabled", "true");
+    setTimeout(() => {
+      ready = true;
+      button.removeAttribute("aria-disabled");
+      if (button.isConnected) say(words.retryNow);
+    }, waitS * 1000);
+  }
+  button.addEventListener("click", () => { if (ready) retry(); });
+}

@@ -1,0 +1,39 @@
+// Server-sent events out of a fetch body, as https://html.spec.whatwg.org/#event-stream-interpretation reads them.
+// Not here: reconnection. A turn that broke is asked again by the person, never by the page.
+
+// Longest event that is still parsed; an answer with its sources is a few KiB.
+const EVENT_CHARS_MAX = 1_000_000;
+
+// Yields {name, data} for each event of `body` (a ReadableStream of bytes).
+export async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let buffer = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return; // what is left was not ended by an empty line, so it never counted
+      buffer = (buffer + value).replace(/\r\n?/g, "\n");
+      if (buffer.length > EVENT_CHARS_MAX) throw new Error("event too long");
+      for (let end; (end = buffer.indexOf("\n\n")) >= 0; buffer = buffer.slice(end + 2)) {
+        const event = parse(buffer.slice(0, end));
+        if (event) yield event;
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+function parse(block) {
+  let name = "message";
+  const data = [];
+  for (const line of block.split("\n")) {
+    const colon = line.indexOf(":");
+    if (colon === 0) continue; // a comment keeps the line open
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+    if (field === "event") name = value;
+    else if (field === "data") data.push(value);
+  }
+  return data.length ? { name, data: data.join("\n") } : null;
+}

@@ -1,0 +1,209 @@
+"""A node that does what a test tells it, for states that the real one reaches only by accident: a drop in mid-answer, a
+full queue, an expired session, a slow answer. The page under test is the real page; journeys run against the real node
+(`edge_site`), not against this."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+ROOT = Path(__file__).resolve().parents[2]
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+NOTICE = """An artificial intelligence answers here, not a person. It looks for your answer in the clinic's own documents.
+
+What you type is processed on a machine in this building. It is erased when you press "Start over", or when nobody has used this screen for a while.
+
+For anything urgent, please speak to a member of staff."""
+SUGGESTIONS = (
+    "When are you open on Saturday?",
+    "Where do I park?",
+    "How do I prepare for a blood test?",
+    "How do I make a complaint?",
+)
+HOURS = {
+    "answer": "On Saturdays the outpatient desk is open from 09:00 to 13:00. The laboratory is closed on Saturdays.",
+    "route": "answer",
+    "citations": [
+        {
+            "doc": "opening-hours.md",
+            "version": "3",
+            "title": "Opening hours",
+            "section": "Weekends",
+            "quote": "Saturday: outpatient desk 09:00 to 13:00, laboratory closed.",
+        },
+        {
+            "doc": "visiting.html",
+            "version": "1",
+            "title": "Visiting a patient",
+            "section": "At the weekend",
+            "quote": "On Saturday and Sunday visitors are welcome from 14:00 to 19:00.",
+        },
+    ],
+}
+NOT_FOUND = {
+    "answer": "We did not find this in our documents. A member of staff can help you.",
+    "route": "handoff",
+    "citations": [],
+}
+
+
+@dataclass
+class Script:
+    """What the node does next, and what it was asked."""
+
+    turn: dict[str, Any] = field(default_factory=lambda: dict(HOURS))
+    # Named faults: "drop" (connection cut in mid-answer), "busy" (503), "rate" (429), "gone" (404), "long" (413).
+    fault: str | None = None
+    retry_after_s: int = 2
+    open_fault: str | None = None
+    overflow_offered: bool = True
+    notice: str = NOTICE
+    locale: str = "en"
+    site_name: str = "Harbour Street Clinic"
+    suggestions: tuple[str, ...] = SUGGESTIONS
+    idle_warn_s: int = 45
+    idle_wipe_s: int = 75
+    # Unset: the answer waits in mid-stream until a test sets it.
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[str] = field(default_factory=list)
+    consents: list[dict[str, Any]] = field(default_factory=list)
+    feedback: list[bool] = field(default_factory=list)
+    wiped: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.go_on.set()
+
+
+@dataclass(frozen=True)
+class ScriptedNode:
+    url: str
+    script: Script
+
+
+def _problem(status: int, code: str, title: str, detail: str, remedy: str, **headers: str) -> web.Response:
+    body = {"code": code, "title": title, "detail": detail, "remedy": remedy, "status": status}
+    return web.json_response(body, status=status, content_type="application/problem+json", headers=headers)
+
+
+def _fault(script: Script, name: str | None) -> web.Response | None:
+    wait = str(script.retry_after_s)
+    match name:
+        case "busy":
+            return _problem(503, "busy", "The node is busy", "The queue is full.", "Try again.", **{"Retry-After": wait})
+        case "rate":
+            return _problem(429, "rate", "Too many requests", "Slow down.", "Try again.", **{"Retry-After": wait})
+        case "gone":
+            return _problem(404, "session_not_found", "No such session", "It ended.", "Begin a new one.")
+        case "long":
+            return _problem(413, "text_too_long", "Too long", "At most 4,000 characters.", "Shorten it.")
+        case "broken":
+            return _problem(500, "internal", "The node has a fault", "It was noted.", "Ask at the desk.")
+    return None
+
+
+class _Node:
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        loader = jinja2.FileSystemLoader([ROOT / "edge/web/kiosk/templates", ROOT / "core/webshell/templates"])
+        self.pages = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+
+    async def page(self, _: web.Request) -> web.Response:
+        script = self.script
+        html = self.pages.get_template("index.html").render(
+            site_name=script.site_name, locale=script.locale, suggestions=list(script.suggestions),
+            idle_warn_s=script.idle_warn_s, idle_wipe_s=script.idle_wipe_s, text_chars_max=4000,
+        )  # fmt: skip
+        headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-store"}
+        return web.Response(text=html, content_type="text/html", headers=headers)
+
+    async def create(self, _: web.Request) -> web.Response:
+        if fault := _fault(self.script, self.script.open_fault):
+            return fault
+        notice = {"version": "1", "text": self.script.notice, "overflow_offered": self.script.overflow_offered}
+        body = {"session_id": "s1", "token": "t1", "notice": notice, "expires_in_s": 1800}
+        return web.json_response(body, status=201)
+
+    async def consent(self, request: web.Request) -> web.Response:
+        self.script.consents.append(await request.json())
+        return web.Response(status=204)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self.script.wiped.append(request.match_info["id"])
+        return web.Response(status=204)
+
+    async def feedback(self, request: web.Request) -> web.Response:
+        self.script.feedback.append((await request.json())["useful"])
+        return web.Response(status=204)
+
+    async def handoff(self, _: web.Request) -> web.Response:
+        return web.json_response({"ticket": "K-0427"}, status=201)
+
+    async def turn(self, request: web.Request) -> web.StreamResponse:
+        assert request.headers["Authorization"] == "Bearer t1"
+        self.script.asked.append((await request.json())["text"])
+        if fault := _fault(self.script, self.script.fault):
+            return fault
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        body = {
+            "turn_id": f"turn-{len(self.script.asked)}", "redactions": [], "label": "internal", "timings_ms": {},
+            "intent": {"name": "hours", "confidence": 0.9, "in_scope": True}, **self.script.turn,
+        }  # fmt: skip
+        await self._event(response, "meta", {"turn_id": body["turn_id"]})
+        words = body["answer"].split(" ")
+        half = max(1, len(words) // 2)
+        for n, word in enumerate(words):
+            if n == half:
+                if self.script.fault == "drop":
+                    assert request.transport is not None
+                    request.transport.abort()
+                    return response
+                await self.script.go_on.wait()
+            await self._event(response, "delta", {"text": word if n == 0 else f" {word}"})
+        await self._event(response, "final", body)
+        return response
+
+    async def _event(self, response: web.StreamResponse, name: str, data: object) -> None:
+        await response.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
+
+
+@asynccontextmanager
+async def scripted_node(script: Script | None = None) -> AsyncIterator[ScriptedNode]:
+    """Serve the kiosk page with `script` on a free port."""
+    node = _Node(script or Script())
+    app = web.Application()
+    sessions = "/api/v1/sessions"
+    app.add_routes(
+        [
+            web.get("/", node.page),
+            web.static("/static/core", ROOT / "core/webshell/static"),
+            web.static("/static/kiosk", ROOT / "edge/web/kiosk/static"),
+            web.post(sessions, node.create),
+            web.delete(sessions + "/{id}", node.delete),
+            web.post(sessions + "/{id}/consent", node.consent),
+            web.post(sessions + "/{id}/turns", node.turn),
+            web.post(sessions + "/{id}/turns/{turn}/feedback", node.feedback),
+            web.post(sessions + "/{id}/turns/{turn}/handoff", node.handoff),
+        ]
+    )
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        port = runner.addresses[0][1]
+        yield ScriptedNode(f"http://127.0.0.1:{port}", node.script)
+    finally:
+        node.script.go_on.set()
+        await runner.cleanup()
