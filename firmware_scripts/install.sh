@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# Installs Postern on the machine of a site: accounts, folders, programs, units. Run it again at any time: what is as it
+# should be stays as it is. Needs no internet when a wheelhouse is given. Removing never touches the site's data.
+set -euo pipefail
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+source_root="$(dirname "$here")"
+
+prefix=/opt/postern root="" wheelhouse="" models="" template="" dry_run=0 uninstall=0 start=1
+# The oldest Python that the locked libraries support.
+python_minor_min=11
+
+usage() {
+  cat <<'TEXT'
+install.sh [options]                    as root
+  --prefix DIR       where the programs go (default /opt/postern)
+  --wheelhouse DIR   take the libraries from this folder instead of the network
+  --models DIR       copy built models from this folder (default: build/models beside the source, if it is there)
+  --template NAME    make the site, if there is none, from this template (clinic, bank, empty)
+  --no-start         install only; start later with: systemctl start postern-node
+  --root DIR         stage files below DIR, for an image: no accounts, programs or services on this machine
+  --dry-run          say what would be done
+  --uninstall        stop and remove the programs and units; the site's data and accounts stay
+TEXT
+}
+
+fail() { # what, remedy
+  printf 'install.sh: %s\n    remedy: %s\n' "$1" "$2" >&2
+  exit 1
+}
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --prefix | --wheelhouse | --models | --template | --root)
+      [ $# -ge 2 ] || fail "$1 needs a value" "see install.sh --help"
+      printf -v "${1#--}" '%s' "$2"
+      shift 2
+      ;;
+    --dry-run) dry_run=1 && shift ;;
+    --uninstall) uninstall=1 && shift ;;
+    --no-start) start=0 && shift ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+  esac
+done
+root="${root%/}"
+[ -n "$models" ] || models="$source_root/build/models"
+
+say() { printf '[postern] %s\n' "$*"; }
+
+run() { # the command, unless this is a dry run
+  if [ "$dry_run" = 1 ]; then
+    say "would run: $*"
+  else
+    "$@"
+  fi
+}
+
+put() { # source, target, mode: write a file only where it differs
+  local target="$root$2"
+  if cmp -s "$1" "$target"; then
+    say "unchanged: $2"
+    return
+  fi
+  say "write: $2"
+  changed=1
+  run install -D -m "$3" "$1" "$target"
+}
+
+changed=0
+units=(postern-node.service postern-worker.service postern-courier.service)
+
+check_machine() {
+  [ -n "$root" ] && return
+  [ "$(id -u)" = 0 ] || [ "$dry_run" = 1 ] || fail "not run by root" "sudo $0"
+  command -v systemd-sysusers >/dev/null || fail "no systemd here" "use a distribution with systemd, or postern run --site DIR"
+  [ "$uninstall" = 1 ] && return
+  python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $python_minor_min))" 2>/dev/null ||
+    fail "no Python 3.$python_minor_min or later with venv" "apt-get install python3 python3-venv"
+  [ -z "$wheelhouse" ] || [ -d "$wheelhouse" ] || fail "no wheelhouse at $wheelhouse" "give the folder that holds the .whl files"
+}
+
+place_files() {
+  local unit filled
+  put "$here/units/postern.sysusers" /usr/lib/sysusers.d/postern.conf 0644
+  put "$here/units/postern.tmpfiles" /usr/lib/tmpfiles.d/postern.conf 0644
+  filled="$(mktemp)"
+  for unit in "${units[@]}"; do
+    sed "s|@PREFIX@|$prefix|g" "$here/units/$unit" >"$filled"
+    put "$filled" "/usr/lib/systemd/system/$unit" 0644
+  done
+  rm -f "$filled"
+  put "$source_root/README.md" "$prefix/README.md" 0644
+}
+
+make_accounts_and_folders() {
+  say "accounts and folders"
+  run systemd-sysusers /usr/lib/sysusers.d/postern.conf
+  run systemd-tmpfiles --create /usr/lib/tmpfiles.d/postern.conf
+}
+
+install_programs() {
+  local lock="$source_root/requirements/runtime.txt" stamp="$prefix/venv/.lock-hash" wanted source=()
+  wanted="$(cat "$lock" "$source_root/pyproject.toml" | sha256sum | cut -d' ' -f1)"
+  if [ ! -x "$prefix/venv/bin/python" ]; then
+    say "virtual environment in $prefix/venv"
+    run python3 -m venv "$prefix/venv"
+  fi
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    [ -z "$wheelhouse" ] || source=(--no-index --find-links "$wheelhouse")
+    say "libraries, each checked by its hash (some minutes)"
+    run "$prefix/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes \
+      "${source[@]}" -r "$lock" ||
+      fail "the libraries could not be installed" "check the network, or give a complete --wheelhouse"
+  fi
+  say "Postern itself"
+  # What an earlier build left would be packed again, modules that are gone included.
+  run rm -rf "$source_root/build/lib"
+  run "$prefix/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-index \
+    --no-build-isolation --force-reinstall "$source_root"
+  changed=1
+  [ "$dry_run" = 1 ] || printf '%s\n' "$wanted" >"$stamp"
+}
+
+copy_models() {
+  local target=/var/lib/postern/models
+  if [ -d "$models" ]; then
+    say "models from $models"
+    run cp -ru --no-preserve=ownership "$models/." "$target/"
+    run chgrp -R postern "$target"
+  elif [ -z "$(ls -A "$target" 2>/dev/null)" ]; then
+    say "no models yet; build them where there is internet (make setup) and run again with --models DIR"
+  fi
+}
+
+make_site() {
+  if [ -n "$template" ] && [ ! -e /var/lib/postern/site/site.toml ]; then
+    say "a site from the template $template"
+    run runuser -u postern-node -- "$prefix/venv/bin/postern" init --site /var/lib/postern/site --template "$template"
+  fi
+  # The site's own tool makes everything private to the node; give back what the processes share.
+  run systemd-tmpfiles --create /usr/lib/tmpfiles.d/postern.conf
+}
+
+start_services() {
+  run systemctl daemon-reload
+  [ "$start" = 1 ] || return 0
+  run systemctl enable --quiet "${units[@]}"
+  if [ ! -e /var/lib/postern/site/site.toml ]; then
+    say "no site yet. Make one: $0 --template clinic"
+  elif [ "$changed" = 1 ]; then
+    say "start"
+    run systemctl restart "${units[@]}"
+  fi
+}
+
+remove() {
+  local unit
+  if [ -z "$root" ]; then
+    run systemctl disable --now "${units[@]}" || true
+  fi
+  for unit in "${units[@]}"; do
+    say "remove: /usr/lib/systemd/system/$unit"
+    run rm -f "$root/usr/lib/systemd/system/$unit"
+  done
+  say "remove: $prefix"
+  run rm -rf "$root$prefix/venv" "$root$prefix/README.md"
+  run rm -f "$root/usr/lib/sysusers.d/postern.conf" "$root/usr/lib/tmpfiles.d/postern.conf"
+  [ -n "$root" ] || run systemctl daemon-reload
+  say "removed. The site's data stay in /var/lib/postern; the accounts stay, because files belong to them."
+}
+
+check_machine
+if [ "$uninstall" = 1 ]; then
+  remove
+  exit 0
+fi
+place_files
+if [ -n "$root" ]; then
+  say "staged below $root; accounts, programs and services are made on the machine itself"
+  exit 0
+fi
+make_accounts_and_folders
+install_programs
+copy_models
+make_site
+start_services
+say "done. Look after it with: $prefix/venv/bin/postern doctor --site /var/lib/postern/site"

@@ -1,0 +1,141 @@
+"""The installer stages the same files twice, promises before it acts, and its units pass systemd's own check."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[3] / "firmware_scripts"
+INSTALL = SCRIPTS / "install.sh"
+UNITS = ("postern-node.service", "postern-worker.service", "postern-courier.service")
+STEP_S_MAX = 30
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+
+
+def install(*arguments: str, code: int = 0) -> str:
+    done = subprocess.run(
+        ["bash", str(INSTALL), *arguments], capture_output=True, text=True, timeout=STEP_S_MAX, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def staged(folder: Path) -> tuple[Path, Path]:
+    """A staging root, and a prefix whose `postern` exists, so that units can be checked."""
+    program = folder / "opt" / "venv" / "bin" / "postern"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    root = folder / "root"
+    install("--root", str(root), "--prefix", str(folder / "opt"))
+    return root, folder / "opt"
+
+
+def content(root: Path) -> dict[str, tuple[str, int, int]]:
+    """Every file below, with its hash, mode and time of change."""
+    return {
+        str(path.relative_to(root)): (
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            path.stat().st_mode,
+            path.stat().st_mtime_ns,
+        )
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+def settings(unit: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in (SCRIPTS / "units" / unit).read_text().splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, value = line.split("=", 1)
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def test_the_script_is_well_formed() -> None:
+    subprocess.run(["bash", "-n", str(INSTALL)], check=True, timeout=STEP_S_MAX)
+
+
+def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    root, prefix = staged(tmp_path)
+    before = content(root)
+    assert "write:" not in install("--root", str(root), "--prefix", str(prefix))
+    assert content(root) == before
+    assert {f"usr/lib/systemd/system/{unit}" for unit in UNITS} <= before.keys()
+
+
+def test_a_changed_file_is_put_right(tmp_path: Path) -> None:
+    root, prefix = staged(tmp_path)
+    unit = root / "usr/lib/systemd/system" / UNITS[0]
+    good = unit.read_text()
+    unit.write_text(good.replace("NoNewPrivileges=yes", "NoNewPrivileges=no"))
+    install("--root", str(root), "--prefix", str(prefix))
+    assert unit.read_text() == good
+
+
+def test_uninstall_keeps_the_site(tmp_path: Path) -> None:
+    root, prefix = staged(tmp_path)
+    site = root / "var/lib/postern/site/site.toml"
+    site.parent.mkdir(parents=True)
+    site.write_text("[site]\n")
+    install("--root", str(root), "--prefix", str(prefix), "--uninstall")
+    assert set(content(root)) == {"var/lib/postern/site/site.toml"}
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    said = install("--root", str(tmp_path / "root"), "--dry-run")
+    assert "would run: install" in said
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["--prefix"]])
+def test_wrong_usage_is_said(arguments: list[str]) -> None:
+    said = install(*arguments, code=2 if arguments == ["--nonsense"] else 1)
+    assert "--prefix" in said
+
+
+@pytest.mark.needs_systemd
+@needs_systemd
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    root, _ = staged(tmp_path)
+    units = [str(root / "usr/lib/systemd/system" / unit) for unit in UNITS]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=STEP_S_MAX, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "postern" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_process_is_kept_small(unit: str) -> None:
+    found = settings(unit)
+    name = unit.removesuffix(".service")
+    assert found["User"] == [name]
+    for key, value in {
+        "NoNewPrivileges": "yes",
+        "ProtectSystem": "strict",
+        "PrivateTmp": "yes",
+        "CapabilityBoundingSet": "",
+        "LimitCORE": "0",
+        "MemorySwapMax": "0",
+    }.items():
+        assert found[key] == [value], key
+
+
+def test_only_the_courier_may_leave_the_site() -> None:
+    assert settings(UNITS[0])["IPAddressDeny"] == ["any"]
+    assert settings(UNITS[1])["IPAddressDeny"] == ["any"]
+    assert settings(UNITS[1])["RestrictAddressFamilies"] == ["AF_UNIX"]
+    assert "IPAddressDeny" not in settings(UNITS[2])
+    for unit in UNITS[:2]:
+        allowed = " ".join(settings(unit).get("IPAddressAllow", []))
+        assert "any" not in allowed
+        assert "0.0.0.0" not in allowed
