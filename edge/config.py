@@ -219,4 +219,6 @@ def load_config(paths: SitePaths) -> Config:
 
 def _describe(error: ValidationError) -> str:
     """The findings of pydantic, one a line, without the values that were given."""
-    return "; ".join(f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}" for item in error.errors())
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}" for item in error.errors()
+    )

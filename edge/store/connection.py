@@ -55,7 +55,9 @@ def load_or_create_key(path: Path) -> bytes:
         write_atomic(path, os.urandom(KEY_BYTES))
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
-        raise StoreUnusable(f"The key file {path} is damaged.", remedy="Restore the file from your backup of the keys.")
+        raise StoreUnusable(
+            f"The key file {path} is damaged.", remedy="Restore the file from your backup of the keys."
+        )
     return key
 
 
@@ -74,7 +76,8 @@ def connect(path: Path, key: bytes) -> Database:
     except sqlcipher3.DatabaseError:
         connection.close()
         raise StoreUnusable(
-            f"{path} cannot be read with this site's key.", remedy="Restore the key that belongs to this store."
+            f"{path} cannot be read with this site's key.",
+            remedy="Restore the key that belongs to this store.",
         ) from None
     for pragma in (
         "synchronous=FULL",  # NORMAL may lose a commit on power loss in WAL mode

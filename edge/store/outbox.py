@@ -16,7 +16,9 @@ from enum import IntEnum
 from sqlite_utils import Database
 
 Scalar = str | int | float | bool | None
-Payload = Mapping[str, "Scalar | Sequence[Scalar] | Mapping[str, Scalar] | Mapping[str, Mapping[str, Scalar]]"]
+Payload = Mapping[
+    str, "Scalar | Sequence[Scalar] | Mapping[str, Scalar] | Mapping[str, Mapping[str, Scalar]]"
+]
 
 
 class OutboxClass(IntEnum):
@@ -68,7 +70,9 @@ def rows_after(db: Database, sequence: int, rows_max: int, bytes_max: int) -> li
         'SELECT sequence, "class", kind, payload, payload_hash, created_ms FROM outbox '
         "WHERE sequence > ? ORDER BY sequence LIMIT ?"
     )
-    for number, outbox_class, kind, payload, payload_hash, created_ms in db.execute(query, [sequence, rows_max]):
+    for number, outbox_class, kind, payload, payload_hash, created_ms in db.execute(
+        query, [sequence, rows_max]
+    ):
         size += len(payload)
         if rows and size > bytes_max:
             break

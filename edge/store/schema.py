@@ -63,14 +63,20 @@ def _operations(sql: str, purpose: str, retention: Retention = Retention.UNTIL_R
 
 
 TABLES: dict[str, Table] = {
-    "meta": Table({
-        "name": _operations("TEXT PRIMARY KEY", "name of a setting of the store"),
-        "value": _operations("BLOB NOT NULL", "its value: epoch, generations"),
-    }),
-    "subjects": Table({
-        "id": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the person, or the session that stands for one"),
-        "created_ms": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "retention"),
-    }),
+    "meta": Table(
+        {
+            "name": _operations("TEXT PRIMARY KEY", "name of a setting of the store"),
+            "value": _operations("BLOB NOT NULL", "its value: epoch, generations"),
+        }
+    ),
+    "subjects": Table(
+        {
+            "id": _session(
+                "TEXT PRIMARY KEY", Kind.PSEUDONYM, "the person, or the session that stands for one"
+            ),
+            "created_ms": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "retention"),
+        }
+    ),
     "sessions": Table(
         {
             "id": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the conversation"),
@@ -80,7 +86,9 @@ TABLES: dict[str, Table] = {
             "locale": _session("TEXT NOT NULL", Kind.BEHAVIOUR, "language of the page"),
             "created_ms": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "retention"),
             "expires_ms": _session("INTEGER NOT NULL", Kind.OPERATIONS, "retention", exported=False),
-            "notice_version": _session("TEXT", Kind.BEHAVIOUR, "proof of notice (GDPR Art. 13, AI Act Art. 50)"),
+            "notice_version": _session(
+                "TEXT", Kind.BEHAVIOUR, "proof of notice (GDPR Art. 13, AI Act Art. 50)"
+            ),
             "overflow_consent": _session("INTEGER", Kind.BEHAVIOUR, "proof of consent (GDPR Art. 7)"),
             "consented_ms": _session("INTEGER", Kind.BEHAVIOUR, "proof of consent (GDPR Art. 7)"),
         },
@@ -93,33 +101,41 @@ TABLES: dict[str, Table] = {
             "created_ms": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
             "route": _session("TEXT NOT NULL", Kind.BEHAVIOUR, "quality of service"),
             "label": _session("TEXT NOT NULL", Kind.BEHAVIOUR, "which rule of the policy applied"),
-            "redactions": _session("TEXT NOT NULL", Kind.BEHAVIOUR, "types of personal data found, no values"),
+            "redactions": _session(
+                "TEXT NOT NULL", Kind.BEHAVIOUR, "types of personal data found, no values"
+            ),
             "body": _session("BLOB NOT NULL", Kind.CONTENT, "question, answer and citations"),
         },
         indexes=("CREATE INDEX turns_session ON turns(session)",),
     ),
-    "feedback": Table({
-        "turn": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the turn that is judged"),
-        "useful": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "quality of service"),
-        "reason": _session("BLOB", Kind.CONTENT, "what the customer says about it"),
-        "created_ms": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
-    }),
-    "handoffs": Table({
-        "ticket": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "number that the customer gets"),
-        "turn": _session("TEXT NOT NULL UNIQUE", Kind.PSEUDONYM, "what it is about"),
-        "session": _session("TEXT NOT NULL", Kind.PSEUDONYM, "whose it is"),
-        "state": _session("TEXT NOT NULL", Kind.BEHAVIOUR, "waiting, human, closed"),
-        "created_ms": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
-    }),
-    "documents": Table({
-        "id": _site("TEXT PRIMARY KEY", "name of the document within the site"),
-        "title": _site("TEXT NOT NULL", "shown with a citation"),
-        "audience": _site("TEXT NOT NULL", "who may be answered from it"),
-        "media_type": _site("TEXT NOT NULL", "which reader made it"),
-        "content_hash": _site("BLOB NOT NULL", "idempotent adding"),
-        "version": _site("INTEGER NOT NULL", "which text a citation quotes"),
-        "added_ms": _site("INTEGER NOT NULL", "shown to staff"),
-    }),
+    "feedback": Table(
+        {
+            "turn": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the turn that is judged"),
+            "useful": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "quality of service"),
+            "reason": _session("BLOB", Kind.CONTENT, "what the customer says about it"),
+            "created_ms": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
+        }
+    ),
+    "handoffs": Table(
+        {
+            "ticket": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "number that the customer gets"),
+            "turn": _session("TEXT NOT NULL UNIQUE", Kind.PSEUDONYM, "what it is about"),
+            "session": _session("TEXT NOT NULL", Kind.PSEUDONYM, "whose it is"),
+            "state": _session("TEXT NOT NULL", Kind.BEHAVIOUR, "waiting, human, closed"),
+            "created_ms": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
+        }
+    ),
+    "documents": Table(
+        {
+            "id": _site("TEXT PRIMARY KEY", "name of the document within the site"),
+            "title": _site("TEXT NOT NULL", "shown with a citation"),
+            "audience": _site("TEXT NOT NULL", "who may be answered from it"),
+            "media_type": _site("TEXT NOT NULL", "which reader made it"),
+            "content_hash": _site("BLOB NOT NULL", "idempotent adding"),
+            "version": _site("INTEGER NOT NULL", "which text a citation quotes"),
+            "added_ms": _site("INTEGER NOT NULL", "shown to staff"),
+        }
+    ),
     "chunks": Table(
         {
             "id": _site("INTEGER PRIMARY KEY AUTOINCREMENT", "row of the indexes"),
@@ -136,39 +152,53 @@ TABLES: dict[str, Table] = {
             "bucket_s": _operations("INTEGER NOT NULL", "start of the bucket", Retention.UNTIL_ACKNOWLEDGED),
             "name": _operations("TEXT NOT NULL", "what is counted", Retention.UNTIL_ACKNOWLEDGED),
             "cell": _operations("TEXT NOT NULL", "route or histogram bound", Retention.UNTIL_ACKNOWLEDGED),
-            "count": _operations("INTEGER NOT NULL", "how many, about no single person", Retention.UNTIL_ACKNOWLEDGED),
+            "count": _operations(
+                "INTEGER NOT NULL", "how many, about no single person", Retention.UNTIL_ACKNOWLEDGED
+            ),
         },
         constraints=("PRIMARY KEY (bucket_s, name, cell)",),
     ),
-    "outbox": Table({
-        "sequence": _operations("INTEGER PRIMARY KEY AUTOINCREMENT", "order of sending", Retention.UNTIL_ACKNOWLEDGED),
-        "class": _operations("INTEGER NOT NULL", "quota class", Retention.UNTIL_ACKNOWLEDGED),
-        "kind": _operations("TEXT NOT NULL", "schema of the record", Retention.UNTIL_ACKNOWLEDGED),
-        "payload": _operations("BLOB NOT NULL", "canonical JSON, no text of customers", Retention.UNTIL_ACKNOWLEDGED),
-        "payload_hash": _operations("BLOB NOT NULL", "integrity", Retention.UNTIL_ACKNOWLEDGED),
-        "created_ms": _operations("INTEGER NOT NULL", "age of the outbox", Retention.UNTIL_ACKNOWLEDGED),
-    }),
-    "desired": Table({
-        "generation": _operations("INTEGER PRIMARY KEY", "which desired state"),
-        "hash": _operations("BLOB NOT NULL", "integrity"),
-        "document": _operations("BLOB NOT NULL", "the desired state"),
-        "state": _operations("TEXT NOT NULL", "observed, applied or rejected"),
-        "received_ms": _operations("INTEGER NOT NULL", "shown to staff"),
-    }),
-    "devices": Table({
-        "id": _operations("TEXT PRIMARY KEY", "a kiosk"),
-        "state": _operations("TEXT NOT NULL", "online, offline"),
-        "seen_ms": _operations("INTEGER NOT NULL", "shown to staff"),
-    }),
+    "outbox": Table(
+        {
+            "sequence": _operations(
+                "INTEGER PRIMARY KEY AUTOINCREMENT", "order of sending", Retention.UNTIL_ACKNOWLEDGED
+            ),
+            "class": _operations("INTEGER NOT NULL", "quota class", Retention.UNTIL_ACKNOWLEDGED),
+            "kind": _operations("TEXT NOT NULL", "schema of the record", Retention.UNTIL_ACKNOWLEDGED),
+            "payload": _operations(
+                "BLOB NOT NULL", "canonical JSON, no text of customers", Retention.UNTIL_ACKNOWLEDGED
+            ),
+            "payload_hash": _operations("BLOB NOT NULL", "integrity", Retention.UNTIL_ACKNOWLEDGED),
+            "created_ms": _operations("INTEGER NOT NULL", "age of the outbox", Retention.UNTIL_ACKNOWLEDGED),
+        }
+    ),
+    "desired": Table(
+        {
+            "generation": _operations("INTEGER PRIMARY KEY", "which desired state"),
+            "hash": _operations("BLOB NOT NULL", "integrity"),
+            "document": _operations("BLOB NOT NULL", "the desired state"),
+            "state": _operations("TEXT NOT NULL", "observed, applied or rejected"),
+            "received_ms": _operations("INTEGER NOT NULL", "shown to staff"),
+        }
+    ),
+    "devices": Table(
+        {
+            "id": _operations("TEXT PRIMARY KEY", "a kiosk"),
+            "state": _operations("TEXT NOT NULL", "online, offline"),
+            "seen_ms": _operations("INTEGER NOT NULL", "shown to staff"),
+        }
+    ),
 }
 
 # The keys live in a file of their own, outside long backups: erasing a key forgets what it sealed.
 KEY_TABLES: dict[str, Table] = {
-    "subject_keys": Table({
-        "subject": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "whose key", exported=False),
-        "key": _session("BLOB NOT NULL", Kind.OPERATIONS, "data key, 256 bit", exported=False),
-        "created_ms": _session("INTEGER NOT NULL", Kind.OPERATIONS, "retention", exported=False),
-    }),
+    "subject_keys": Table(
+        {
+            "subject": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "whose key", exported=False),
+            "key": _session("BLOB NOT NULL", Kind.OPERATIONS, "data key, 256 bit", exported=False),
+            "created_ms": _session("INTEGER NOT NULL", Kind.OPERATIONS, "retention", exported=False),
+        }
+    ),
 }
 
 

@@ -30,7 +30,9 @@ class SubjectKey:
 
     def open(self, table: str, row: str, column: str, sealed: bytes) -> bytes:
         """Decrypt. Raises cryptography.exceptions.InvalidTag for another row's or an altered value."""
-        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._context(table, row, column))
+        return self._cipher.decrypt(
+            sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._context(table, row, column)
+        )
 
     def _context(self, table: str, row: str, column: str) -> bytes:
         return "|".join((self.subject, table, row, column)).encode()

@@ -1,0 +1,135 @@
+"""Keeping child processes alive: start, watch, start again with growing pauses, stop all within a bound.
+
+A child that ends is started again after a pause that doubles from PAUSE_FIRST_S to PAUSE_MAX_S and falls back once
+the child has lived for STABLE_S. Stop is a request first (SIGTERM), then SIGKILL. Children notice a supervisor that
+was killed by the end of their standard input (`stop_when_orphaned`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+PAUSE_FIRST_S = 0.2
+PAUSE_MAX_S = 30.0
+STABLE_S = 20.0
+# The contract's clean stop is 10 s; a child gets most of it.
+STOP_TIMEOUT_S = 8.0
+LINE_BYTES_MAX = 64 * 1024
+SUPERVISED = "POSTERN_SUPERVISED"
+
+
+@dataclass(frozen=True)
+class Child:
+    """A command to keep running; `on_line` gets each line of its standard output."""
+
+    name: str
+    command: Sequence[str]
+    on_line: Callable[[str], None] | None = None
+
+
+def next_pause_s(pause_s: float, lived_s: float) -> float:
+    """The pause before the next start, from the pause before this one and how long the child lived."""
+    return PAUSE_FIRST_S if lived_s >= STABLE_S else min(PAUSE_MAX_S, max(PAUSE_FIRST_S, pause_s * 2))
+
+
+class Supervisor:
+    """Runs children until `stop` is set."""
+
+    def __init__(self, children: Sequence[Child], stop: asyncio.Event) -> None:
+        self._children = children
+        self._stop = stop
+
+    async def run(self) -> None:
+        """Returns when `stop` was set and every child has ended."""
+        async with asyncio.TaskGroup() as group:
+            for child in self._children:
+                group.create_task(self._keep(child), name=f"supervise-{child.name}")
+
+    async def _keep(self, child: Child) -> None:
+        pause_s = 0.0
+        while not self._stop.is_set():
+            began = time.monotonic()
+            code = await self._run_once(child)
+            if self._stop.is_set():
+                return
+            pause_s = next_pause_s(pause_s, time.monotonic() - began)
+            log.warning("process ended", extra={"process": child.name, "exit": code, "again_in_s": pause_s})
+            await _wait(self._stop, pause_s)
+
+    async def _run_once(self, child: Child) -> int:
+        """One life of a child: its exit status."""
+        process = await asyncio.create_subprocess_exec(
+            *child.command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=LINE_BYTES_MAX,
+            env={**os.environ, SUPERVISED: "1"},
+        )
+        lines = asyncio.create_task(_read_lines(process, child.on_line), name=f"lines-{child.name}")
+        ended = asyncio.create_task(process.wait(), name=f"wait-{child.name}")
+        stopping = asyncio.create_task(self._stop.wait(), name=f"stop-{child.name}")
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not ended.done():
+            await end(process)
+        await lines
+        return await ended
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Ask the process to stop; after STOP_TIMEOUT_S make it."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        log.error("process had to be killed", extra={"pid": process.pid})
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGINT or SIGTERM sets; and, in a supervised child, the end of the supervisor."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if os.environ.get(SUPERVISED):
+        _stop_when_orphaned(loop, stop)
+    return stop
+
+
+def _stop_when_orphaned(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """The supervisor holds the other end of our standard input and never writes: readable means it is gone."""
+    descriptor = sys.stdin.fileno()
+
+    def gone() -> None:
+        loop.remove_reader(descriptor)
+        stop.set()
+
+    loop.add_reader(descriptor, gone)
+
+
+async def _read_lines(process: asyncio.subprocess.Process, on_line: Callable[[str], None] | None) -> None:
+    assert process.stdout is not None
+    while raw := await process.stdout.readline():
+        if on_line is not None:
+            on_line(raw.decode(errors="replace").rstrip("\n"))
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -1,0 +1,31 @@
+"""What a customer is told before the first question (GDPR Art. 13, EU AI Act Art. 50), and its version.
+
+The version is a hash of the text: consent is to these words, and changes when they do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+_TEXT = (
+    "You are talking to an AI assistant of {site}, not to a person. "
+    "It answers from {site}'s own documents and shows its sources. It gives information only: "
+    "it does not diagnose, and it does not replace advice from staff. "
+    "Your words stay in this building. They are stored encrypted while your visit lasts and are wiped when you "
+    "choose “Start over” or after a short silence. You can ask for a member of staff at any time."
+)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The text, and the version that consent refers to."""
+
+    version: str
+    text: str
+
+
+def notice_of(site: str) -> Notice:
+    """The notice of the site with this name."""
+    text = _TEXT.format(site=site)
+    return Notice(hashlib.sha256(text.encode()).hexdigest()[:12], text)

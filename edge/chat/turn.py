@@ -1,0 +1,273 @@
+"""One customer turn, top to bottom.
+
+`Desk.turn` reads as the story of a turn: understand, decide, answer, make it durable, say it is final. It yields
+what happens as values; nobody is called back. `Final` comes only after the turn's row is on disk (invariant 4), and
+nothing here waits for the cloud (invariant 5).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Protocol
+
+from sqlite_utils import Database
+
+from core.errors import PosternError
+from edge import metrics
+from edge.chat import prompt, routing
+from edge.chat.answer import Citation, Extract, cite, extract
+from edge.chat.routing import Route
+from edge.chat.session import Channel, Session, Sessions, now_ms
+from edge.config import Config
+from edge.inference.batcher import Batcher
+from edge.knowledge.search import Audience, Passage
+from edge.store import counters
+from edge.store.store import Store
+from models.detect import patterns
+from models.detect.spans import Span
+
+log = logging.getLogger(__name__)
+
+TURN_ID_BYTES = 12
+NOT_FOUND = (
+    "I could not find that in our documents. I would rather not guess: a member of staff can help you, "
+    "or you can try asking in other words."
+)
+
+
+class EmptyQuestion(PosternError):
+    """Nothing was asked."""
+
+    code = "empty_text"
+    title = "There is no question"
+    remedy = "Write a question and send it again."
+    status = 422
+
+
+class TextTooLong(PosternError):
+    """More text than a turn may have."""
+
+    code = "text_too_long"
+    title = "The question is too long"
+    remedy = "Shorten the question."
+    status = 413
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What the encoder's batch needs of a turn."""
+
+    text: str
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What one pass of the encoder and the searches make of a question."""
+
+    passages: Sequence[Passage]
+
+
+class Generator(Protocol):
+    """The worker, as a turn sees it."""
+
+    @property
+    def ready(self) -> bool:
+        """True when a request would be taken on."""
+
+    def generate(
+        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float
+    ) -> AsyncIterator[str]:
+        """Pieces of text as they come. Raises PosternError when the answer cannot be finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """The turn has begun."""
+
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """More text of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The answer, durable. `body` is the contract's turn answer."""
+
+    body: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    text: str
+    citations: tuple[Citation, ...]
+    route: Route
+
+
+class Desk:
+    """Answers turns with this site's documents and models."""
+
+    def __init__(
+        self, config: Config, store: Store, sessions: Sessions, understand: Batcher[Query, Understood], worker: Generator
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._sessions = sessions
+        self._understand = understand
+        self._worker = worker
+        self.answer_mode = config.answer.mode
+
+    async def turn(self, session: Session, text: str) -> AsyncIterator[Meta | Delta | Final]:
+        """Answer `text`. Raises EmptyQuestion, TextTooLong, NoticeRequired, SessionBusy, QueueFull, StoreBusy."""
+        question = self._checked(text)
+        with self._sessions.claim(session):
+            clock = _Clock()
+            turn_id = secrets.token_urlsafe(TURN_ID_BYTES)
+            yield Meta(turn_id)
+            spans = patterns.scan(question)
+            clock.lap("scan")
+            understood = await self._understand.submit(Query(question, _audience(session.channel)))
+            clock.lap("understand")
+            found = extract(question, understood.passages)
+            answer = _Answer(NOT_FOUND, (), Route.HANDOFF)
+            async for piece in self._answer(question, understood.passages, found):
+                if isinstance(piece, _Answer):
+                    answer = piece
+                else:
+                    yield piece
+            clock.lap("answer")
+            await self._store.write(lambda db: _insert(db, session, turn_id, question, answer, spans, clock.total_s()))
+            clock.lap("commit")
+            _count(answer.route, spans, clock)
+            yield Final(_body(turn_id, answer, spans, clock))
+
+    def _checked(self, text: str) -> str:
+        """Leading and trailing space carries no meaning; everything else is kept as it was said."""
+        limit = self._config.limits.text_chars_max
+        if len(text) > limit:
+            raise TextTooLong(f"A question may have {limit} characters; this one has {len(text)}.")
+        question = text.strip()
+        if not question:
+            raise EmptyQuestion
+        return question
+
+    async def _answer(
+        self, question: str, passages: Sequence[Passage], found: Extract | None
+    ) -> AsyncIterator[Delta | _Answer]:
+        """The pieces of the answer, then the whole of it."""
+        route = routing.decide(
+            evidence=found.evidence if found else 0.0,
+            evidence_min=self._config.answer.evidence_min,
+            generative=self.answer_mode == "generative",
+            worker_ready=self._worker.ready,
+        )
+        if route is Route.GENERATE:
+            pieces: list[str] = []
+            try:
+                async for text in self._generate(question, passages):
+                    pieces.append(text)
+                    yield Delta(text)
+            except PosternError as error:  # an answer that was cut off is never shown as whole
+                log.warning("generation failed, answering with quotes", extra={"code": error.code})
+                metrics.fallback_active.labels("generation", error.code).set(1)
+            else:
+                yield _Answer("".join(pieces).strip(), _sources(passages), route)
+                return
+        if route is Route.HANDOFF or found is None:
+            yield _Answer(NOT_FOUND, (), Route.HANDOFF)
+            return
+        yield Delta(found.text)
+        yield _Answer(found.text, found.citations, Route.ANSWER)
+
+    def _generate(self, question: str, passages: Sequence[Passage]) -> AsyncIterator[str]:
+        settings = self._config.answer
+        return self._worker.generate(
+            prompt.messages(self._config.site.name, question, passages),
+            max_new_tokens=settings.max_new_tokens,
+            deadline_s=settings.generate_deadline_s,
+        )
+
+
+class _Clock:
+    """Times of the stages of one turn, in seconds."""
+
+    def __init__(self) -> None:
+        self._began = self._last = perf_counter()
+        self.stages: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = perf_counter()
+        self.stages[stage] = now - self._last
+        self._last = now
+
+    def total_s(self) -> float:
+        return perf_counter() - self._began
+
+
+def _audience(channel: Channel) -> Audience:
+    """Who is asking decides what may be read. Until staff can log in, every customer is the public."""
+    return Audience.PUBLIC
+
+
+def _sources(passages: Sequence[Passage]) -> tuple[Citation, ...]:
+    """The passages that the model was given, as citations."""
+    used = passages[: prompt.PASSAGES_MAX]
+    return tuple(cite(passage, passage.text[: prompt.PASSAGE_CHARS_MAX]) for passage in used)
+
+
+def _types(spans: Sequence[Span]) -> list[str]:
+    return sorted({span.type for span in spans})
+
+
+def _label(spans: Sequence[Span]) -> str:
+    return "personal" if spans else "public"
+
+
+def _insert(
+    db: Database, session: Session, turn_id: str, question: str, answer: _Answer, spans: Sequence[Span], seconds: float
+) -> None:
+    """The turn's row and its counts, in one transaction."""
+    body = {"question": question, "answer": answer.text, "citations": [asdict(c) for c in answer.citations]}
+    sealed = session.key.seal("turns", turn_id, "body", json.dumps(body, ensure_ascii=False).encode())
+    db.execute(
+        "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
+        [turn_id, session.id, now_ms(), answer.route, _label(spans), json.dumps(_types(spans)), sealed],
+    )
+    counters.count(db, "turns", answer.route)
+    counters.observe(db, "turn_seconds", seconds)
+
+
+def _count(route: Route, spans: Sequence[Span], clock: _Clock) -> None:
+    metrics.turns.labels(route).inc()
+    metrics.turn_seconds.observe(clock.total_s())
+    for stage, seconds in clock.stages.items():
+        metrics.stage_seconds.labels(stage).observe(seconds)
+    for span in spans:
+        metrics.pii_entities.labels(span.type).inc()
+
+
+def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: _Clock) -> dict[str, object]:
+    """The turn's answer as the contract gives it. Intents are trained in a later release: none is claimed."""
+    return {
+        "turn_id": turn_id,
+        "answer": answer.text,
+        "citations": [asdict(citation) for citation in answer.citations],
+        "intent": {"name": None, "confidence": 0.0, "in_scope": None},
+        "route": answer.route,
+        "redactions": _types(spans),
+        "label": _label(spans),
+        "timings_ms": {
+            **{stage: round(seconds * 1000, 2) for stage, seconds in clock.stages.items()},
+            "total": round(clock.total_s() * 1000, 2),
+        },
+    }

@@ -1,0 +1,36 @@
+"""What a batch of questions goes through in one lane: one pass of the encoder, then the searches.
+
+Blocking and thread-safe; the runtimes and the indexes release the interpreter while they work, so that the event
+loop goes on beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edge.chat.turn import Query, Understood
+from edge.knowledge.search import Audience, Searcher
+from models.encoder import Encoder
+
+# Passages that routing and the answer may look at.
+PASSAGES = 5
+
+
+def understanding(encoder: Encoder, searcher: Searcher) -> Callable[[Sequence[Query]], list[Understood]]:
+    """The batcher's work on `encoder` and `searcher`."""
+
+    def understand(queries: Sequence[Query]) -> list[Understood]:
+        embeddings = encoder.embed([query.text for query in queries])
+        results: list[Understood] = [Understood(())] * len(queries)
+        for audience in Audience:
+            rows = [index for index, query in enumerate(queries) if query.audience is audience]
+            if rows:
+                texts = [queries[index].text for index in rows]
+                found = searcher.search_batch(texts, np.ascontiguousarray(embeddings[rows]), audience, PASSAGES)
+                for index, passages in zip(rows, found, strict=True):
+                    results[index] = Understood(passages)
+        return results
+
+    return understand

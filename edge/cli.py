@@ -1,0 +1,242 @@
+"""`postern`: arguments → one call. No logic.
+
+Data goes to standard output, everything else to standard error; `--json` prints one JSON document. Imports sit
+inside the commands, so that each starts with what it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import ExitCode, PosternError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The edge node: answers from the site's own documents.")
+kb = typer.Typer(no_args_is_help=True, help="The site's documents.")
+models = typer.Typer(no_args_is_help=True, help="Models: build, verify, measure.")
+ledger = typer.Typer(no_args_is_help=True, help="The record of what left the site.")
+app.add_typer(kb, name="kb")
+app.add_typer(models, name="models")
+app.add_typer(ledger, name="ledger")
+
+Site = Annotated[Path, typer.Option("--site", help="The site's folder.", file_okay=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def main() -> None:
+    """Run the command line; errors become a sentence, what to do, and a stable exit status."""
+    try:
+        app(standalone_mode=True)
+    except PosternError as error:
+        _print_error(error)
+        sys.exit(int(error.exit_code))
+
+
+@app.command()
+def init(
+    site: Site,
+    template: Annotated[str, typer.Option(help="clinic, or empty.")] = "empty",
+    as_json: Json = False,
+) -> None:
+    """Make a new site folder: settings, keys, store; a template brings its documents."""
+    from edge.config import site_paths
+    from edge.site_setup import create_site, documents_by_audience
+
+    paths = site_paths(site)
+    create_site(paths, template)
+    reports = [
+        _operate(site, "kb.add", {"paths": [str(folder)], "audience": audience.value})
+        for folder, audience in documents_by_audience(paths)
+    ]
+    added = sum(report["added"] for report in reports)
+    _print({"site": str(paths.root), "documents": added}, as_json, f"Made {paths.root} with {added} documents.\nStart it: postern run --site {paths.root}")
+
+
+@app.command()
+def run(site: Site) -> None:
+    """Run the node: supervises `postern node`, `worker` and `courier`."""
+    from core.logs import log_to_stderr
+    from edge.config import load_config, site_paths
+    from edge.run import run_site
+
+    load_config(site_paths(site))
+    log_to_stderr("run")
+    asyncio.run(run_site(site))
+
+
+@app.command()
+def node(site: Site) -> None:
+    """The node process (normally started by `run` or systemd)."""
+    import uvloop
+
+    from core.logs import log_to_stderr
+    from edge.app import run_node
+    from edge.config import site_paths
+
+    log_to_stderr("node")
+    uvloop.run(run_node(site_paths(site)))
+
+
+@app.command()
+def worker(site: Site) -> None:
+    """The worker process: the language model (normally started by `run` or systemd)."""
+    from core.logs import log_to_stderr
+    from edge.app import run_worker
+    from edge.config import site_paths
+
+    log_to_stderr("worker")
+    asyncio.run(run_worker(site_paths(site)))
+
+
+@app.command()
+def courier(site: Site) -> None:
+    """The courier process: the only way out (normally started by `run` or systemd)."""
+    from core.logs import log_to_stderr
+    from edge.config import site_paths
+    from edge.egress.courier import serve
+
+    log_to_stderr("courier")
+    asyncio.run(serve(site_paths(site)))
+
+
+@app.command()
+def demo(
+    state: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("build/demo"),
+    http: Annotated[int, typer.Option(help="Port of the kiosk page.")] = 8080,
+    cloud_http: Annotated[int, typer.Option(help="Port of the control plane's console.")] = 8090,
+    template: Annotated[str, typer.Option(help="The sample site.")] = "clinic",
+) -> None:
+    """A control plane and an edge node with a sample site, on this machine. Ctrl-C stops all."""
+    from core.logs import log_to_stderr
+    from edge.demo import Demo
+
+    log_to_stderr("demo")
+    asyncio.run(Demo(state.resolve(), http, cloud_http, template).run())
+
+
+@app.command()
+def ask(site: Site, text: str, as_json: Json = False) -> None:
+    """Ask one question."""
+    answer = _operate(site, "ask", {"text": text})
+    sources = "".join(f"\n  {c['title']} › {c['section']}: “{c['quote']}”" for c in answer["citations"])
+    _print(answer, as_json, answer["answer"] + (f"\n\nSources:{sources}" if sources else ""))
+
+
+@app.command()
+def status(site: Site, as_json: Json = False) -> None:
+    """How the site is."""
+    found = _operate(site, "status", {})
+    _print(found, as_json, _lines(found))
+
+
+@app.command()
+def enroll(
+    site: Site,
+    cloud: Annotated[str, typer.Option(help="HOST:PORT of the control plane's enrolment.")],
+    code: Annotated[str, typer.Option(help="The one-time code.")],
+    as_json: Json = False,
+) -> None:
+    """Get this node its certificate from the control plane."""
+    from edge.config import site_paths
+    from edge.sync.enrolment import enrol
+
+    enrolment = asyncio.run(enrol(site_paths(site), cloud, code))
+    found = {"node_id": enrolment.node_id, "site": enrolment.site_name, "sync": enrolment.sync_endpoint}
+    _print(found, as_json, f"Enrolled as {enrolment.node_id}.")
+
+
+@kb.command("add")
+def kb_add(
+    site: Site,
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files or folders.")],
+    audience: Annotated[str, typer.Option(help="public or staff.")] = "public",
+    as_json: Json = False,
+) -> None:
+    """Add documents; what changed is replaced, what did not is left alone."""
+    report = _operate(site, "kb.add", {"paths": [str(path.resolve()) for path in paths], "audience": audience})
+    failed = "".join(f"\n  {item['path']}: {item['reason']}" for item in report["failed"])
+    summary = f"Added {report['added']}, unchanged {report['unchanged']}, failed {len(report['failed'])}."
+    _print(report, as_json, summary + failed)
+    if report["failed"]:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@kb.command("list")
+def kb_list(site: Site, as_json: Json = False) -> None:
+    """All documents."""
+    documents = _operate(site, "kb.list", {})
+    _print(documents, as_json, "\n".join(f"{d['audience']:7} v{d['version']} {d['chunks']:4} {d['id']}  {d['title']}" for d in documents))
+
+
+@kb.command("remove")
+def kb_remove(site: Site, document: str, as_json: Json = False) -> None:
+    """Take a document out."""
+    _print(_operate(site, "kb.remove", {"document": document}), as_json, f"Removed {document}.")
+
+
+@kb.command("search")
+def kb_search(
+    site: Site,
+    text: str,
+    k: Annotated[int, typer.Option("-k", min=1, max=50, help="How many passages.")] = 5,
+    mode: Annotated[str, typer.Option(help="hybrid, lexical or vector.")] = "hybrid",
+    as_json: Json = False,
+) -> None:
+    """What retrieval finds for a question."""
+    found = _operate(site, "kb.search", {"text": text, "k": k, "mode": mode})
+    _print(found, as_json, "\n\n".join(f"{p['score']:.3f}  {p['title']} › {p['section']}\n{p['text']}" for p in found))
+
+
+def _operate(site: Path, name: str, arguments: dict[str, object]) -> Any:
+    """An operation on the site, with a progress bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from edge.config import load_config, site_paths
+    from edge.control import operate
+
+    paths = site_paths(site)
+    load_config(paths)
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None, visible=False)
+        return asyncio.run(
+            operate(
+                paths,
+                name,
+                arguments,
+                lambda p: bar.update(task, completed=p.done, total=p.total, description=p.what, visible=True),
+            )
+        )
+
+
+def _print(value: object, as_json: bool, text: str) -> None:
+    sys.stdout.write((json.dumps(value, ensure_ascii=False, indent=2) if as_json else text) + "\n")
+
+
+def _lines(value: dict[str, Any], indent: str = "") -> str:
+    """A nested object as lines that a person reads."""
+    lines: list[str] = []
+    for name, item in value.items():
+        if isinstance(item, dict):
+            lines += [f"{indent}{name}:", _lines(item, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name}: {item}")
+    return "\n".join(line for line in lines if line.strip())
+
+
+def _print_error(error: PosternError) -> None:
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold red]{error.title}[/]", markup=True)
+    console.print(error.detail, markup=False)
+    console.print(error.remedy, markup=False, style="dim")
+
+
+if __name__ == "__main__":
+    main()

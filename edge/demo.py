@@ -1,0 +1,145 @@
+"""`postern demo`: a control plane and an edge node with a sample site on loopback, as two real programs.
+
+The first start makes both (keys, documents, certificate); later ones only start them. The node and the control plane
+are run by their own command lines; nothing here reaches into either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from core.errors import PosternError
+from core.supervision import Child, Supervisor, stop_on_signals
+from edge.app import open_site, site_operations
+from edge.config import SitePaths, load_config, site_paths
+from edge.site_setup import create_site, documents_by_audience
+from edge.sync.enrolment import enrol
+from edge.web.admin import Progress
+
+# Counts of the demo reach the fleet page while somebody watches; only a loopback node may do so.
+DEMO_BUCKET_S = 60
+READY_TIMEOUT_S = 60.0
+KIOSK_ID = "lobby"
+
+
+class DemoFailed(PosternError):
+    """A program of the demo did not start."""
+
+    code = "demo_failed"
+    title = "The demo could not start"
+    remedy = "Read the lines above; another program may hold the port (--http, --cloud-http)."
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One demo in the folder `state`, on two ports."""
+
+    state: Path
+    http_port: int
+    cloud_http_port: int
+    template: str
+
+    async def run(self) -> None:
+        """Until SIGINT or SIGTERM."""
+        stop = stop_on_signals()
+        say = Console(stderr=True, highlight=False).print
+        paths = site_paths(self.state / "site")
+        cloud = self.state / "cloud"
+        await self._prepare_cloud(cloud)
+        await self._prepare_site(paths)
+        async with asyncio.TaskGroup() as group:
+            control_plane = _Program("cloud", _cloud_command("run", cloud))
+            group.create_task(Supervisor([control_plane.child], stop).run(), name="cloud")
+            cloud_ready = await _ready_or_stop(control_plane, stop)
+            if not (paths.courier / "enrolment.json").exists():
+                await self._enrol(paths, cloud, cloud_ready)
+            node = _Program("node", [sys.executable, "-m", "edge.cli", "run", "--site", str(paths.root)])
+            group.create_task(Supervisor([node.child], stop).run(), name="node")
+            node_ready = await _ready_or_stop(node, stop)
+            kiosk = Child(
+                "kiosk", [sys.executable, "-m", "edge.fabric.kiosk", "--site", str(paths.root), "--id", KIOSK_ID]
+            )
+            group.create_task(Supervisor([kiosk], stop).run(), name="kiosk")
+            say(f"\n  Kiosk page      {node_ready['url']}/\n  Fleet console   {cloud_ready['url']}/")
+            claim = cloud / "claim-code"
+            if claim.exists():
+                say(f"  Claim code      {claim.read_text().strip()}  (first login at the console)")
+            say(f"  Site folder     {paths.root}\n  Stop            Ctrl-C\n")
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+
+    async def _prepare_cloud(self, folder: Path) -> None:
+        if (folder / "cloud.toml").exists():
+            return
+        await _call(_cloud_command("init", folder, "--http-port", str(self.cloud_http_port)))
+
+    async def _prepare_site(self, paths: SitePaths) -> None:
+        if not paths.config.exists():
+            create_site(paths, self.template, http_port=self.http_port, bucket_s=DEMO_BUCKET_S)
+        folders = documents_by_audience(paths)
+        with Bar(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("Reading documents", total=None)
+
+            def show(progress: Progress) -> None:
+                bar.update(task, completed=progress.done, total=progress.total, description=progress.what)
+
+            async with open_site(paths) as site:
+                operations = site_operations(site)
+                for folder, audience in folders:
+                    await operations.add({"paths": [str(folder)], "audience": audience.value}, show)
+
+    async def _enrol(self, paths: SitePaths, cloud: Path, ready: dict[str, str]) -> None:
+        name = load_config(paths).site.name
+        made = json.loads(await _call(_cloud_command("enroll-code new", cloud, "--site", name, "--json")))
+        await enrol(paths, ready["enrolment"], made["code"])
+
+
+class _Program:
+    """A supervised program whose ready event is awaited."""
+
+    def __init__(self, name: str, command: Sequence[str]) -> None:
+        self.ready: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+        self.child = Child(name, command, self._on_line)
+
+    def _on_line(self, line: str) -> None:
+        if self.ready.done():
+            return
+        try:
+            event: Any = json.loads(line)
+        except ValueError:
+            return
+        if isinstance(event, dict) and event.get("event") == "ready":
+            self.ready.set_result(event)
+
+
+async def _ready_or_stop(program: _Program, stop: asyncio.Event) -> dict[str, str]:
+    """The program's ready event. Raises DemoFailed when it does not come, or the demo is stopped before it does."""
+    stopping = asyncio.create_task(stop.wait(), name="stopping")
+    await asyncio.wait({program.ready, stopping}, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not program.ready.done():
+        stop.set()
+        raise DemoFailed(f"{program.child.name} was not ready within {READY_TIMEOUT_S:.0f} s.")
+    return program.ready.result()
+
+
+def _cloud_command(verb: str, folder: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "cloud_sync.cli", *verb.split(), "--dir", str(folder), *more]
+
+
+async def _call(command: Sequence[str]) -> str:
+    """Run a command to its end; its standard output. Raises DemoFailed."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise DemoFailed(f"{' '.join(command[2:5])} ended with status {process.returncode}.")
+    return output.decode()

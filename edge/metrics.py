@@ -1,0 +1,23 @@
+"""The node's metrics. Their names are part of the contract; docs/operations.md explains each.
+
+Labels are drawn from closed lists of the code, never from customers.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# A turn is to be answered in well under a second; generated answers take seconds.
+_TURN_BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_STAGE_BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
+_BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64)
+
+turns = Counter("postern_turns_total", "Turns answered, by route", ["route"])
+turn_seconds = Histogram("postern_turn_seconds", "Time from question to final answer", buckets=_TURN_BOUNDS_S)
+stage_seconds = Histogram("postern_stage_seconds", "Time in each stage of a turn", ["stage"], buckets=_STAGE_BOUNDS_S)
+queue_depth = Gauge("postern_queue_depth", "Requests that wait", ["queue"])
+batch_rows = Histogram("postern_batch_rows", "Rows of a batch of the encoder", buckets=_BATCH_BOUNDS)
+predicted_wait_seconds = Gauge("postern_predicted_wait_seconds", "Predicted wait of a question asked now")
+fallback_active = Gauge("postern_fallback_active", "1 while weaker or slower than asked", ["component", "reason"])
+pii_entities = Counter("postern_pii_entities_total", "Personal values recognised, by type", ["type"])
+model_info = Gauge("postern_model_info", "1 for each model in service", ["model", "version", "runtime", "device"])

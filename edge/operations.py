@@ -1,0 +1,165 @@
+"""What the command line can do with an open site, whether the running node does it or the command itself.
+
+Each operation takes plain JSON arguments, reports progress and returns plain JSON: the same over the admin socket
+and in-process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.errors import ExitCode, PosternError
+from core.version import VERSION
+from edge.chat.notice import Notice
+from edge.chat.session import Channel, Sessions
+from edge.chat.turn import Desk, Final
+from edge.knowledge import Audience, KnowledgeBase, commands
+from edge.store import outbox
+from edge.store.store import Store
+from edge.web.admin import Arguments, OnProgress, Operation, Progress
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class BadArguments(PosternError):
+    """An operation was called with arguments that it does not take."""
+
+    code = "bad_arguments"
+    title = "The command's arguments do not fit"
+    remedy = "See the command's --help."
+    status = 400
+    exit_code = ExitCode.USAGE
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AskArguments(_Arguments):
+    """`postern ask`."""
+
+    text: str
+
+
+class AddArguments(_Arguments):
+    """`postern kb add`; paths are absolute."""
+
+    paths: tuple[Path, ...]
+    audience: Audience = Audience.PUBLIC
+
+
+class RemoveArguments(_Arguments):
+    """`postern kb remove`."""
+
+    document: str
+
+
+class SearchArguments(_Arguments):
+    """`postern kb search`."""
+
+    text: str
+    k: int = 5
+    mode: commands.SearchMode = "hybrid"
+
+
+class NoArguments(_Arguments):
+    """Operations that take none."""
+
+
+class Operations:
+    """The operations of one open site. `more_status` adds what only a running node knows."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        sessions: Sessions,
+        notice: Notice,
+        knowledge: KnowledgeBase,
+        store: Store,
+        more_status: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        self._desk = desk
+        self._sessions = sessions
+        self._notice = notice
+        self._knowledge = knowledge
+        self._store = store
+        self._more_status = more_status
+        self._began = time.monotonic()
+
+    def table(self) -> dict[str, Operation]:
+        """Operations by name."""
+        return {
+            "ask": self.ask,
+            "kb.add": self.add,
+            "kb.list": self.list,
+            "kb.remove": self.remove,
+            "kb.search": self.search,
+            "status": self.status,
+        }
+
+    async def ask(self, arguments: Arguments, _: OnProgress) -> object:
+        """One turn in a session of its own, which is wiped afterwards."""
+        text = _read(AskArguments, arguments).text
+        new = await self._sessions.create(Channel.API, "en")
+        try:
+            session = await self._sessions.consent(new.session, self._notice.version, overflow=False)
+            async with aclosing(self._desk.turn(session, text)) as events:
+                async for event in events:
+                    if isinstance(event, Final):
+                        return event.body
+        finally:
+            await self._sessions.wipe(new.session.id)
+        raise PosternError
+
+    async def add(self, arguments: Arguments, on_progress: OnProgress) -> object:
+        """Documents in; says per file what became of it."""
+        wanted = _read(AddArguments, arguments)
+        return await commands.add(
+            self._knowledge,
+            wanted.paths,
+            wanted.audience,
+            lambda done, total, what: on_progress(Progress(done, total, what)),
+        )
+
+    async def list(self, arguments: Arguments, _: OnProgress) -> object:
+        """All documents."""
+        _read(NoArguments, arguments)
+        return await commands.list_documents(self._knowledge)
+
+    async def remove(self, arguments: Arguments, _: OnProgress) -> object:
+        """A document out."""
+        return await commands.remove(self._knowledge, _read(RemoveArguments, arguments).document)
+
+    async def search(self, arguments: Arguments, _: OnProgress) -> object:
+        """What retrieval finds."""
+        wanted = _read(SearchArguments, arguments)
+        return await commands.search(self._knowledge, wanted.text, wanted.k, wanted.mode)
+
+    async def status(self, arguments: Arguments, _: OnProgress) -> object:
+        """How the site is."""
+        _read(NoArguments, arguments)
+        waiting = await self._store.read(outbox.stats)
+        return {
+            "version": VERSION,
+            "uptime_s": round(time.monotonic() - self._began),
+            "sessions": len(self._sessions),
+            "answer_mode": self._desk.answer_mode,
+            "knowledge": await commands.counts(self._knowledge),
+            "outbox": {"rows": waiting.rows, "newest_sequence": waiting.newest_sequence},
+            **self._more_status(),
+        }
+
+
+def _read(model: type[M], arguments: Arguments) -> M:
+    try:
+        return model.model_validate(dict(arguments))
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise BadArguments(found) from None

@@ -1,0 +1,56 @@
+"""A new site folder from a template: settings, keys, documents. Runs before the node does."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from core.errors import ConfigError
+from core.files import PRIVATE_FILE_MODE, private_folder, write_atomic
+from edge.config import SitePaths
+from edge.knowledge import Audience
+
+TEMPLATES = Path(__file__).parent / "templates"
+KEY_BYTES = 32
+# Keys that a site has from its first minute: what each opens is told by `postern keys list` and docs/privacy.md.
+KEYS = ("store.key", "subject-keys.key", "envelope.key")
+
+
+def templates() -> list[str]:
+    """The names that `postern init --template` takes."""
+    return sorted(path.parent.name for path in TEMPLATES.glob("*/site.toml"))
+
+
+def create_site(paths: SitePaths, template: str, *, http_port: int | None = None, bucket_s: int | None = None) -> None:
+    """Make the folder. Raises ConfigError when there is a site already or no such template."""
+    if paths.config.exists():
+        raise ConfigError(f"There is a site at {paths.root} already.", remedy="Choose another folder.")
+    source = TEMPLATES / template
+    if not (source / "site.toml").is_file():
+        raise ConfigError(f"There is no template {template!r}.", remedy=f"Choose one of: {', '.join(templates())}.")
+    private_folder(paths.root)
+    private_folder(paths.keys)
+    for name in KEYS:
+        write_atomic(paths.keys / name, os.urandom(KEY_BYTES))
+    if (source / "documents").is_dir():
+        shutil.copytree(source / "documents", paths.documents, dirs_exist_ok=True)
+    else:
+        paths.documents.mkdir(exist_ok=True)
+    settings = (source / "site.toml").read_text(encoding="utf-8")
+    write_atomic(paths.config, _set(settings, http_port, bucket_s).encode(), PRIVATE_FILE_MODE)
+
+
+def documents_by_audience(paths: SitePaths) -> list[tuple[Path, Audience]]:
+    """The template's document folders and who may be answered from them."""
+    folders = [(paths.documents / audience.value, audience) for audience in Audience]
+    return [(folder, audience) for folder, audience in folders if folder.is_dir()]
+
+
+def _set(settings: str, http_port: int | None, bucket_s: int | None) -> str:
+    """The template's settings with the values of this site; comments stay."""
+    for key, value in (("port", http_port), ("bucket_s", bucket_s)):
+        if value is not None:
+            settings = re.sub(rf"(?m)^{key} = \d+", f"{key} = {value}", settings, count=1)
+    return settings

@@ -1,0 +1,142 @@
+"""The admin socket: the command line acts on a running node through it.
+
+HTTP over a Unix socket in the site's `run` folder; only the node's own user (or root) may speak. An operation's
+progress and its result come back as JSON lines, so that long work shows that it lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from core.errors import ExitCode, NotReachable, PosternError
+from edge.web.problems import Handler, dumps, problems
+
+JSON_LINES = "application/x-ndjson"
+CONNECT_TIMEOUT_S = 2.0
+_PEER_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an operation is."""
+
+    done: int
+    total: int
+    what: str
+
+
+OnProgress = Callable[[Progress], None]
+Arguments = Mapping[str, object]
+Operation = Callable[[Arguments, OnProgress], Awaitable[object]]
+
+
+class Forbidden(PosternError):
+    """Another user at the admin socket."""
+
+    code = "forbidden"
+    title = "Only the node's own user may use the admin socket"
+    remedy = "Run the command as the user that runs the node, or as root."
+    status = 403
+    exit_code = ExitCode.REFUSED
+
+
+class UnknownOperation(PosternError):
+    """The command line asks for something that this node's release does not know."""
+
+    code = "unknown_operation"
+    title = "The running node does not know this command"
+    remedy = "Restart the node: it runs another release than the command line."
+    status = 404
+
+
+class RemoteFailure(PosternError):
+    """An error of the running node, as it told it."""
+
+    def __init__(self, problem: Mapping[str, object]) -> None:
+        super().__init__(str(problem.get("detail", "")), remedy=str(problem.get("remedy", "")))
+        self.code = str(problem.get("code", self.code))
+        self.title = str(problem.get("title", self.title))
+        self.exit_code = ExitCode(int(str(problem.get("exit_code", int(ExitCode.FAILED)))))
+
+
+def admin_application(operations: Mapping[str, Operation]) -> web.Application:
+    """The application behind the socket."""
+
+    async def operate(request: web.Request) -> web.StreamResponse:
+        operation = operations.get(request.match_info["name"])
+        if operation is None:
+            raise UnknownOperation
+        arguments = await request.json()
+        response = web.StreamResponse(headers={"Content-Type": JSON_LINES})
+        await response.prepare(request)
+        async for line in _run(operation, arguments):
+            await response.write(dumps(line).encode() + b"\n")
+        await response.write_eof()
+        return response
+
+    application = web.Application(middlewares=[problems, _same_user])
+    application.router.add_post("/operations/{name}", operate)
+    return application
+
+
+async def call(socket_path: Path, name: str, arguments: Arguments, on_progress: OnProgress) -> object:
+    """Run an operation on the running node. Raises NotReachable when none runs, RemoteFailure as the node says."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+    connector = aiohttp.UnixConnector(str(socket_path))
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as client,
+            client.post(f"http://node/operations/{name}", json=dict(arguments)) as response,
+        ):
+            if response.status != 200:
+                raise RemoteFailure(await response.json(content_type=None))
+            async for raw in response.content:
+                line = json.loads(raw)
+                if "error" in line:
+                    raise RemoteFailure(line["error"])
+                if "result" in line:
+                    return line["result"]
+                on_progress(Progress(**line["progress"]))
+    except (aiohttp.ClientConnectionError, FileNotFoundError) as error:
+        raise NotReachable("The node does not answer on its admin socket.") from error
+    raise NotReachable("The node stopped before the work was done.", remedy="Run the command again.")
+
+
+async def _run(operation: Operation, arguments: Arguments) -> AsyncIterator[dict[str, object]]:
+    """Progress lines while the operation runs, then its result or its error."""
+    lines: asyncio.Queue[dict[str, object] | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def report(progress: Progress) -> None:
+        loop.call_soon_threadsafe(lines.put_nowait, {"progress": vars(progress)})
+
+    task = asyncio.ensure_future(operation(arguments, report))
+    task.add_done_callback(lambda _: lines.put_nowait(None))
+    while (line := await lines.get()) is not None:
+        yield line
+    try:
+        yield {"result": await task}
+    except PosternError as error:
+        yield {"error": {**error.problem(), "exit_code": int(error.exit_code)}}
+
+
+@web.middleware
+async def _same_user(request: web.Request, handler: Handler) -> web.StreamResponse:
+    transport = request.transport
+    peer: socket.socket | None = transport.get_extra_info("socket") if transport else None
+    if peer is None:
+        raise Forbidden
+    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
+    if _PEER_CREDENTIALS.unpack(raw)[1] not in {os.getuid(), 0}:
+        raise Forbidden
+    return await handler(request)

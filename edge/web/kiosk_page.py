@@ -1,0 +1,46 @@
+"""The kiosk page at `/` and the static files of the pages. Rendered once at start: it holds nothing of a customer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from edge.config import Config
+
+KIOSK = Path(__file__).parent / "kiosk"
+SHELL = Path(__file__).parents[2] / "core" / "webshell"
+# A kiosk loads the page once a day; a changed file is to show at the next load.
+CACHE_CONTROL = "no-cache"
+
+
+class KioskPage:
+    """The page of this site."""
+
+    def __init__(self, config: Config) -> None:
+        pages = Environment(
+            loader=FileSystemLoader([KIOSK / "templates", SHELL / "templates"]),
+            autoescape=select_autoescape(),
+            undefined=StrictUndefined,
+        )
+        self._page = pages.get_template("index.html").render(
+            site_name=config.site.name,
+            locale=config.site.locale,
+            suggestions=list(config.site.suggestions),
+            idle_warn_s=config.limits.idle_warn_s,
+            idle_wipe_s=config.limits.idle_wipe_s,
+            text_chars_max=config.limits.text_chars_max,
+        )
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """The routes of this file."""
+        return [
+            web.get("/", self.index),
+            web.static("/static/core", SHELL / "static"),
+            web.static("/static/kiosk", KIOSK / "static"),
+        ]
+
+    async def index(self, _: web.Request) -> web.Response:
+        """The page."""
+        return web.Response(text=self._page, content_type="text/html", headers={"Cache-Control": CACHE_CONTROL})

@@ -1,0 +1,169 @@
+"""The customer's routes: parse, call, serialise. The contract's `/api/v1/sessions…`."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Annotated
+
+from aiohttp import hdrs, web
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import PosternError
+from edge.chat import handoff
+from edge.chat.notice import Notice
+from edge.chat.session import Channel, Session, SessionNotFound, Sessions, StaleNotice
+from edge.chat.turn import Delta, Desk, Final, Meta
+from edge.store.store import Store
+from edge.web.problems import dumps, read_body
+
+EVENT_STREAM = "text/event-stream"
+# A body may exceed the longest text by its JSON escapes and the other fields.
+TEXT_CHARS_PARSED_MAX = 60_000
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewSessionBody(_Body):
+    """Begin a conversation."""
+
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] = "en"
+    channel: Channel = Channel.API
+    subject: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+
+
+class ConsentBody(_Body):
+    """The notice was read; `overflow` permits help from outside the building."""
+
+    notice_version: Annotated[str, Field(max_length=64)]
+    overflow: bool = False
+
+
+class TurnBody(_Body):
+    """One question."""
+
+    text: Annotated[str, Field(max_length=TEXT_CHARS_PARSED_MAX)]
+
+
+class FeedbackBody(_Body):
+    """Was the answer useful?"""
+
+    useful: bool
+    reason: Annotated[str, Field(max_length=handoff.REASON_CHARS_MAX)] | None = None
+
+
+class SessionsApi:
+    """Handlers of the customer's routes."""
+
+    def __init__(self, store: Store, sessions: Sessions, desk: Desk, notice: Notice) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._desk = desk
+        self._notice = notice
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes of this file."""
+        base = "/api/v1/sessions"
+        return [
+            web.post(base, self.create),
+            web.delete(f"{base}/{{id}}", self.delete),
+            web.post(f"{base}/{{id}}/consent", self.consent),
+            web.post(f"{base}/{{id}}/turns", self.turn),
+            web.post(f"{base}/{{id}}/turns/{{turn}}/feedback", self.feedback),
+            web.post(f"{base}/{{id}}/turns/{{turn}}/handoff", self.handoff),
+        ]
+
+    async def create(self, request: web.Request) -> web.Response:
+        """201 with the token, once, and the notice to show."""
+        body = await read_body(request, NewSessionBody)
+        new = await self._sessions.create(body.channel, body.locale, body.subject)
+        reply = {
+            "session_id": new.session.id,
+            "token": new.token,
+            "notice": {"version": self._notice.version, "text": self._notice.text, "overflow_offered": False},
+            "expires_in_s": new.expires_in_s,
+        }
+        return web.json_response(reply, status=201, dumps=dumps)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """204; nothing of the conversation is left."""
+        session = await self._session(request)
+        await self._sessions.wipe(session.id)
+        return web.Response(status=204)
+
+    async def consent(self, request: web.Request) -> web.Response:
+        """204; from here on turns are answered."""
+        session = await self._session(request)
+        body = await read_body(request, ConsentBody)
+        if body.notice_version != self._notice.version:
+            raise StaleNotice(f"The notice in force is version {self._notice.version}.")
+        await self._sessions.consent(session, body.notice_version, body.overflow)
+        return web.Response(status=204)
+
+    async def turn(self, request: web.Request) -> web.StreamResponse:
+        """The answer as JSON, or as a stream of events."""
+        session = await self._session(request)
+        body = await read_body(request, TurnBody)
+        if EVENT_STREAM in request.headers.get(hdrs.ACCEPT, ""):
+            return await self._stream(request, session, body.text)
+        async with aclosing(self._desk.turn(session, body.text)) as events:
+            async for event in events:
+                if isinstance(event, Final):
+                    return web.json_response(event.body, dumps=dumps)
+        raise PosternError
+
+    async def feedback(self, request: web.Request) -> web.Response:
+        """204."""
+        session = await self._session(request)
+        body = await read_body(request, FeedbackBody)
+        await handoff.give_feedback(self._store, session, request.match_info["turn"], body.useful, body.reason)
+        return web.Response(status=204)
+
+    async def handoff(self, request: web.Request) -> web.Response:
+        """201 with the ticket's number."""
+        session = await self._session(request)
+        ticket = await handoff.request_handoff(self._store, session, request.match_info["turn"])
+        return web.json_response({"ticket": ticket}, status=201)
+
+    async def _session(self, request: web.Request) -> Session:
+        scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise SessionNotFound(remedy="Send the session's token: Authorization: Bearer …")
+        return await self._sessions.get(request.match_info["id"], token)
+
+    async def _stream(self, request: web.Request, session: Session, text: str) -> web.StreamResponse:
+        """Server-sent events. An error before the first event is a plain problem response; after it, an `error` event."""
+        response: web.StreamResponse | None = None
+        try:
+            async with aclosing(self._desk.turn(session, text)) as events:
+                async for event in events:
+                    if response is None:
+                        response = _event_stream()
+                        await response.prepare(request)
+                    await response.write(_event(event))
+        except PosternError as error:
+            if response is None:
+                raise
+            await response.write(_sse("error", error.problem()))
+        if response is None:
+            raise PosternError
+        await response.write_eof()
+        return response
+
+
+def _event_stream() -> web.StreamResponse:
+    headers = {hdrs.CONTENT_TYPE: EVENT_STREAM, hdrs.CACHE_CONTROL: "no-store", "X-Accel-Buffering": "no"}
+    return web.StreamResponse(headers=headers)
+
+
+def _event(event: Meta | Delta | Final) -> bytes:
+    if isinstance(event, Meta):
+        return _sse("meta", {"turn_id": event.turn_id})
+    if isinstance(event, Delta):
+        return _sse("delta", {"text": event.text})
+    return _sse("final", event.body)
+
+
+def _sse(name: str, data: object) -> bytes:
+    return f"event: {name}\ndata: {dumps(data)}\n\n".encode()

@@ -1,0 +1,1 @@
+"""Text → spans that are personal. Today: patterns checked by validators; the trained tagger comes beside them."""
