@@ -39,7 +39,8 @@ function source(citation) {
 }
 
 function wireHandoff(parts, turn, acts) {
-  show(parts.handoff, turn.route === "handoff");
+  // A person is always one press away; where we have no answer it is the first thing offered.
+  parts.handoff.classList.toggle("quiet", turn.route !== "handoff");
   parts.handoff.addEventListener("click", () =>
     once(parts, acts, parts.handoff, async () => showTicket(parts, await acts.handoff(turn.turn_id))));
 }
