@@ -55,8 +55,9 @@ $(PAGES_DONE):
 
 $(MODELS_DONE): $(RUNTIME_DONE)
 	@echo "[setup] models (built on this machine; the first time takes a few minutes)"
-	@$(PYTHON) -m models build
-	@mkdir -p $(@D) && rm -f $(@D)/models-* && touch $@
+	@mkdir -p $(@D)
+	@$(PYTHON) -m models build >build/models-built.json
+	@rm -f $(@D)/models-* && touch $@
 
 .PHONY: test-setup
 test-setup: setup $(DEV_DONE) ## What the tests need on top of setup, Debian packages included
