@@ -28,6 +28,7 @@ from cloud_sync.store.audit import AuditRow, add_audit
 from cloud_sync.store.database import Database
 from cloud_sync.store.nodes import ACTIVE, Beat, Report, count_stream, get_node, save_report
 from cloud_sync.store.streams import (
+    CountRow,
     RecordRow,
     Watermark,
     add_counts,
@@ -168,7 +169,7 @@ def _apply(
 ) -> None:
     """Keep every row; apply what is understood. An unknown kind is from a newer node: kept, not lost."""
     kept: list[tuple[RecordRow, bool]] = []
-    counts = []
+    counts: list[CountRow] = []
     for row in records:
         cells = read_counts(row)
         kept.append((row, cells is not None or row.kind != TELEMETRY_KIND))

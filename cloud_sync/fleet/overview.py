@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -23,6 +24,15 @@ TODAY = timedelta(hours=24)
 AUDIT_ROWS_SHOWN_MAX = 50
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What one look at the database gave; memory is laid over it on the event loop, not on the store's thread."""
+
+    rows: tuple[NodeRow, ...]
+    counts: dict[str, dict[str, int]]
+    wanted: dict[str, DesiredRow]
+
+
 class Overview:
     """Reads; changes nothing."""
 
@@ -35,14 +45,13 @@ class Overview:
         """Every node, troubled ones first."""
         now = self._clock()
 
-        def read(connection: sa.Connection) -> tuple[NodeView, ...]:
-            counts = counts_since(connection, now - TODAY)
-            wanted = current_desired(connection)
-            return tuple(
-                self._view(row, counts.get(row.id, {}), wanted, now) for row in all_nodes(connection)
+        def read(connection: sa.Connection) -> _Found:
+            return _Found(
+                all_nodes(connection), counts_since(connection, now - TODAY), current_desired(connection)
             )
 
-        views = await self._database.run(read)
+        found = await self._database.run(read)
+        views = [self._view(row, found.counts.get(row.id, {}), found.wanted, now) for row in found.rows]
         return tuple(sorted(views, key=lambda view: STATES_BY_TROUBLE.index(view.state)))
 
     async def fleet(self) -> FleetView:
@@ -65,16 +74,18 @@ class Overview:
         """One node and its counts of the last day. Raises UnknownNode."""
         now = self._clock()
 
-        def read(connection: sa.Connection) -> tuple[NodeView, tuple[CountView, ...]]:
+        def read(connection: sa.Connection) -> tuple[_Found, tuple[str, ...]]:
             row = get_node(connection, node_id)
             if row is None:
                 raise UnknownNode("No node has this identifier.")
-            totals = counts_since(connection, now - TODAY, node_id).get(node_id, {})
-            names = names_since(connection, now - TODAY, node_id)
-            counts = tuple(CountView(name, totals.get(name)) for name in names)
-            return self._view(row, totals, current_desired(connection), now), counts
+            totals = counts_since(connection, now - TODAY, node_id)
+            found = _Found((row,), totals, current_desired(connection))
+            return found, names_since(connection, now - TODAY, node_id)
 
-        return await self._database.run(read)
+        found, names = await self._database.run(read)
+        totals = found.counts.get(node_id, {})
+        counts = tuple(CountView(name, totals.get(name)) for name in names)
+        return self._view(found.rows[0], totals, found.wanted, now), counts
 
     async def audit_of(self, subject: str) -> tuple[AuditView, ...]:
         """The newest changes of a node."""

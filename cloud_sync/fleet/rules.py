@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cloud_sync.store.nodes import REVOKED, NodeRow
+from core.webshell.formats import span
 
 # Ten seconds: a fleet page that is never older than a sip of coffee, and about 0.1 kbit/s a node.
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
@@ -21,9 +22,6 @@ REVOKED_STATE = "revoked"
 # The order in which an admin wants to see them.
 STATES_BY_TROUBLE = (OFFLINE, LATE, NEW, LIVE, REVOKED_STATE)
 
-# Counts of one to four at a named site can point at a person.
-SUPPRESSED_BELOW = 5
-
 
 def node_state(row: NodeRow, connection_lost: bool, now: datetime) -> str:
     """live | late | offline | new | revoked. A lost connection is late at once, without waiting for a heartbeat."""
@@ -39,7 +37,7 @@ def node_state(row: NodeRow, connection_lost: bool, now: datetime) -> str:
 
 def state_text(state: str, row: NodeRow, now: datetime) -> str:
     """The state as a sentence."""
-    heard = f"last heard from {_span(now - row.last_seen)} ago" if row.last_seen else "never heard from"
+    heard = f"last heard from {span(now - row.last_seen)} ago" if row.last_seen else "never heard from"
     return {
         LIVE: f"Connected; {heard}.",
         LATE: f"Not answering, or connecting again; {heard}.",
@@ -66,19 +64,3 @@ def turns_of(counts: dict[str, int]) -> int | None:
     """Turns among a node's counts; None when every cell was too small to show, or none came."""
     cells = [total for name, total in counts.items() if name.startswith("turns.")]
     return sum(cells) if cells else None
-
-
-def _span(elapsed: timedelta) -> str:
-    seconds = max(0, int(elapsed.total_seconds()))
-    if seconds < 120:
-        return f"{seconds} s"
-    if seconds < 7_200:
-        return f"{seconds // 60} min"
-    if seconds < 172_800:
-        return f"{seconds // 3_600} h"
-    return f"{seconds // 86_400} days"
-
-
-def ago(then: datetime | None, now: datetime) -> str:
-    """How long ago, for people."""
-    return "never" if then is None else f"{_span(now - then)} ago"

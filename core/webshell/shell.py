@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,8 @@ log = logging.getLogger(__name__)
 
 # Forms have a few short fields.
 FORM_BYTES_MAX = 64 * 1024
+# When the server is busy or has seen too many attempts.
+RETRY_AFTER_S = 60
 _STATIC_PREFIX = "/static/"
 # A year: static addresses change with their content.
 _STATIC_CACHE = "public, max-age=31536000, immutable"
@@ -93,7 +94,7 @@ class WebShell:
             csrf=security.csrf_token(cookie) if cookie else "",
             secure=self._settings.secure,
         )
-        body = self._pages.render(template, shell, **context)
+        body = self._pages.render(template, shell, status=status, **context)
         response = web.Response(text=body, content_type="text/html", status=status)
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -106,6 +107,8 @@ class WebShell:
         response.headers.update(security.HEADERS)
         if self._settings.secure:
             response.headers["Strict-Transport-Security"] = security.STRICT_TRANSPORT
+        if response.status in (429, 503):
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
         if request.path.startswith(_STATIC_PREFIX) and "v" in request.query:
             response.headers["Cache-Control"] = _STATIC_CACHE
         return response
@@ -124,7 +127,7 @@ class WebShell:
         except PosternError as error:
             return self._error(request, error.status, error.title, error.detail, error.remedy)
         except Exception:
-            log.exception("page failed", extra={"path": request.match_info.route.resource is not None})
+            log.exception("page failed", extra={"route": _route(request)})
             base = PosternError()
             return self._error(request, base.status, base.title, base.detail, base.remedy)
 
@@ -164,8 +167,7 @@ class WebShell:
             raise FormRefused("It does not carry the token of this session.")
 
     def _error(self, request: web.Request, status: int, title: str, detail: str, remedy: str) -> web.Response:
-        response = self.render(request, "error.html", status, title=title, detail=detail, remedy=remedy)
-        return response
+        return self.render(request, "error.html", status, title=title, detail=detail, remedy=remedy)
 
     # --- login pages ---
 
@@ -249,4 +251,7 @@ def _fault(fault: PosternError | None) -> dict[str, Any]:
     return {"status": fault.status, "error": fault.detail, "remedy": fault.remedy}
 
 
-RouteHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+def _route(request: web.Request) -> str:
+    """The route's pattern: a path may hold what somebody typed."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""

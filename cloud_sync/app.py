@@ -1,0 +1,241 @@
+"""Composition root of the control plane: the only file that names every concrete part, starts them and stops them.
+
+Stopping is a request first. Each step then has its own limit, so that the whole takes less than the ten seconds of
+the contract even with open streams and browsers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from aiohttp import web
+
+from cloud_sync.config import CloudPaths, CloudSettings, ConsoleSettings, load_settings
+from cloud_sync.console.site import OPEN_PATHS, Services, console_app
+from cloud_sync.fleet.enrolment import Enrolment, EnrolmentTerms
+from cloud_sync.fleet.intake import Intake
+from cloud_sync.fleet.metrics import FleetMetrics
+from cloud_sync.fleet.overview import Overview
+from cloud_sync.fleet.presence import Presence
+from cloud_sync.fleet.steering import Steering
+from cloud_sync.folder import Identities, load_identities
+from cloud_sync.rpc.enrolment import EnrolmentService
+from cloud_sync.rpc.server import RpcPort, enrolment_port, serve_enrolment, serve_sync, sync_port
+from cloud_sync.rpc.sync import SyncService
+from cloud_sync.store.accounts import AdminStore
+from cloud_sync.store.database import Database, open_database
+from cloud_sync.store.migrate import migrate
+from core.errors import ConfigError, PosternError
+from core.files import write_atomic
+from core.identity import create_server_certificate
+from core.webshell.accounts import Accounts
+from core.webshell.pages import Pages
+from core.webshell.shell import ShellSettings, WebShell
+
+log = logging.getLogger(__name__)
+
+# Issued afresh at each start, so it only has to outlive a process.
+SERVER_CERTIFICATE_VALIDITY = timedelta(days=825)
+# Limits of the steps of stopping, in seconds; together with the ports' own under ten.
+STEP_TIMEOUT_S = 2.0
+CONSOLE_SHUTDOWN_S = 1.0
+PORTS_TIMEOUT_S = 4.5
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Where a control plane serves."""
+
+    url: str
+    enrolment: str
+    sync: str
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """The services, wired: what the command line and the ports call."""
+
+    database: Database
+    metrics: FleetMetrics
+    presence: Presence
+    intake: Intake
+    steering: Steering
+    enrolment: Enrolment
+    overview: Overview
+    accounts: Accounts
+
+
+def utc_now() -> datetime:
+    """The clock of everything here."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def control_plane(
+    paths: CloudPaths, settings: CloudSettings, identities: Identities
+) -> AsyncIterator[ControlPlane]:
+    """The services on an open, migrated database, without any port. Raises StoreUnavailable."""
+    database = open_database(paths, settings)
+    try:
+        await migrate(database)
+        metrics, presence = FleetMetrics(), Presence(database)
+        terms = EnrolmentTerms(
+            fingerprint=identities.enrolment_fingerprint,
+            node_validity=timedelta(days=settings.identity.node_certificate_days),
+            code_validity=timedelta(hours=settings.identity.enrolment_code_hours),
+        )
+        yield ControlPlane(
+            database=database,
+            metrics=metrics,
+            presence=presence,
+            intake=Intake(database, presence, metrics, utc_now),
+            steering=Steering(database, utc_now),
+            enrolment=Enrolment(database, identities.authority, terms, metrics, utc_now),
+            overview=Overview(database, presence, utc_now),
+            accounts=Accounts(AdminStore(database), utc_now),
+        )
+    finally:
+        await _within("close the database", STEP_TIMEOUT_S, database.close)
+
+
+async def serve(
+    paths: CloudPaths, stop: asyncio.Event, on_ready: Callable[[Ready, str | None], None]
+) -> None:
+    """Run a control plane until `stop` is set. `on_ready` gets the addresses and, until claimed, the claim code.
+
+    Raises ConfigError, StoreUnavailable.
+    """
+    settings, identities = load_settings(paths), load_identities(paths)
+    async with AsyncExitStack() as stack:
+        plane = await stack.enter_async_context(control_plane(paths, settings, identities))
+        claim_code = await _issue_claim(plane.accounts, paths)
+        enrolment, sync, service = _ports(plane, settings, identities)
+        stack.push_async_callback(_stop_ports, enrolment, sync, service, plane.presence)
+        await sync.start()
+        await enrolment.start()
+        runner = web.AppRunner(
+            _console(plane, settings, enrolment.endpoint), shutdown_timeout=CONSOLE_SHUTDOWN_S
+        )
+        stack.push_async_callback(_within, "stop the console", STEP_TIMEOUT_S, runner.cleanup)
+        url = await _listen(runner, settings.console)
+        on_ready(Ready(url, enrolment.endpoint, sync.endpoint), claim_code)
+        await _work(plane, service, stop)
+
+
+async def _work(plane: ControlPlane, service: SyncService, stop: asyncio.Event) -> None:
+    """The background tasks, until `stop`."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(plane.presence.keep_saving(), name="save-heartbeats"),
+            group.create_task(plane.steering.watch(service.refresh), name="watch-changes"),
+        ]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+
+def _ports(
+    plane: ControlPlane, settings: CloudSettings, identities: Identities
+) -> tuple[RpcPort, RpcPort, SyncService]:
+    server = create_server_certificate(
+        identities.authority, [settings.sync.public_host], now=utc_now(), validity=SERVER_CERTIFICATE_VALIDITY
+    )
+    sync = sync_port(settings.sync, server, identities.authority)
+    enrolment = enrolment_port(settings.enrolment, identities.enrolment)
+    service = SyncService(plane.intake, plane.steering, plane.presence, plane.metrics)
+    serve_sync(sync, service)
+    serve_enrolment(enrolment, EnrolmentService(plane.enrolment, sync.endpoint))
+    return enrolment, sync, service
+
+
+def _console(plane: ControlPlane, settings: CloudSettings, enrolment_endpoint: str) -> web.Application:
+    shell_settings = ShellSettings(
+        product="Postern control plane",
+        organisation=settings.organisation,
+        version=software_version(),
+        secure=settings.console.secure,
+        cookie="postern-cloud",
+        open_paths=OPEN_PATHS,
+    )
+    pages = Pages(Path(__file__).parent / "console", "console", utc_now)
+    services = Services(plane.overview, plane.enrolment, plane.steering, plane.metrics, enrolment_endpoint)
+    return console_app(services, WebShell(shell_settings, plane.accounts, pages))
+
+
+async def _listen(runner: web.AppRunner, settings: ConsoleSettings) -> str:
+    """Start the console; its address. Raises ConfigError when the port is taken or the certificate unreadable."""
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
+        await site.start()
+    except OSError as error:
+        remedy = "Stop whatever listens there, or choose another port in cloud.toml."
+        raise ConfigError(
+            f"The console cannot listen on {settings.host}:{settings.port}.", remedy=remedy
+        ) from error
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.secure else 'http'}://{host}:{runner.addresses[0][1]}/"
+
+
+def _tls(settings: ConsoleSettings) -> ssl.SSLContext | None:
+    if settings.certificate_file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.certificate_file, settings.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError("console.certificate_file and key_file cannot be loaded.") from error
+    return context
+
+
+async def _issue_claim(accounts: Accounts, paths: CloudPaths) -> str | None:
+    code = await accounts.issue_claim()
+    if code is None:
+        paths.claim_code.unlink(missing_ok=True)
+    else:
+        write_atomic(paths.claim_code, f"{code}\n".encode())
+    return code
+
+
+async def _stop_ports(enrolment: RpcPort, sync: RpcPort, service: SyncService, presence: Presence) -> None:
+    service.end_all()
+
+    async def stop_both() -> None:
+        await asyncio.gather(sync.stop(), enrolment.stop())
+
+    await _within("stop the gRPC ports", PORTS_TIMEOUT_S, stop_both)
+    await _within("save heartbeats", STEP_TIMEOUT_S, presence.save)
+
+
+async def _within(step: str, limit_s: float, action: Callable[[], Coroutine[None, None, None]]) -> None:
+    """A step of stopping that may fail or hang without keeping the others from being done."""
+    try:
+        await asyncio.wait_for(action(), limit_s)
+    except TimeoutError:
+        log.warning("step of stopping took too long", extra={"step": step, "limit_s": limit_s})
+    except PosternError as error:
+        log.warning("step of stopping failed", extra={"step": step, "code": error.code})
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGINT and SIGTERM ask for a stop."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+def software_version() -> str:
+    """This installation's version."""
+    try:
+        return version("postern")
+    except PackageNotFoundError:
+        return "0 (not installed)"

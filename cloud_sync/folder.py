@@ -1,0 +1,99 @@
+"""The control plane's folder: what `init` creates and `run` reads back. Keys never leave it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cloud_sync.config import CloudPaths, load_settings
+from cloud_sync.store.database import create_store_key
+from core.errors import ConfigError
+from core.files import private_folder, write_atomic
+from core.identity import (
+    Authority,
+    Credential,
+    InvalidCertificate,
+    authority_from,
+    certificate_fingerprint,
+    create_ca,
+    create_enrolment_certificate,
+)
+
+# The root must outlive every certificate under it; replacing it means enrolling the fleet again.
+AUTHORITY_VALIDITY = timedelta(days=20 * 365)
+# Codes are bound to it for a day at most, nodes forget it after enrolling: long is convenient and costs nothing.
+ENROLMENT_VALIDITY = timedelta(days=10 * 365)
+
+
+@dataclass(frozen=True)
+class Identities:
+    """The control plane's long-lived keys."""
+
+    authority: Authority
+    enrolment: Credential
+
+    @property
+    def enrolment_fingerprint(self) -> bytes:
+        """What one-time codes are bound to."""
+        return certificate_fingerprint(self.enrolment.certificate_pem)
+
+
+def create_folder(paths: CloudPaths, organisation: str, database_url: str, now: datetime) -> None:
+    """A new control plane's folder. Raises ConfigError when one is there already, or the address is not one."""
+    if paths.config.exists() or paths.keys.exists():
+        remedy = "Choose another folder; this one's keys belong to nodes that are enrolled."
+        raise ConfigError(f"{paths.root} already has a control plane.", remedy=remedy)
+    private_folder(paths.keys)
+    authority = create_ca(f"{organisation} fleet", now=now, validity=AUTHORITY_VALIDITY)
+    _write(paths, "authority", authority.credential())
+    _write(paths, "enrolment", create_enrolment_certificate(now=now, validity=ENROLMENT_VALIDITY))
+    create_store_key(paths)
+    # Last, so that a folder with a configuration is a whole one.
+    write_atomic(paths.config, _configuration(organisation, database_url).encode())
+    load_settings(paths)
+
+
+def load_identities(paths: CloudPaths) -> Identities:
+    """Raises ConfigError when a key is missing or does not fit."""
+    try:
+        return Identities(authority_from(_read(paths, "authority")), _read(paths, "enrolment"))
+    except (OSError, InvalidCertificate) as error:
+        remedy = f"Restore {paths.keys} from the backup; enrolled nodes trust only these keys."
+        raise ConfigError(f"The keys in {paths.keys} cannot be read.", remedy=remedy) from error
+
+
+def _write(paths: CloudPaths, name: str, credential: Credential) -> None:
+    write_atomic(paths.keys / f"{name}.key.pem", credential.key_pem)
+    write_atomic(paths.keys / f"{name}.pem", credential.certificate_pem)
+
+
+def _read(paths: CloudPaths, name: str) -> Credential:
+    key, certificate = paths.keys / f"{name}.key.pem", paths.keys / f"{name}.pem"
+    return Credential(key.read_bytes(), certificate.read_bytes())
+
+
+def _configuration(organisation: str, database_url: str) -> str:
+    # JSON's strings are TOML's basic strings, but for DEL, which JSON leaves as it is and nobody types.
+    return f"""\
+# Postern control plane. Every setting has a default; docs/operations.md lists them.
+organisation = {json.dumps(organisation)}
+
+[console]
+# Off loopback, set certificate_file and key_file too.
+host = "127.0.0.1"
+port = 8090
+
+[sync]
+# To be reached from sites: host = "0.0.0.0" and advertised_host = the name that nodes use.
+host = "127.0.0.1"
+port = 8091
+
+[enrolment]
+host = "127.0.0.1"
+port = 8092
+
+[database]
+# Empty: an encrypted SQLite file in this folder. Else postgresql://user:password@host/database
+url = {json.dumps(database_url)}
+"""

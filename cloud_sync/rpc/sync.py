@@ -1,0 +1,267 @@
+"""SyncService: one long stream a node. Reads frames, asks the fleet, writes answers; who it is comes from TLS only.
+
+One task reads and one writes. A pending read is never cancelled, because grpc.aio leaks native memory then: the
+stream is ended by returning from the handler, and the read ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import grpc
+
+from cloud_sync.fleet.intake import Committed, Elsewhere, Intake, NodeRefused
+from cloud_sync.fleet.metrics import FleetMetrics
+from cloud_sync.fleet.outbox import BATCH_BYTES_MAX, BATCH_ROWS_MAX, ProtocolFault
+from cloud_sync.fleet.presence import Presence
+from cloud_sync.fleet.rules import HEARTBEAT_INTERVAL
+from cloud_sync.fleet.steering import Steering
+from cloud_sync.rpc import frames
+from cloud_sync.rpc.outgoing import Outgoing
+from cloud_sync.store.desired import DesiredRow
+from core.errors import PosternError
+from core.identity import InvalidCertificate, certificate_fingerprint, node_id_from_certificate
+from postern.v1 import sync_pb2, sync_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+# Three heartbeats without a word: the node is not there any more, whatever TCP believes.
+SILENCE_MAX_S = HEARTBEAT_INTERVAL.total_seconds() * 3
+# How long an ended stream may take to send its goodbye before it is cut.
+GOODBYE_GRACE_S = 3.0
+
+# How long nodes stay away, in milliseconds; they add jitter of their own.
+RETRY_SOON_MS = 1_000
+RETRY_BUSY_MS = 5_000
+# A fault that a retry will not heal: often enough to notice the repair, rare enough not to be load.
+RETRY_FAULT_MS = 60_000
+
+Frame = sync_pb2.ConnectRequest
+Context = grpc.aio.ServicerContext[Frame, sync_pb2.ConnectResponse]
+
+
+@dataclass(eq=False)
+class _Stream:
+    """One open stream and what it may do."""
+
+    node_id: str
+    fingerprint: bytes
+    handler: asyncio.Task[None]
+    outgoing: Outgoing = field(default_factory=Outgoing)
+    epoch: bytes = b""
+    generation: int = 0  # 0 until Hello is accepted
+    told_hash: bytes = b""  # of the desired state that the node has, or is being sent
+
+
+class SyncService(sync_pb2_grpc.SyncServiceServicer):
+    """The wire side of `Intake` and `Steering`."""
+
+    def __init__(self, intake: Intake, steering: Steering, presence: Presence, metrics: FleetMetrics) -> None:
+        self._intake = intake
+        self._steering = steering
+        self._presence = presence
+        self._metrics = metrics
+        self._streams: dict[str, _Stream] = {}
+        self._readers: set[asyncio.Task[None]] = set()
+
+    async def Connect(self, request_iterator: AsyncIterator[Frame], context: Context) -> None:
+        """The whole life of a stream."""
+        stream = await self._identify(context)
+        reader = asyncio.create_task(self._read(stream, request_iterator), name=f"read-{stream.node_id}")
+        self._readers.add(reader)  # it outlives the handler for a moment; the loop alone would not hold it
+        reader.add_done_callback(self._readers.discard)
+        try:
+            await self._write(stream, context)
+        finally:
+            stream.outgoing.close()
+            self._forget(stream)
+
+    # --- what the composition root calls ---
+
+    async def refresh(self) -> None:
+        """Tell every connected node what changed for it."""
+        for node_id, wanted in (await self._steering.wanted(self._streams)).items():
+            stream = self._streams.get(node_id)
+            if stream is None:
+                continue
+            if wanted.revoked:
+                self._end(stream, sync_pb2.GOODBYE_REASON_REVOKED, RETRY_FAULT_MS)
+            else:
+                _tell(stream, wanted.desired)
+
+    def end_all(self) -> None:
+        """Ask every node to come back soon: this process stops."""
+        for stream in list(self._streams.values()):
+            self._end(stream, sync_pb2.GOODBYE_REASON_SHUTDOWN, RETRY_SOON_MS)
+
+    # --- one stream ---
+
+    async def _identify(self, context: Context) -> _Stream:
+        certificates = context.auth_context().get("x509_pem_cert", ())
+        handler = asyncio.current_task()
+        assert handler is not None
+        try:
+            pem = bytes(next(iter(certificates), b""))
+            return _Stream(node_id_from_certificate(pem), certificate_fingerprint(pem), handler)
+        except InvalidCertificate as error:
+            self._metrics.refused.labels(error.code).inc()
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, error.detail)
+            raise
+
+    async def _read(self, stream: _Stream, requests: AsyncIterator[Frame]) -> None:
+        silence = _Silence(stream.outgoing)
+        try:
+            async for frame in requests:
+                if stream.outgoing.ending:
+                    return
+                silence.broken()
+                await self._handle(stream, frame)
+        except PosternError as error:
+            self._refuse(stream, error)
+        except Exception:
+            # Whatever ended the connection has ended the stream; a bug must not take other nodes with it.
+            if not stream.outgoing.ending:
+                log.exception("stream failed", extra={"node": stream.node_id})
+                self._end(stream, sync_pb2.GOODBYE_REASON_BUSY, RETRY_BUSY_MS)
+        else:
+            stream.outgoing.close()
+        finally:
+            silence.stop()
+
+    async def _write(self, stream: _Stream, context: Context) -> None:
+        while (frame := await stream.outgoing.next()) is not None:
+            await context.write(frame)
+            if frame.WhichOneof("frame") == "goodbye":
+                if frame.goodbye.reason == sync_pb2.GOODBYE_REASON_REVOKED:
+                    context.set_code(grpc.StatusCode.UNAUTHENTICATED)
+                    context.set_details("This node may not connect; enrol it again.")
+                return
+
+    async def _handle(self, stream: _Stream, frame: Frame) -> None:
+        kind = frame.WhichOneof("frame")
+        if (stream.generation == 0) != (kind == "hello"):
+            raise ProtocolFault("Hello comes first, and once.")
+        if kind == "hello":
+            await self._open(stream, frame.hello)
+        elif kind == "heartbeat":
+            await self._beat(stream, frame.heartbeat)
+        elif kind == "outbox_batch":
+            await self._accept(stream, frame.outbox_batch)
+        elif kind == "reported_state":
+            await self._intake.report(stream.node_id, frames.report(frame.reported_state))
+        # Else a newer node speaks of something that this release does not know: leave it.
+
+    async def _open(self, stream: _Stream, hello: sync_pb2.Hello) -> None:
+        facts = frames.hello_facts(hello)
+        opened = await self._intake.open_stream(stream.node_id, stream.fingerprint, facts)
+        stream.epoch, stream.generation, stream.told_hash = facts.epoch, opened.generation, hello.applied_hash
+        if not self._register(stream):
+            return
+        await stream.outgoing.answer(_welcome(opened.committed_sequence, opened.generation))
+        wanted = (await self._steering.wanted([stream.node_id])).get(stream.node_id)
+        if wanted is not None:
+            _tell(stream, wanted.desired)
+
+    async def _beat(self, stream: _Stream, beat: sync_pb2.Heartbeat) -> None:
+        rows, oldest_s = frames.count(beat.outbox_rows), frames.count(beat.outbox_oldest_seconds)
+        percent = min(beat.queue_percent, 100)
+        self._intake.beat(stream.node_id, percent, rows, oldest_s, frames.fallbacks(beat))
+        ack = sync_pb2.HeartbeatAck(number=beat.number)
+        await stream.outgoing.answer(sync_pb2.ConnectResponse(heartbeat_ack=ack))
+
+    async def _accept(self, stream: _Stream, batch: sync_pb2.OutboxBatch) -> None:
+        outcome = await self._intake.accept(
+            stream.node_id, stream.epoch, stream.generation, batch.epoch, frames.batch_rows(batch)
+        )
+        if isinstance(outcome, Committed):
+            await stream.outgoing.answer(frames.ack_frame(stream.epoch, outcome.sequence))
+        elif isinstance(outcome, Elsewhere):
+            await stream.outgoing.answer(_welcome(outcome.committed_sequence, stream.generation))
+        else:
+            self._end(stream, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
+
+    # --- the streams together ---
+
+    def _register(self, stream: _Stream) -> bool:
+        """Make this the node's stream and end its older one; False when a newer one is already there."""
+        other = self._streams.get(stream.node_id)
+        if other is not None and other.generation > stream.generation:
+            self._end(stream, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
+            return False
+        self._streams[stream.node_id] = stream
+        self._presence.connected(stream.node_id, stream.generation)
+        self._metrics.streams.set(len(self._streams))
+        if other is not None:
+            self._end(other, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
+        log.info("node connected", extra={"node": stream.node_id, "generation": stream.generation})
+        return True
+
+    def _forget(self, stream: _Stream) -> None:
+        if self._streams.get(stream.node_id) is stream:
+            del self._streams[stream.node_id]
+            self._metrics.streams.set(len(self._streams))
+            log.info("node disconnected", extra={"node": stream.node_id, "generation": stream.generation})
+        self._presence.disconnected(stream.node_id, stream.generation)
+
+    def _refuse(self, stream: _Stream, error: PosternError) -> None:
+        reason, retry_ms = _goodbye_for(error)
+        self._metrics.refused.labels(error.code).inc()
+        log.warning(
+            "stream refused", extra={"node": stream.node_id, "code": error.code, "detail": error.detail}
+        )
+        self._end(stream, reason, retry_ms)
+
+    def _end(self, stream: _Stream, reason: sync_pb2.GoodbyeReason, retry_ms: int) -> None:
+        stream.outgoing.end(reason, retry_ms)
+        # A node that does not read would keep the handler in `write` for ever.
+        timer = asyncio.get_running_loop().call_later(GOODBYE_GRACE_S, stream.handler.cancel)
+        stream.handler.add_done_callback(lambda _: timer.cancel())
+
+
+class _Silence:
+    """Ends a stream on which nothing arrives for SILENCE_MAX_S, without cancelling its read."""
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        self._outgoing = outgoing
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._armed()
+
+    def _armed(self) -> asyncio.TimerHandle:
+        return self._loop.call_later(
+            SILENCE_MAX_S, self._outgoing.end, sync_pb2.GOODBYE_REASON_PROTOCOL_ERROR, RETRY_SOON_MS
+        )
+
+    def broken(self) -> None:
+        self._timer.cancel()
+        self._timer = self._armed()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
+def _tell(stream: _Stream, desired: DesiredRow | None) -> None:
+    if desired is not None and desired.hash != stream.told_hash:
+        stream.told_hash = desired.hash
+        stream.outgoing.want(frames.desired_frame(desired))
+
+
+def _welcome(committed_sequence: int, generation: int) -> sync_pb2.ConnectResponse:
+    welcome = sync_pb2.Welcome(
+        committed_sequence=committed_sequence,
+        stream_generation=generation,
+        heartbeat_interval_ms=int(HEARTBEAT_INTERVAL.total_seconds() * 1000),
+        batch_rows_max=BATCH_ROWS_MAX,
+        batch_bytes_max=BATCH_BYTES_MAX,
+    )
+    return sync_pb2.ConnectResponse(welcome=welcome)
+
+
+def _goodbye_for(error: PosternError) -> tuple[sync_pb2.GoodbyeReason, int]:
+    if isinstance(error, NodeRefused):
+        return sync_pb2.GOODBYE_REASON_REVOKED, RETRY_FAULT_MS
+    if isinstance(error, ProtocolFault):
+        return sync_pb2.GOODBYE_REASON_PROTOCOL_ERROR, RETRY_FAULT_MS
+    return sync_pb2.GOODBYE_REASON_BUSY, RETRY_BUSY_MS
