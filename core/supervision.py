@@ -63,7 +63,7 @@ class Supervisor:
             if self._stop.is_set():
                 return
             pause_s = next_pause_s(pause_s, time.monotonic() - began)
-            log.warning("process ended", extra={"process": child.name, "exit": code, "again_in_s": pause_s})
+            log.warning("process ended", extra={"child": child.name, "exit": code, "again_in_s": pause_s})
             await _wait(self._stop, pause_s)
 
     async def _run_once(self, child: Child) -> int:

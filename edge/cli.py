@@ -16,7 +16,9 @@ import typer
 
 from core.errors import ExitCode, PosternError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The edge node: answers from the site's own documents.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The edge node: answers from the site's own documents."
+)
 kb = typer.Typer(no_args_is_help=True, help="The site's documents.")
 models = typer.Typer(no_args_is_help=True, help="Models: build, verify, measure.")
 ledger = typer.Typer(no_args_is_help=True, help="The record of what left the site.")
@@ -54,7 +56,11 @@ def init(
         for folder, audience in documents_by_audience(paths)
     ]
     added = sum(report["added"] for report in reports)
-    _print({"site": str(paths.root), "documents": added}, as_json, f"Made {paths.root} with {added} documents.\nStart it: postern run --site {paths.root}")
+    _print(
+        {"site": str(paths.root), "documents": added},
+        as_json,
+        f"Made {paths.root} with {added} documents.\nStart it: postern run --site {paths.root}",
+    )
 
 
 @app.command()
@@ -158,7 +164,9 @@ def kb_add(
     as_json: Json = False,
 ) -> None:
     """Add documents; what changed is replaced, what did not is left alone."""
-    report = _operate(site, "kb.add", {"paths": [str(path.resolve()) for path in paths], "audience": audience})
+    report = _operate(
+        site, "kb.add", {"paths": [str(path.resolve()) for path in paths], "audience": audience}
+    )
     failed = "".join(f"\n  {item['path']}: {item['reason']}" for item in report["failed"])
     summary = f"Added {report['added']}, unchanged {report['unchanged']}, failed {len(report['failed'])}."
     _print(report, as_json, summary + failed)
@@ -170,7 +178,13 @@ def kb_add(
 def kb_list(site: Site, as_json: Json = False) -> None:
     """All documents."""
     documents = _operate(site, "kb.list", {})
-    _print(documents, as_json, "\n".join(f"{d['audience']:7} v{d['version']} {d['chunks']:4} {d['id']}  {d['title']}" for d in documents))
+    _print(
+        documents,
+        as_json,
+        "\n".join(
+            f"{d['audience']:7} v{d['version']} {d['chunks']:4} {d['id']}  {d['title']}" for d in documents
+        ),
+    )
 
 
 @kb.command("remove")
@@ -189,7 +203,11 @@ def kb_search(
 ) -> None:
     """What retrieval finds for a question."""
     found = _operate(site, "kb.search", {"text": text, "k": k, "mode": mode})
-    _print(found, as_json, "\n\n".join(f"{p['score']:.3f}  {p['title']} › {p['section']}\n{p['text']}" for p in found))
+    _print(
+        found,
+        as_json,
+        "\n\n".join(f"{p['score']:.3f}  {p['title']} › {p['section']}\n{p['text']}" for p in found),
+    )
 
 
 def _operate(site: Path, name: str, arguments: dict[str, object]) -> Any:

@@ -61,7 +61,9 @@ class _Sentence:
 def extract(question: str, passages: Sequence[Passage]) -> Extract | None:
     """The best quote for `question`, or None when there is no passage with a sentence at all."""
     wanted = frozenset(terms(question))
-    sentences = [s for rank, passage in enumerate(passages[:PASSAGES_READ]) for s in _sentences(rank, passage)]
+    sentences = [
+        s for rank, passage in enumerate(passages[:PASSAGES_READ]) for s in _sentences(rank, passage)
+    ]
     if not sentences:
         return None
     weights = _weights(wanted, sentences)

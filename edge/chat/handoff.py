@@ -1,4 +1,7 @@
-"""After an answer: what the customer thinks of it, and asking for a human. A ticket is durable before its number is told."""
+"""After an answer: what the customer thinks of it, and asking for a human.
+
+A ticket is durable before its number is told.
+"""
 
 from __future__ import annotations
 
@@ -32,24 +35,32 @@ async def request_handoff(store: Store, session: Session, turn_id: str) -> str:
         _own_turn(db, session, turn_id)
         ticket = "".join(secrets.choice(TICKET_LETTERS) for _ in range(TICKET_LENGTH))
         db.execute(
-            "INSERT OR IGNORE INTO handoffs VALUES (?, ?, ?, 'waiting', ?)", [ticket, turn_id, session.id, now_ms()]
+            "INSERT OR IGNORE INTO handoffs VALUES (?, ?, ?, 'waiting', ?)",
+            [ticket, turn_id, session.id, now_ms()],
         )
         return str(db.execute("SELECT ticket FROM handoffs WHERE turn = ?", [turn_id]).fetchone()[0])
 
     return await store.write(insert)
 
 
-async def give_feedback(store: Store, session: Session, turn_id: str, useful: bool, reason: str | None) -> None:
+async def give_feedback(
+    store: Store, session: Session, turn_id: str, useful: bool, reason: str | None
+) -> None:
     """Keep what the customer thinks of an answer; the last word counts. Raises TurnNotFound."""
 
     def insert(db: Database) -> None:
         _own_turn(db, session, turn_id)
         sealed = session.key.seal("feedback", turn_id, "reason", reason.encode()) if reason else None
-        db.execute("INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?)", [turn_id, int(useful), sealed, now_ms()])
+        db.execute(
+            "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?)", [turn_id, int(useful), sealed, now_ms()]
+        )
 
     await store.write(insert)
 
 
 def _own_turn(db: Database, session: Session, turn_id: str) -> None:
-    if db.execute("SELECT 1 FROM turns WHERE id = ? AND session = ?", [turn_id, session.id]).fetchone() is None:
+    if (
+        db.execute("SELECT 1 FROM turns WHERE id = ? AND session = ?", [turn_id, session.id]).fetchone()
+        is None
+    ):
         raise TurnNotFound

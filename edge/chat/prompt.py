@@ -18,5 +18,7 @@ _SYSTEM = (
 
 def messages(site: str, question: str, passages: Sequence[Passage]) -> list[tuple[str, str]]:
     """(role, text) pairs, oldest first."""
-    sources = "\n\n".join(f"{p.title}, {p.section}: {p.text[:PASSAGE_CHARS_MAX]}" for p in passages[:PASSAGES_MAX])
+    sources = "\n\n".join(
+        f"{p.title}, {p.section}: {p.text[:PASSAGE_CHARS_MAX]}" for p in passages[:PASSAGES_MAX]
+    )
     return [("system", _SYSTEM.format(site=site)), ("user", f"Passages:\n{sources}\n\nQuestion: {question}")]

@@ -231,10 +231,12 @@ def _hash(token: str) -> bytes:
 def _insert(db: Database, session: Session) -> None:
     created = now_ms()
     db.execute("INSERT OR IGNORE INTO subjects VALUES (?, ?)", [session.key.subject, created])
-    db.execute(
-        "INSERT INTO sessions(id, subject, token_hash, channel, locale, created_ms, expires_ms) VALUES (?,?,?,?,?,?,?)",
-        [session.id, session.key.subject, session.token_hash, session.channel, session.locale, created, session.expires_ms],
+    sql = (
+        "INSERT INTO sessions(id, subject, token_hash, channel, locale, created_ms, expires_ms) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)"
     )
+    row = [session.id, session.key.subject, session.token_hash, session.channel, session.locale, created]
+    db.execute(sql, [*row, session.expires_ms])
 
 
 def _select(db: Database, session_id: str) -> tuple[Any, ...] | None:
@@ -252,7 +254,7 @@ def _ended(db: Database, at_ms: int) -> list[str]:
 
 def _delete(db: Database, session_id: str, subject: str) -> None:
     db.execute("DELETE FROM feedback WHERE turn IN (SELECT id FROM turns WHERE session = ?)", [session_id])
-    for table in ("turns", "handoffs"):
-        db.execute(f"DELETE FROM {table} WHERE session = ?", [session_id])
+    db.execute("DELETE FROM turns WHERE session = ?", [session_id])
+    db.execute("DELETE FROM handoffs WHERE session = ?", [session_id])
     db.execute("DELETE FROM sessions WHERE id = ?", [session_id])
     db.execute("DELETE FROM subjects WHERE id = ?", [subject])

@@ -118,7 +118,12 @@ class Desk:
     """Answers turns with this site's documents and models."""
 
     def __init__(
-        self, config: Config, store: Store, sessions: Sessions, understand: Batcher[Query, Understood], worker: Generator
+        self,
+        config: Config,
+        store: Store,
+        sessions: Sessions,
+        understand: Batcher[Query, Understood],
+        worker: Generator,
     ) -> None:
         self._config = config
         self._store = store
@@ -146,7 +151,9 @@ class Desk:
                 else:
                     yield piece
             clock.lap("answer")
-            await self._store.write(lambda db: _insert(db, session, turn_id, question, answer, spans, clock.total_s()))
+            await self._store.write(
+                lambda db: _insert(db, session, turn_id, question, answer, spans, clock.total_s())
+            )
             clock.lap("commit")
             _count(answer.route, spans, clock)
             yield Final(_body(turn_id, answer, spans, clock))
@@ -234,7 +241,13 @@ def _label(spans: Sequence[Span]) -> str:
 
 
 def _insert(
-    db: Database, session: Session, turn_id: str, question: str, answer: _Answer, spans: Sequence[Span], seconds: float
+    db: Database,
+    session: Session,
+    turn_id: str,
+    question: str,
+    answer: _Answer,
+    spans: Sequence[Span],
+    seconds: float,
 ) -> None:
     """The turn's row and its counts, in one transaction."""
     body = {"question": question, "answer": answer.text, "citations": [asdict(c) for c in answer.citations]}

@@ -28,7 +28,9 @@ def understanding(encoder: Encoder, searcher: Searcher) -> Callable[[Sequence[Qu
             rows = [index for index, query in enumerate(queries) if query.audience is audience]
             if rows:
                 texts = [queries[index].text for index in rows]
-                found = searcher.search_batch(texts, np.ascontiguousarray(embeddings[rows]), audience, PASSAGES)
+                found = searcher.search_batch(
+                    texts, np.ascontiguousarray(embeddings[rows]), audience, PASSAGES
+                )
                 for index, passages in zip(rows, found, strict=True):
                     results[index] = Understood(passages)
         return results

@@ -117,7 +117,9 @@ class SessionsApi:
         """204."""
         session = await self._session(request)
         body = await read_body(request, FeedbackBody)
-        await handoff.give_feedback(self._store, session, request.match_info["turn"], body.useful, body.reason)
+        await handoff.give_feedback(
+            self._store, session, request.match_info["turn"], body.useful, body.reason
+        )
         return web.Response(status=204)
 
     async def handoff(self, request: web.Request) -> web.Response:
@@ -133,7 +135,7 @@ class SessionsApi:
         return await self._sessions.get(request.match_info["id"], token)
 
     async def _stream(self, request: web.Request, session: Session, text: str) -> web.StreamResponse:
-        """Server-sent events. An error before the first event is a plain problem response; after it, an `error` event."""
+        """Server-sent events. An error before the first event is a problem response, later an `error` event."""
         response: web.StreamResponse | None = None
         try:
             async with aclosing(self._desk.turn(session, text)) as events:

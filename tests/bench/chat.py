@@ -1,4 +1,4 @@
-"""A node under customers: turns a second over HTTP against the bare encoder, latency added to a bare call, start, memory.
+"""A node under customers: turns a second against the bare encoder, latency added to a bare call, start, memory.
 
 The node is `postern run` on a site with MedQuAD loaded; every turn is durable before it is counted. The bare encoder
 is ONNX Runtime on the same int8 file with both cores and its best batch size, in this process, on the same texts
@@ -233,7 +233,9 @@ def best_batch(bare: Bare, texts: Iterator[str]) -> tuple[int, dict[str, float]]
     return best, {str(batch): round(rate, 1) for batch, rate in rates.items()}
 
 
-async def compare(node: Node, bare: Bare, questions: list[str], seconds: float, report: harness.Report) -> None:
+async def compare(
+    node: Node, bare: Bare, questions: list[str], seconds: float, report: harness.Report
+) -> None:
     """Fill in throughput at 32 customers and latency at one."""
     node_texts, bare_texts = never_ending(questions, "Question"), never_ending(questions, "Sentence")
     batch, rates = best_batch(bare, bare_texts)
@@ -253,7 +255,9 @@ async def compare(node: Node, bare: Bare, questions: list[str], seconds: float, 
             bare_rates.append(bare.rate(bare_texts, batch, harness.SLICE_S))
         ratios.append(turn_rates[-1] / bare_rates[-1])
         if pair % 10 == 9:
-            harness.progress(f"pair {pair + 1} of {pairs}: {turn_rates[-1]:.0f} turns/s, bare {bare_rates[-1]:.0f}/s")
+            harness.progress(
+                f"pair {pair + 1} of {pairs}: {turn_rates[-1]:.0f} turns/s, bare {bare_rates[-1]:.0f}/s"
+            )
     report.config |= {"concurrency": CONCURRENCY, "pairs": pairs, "bare_batch": batch}
     report.results |= {
         "turns_per_s": round(statistics.median(turn_rates), 1),
@@ -334,7 +338,7 @@ def _rss_by_process(node: Node) -> dict[str, float]:
     found: dict[str, Any] = {}
     parent = psutil.Process(node.process.pid)
     for process in [parent, *parent.children(recursive=True)]:
-        name = (process.cmdline() + ["", "", "", "?"])[3]
+        name = [*process.cmdline(), "", "", "", "?"][3]
         found[name] = round(process.memory_info().rss / 1e6, 1)
     return found
 

@@ -1,0 +1,93 @@
+"""Supervision with real processes: started again after a crash, stopped on request, killed when it must be."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import psutil
+import pytest
+
+from core import supervision
+from core.supervision import PAUSE_FIRST_S, PAUSE_MAX_S, STABLE_S, Child, Supervisor, next_pause_s
+
+WAIT_S = 20.0
+
+CHILD = """
+import asyncio
+from core.supervision import stop_on_signals
+
+async def main():
+    await stop_on_signals().wait()
+
+asyncio.run(main())
+"""
+SUPERVISOR = f"""
+import asyncio, sys
+from core.supervision import Child, Supervisor
+
+child = Child("child", [sys.executable, "-c", {CHILD!r}])
+asyncio.run(Supervisor([child], asyncio.Event()).run())
+"""
+
+
+@pytest.mark.parametrize(
+    ("pause_s", "lived_s", "expected"),
+    [
+        (0.0, 0.1, PAUSE_FIRST_S),
+        (PAUSE_FIRST_S, 0.1, PAUSE_FIRST_S * 2),
+        (PAUSE_MAX_S, 0.1, PAUSE_MAX_S),
+        (PAUSE_MAX_S, STABLE_S, PAUSE_FIRST_S),
+    ],
+)
+def test_pauses_double_up_to_a_limit_and_start_over_after_a_long_life(
+    pause_s: float, lived_s: float, expected: float
+) -> None:
+    assert next_pause_s(pause_s, lived_s) == expected
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-u", "-c", code]
+
+
+async def test_a_crashed_child_comes_back_and_a_stop_ends_it() -> None:
+    stop, lines = asyncio.Event(), asyncio.Queue[str]()
+    child = Child("crasher", python("import os; print(os.getpid()); os._exit(3)"), lines.put_nowait)
+    running = asyncio.create_task(Supervisor([child], stop).run())
+    async with asyncio.timeout(WAIT_S):
+        pids = {await lines.get() for _ in range(3)}
+        stop.set()
+        await running
+    assert len(pids) == 3
+
+
+async def test_a_child_that_ignores_the_request_to_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "STOP_TIMEOUT_S", 0.3)
+    stop, lines = asyncio.Event(), asyncio.Queue[str]()
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)"
+    running = asyncio.create_task(Supervisor([Child("deaf", python(code), lines.put_nowait)], stop).run())
+    async with asyncio.timeout(WAIT_S):
+        assert await lines.get() == "up"
+        stop.set()
+        await running
+
+
+async def test_children_end_when_their_supervisor_is_killed() -> None:
+    process = await asyncio.create_subprocess_exec(*python(SUPERVISOR), stdout=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(WAIT_S):
+        children = await _children_of(process.pid)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        await _gone(children)
+
+
+async def _children_of(pid: int) -> set[int]:
+    while not (found := {child.pid for child in psutil.Process(pid).children()}):
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def _gone(pids: set[int]) -> None:
+    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
+        await asyncio.sleep(0.05)
