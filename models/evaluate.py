@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.catalog import EncoderGate
-from models.golden import EncoderGolden
+from models.golden import EncoderGolden, GeneratorCase
 from models.runtimes.port import Floats
 
 
@@ -51,6 +51,12 @@ def encoder_shortfalls(figures: EncoderFigures, gate: EncoderGate) -> list[str]:
         ("right best passage", figures.top1_correct, gate.top1_correct_min),
     )
     return [f"{what} {value:.3f} < {least}" for what, value, least in bounds if not value >= least]
+
+
+def answers(case: GeneratorCase, text: str) -> bool:
+    """Whether the text carries the answer; an empty one never does."""
+    said = text.casefold()
+    return any(word in said for word in case.any_of)
 
 
 def _best_passages(embeddings: Floats, golden: EncoderGolden) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

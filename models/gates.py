@@ -18,13 +18,15 @@ import numpy as np
 from models.catalog import EncoderEntry, GeneratorEntry
 from models.encoder import Encoder, open_runtime
 from models.errors import ModelBuildFailed, RuntimeUnavailable
-from models.evaluate import compare_encoders, encoder_shortfalls
-from models.golden import encoder_golden
+from models.evaluate import answers, compare_encoders, encoder_shortfalls
+from models.generator import load_generator
+from models.golden import GeneratorCase, encoder_golden, generator_golden
 from models.progress import Report
-from models.recipes.files import FP32_FILE, INT8_FILE, TOKENIZER_FILE
+from models.recipes.files import FP32_FILE, RUNTIME_FILES, TOKENIZER_FILE
 from models.records import RuntimeVerdict
+from models.runtimes.port import GenerationResult, Message, TextGenerator
 
-ENCODER_RUNTIMES: Final = ("onnxruntime", "openvino")
+ENCODER_RUNTIMES: Final = tuple(RUNTIME_FILES)
 
 RACE_ROUNDS: Final = 9
 """Interleaved rounds a runtime; a round is about .2 s, and the machine may be shared: the median is what counts."""
@@ -64,7 +66,7 @@ def _try_runtime(
     entry: EncoderEntry, folder: Path, name: str, expected: np.ndarray, passed: dict[str, Encoder]
 ) -> RuntimeVerdict:
     try:
-        encoder = _open(entry, folder, INT8_FILE, name)
+        encoder = _open(entry, folder, RUNTIME_FILES[name], name)
         found = encoder.embed(encoder_golden().texts)
     except RuntimeUnavailable as error:
         return RuntimeVerdict(runtime=name, device="", passed=False, figures={}, reason=error.detail)
@@ -101,5 +103,35 @@ def _race(contestants: dict[str, Callable[[], object]]) -> dict[str, float]:
 def gate_generator(
     entry: GeneratorEntry, folder: Path, report: Report
 ) -> tuple[tuple[RuntimeVerdict, ...], str]:
-    """Verdict on the language model. Raises ModelBuildFailed."""
-    raise ModelBuildFailed(f"{entry.name}: there is no runtime for it yet.")
+    """The verdict on the language model and its runtime's name. Raises ModelBuildFailed."""
+    what, cases = f"Checking {entry.name}", generator_golden()
+    report(what, 0, len(cases) + 1)
+    try:
+        generator = load_generator(entry, folder)
+        outcomes: list[bool] = []
+        started = time.perf_counter()
+        tokens = 0
+        for case in cases:
+            report(what, len(outcomes) + 1, len(cases) + 1)
+            result = _ask(generator, case, entry.gate.max_new_tokens)
+            tokens += result.new_tokens
+            outcomes.append(answers(case, result.text))
+        seconds = time.perf_counter() - started
+        generator.close()
+    except RuntimeUnavailable as error:
+        raise ModelBuildFailed(f"{entry.name} failed its gate. {error.detail}", remedy=_REMEDY) from error
+    figures = {"answered": round(sum(outcomes) / len(cases), 3), "tokens_per_s": round(tokens / seconds, 1)}
+    if not figures["answered"] >= entry.gate.answered_min:
+        detail = f"answered {figures['answered']} of the golden set, needs {entry.gate.answered_min}"
+        raise ModelBuildFailed(f"{entry.name} failed its gate: {detail}", remedy=_REMEDY)
+    report(what, len(cases) + 1, len(cases) + 1)
+    verdict = RuntimeVerdict(runtime=generator.name, device=generator.device, passed=True, figures=figures)
+    return (verdict,), generator.name
+
+
+def _ask(generator: TextGenerator, case: GeneratorCase, max_new_tokens: int) -> GenerationResult:
+    messages = (
+        Message("system", "Answer the question in one short sentence, from the text only."),
+        Message("user", f"Text: {case.context}\n\nQuestion: {case.question}"),
+    )
+    return generator.generate(messages, max_new_tokens=max_new_tokens, on_text=lambda _: False)

@@ -99,7 +99,14 @@ def read_gate(folder: Path) -> GateRecord:
 
 
 def check_servable(models_dir: Path, entry: Entry, files: tuple[str, ...]) -> GateRecord:
-    """The gate record, if `files` are the ones built from the catalogue's source and gated on this machine.
+    """`check_gate` and `check_files`."""
+    gate = check_gate(models_dir, entry)
+    check_files(models_dir, entry, files)
+    return gate
+
+
+def check_gate(models_dir: Path, entry: Entry) -> GateRecord:
+    """The gate record, if it is of today's build from the catalogue's source, on this machine.
 
     Raises ModelMissing or ModelRefused, saying which of these does not hold.
     """
@@ -113,9 +120,15 @@ def check_servable(models_dir: Path, entry: Entry, files: tuple[str, ...]) -> Ga
         raise ModelRefused(
             f"{entry.name} passed its gate on another processor or with other runtime versions."
         )
-    for name in files:
-        _check_file(folder / name, build.files.get(name), entry.name)
     return gate
+
+
+def check_files(models_dir: Path, entry: Entry, files: tuple[str, ...]) -> None:
+    """Hash the files that are about to be served. Raises ModelMissing or ModelRefused."""
+    folder = model_folder(models_dir, entry.name)
+    recorded = read_build(folder).files
+    for name in files:
+        _check_file(folder / name, recorded.get(name), entry.name)
 
 
 def _check_file(path: Path, expected: str | None, model: str) -> None:

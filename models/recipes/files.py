@@ -6,8 +6,14 @@ from typing import Final
 
 FP32_FILE: Final = "encoder.fp32.onnx"
 INT8_FILE: Final = "encoder.int8.onnx"
+INT8_WEIGHTS_FILE: Final = "encoder.int8-weights.onnx"
 TOKENIZER_FILE: Final = "tokenizer.json"
-GGUF_FILE: Final = "model.gguf"
 
-ENCODER_FILES: Final = (FP32_FILE, INT8_FILE, TOKENIZER_FILE)
-GENERATOR_FILES: Final = (GGUF_FILE,)
+ENCODER_FILES: Final = (FP32_FILE, INT8_FILE, INT8_WEIGHTS_FILE, TOKENIZER_FILE)
+RUNTIME_FILES: Final = {"onnxruntime": INT8_FILE, "openvino": INT8_WEIGHTS_FILE}
+"""Which of them each runtime serves."""
+
+LLM_FILES: Final = tuple(
+    f"openvino_{part}.{suffix}" for part in ("model", "tokenizer", "detokenizer") for suffix in ("xml", "bin")
+)
+"""The names that OpenVINO GenAI looks for in a folder."""

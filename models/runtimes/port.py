@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,4 +34,44 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """Free the model; a later `run` is an error."""
+        ...
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class GenerationResult:
+    """How a generation ended."""
+
+    text: str
+    finish: Literal["stop", "length", "stopped"]
+    """The model ended; `max_new_tokens` was reached; the caller's `on_text` said so."""
+    prompt_tokens: int
+    new_tokens: int
+
+
+class TextGenerator(Protocol):
+    """One loaded language model. One generation at a time; a second caller waits."""
+
+    name: str
+    device: str
+    context_tokens: int
+
+    def generate(
+        self, messages: Sequence[Message], *, max_new_tokens: int, on_text: Callable[[str], bool]
+    ) -> GenerationResult:
+        """Greedy. `on_text` gets each new piece of text in this thread and returns True to stop.
+
+        Raises PromptTooLong (prompt and answer do not fit `context_tokens`) or RuntimeUnavailable.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
         ...
