@@ -10,14 +10,14 @@ from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 TERM_CHARS_MAX = 40
 
 # Words that shape a sentence or a question but name nothing. Negations stay: they turn the meaning round.
-FUNCTION_WORDS = (
-    "a about after all also am an and any are as at be because been before being between both but by can could d did do "
-    "does doing during each few for from further get got had has have having he her here hers him his how i if in into "
-    "is it its itself just like ll m many may me might more most much must my of on once or other our ours out over own "
-    "please re s same shall she should so some such t tell than that the their theirs them then there these they this "
-    "those through to too until up us ve very want was we were what when where which while who whom whose why will with "
-    "would you your yours"
-).split()
+FUNCTION_WORDS = """
+    a about after all also am an and any are as at be because been before being between both but by can
+    could d did do does doing during each few for from further get got had has have having he her here hers
+    him his how i if in into is it its itself just like ll m many may me might more most much must my of on
+    once or other our ours out over own please re s same shall she should so some such t tell than that the
+    their theirs them then there these they this those through to too until up us ve very want was we were
+    what when where which while who whom whose why will with would you your yours
+""".split()  # noqa: SIM905
 
 
 @cache

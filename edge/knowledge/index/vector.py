@@ -1,0 +1,124 @@
+"""Exact nearest chunks by cosine: an int8 matrix and one small ONNX graph (integer product, top k).
+
+Immutable: a change makes a new index. Measured on 33,694 × 384, one AVX-512 VNNI core, ms a query in batches
+of 1, 8, 32: this graph 0.79, 0.25, 0.19; fp32 graph 4.9, 0.89, 0.38; numpy fp32 5.5, 2.4, 0.93; usearch exact
+int8 6.8, 1.6, 1.6. ONNX Runtime lets go of the GIL while it runs. Not approximate: every chunk is compared.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+# A chunk's values fill int8. A query's keep to 7 bits: on CPUs without VNNI two products of full range overflow the
+# 16-bit sums of the AVX2 kernel (127 × 127 × 2 is the most that fits).
+CHUNK_LEVELS = 127
+QUERY_LEVELS = 63
+QUERY_ZERO = 64
+# The caller's batch already fills the machine's cores by its own threads.
+THREADS = 1
+
+
+class VectorIndex:
+    """Chunks by id with their vectors, searchable by cosine."""
+
+    def __init__(self, ids: Ids, vectors: npt.NDArray[np.floating]) -> None:
+        """`ids` ascending, `vectors` [chunks, dim], L2-normalised, of any float type."""
+        self.ids = ids
+        self._codes, self._scales = _quantise(vectors)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def changed(self, removed: frozenset[int], ids: Ids, vectors: npt.NDArray[np.floating]) -> VectorIndex:
+        """This index without `removed` and with `ids`, which are greater than all before."""
+        keep = ~np.isin(self.ids, np.fromiter(removed, np.int64, len(removed)))
+        codes, scales = _quantise(vectors)
+        new = VectorIndex.__new__(VectorIndex)
+        new.ids = np.concatenate([self.ids[keep], ids])
+        if len(ids) and len(self.ids):
+            new._codes = np.concatenate([self._codes[keep], codes])
+            new._scales = np.concatenate([self._scales[keep], scales])
+        else:
+            new._codes, new._scales = (codes, scales) if len(ids) else (self._codes[keep], self._scales[keep])
+        return new
+
+    def search(self, queries: Floats, k: int) -> tuple[Ids, Floats]:
+        """The `k` nearest of each query, or all: ids and cosines, both [queries, k], best first."""
+        k = min(k, len(self.ids))
+        if not k or not len(queries):
+            return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+        codes, scales = _quantise_queries(queries)
+        cosines, rows = self._session.run(None, {"query": codes, "k": np.array([k], np.int64)})
+        return self.ids[rows], cosines * scales[:, None]
+
+    def cosines(self, query: Floats, ids: Ids) -> Floats:
+        """Cosine of one query with chunks that are in this index."""
+        rows = np.searchsorted(self.ids, ids)
+        return (self._codes[rows].astype(np.float32) @ query) * self._scales[rows]
+
+    def warm(self) -> None:
+        """Build the graph now instead of at the first search."""
+        if len(self.ids):
+            _ = self._session
+
+    @cached_property
+    def _session(self) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.enable_cpu_mem_arena = False  # the scores of a batch are given back, not kept for the next
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = _graph(self._codes, self._scales)
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _quantise(vectors: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Each row by its own scale: codes [rows, dim] and scales [rows], value = code × scale."""
+    if not len(vectors):
+        return np.empty((0, vectors.shape[1] if vectors.ndim == 2 else 0), np.int8), np.empty(0, np.float32)
+    values = vectors.astype(np.float32)
+    scales = np.maximum(np.abs(values).max(axis=1), np.finfo(np.float32).tiny) / CHUNK_LEVELS
+    return np.rint(values / scales[:, None]).astype(np.int8), scales.astype(np.float32)
+
+
+def _quantise_queries(queries: Floats) -> tuple[npt.NDArray[np.uint8], Floats]:
+    scales = np.maximum(np.abs(queries).max(axis=1), np.finfo(np.float32).tiny) / QUERY_LEVELS
+    return (np.rint(queries / scales[:, None]) + QUERY_ZERO).astype(np.uint8), scales.astype(np.float32)
+
+
+def _graph(codes: npt.NDArray[np.int8], scales: Floats) -> bytes:
+    """query [batch, dim] uint8, k → cosine ÷ query scale [batch, k], row [batch, k]."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    dim = codes.shape[1]
+    nodes = [
+        helper.make_node("MatMulInteger", ["query", "codes", "zero"], ["sums"]),
+        helper.make_node("Cast", ["sums"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["floats", "scales"], ["scores"]),
+        helper.make_node("TopK", ["scores", "k"], ["cosines", "rows"], axis=1, largest=1, sorted=1),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("query", TensorProto.UINT8, ["batch", dim]),
+        helper.make_tensor_value_info("k", TensorProto.INT64, [1]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("cosines", TensorProto.FLOAT, ["batch", "k"]),
+        helper.make_tensor_value_info("rows", TensorProto.INT64, ["batch", "k"]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.ascontiguousarray(codes.T), "codes"),
+        numpy_helper.from_array(np.array(QUERY_ZERO, np.uint8), "zero"),
+        numpy_helper.from_array(scales, "scales"),
+    ]
+    graph = helper.make_graph(nodes, "nearest", inputs, outputs, constants)
+    # Opset and IR version that ONNX Runtime 1.17 and later read.
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return bytes(model.SerializeToString())

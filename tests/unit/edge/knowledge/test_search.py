@@ -1,0 +1,148 @@
+"""Both indexes with small real vectors: who sees what, what follows a change, what punctuation cannot do."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from edge.knowledge.fusion import fuse
+from edge.knowledge.index.vector import VectorIndex
+from edge.knowledge.search import Audience, IndexedChunk, IndexedDocument, Searcher
+from edge.knowledge.terms import terms
+
+DIM = 64
+
+
+def embed(texts: list[str]) -> np.ndarray:
+    """A stand-in encoder: hashed words, normalised. Real enough to rank."""
+    rows = np.zeros((len(texts), DIM), np.float32)
+    for row, text in enumerate(texts):
+        for word in terms(text):
+            rows[row, sum(ord(c) * 31**i for i, c in enumerate(word)) % DIM] += 1.0
+        rows[row, 0] += 0.01
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def chunks(start: int, audience: Audience, *texts: str, version: int = 1) -> list[IndexedChunk]:
+    document = IndexedDocument(f"{audience}-{start}.md", version, "A title", audience)
+    return [IndexedChunk(start + n, document, "", text) for n, text in enumerate(texts)]
+
+
+def add(searcher: Searcher, added: list[IndexedChunk], removed: tuple[int, ...] = ()) -> None:
+    searcher.change(removed, added, embed([chunk.text for chunk in added]).astype(np.float16))
+
+
+def ask(searcher: Searcher, text: str, audience: Audience = Audience.PUBLIC, mode: str = "hybrid") -> list[int]:
+    return [p.chunk_id for p in searcher.search(text, embed([text])[0], audience, 5, mode)]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def searcher() -> Searcher:
+    searcher = Searcher(DIM)
+    add(searcher, chunks(1, Audience.PUBLIC, "We open on Saturday at nine.", "Parking costs two pounds an hour."))
+    return searcher
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical", "vector"])
+def test_finds_the_right_passage_first_in_every_mode(searcher: Searcher, mode: str) -> None:
+    assert ask(searcher, "What does parking cost?", mode=mode)[0] == 2
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical", "vector"])
+def test_staff_text_never_reaches_a_public_query(searcher: Searcher, mode: str) -> None:
+    add(searcher, chunks(10, Audience.STAFF, "The safe code is kept by the cashier.", "Parking of staff is free."))
+    for question in ("Where is the safe code?", "parking of staff free", "cashier"):
+        assert not {10, 11} & set(ask(searcher, question, Audience.PUBLIC, mode))
+    assert ask(searcher, "safe code cashier", Audience.STAFF, mode)[0] == 10
+    assert 2 in ask(searcher, "What does parking cost an hour in pounds?", Audience.STAFF, mode)
+
+
+def test_a_change_replaces_and_removes(searcher: Searcher) -> None:
+    add(searcher, chunks(3, Audience.PUBLIC, "Parking costs four pounds an hour.", version=2), removed=(2,))
+    assert 2 not in ask(searcher, "parking pounds hour")
+    assert ask(searcher, "parking pounds hour")[0] == 3
+    add(searcher, [], removed=(1, 3))
+    assert ask(searcher, "parking pounds hour") == []
+    assert len(searcher) == 0
+
+
+def test_moving_a_document_to_staff_hides_it(searcher: Searcher) -> None:
+    add(searcher, chunks(5, Audience.STAFF, "Parking costs two pounds an hour."), removed=(2,))
+    assert ask(searcher, "parking") == [1]
+    assert ask(searcher, "parking", Audience.STAFF)[0] == 5
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?!", '" OR 1=1', "title:parking AND (", "+-~^*", "a" * 5000, "parking " * 1000, "\x00", "的", "[TO]"]
+)
+def test_no_text_is_syntax(searcher: Searcher, query: str) -> None:
+    ask(searcher, query)
+    ask(searcher, query, mode="lexical")
+
+
+def test_an_empty_knowledge_base_finds_nothing() -> None:
+    assert ask(Searcher(DIM), "anything", Audience.STAFF) == []
+
+
+def test_a_batch_gives_what_single_searches_give(searcher: Searcher) -> None:
+    questions = ["What does parking cost?", "Open on Saturday?", ""]
+    batch = searcher.search_batch(questions, embed(questions), Audience.PUBLIC, 2)
+    single = [searcher.search(q, embed([q])[0], Audience.PUBLIC, 2) for q in questions]
+    assert [[p.chunk_id for p in one] for one in batch] == [[p.chunk_id for p in one] for one in single]
+
+
+def test_passages_say_what_each_leg_found(searcher: Searcher) -> None:
+    first = searcher.search("parking costs", embed(["parking costs"])[0], Audience.PUBLIC, 2)[0]
+    assert (first.doc, first.version, first.title) == ("public-1.md", 1, "A title")
+    assert first.lexical > 0
+    assert first.cosine == pytest.approx(float(embed(["parking costs"])[0] @ embed([first.text])[0]), abs=0.03)
+
+
+def test_int8_keeps_the_order_of_neighbours() -> None:
+    chance = np.random.default_rng(5)
+    vectors = chance.standard_normal((2000, 384)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    queries = vectors[:50] + 0.5 / np.sqrt(384) * chance.standard_normal((50, 384)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    index = VectorIndex(np.arange(2000) * 3, vectors)
+    ids, cosines = index.search(queries, 5)
+    exact = queries @ vectors.T
+    assert (ids[:, 0] == exact.argmax(axis=1) * 3).all()
+    assert np.abs(cosines[:, 0] - exact.max(axis=1)).max() < 0.01
+    assert index.cosines(queries[0], ids[0]) == pytest.approx(cosines[0], abs=0.01)
+
+
+def test_readers_see_whole_documents_while_documents_change() -> None:
+    searcher = Searcher(DIM)
+    versions = 12
+    texts = [f"Fact {word} about lockers." for word in ("one", "two", "three")]
+    add(searcher, chunks(0, Audience.PUBLIC, *texts))
+    done = threading.Event()
+    torn: list[set[int]] = []
+
+    def read() -> None:
+        embedding = embed(["lockers"])[0]
+        while not done.is_set():
+            found = searcher.search("lockers fact", embedding, Audience.PUBLIC, 5)
+            if len({p.version for p in found}) != 1 or len(found) != len(texts):
+                torn.append({p.version for p in found})
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for version in range(2, versions):
+        old = tuple(range((version - 2) * 10, (version - 2) * 10 + 3))
+        add(searcher, chunks((version - 1) * 10, Audience.PUBLIC, *texts, version=version), removed=old)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert not torn
+
+
+def test_fusion_prefers_what_both_legs_find() -> None:
+    found = fuse([1, 2], [9.0, 8.0], [3, 2], [0.9, 0.8])
+    assert [item.chunk_id for item in found] == [2, 3, 1]
+    assert (found[0].lexical, found[0].cosine) == (8.0, 0.8)
+    assert (found[2].lexical, found[2].cosine) == (9.0, 0.0)
