@@ -162,7 +162,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def rss_mb(pids: Sequence[int]) -> float:
     """Resident memory of the processes together, MB (10^6 bytes); shared pages count once for each."""
-    return sum(psutil.Process(pid).memory_info().rss for pid in pids) / 1e6
+    return float(sum(psutil.Process(pid).memory_info().rss for pid in pids)) / 1e6
 
 
 def data_file(*parts: str) -> Path:
