@@ -19,11 +19,12 @@ from core.version import VERSION
 from edge.chat.notice import Notice
 from edge.chat.session import Channel, Sessions
 from edge.chat.turn import Desk, Final
-from edge.knowledge import Audience, KnowledgeBase, commands
+from edge.knowledge import commands
+from edge.knowledge.document import Audience
+from edge.knowledge.ingest import KnowledgeBase
 from edge.store import outbox
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation, Progress
-
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.errors import ConfigError
 from core.files import PRIVATE_FILE_MODE, private_folder, write_atomic
 from edge.config import SitePaths
-from edge.knowledge import Audience
+from edge.knowledge.document import Audience
 
 TEMPLATES = Path(__file__).parent / "templates"
 KEY_BYTES = 32
@@ -23,13 +23,17 @@ def templates() -> list[str]:
     return sorted(path.parent.name for path in TEMPLATES.glob("*/site.toml"))
 
 
-def create_site(paths: SitePaths, template: str, *, http_port: int | None = None, bucket_s: int | None = None) -> None:
+def create_site(
+    paths: SitePaths, template: str, *, http_port: int | None = None, bucket_s: int | None = None
+) -> None:
     """Make the folder. Raises ConfigError when there is a site already or no such template."""
     if paths.config.exists():
         raise ConfigError(f"There is a site at {paths.root} already.", remedy="Choose another folder.")
     source = TEMPLATES / template
     if not (source / "site.toml").is_file():
-        raise ConfigError(f"There is no template {template!r}.", remedy=f"Choose one of: {', '.join(templates())}.")
+        raise ConfigError(
+            f"There is no template {template!r}.", remedy=f"Choose one of: {', '.join(templates())}."
+        )
     private_folder(paths.root)
     private_folder(paths.keys)
     for name in KEYS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.knowledge.search import Passage
+from edge.knowledge.document import Passage
 
 # The small default model reads slowly (prefill is most of the wait): few, short passages.
 PASSAGES_MAX = 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Protocol
@@ -25,7 +25,7 @@ from edge.chat.routing import Route
 from edge.chat.session import Channel, Session, Sessions, now_ms
 from edge.config import Config
 from edge.inference.batcher import Batcher
-from edge.knowledge.search import Audience, Passage
+from edge.knowledge.document import Audience, Passage
 from edge.store import counters
 from edge.store.store import Store
 from models.detect import patterns
@@ -71,6 +71,7 @@ class Understood:
     """What one pass of the encoder and the searches make of a question."""
 
     passages: Sequence[Passage]
+    rarity: Mapping[str, float]
 
 
 class Generator(Protocol):
@@ -143,7 +144,7 @@ class Desk:
             clock.lap("scan")
             understood = await self._understand.submit(Query(question, _audience(session.channel)))
             clock.lap("understand")
-            found = extract(question, understood.passages)
+            found = extract(question, understood.passages, understood.rarity)
             answer = _Answer(NOT_FOUND, (), Route.HANDOFF)
             async for piece in self._answer(question, understood.passages, found):
                 if isinstance(piece, _Answer):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from edge.chat.turn import Query, Understood
-from edge.knowledge.search import Audience, Searcher
+from edge.knowledge.document import Audience
+from edge.knowledge.search import Searcher
 from models.encoder import Encoder
 
 # Passages that routing and the answer may look at.
@@ -23,16 +22,14 @@ def understanding(encoder: Encoder, searcher: Searcher) -> Callable[[Sequence[Qu
 
     def understand(queries: Sequence[Query]) -> list[Understood]:
         embeddings = encoder.embed([query.text for query in queries])
-        results: list[Understood] = [Understood(())] * len(queries)
+        results: dict[int, Understood] = {}
         for audience in Audience:
             rows = [index for index, query in enumerate(queries) if query.audience is audience]
             if rows:
                 texts = [queries[index].text for index in rows]
-                found = searcher.search_batch(
-                    texts, np.ascontiguousarray(embeddings[rows]), audience, PASSAGES
-                )
-                for index, passages in zip(rows, found, strict=True):
-                    results[index] = Understood(passages)
-        return results
+                found = searcher.search_batch(texts, embeddings[rows], audience, PASSAGES)
+                for index, text, passages in zip(rows, texts, found, strict=True):
+                    results[index] = Understood(passages, searcher.rarity(text, audience))
+        return [results[index] for index in range(len(queries))]
 
     return understand

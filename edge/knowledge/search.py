@@ -19,6 +19,7 @@ from edge.knowledge.document import Audience, Passage
 from edge.knowledge.fusion import Fused, fuse
 from edge.knowledge.index.lexical import LexicalEntry, LexicalIndex, LexicalSearcher
 from edge.knowledge.index.vector import VectorIndex
+from edge.knowledge.terms import terms
 
 __all__ = ["Audience", "IndexedChunk", "Passage", "Searcher"]
 
@@ -115,6 +116,10 @@ class Searcher:
             found = fuse(*words, *near)[:k]
             results.append(_passages(snapshot, found, embeddings[row]))
         return results
+
+    def rarity(self, query: str, audience: Audience) -> dict[str, float]:
+        """The content words of `query`, each with how much it tells among what `audience` may see."""
+        return self._snapshot.words[audience].rarity(terms(query))
 
     def _changed_words(
         self,
