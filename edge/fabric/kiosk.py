@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,22 @@ OFFLINE = b'{"state":"offline"}'
 
 
 class Kiosk:
-    """Presence of one device, from `start` to `stop`; paho reconnects and says so again by itself."""
+    """Presence of one device, from `start` to `stop`; paho reconnects by itself, and says so again.
 
-    def __init__(self, site: str, device_id: str, address: BrokerAddress) -> None:
+    `on_online` is called on paho's thread each time the broker has confirmed our presence.
+    """
+
+    def __init__(
+        self, site: str, device_id: str, address: BrokerAddress, on_online: Callable[[], None] = lambda: None
+    ) -> None:
         self._topic = topic_of(site, device_id)
         self._address = address
         self._client = new_client(f"postern-kiosk-{device_id}", address)
         self._client.will_set(self._topic, OFFLINE, qos=1, retain=True)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
-        self.said_online = threading.Event()
+        self._on_online = on_online
+        self._online_message: int | None = None
 
     def start(self) -> None:
         """Connect in the background, and go on trying."""
@@ -58,12 +65,13 @@ class Kiosk:
         if reason.is_failure:
             sys.stderr.write(f"the broker refused this kiosk: {reason}\n")
             return
-        client.publish(self._topic, ONLINE, qos=1, retain=True)
+        self._online_message = client.publish(self._topic, ONLINE, qos=1, retain=True).mid
 
     def _on_publish(
-        self, _client: mqtt.Client, _data: Any, _mid: int, _reason: Any, _properties: Any
+        self, _client: mqtt.Client, _data: Any, message: int, _reason: Any, _properties: Any
     ) -> None:
-        self.said_online.set()
+        if message == self._online_message:
+            self._on_online()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,23 +87,19 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopping.set())
     try:
         site, address = read_address(site_paths(options.site).run)
-        kiosk = Kiosk(site, options.id, address)
+        kiosk = Kiosk(site, options.id, address, lambda: _say_online(options.id))
     except PosternError as error:
         sys.stderr.write(f"{error.title}: {error.detail}\n  {error.remedy}\n")
         return int(error.exit_code)
-    _stay(kiosk, options.id, stopping)
+    kiosk.start()
+    stopping.wait()
+    kiosk.stop()
     return 0
 
 
-def _stay(kiosk: Kiosk, device_id: str, stopping: threading.Event) -> None:
-    kiosk.start()
-    said = False
-    while not stopping.wait(0.1 if not said else None):
-        if not said and kiosk.said_online.is_set():
-            sys.stdout.write(json.dumps({"event": "online", "id": device_id}) + "\n")
-            sys.stdout.flush()
-            said = True
-    kiosk.stop()
+def _say_online(device_id: str) -> None:
+    sys.stdout.write(json.dumps({"event": "online", "id": device_id}) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
