@@ -1,0 +1,216 @@
+"""`postern-cloud`: arguments → settings → one call → one answer on stdout. No logic, and nothing else on stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cloud_sync.app import ControlPlane, Ready, control_plane, serve, stop_on_signals, utc_now
+from cloud_sync.config import CloudPaths, load_settings
+from cloud_sync.fleet.steering import InvalidDesired, read_document
+from cloud_sync.fleet.views import NodeView
+from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.store.nodes import DEFAULT_GROUP
+from core.errors import ConfigError, PosternError
+from core.logs import log_to_stderr
+
+T = TypeVar("T")
+ACTOR = "command line"
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+codes_app = typer.Typer(no_args_is_help=True, help="One-time codes with which nodes join.")
+node_app = typer.Typer(no_args_is_help=True, help="The nodes of the fleet.")
+desired_app = typer.Typer(no_args_is_help=True, help="What the control plane wants of nodes.")
+app.add_typer(codes_app, name="enroll-code")
+app.add_typer(node_app, name="node")
+app.add_typer(desired_app, name="desired")
+
+Dir = Annotated[Path, typer.Option("--dir", help="The control plane's folder.", envvar="POSTERN_CLOUD_DIR")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@app.callback()
+def _root() -> None:
+    """The control plane of a fleet of Postern nodes."""
+
+
+@app.command()
+def init(
+    directory: Dir,
+    organisation: Annotated[
+        str, typer.Option(help="Who operates the fleet; shown on every page.")
+    ] = "Postern",
+    database: Annotated[str, typer.Option(help="postgresql://…; without it, an encrypted SQLite file.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Create a control plane's folder: settings, keys, store."""
+    paths = CloudPaths(directory)
+    create_folder(paths, organisation, database, utc_now())
+    asyncio.run(_with_plane(paths, _nothing))
+    _answer({"dir": str(directory), "config": str(paths.config)}, as_json, f"Created {directory}.")
+
+
+@app.command()
+def run(directory: Dir) -> None:
+    """Serve until interrupted; the first line on stdout says where."""
+    log_to_stderr("cloud")
+    asyncio.run(_serve(CloudPaths(directory)))
+
+
+@codes_app.command("new")
+def code_new(
+    directory: Dir, site: Annotated[str, typer.Option(help="The site it is for.")] = "", as_json: Json = False
+) -> None:
+    """Issue a one-time code."""
+    endpoint_settings = load_settings(CloudPaths(directory)).enrolment
+    endpoint = f"{endpoint_settings.public_host}:{endpoint_settings.port}"
+    code = asyncio.run(
+        _with_plane(CloudPaths(directory), lambda plane: plane.enrolment.new_code(site, ACTOR, endpoint))
+    )
+    text = (
+        f"{code.code}\n\nValid until {code.expires_at:%Y-%m-%d %H:%M UTC}, once. At the site:\n{code.command}"
+    )
+    _answer({"code": code.code, "expires_at": code.expires_at, "site": code.site}, as_json, text)
+
+
+@node_app.command("list")
+def node_list(directory: Dir, as_json: Json = False) -> None:
+    """Every node, troubled ones first."""
+    nodes = asyncio.run(_with_plane(CloudPaths(directory), lambda plane: plane.overview.list_nodes()))
+    _answer([dataclasses.asdict(node) for node in nodes], as_json, _node_table(nodes))
+
+
+@node_app.command("show")
+def node_show(node: str, directory: Dir, as_json: Json = False) -> None:
+    """One node, its counts of the last day, its audit trail."""
+
+    async def look(plane: ControlPlane) -> dict[str, Any]:
+        view, counts = await plane.overview.node(node)
+        audit = await plane.overview.audit_of(node)
+        return dataclasses.asdict(view) | {
+            "counts": {count.name: count.total for count in counts},
+            "audit": [dataclasses.asdict(row) for row in audit],
+        }
+
+    found = asyncio.run(_with_plane(CloudPaths(directory), look))
+    _answer(found, as_json, "\n".join(f"{name}: {value}" for name, value in found.items()))
+
+
+@node_app.command("revoke")
+def node_revoke(node: str, directory: Dir, as_json: Json = False) -> None:
+    """Refuse a node from now on; an open connection of it ends within a second."""
+    revoked = asyncio.run(
+        _with_plane(CloudPaths(directory), lambda plane: plane.steering.revoke(node, ACTOR))
+    )
+    text = f"{node} is revoked." if revoked else f"{node} was revoked before."
+    _answer({"node": node, "revoked": True, "changed": revoked}, as_json, text)
+
+
+@desired_app.command("set")
+def desired_set(
+    file: Path,
+    directory: Dir,
+    group: Annotated[str, typer.Option(help="The group of nodes.")] = DEFAULT_GROUP,
+    node: Annotated[str, typer.Option(help="One node instead of a group.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Want the state written in a TOML file of a group's nodes, or of one node."""
+    document = read_document(_read_text(file))
+
+    async def change(plane: ControlPlane) -> Any:
+        if node:
+            return await plane.steering.set_for_node(node, document, ACTOR)
+        return await plane.steering.set_for_group(group, document, ACTOR)
+
+    row = asyncio.run(_with_plane(CloudPaths(directory), change))
+    answer = {"generation": row.generation, "scope": row.scope, "hash": row.hash.hex()}
+    _answer(answer, as_json, f"Generation {row.generation} is wanted of {row.scope}.")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command's entry: every error says what happened and what to do."""
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except PosternError as error:
+        _complain(error)
+        raise SystemExit(int(error.exit_code)) from None
+
+
+async def _with_plane(paths: CloudPaths, call: Callable[[ControlPlane], Awaitable[T]]) -> T:
+    async with control_plane(paths, load_settings(paths), load_identities(paths)) as plane:
+        return await call(plane)
+
+
+async def _nothing(_: ControlPlane) -> None:
+    return None
+
+
+async def _serve(paths: CloudPaths) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+
+    def on_ready(ready: Ready, claim_code: str | None) -> None:
+        _write_line({"event": "ready", **dataclasses.asdict(ready)})
+        if claim_code is not None:
+            text = f"Nobody has claimed this control plane. Open {ready.url}claim and enter {claim_code}"
+            Console(stderr=True, highlight=False, soft_wrap=True).print(text)
+
+    await serve(paths, stop, on_ready)
+
+
+def _answer(document: Any, as_json: bool, text: str | Table) -> None:
+    if as_json:
+        _write_line(document)
+    elif isinstance(text, Table):
+        Console(highlight=False).print(text)
+    else:
+        Console(highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def _write_line(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, default=_plain, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return str(value)
+
+
+def _complain(error: PosternError) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"[bold red]{error.title}.[/]", end=" ")
+    console.print(f"{error.detail}\nWhat to do: {error.remedy}", markup=False)
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"There is no file {file}.", remedy="Check the path.") from None
+    except (OSError, UnicodeDecodeError):
+        raise InvalidDesired(f"{file} cannot be read as text.") from None
+
+
+def _node_table(nodes: Sequence[NodeView]) -> Table:
+    table = Table("node", "site", "state", "version", "configuration", "queue", "outbox", box=None)
+    for node in nodes:
+        queue = "" if node.queue_percent is None else f"{node.queue_percent} %"
+        outbox = "" if node.outbox_rows is None else str(node.outbox_rows)
+        table.add_row(node.id, node.site, node.state, node.software_version, node.config_text, queue, outbox)
+    return table
+
+
+if __name__ == "__main__":
+    main()
