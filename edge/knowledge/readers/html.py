@@ -15,7 +15,7 @@ from edge.knowledge.readers.outline import Outline
 from edge.knowledge.readers.refusal import Refusal, UnreadableDocument
 
 MEDIA_TYPE = "text/html"
-# What never holds the text of a page, for pages where trafilatura keeps less than this share of the words.
+# What never holds the text of a page.
 _BOILERPLATE = (
     "script",
     "style",
@@ -32,7 +32,9 @@ _BOILERPLATE = (
     "dialog",
 )
 _ROLES = {"navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog"}
+# Where trafilatura keeps less than this share of the words, or of the headings, the page is walked block by block.
 WORDS_KEPT_MIN = 0.6
+HEADINGS_KEPT_MIN = 0.75
 _BLOCKS = {
     "p", "li", "dt", "dd", "blockquote", "pre", "figcaption", "address", "caption", "summary", "div", "section",
     "article", "main", "td", "body",
@@ -49,14 +51,21 @@ def read(data: bytes, name: str) -> Document:
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError):
         raise UnreadableDocument(Refusal.DAMAGED, "The page cannot be parsed.") from None
     title = _title(tree)
-    found = _main_text(data)
     _strip(tree)
     outline = Outline(MEDIA_TYPE, name, title)
-    if found is not None and _words(found) >= WORDS_KEPT_MIN * _words(tree):
+    found = _main_text(tree)
+    if found is not None and _faithful(found, tree):
         _walk_found(outline, found)
     else:
         _walk_page(outline, tree)
     return outline.document()
+
+
+def _faithful(found: Any, tree: Any) -> bool:
+    """Whether the main text that was found has most of the page's words and headings."""
+    headings = len(tree.xpath("//h1|//h2|//h3|//h4|//h5|//h6"))
+    kept = len(found.findall(".//head"))
+    return _words(found) >= WORDS_KEPT_MIN * _words(tree) and kept >= HEADINGS_KEPT_MIN * headings
 
 
 def _title(tree: Any) -> str:
@@ -71,19 +80,18 @@ def _title(tree: Any) -> str:
     return str(titles[0]) if titles else ""
 
 
-def _main_text(data: bytes) -> Any:
+def _main_text(tree: Any) -> Any:
     """trafilatura's tree of the main text, or None."""
+    page = html.tostring(tree, encoding="unicode")
     xml = trafilatura.extract(
-        data,
+        page,
         output_format="xml",
         include_comments=False,
         include_tables=True,
         favor_recall=True,
         deduplicate=False,
     )
-    if not xml:
-        return None
-    return etree.fromstring(xml.encode()).find("main")
+    return etree.fromstring(xml.encode()).find("main") if xml else None
 
 
 def _strip(tree: Any) -> None:

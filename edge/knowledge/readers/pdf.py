@@ -35,6 +35,8 @@ EDGE_LINES = 2
 _ITEM = re.compile(r"(?:[•◦▪‣·–*-]|\(?\d{1,3}[.)])\s+\S")
 # "7", "7 / 12", "… page 7", "… Page 7 of 12" at the edge of a page.
 _PAGE_NUMBER = re.compile(r"^(?:.{0,80}\bpage\s)?\d{1,4}(?:\s*(?:/|of)\s*\d{1,4})?$", re.I)
+# How bullets of fonts without a map to Unicode come out.
+_STRAY_BULLETS = str.maketrans(dict.fromkeys("\x7f\uf0b7\uf0a7", "•"))
 _BULLET = re.compile(r"^[•◦▪‣·]\s*")
 
 
@@ -82,7 +84,7 @@ def _lines(page: PageObject, number: int) -> list[_Line]:
         x = tm[4] * cm[0] + cm[4]
         y = tm[5] * cm[3] + cm[5]
         bold = "bold" in str((font or {}).get("/BaseFont", "")).lower()
-        for part in text.split("\n"):
+        for part in text.translate(_STRAY_BULLETS).split("\n"):
             _append(lines, _Line(number, y, x, round(size * scale, 1), bold, part))
 
     page.extract_text(visitor_text=visit)

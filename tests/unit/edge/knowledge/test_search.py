@@ -34,14 +34,19 @@ def add(searcher: Searcher, added: list[IndexedChunk], removed: tuple[int, ...] 
     searcher.change(removed, added, embed([chunk.text for chunk in added]).astype(np.float16))
 
 
-def ask(searcher: Searcher, text: str, audience: Audience = Audience.PUBLIC, mode: str = "hybrid") -> list[int]:
+def ask(
+    searcher: Searcher, text: str, audience: Audience = Audience.PUBLIC, mode: str = "hybrid"
+) -> list[int]:
     return [p.chunk_id for p in searcher.search(text, embed([text])[0], audience, 5, mode)]  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def searcher() -> Searcher:
     searcher = Searcher(DIM)
-    add(searcher, chunks(1, Audience.PUBLIC, "We open on Saturday at nine.", "Parking costs two pounds an hour."))
+    add(
+        searcher,
+        chunks(1, Audience.PUBLIC, "We open on Saturday at nine.", "Parking costs two pounds an hour."),
+    )
     return searcher
 
 
@@ -52,7 +57,10 @@ def test_finds_the_right_passage_first_in_every_mode(searcher: Searcher, mode: s
 
 @pytest.mark.parametrize("mode", ["hybrid", "lexical", "vector"])
 def test_staff_text_never_reaches_a_public_query(searcher: Searcher, mode: str) -> None:
-    add(searcher, chunks(10, Audience.STAFF, "The safe code is kept by the cashier.", "Parking of staff is free."))
+    add(
+        searcher,
+        chunks(10, Audience.STAFF, "The safe code is kept by the cashier.", "Parking of staff is free."),
+    )
     for question in ("Where is the safe code?", "parking of staff free", "cashier"):
         assert not {10, 11} & set(ask(searcher, question, Audience.PUBLIC, mode))
     assert ask(searcher, "safe code cashier", Audience.STAFF, mode)[0] == 10
@@ -75,7 +83,19 @@ def test_moving_a_document_to_staff_hides_it(searcher: Searcher) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?!", '" OR 1=1', "title:parking AND (", "+-~^*", "a" * 5000, "parking " * 1000, "\x00", "的", "[TO]"]
+    "query",
+    [
+        "",
+        "?!",
+        '" OR 1=1',
+        "title:parking AND (",
+        "+-~^*",
+        "a" * 5000,
+        "parking " * 1000,
+        "\x00",
+        "的",
+        "[TO]",
+    ],
 )
 def test_no_text_is_syntax(searcher: Searcher, query: str) -> None:
     ask(searcher, query)
@@ -97,7 +117,9 @@ def test_passages_say_what_each_leg_found(searcher: Searcher) -> None:
     first = searcher.search("parking costs", embed(["parking costs"])[0], Audience.PUBLIC, 2)[0]
     assert (first.doc, first.version, first.title) == ("public-1.md", 1, "A title")
     assert first.lexical > 0
-    assert first.cosine == pytest.approx(float(embed(["parking costs"])[0] @ embed([first.text])[0]), abs=0.03)
+    assert first.cosine == pytest.approx(
+        float(embed(["parking costs"])[0] @ embed([first.text])[0]), abs=0.03
+    )
 
 
 def test_int8_keeps_the_order_of_neighbours() -> None:
