@@ -71,6 +71,7 @@ changed=0
 units=(postern-node.service postern-worker.service postern-courier.service)
 
 check_machine() {
+  [[ "$prefix" = /?* ]] || fail "--prefix $prefix is not an absolute path" "give one, such as /opt/postern"
   [ -n "$root" ] && return
   [ "$(id -u)" = 0 ] || [ "$dry_run" = 1 ] || fail "not run by root" "sudo $0"
   command -v systemd-sysusers >/dev/null || fail "no systemd here" "use a distribution with systemd, or postern run --site DIR"
@@ -99,26 +100,45 @@ make_accounts_and_folders() {
   run systemd-tmpfiles --create /usr/lib/tmpfiles.d/postern.conf
 }
 
+source_hash() { # of all that pip packs
+  (cd "$source_root" && find edge cloud_sync core models protos pyproject.toml -type f ! -name '*.pyc' -print0 |
+    LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1)
+}
+
 install_programs() {
-  local lock="$source_root/requirements/runtime.txt" stamp="$prefix/venv/.lock-hash" wanted source=()
-  wanted="$(cat "$lock" "$source_root/pyproject.toml" | sha256sum | cut -d' ' -f1)"
-  if [ ! -x "$prefix/venv/bin/python" ]; then
-    say "virtual environment in $prefix/venv"
-    run python3 -m venv "$prefix/venv"
-  fi
-  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-    [ -z "$wheelhouse" ] || source=(--no-index --find-links "$wheelhouse")
-    say "libraries, each checked by its hash (some minutes)"
-    run "$prefix/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes \
-      "${source[@]}" -r "$lock" ||
-      fail "the libraries could not be installed" "check the network, or give a complete --wheelhouse"
+  install_libraries
+  local stamp="$prefix/venv/.source-hash" wanted
+  wanted="$(source_hash)"
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+    say "unchanged: Postern itself"
+    return
   fi
   say "Postern itself"
+  changed=1
   # What an earlier build left would be packed again, modules that are gone included.
   run rm -rf "$source_root/build/lib"
   run "$prefix/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-index \
     --no-build-isolation --force-reinstall "$source_root"
+  [ "$dry_run" = 1 ] || printf '%s\n' "$wanted" >"$stamp"
+}
+
+install_libraries() {
+  local lock="$source_root/requirements/runtime.txt" stamp="$prefix/venv/.lock-hash" wanted source=()
+  if [ ! -x "$prefix/venv/bin/python" ]; then
+    say "virtual environment in $prefix/venv"
+    run python3 -m venv "$prefix/venv"
+  fi
+  wanted="$(sha256sum <"$lock" | cut -d' ' -f1)"
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+    say "unchanged: libraries"
+    return
+  fi
+  [ -z "$wheelhouse" ] || source=(--no-index --find-links "$wheelhouse")
+  say "libraries, each checked by its hash (some minutes)"
   changed=1
+  run "$prefix/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes \
+    "${source[@]}" -r "$lock" ||
+    fail "the libraries could not be installed" "check the network, or give a complete --wheelhouse"
   [ "$dry_run" = 1 ] || printf '%s\n' "$wanted" >"$stamp"
 }
 
