@@ -61,7 +61,8 @@ def test_a_missing_ledger_is_an_empty_one(tmp_path: Path) -> None:
     assert verify(tmp_path / "ledger.jsonl").ok
 
 
-def test_a_line_torn_at_any_byte_is_set_aside(tmp_path: Path) -> None:
+def test_a_line_torn_at_any_byte_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # 250 recoveries; the disk is not what is tested
     path = tmp_path / "ledger.jsonl"
     whole = _written(path, 2)
     last = whole.rindex(b"\n", 0, -1) + 1
@@ -91,7 +92,7 @@ def test_an_intent_without_a_close_is_closed_as_unknown(tmp_path: Path) -> None:
 
 def test_any_flipped_byte_is_found(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
-    whole = _written(path, 2)
+    whole = _written(path, 1)
     for position in range(len(whole) - 1):  # without the last line's end: that is a torn tail
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
         assert not verify(path).ok, position

@@ -1,0 +1,361 @@
+"""The courier process: the only way out of the site.
+
+It listens on a Unix socket, takes sealed envelopes from the node, and is the only part that opens a connection to
+the control plane. It keeps the site's identity and the egress ledger; it holds no text and no store, and starts happily
+before the site is enrolled. Rules of the stream are not here: the node decides what is said (edge/sync/session.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+
+from core.errors import ExitCode, PosternError
+from core.files import private_folder
+from edge.config import SitePaths
+from edge.egress import identity, ledger
+from edge.egress.envelope import (
+    ENVELOPE_BYTES_MAX,
+    ENVELOPE_ROWS_MAX,
+    Envelope,
+    Purpose,
+    load_or_create_key,
+    verify,
+)
+from edge.egress.framing import BadFrame, allowed_uids, peer_uid, read_frame, write_frame
+from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.link import CloudLink
+from postern.v1 import courier_pb2 as wire
+from postern.v1 import sync_pb2
+
+log = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 5.0
+# A link's own frames are small; a larger one is not what it says it is.
+FRAMING_BYTES_MAX = 4096
+# The counts go to the node at most this often.
+NUMBERS_EVERY_S = 1.0
+CONNECTIONS_MAX = 8
+_FRAMES = {
+    Purpose.FRAMING: frozenset({"hello", "heartbeat"}),
+    Purpose.RECORDS: frozenset({"outbox_batch", "reported_state"}),
+}
+_PURPOSES = {
+    wire.ENVELOPE_PURPOSE_FRAMING: Purpose.FRAMING,
+    wire.ENVELOPE_PURPOSE_RECORDS: Purpose.RECORDS,
+}
+
+
+async def serve(
+    paths: SitePaths, *, stop: asyncio.Event | None = None, software_version: str = "0.1.0"
+) -> None:
+    """Run the courier until `stop` is set or the task is cancelled. Raises LedgerBroken, LedgerInUse at start."""
+    key = load_or_create_key(paths.keys)
+    opened = await asyncio.to_thread(ledger.Ledger.open, paths.courier / ledger.LEDGER_FILE)
+    courier = Courier(paths, key, LedgerQueue(opened), software_version)
+    try:
+        server = await _listen(paths, courier)
+        log.info("courier listens", extra={"enrolled": courier.enrolled})
+        try:
+            await (stop or asyncio.Event()).wait()
+        finally:
+            server.close()
+            paths.courier_socket.unlink(missing_ok=True)
+    finally:
+        await courier.stop()
+
+
+async def _listen(paths: SitePaths, courier: Courier) -> asyncio.Server:
+    """Bind the socket; a leftover of a killed courier goes (the ledger's lock says that no other one lives)."""
+    private_folder(paths.run)
+    paths.courier_socket.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(courier.accept, paths.courier_socket)
+    paths.courier_socket.chmod(0o660)
+    return server
+
+
+@dataclass
+class _Attached:
+    """The node's connection, and the link it asked for."""
+
+    writer: asyncio.StreamWriter
+    link_number: int = 0
+    link: CloudLink | None = None
+    running: asyncio.Task[None] | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Courier:
+    """Connections from this machine on one side, at most one link to the control plane on the other."""
+
+    def __init__(self, paths: SitePaths, key: bytes, queue: LedgerQueue, software_version: str) -> None:
+        self._paths = paths
+        self._key = key
+        self._ledger = queue
+        self._version = software_version
+        self._identity = identity.load(paths.courier)
+        self._uids = allowed_uids(paths.root)
+        self._instance = os.urandom(8)
+        self._sent_bytes: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._node: _Attached | None = None
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._episode = _Episode(queue)
+        self._numbers_due: asyncio.TimerHandle | None = None
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether the site has an identity."""
+        return self._identity is not None
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until it ends."""
+        if peer_uid(writer) not in self._uids or len(self._connections) >= CONNECTIONS_MAX:
+            self._refused["peer"] += 1
+            writer.close()
+            return
+        self._connections.add(writer)
+        mine = _Attached(writer)
+        try:
+            while (frame := await read_frame(reader, wire.NodeFrame)) is not None:
+                await self._handle(mine, frame)
+        except BadFrame as error:
+            log.warning("bad frame on the socket", extra={"detail": error.detail})
+        except ConnectionError:
+            pass  # the other end has gone; what it asked for ends below
+        finally:
+            self._connections.discard(writer)
+            await self._detach(mine)
+            writer.close()
+
+    async def stop(self) -> None:
+        """End the link, record its end, close what is open."""
+        if self._numbers_due is not None:
+            self._numbers_due.cancel()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                if self._node is not None:
+                    await self._end_link(self._node, "closed")
+                await self._episode.close("closed")
+        except TimeoutError:
+            log.warning("the link did not end in time")
+        for writer in tuple(self._connections):
+            writer.close()
+        await self._ledger.close()
+
+    async def _handle(self, mine: _Attached, frame: wire.NodeFrame) -> None:
+        match frame.WhichOneof("frame"):
+            case "attach":
+                await self._attach(mine)
+            case "enrol_order":
+                await self._enrol(mine, frame.enrol_order)
+            case _ if mine is not self._node:
+                raise BadFrame("A connection that is not attached may only enrol.")
+            case "open_link":
+                await self._open_link(mine, frame.open_link.link)
+            case "envelope":
+                await self._pass_on(mine, frame.envelope)
+            case "close_link":
+                if frame.close_link.link == mine.link_number:
+                    await self._end_link(mine, "closed")
+            case _:
+                raise BadFrame("An unknown frame came.")
+
+    async def _attach(self, mine: _Attached) -> None:
+        """The newest connection is the node's: an older one belongs to a node that is gone or on its way out."""
+        older, self._node = self._node, mine
+        if older is not None and older is not mine:
+            older.writer.transport.abort()  # it may have stopped reading; nobody waits for it
+            await self._end_link(older, "closed")
+        await self._say(mine, wire.CourierFrame(identity_state=_state(self._identity)))
+        await self._say_numbers()
+
+    async def _detach(self, mine: _Attached) -> None:
+        if self._node is mine:
+            await self._end_link(mine, "closed")
+            await self._episode.close("closed")
+            self._node = None
+
+    async def _open_link(self, mine: _Attached, number: int) -> None:
+        await self._end_link(mine, "closed")
+        mine.link_number = number
+        if self._identity is None:
+            await self._link_down(mine, number, "not_enrolled")
+            return
+        mine.link = CloudLink(self._identity, self._ledger, self._sent_bytes)
+        mine.running = asyncio.create_task(self._run_link(mine, number, mine.link), name="link")
+
+    async def _run_link(self, mine: _Attached, number: int, link: CloudLink) -> None:
+        """One attempt and, if it succeeds, one link; the node is told how it ended."""
+        assert self._identity is not None
+
+        async def announce() -> None:
+            await self._say(mine, wire.CourierFrame(link_up=wire.LinkUp(link=number)))
+
+        async def deliver(payload: bytes) -> None:
+            await self._say(
+                mine, wire.CourierFrame(cloud_frame=wire.CloudFrame(link=number, payload=payload))
+            )
+
+        try:
+            await self._episode.attempt(self._identity.enrolment.sync_endpoint)
+            reason = await link.run(announce, deliver)
+            if link.connected:
+                await self._episode.close(reason, link.framing_frames, link.framing_bytes)
+        except ledger.LedgerFailed as error:
+            log.error("the ledger cannot be written", extra={"detail": error.detail})
+            reason = "ledger_failed"
+        except Exception:  # a bug here must not leave the node waiting for a link that is gone
+            log.exception("the link failed")
+            reason = "failed"
+        await self._link_down(mine, number, reason)
+
+    async def _end_link(self, mine: _Attached, reason: str) -> None:
+        if mine.link is not None:
+            mine.link.close(reason)
+        if mine.running is not None:
+            await asyncio.wait((mine.running,))
+        mine.link = mine.running = None
+
+    async def _link_down(self, mine: _Attached, number: int, reason: str) -> None:
+        await self._say_numbers()
+        await self._say(mine, wire.CourierFrame(link_down=wire.LinkDown(link=number, reason=reason)))
+
+    async def _pass_on(self, mine: _Attached, message: wire.Envelope) -> None:
+        if mine.link is None or message.link != mine.link_number:
+            return  # of a link that has ended; the node reads the rows again for the next one
+        envelope = _envelope(message)
+        reason = refusal_of(envelope, self._key)
+        if envelope is None or reason:
+            self._refused[reason] += 1
+            log.error("an envelope was refused", extra={"reason": reason, "kind": message.kind[:32]})
+            refused = wire.EnvelopeRefused(link=message.link, envelope_id=message.envelope_id, reason=reason)
+            await self._say(mine, wire.CourierFrame(envelope_refused=refused))
+            return
+        await mine.link.offer(envelope)
+        self._numbers_soon()
+
+    async def _enrol(self, mine: _Attached, order: wire.EnrolOrder) -> None:
+        # The certificates' library costs 12 MB of memory: only a courier that enrols loads it.
+        from edge.egress import enrolment
+
+        try:
+            fresh = await enrolment.exchange(order.endpoint, order.code, self._version, self._ledger)
+            await asyncio.to_thread(identity.store, self._paths.courier, fresh)
+        except PosternError as error:
+            await self._say(mine, wire.CourierFrame(enrol_result=_failure(error)))
+            return
+        self._identity = fresh
+        await self._say(mine, wire.CourierFrame(enrol_result=wire.EnrolResult(identity=_state(fresh))))
+        if self._node is not None:
+            await self._end_link(self._node, "identity_changed")
+            await self._say(self._node, wire.CourierFrame(identity_state=_state(fresh)))
+
+    async def _say(self, mine: _Attached, frame: wire.CourierFrame) -> None:
+        try:
+            async with mine.lock:
+                write_frame(mine.writer, frame)
+                await mine.writer.drain()
+        except (ConnectionError, RuntimeError):
+            pass  # the other end has gone; its reader notices and cleans up
+
+    def _numbers_soon(self) -> None:
+        if self._numbers_due is None:
+            loop = asyncio.get_running_loop()
+            self._numbers_due = loop.call_later(
+                NUMBERS_EVERY_S, lambda: loop.create_task(self._say_numbers())
+            )
+
+    async def _say_numbers(self) -> None:
+        if self._numbers_due is not None:
+            self._numbers_due.cancel()
+            self._numbers_due = None
+        if self._node is not None:
+            numbers = wire.CourierNumbers(
+                instance=self._instance, bytes_by_kind=self._sent_bytes, refused_by_reason=self._refused
+            )
+            await self._say(self._node, wire.CourierFrame(courier_numbers=numbers))
+
+
+class _Episode:
+    """One leaf for all attempts until a link has been up and ended: months offline must not fill the ledger."""
+
+    def __init__(self, queue: LedgerQueue) -> None:
+        self._ledger = queue
+        self._identifier = ""
+        self._destination = ""
+        self._attempts = 0
+
+    async def attempt(self, destination: str) -> None:
+        """Durable before the first byte of a connection."""
+        if self._identifier and destination != self._destination:
+            await self.close("identity_changed")
+        if not self._identifier:
+            identifier = os.urandom(16).hex()
+            await self._ledger.append(
+                [ledger.Draft("link", {"envelope": identifier, "destination": destination})]
+            )
+            self._identifier, self._destination, self._attempts = identifier, destination, 0
+        self._attempts += 1
+
+    async def close(self, outcome: str, frames: int = 0, size: int = 0) -> None:
+        """Record how it ended, and what the link's own frames came to."""
+        if not self._identifier:
+            return
+        identifier, self._identifier = self._identifier, ""
+        fields: dict[str, ledger.Value] = {
+            "envelope": identifier,
+            "outcome": outcome,
+            "attempts": self._attempts,
+        }
+        await self._ledger.append([ledger.Draft("link_close", {**fields, "frames": frames, "bytes": size})])
+
+
+def refusal_of(envelope: Envelope | None, key: bytes) -> str:
+    """Why an envelope may not go out, or "" if it may. Pure."""
+    if envelope is None or not verify(envelope, key):
+        return "mac"
+    if len(envelope.payload) > ENVELOPE_BYTES_MAX or envelope.rows > ENVELOPE_ROWS_MAX:
+        return "size"
+    try:
+        request = sync_pb2.ConnectRequest.FromString(envelope.payload)
+    except DecodeError:
+        return "kind"
+    if envelope.kind != request.WhichOneof("frame") or envelope.kind not in _FRAMES[envelope.purpose]:
+        return "kind"
+    if envelope.purpose is Purpose.FRAMING and len(envelope.payload) > FRAMING_BYTES_MAX:
+        return "size"
+    return "" if len(request.outbox_batch.rows) == envelope.rows else "rows"
+
+
+def _envelope(message: wire.Envelope) -> Envelope | None:
+    purpose = _PURPOSES.get(message.purpose)
+    if purpose is None:
+        return None
+    return Envelope(message.envelope_id, purpose, message.kind, message.payload, message.rows, message.mac)
+
+
+def _state(current: identity.Identity | None) -> wire.IdentityState:
+    if current is None:
+        return wire.IdentityState()
+    enrolment = current.enrolment
+    return wire.IdentityState(
+        enrolled=True,
+        node_id=enrolment.node_id,
+        site_name=enrolment.site_name,
+        sync_endpoint=enrolment.sync_endpoint,
+    )
+
+
+def _failure(error: PosternError) -> wire.EnrolResult:
+    return wire.EnrolResult(
+        error_code=error.code,
+        detail=error.detail,
+        remedy=error.remedy,
+        exit_code=int(ExitCode(error.exit_code)),
+    )

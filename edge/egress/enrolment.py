@@ -1,0 +1,166 @@
+"""Spending a one-time code: the courier's side of enrolment.
+
+The port's certificate is fetched unverified and compared with the fingerprint inside the code before the secret is
+said; the private key is made here and stays. Recorded in the ledger before the first byte, like all that leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import ssl
+from collections.abc import Sequence
+
+import grpc
+import grpc.aio
+
+from core import identity as certificates
+from core.errors import ExitCode, NotReachable, PosternError
+from core.identity import EnrolmentCode
+from edge.egress.identity import Enrolment, Identity
+from edge.egress.ledger import Draft
+from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.link import CHANNEL_OPTIONS
+from postern.v1 import enrolment_pb2, enrolment_pb2_grpc
+
+KIND = "enrolment"
+# TLS handshake for the certificate; and issuing one, which is a signature and a commit.
+FETCH_TIMEOUT_S = 10.0
+ENROL_TIMEOUT_S = 20.0
+
+
+class WrongControlPlane(PosternError):
+    """The port shows another certificate than the code was made for."""
+
+    code = "wrong_control_plane"
+    title = "This is not the control plane that the code is from"
+    remedy = (
+        "Someone may be in between, or the address is wrong. The code was not sent. Check the address with whoever "
+        "gave you the code; if it is right, tell them, and do not go on over this network."
+    )
+    exit_code = ExitCode.CHECK_FAILED
+
+
+class CodeRefused(PosternError):
+    """The control plane does not take the code."""
+
+    code = "code_refused"
+    title = "The control plane does not accept this code"
+    remedy = "A code works once and not for long. Ask for a new one: postern-cloud enroll-code new."
+    exit_code = ExitCode.REFUSED
+
+
+class EnrolmentFailed(PosternError):
+    """The control plane answered, but not with an identity."""
+
+    code = "enrolment_failed"
+    title = "Enrolment failed"
+    remedy = "Wait a minute and try again with the same code; if it is then refused, ask for a new one."
+
+
+async def exchange(endpoint: str, code: str, software_version: str, ledger: LedgerQueue) -> Identity:
+    """Trade a code for an identity.
+
+    Raises InvalidCode, NotReachable, WrongControlPlane, CodeRefused, EnrolmentFailed, LedgerFailed.
+    """
+    parsed = certificates.parse_code(code)
+    host, port = _split(endpoint)
+    key = certificates.new_key()
+    request = enrolment_pb2.EnrolRequest(
+        secret=parsed.secret,
+        signing_request=certificates.create_signing_request(key),
+        software_version=software_version,
+    )
+    envelope, size = os.urandom(16), request.ByteSize()
+    await ledger.append([_intent(envelope, endpoint, request.SerializeToString())])
+    outcome, sent = "not_sent", 0
+    try:
+        pinned = await _pinned_certificate(host, port, parsed)
+        outcome, sent = "failed", size
+        response = await _enrol(endpoint, pinned, request)
+        outcome = "written"
+    finally:
+        await ledger.append([_close(envelope, outcome, sent)])
+    return _identity(response, certificates.key_to_pem(key))
+
+
+async def _pinned_certificate(host: str, port: int, code: EnrolmentCode) -> bytes:
+    try:
+        pem = await asyncio.to_thread(ssl.get_server_certificate, (host, port), timeout=FETCH_TIMEOUT_S)
+    except (OSError, ssl.SSLError) as error:
+        raise NotReachable(f"No control plane answers at {host}:{port} ({type(error).__name__}).") from error
+    if not code.matches(certificates.certificate_fingerprint(pem.encode())):
+        raise WrongControlPlane(f"The certificate at {host}:{port} does not fit the code.")
+    return pem.encode()
+
+
+async def _enrol(
+    endpoint: str, pinned: bytes, request: enrolment_pb2.EnrolRequest
+) -> enrolment_pb2.EnrolResponse:
+    options: Sequence[tuple[str, object]] = (
+        *CHANNEL_OPTIONS,
+        ("grpc.ssl_target_name_override", certificates.ENROLMENT_TARGET_NAME),
+    )
+    credentials = grpc.ssl_channel_credentials(root_certificates=pinned)
+    async with grpc.aio.secure_channel(endpoint, credentials, options=options) as channel:
+        try:
+            stub = enrolment_pb2_grpc.EnrolmentServiceStub(channel)  # type: ignore[no-untyped-call]
+            response: enrolment_pb2.EnrolResponse = await stub.Enrol(request, timeout=ENROL_TIMEOUT_S)
+            return response
+        except grpc.aio.AioRpcError as error:
+            raise _refusal(error.code(), endpoint) from error
+
+
+def _refusal(code: grpc.StatusCode, endpoint: str) -> PosternError:
+    match code:
+        case grpc.StatusCode.UNAUTHENTICATED:
+            return CodeRefused("The code is unknown, spent or expired.")
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.DEADLINE_EXCEEDED:
+            return NotReachable(f"The control plane at {endpoint} stopped answering.")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return EnrolmentFailed("The control plane has seen too many attempts.")
+        case _:
+            return EnrolmentFailed(f"The control plane answered {code.name}.")
+
+
+def _identity(response: enrolment_pb2.EnrolResponse, key_pem: bytes) -> Identity:
+    """The answer as an identity. Raises EnrolmentFailed when it does not hold together."""
+    chain = response.certificate_chain
+    try:
+        issued_to = certificates.node_id_from_certificate(chain)
+        public = certificates.read_certificate(chain).public_key()
+        certificates.read_certificate(response.ca_certificates)
+    except PosternError as error:
+        raise EnrolmentFailed("The control plane's answer holds no usable certificate.") from error
+    if issued_to != response.node_id or public != certificates.key_from_pem(key_pem).public_key():
+        raise EnrolmentFailed("The control plane's certificate is not for this node.")
+    target = certificates.CONTROL_PLANE_TARGET_NAME
+    enrolment = Enrolment(response.node_id, response.site_name, response.sync_endpoint, target)
+    return Identity(enrolment, key_pem, chain, response.ca_certificates)
+
+
+def _split(endpoint: str) -> tuple[str, int]:
+    host, _, port = endpoint.rpartition(":")
+    if not host or not port.isdigit():
+        raise NotReachable("The address of the control plane has the form HOST:PORT.")
+    return host.strip("[]"), int(port)
+
+
+def _intent(envelope: bytes, endpoint: str, payload: bytes) -> Draft:
+    digest = hashlib.sha256(envelope + payload).hexdigest()
+    return Draft(
+        "intent",
+        {
+            "envelope": envelope.hex(),
+            "destination": endpoint,
+            "kind": KIND,
+            "rows": 0,
+            "bytes": len(payload),
+            "payload_hash": digest,
+        },
+    )
+
+
+def _close(envelope: bytes, outcome: str, sent: int) -> Draft:
+    return Draft("close", {"envelope": envelope.hex(), "outcome": outcome, "bytes": sent})

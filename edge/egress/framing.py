@@ -1,0 +1,66 @@
+"""Frames on the socket between node and courier: a 4-byte big-endian length, then one protobuf message."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from core.errors import PosternError
+
+# One envelope of at most 1,000,000 bytes and its fields.
+FRAME_BYTES_MAX = 1 << 20
+_LENGTH = struct.Struct(">I")
+_CREDENTIALS = struct.Struct("iII")  # struct ucred of Linux: pid, uid, gid
+
+M = TypeVar("M", bound=Message)
+
+
+class BadFrame(PosternError):
+    """What came over the socket is not a frame."""
+
+    code = "bad_frame"
+    title = "Node and courier do not understand each other"
+    remedy = "Restart the site's processes: node and courier must be of the same release."
+
+
+async def read_frame(reader: asyncio.StreamReader, kind: type[M]) -> M | None:
+    """The next message, or None at the end of the stream (a frame cut off by it included). Raises BadFrame."""
+    try:
+        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        if length > FRAME_BYTES_MAX:
+            raise BadFrame(f"A frame of {length} bytes is longer than {FRAME_BYTES_MAX}.")
+        body = await reader.readexactly(length)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    message = kind()
+    try:
+        message.ParseFromString(body)
+    except DecodeError:
+        raise BadFrame("A frame is not a message.") from None
+    return message
+
+
+def write_frame(writer: asyncio.StreamWriter, message: Message) -> None:
+    """Queue a message; await `writer.drain()` to bound what waits. Raises BadFrame when it is too long."""
+    body = message.SerializeToString()
+    if len(body) > FRAME_BYTES_MAX:
+        raise BadFrame(f"A frame of {len(body)} bytes is longer than {FRAME_BYTES_MAX}.")
+    writer.write(_LENGTH.pack(len(body)) + body)
+
+
+def peer_uid(writer: asyncio.StreamWriter) -> int:
+    """User of the process at the other end (SO_PEERCRED: the kernel says so)."""
+    sock = writer.get_extra_info("socket")
+    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(data)
+    return int(uid)
+
+
+def allowed_uids(root: os.PathLike[str]) -> frozenset[int]:
+    """Who may speak with the courier: its own user, and the owner of the site's folder."""
+    return frozenset({os.getuid(), os.stat(root).st_uid})

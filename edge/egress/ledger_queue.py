@@ -1,0 +1,49 @@
+"""The ledger for an event loop: appends from many tasks, one thread, one fsync for all that wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from edge.egress.ledger import Draft, Ledger
+
+
+class LedgerQueue:
+    """Awaiting `append` means: durable. What waits is bounded by its callers, each of whom awaits."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._waiting: list[tuple[Sequence[Draft], asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def append(self, drafts: Sequence[Draft]) -> None:
+        """Write the leaves, in order of calls. Raises LedgerFailed."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((drafts, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write(), name="ledger-writer")
+        await asyncio.shield(done)
+
+    async def close(self) -> None:
+        """Wait for what is being written, then let go of the file."""
+        if self._writing is not None:
+            await self._writing
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.close)
+        self._thread.shutdown(wait=False)
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            drafts = [draft for wanted, _ in group for draft in wanted]
+            try:
+                await loop.run_in_executor(self._thread, self._ledger.append, drafts)
+            except Exception as error:
+                for _, done in group:
+                    done.set_exception(error)
+            else:
+                for _, done in group:
+                    done.set_result(None)
+        self._writing = None

@@ -1,0 +1,44 @@
+"""`postern enroll`: through the running courier, or in its place before the site runs.
+
+The work is the courier's (edge/egress/enrolment.py); gRPC is imported only when this process takes its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from core.errors import NotReachable
+from edge.config import SitePaths
+from edge.egress.courier_client import CourierClient
+from edge.egress.identity import Enrolment
+
+
+async def enrol(paths: SitePaths, cloud: str, code: str, *, software_version: str = "0.1.0") -> Enrolment:
+    """Trade a one-time code for this site's identity; a running courier uses it at once.
+
+    Raises InvalidCode, NotReachable (exit 4), WrongControlPlane (3), CodeRefused (5), EnrolmentFailed, LedgerInUse.
+    """
+    client = CourierClient(paths.courier_socket)
+    try:
+        probe = await client.connect()
+    except NotReachable:
+        return await _in_place_of_the_courier(paths, cloud, code, software_version)
+    await probe.close()
+    state = await client.enrol(cloud, code)
+    return Enrolment(state.node_id, state.site_name, state.sync_endpoint, "")
+
+
+async def _in_place_of_the_courier(
+    paths: SitePaths, cloud: str, code: str, software_version: str
+) -> Enrolment:
+    from edge.egress import enrolment, identity, ledger
+    from edge.egress.ledger_queue import LedgerQueue
+
+    opened = await asyncio.to_thread(ledger.Ledger.open, paths.courier / ledger.LEDGER_FILE)
+    queue = LedgerQueue(opened)
+    try:
+        fresh = await enrolment.exchange(cloud, code, software_version, queue)
+        identity.store(paths.courier, fresh)
+    finally:
+        await queue.close()
+    return fresh.enrolment

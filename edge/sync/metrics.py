@@ -1,0 +1,9 @@
+"""Gauges of the sync with the control plane, in the node's process."""
+
+from __future__ import annotations
+
+from prometheus_client import Gauge
+
+OUTBOX_ROWS = Gauge("postern_outbox_rows", "Rows that wait for the control plane")
+OUTBOX_OLDEST_SECONDS = Gauge("postern_outbox_oldest_seconds", "Age of the oldest row that waits, seconds")
+CONNECTED = Gauge("postern_sync_connected", "1 while the control plane has welcomed this node's stream")
