@@ -1,4 +1,4 @@
-"""What waits for a stream. The courier's items are bounded: past that its socket is not read. Ours are few by nature."""
+"""What waits for a stream. Bounded for the courier: past that its socket is not read. Our own items are few."""
 
 from __future__ import annotations
 
