@@ -78,6 +78,9 @@ check_machine() {
   [ "$uninstall" = 1 ] && return
   python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $python_minor_min))" 2>/dev/null ||
     fail "no Python 3.$python_minor_min or later with venv" "apt-get install python3 python3-venv"
+  # A Python in somebody's home cannot be run by the accounts of the processes.
+  [ "$(id -u)" != 0 ] || runuser -u nobody -- "$(python3 -c 'import sys; print(sys._base_executable)')" -c "" 2>/dev/null ||
+    fail "$(command -v python3) cannot be run by other accounts" "use the distribution's: PATH=/usr/bin:\$PATH $0"
   [ -z "$wheelhouse" ] || [ -d "$wheelhouse" ] || fail "no wheelhouse at $wheelhouse" "give the folder that holds the .whl files"
 }
 
