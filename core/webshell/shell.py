@@ -118,7 +118,7 @@ class WebShell:
         try:
             return await handler(request)
         except web.HTTPRedirection as redirection:
-            return redirection
+            return _redirect(redirection.headers["Location"])
         except web.HTTPException as error:
             remedy = "Check the address, or go back to the first page."
             return self._error(
@@ -214,14 +214,14 @@ class WebShell:
 
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
         await self._accounts.log_out(request[COOKIE], request[ACCOUNT])
-        response = web.HTTPSeeOther("/login")
+        response = _redirect("/login")
         response.del_cookie(self._session_cookie, path="/", secure=self._settings.secure, httponly=True)
         return response
 
     # --- cookies ---
 
     def _logged_in(self, token: str) -> web.StreamResponse:
-        response = web.Response(status=303, headers={"Location": "/"})
+        response = _redirect("/")
         self._set_cookie(response, self._session_cookie, token, int(SESSION_LIFE.total_seconds()))
         return response
 
@@ -243,6 +243,11 @@ async def field(request: web.Request, name: str) -> str:
     """A text field of a form; empty when it is not there."""
     value = (await request.post()).get(name, "")
     return value.strip() if isinstance(value, str) and not name.startswith("password") else str(value)
+
+
+def _redirect(where: object) -> web.Response:
+    """Go and GET `where`: every redirect here follows a form or a missing login."""
+    return web.Response(status=303, headers={"Location": str(where), "Cache-Control": "no-store"})
 
 
 def _fault(fault: PosternError | None) -> dict[str, Any]:

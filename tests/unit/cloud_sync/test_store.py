@@ -1,0 +1,128 @@
+"""The encrypted store: its migrations give the tables of the schema, and a fault half-way leaves nothing behind."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from cloud_sync.config import CloudPaths, CloudSettings
+from cloud_sync.store import database as stores
+from cloud_sync.store.audit import AuditRow, add_audit
+from cloud_sync.store.codes import CodeRow, add_code, recent_codes, spend_code
+from cloud_sync.store.database import Database, StoreBusy, StoreUnavailable, create_store_key, open_database
+from cloud_sync.store.desired import add_desired, current_desired, revision
+from cloud_sync.store.migrate import migrate, upgrade
+from cloud_sync.store.schema import audit, metadata
+from core.files import private_folder
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+SETTINGS = CloudSettings()
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> CloudPaths:
+    found = CloudPaths(tmp_path)
+    private_folder(found.keys)
+    create_store_key(found)
+    return found
+
+
+@pytest.fixture
+async def store(paths: CloudPaths) -> AsyncIterator[Database]:
+    opened = open_database(paths, SETTINGS)
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+async def test_migrations_give_the_tables_of_the_schema(store: Database) -> None:
+    await migrate(store)  # a second time changes nothing
+    differences = await store.run(
+        lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)
+    )
+    assert differences == []
+
+
+async def test_a_migration_that_breaks_half_way_leaves_nothing_behind(paths: CloudPaths) -> None:
+    opened = open_database(paths, SETTINGS)
+
+    def broken(connection: sa.Connection) -> None:
+        upgrade(connection)
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        await opened.run(broken)
+    assert await opened.run(lambda connection: sa.inspect(connection).get_table_names()) == []
+    await migrate(opened)
+    await opened.close()
+
+
+async def test_the_file_is_encrypted_and_private(paths: CloudPaths, store: Database) -> None:
+    await store.run(lambda connection: add_audit(connection, AuditRow(NOW, "ada", "note", "plainly-visible")))
+    for file in paths.database.parent.iterdir():
+        assert b"plainly-visible" not in file.read_bytes()
+        assert b"CREATE TABLE" not in file.read_bytes()
+    assert stat.S_IMODE(paths.database.stat().st_mode) == 0o600
+
+
+async def test_another_key_is_said_plainly(paths: CloudPaths, store: Database) -> None:
+    create_store_key(paths)
+    other = open_database(paths, SETTINGS)
+    with pytest.raises(StoreUnavailable, match="key"):
+        await migrate(other)
+    await other.close()
+    (paths.keys / "store.key").unlink()
+    with pytest.raises(StoreUnavailable, match="key is missing"):
+        open_database(paths, SETTINGS)
+
+
+async def test_callers_beyond_the_limit_are_told_to_come_back(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "WAITING_MAX", 0)
+    with pytest.raises(StoreBusy):
+        await store.run(revision)
+
+
+def test_a_sqlite_that_can_corrupt_its_file_is_refused(
+    paths: CloudPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores.sqlcipher3.dbapi2, "sqlite_version_info", (3, 40, 1))
+    with pytest.raises(StoreUnavailable):
+        open_database(paths, SETTINGS)
+
+
+async def test_instants_come_back_to_the_microsecond(store: Database) -> None:
+    await store.run(lambda connection: add_audit(connection, AuditRow(NOW, "ada", "note", "x")))
+    assert await store.run(lambda connection: connection.execute(sa.select(audit.c.at)).scalar_one()) == NOW
+
+
+async def test_a_code_is_spent_once_and_only_in_time(store: Database) -> None:
+    later = NOW + timedelta(hours=1)
+    row = CodeRow("St. Anna", NOW, "ada", later)
+    await store.run(lambda connection: add_code(connection, b"one", row))
+    await store.run(lambda connection: add_code(connection, b"two", row))
+    assert await store.run(lambda connection: spend_code(connection, b"one", NOW)) == "St. Anna"
+    assert await store.run(lambda connection: spend_code(connection, b"one", NOW)) is None
+    assert await store.run(lambda connection: spend_code(connection, b"two", later)) is None
+    assert await store.run(lambda connection: spend_code(connection, b"three", NOW)) is None
+    found = await store.run(lambda connection: recent_codes(connection, NOW, 20))
+    assert [code.spent_at for code in found] == [None, NOW]
+
+
+async def test_generations_only_grow_and_the_newest_counts(store: Database) -> None:
+    async def want(scope: str, digest: bytes) -> int:
+        return await store.run(lambda connection: add_desired(connection, scope, digest, b"{}", NOW, "ada"))
+
+    numbers = [await want("group:a", b"1"), await want("group:b", b"2"), await want("group:a", b"3")]
+    assert numbers == sorted(set(numbers))
+    wanted = await store.run(current_desired)
+    assert {scope: row.hash for scope, row in wanted.items()} == {"group:a": b"3", "group:b": b"2"}
+    assert await store.run(revision) == 3
