@@ -1,8 +1,8 @@
 """The encoder's recipe: safetensors → fp32 ONNX (the reference) → int8 ONNX, in two forms. No framework needed.
 
 Weights are int8 with one scale a column; activations are quantised as they come: by operators in the file for ONNX
-Runtime, by the runtime itself for OpenVINO, which ran ONNX Runtime's form at a third of the speed of its own. Whether the result is good is for
-`models.evaluate` to say.
+Runtime, by the runtime itself for OpenVINO, which ran ONNX Runtime's form at a third of the speed of its own.
+Whether the result is good is for `models.evaluate` to say.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any, Final
 import openvino_genai
 
 from models.errors import PromptTooLong, RuntimeUnavailable
-from models.runtimes.port import GenerationResult, Message
+from models.runtimes.port import Finish, GenerationResult, Message
 
 _MARK: Final = "<|"
 _HARMLESS_MARK: Final = "<\u200b|"
@@ -85,7 +85,7 @@ class GenAiGenerator:
             raise collector.error
         new_tokens = int(answer.perf_metrics.get_num_generated_tokens())
         reached = answer.finish_reasons[0] == openvino_genai.GenerationFinishReason.LENGTH
-        finish = "stopped" if collector.stopped else "length" if reached else "stop"
+        finish: Finish = "stopped" if collector.stopped else "length" if reached else "stop"
         return GenerationResult("".join(collector.pieces), finish, prompt_tokens, new_tokens)
 
 

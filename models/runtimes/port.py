@@ -45,13 +45,16 @@ class Message:
     content: str
 
 
+Finish = Literal["stop", "length", "stopped"]
+"""The model ended; `max_new_tokens` was reached; the caller's `on_text` said so."""
+
+
 @dataclass(frozen=True)
 class GenerationResult:
     """How a generation ended."""
 
     text: str
-    finish: Literal["stop", "length", "stopped"]
-    """The model ended; `max_new_tokens` was reached; the caller's `on_text` said so."""
+    finish: Finish
     prompt_tokens: int
     new_tokens: int
 

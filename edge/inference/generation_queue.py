@@ -1,0 +1,195 @@
+"""The worker's one lane: generations wait in line, run one at a time in a thread, and end exactly once.
+
+Knows neither sockets nor protobuf. Everything but the model runs in the event loop; the model's thread only hands
+text over. A native call cannot be interrupted, so a deadline or a cancel answers the caller at once and stops the
+model at its next token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from core.errors import PosternError
+from models.runtimes.port import Finish, GenerationResult, Message, TextGenerator
+
+log = logging.getLogger(__name__)
+
+WAITING_MAX: Final = 8
+"""An answer of the small model takes seconds on two cores: a ninth in line would wait past every deadline."""
+
+_SECONDS_GUESS: Final = 5.0
+"""Of one generation, until one was timed."""
+
+_WEIGHT_OF_NEWEST: Final = 0.3
+"""In the running mean of a generation's seconds: remembers about the last three."""
+
+
+class LineFull(PosternError):
+    """More generations wait than the worker takes on."""
+
+    code = "queue_full"
+    title = "The language model is very busy"
+    remedy = "Try again after the time given, or answer without it."
+    status = 503
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__("More answers are being written than can be finished in time.")
+        self.retry_after_s = retry_after_s
+
+
+class End(Enum):
+    """Why a generation ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+
+
+_ENDS: Final[dict[Finish, End]] = {"stop": End.STOP, "length": End.LENGTH, "stopped": End.CANCELLED}
+
+
+class State(Enum):
+    """The model's."""
+
+    COLD = "cold"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Done:
+    """The last thing said about a generation."""
+
+    end: End
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+
+
+@dataclass(eq=False)
+class Job:
+    """One generation. `say` gets pieces of text, then one Done or one error; both in the event loop."""
+
+    messages: Sequence[Message]
+    max_new_tokens: int
+    say: Callable[[str | Done | PosternError], None]
+    ended: bool = False
+    timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+    def tell(self, what: str | Done | PosternError) -> None:
+        """Pass on, unless it has ended; Done and errors end it."""
+        if self.ended:
+            return
+        if not isinstance(what, str):
+            self.ended = True
+            if self.timer is not None:
+                self.timer.cancel()
+        self.say(what)
+
+
+class GenerationQueue:
+    """Jobs in line before one model, which is opened when the first needs it."""
+
+    def __init__(self, open_model: Callable[[], TextGenerator], *, waiting_max: int = WAITING_MAX) -> None:
+        self.waiting_max = waiting_max
+        self.state = State.COLD
+        self.failure: PosternError | None = None
+        self.model: TextGenerator | None = None
+        self._open_model = open_model
+        self._waiting: deque[Job] = deque()
+        self._running: Job | None = None
+        self._arrived = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._loading: asyncio.Future[TextGenerator] | None = None
+        self._seconds = _SECONDS_GUESS
+
+    @property
+    def waiting(self) -> int:
+        """Jobs in line, the running one not counted."""
+        return len(self._waiting)
+
+    def submit(self, job: Job, deadline_s: float) -> None:
+        """Put a job in line; the clock runs from now. Raises LineFull."""
+        if len(self._waiting) >= self.waiting_max:
+            raise LineFull(self._seconds * (len(self._waiting) + 1) / 2)
+        job.timer = asyncio.get_running_loop().call_later(deadline_s, self.end, job, End.DEADLINE)
+        self._waiting.append(job)
+        self._arrived.set()
+
+    def end(self, job: Job, why: End) -> None:
+        """End a job now; if it runs, its model stops at the next token."""
+        job.tell(Done(why))
+        if job in self._waiting:
+            self._waiting.remove(job)
+
+    async def load(self) -> TextGenerator:
+        """The model, opened at the first call. A failure is kept for `health`, and tried again at the next call.
+
+        Raises PosternError.
+        """
+        if self.model is not None:
+            return self.model
+        if self._loading is None:
+            self.state = State.LOADING
+            self._loading = asyncio.get_running_loop().run_in_executor(self._thread, self._open_model)
+        loading = self._loading
+        try:
+            self.model = await asyncio.shield(loading)
+        except PosternError as error:
+            self.state, self.failure = State.FAILED, error
+            raise
+        else:
+            self.state, self.failure = State.READY, None
+            return self.model
+        finally:
+            if loading.done():
+                self._loading = None
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._arrived.wait()
+            if not self._waiting:
+                self._arrived.clear()
+                continue
+            job = self._running = self._waiting.popleft()
+            began = loop.time()
+            try:
+                await self._one(job)
+            except PosternError as error:
+                log.warning("generation failed", extra={"code": error.code})
+                job.tell(error)
+            finally:
+                self._running = None
+            self._seconds += _WEIGHT_OF_NEWEST * (loop.time() - began - self._seconds)
+
+    def close(self) -> None:
+        """End everything; the thread ends at the model's next token."""
+        for job in (*self._waiting, *([self._running] if self._running else [])):
+            self.end(job, End.CANCELLED)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _one(self, job: Job) -> None:
+        model = await self.load()
+        if job.ended:
+            return
+        loop = asyncio.get_running_loop()
+
+        def on_text(text: str) -> bool:
+            loop.call_soon_threadsafe(job.tell, text)
+            return job.ended
+
+        def generate() -> GenerationResult:
+            return model.generate(job.messages, max_new_tokens=job.max_new_tokens, on_text=on_text)
+
+        result = await loop.run_in_executor(self._thread, generate)
+        job.tell(Done(_ENDS[result.finish], result.prompt_tokens, result.new_tokens))
