@@ -1,19 +1,18 @@
-"""Two rankings of chunks become one. A pure rule."""
+"""Two legs' scores of chunks become one ranking. A pure rule."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009): a rank counts 1 ÷ (RANK_OFFSET + rank).
-RANK_OFFSET = 10
-# The vectors' ranking counts double: alone it is right more often (MedQuAD hit@5 .89 against .77).
-VECTOR_WEIGHT = 2.0
+# What the best match by words adds to a cosine; weaker ones add in proportion. On a fifth of MedQuAD (hit@5): 0.1 .922,
+# 0.2 .931, 0.3 .931, rank fusion .925; on the sample clinic's questions (hit@3): 0.1 .94, 0.2 .92, rank fusion .92.
+LEXICAL_WEIGHT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """A chunk with what each leg said of it; 0.0 where a leg did not find it."""
+    """A chunk with its scores; `lexical` is 0.0 where that leg did not find it."""
 
     chunk_id: int
     score: float
@@ -21,19 +20,22 @@ class Fused:
     cosine: float
 
 
-def fuse(
-    lexical_ids: Sequence[int],
-    lexical_scores: Sequence[float],
-    vector_ids: Sequence[int],
-    cosines: Sequence[float],
-) -> list[Fused]:
-    """Both legs (best first) as one ranking, best first; ties go to the lower id, so that it is repeatable."""
-    scores: dict[int, float] = {}
-    for rank, chunk_id in enumerate(vector_ids, 1):
-        scores[chunk_id] = VECTOR_WEIGHT / (RANK_OFFSET + rank)
-    for rank, chunk_id in enumerate(lexical_ids, 1):
-        scores[chunk_id] = scores.get(chunk_id, 0.0) + 1.0 / (RANK_OFFSET + rank)
-    words = dict(zip(lexical_ids, lexical_scores, strict=True))
-    near = dict(zip(vector_ids, cosines, strict=True))
-    order = sorted(scores, key=lambda chunk_id: (-scores[chunk_id], chunk_id))
-    return [Fused(key, scores[key], words.get(key, 0.0), near.get(key, 0.0)) for key in order]
+def fuse(lexical: Sequence[tuple[int, float]], cosines: Sequence[tuple[int, float]]) -> list[Fused]:
+    """One ranking of all chunks in `cosines`, which must hold those of `lexical` (best first), too.
+
+    The score is the cosine plus LEXICAL_WEIGHT × BM25 ÷ the query's best BM25. Ties go to the lower id, so that a
+    ranking is repeatable.
+    """
+    words = dict(lexical)
+    best = lexical[0][1] if lexical else 1.0
+    found = [
+        Fused(
+            chunk_id,
+            cosine + LEXICAL_WEIGHT * words.get(chunk_id, 0.0) / best,
+            words.get(chunk_id, 0.0),
+            cosine,
+        )
+        for chunk_id, cosine in cosines
+    ]
+    found.sort(key=lambda item: (-item.score, item.chunk_id))
+    return found

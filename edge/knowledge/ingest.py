@@ -22,10 +22,10 @@ import numpy.typing as npt
 from sqlite_utils import Database
 
 from edge.knowledge import chunking, rows
-from edge.knowledge.document import Audience, Chunk, Document
-from edge.knowledge.readers import SUFFIXES, UnreadableDocument, read_file
+from edge.knowledge.document import Audience, Chunk, Document, Passage
+from edge.knowledge.readers import UnreadableDocument, read_file
 from edge.knowledge.rows import ListedDocument, PreparedDocument, Replaced
-from edge.knowledge.search import Searcher
+from edge.knowledge.search import Mode, Searcher
 from edge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -153,6 +153,10 @@ class KnowledgeBase:
         """All documents, by id."""
         return await self._store.read(rows.listing)
 
+    def search(self, text: str, k: int, audience: Audience, mode: Mode = "hybrid") -> list[Passage]:
+        """Passages for one text, best first. Blocking; the turn goes through the batcher and `searcher` instead."""
+        return self.searcher.search(text, self._embedder.embed([text])[0], audience, k, mode)
+
     async def _add(
         self,
         sources: Iterator[SourceDocument],
@@ -270,8 +274,3 @@ def _prepared(cut: _Cut, audience: Audience, vectors: npt.NDArray[np.float16]) -
     return PreparedDocument(
         cut.source.id, document.title, audience, document.media_type, cut.content_hash, cut.chunks, vectors
     )
-
-
-def readable_suffixes() -> tuple[str, ...]:
-    """Endings of the files that can be added."""
-    return tuple(SUFFIXES)

@@ -25,6 +25,7 @@ __all__ = ["Audience", "IndexedChunk", "Passage", "Searcher"]
 
 Mode = Literal["hybrid", "lexical", "vector"]
 Floats = npt.NDArray[np.float32]
+Scored = tuple[int, float]  # chunk id, score
 
 # How deep each leg is read before the rankings are fused: the right answer is in the first 20 of one or the other
 # for .995 of MedQuAD's questions.
@@ -56,6 +57,7 @@ class _Snapshot:
     chunks: dict[int, IndexedChunk]
     vectors: dict[Audience, VectorIndex]  # each audience's own documents
     words: dict[Audience, LexicalSearcher]  # all that an audience may see
+    documents: int = 0  # how many documents the chunks are of
 
 
 class Searcher:
@@ -76,6 +78,11 @@ class Searcher:
     def __len__(self) -> int:
         return len(self._snapshot.chunks)
 
+    @property
+    def documents(self) -> int:
+        """How many documents the chunks are of."""
+        return self._snapshot.documents
+
     def change(
         self, removed: Iterable[int], added: Sequence[IndexedChunk], vectors: npt.NDArray[np.floating]
     ) -> None:
@@ -93,6 +100,7 @@ class Searcher:
                 chunks,
                 {audience: _vectors(old, audience, gone, added, vectors) for audience in Audience},
                 self._changed_words(old, chunks, gone, added),
+                len({chunk.document.id for chunk in chunks.values()}),
             )
 
     def search(
@@ -106,16 +114,18 @@ class Searcher:
     ) -> list[list[Passage]]:
         """For each query its passages, best first, of what `audience` may see. `embeddings` [queries, dim]."""
         snapshot = self._snapshot
-        near_ids, cosines = _nearest(snapshot, audience, embeddings, max(k, LEG_DEPTH))
-        results = []
-        for row, query in enumerate(queries):
-            words = (
-                snapshot.words[audience].search(query, max(k, LEG_DEPTH)) if mode != "vector" else ([], [])
+        depth = max(k, LEG_DEPTH)
+        near = _nearest(snapshot, audience, embeddings, depth if mode != "lexical" else 0)
+        return [
+            _passages(
+                snapshot, _ranked(snapshot, audience, query, embeddings[row], near[row], depth, mode)[:k]
             )
-            near = (near_ids[row].tolist(), cosines[row].tolist()) if mode != "lexical" else ([], [])
-            found = fuse(*words, *near)[:k]
-            results.append(_passages(snapshot, found, embeddings[row]))
-        return results
+            for row, query in enumerate(queries)
+        ]
+
+    def rarity(self, query: str, audience: Audience) -> dict[str, float]:
+        """The content words of `query`, each with how much it tells among what `audience` may see."""
+        return self._snapshot.words[audience].rarity(terms(query))
 
     def rarity(self, query: str, audience: Audience) -> dict[str, float]:
         """The content words of `query`, each with how much it tells among what `audience` may see."""
@@ -172,52 +182,64 @@ def _visible(audience: Audience) -> tuple[Audience, ...]:
     return (Audience.PUBLIC,) if audience is Audience.PUBLIC else (Audience.PUBLIC, Audience.STAFF)
 
 
-def _nearest(
-    snapshot: _Snapshot, audience: Audience, embeddings: Floats, k: int
-) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Ids and cosines [queries, ≤ k] over all indexes that the audience may see, best first."""
-    parts = [
-        snapshot.vectors[part].search(embeddings, k)
-        for part in _visible(audience)
-        if len(snapshot.vectors[part])
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    ids = np.concatenate([part[0] for part in parts] or [np.empty((len(embeddings), 0), np.int64)], axis=1)
-    cosines = np.concatenate(
-        [part[1] for part in parts] or [np.empty((len(embeddings), 0), np.float32)], axis=1
-    )
-    order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(ids, order, axis=1), np.take_along_axis(cosines, order, axis=1)
+def _nearest(snapshot: _Snapshot, audience: Audience, embeddings: Floats, k: int) -> list[list[Scored]]:
+    """For each query its nearest chunks over all indexes that the audience may see, best first."""
+    found: list[list[Scored]] = [[] for _ in embeddings]
+    for part in _visible(audience):
+        ids, cosines = snapshot.vectors[part].search(embeddings, k)
+        for near, row, values in zip(found, ids.tolist(), cosines.tolist(), strict=True):
+            near.extend(zip(row, values, strict=True))
+    if len(_visible(audience)) > 1:
+        for near in found:
+            near.sort(key=lambda item: -item[1])
+            del near[k:]
+    return found
 
 
-def _passages(snapshot: _Snapshot, found: Sequence[Fused], embedding: Floats) -> list[Passage]:
-    cosines = _cosines(snapshot, [item.chunk_id for item in found if not item.cosine], embedding)
-    passages = []
-    for item in found:
-        chunk = snapshot.chunks[item.chunk_id]
-        document = chunk.document
-        passages.append(
-            Passage(
-                chunk_id=item.chunk_id,
-                doc=document.id,
-                version=document.version,
-                title=document.title,
-                section=chunk.section,
-                text=chunk.text,
-                score=item.score,
-                lexical=item.lexical,
-                cosine=item.cosine or cosines[item.chunk_id],
-            )
-        )
-    return passages
+def _ranked(
+    snapshot: _Snapshot,
+    audience: Audience,
+    query: str,
+    embedding: Floats,
+    near: list[Scored],
+    depth: int,
+    mode: Mode,
+) -> list[Fused]:
+    """All that the legs found for a query, best first; in one leg's mode in that leg's order."""
+    words = snapshot.words[audience].search(query, depth) if mode != "vector" else []
+    known = {chunk_id for chunk_id, _ in near}
+    only_words = [chunk_id for chunk_id, _ in words if chunk_id not in known]
+    found = fuse(words, near + _cosines(snapshot, only_words, embedding))
+    if mode == "lexical":
+        found.sort(key=lambda item: -item.lexical)
+    return found
 
 
-def _cosines(snapshot: _Snapshot, chunk_ids: Sequence[int], embedding: Floats) -> dict[int, float]:
+def _cosines(snapshot: _Snapshot, chunk_ids: list[int], embedding: Floats) -> list[Scored]:
     """Cosines of chunks that only their words brought in."""
-    found: dict[int, float] = {}
+    found: list[Scored] = []
     for audience, index in snapshot.vectors.items():
         mine = [key for key in chunk_ids if snapshot.chunks[key].document.audience is audience]
         if mine:
-            found.update(zip(mine, index.cosines(embedding, np.array(mine, np.int64)).tolist(), strict=True))
+            values = index.cosines(embedding, np.array(mine, np.int64)).tolist()
+            found.extend(zip(mine, values, strict=True))
     return found
+
+
+def _passages(snapshot: _Snapshot, found: Sequence[Fused]) -> list[Passage]:
+    return [_passage(snapshot.chunks[item.chunk_id], item) for item in found]
+
+
+def _passage(chunk: IndexedChunk, item: Fused) -> Passage:
+    document = chunk.document
+    return Passage(
+        chunk_id=item.chunk_id,
+        doc=document.id,
+        version=document.version,
+        title=document.title,
+        section=chunk.section,
+        text=chunk.text,
+        score=item.score,
+        lexical=item.lexical,
+        cosine=item.cosine,
+    )

@@ -44,16 +44,16 @@ class LexicalSearcher:
     _schema: tantivy.Schema
     _searcher: tantivy.Searcher
 
-    def search(self, query: str, k: int) -> tuple[list[int], list[float]]:
+    def search(self, query: str, k: int) -> list[tuple[int, float]]:
         """Chunk ids and BM25 scores, best first; nothing when the query has no content words."""
         words = list(dict.fromkeys(terms(query)))[:QUERY_TERMS_MAX]
         if not words:
-            return [], []
+            return []
         found = self._searcher.search(self._query(words), k, count=False).hits
         if not found:
-            return [], []
+            return []
         ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
-        return [int(chunk_id or 0) for chunk_id in ids], [score for score, _ in found]
+        return [(int(chunk_id or 0), score) for chunk_id, (score, _) in zip(ids, found, strict=True)]
 
     def rarity(self, words: Iterable[str]) -> dict[str, float]:
         """How much each analysed word tells: ln(1 + chunks ÷ (1 + chunks that hold it))."""

@@ -163,8 +163,9 @@ def test_readers_see_whole_documents_while_documents_change() -> None:
     assert not torn
 
 
-def test_fusion_prefers_what_both_legs_find() -> None:
-    found = fuse([1, 2], [9.0, 8.0], [3, 2], [0.9, 0.8])
+def test_fusion_adds_words_to_meaning() -> None:
+    found = fuse([(1, 9.0), (2, 8.0)], [(3, 0.55), (2, 0.5), (1, 0.1)])
     assert [item.chunk_id for item in found] == [2, 3, 1]
-    assert (found[0].lexical, found[0].cosine) == (8.0, 0.8)
-    assert (found[2].lexical, found[2].cosine) == (9.0, 0.0)
+    assert (found[0].lexical, found[0].cosine) == (8.0, 0.5)
+    assert (found[1].lexical, found[1].score) == (0.0, 0.55)
+    assert fuse([], []) == []
