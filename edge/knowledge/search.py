@@ -127,10 +127,6 @@ class Searcher:
         """The content words of `query`, each with how much it tells among what `audience` may see."""
         return self._snapshot.words[audience].rarity(terms(query))
 
-    def rarity(self, query: str, audience: Audience) -> dict[str, float]:
-        """The content words of `query`, each with how much it tells among what `audience` may see."""
-        return self._snapshot.words[audience].rarity(terms(query))
-
     def _changed_words(
         self,
         old: _Snapshot,
