@@ -1,0 +1,176 @@
+"""A real courier in a process of its own, and a control plane by script at the other end of its channel."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+from core import identity as certificates
+from edge.config import SitePaths, site_paths
+from edge.egress import identity
+from edge.egress.courier_client import CourierClient, CourierConnection, CourierEvent
+from edge.egress.identity import Enrolment, Identity
+from postern.v1 import sync_pb2, sync_pb2_grpc
+
+TIMEOUT_S = 20.0
+_RUN = """
+import asyncio, pathlib, signal, sys
+from edge.config import site_paths
+from edge.egress.courier import serve
+
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await serve(site_paths(pathlib.Path(sys.argv[1])), stop=stop)
+
+asyncio.run(main())
+"""
+
+
+class CourierProcess:
+    """Starts, kills and stops the courier of one site."""
+
+    def __init__(self, paths: SitePaths) -> None:
+        self.paths = paths
+        self.client = CourierClient(paths.courier_socket)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._process = await asyncio.create_subprocess_exec(sys.executable, "-c", _RUN, str(self.paths.root))
+        await until(self._answers)
+
+    async def kill(self) -> None:
+        """SIGKILL: no last words."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(TIMEOUT_S):
+            return await self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def attach(self) -> CourierConnection:
+        """The node's connection."""
+        connection = await self.client.connect()
+        await connection.attach()
+        return connection
+
+    async def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.returncode is None, "the courier ended"
+        if not self.paths.courier_socket.exists():
+            return False
+        try:
+            connection = await self.client.connect()
+        except Exception:
+            return False
+        await connection.close()
+        return True
+
+
+async def until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None:
+    """Wait until `condition` (plain or awaitable) holds."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = condition()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.01)
+
+
+async def receive(connection: CourierConnection, kind: type[CourierEvent]) -> CourierEvent:
+    """The next event of a kind."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while (event := await connection.receive()) is not None:
+            if isinstance(event, kind):
+                return event
+    raise AssertionError("the courier closed the connection")
+
+
+class ScriptedCloud(sync_pb2_grpc.SyncServiceServicer):
+    """Takes frames while `reading` is set, and remembers them; answers hello with a welcome."""
+
+    def __init__(self) -> None:
+        self.frames: list[sync_pb2.ConnectRequest] = []
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self.opened = 0
+        self.endpoint = ""
+
+    async def Connect(self, request_iterator, context):
+        self.opened += 1
+        while True:
+            await self.reading.wait()
+            frame = await anext(aiter(request_iterator), None)
+            if frame is None:
+                return
+            self.frames.append(frame)
+            if frame.WhichOneof("frame") == "hello":
+                yield sync_pb2.ConnectResponse(welcome=sync_pb2.Welcome(heartbeat_interval_ms=1000))
+
+
+@asynccontextmanager
+async def scripted_cloud(paths: SitePaths) -> AsyncIterator[ScriptedCloud]:
+    """A control plane with an authority of its own, and the site enrolled with it."""
+    now, day = datetime.now(UTC), timedelta(days=1)
+    authority = certificates.create_ca("test", now=now, validity=day)
+    mine = certificates.create_server_certificate(authority, ["127.0.0.1"], now=now, validity=day)
+    server, cloud = grpc.aio.server(), ScriptedCloud()
+    sync_pb2_grpc.add_SyncServiceServicer_to_server(cloud, server)
+    pair = (mine.key_pem, mine.certificate_pem)
+    credentials = grpc.ssl_server_credentials([pair], authority.certificate_pem, require_client_auth=True)
+    cloud.endpoint = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
+    await server.start()
+    identity.store(paths.courier, _identity(authority, cloud.endpoint, now))
+    try:
+        yield cloud
+    finally:
+        cloud.reading.set()
+        await server.stop(0)
+
+
+def _identity(authority: certificates.Authority, endpoint: str, now: datetime) -> Identity:
+    key = certificates.new_key()
+    request = certificates.create_signing_request(key)
+    chain = certificates.issue_node_certificate(
+        authority, request, "node-test", now=now, validity=timedelta(days=1)
+    )
+    enrolment = Enrolment("node-test", "Test", endpoint, certificates.CONTROL_PLANE_TARGET_NAME)
+    return Identity(enrolment, certificates.key_to_pem(key), chain, authority.certificate_pem)
+
+
+def new_site(folder: Path) -> SitePaths:
+    """A site's folder as the courier needs it."""
+    folder.mkdir(parents=True)
+    return site_paths(folder)
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(os.strerror(3))

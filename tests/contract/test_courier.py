@@ -1,0 +1,252 @@
+"""The courier over its real socket, in a process that is killed at the worst moments."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.config import SitePaths
+from edge.egress import ledger
+from edge.egress.courier_client import (
+    CloudBytes,
+    CourierConnection,
+    CourierNumbers,
+    EnvelopeRefused,
+    IdentityState,
+    LinkDown,
+    LinkUp,
+)
+from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
+from postern.v1 import sync_pb2
+from tests.contract.courier_process import CourierProcess, memory_mb, new_site, receive, scripted_cloud, until
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> SitePaths:
+    return new_site(tmp_path / "site")
+
+
+@pytest.fixture
+async def courier(paths: SitePaths) -> AsyncIterator[CourierProcess]:
+    process = CourierProcess(paths)
+    yield process
+    if process._process is not None:
+        await process.stop()
+
+
+def _hello() -> sync_pb2.ConnectRequest:
+    return sync_pb2.ConnectRequest(hello=sync_pb2.Hello(software_version="0.1.0", epoch=b"e" * 16))
+
+
+def _batch(rows: int = 1, size: int = 10) -> sync_pb2.ConnectRequest:
+    made = [sync_pb2.OutboxRow(sequence=n + 1, kind="node.started", payload=b"x" * size) for n in range(rows)]
+    return sync_pb2.ConnectRequest(outbox_batch=sync_pb2.OutboxBatch(epoch=b"e" * 16, rows=made))
+
+
+def _sealed(paths: SitePaths, request: sync_pb2.ConnectRequest, **changes: object) -> Envelope:
+    kind = str(request.WhichOneof("frame"))
+    purpose = Purpose.FRAMING if kind in ("hello", "heartbeat") else Purpose.RECORDS
+    rows = len(request.outbox_batch.rows)
+    plain = Envelope(os.urandom(16), purpose, kind, request.SerializeToString(), rows)
+    return seal(replace(plain, **changes), load_or_create_key(paths.keys))  # type: ignore[arg-type]
+
+
+def _leaves(paths: SitePaths) -> list[ledger.Leaf]:
+    return list(ledger.read(paths.courier / ledger.LEDGER_FILE))
+
+
+def _types(paths: SitePaths) -> list[str]:
+    return [leaf.type for leaf in _leaves(paths)]
+
+
+async def _linked(courier: CourierProcess, number: int = 1) -> CourierConnection:
+    connection = await courier.attach()
+    await connection.open_link(number)
+    await receive(connection, LinkUp)
+    return connection
+
+
+async def test_it_waits_happily_before_the_site_is_enrolled(courier: CourierProcess) -> None:
+    await courier.start()
+    connection = await courier.attach()
+    assert await receive(connection, IdentityState) == IdentityState(False, "", "", "")
+    await connection.open_link(1)
+    assert await receive(connection, LinkDown) == LinkDown(1, "not_enrolled")
+    assert _types(courier.paths) == []
+    assert await courier.stop() == 0
+    assert not courier.paths.courier_socket.exists()
+
+
+async def test_recorded_before_sent_and_closed_after(courier: CourierProcess, paths: SitePaths) -> None:
+    async with scripted_cloud(paths) as cloud:
+        await courier.start()
+        connection = await _linked(courier)
+        await connection.send(1, _sealed(paths, _hello()))
+        assert isinstance(await receive(connection, CloudBytes), CloudBytes)
+        envelope = _sealed(paths, _batch(3))
+        await connection.send(1, envelope)
+        await until(lambda: len(cloud.frames) == 2)
+        await until(lambda: "close" in _types(paths))
+        link, intent, close = _leaves(paths)
+        assert link.type == "link"
+        assert intent.fields == {
+            "envelope": envelope.identifier.hex(),
+            "destination": cloud.endpoint,
+            "kind": "outbox_batch",
+            "rows": 3,
+            "bytes": len(envelope.payload),
+            "payload_hash": hashlib.sha256(envelope.identifier + envelope.payload).hexdigest(),
+        }
+        assert (close.fields["outcome"], close.fields["bytes"]) == ("written", len(envelope.payload))
+        await connection.close_link(1)
+        assert await receive(connection, LinkDown) == LinkDown(1, "closed")
+        framing = _leaves(paths)[-1]
+        assert (framing.type, framing.fields["frames"], framing.fields["bytes"]) == (
+            "link_close",
+            1,
+            _hello().ByteSize(),
+        )
+        assert memory_mb(courier.pid) <= 70, "DESIGN.md: the agent without models takes 70 MB"
+        assert await courier.stop() == 0
+    assert ledger.verify(paths.courier / ledger.LEDGER_FILE).ok
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"kind": "heartbeat"}, "kind"),
+        ({"purpose": Purpose.FRAMING}, "kind"),
+        ({"rows": 2}, "rows"),
+        ({"rows": 257}, "size"),
+        ({"payload": b"\xff\xff"}, "kind"),
+    ],
+)
+async def test_even_a_sealed_envelope_must_be_what_it_says(
+    courier: CourierProcess, paths: SitePaths, changes: dict[str, object], reason: str
+) -> None:
+    async with scripted_cloud(paths) as cloud:
+        await courier.start()
+        connection = await _linked(courier)
+        await connection.send(1, _sealed(paths, _batch(3), **changes))
+        assert await receive(connection, EnvelopeRefused) == EnvelopeRefused(1, reason)
+        assert _types(paths) == ["link"]
+        assert cloud.frames == []
+
+
+async def test_nothing_is_sent_without_the_guards_mac(courier: CourierProcess, paths: SitePaths) -> None:
+    async with scripted_cloud(paths) as cloud:
+        await courier.start()
+        connection = await _linked(courier)
+        whole = _sealed(paths, _batch(3))
+        for forged in (
+            replace(whole, mac=bytes(32)),
+            replace(whole, payload=_batch(3, 11).SerializeToString()),
+        ):
+            await connection.send(1, forged)
+            assert await receive(connection, EnvelopeRefused) == EnvelopeRefused(1, "mac")
+        await connection.close_link(1)
+        numbers = await receive(connection, CourierNumbers)
+        while isinstance(numbers, CourierNumbers) and not numbers.refused_by_reason:
+            numbers = await receive(connection, CourierNumbers)
+        assert isinstance(numbers, CourierNumbers)
+        assert numbers.refused_by_reason == {"mac": 2}
+        assert numbers.bytes_by_kind == {}
+        assert cloud.frames == []
+
+
+async def test_killed_between_intent_and_close_it_says_that_it_does_not_know(
+    courier: CourierProcess, paths: SitePaths
+) -> None:
+    """The control plane stops reading, so a large write hangs: the intent is durable, the close is not."""
+    async with scripted_cloud(paths) as cloud:
+        await courier.start()
+        connection = await _linked(courier)
+        cloud.reading.clear()
+        for _ in range(4):
+            await connection.send(1, _sealed(paths, _batch(250, 3000)))
+        await until(lambda: _types(paths).count("intent") > _types(paths).count("close"))
+        await courier.kill()
+        report = ledger.verify(paths.courier / ledger.LEDGER_FILE)
+        assert report.ok
+        assert report.open_envelopes >= 2  # the link, and at least one envelope
+        await courier.start()
+        unknown = [leaf for leaf in _leaves(paths) if leaf.fields.get("outcome") == "unknown"]
+        assert len(unknown) == report.open_envelopes
+        assert ledger.verify(paths.courier / ledger.LEDGER_FILE).open_envelopes == 0
+        cloud.reading.set()
+        await _linked(courier)
+
+
+async def test_a_stalled_control_plane_does_not_hold_up_the_end(
+    courier: CourierProcess, paths: SitePaths
+) -> None:
+    async with scripted_cloud(paths) as cloud:
+        await courier.start()
+        connection = await _linked(courier)
+        cloud.reading.clear()
+        await connection.send(1, _sealed(paths, _batch(250, 3000)))
+        await until(lambda: "intent" in _types(paths))
+        async with asyncio.timeout(8):
+            assert await courier.stop() == 0
+        outcomes = [leaf.fields["outcome"] for leaf in _leaves(paths) if leaf.type == "close"]
+        assert outcomes in (["failed"], ["written"])
+        assert ledger.verify(paths.courier / ledger.LEDGER_FILE).open_envelopes == 0
+
+
+async def test_months_offline_are_one_leaf(courier: CourierProcess, paths: SitePaths) -> None:
+    async with scripted_cloud(paths):
+        pass  # enrolled, and now nobody answers there
+    await courier.start()
+    connection = await courier.attach()
+    for number in range(1, 21):
+        await connection.open_link(number)
+        assert await receive(connection, LinkDown) == LinkDown(number, "unreachable")
+    assert _types(paths) == ["link"]
+    await courier.stop()
+    assert (_leaves(paths)[-1].type, _leaves(paths)[-1].fields["attempts"]) == ("link_close", 20)
+
+
+async def test_the_newest_node_connection_wins(courier: CourierProcess, paths: SitePaths) -> None:
+    async with scripted_cloud(paths) as cloud:
+        await courier.start()
+        older = await _linked(courier)
+        newer = await _linked(courier, 7)
+        while (await older.receive()) is not None:
+            pass
+        await newer.send(7, _sealed(paths, _hello()))
+        await receive(newer, CloudBytes)
+        assert cloud.opened == 2
+
+
+async def test_frames_that_are_no_frames_end_the_connection_and_nothing_else(
+    courier: CourierProcess, paths: SitePaths
+) -> None:
+    await courier.start()
+    for rubbish in (b"\xff" * 64, b"\x00\x00\x00\x02\xff\xff", b"GET / HTTP/1.1\r\n\r\n"):
+        reader, writer = await asyncio.open_unix_connection(paths.courier_socket)
+        writer.write(rubbish)
+        assert await reader.read() == b""
+        writer.close()
+    await receive(await courier.attach(), IdentityState)
+
+
+async def test_a_broken_ledger_stops_the_courier(courier: CourierProcess, paths: SitePaths) -> None:
+    paths.courier.mkdir()
+    (paths.courier / ledger.LEDGER_FILE).write_text('{"index":0}\n')
+    with pytest.raises(AssertionError, match="the courier ended"):
+        await courier.start()
+
+
+async def test_the_socket_is_not_for_others(courier: CourierProcess, paths: SitePaths) -> None:
+    await courier.start()
+    assert paths.courier_socket.stat().st_mode & 0o007 == 0
+    assert paths.run.stat().st_mode & 0o077 == 0
+    with socket.socket(socket.AF_UNIX) as mine:
+        mine.connect(str(paths.courier_socket))
