@@ -8,6 +8,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# ONNX Runtime calls home unless told otherwise; the code says so too (core/no_telemetry.py).
+export ORT_DISABLE_TELEMETRY := 1
+
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 DONE := $(VENV)/.done
