@@ -1,0 +1,43 @@
+"""What a customer does at the kiosk page, step by step."""
+
+from __future__ import annotations
+
+from playwright.async_api import Locator, Page, expect
+
+
+async def open_kiosk(page: Page, url: str) -> None:
+    await page.goto(url)
+    await page.wait_for_selector("html[data-ready]")
+
+
+async def begin(page: Page, url: str) -> None:
+    """To the question field, past the notice."""
+    await open_kiosk(page, url)
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await page.get_by_role("button", name="I understand").click()
+    await expect(question(page)).to_be_focused()
+
+
+def question(page: Page) -> Locator:
+    return page.get_by_label("Your question")
+
+
+async def ask(page: Page, text: str) -> None:
+    await question(page).fill(text)
+    await page.keyboard.press("Enter")
+
+
+async def answered(page: Page, number: int = 1) -> Locator:
+    """The answer number `number`, complete."""
+    answers = page.get_by_role("article")
+    await expect(answers).to_have_count(number)
+    return answers.nth(number - 1)
+
+
+async def page_text(page: Page) -> str:
+    """All that the page holds: markup, templates, and the values of fields."""
+    text: str = await page.evaluate(
+        """() => document.documentElement.outerHTML +
+        [...document.querySelectorAll('input, textarea')].map((field) => field.value).join()"""
+    )
+    return text

@@ -1,0 +1,167 @@
+"""The control plane's console in Chromium: claim, login, fleet, node, codes. Real store, login and templates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.chromium import violations
+from tests.browser.scripted_fleet import LATE_NODE, LIVE_NODE, NAME, NODES, OFFLINE_NODE, PASSWORD, Console
+
+HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
+
+
+async def test_claim_login_and_out_by_keyboard(page: Page, console: Console) -> None:
+    await page.goto(console.url)
+    await page.get_by_role("link", name="Claim it").or_(page.get_by_label("Claim code")).first.wait_for()
+    await page.goto(f"{console.url}/claim")
+    await page.get_by_label("Claim code").focus()
+    for text in (console.claim_code, NAME, PASSWORD, PASSWORD):
+        await page.keyboard.type(text)
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Fleet")).to_be_visible()
+    await page.get_by_role("button", name="Log out").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    await page.get_by_label("Name").fill(NAME)
+    await page.get_by_label("Password").fill("not the right one")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await expect(page.get_by_label("Name")).to_have_value(NAME)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Fleet")).to_be_visible()
+
+
+async def test_an_empty_fleet_says_how_to_begin(page: Page, console: Console) -> None:
+    await console.claim(page)
+    await expect(page.get_by_text("postern enroll --site DIR --cloud HOST:PORT --code CODE")).to_be_visible()
+    await page.get_by_role("link", name="Make an enrolment code").click()
+    await page.get_by_label("Site").fill("Harbour Street Clinic")
+    await page.keyboard.press("Enter")
+    fresh = page.get_by_role("region", name="The code for Harbour Street Clinic")
+    code = await fresh.locator(".code").inner_text()
+    await expect(fresh).to_contain_text(f"--cloud cloud.example:8092 --code {code}")
+    await page.goto(f"{console.url}/codes")
+    assert code not in await page.content(), "a code is shown once"
+    await expect(page.get_by_role("cell", name="Open")).to_be_visible()
+
+
+async def test_rows_stay_live_and_the_focus_stays(page: Page, console: Console) -> None:
+    console.fleet.nodes = NODES
+    await console.claim(page)
+    row = page.get_by_role("row", name="Front desk")
+    await expect(row.get_by_text("Live")).to_be_visible()
+    link = page.get_by_role("link", name="Front desk")
+    await link.focus()
+    await link.evaluate("e => { window.focused = e; }")
+    console.fleet.nodes = (OFFLINE_NODE, replace(LIVE_NODE, state="late", turns_today=1300), LATE_NODE)
+    await expect(row.get_by_text("Late")).to_be_visible()
+    await expect(row.get_by_text("1,300")).to_be_visible()
+    assert await link.evaluate("e => e === window.focused && document.activeElement === e")
+
+
+async def test_updates_pause_and_a_silent_server_is_said(page: Page, console: Console) -> None:
+    console.fleet.nodes = NODES
+    await console.claim(page)
+    await page.get_by_role("button", name="Pause updates").click()
+    await expect(page.get_by_text("Paused. These are the figures of")).to_be_visible()
+    console.fleet.nodes = (LIVE_NODE,)
+    # Two intervals of the live part: an update would have come.
+    async with page.expect_event("requestfinished", lambda _: True, timeout=5_000) as _:
+        await page.get_by_role("button", name="Pause updates").click()
+    await expect(page.get_by_role("row", name="Ward 3 kiosk")).to_have_count(0)
+    await page.context.set_offline(True)
+    await expect(page.get_by_text("The control plane does not answer.")).to_be_visible()
+    await expect(page.get_by_role("row", name="Front desk")).to_be_visible()
+    await page.context.set_offline(False)
+    await expect(page.get_by_text("The control plane does not answer.")).to_have_count(0)
+
+
+async def test_an_ended_session_leads_to_the_login(page: Page, console: Console) -> None:
+    console.fleet.nodes = NODES
+    await console.claim(page)
+    await page.context.clear_cookies()
+    await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+async def test_state_is_more_than_colour(page: Page, console: Console) -> None:
+    console.fleet.nodes = NODES
+    await console.claim(page)
+    shapes = await page.locator(".state path").evaluate_all("all => all.map((path) => path.getAttribute('d'))")
+    words = await page.locator(".state").all_inner_texts()
+    assert len(set(shapes)) == len(set(words)) == len(NODES)
+    await expect(page.get_by_text("Weaker than asked: encoder: CUDA asked, CPU serves")).to_be_visible()
+    await expect(page.get_by_text("Settings rejected")).to_be_visible()
+
+
+async def test_what_a_node_says_stays_text(page: Page, console: Console) -> None:
+    console.fleet.nodes = (replace(LIVE_NODE, name=HOSTILE, site=HOSTILE, fallbacks=(HOSTILE,), state_text=HOSTILE),)
+    await console.claim(page)
+    await expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
+    await page.goto(f"{console.url}/nodes/{LIVE_NODE.id}")
+    await expect(page.get_by_role("heading", name=HOSTILE, exact=True)).to_be_visible()
+    assert await page.locator("img").count() == 0
+
+
+async def test_revoking_needs_the_id(page: Page, console: Console) -> None:
+    console.fleet.nodes = NODES
+    await console.claim(page)
+    await page.get_by_role("link", name="Front desk").click()
+    await page.get_by_label("Type the node’s id to confirm").fill("something else")
+    await page.get_by_role("button", name="Revoke Front desk").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    assert await violations(page) == []
+
+
+async def test_everything_works_without_scripts(browser: Browser, console: Console) -> None:
+    console.fleet.nodes = NODES
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await console.claim(page)
+    await page.get_by_role("link", name="Reception").click()
+    await expect(page.get_by_text("Generation 5 is on its way")).to_be_visible()
+    await expect(page.get_by_role("button", name="Pause updates")).to_have_count(0)
+    await context.close()
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "more"])
+async def test_no_violation_on_any_page(browser: Browser, console: Console, look: str) -> None:
+    context = await browser.new_context(
+        viewport={"width": 1280, "height": 800}, color_scheme="dark" if look == "dark" else "light",
+        contrast="more" if look == "more" else "no-preference",
+    )  # fmt: skip
+    page, found = await context.new_page(), {}
+
+    async def check(state: str) -> None:
+        if problems := await violations(page):
+            found[state] = problems
+        for width in (390, 640, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+            if await page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+                found[f"{state} at {width}"] = [{"id": "scrolls sideways"}]
+
+    await page.goto(f"{console.url}/login")
+    await check("login")
+    await page.goto(f"{console.url}/claim")
+    await check("claim")
+    await console.claim(page)
+    await check("empty fleet")
+    console.fleet.nodes = NODES
+    await page.get_by_role("row", name="Front desk").wait_for()
+    await check("fleet")
+    for node in NODES:
+        await page.goto(f"{console.url}/nodes/{node.id}")
+        await check(f"node {node.state}")
+    await page.goto(f"{console.url}/codes")
+    await page.get_by_label("Site").fill("Harbour Street Clinic")
+    await page.keyboard.press("Enter")
+    await page.locator(".code").wait_for()
+    await check("codes")
+    await page.goto(f"{console.url}/nowhere")
+    await check("error")
+    await context.close()
+    assert found == {}
