@@ -20,22 +20,17 @@ class Fused:
     cosine: float
 
 
-def fuse(lexical: Sequence[tuple[int, float]], cosines: Sequence[tuple[int, float]]) -> list[Fused]:
-    """One ranking of all chunks in `cosines`, which must hold those of `lexical` (best first), too.
+def fuse(lexical: Sequence[tuple[int, float]], cosines: Sequence[tuple[int, float]], k: int) -> list[Fused]:
+    """The `k` best of all chunks in `cosines`, which must hold those of `lexical` (best first), too.
 
     The score is the cosine plus LEXICAL_WEIGHT × BM25 ÷ the query's best BM25. Ties go to the lower id, so that a
     ranking is repeatable.
     """
     words = dict(lexical)
-    best = lexical[0][1] if lexical else 1.0
-    found = [
-        Fused(
-            chunk_id,
-            cosine + LEXICAL_WEIGHT * words.get(chunk_id, 0.0) / best,
-            words.get(chunk_id, 0.0),
-            cosine,
-        )
-        for chunk_id, cosine in cosines
+    weight = LEXICAL_WEIGHT / lexical[0][1] if lexical else 0.0
+    # Plain tuples until the few winners are known: this runs for every turn over some 50 chunks.
+    scored = [(-cosine - weight * words.get(chunk_id, 0.0), chunk_id, cosine) for chunk_id, cosine in cosines]
+    scored.sort()
+    return [
+        Fused(chunk_id, -score, words.get(chunk_id, 0.0), cosine) for score, chunk_id, cosine in scored[:k]
     ]
-    found.sort(key=lambda item: (-item.score, item.chunk_id))
-    return found

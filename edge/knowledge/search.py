@@ -114,12 +114,12 @@ class Searcher:
     ) -> list[list[Passage]]:
         """For each query its passages, best first, of what `audience` may see. `embeddings` [queries, dim]."""
         snapshot = self._snapshot
-        depth = max(k, LEG_DEPTH)
-        near = _nearest(snapshot, audience, embeddings, depth if mode != "lexical" else 0)
+        near = _nearest(snapshot, audience, embeddings, max(k, LEG_DEPTH) if mode != "lexical" else 0)
         return [
-            _passages(
-                snapshot, _ranked(snapshot, audience, query, embeddings[row], near[row], depth, mode)[:k]
-            )
+            [
+                _passage(snapshot.chunks[item.chunk_id], item)
+                for item in _ranked(snapshot, audience, query, embeddings[row], near[row], k, mode)
+            ]
             for row, query in enumerate(queries)
         ]
 
@@ -198,17 +198,19 @@ def _ranked(
     query: str,
     embedding: Floats,
     near: list[Scored],
-    depth: int,
+    k: int,
     mode: Mode,
 ) -> list[Fused]:
-    """All that the legs found for a query, best first; in one leg's mode in that leg's order."""
-    words = snapshot.words[audience].search(query, depth) if mode != "vector" else []
+    """The `k` best that the legs found for a query; in one leg's mode in that leg's order."""
+    if mode == "vector":
+        return fuse([], near, k)
+    words = snapshot.words[audience].search(query, max(k, LEG_DEPTH))
     known = {chunk_id for chunk_id, _ in near}
     only_words = [chunk_id for chunk_id, _ in words if chunk_id not in known]
-    found = fuse(words, near + _cosines(snapshot, only_words, embedding))
-    if mode == "lexical":
-        found.sort(key=lambda item: -item.lexical)
-    return found
+    candidates = near + _cosines(snapshot, only_words, embedding)
+    if mode == "hybrid":
+        return fuse(words, candidates, k)
+    return sorted(fuse(words, candidates, len(candidates)), key=lambda item: -item.lexical)[:k]
 
 
 def _cosines(snapshot: _Snapshot, chunk_ids: list[int], embedding: Floats) -> list[Scored]:
@@ -220,10 +222,6 @@ def _cosines(snapshot: _Snapshot, chunk_ids: list[int], embedding: Floats) -> li
             values = index.cosines(embedding, np.array(mine, np.int64)).tolist()
             found.extend(zip(mine, values, strict=True))
     return found
-
-
-def _passages(snapshot: _Snapshot, found: Sequence[Fused]) -> list[Passage]:
-    return [_passage(snapshot.chunks[item.chunk_id], item) for item in found]
 
 
 def _passage(chunk: IndexedChunk, item: Fused) -> Passage:

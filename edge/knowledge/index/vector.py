@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float32]
 CHUNK_LEVELS = 127
 QUERY_LEVELS = 63
 QUERY_ZERO = 64
+# Rows that are quantised at a time: their float32 copies stay small beside the index.
+BLOCK_ROWS = 2048
 # The caller's batch already fills the machine's cores by its own threads.
 THREADS = 1
 
@@ -82,11 +84,14 @@ class VectorIndex:
 
 def _quantise(vectors: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.int8], Floats]:
     """Each row by its own scale: codes [rows, dim] and scales [rows], value = code × scale."""
-    if not len(vectors):
-        return np.empty((0, vectors.shape[1] if vectors.ndim == 2 else 0), np.int8), np.empty(0, np.float32)
-    values = vectors.astype(np.float32)
-    scales = np.maximum(np.abs(values).max(axis=1), np.finfo(np.float32).tiny) / CHUNK_LEVELS
-    return np.rint(values / scales[:, None]).astype(np.int8), scales.astype(np.float32)
+    codes = np.empty(vectors.shape, np.int8)
+    scales = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        values = vectors[part].astype(np.float32)
+        scales[part] = np.maximum(np.abs(values).max(axis=1), np.finfo(np.float32).tiny) / CHUNK_LEVELS
+        codes[part] = np.rint(values / scales[part, None])
+    return codes, scales
 
 
 def _quantise_queries(queries: Floats) -> tuple[npt.NDArray[np.uint8], Floats]:

@@ -164,8 +164,9 @@ def test_readers_see_whole_documents_while_documents_change() -> None:
 
 
 def test_fusion_adds_words_to_meaning() -> None:
-    found = fuse([(1, 9.0), (2, 8.0)], [(3, 0.55), (2, 0.5), (1, 0.1)])
+    found = fuse([(1, 9.0), (2, 8.0)], [(3, 0.55), (2, 0.5), (1, 0.1)], 3)
     assert [item.chunk_id for item in found] == [2, 3, 1]
     assert (found[0].lexical, found[0].cosine) == (8.0, 0.5)
     assert (found[1].lexical, found[1].score) == (0.0, 0.55)
-    assert fuse([], []) == []
+    assert fuse([], [], 3) == []
+    assert len(fuse([(1, 9.0)], [(1, 0.5), (2, 0.4)], 1)) == 1
