@@ -99,10 +99,12 @@ class _Collector:
         self._on_text = on_text
 
     def __call__(self, text: str) -> Any:
+        status = openvino_genai.StreamingStatus
+        if self.stopped:  # it hands over what it held back even then
+            return status.CANCEL
         self.pieces.append(text)
         try:
             self.stopped = self._on_text(text)
         except Exception as error:
             self.error, self.stopped = error, True
-        status = openvino_genai.StreamingStatus
         return status.CANCEL if self.stopped else status.RUNNING

@@ -12,7 +12,7 @@ from typing import Any, Final
 import onnxruntime as ort
 
 from models.errors import RuntimeUnavailable
-from models.runtimes.port import Floats, Ids
+from models.runtimes.port import Floats, Ids, check_batch
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class OnnxRuntime:
         """See `Runtime.run`. Raises RuntimeUnavailable."""
         if self._session is None:
             raise RuntimeUnavailable("The encoder is closed.")
+        check_batch(input_ids, attention_mask)
         feed = {"input_ids": input_ids, "attention_mask": attention_mask}
         try:
             found: list[Any] = self._session.run(_BOTH if want_states else _EMBEDDING, feed)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import openvino as ov
 
 from models.errors import RuntimeUnavailable
-from models.runtimes.port import Floats, Ids
+from models.runtimes.port import Floats, Ids, check_batch
 
 CACHE: Final = "openvino-cache"
 
@@ -52,6 +52,7 @@ class OpenVinoRuntime:
         """See `Runtime.run`. Raises RuntimeUnavailable."""
         if self._model is None:
             raise RuntimeUnavailable("The encoder is closed.")
+        check_batch(input_ids, attention_mask)
         request = getattr(self._own, "request", None)
         if request is None:
             request = self._own.request = self._model.create_infer_request()

@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from models.errors import RuntimeUnavailable
+
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
@@ -43,6 +45,14 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+def check_batch(input_ids: Ids, attention_mask: Ids) -> None:
+    """Runtimes differ in what they make of arrays that do not fit; none gets to see one. Raises RuntimeUnavailable."""
+    if input_ids.ndim != 2 or input_ids.shape != attention_mask.shape or not input_ids.size:
+        raise RuntimeUnavailable(
+            f"A batch of shapes {input_ids.shape} and {attention_mask.shape} does not fit."
+        )
 
 
 Finish = Literal["stop", "length", "stopped"]
