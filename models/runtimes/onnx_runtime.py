@@ -76,5 +76,6 @@ def _options(threads: int) -> ort.SessionOptions:
     options.log_severity_level = ERRORS_ONLY
     # Idle threads must sleep: spinning ones took whole cores between two customers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The arena grows with the longest batch and never shrinks: 384 MB after batches of 8-256 tokens, 130 MB without.
     options.enable_cpu_mem_arena = False
     return options
