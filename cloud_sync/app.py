@@ -1,4 +1,4 @@
-"""Composition root of the control plane: the only file that names every concrete part, starts them and stops them.
+"""Composition root of the control plane: puts the services of `services` behind ports, starts them and stops them.
 
 Stopping is a request first. Each step then has its own limit, so that the whole takes less than the ten seconds of
 the contract even with open streams and browsers.
@@ -10,10 +10,10 @@ import asyncio
 import logging
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,20 +21,13 @@ from aiohttp import web
 
 from cloud_sync.config import CloudPaths, CloudSettings, ConsoleSettings, load_settings
 from cloud_sync.console.site import OPEN_PATHS, Services, console_app
-from cloud_sync.fleet.enrolment import Enrolment, EnrolmentTerms
-from cloud_sync.fleet.intake import Intake
-from cloud_sync.fleet.metrics import FleetMetrics
-from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.presence import Presence
-from cloud_sync.fleet.steering import Steering
 from cloud_sync.folder import Identities, load_identities
 from cloud_sync.rpc.enrolment import EnrolmentService
 from cloud_sync.rpc.server import RpcPort, enrolment_port, serve_enrolment, serve_sync, sync_port
 from cloud_sync.rpc.sync import SyncService
-from cloud_sync.store.accounts import AdminStore
-from cloud_sync.store.database import Database, open_database
-from cloud_sync.store.migrate import migrate
-from core.errors import ConfigError, PosternError
+from cloud_sync.services import STEP_TIMEOUT_S, ControlPlane, control_plane, utc_now, within
+from core.errors import ConfigError
 from core.files import write_atomic
 from core.identity import create_server_certificate
 from core.webshell.accounts import Accounts
@@ -45,8 +38,7 @@ log = logging.getLogger(__name__)
 
 # Issued afresh at each start, so it only has to outlive a process.
 SERVER_CERTIFICATE_VALIDITY = timedelta(days=825)
-# Limits of the steps of stopping, in seconds; together with the ports' own under ten.
-STEP_TIMEOUT_S = 2.0
+# Limits of the steps of stopping, in seconds; together with STEP_TIMEOUT_S, under ten.
 CONSOLE_SHUTDOWN_S = 1.0
 PORTS_TIMEOUT_S = 4.5
 
@@ -58,53 +50,6 @@ class Ready:
     url: str
     enrolment: str
     sync: str
-
-
-@dataclass(frozen=True)
-class ControlPlane:
-    """The services, wired: what the command line and the ports call."""
-
-    database: Database
-    metrics: FleetMetrics
-    presence: Presence
-    intake: Intake
-    steering: Steering
-    enrolment: Enrolment
-    overview: Overview
-    accounts: Accounts
-
-
-def utc_now() -> datetime:
-    """The clock of everything here."""
-    return datetime.now(UTC)
-
-
-@asynccontextmanager
-async def control_plane(
-    paths: CloudPaths, settings: CloudSettings, identities: Identities
-) -> AsyncIterator[ControlPlane]:
-    """The services on an open, migrated database, without any port. Raises StoreUnavailable."""
-    database = open_database(paths, settings)
-    try:
-        await migrate(database)
-        metrics, presence = FleetMetrics(), Presence(database)
-        terms = EnrolmentTerms(
-            fingerprint=identities.enrolment_fingerprint,
-            node_validity=timedelta(days=settings.identity.node_certificate_days),
-            code_validity=timedelta(hours=settings.identity.enrolment_code_hours),
-        )
-        yield ControlPlane(
-            database=database,
-            metrics=metrics,
-            presence=presence,
-            intake=Intake(database, presence, metrics, utc_now),
-            steering=Steering(database, utc_now),
-            enrolment=Enrolment(database, identities.authority, terms, metrics, utc_now),
-            overview=Overview(database, presence, utc_now),
-            accounts=Accounts(AdminStore(database), utc_now),
-        )
-    finally:
-        await _within("close the database", STEP_TIMEOUT_S, database.close)
 
 
 async def serve(
@@ -125,7 +70,7 @@ async def serve(
         runner = web.AppRunner(
             _console(plane, settings, enrolment.endpoint), shutdown_timeout=CONSOLE_SHUTDOWN_S
         )
-        stack.push_async_callback(_within, "stop the console", STEP_TIMEOUT_S, runner.cleanup)
+        stack.push_async_callback(within, "stop the console", STEP_TIMEOUT_S, runner.cleanup)
         url = await _listen(runner, settings.console)
         on_ready(Ready(url, enrolment.endpoint, sync.endpoint), claim_code)
         await _work(plane, service, stop)
@@ -212,18 +157,8 @@ async def _stop_ports(enrolment: RpcPort, sync: RpcPort, service: SyncService, p
     async def stop_both() -> None:
         await asyncio.gather(sync.stop(), enrolment.stop())
 
-    await _within("stop the gRPC ports", PORTS_TIMEOUT_S, stop_both)
-    await _within("save heartbeats", STEP_TIMEOUT_S, presence.save)
-
-
-async def _within(step: str, limit_s: float, action: Callable[[], Coroutine[None, None, None]]) -> None:
-    """A step of stopping that may fail or hang without keeping the others from being done."""
-    try:
-        await asyncio.wait_for(action(), limit_s)
-    except TimeoutError:
-        log.warning("step of stopping took too long", extra={"step": step, "limit_s": limit_s})
-    except PosternError as error:
-        log.warning("step of stopping failed", extra={"step": step, "code": error.code})
+    await within("stop the gRPC ports", PORTS_TIMEOUT_S, stop_both)
+    await within("save heartbeats", STEP_TIMEOUT_S, presence.save)
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

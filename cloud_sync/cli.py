@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cloud_sync.app import ControlPlane, Ready, control_plane, serve, stop_on_signals, utc_now
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.fleet.steering import InvalidDesired, read_document
 from cloud_sync.fleet.views import NodeView
 from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.services import ControlPlane, control_plane, utc_now
 from cloud_sync.store.nodes import DEFAULT_GROUP
 from core.errors import ConfigError, PosternError
 from core.logs import log_to_stderr
@@ -156,6 +156,9 @@ async def _nothing(_: ControlPlane) -> None:
 
 
 async def _serve(paths: CloudPaths) -> None:
+    # Here, because gRPC and the web server take half a second that no other command needs.
+    from cloud_sync.app import Ready, serve, stop_on_signals
+
     stop = asyncio.Event()
     stop_on_signals(stop)
 

@@ -76,7 +76,7 @@ def _read(paths: CloudPaths, name: str) -> Credential:
 def _configuration(organisation: str, database_url: str) -> str:
     # JSON's strings are TOML's basic strings, but for DEL, which JSON leaves as it is and nobody types.
     return f"""\
-# Postern control plane. Every setting has a default; docs/operations.md lists them.
+# Postern control plane. Every setting has a default.
 organisation = {json.dumps(organisation)}
 
 [console]

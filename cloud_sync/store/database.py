@@ -16,7 +16,6 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 import sqlcipher3.dbapi2
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from cloud_sync.config import CloudPaths, CloudSettings
@@ -110,7 +109,10 @@ class PostgresDatabase:
     """SQLAlchemy's async engine; `work` runs in its greenlet bridge."""
 
     def __init__(self, url: str) -> None:
-        self._engine: AsyncEngine = create_async_engine(
+        # Here, because it brings SQLAlchemy's whole ORM, which SQLite does without.
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        self._engine = create_async_engine(
             sa.make_url(url).set(drivername="postgresql+asyncpg"),
             pool_size=POOL_CONNECTIONS,
             max_overflow=POOL_OVERFLOW_CONNECTIONS,

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud_sync.app import ControlPlane, Ready, control_plane, serve, utc_now
+from cloud_sync.app import Ready, serve
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.services import ControlPlane, control_plane, utc_now
 from tests.integration.cloud_sync.fleet_node import TestNode, enrol
 
 START_TIMEOUT_S = 30.0

@@ -9,8 +9,8 @@ from datetime import timedelta
 import grpc
 import pytest
 
-from cloud_sync.app import utc_now
 from cloud_sync.fleet.enrolment import ATTEMPTS_PER_ADDRESS
+from cloud_sync.services import utc_now
 from core import identity
 from postern.v1 import sync_pb2, sync_pb2_grpc
 from tests.integration.cloud_sync.conftest import Running, running

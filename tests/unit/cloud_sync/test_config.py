@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud_sync.app import utc_now
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.services import utc_now
 from core.errors import ConfigError
 
 

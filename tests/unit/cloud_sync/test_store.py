@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.store import database as stores
@@ -18,7 +19,7 @@ from cloud_sync.store.audit import AuditRow, add_audit
 from cloud_sync.store.codes import CodeRow, add_code, recent_codes, spend_code
 from cloud_sync.store.database import Database, StoreBusy, StoreUnavailable, create_store_key, open_database
 from cloud_sync.store.desired import add_desired, current_desired, revision
-from cloud_sync.store.migrate import migrate, upgrade
+from cloud_sync.store.migrate import HEAD, migrate, upgrade
 from cloud_sync.store.schema import audit, metadata
 from core.files import private_folder
 
@@ -48,6 +49,11 @@ async def test_migrations_give_the_tables_of_the_schema(store: Database) -> None
         lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)
     )
     assert differences == []
+
+
+def test_the_newest_migration_is_the_one_that_starts_look_for() -> None:
+    folder = Path(stores.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_heads() == [HEAD]
 
 
 async def test_a_migration_that_breaks_half_way_leaves_nothing_behind(paths: CloudPaths) -> None:

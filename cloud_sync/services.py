@@ -1,0 +1,89 @@
+"""The control plane's services, wired, on an open database: what the ports of `app` and the command line call.
+
+Without gRPC and HTTP, so that a command that only reads or writes a row starts fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cloud_sync.config import CloudPaths, CloudSettings
+from cloud_sync.fleet.enrolment import Enrolment, EnrolmentTerms
+from cloud_sync.fleet.intake import Intake
+from cloud_sync.fleet.metrics import FleetMetrics
+from cloud_sync.fleet.overview import Overview
+from cloud_sync.fleet.presence import Presence
+from cloud_sync.fleet.steering import Steering
+from cloud_sync.folder import Identities
+from cloud_sync.store.accounts import AdminStore
+from cloud_sync.store.database import Database, open_database
+from cloud_sync.store.migrate import migrate
+from core.errors import PosternError
+from core.webshell.accounts import Accounts
+
+log = logging.getLogger(__name__)
+
+# Limit of one step of stopping, in seconds.
+STEP_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """The services, wired: what the command line and the ports call."""
+
+    database: Database
+    metrics: FleetMetrics
+    presence: Presence
+    intake: Intake
+    steering: Steering
+    enrolment: Enrolment
+    overview: Overview
+    accounts: Accounts
+
+
+def utc_now() -> datetime:
+    """The clock of everything here."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def control_plane(
+    paths: CloudPaths, settings: CloudSettings, identities: Identities
+) -> AsyncIterator[ControlPlane]:
+    """The services on an open, migrated database, without any port. Raises StoreUnavailable."""
+    database = open_database(paths, settings)
+    try:
+        await migrate(database)
+        metrics, presence = FleetMetrics(), Presence(database)
+        terms = EnrolmentTerms(
+            fingerprint=identities.enrolment_fingerprint,
+            node_validity=timedelta(days=settings.identity.node_certificate_days),
+            code_validity=timedelta(hours=settings.identity.enrolment_code_hours),
+        )
+        yield ControlPlane(
+            database=database,
+            metrics=metrics,
+            presence=presence,
+            intake=Intake(database, presence, metrics, utc_now),
+            steering=Steering(database, utc_now),
+            enrolment=Enrolment(database, identities.authority, terms, metrics, utc_now),
+            overview=Overview(database, presence, utc_now),
+            accounts=Accounts(AdminStore(database), utc_now),
+        )
+    finally:
+        await within("close the database", STEP_TIMEOUT_S, database.close)
+
+
+async def within(step: str, limit_s: float, action: Callable[[], Coroutine[None, None, None]]) -> None:
+    """A step of stopping that may fail or hang without keeping the others from being done."""
+    try:
+        await asyncio.wait_for(action(), limit_s)
+    except TimeoutError:
+        log.warning("step of stopping took too long", extra={"step": step, "limit_s": limit_s})
+    except PosternError as error:
+        log.warning("step of stopping failed", extra={"step": step, "code": error.code})

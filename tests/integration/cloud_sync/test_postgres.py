@@ -1,0 +1,180 @@
+"""The same services on PostgreSQL, where transactions really run side by side. Needs a PostgreSQL on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from cloud_sync.config import CloudPaths, load_settings
+from cloud_sync.fleet.enrolment import CodeRefused, Enrolled
+from cloud_sync.fleet.intake import Committed
+from cloud_sync.fleet.outbox import HashedRow, HelloFacts
+from cloud_sync.fleet.steering import read_document
+from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.services import ControlPlane, control_plane, utc_now
+from cloud_sync.store.schema import admins, metadata, records
+from cloud_sync.store.streams import RecordRow
+from core import identity
+from core.signing import content_hash
+from tests.integration.cloud_sync.fleet_node import bucket
+
+EPOCH = b"e" * 16
+START_TIMEOUT_S = 60
+
+
+def _programs() -> Path | None:
+    found = shutil.which("initdb")
+    candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return Path(found).resolve().parent if found else candidates[-1].parent if candidates else None
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A throw-away PostgreSQL on a free port: its address."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL is installed")
+    # PostgreSQL does not run as root; Debian's package brings this account.
+    account = "postgres" if os.geteuid() == 0 else None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="postern-pg-") as folder:
+        if account:
+            shutil.chown(folder, account)
+        data = f"{folder}/data"
+
+        def call(program: str, *arguments: str) -> None:
+            command = [str(programs / program), *arguments]
+            subprocess.run(
+                command,
+                check=True,
+                user=account,
+                cwd=folder,
+                stdout=subprocess.DEVNULL,
+                timeout=START_TIMEOUT_S,
+            )
+
+        call("initdb", "-D", data, "-U", "postern", "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+        call("pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        try:
+            yield f"postgresql://postern@127.0.0.1:{port}/postgres"
+        finally:
+            call("pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+@pytest.fixture
+async def plane(server: str, tmp_path: Path) -> AsyncIterator[ControlPlane]:
+    paths = CloudPaths(tmp_path / "cloud")
+    create_folder(paths, "Test fleet", server, utc_now())
+    async with control_plane(paths, load_settings(paths), load_identities(paths)) as services:
+        yield services
+        await services.database.run(_drop_all)
+
+
+def _drop_all(connection: sa.Connection) -> None:
+    metadata.drop_all(connection)
+    connection.execute(sa.text("DROP TABLE alembic_version"))
+
+
+async def _enrolled(plane: ControlPlane) -> Enrolled:
+    code = identity.parse_code((await plane.enrolment.new_code("St. Anna", "test", "hub:1")).code)
+    return await plane.enrolment.redeem(code.secret, _request(), "1", "192.0.2.1")
+
+
+def _request() -> bytes:
+    return identity.create_signing_request(identity.new_key())
+
+
+def _rows(first: int, last: int) -> list[HashedRow]:
+    payload = bucket()
+    return [
+        HashedRow(RecordRow(n, 3, "telemetry.bucket", payload, utc_now()), content_hash(payload))
+        for n in range(first, last + 1)
+    ]
+
+
+async def test_migrations_give_the_tables_of_the_schema(plane: ControlPlane) -> None:
+    differences = await plane.database.run(
+        lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)
+    )
+    assert differences == []
+
+
+async def test_a_batch_sent_by_many_at_once_takes_effect_once(plane: ControlPlane) -> None:
+    node = await _enrolled(plane)
+    fingerprint = identity.certificate_fingerprint(node.certificate_pem)
+    opened = await plane.intake.open_stream(node.node_id, fingerprint, HelloFacts(EPOCH, 1, 100, "1"))
+    for first in range(1, 100, 10):
+        rows = _rows(first, first + 9)
+        outcomes = await asyncio.gather(
+            *(plane.intake.accept(node.node_id, EPOCH, opened.generation, EPOCH, rows) for _ in range(8))
+        )
+        assert sum(isinstance(outcome, Committed) for outcome in outcomes) == 1
+    query = sa.select(records.c.seq).order_by(records.c.seq)
+    stored = await plane.database.run(lambda connection: list(connection.execute(query).scalars()))
+    assert stored == list(range(1, 101))
+    counts = await plane.overview.fleet()
+    assert counts.total == 1
+
+
+async def test_streams_of_one_node_opened_at_once_leave_one_that_may_write(plane: ControlPlane) -> None:
+    node = await _enrolled(plane)
+    fingerprint = identity.certificate_fingerprint(node.certificate_pem)
+    hello = HelloFacts(EPOCH, 1, 9, "1")
+    streams = await asyncio.gather(
+        *(plane.intake.open_stream(node.node_id, fingerprint, hello) for _ in range(8))
+    )
+    assert sorted(stream.generation for stream in streams) == list(range(1, 9))
+    outcomes = [
+        await plane.intake.accept(node.node_id, EPOCH, stream.generation, EPOCH, _rows(1, 1))
+        for stream in streams
+    ]
+    winners = [s.generation for s, o in zip(streams, outcomes, strict=True) if isinstance(o, Committed)]
+    assert winners == [8]
+
+
+async def test_codes_and_claims_have_one_winner(plane: ControlPlane) -> None:
+    code = identity.parse_code((await plane.enrolment.new_code("St. Anna", "test", "hub:1")).code)
+    attempts = (plane.enrolment.redeem(code.secret, _request(), "1", f"192.0.2.{n}") for n in range(8))
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+    assert sum(isinstance(outcome, Enrolled) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, CodeRefused) for outcome in outcomes) == 7
+
+    claim = await plane.accounts.issue_claim()
+    assert claim
+    claims = (
+        plane.accounts.claim(claim, f"admin{n}", "a long enough secret", f"192.0.2.{n}") for n in range(20)
+    )
+    won = [
+        outcome
+        for outcome in await asyncio.gather(*claims, return_exceptions=True)
+        if isinstance(outcome, str)
+    ]
+    assert len(won) == 1
+    assert await plane.accounts.account_of(won[0])
+    count = sa.select(sa.func.count()).select_from(admins)
+    assert await plane.database.run(lambda connection: connection.execute(count).scalar_one()) == 1
+
+
+async def test_steering_works_alike(plane: ControlPlane) -> None:
+    node = await _enrolled(plane)
+    first = await plane.steering.set_for_group("default", read_document("a = 1"), "test")
+    second = await plane.steering.set_for_node(node.node_id, read_document("a = 2"), "test")
+    wanted = (await plane.steering.wanted([node.node_id]))[node.node_id]
+    assert wanted.desired is not None
+    assert first.generation < second.generation == wanted.desired.generation
+    assert await plane.steering.revoke(node.node_id, "test")
+    assert (await plane.overview.fleet()).revoked == 1
