@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from core.errors import ExitCode, PosternError
 from core.files import private_folder
+from core.version import VERSION
 from edge.config import SitePaths
 from edge.egress import identity, ledger
 from edge.egress.envelope import (
@@ -54,20 +56,31 @@ _PURPOSES = {
 async def serve(
     paths: SitePaths, *, stop: asyncio.Event | None = None, software_version: str = "0.1.0"
 ) -> None:
-    """Run the courier until `stop` is set or the task is cancelled. Raises LedgerBroken, LedgerInUse at start."""
+    """Run the courier until `stop` is set; without one, until SIGTERM or SIGINT.
+
+    Raises LedgerBroken, LedgerInUse, IdentityDamaged and EnvelopeKeyDamaged at start.
+    """
+    stop = stop or _stop_on_signals()
     key = load_or_create_key(paths.keys)
     opened = await asyncio.to_thread(ledger.Ledger.open, paths.courier / ledger.LEDGER_FILE)
-    courier = Courier(paths, key, LedgerQueue(opened), software_version)
+    courier = Courier(paths, key, LedgerQueue(opened))
     try:
         server = await _listen(paths, courier)
         log.info("courier listens", extra={"enrolled": courier.enrolled})
         try:
-            await (stop or asyncio.Event()).wait()
+            await stop.wait()
         finally:
             server.close()
             paths.courier_socket.unlink(missing_ok=True)
     finally:
         await courier.stop()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 async def _listen(paths: SitePaths, courier: Courier) -> asyncio.Server:
@@ -93,11 +106,10 @@ class _Attached:
 class Courier:
     """Connections from this machine on one side, at most one link to the control plane on the other."""
 
-    def __init__(self, paths: SitePaths, key: bytes, queue: LedgerQueue, software_version: str) -> None:
+    def __init__(self, paths: SitePaths, key: bytes, queue: LedgerQueue) -> None:
         self._paths = paths
         self._key = key
         self._ledger = queue
-        self._version = software_version
         self._identity = identity.load(paths.courier)
         self._uids = allowed_uids(paths.root)
         self._instance = os.urandom(8)
@@ -245,7 +257,7 @@ class Courier:
         from edge.egress import enrolment
 
         try:
-            fresh = await enrolment.exchange(order.endpoint, order.code, self._version, self._ledger)
+            fresh = await enrolment.exchange(order.endpoint, order.code, VERSION, self._ledger)
             await asyncio.to_thread(identity.store, self._paths.courier, fresh)
         except PosternError as error:
             await self._say(mine, wire.CourierFrame(enrol_result=_failure(error)))

@@ -48,10 +48,11 @@ class TelemetryBucket(Strict):
 
 
 class KnowledgeChanged(Strict):
-    """How much the site knows now; no names, no titles."""
+    """How much the site knows now, and how often that has changed; no names, no titles."""
 
     documents: Count
     chunks: Count
+    generation: Count = 0
     added: Count = 0
     changed: Count = 0
     removed: Count = 0

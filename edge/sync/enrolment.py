@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 
 from core.errors import NotReachable
+from core.version import VERSION
 from edge.config import SitePaths
 from edge.egress.courier_client import CourierClient
 from edge.egress.identity import Enrolment
 
 
-async def enrol(paths: SitePaths, cloud: str, code: str, *, software_version: str = "0.1.0") -> Enrolment:
+async def enrol(paths: SitePaths, cloud: str, code: str) -> Enrolment:
     """Trade a one-time code for this site's identity; a running courier uses it at once.
 
     Raises InvalidCode, NotReachable (exit 4), WrongControlPlane (3), CodeRefused (5), EnrolmentFailed, LedgerInUse.
@@ -22,22 +23,20 @@ async def enrol(paths: SitePaths, cloud: str, code: str, *, software_version: st
     try:
         probe = await client.connect()
     except NotReachable:
-        return await _in_place_of_the_courier(paths, cloud, code, software_version)
+        return await _in_place_of_the_courier(paths, cloud, code)
     await probe.close()
     state = await client.enrol(cloud, code)
     return Enrolment(state.node_id, state.site_name, state.sync_endpoint, "")
 
 
-async def _in_place_of_the_courier(
-    paths: SitePaths, cloud: str, code: str, software_version: str
-) -> Enrolment:
+async def _in_place_of_the_courier(paths: SitePaths, cloud: str, code: str) -> Enrolment:
     from edge.egress import enrolment, identity, ledger
     from edge.egress.ledger_queue import LedgerQueue
 
     opened = await asyncio.to_thread(ledger.Ledger.open, paths.courier / ledger.LEDGER_FILE)
     queue = LedgerQueue(opened)
     try:
-        fresh = await enrolment.exchange(cloud, code, software_version, queue)
+        fresh = await enrolment.exchange(cloud, code, VERSION, queue)
         identity.store(paths.courier, fresh)
     finally:
         await queue.close()

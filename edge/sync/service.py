@@ -213,6 +213,11 @@ class SyncService:
             return Disconnect("courier_gone")
         except PosternError as error:
             ended = Disconnect(error.code)
+        except (
+            Exception
+        ) as error:  # a bug must not end the sync for good; its text may quote what it choked on
+            log.error("the stream failed", extra={"error": type(error).__name__})
+            ended = Disconnect("internal_error")
         finally:
             self._stream = None
         await connection.close_link(number)

@@ -21,14 +21,18 @@ def paths(tmp_path: Path) -> SitePaths:
 async def cloud(tmp_path: Path) -> AsyncIterator[ControlPlaneProcess]:
     process = ControlPlaneProcess(tmp_path / "cloud")
     await process.create()
-    await process.start()
-    yield process
-    await process.stop()
+    try:
+        await process.start()
+        yield process
+    finally:
+        await process.stop()
 
 
 @pytest.fixture
 async def courier(paths: SitePaths) -> AsyncIterator[CourierProcess]:
     process = CourierProcess(paths)
-    await process.start()
-    yield process
-    await process.stop()
+    try:
+        await process.start()
+        yield process
+    finally:
+        await process.stop()

@@ -17,7 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud_sync.config import CloudPaths, load_settings
-from cloud_sync.folder import create_folder
+from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.services import control_plane
 from cloud_sync.store.database import Database, open_database
 from cloud_sync.store.schema import nodes, records
 from edge.config import SitePaths
@@ -60,7 +61,7 @@ class ControlPlaneProcess:
             *self._arguments("run"), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
         assert self._process.stdout is not None
-        async with asyncio.timeout(TIMEOUT_S * 2):
+        async with asyncio.timeout(TIMEOUT_S):
             line = await self._process.stdout.readline()
         self.enrolment = json.loads(line)["enrolment"]
 
@@ -89,8 +90,9 @@ class ControlPlaneProcess:
         return json.loads(out)
 
     async def new_code(self) -> str:
-        """A one-time code."""
-        return str((await self.command("enroll-code", "new", "--site", "Test"))["code"])
+        """A one-time code, as the command makes it, without a process for it."""
+        async with control_plane(self.paths, load_settings(self.paths), load_identities(self.paths)) as plane:
+            return (await plane.enrolment.new_code("Test", "test", "")).code
 
     async def records(self, kind: str = "knowledge.changed") -> list[Any]:
         """What the database holds of a kind, in order: the oracle."""

@@ -17,6 +17,9 @@ from edge.sync.enrolment import enrol
 from tests.contract.courier_process import CourierProcess, until
 from tests.integration.sync.rig import ControlPlaneProcess, Node, connected, free_port, running_node
 
+# Several processes start in each; on a busy machine that alone can take a minute.
+pytestmark = pytest.mark.timeout(300)
+
 ROWS = 1_000
 ROWS_A_WRITE = 5
 

@@ -18,7 +18,7 @@ KEY = b"k" * 32
 BUCKET = {"start_s": 1_700_000_000, "length_s": 3600, "counts": {"turns": {"answer": 12, "refuse": None}}}
 ALLOWED = [
     ("telemetry.bucket", BUCKET),
-    ("knowledge.changed", {"documents": 3, "chunks": 40}),
+    ("knowledge.changed", {"documents": 3, "chunks": 40, "generation": 2}),
     ("node.started", {"software_version": "0.1.0"}),
     (
         "model.active",
