@@ -172,7 +172,8 @@ async def test_strangers_see_the_login_and_nothing_else(admin: Browser, cloud: R
     async with stranger.http.get(stranger.url + "login") as answer:
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "same-origin"  # else Chromium's own forms come from "null"
+        # Else Chromium sends our own forms as coming from "null".
+        assert answer.headers["Referrer-Policy"] == "same-origin"
         cookie = answer.cookies["postern-cloud-visit"]
         assert (cookie["httponly"], cookie["samesite"]) == (True, "Strict")
     await stranger.http.close()
