@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 OnDesired = Callable[[DesiredDocument], Awaitable[None]]
 # Generations kept for looking back, beside the one that runs.
 GENERATIONS_KEPT = 10
+_OWNER = "desired_of"
 
 
 class DesiredKeeper:
@@ -46,6 +47,13 @@ class DesiredKeeper:
             await self._on_desired(self.document)
         except (DesiredRefused, PosternError):
             log.warning("the last desired state cannot be run any more; the site's own settings hold")
+
+    async def belong_to(self, node_id: str) -> None:
+        """Generations count within one enrolment: under a new identity they start again, what runs goes on."""
+        if await self._store.read(lambda db: _owner(db) == node_id):
+            return
+        if await self._store.write(lambda db: change_owner(db, node_id)):
+            self.progress = Progress()
 
     async def settle(self, effect: Apply | Reject) -> Progress:
         """Apply or reject, durably; returns the progress after it."""
@@ -87,6 +95,20 @@ def _load(db: Database) -> tuple[Progress, bytes | None]:
     if applied is None:
         return Progress(observed_generation=observed), None
     return Progress(observed, applied[0], bytes(applied[1])), bytes(applied[2])
+
+
+def _owner(db: Database) -> str:
+    row = db.execute("SELECT value FROM meta WHERE name = ?", [_OWNER]).fetchone()
+    return bytes(row[0]).decode() if row else ""
+
+
+def change_owner(db: Database, node_id: str) -> bool:
+    """Note whose generations these are; forgets those of another identity and returns True if there was one."""
+    before = _owner(db)
+    db.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", [_OWNER, node_id.encode()])
+    if before:
+        db.execute("DELETE FROM desired")
+    return bool(before)
 
 
 def _record(db: Database, frame: DesiredState, state: str) -> None:

@@ -139,6 +139,9 @@ class SyncService:
                 await self._use(connection)
             except PosternError as error:
                 self._ended(error.code)
+            except Exception as error:  # the store, most likely; the node serves on and this tries again
+                log.error("the sync failed", extra={"error": type(error).__name__})
+                self._ended("internal_error")
             finally:
                 await connection.close()
             await asyncio.sleep(COURIER_RETRY_S)
@@ -195,6 +198,7 @@ class SyncService:
         return wait
 
     async def _attempt(self, connection: CourierConnection, inbox: Inbox, number: int) -> Disconnect:
+        await self._keeper.belong_to(self._identity.node_id)
         await connection.open_link(number)
         down = await self._opened(inbox, number)
         if down is not None:
@@ -275,8 +279,8 @@ class SyncService:
             now = time.time()
             try:
                 closed = await self._store.write(partial(_close, now_s=int(now), length_s=self._bucket_s))
-            except PosternError as error:
-                log.warning("buckets were not closed", extra={"code": error.code})
+            except Exception as error:  # the store is busy, closing or unwell; the counters wait
+                log.warning("buckets were not closed", extra={"error": type(error).__name__})
                 closed = 0
             if closed:
                 self.notify()
@@ -285,7 +289,10 @@ class SyncService:
 
     async def _keep_watch(self) -> None:
         while True:
-            self._waiting = await self._store.read(partial(_look, now_ms=_now_ms()))
+            try:
+                self._waiting = await self._store.read(partial(_look, now_ms=_now_ms()))
+            except Exception as error:  # the figures are then those of before
+                log.warning("the outbox cannot be read", extra={"error": type(error).__name__})
             metrics.OUTBOX_ROWS.set(self._waiting.rows)
             metrics.OUTBOX_OLDEST_SECONDS.set(self._waiting.oldest_age_s)
             self.notify()

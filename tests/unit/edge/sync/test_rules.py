@@ -18,6 +18,7 @@ from edge.store import counters, migrations, outbox
 from edge.store.counters import count, observe
 from edge.store.outbox import OutboxClass, append
 from edge.sync.backoff import Backoff
+from edge.sync.desired_keeper import change_owner
 from edge.sync.events import ReadRows
 from edge.sync.outgoing import _bury, _checked, read_outbox
 from edge.sync.telemetry import BUCKETS_MAX, close_buckets, suppress
@@ -142,6 +143,13 @@ def test_what_waits_is_known_without_a_scan(db: Database) -> None:
     )
     outbox.acknowledge(db, outbox.read_epoch(db), 3)
     assert (read_outbox(db, 0).rows, read_outbox(db, 0).newest) == (0, 3)
+
+
+def test_generations_start_again_under_a_new_identity(db: Database) -> None:
+    assert not change_owner(db, "node-a")
+    db.execute("INSERT INTO desired VALUES (7, x'00', x'00', 'applied', 0)")
+    assert change_owner(db, "node-b")
+    assert db.execute("SELECT count(*) FROM desired").fetchone() == (0,)
 
 
 def _identity(name: str) -> Identity:
