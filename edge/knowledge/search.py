@@ -59,6 +59,11 @@ class _Snapshot:
     words: dict[Audience, LexicalSearcher]  # all that an audience may see
     documents: int = 0  # how many documents the chunks are of
 
+    def section_of(self, chunk_id: int) -> tuple[str, str]:
+        """The section of a chunk, among all documents."""
+        chunk = self.chunks[chunk_id]
+        return chunk.document.id, chunk.section
+
 
 class Searcher:
     """Both indexes over all documents of the site."""
@@ -203,14 +208,15 @@ def _ranked(
 ) -> list[Fused]:
     """The `k` best that the legs found for a query; in one leg's mode in that leg's order."""
     if mode == "vector":
-        return fuse([], near, k)
+        return [Fused(chunk_id, cosine, 0.0, cosine) for chunk_id, cosine in near[:k]]
     words = snapshot.words[audience].search(query, max(k, LEG_DEPTH))
     known = {chunk_id for chunk_id, _ in near}
     only_words = [chunk_id for chunk_id, _ in words if chunk_id not in known]
     candidates = near + _cosines(snapshot, only_words, embedding)
-    if mode == "hybrid":
-        return fuse(words, candidates, k)
-    return sorted(fuse(words, candidates, len(candidates)), key=lambda item: -item.lexical)[:k]
+    if mode == "lexical":
+        cosines = dict(candidates)
+        return [Fused(chunk_id, score, score, cosines[chunk_id]) for chunk_id, score in words[:k]]
+    return fuse(words, candidates, snapshot.section_of, k)
 
 
 def _cosines(snapshot: _Snapshot, chunk_ids: list[int], embedding: Floats) -> list[Scored]:
