@@ -38,7 +38,12 @@ def fsync_folder(folder: Path) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """Create `path` (and parents) readable by its owner only, and return it."""
-    path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR_MODE)
-    path.chmod(PRIVATE_DIR_MODE)
+    """Create `path` (and parents) readable by its owner only, and return it.
+
+    An existing folder loses only what it grants to everybody: its group may be the installer's choice.
+    """
+    if path.is_dir():
+        path.chmod(path.stat().st_mode & ~0o007)
+    else:
+        path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_DIR_MODE)
     return path

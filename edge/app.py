@@ -10,15 +10,16 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from aiohttp import web
 from sqlite_utils import Database
 
+from core.files import private_folder
 from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import metrics
@@ -28,21 +29,29 @@ from edge.chat.turn import Desk, Query, Understood
 from edge.chat.understanding import understanding
 from edge.config import Config, SitePaths, load_config
 from edge.egress.courier_client import CourierClient
+from edge.egress.framing import allowed_uids
+from edge.egress.records import ModelState
 from edge.fabric.devices import Devices
 from edge.fabric.discovery import Announcer
 from edge.inference.batcher import Batcher
+from edge.inference.worker import serve as serve_worker
 from edge.inference.worker_client import WorkerClient
-from edge.knowledge import KnowledgeBase
-from edge.operations import operations_of
+from edge.knowledge.ingest import KnowledgeBase
+from edge.operations import Operations
 from edge.store import outbox
+from edge.store.outbox import OutboxClass
 from edge.store.store import Store
-from edge.sync.service import NodeFacts, SyncService
+from edge.sync.desired import DesiredDocument
+from edge.sync.events import NodeFacts
+from edge.sync.service import SyncService
 from edge.web.health import HealthApi
 from edge.web.kiosk_page import KioskPage
 from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
 from models.catalog import models_dir
 from models.encoder import Encoder, open_encoder
+from models.generator import open_generator
+from models.runtimes.port import TextGenerator
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +71,6 @@ class Site:
     knowledge: KnowledgeBase
     sessions: Sessions
     understand: Batcher[Query, Understood]
-    worker: WorkerClient
     desk: Desk
 
 
@@ -74,13 +82,12 @@ async def open_site(paths: SitePaths) -> AsyncIterator[Site]:
         store = Store.open(paths)
         stack.push_async_callback(store.close)
         encoder = await asyncio.to_thread(
-            open_encoder, models_dir(), config.models.runtime, config.models.encoder_threads or encoder_threads()
+            open_encoder, models_dir(), config.models.runtime, config.models.encoder_threads
         )
         stack.callback(encoder.close)
-        knowledge = KnowledgeBase(store, encoder)
-        await knowledge.load()
+        knowledge = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
         sessions = Sessions(store, session_s=config.limits.session_s, sessions_max=config.limits.sessions_max)
-        batcher = Batcher(
+        batcher: Batcher[Query, Understood] = Batcher(
             understanding(encoder, knowledge.searcher),
             lanes=1,
             rows_max=ENCODER_ROWS_MAX,
@@ -91,12 +98,12 @@ async def open_site(paths: SitePaths) -> AsyncIterator[Site]:
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         desk = Desk(config, store, sessions, batcher, worker)
-        yield Site(config, paths, store, encoder, knowledge, sessions, batcher, worker, desk)
+        yield Site(config, paths, store, encoder, knowledge, sessions, batcher, desk)
 
 
-def encoder_threads() -> int:
-    """Threads of the encoder where the site does not say: all cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+def site_operations(site: Site) -> Operations:
+    """The command line's operations on an open site."""
+    return Operations(site.desk, site.sessions, notice_of(site.config.site.name), site.knowledge, site.store)
 
 
 async def run_node(paths: SitePaths) -> None:
@@ -107,26 +114,52 @@ async def run_node(paths: SitePaths) -> None:
         await _serve(site, stop, began)
 
 
+async def run_worker(paths: SitePaths) -> None:
+    """The worker process: the language model, loaded when it is first needed."""
+    config = load_config(paths)
+    private_folder(paths.run)
+
+    def open_model() -> TextGenerator:
+        return open_generator(models_dir(), config.models.llm)
+
+    await serve_worker(
+        paths.worker_socket,
+        open_model,
+        stop_on_signals(),
+        allowed_uids=allowed_uids(paths.root),
+        model_name=config.models.llm,
+    )
+
+
 async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
+    devices = Devices(site.config, site.paths)
+    sync = SyncService(
+        site.store,
+        site.paths,
+        CourierClient(site.paths.courier_socket),
+        lambda: _facts(site, devices),
+        lambda document: _apply(site, document),
+        bucket_s=site.config.telemetry.bucket_s,
+    )
+    operations = site_operations(site)
+    operations.more_status = lambda: _status(site, sync, devices)
     async with AsyncExitStack() as stack:
-        courier = CourierClient(site.paths.courier_socket)
-        devices = Devices(site.config, site.paths)
-        sync = SyncService(
-            site.store, site.paths, courier, lambda: _facts(site, devices), lambda document: _apply(site, document)
-        )
-        operations = operations_of(site, sync, devices)
-        api = SessionsApi(site.store, site.sessions, site.desk, notice_of(site.config.site.name))
-        health = HealthApi(lambda: _not_ready(site), lambda: _refresh(site))
-        application = customer_application([*api.routes(), *health.routes(), *KioskPage(site.config).routes()])
-        runner, url = await serve_customers(application, site.config.http)
+        runner, url = await serve_customers(_application(site), site.config.http)
         stack.push_async_callback(_bounded, runner.cleanup())
-        admin = await serve_admin(operations, site.paths.admin_socket)
+        admin = await serve_admin(operations.table(), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
         await site.store.write(_record_start)
         sys.stdout.write(json.dumps({"event": "ready", "url": url}) + "\n")
         sys.stdout.flush()
         log.info("ready", extra={"url": url, "after_s": round(time.monotonic() - began, 2)})
         await _run_until(stop, site, sync, devices, Announcer(site.config, url))
+
+
+def _application(site: Site) -> web.Application:
+    """The customers' routes."""
+    api = SessionsApi(site.store, site.sessions, site.desk, notice_of(site.config.site.name))
+    health = HealthApi(lambda: _not_ready(site), lambda: _refresh(site))
+    return customer_application([*api.routes(), *health.routes(), *KioskPage(site.config).routes()])
 
 
 async def _run_until(
@@ -136,17 +169,18 @@ async def _run_until(
 
     None of it may end the node: chat goes on without the cloud, the broker and the LAN (invariant 5).
     """
+    parts = {
+        "sessions": site.sessions.sweep(),
+        "sync": sync.run(),
+        "devices": devices.start(),
+        "discovery": announcer.start(),
+    }
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(_keep("sessions", site.sessions.sweep()), name="sessions"),
-            group.create_task(_keep("sync", sync.run()), name="sync"),
-            group.create_task(_keep("devices", devices.start()), name="devices"),
-            group.create_task(_keep("announcer", announcer.start()), name="announcer"),
-        ]
+        tasks = [group.create_task(_keep(name, work), name=name) for name, work in parts.items()]
         await stop.wait()
         log.info("stopping")
-        for step in (announcer.stop(), devices.stop(), sync.stop()):
-            await _bounded(step)
+        await _bounded(announcer.stop())
+        await _bounded(devices.stop())
         for task in tasks:
             task.cancel()
 
@@ -157,7 +191,7 @@ async def _keep(part: str, work: Coroutine[object, object, None]) -> None:
         await work
     except Exception as error:
         metrics.fallback_active.labels(part, type(error).__name__).set(1)
-        log.error("a part of the node has failed", extra={"part": part, "error": type(error).__name__})
+        log.exception("a part of the node has failed", extra={"part": part})
 
 
 async def _bounded(step: Awaitable[object]) -> None:
@@ -165,3 +199,64 @@ async def _bounded(step: Awaitable[object]) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(STOP_STEP_TIMEOUT_S):
             await step
+
+
+async def _apply(site: Site, document: DesiredDocument) -> None:
+    """Take over what the control plane may ask for; what is absent stays as the site set it."""
+    site.desk.answer_mode = document.answer_mode or site.config.answer.mode
+
+
+def _facts(site: Site, devices: Devices) -> NodeFacts:
+    """What the node tells of itself; all of it technical."""
+    info = site.encoder.info
+    waiting = site.understand.stats().waiting
+    return NodeFacts(
+        software_version=VERSION,
+        models=(ModelState(name=info.model, version=info.version, runtime=info.runtime, device=info.device),),
+        documents=site.knowledge.searcher.documents,
+        chunks=len(site.knowledge.searcher),
+        devices_online=sum(device.state == "online" for device in devices.snapshot()),
+        queue_percent=100 * waiting / site.config.limits.turns_waiting_max,
+    )
+
+
+def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object]:
+    """The part of `postern status` that only a running node knows."""
+    info = site.encoder.info
+    return {
+        "encoder": {
+            "model": info.model,
+            "version": info.version,
+            "runtime": info.runtime,
+            "device": info.device,
+        },
+        "queue": asdict(site.understand.stats()),
+        "sync": asdict(sync.status()),
+        "devices": [
+            {
+                "id": device.id,
+                "state": device.state,
+                "last_seen": device.last_seen and device.last_seen.isoformat(),
+            }
+            for device in devices.snapshot()
+        ],
+    }
+
+
+def _not_ready(site: Site) -> list[str]:
+    """Why the node would refuse a question asked now. The port opens only once a turn can be answered at all."""
+    waiting, waiting_max = site.understand.stats().waiting, site.config.limits.turns_waiting_max
+    return ["queue_full"] if waiting >= waiting_max else []
+
+
+def _refresh(site: Site) -> None:
+    """Set the gauges that are read off rather than counted."""
+    stats = site.understand.stats()
+    metrics.queue_depth.labels("encoder").set(stats.waiting)
+    metrics.predicted_wait_seconds.set(stats.predicted_wait_s)
+    info = site.encoder.info
+    metrics.model_info.labels(info.model, info.version, info.runtime, info.device).set(1)
+
+
+def _record_start(db: Database) -> None:
+    outbox.append(db, OutboxClass.STATE, "node.started", {"software_version": VERSION})

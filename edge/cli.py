@@ -182,7 +182,7 @@ def kb_list(site: Site, as_json: Json = False) -> None:
         documents,
         as_json,
         "\n".join(
-            f"{d['audience']:7} v{d['version']} {d['chunks']:4} {d['id']}  {d['title']}" for d in documents
+            f"{d['audience']:7} v{d['version']} {d['chunks']:4} {d['doc']}  {d['title']}" for d in documents
         ),
     )
 

@@ -66,7 +66,8 @@ class Demo:
             group.create_task(Supervisor([node.child], stop).run(), name="node")
             node_ready = await _ready_or_stop(node, stop)
             kiosk = Child(
-                "kiosk", [sys.executable, "-m", "edge.fabric.kiosk", "--site", str(paths.root), "--id", KIOSK_ID]
+                "kiosk",
+                [sys.executable, "-m", "edge.fabric.kiosk", "--site", str(paths.root), "--id", KIOSK_ID],
             )
             group.create_task(Supervisor([kiosk], stop).run(), name="kiosk")
             say(f"\n  Kiosk page      {node_ready['url']}/\n  Fleet console   {cloud_ready['url']}/")
@@ -124,7 +125,8 @@ class _Program:
 async def _ready_or_stop(program: _Program, stop: asyncio.Event) -> dict[str, str]:
     """The program's ready event. Raises DemoFailed when it does not come, or the demo is stopped before it does."""
     stopping = asyncio.create_task(stop.wait(), name="stopping")
-    await asyncio.wait({program.ready, stopping}, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+    both: set[asyncio.Future[Any]] = {program.ready, stopping}
+    await asyncio.wait(both, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not program.ready.done():
         stop.set()

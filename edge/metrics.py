@@ -14,10 +14,16 @@ _BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64)
 
 turns = Counter("postern_turns_total", "Turns answered, by route", ["route"])
 turn_seconds = Histogram("postern_turn_seconds", "Time from question to final answer", buckets=_TURN_BOUNDS_S)
-stage_seconds = Histogram("postern_stage_seconds", "Time in each stage of a turn", ["stage"], buckets=_STAGE_BOUNDS_S)
+stage_seconds = Histogram(
+    "postern_stage_seconds", "Time in each stage of a turn", ["stage"], buckets=_STAGE_BOUNDS_S
+)
 queue_depth = Gauge("postern_queue_depth", "Requests that wait", ["queue"])
 batch_rows = Histogram("postern_batch_rows", "Rows of a batch of the encoder", buckets=_BATCH_BOUNDS)
 predicted_wait_seconds = Gauge("postern_predicted_wait_seconds", "Predicted wait of a question asked now")
-fallback_active = Gauge("postern_fallback_active", "1 while weaker or slower than asked", ["component", "reason"])
+fallback_active = Gauge(
+    "postern_fallback_active", "1 while weaker or slower than asked", ["component", "reason"]
+)
 pii_entities = Counter("postern_pii_entities_total", "Personal values recognised, by type", ["type"])
-model_info = Gauge("postern_model_info", "1 for each model in service", ["model", "version", "runtime", "device"])
+model_info = Gauge(
+    "postern_model_info", "1 for each model in service", ["model", "version", "runtime", "device"]
+)

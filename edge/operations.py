@@ -22,6 +22,7 @@ from edge.chat.turn import Desk, Final
 from edge.knowledge import commands
 from edge.knowledge.document import Audience
 from edge.knowledge.ingest import KnowledgeBase
+from edge.knowledge.search import Mode
 from edge.store import outbox
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation, Progress
@@ -67,7 +68,7 @@ class SearchArguments(_Arguments):
 
     text: str
     k: int = 5
-    mode: commands.SearchMode = "hybrid"
+    mode: Mode = "hybrid"
 
 
 class NoArguments(_Arguments):
@@ -75,7 +76,7 @@ class NoArguments(_Arguments):
 
 
 class Operations:
-    """The operations of one open site. `more_status` adds what only a running node knows."""
+    """The operations of one open site. A running node sets `more_status` to add what only it knows."""
 
     def __init__(
         self,
@@ -84,14 +85,13 @@ class Operations:
         notice: Notice,
         knowledge: KnowledgeBase,
         store: Store,
-        more_status: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
         self._desk = desk
         self._sessions = sessions
         self._notice = notice
         self._knowledge = knowledge
         self._store = store
-        self._more_status = more_status
+        self.more_status: Callable[[], Mapping[str, object]] = dict
         self._began = time.monotonic()
 
     def table(self) -> dict[str, Operation]:
@@ -126,13 +126,13 @@ class Operations:
             self._knowledge,
             wanted.paths,
             wanted.audience,
-            lambda done, total, what: on_progress(Progress(done, total, what)),
+            lambda step: on_progress(Progress(step.done, step.of, step.document)),
         )
 
     async def list(self, arguments: Arguments, _: OnProgress) -> object:
         """All documents."""
         _read(NoArguments, arguments)
-        return await commands.list_documents(self._knowledge)
+        return await commands.listing(self._knowledge)
 
     async def remove(self, arguments: Arguments, _: OnProgress) -> object:
         """A document out."""
@@ -152,9 +152,12 @@ class Operations:
             "uptime_s": round(time.monotonic() - self._began),
             "sessions": len(self._sessions),
             "answer_mode": self._desk.answer_mode,
-            "knowledge": await commands.counts(self._knowledge),
+            "knowledge": {
+                "documents": self._knowledge.searcher.documents,
+                "chunks": len(self._knowledge.searcher),
+            },
             "outbox": {"rows": waiting.rows, "newest_sequence": waiting.newest_sequence},
-            **self._more_status(),
+            **self.more_status(),
         }
 
 

@@ -22,10 +22,7 @@ async def run_site(site: Path) -> None:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
 
-    children = [
-        Child(name, command(name, site), on_line if name == "node" else None)
-        for name in PROCESSES
-    ]
+    children = [Child(name, command(name, site), on_line if name == "node" else None) for name in PROCESSES]
     await Supervisor(children, stop_on_signals()).run()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Protocol
@@ -133,7 +133,7 @@ class Desk:
         self._worker = worker
         self.answer_mode = config.answer.mode
 
-    async def turn(self, session: Session, text: str) -> AsyncIterator[Meta | Delta | Final]:
+    async def turn(self, session: Session, text: str) -> AsyncGenerator[Meta | Delta | Final, None]:
         """Answer `text`. Raises EmptyQuestion, TextTooLong, NoticeRequired, SessionBusy, QueueFull, StoreBusy."""
         question = self._checked(text)
         with self._sessions.claim(session):

@@ -118,7 +118,8 @@ async def _run(operation: Operation, arguments: Arguments) -> AsyncIterator[dict
     loop = asyncio.get_running_loop()
 
     def report(progress: Progress) -> None:
-        loop.call_soon_threadsafe(lines.put_nowait, {"progress": vars(progress)})
+        line: dict[str, object] = {"progress": vars(progress)}
+        loop.call_soon_threadsafe(lines.put_nowait, line)
 
     task = asyncio.ensure_future(operation(arguments, report))
     task.add_done_callback(lambda _: lines.put_nowait(None))

@@ -11,7 +11,7 @@ from edge.web.problems import dumps
 
 
 class HealthApi:
-    """`not_ready` names what keeps the node from serving; empty when it serves. `refresh` sets the gauges."""
+    """`not_ready` names what keeps turns from being answered; `refresh` sets the gauges that are read off."""
 
     def __init__(self, not_ready: Callable[[], list[str]], refresh: Callable[[], None]) -> None:
         self._not_ready = not_ready
@@ -32,9 +32,8 @@ class HealthApi:
     async def readyz(self, _: web.Request) -> web.Response:
         """200 when turns are answered; 503 with the reasons otherwise."""
         reasons = self._not_ready()
-        return web.json_response(
-            {"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200, dumps=dumps
-        )
+        status = 503 if reasons else 200
+        return web.json_response({"ready": not reasons, "reasons": reasons}, status=status, dumps=dumps)
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Prometheus text."""

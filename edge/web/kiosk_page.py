@@ -43,4 +43,6 @@ class KioskPage:
 
     async def index(self, _: web.Request) -> web.Response:
         """The page."""
-        return web.Response(text=self._page, content_type="text/html", headers={"Cache-Control": CACHE_CONTROL})
+        return web.Response(
+            text=self._page, content_type="text/html", headers={"Cache-Control": CACHE_CONTROL}
+        )

@@ -1,0 +1,182 @@
+"""A customer's conversation with the real node: notice, answers with sources, honest refusal, limits, nothing left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from sqlite_utils import Database
+
+from edge.config import site_paths
+from edge.store.store import Store
+from edge.web.problems import BODY_BYTES_MAX
+from tests.running import Customer, RunningNode, command, names
+
+SATURDAY = "When are you open on Saturday?"
+SATURDAY_QUOTE = "On Saturday the clinic is open from 9:00 to 13:00."
+UNKNOWN = "Which acupuncture needles does the astronaut prefer?"
+CANARY = "quetzalcoatl-7731"
+TEXT_MAX = 4000
+
+
+async def test_an_answer_is_an_exact_quote_with_its_source(customer: Customer) -> None:
+    answer = await customer.ask(SATURDAY)
+    assert answer["route"] == "answer"
+    assert SATURDAY_QUOTE in answer["answer"]
+    (citation,) = answer["citations"]
+    assert citation["doc"] == "opening-hours.md"
+    assert citation["quote"] == answer["answer"]
+    assert {"scan", "understand", "answer", "commit", "total"} <= answer["timings_ms"].keys()
+
+
+async def test_a_streamed_answer_ends_with_the_same_final(customer: Customer) -> None:
+    events = await customer.stream(SATURDAY)
+    assert names(events) == ["meta", "delta", "final"]
+    assert events[1][1]["text"] == events[2][1]["answer"]
+    assert events[0][1]["turn_id"] == events[2][1]["turn_id"]
+
+
+async def test_what_no_document_says_is_not_answered_but_handed_to_a_human(customer: Customer) -> None:
+    answer = await customer.ask(UNKNOWN)
+    assert (answer["route"], answer["citations"]) == ("handoff", [])
+    path = f"{customer.turns}/{answer['turn_id']}/handoff"
+    status, first = await customer.send("POST", path)
+    assert status == 201
+    assert len(first["ticket"]) == 6
+    assert await customer.send("POST", path) == (201, first)
+
+
+async def test_personal_details_are_recognised_by_type(customer: Customer) -> None:
+    answer = await customer.ask("Please call me back on 617-555-0123 about parking fees")
+    assert (answer["redactions"], answer["label"]) == (["PHONE"], "personal")
+
+
+async def test_no_turn_before_consent(node: RunningNode) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{node.url}/api/v1/sessions", json={}) as response:
+            made = await response.json()
+        url = f"{node.url}/api/v1/sessions/{made['session_id']}"
+        headers = {"Authorization": f"Bearer {made['token']}"}
+        async with http.post(f"{url}/turns", json={"text": "hello"}, headers=headers) as response:
+            assert response.status == 403
+            assert response.content_type == "application/problem+json"
+            problem = await response.json()
+        assert problem["code"] == "notice_required"
+        stale = {"notice_version": "other", "overflow": False}
+        async with http.post(f"{url}/consent", json=stale, headers=headers) as response:
+            assert (response.status, (await response.json())["code"]) == (409, "stale_notice")
+
+
+async def test_text_at_and_over_the_limit(customer: Customer) -> None:
+    assert (await customer.send("POST", customer.turns, {"text": "open " * (TEXT_MAX // 5)}))[0] == 200
+    status, problem = await customer.send("POST", customer.turns, {"text": "x" * (TEXT_MAX + 1)})
+    assert (status, problem["code"]) == (413, "text_too_long")
+    assert str(TEXT_MAX) in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"text": "   "}, 422, "empty_text"),
+        ({"words": "hello"}, 400, "bad_request"),
+        ({"text": "x" * (BODY_BYTES_MAX + 1)}, 413, "body_too_large"),
+    ],
+)
+async def test_bad_bodies_get_a_problem_with_a_remedy(
+    customer: Customer, body: dict[str, str], status: int, code: str
+) -> None:
+    found, problem = await customer.send("POST", customer.turns, body)
+    assert (found, problem["code"]) == (status, code)
+    assert problem["remedy"]
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+async def test_without_its_token_a_conversation_is_closed(customer: Customer, token: str) -> None:
+    customer.token = token
+    status, problem = await customer.send("POST", customer.turns, {"text": SATURDAY})
+    assert (status, problem["code"]) == (401, "session_not_found")
+
+
+async def test_feedback_and_handoff_need_a_turn_of_this_conversation(customer: Customer) -> None:
+    answer = await customer.ask(SATURDAY)
+    good = f"{customer.turns}/{answer['turn_id']}/feedback"
+    assert (await customer.send("POST", good, {"useful": True, "reason": "clear"}))[0] == 204
+    for action, body in (("feedback", {"useful": True}), ("handoff", None)):
+        status, problem = await customer.send("POST", f"{customer.turns}/other/{action}", body)
+        assert (status, problem["code"]) == (404, "turn_not_found")
+
+
+async def test_delete_leaves_no_row_no_key_and_no_word(node: RunningNode, customer: Customer) -> None:
+    await customer.ask(f"Where can I park, my name is {CANARY}?")
+    path = f"/api/v1/sessions/{customer.session_id}"
+    assert (await customer.send("DELETE", path))[0] == 204
+    assert (await customer.send("DELETE", path))[0] == 401
+    await node.stop()
+    assert await _personal_rows(node.site) == dict.fromkeys(_PERSONAL, 0)
+
+
+async def test_no_word_of_a_customer_is_readable_in_any_file_or_log(
+    node: RunningNode, customer: Customer
+) -> None:
+    await customer.ask(f"Where can I park, my name is {CANARY}?")
+    await customer.send("POST", customer.turns, {"text": CANARY * 400})
+    files = [path for path in node.site.rglob("*") if path.is_file()]
+    assert any(path.name == "run.log" for path in files)
+    assert [path for path in files if CANARY.encode() in path.read_bytes()] == []
+
+
+async def test_health_metrics_and_page(node: RunningNode, customer: Customer) -> None:
+    await customer.ask(SATURDAY)
+    async with aiohttp.ClientSession() as http:
+        for path in ("/healthz", "/readyz", "/"):
+            async with http.get(node.url + path) as response:
+                assert response.status == 200, path
+                assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        async with http.get(f"{node.url}/metrics") as response:
+            text = await response.text()
+    assert 'postern_turns_total{route="answer"} 1.0' in text
+    assert "postern_model_info{" in text
+
+
+async def test_the_command_line_works_on_the_running_node(node: RunningNode, tmp_path: Path) -> None:
+    site = str(node.site)
+    answer = await command("ask", "--site", site, SATURDAY, "--json")
+    assert SATURDAY_QUOTE in answer["answer"]
+    page = tmp_path / "unicorns.md"
+    page.write_text("# Unicorns\n\nThe unicorn stable is open on Sunday from 10:00 to 11:00.\n")
+    report = await command("kb", "add", "--site", site, str(page), "--json")
+    assert report == {"added": 1, "unchanged": 0, "failed": []}
+    report = await command("kb", "add", "--site", site, str(page), "--json")
+    assert report == {"added": 0, "unchanged": 1, "failed": []}
+    answer = await command("ask", "--site", site, "When is the unicorn stable open?", "--json")
+    assert answer["citations"][0]["doc"] == "unicorns.md"
+    found = await command("kb", "search", "--site", site, "unicorn stable", "-k", "1", "--json")
+    assert found[0].keys() == {"doc", "title", "section", "text", "score"}
+    await command("kb", "remove", "--site", site, "unicorns.md")
+    assert "unicorns.md" not in {d["doc"] for d in await command("kb", "list", "--site", site, "--json")}
+    status = await command("status", "--site", site, "--json")
+    assert status["knowledge"]["documents"] == 50
+    assert status["encoder"]["model"] == "all-minilm-l6-v2"
+
+
+async def test_the_command_line_works_without_a_running_node(clinic: Path) -> None:
+    answer = await command("ask", "--site", str(clinic), SATURDAY, "--json")
+    assert SATURDAY_QUOTE in answer["answer"]
+    assert "There is no site" in await command("ask", "--site", str(clinic / "none"), "hello", expect=2)
+
+
+_PERSONAL = ("sessions", "subjects", "turns", "feedback", "handoffs")
+
+
+async def _personal_rows(site: Path) -> dict[str, int]:
+    def count(db: Database) -> dict[str, int]:
+        return {table: db[table].count for table in _PERSONAL}
+
+    store = Store.open(site_paths(site))
+    try:
+        rows: dict[str, Any] = await store.read(count)
+    finally:
+        await store.close()
+    return rows

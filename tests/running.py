@@ -1,0 +1,182 @@
+"""The real node under test: `postern run` on a copy of a prepared sample clinic, and a customer at its door.
+
+The clinic is prepared once a test run (its documents are embedded by the real encoder); each test gets its own copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+
+READY_TIMEOUT_S = 60.0
+# The contract's bound for a clean stop.
+STOP_TIMEOUT_S = 10.0
+
+
+def prepare_clinic(folder: Path) -> Path:
+    """A site made by `postern init --template clinic`, on ports that the system chooses, announced to nobody."""
+    site = folder / "clinic"
+    command = [sys.executable, "-m", "edge.cli", "init", "--template", "clinic", "--site", str(site)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    settings = (site / "site.toml").read_text().replace("port = 8080", "port = 0")
+    settings = settings.replace("bucket_s = 3600", "bucket_s = 10")
+    (site / "site.toml").write_text(settings + "\n[mqtt]\nport = 0\n\n[discovery]\nenabled = false\n")
+    return site
+
+
+@dataclass
+class RunningNode:
+    """`postern run` on a site."""
+
+    site: Path
+    process: asyncio.subprocess.Process
+    url: str
+    lines: list[str] = field(default_factory=list)
+
+    def pid_of(self, name: str) -> int:
+        """The process id of `node`, `worker` or `courier`. Raises LookupError while it is not running."""
+        for child in psutil.Process(self.process.pid).children():
+            if name in child.cmdline():
+                return child.pid
+        raise LookupError(name)
+
+    def kill(self, name: str) -> int:
+        """SIGKILL one of the processes; its process id."""
+        pid = self.pid_of(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def stop(self) -> None:
+        """A clean stop within the contract's bound; fails the test when it takes longer."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self.process.wait()
+
+
+@asynccontextmanager
+async def running(site: Path) -> AsyncIterator[RunningNode]:
+    """Start the node, wait until it serves, stop it at the end."""
+    log = (site / "run.log").open("ab")
+    command = [sys.executable, "-m", "edge.cli", "run", "--site", str(site)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=log)
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            first = await process.stdout.readline()
+        assert first, (site / "run.log").read_text()
+        node = RunningNode(site, process, json.loads(first)["url"])
+        yield node
+        await node.stop()
+    finally:
+        log.close()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def copy_site(site: Path, folder: Path) -> Path:
+    """A copy of a prepared site that is not running."""
+    return Path(shutil.copytree(site, folder / "site"))
+
+
+async def command(*words: str, expect: int = 0) -> Any:
+    """Run `postern …`; its standard output as JSON when it is JSON, else as text."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "edge.cli",
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    assert process.returncode == expect, errors.decode()
+    try:
+        return json.loads(output)
+    except ValueError:
+        return output.decode() + errors.decode()
+
+
+class Customer:
+    """A person at the kiosk: a session with the notice accepted."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = aiohttp.ClientSession()
+        self.session_id = ""
+        self.token = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str) -> AsyncIterator[Customer]:
+        """Arrive, accept the notice, leave at the end."""
+        customer = cls(url)
+        try:
+            await customer.arrive()
+            yield customer
+        finally:
+            await customer._http.close()
+
+    async def arrive(self) -> None:
+        """Begin a conversation and accept its notice."""
+        status, made = await self.send("POST", "/api/v1/sessions", {"channel": "kiosk"})
+        assert status == 201, made
+        self.session_id, self.token = made["session_id"], made["token"]
+        consent = {"notice_version": made["notice"]["version"], "overflow": False}
+        status, reply = await self.send("POST", f"/api/v1/sessions/{self.session_id}/consent", consent)
+        assert status == 204, reply
+
+    async def ask(self, text: str) -> dict[str, Any]:
+        """The answer to one question."""
+        status, answer = await self.send("POST", self.turns, {"text": text})
+        assert status == 200, answer
+        return dict(answer)
+
+    async def stream(self, text: str) -> list[tuple[str, Any]]:
+        """The events of one question."""
+        headers = {"Accept": "text/event-stream", **self.headers}
+        async with self._http.post(self.url + self.turns, json={"text": text}, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            return parse_events((await response.read()).decode())
+
+    async def send(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Any request as this customer: status and body."""
+        async with self._http.request(method, self.url + path, json=body, headers=self.headers) as response:
+            raw = await response.read()
+            return response.status, json.loads(raw) if raw else None
+
+    @property
+    def turns(self) -> str:
+        return f"/api/v1/sessions/{self.session_id}/turns"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+def parse_events(text: str) -> list[tuple[str, Any]]:
+    """Server-sent events as (name, data)."""
+    events = []
+    for block in filter(None, text.split("\n\n")):
+        fields = dict(line.split(": ", 1) for line in block.splitlines())
+        events.append((fields["event"], json.loads(fields["data"])))
+    return events
+
+
+def names(events: Sequence[tuple[str, Any]]) -> list[str]:
+    """The events' names, in order."""
+    return [name for name, _ in events]
