@@ -51,7 +51,11 @@ NEW_NODE = replace(
     config_text="Nothing set.", documents=None, chunks=None,
 )  # fmt: skip
 NODES = (OFFLINE_NODE, LATE_NODE, LIVE_NODE, NEW_NODE)
-COUNTS = (CountView("turns", 1284), CountView("turns.route.answer", 1190), CountView("turns.route.handoff", None))
+COUNTS = (
+    CountView("turns", 1284),
+    CountView("turns.route.answer", 1190),
+    CountView("turns.route.handoff", None),
+)
 
 
 @dataclass
@@ -116,7 +120,9 @@ async def scripted_console(folder: Path, fleet: ScriptedFleet | None = None) -> 
         pages = Pages(Path(cloud_sync.console.__file__).parent, "console", utc_now)
         overview = cast(Overview, fleet)
         services = Services(overview, plane.enrolment, plane.steering, plane.metrics, "cloud.example:8092")
-        runner = web.AppRunner(console_app(services, WebShell(shell, plane.accounts, pages)), shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            console_app(services, WebShell(shell, plane.accounts, pages)), shutdown_timeout=1.0
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()

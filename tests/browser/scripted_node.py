@@ -20,9 +20,9 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-NOTICE = """An artificial intelligence answers here, not a person. It looks for your answer in the clinic's own documents.
+NOTICE = """An artificial intelligence answers here, not a person. It looks in the clinic's own documents.
 
-What you type is processed on a machine in this building. It is erased when you press "Start over", or when nobody has used this screen for a while.
+What you type stays on a machine in this building. It is erased when you press "Start over".
 
 For anything urgent, please speak to a member of staff."""
 SUGGESTIONS = (
@@ -91,18 +91,21 @@ class ScriptedNode:
     script: Script
 
 
-def _problem(status: int, code: str, title: str, detail: str, remedy: str, **headers: str) -> web.Response:
+def _problem(
+    status: int, code: str, title: str, detail: str, remedy: str, retry_after_s: int | None = None
+) -> web.Response:
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     body = {"code": code, "title": title, "detail": detail, "remedy": remedy, "status": status}
     return web.json_response(body, status=status, content_type="application/problem+json", headers=headers)
 
 
 def _fault(script: Script, name: str | None) -> web.Response | None:
-    wait = str(script.retry_after_s)
+    wait_s = script.retry_after_s
     match name:
         case "busy":
-            return _problem(503, "busy", "The node is busy", "The queue is full.", "Try again.", **{"Retry-After": wait})
+            return _problem(503, "busy", "The node is busy", "The queue is full.", "Try again.", wait_s)
         case "rate":
-            return _problem(429, "rate", "Too many requests", "Slow down.", "Try again.", **{"Retry-After": wait})
+            return _problem(429, "rate", "Too many requests", "Slow down.", "Try again.", wait_s)
         case "gone":
             return _problem(404, "session_not_found", "No such session", "It ended.", "Begin a new one.")
         case "long":
@@ -115,7 +118,9 @@ def _fault(script: Script, name: str | None) -> web.Response | None:
 class _Node:
     def __init__(self, script: Script) -> None:
         self.script = script
-        loader = jinja2.FileSystemLoader([ROOT / "edge/web/kiosk/templates", ROOT / "core/webshell/templates"])
+        loader = jinja2.FileSystemLoader(
+            [ROOT / "edge/web/kiosk/templates", ROOT / "core/webshell/templates"]
+        )
         self.pages = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
 
     async def page(self, _: web.Request) -> web.Response:
@@ -130,7 +135,11 @@ class _Node:
     async def create(self, _: web.Request) -> web.Response:
         if fault := _fault(self.script, self.script.open_fault):
             return fault
-        notice = {"version": "1", "text": self.script.notice, "overflow_offered": self.script.overflow_offered}
+        notice = {
+            "version": "1",
+            "text": self.script.notice,
+            "overflow_offered": self.script.overflow_offered,
+        }
         body = {"session_id": "s1", "token": "t1", "notice": notice, "expires_in_s": 1800}
         return web.json_response(body, status=201)
 
@@ -154,7 +163,9 @@ class _Node:
         self.script.asked.append((await request.json())["text"])
         if fault := _fault(self.script, self.script.fault):
             return fault
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
         await response.prepare(request)
         body = {
             "turn_id": f"turn-{len(self.script.asked)}", "redactions": [], "label": "internal", "timings_ms": {},

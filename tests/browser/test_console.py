@@ -91,7 +91,9 @@ async def test_an_ended_session_leads_to_the_login(page: Page, console: Console)
 async def test_state_is_more_than_colour(page: Page, console: Console) -> None:
     console.fleet.nodes = NODES
     await console.claim(page)
-    shapes = await page.locator(".state path").evaluate_all("all => all.map((path) => path.getAttribute('d'))")
+    shapes = await page.locator(".state path").evaluate_all(
+        "all => all.map((path) => path.getAttribute('d'))"
+    )
     words = await page.locator(".state").all_inner_texts()
     assert len(set(shapes)) == len(set(words)) == len(NODES)
     await expect(page.get_by_text("Weaker than asked: encoder: CUDA asked, CPU serves")).to_be_visible()
@@ -99,7 +101,9 @@ async def test_state_is_more_than_colour(page: Page, console: Console) -> None:
 
 
 async def test_what_a_node_says_stays_text(page: Page, console: Console) -> None:
-    console.fleet.nodes = (replace(LIVE_NODE, name=HOSTILE, site=HOSTILE, fallbacks=(HOSTILE,), state_text=HOSTILE),)
+    console.fleet.nodes = (
+        replace(LIVE_NODE, name=HOSTILE, site=HOSTILE, fallbacks=(HOSTILE,), state_text=HOSTILE),
+    )
     await console.claim(page)
     await expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
     await page.goto(f"{console.url}/nodes/{LIVE_NODE.id}")

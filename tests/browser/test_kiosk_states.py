@@ -18,8 +18,8 @@ HOSTILE = (
 )
 
 
-async def test_a_whole_journey_by_keyboard_only(page: Page, node: ScriptedNode) -> None:
-    await open_kiosk(page, node.url)
+async def test_a_whole_journey_by_keyboard_only(page: Page, scripted: ScriptedNode) -> None:
+    await open_kiosk(page, scripted.url)
     await _tab_to(page, "Start")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="You are talking to an AI")).to_be_focused()
@@ -37,22 +37,22 @@ async def test_a_whole_journey_by_keyboard_only(page: Page, node: ScriptedNode) 
     await _tab_to(page, "Useful")
     await page.keyboard.press("Enter")
     await expect(answer.get_by_text("Thank you")).to_be_focused()
-    assert node.script.feedback == [True]
+    assert scripted.script.feedback == [True]
     await _tab_to(page, "Start over", back=True)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()
-    assert node.script.wiped == ["s1"]
+    assert scripted.script.wiped == ["s1"]
 
 
-async def test_overflow_is_asked_plainly_and_off_until_ticked(page: Page, node: ScriptedNode) -> None:
-    await begin(page, node.url)
-    assert node.script.consents == [{"notice_version": "1", "overflow": False}]
+async def test_overflow_is_asked_plainly_and_off_until_ticked(page: Page, scripted: ScriptedNode) -> None:
+    await begin(page, scripted.url)
+    assert scripted.script.consents == [{"notice_version": "1", "overflow": False}]
     await page.get_by_role("button", name="Start over").click()
     await page.get_by_role("button", name="Start", exact=True).click()
     await page.get_by_label("You may get help from outside this building.").check()
     await page.get_by_role("button", name="I understand").click()
     await expect(question(page)).to_be_focused()
-    assert node.script.consents[1] == {"notice_version": "1", "overflow": True}
+    assert scripted.script.consents[1] == {"notice_version": "1", "overflow": True}
 
 
 async def test_overflow_is_not_asked_where_the_site_does_not_offer_it(page: Page) -> None:
@@ -63,8 +63,8 @@ async def test_overflow_is_not_asked_where_the_site_does_not_offer_it(page: Page
         await expect(page.get_by_role("checkbox")).to_have_count(0)
 
 
-async def test_a_screen_reader_hears_an_answer_once_and_complete(page: Page, node: ScriptedNode) -> None:
-    await begin(page, node.url)
+async def test_a_screen_reader_hears_an_answer_once_and_complete(page: Page, scripted: ScriptedNode) -> None:
+    await begin(page, scripted.url)
     await page.evaluate(
         """() => { window.heard = []; const log = document.querySelector('[role=log]');
         new MutationObserver((changes) => { for (const change of changes) {
@@ -72,20 +72,20 @@ async def test_a_screen_reader_hears_an_answer_once_and_complete(page: Page, nod
           for (const added of change.addedNodes) heard.push(added.textContent);
         } }).observe(log, { childList: true, characterData: true, subtree: true }); }"""
     )
-    node.script.go_on.clear()
+    scripted.script.go_on.clear()
     await ask(page, "When are you open on Saturday?")
     await expect(page.locator("[data-part=partial]")).to_contain_text("On Saturdays")
     assert len(await page.evaluate("heard")) == 1, "only the question so far"
     assert await page.locator("[aria-hidden=true] [data-part=partial]").count() == 1
-    node.script.go_on.set()
+    scripted.script.go_on.set()
     await answered(page)
     heard = await page.evaluate("heard")
     assert len(heard) == 2
     assert HOURS["answer"] in heard[1]
 
 
-async def test_sources_open_in_place(page: Page, node: ScriptedNode) -> None:
-    await begin(page, node.url)
+async def test_sources_open_in_place(page: Page, scripted: ScriptedNode) -> None:
+    await begin(page, scripted.url)
     await ask(page, "When are you open on Saturday?")
     answer = await answered(page)
     quote = answer.get_by_text("Saturday: outpatient desk 09:00 to 13:00")
@@ -93,32 +93,32 @@ async def test_sources_open_in_place(page: Page, node: ScriptedNode) -> None:
     await answer.get_by_text("Opening hours › Weekends").click()
     await expect(quote).to_be_visible()
     await expect(answer.get_by_text("opening-hours.md, version 3")).to_be_visible()
-    assert page.url.rstrip("/") == node.url
+    assert page.url.rstrip("/") == scripted.url
 
 
-async def test_handoff_gives_a_number(page: Page, node: ScriptedNode) -> None:
-    node.script.turn = dict(NOT_FOUND)
-    await begin(page, node.url)
+async def test_handoff_gives_a_number(page: Page, scripted: ScriptedNode) -> None:
+    scripted.script.turn = dict(NOT_FOUND)
+    await begin(page, scripted.url)
     await ask(page, "Can I bring my parrot?")
     await (await answered(page)).get_by_role("button", name="Ask a member of staff").click()
     await expect(page.get_by_text("K-0427")).to_be_visible()
     await expect(page.locator(".ticket")).to_be_focused()
 
 
-async def test_redactions_are_said_in_words(page: Page, node: ScriptedNode) -> None:
-    node.script.turn = {**HOURS, "redactions": ["PHONE", "PERSON", "PHONE", "SOMETHING_NEW"]}
-    await begin(page, node.url)
+async def test_redactions_are_said_in_words(page: Page, scripted: ScriptedNode) -> None:
+    scripted.script.turn = {**HOURS, "redactions": ["PHONE", "PERSON", "PHONE", "SOMETHING_NEW"]}
+    await begin(page, scripted.url)
     await ask(page, "x")
     await expect(await answered(page)).to_contain_text(
         "We recognised personal details (phone number, name, other detail); they stay in this building."
     )
 
 
-async def test_hostile_text_stays_text(page: Page, node: ScriptedNode) -> None:
+async def test_hostile_text_stays_text(page: Page, scripted: ScriptedNode) -> None:
     citation = {"doc": HOSTILE, "version": HOSTILE, "title": HOSTILE, "section": HOSTILE, "quote": HOSTILE}
-    node.script.turn = {"answer": HOSTILE, "route": "answer", "citations": [citation]}
-    node.script.notice = HOSTILE
-    await begin(page, node.url)
+    scripted.script.turn = {"answer": HOSTILE, "route": "answer", "citations": [citation]}
+    scripted.script.notice = HOSTILE
+    await begin(page, scripted.url)
     await ask(page, HOSTILE)
     answer = await answered(page)
     await expect(answer.locator(".answer-text")).to_have_text(HOSTILE)
@@ -135,9 +135,9 @@ async def test_a_hostile_site_name_and_suggestion_stay_text(page: Page) -> None:
         assert await page.locator("img").count() == 0
 
 
-async def test_start_over_leaves_nothing_on_the_page(page: Page, node: ScriptedNode) -> None:
-    node.script.turn = {**HOURS, "answer": f"{HOURS['answer']} {CANARY}-answer"}
-    await begin(page, node.url)
+async def test_start_over_leaves_nothing_on_the_page(page: Page, scripted: ScriptedNode) -> None:
+    scripted.script.turn = {**HOURS, "answer": f"{HOURS['answer']} {CANARY}-answer"}
+    await begin(page, scripted.url)
     await ask(page, f"{CANARY}-question")
     await answered(page)
     await question(page).fill(f"{CANARY}-draft")
@@ -151,35 +151,35 @@ async def test_start_over_leaves_nothing_on_the_page(page: Page, node: ScriptedN
     assert await page.evaluate("document.documentElement.dataset.textSize") == "1"
     await page.keyboard.press("Control+z")
     assert CANARY not in await page_text(page)
-    assert node.script.wiped == ["s1"]
+    assert scripted.script.wiped == ["s1"]
 
 
-async def test_start_over_in_mid_answer_stops_it(page: Page, node: ScriptedNode) -> None:
-    node.script.go_on.clear()
-    await begin(page, node.url)
+async def test_start_over_in_mid_answer_stops_it(page: Page, scripted: ScriptedNode) -> None:
+    scripted.script.go_on.clear()
+    await begin(page, scripted.url)
     await ask(page, CANARY)
     await expect(page.locator("[data-part=partial]")).to_contain_text("On Saturdays")
     await page.get_by_role("button", name="Start over").click()
-    node.script.go_on.set()
-    await begin(page, node.url)
+    scripted.script.go_on.set()
+    await begin(page, scripted.url)
     assert CANARY not in await page_text(page)
     await expect(page.get_by_role("article")).to_have_count(0)
 
 
-async def test_leaving_the_page_wipes(page: Page, node: ScriptedNode) -> None:
-    await begin(page, node.url)
+async def test_leaving_the_page_wipes(page: Page, scripted: ScriptedNode) -> None:
+    await begin(page, scripted.url)
     await ask(page, CANARY)
     await answered(page)
     await page.goto("about:blank")
     await page.go_back()
     await page.wait_for_selector("html[data-ready]")
     assert CANARY not in await page_text(page)
-    assert node.script.wiped == ["s1"]
+    assert scripted.script.wiped == ["s1"]
 
 
-async def test_nobody_there_is_asked_then_wiped(page: Page, node: ScriptedNode) -> None:
+async def test_nobody_there_is_asked_then_wiped(page: Page, scripted: ScriptedNode) -> None:
     await page.clock.install()
-    await begin(page, node.url)
+    await begin(page, scripted.url)
     await ask(page, CANARY)
     await answered(page)
     dialog = page.get_by_role("alertdialog")
@@ -200,7 +200,7 @@ async def test_nobody_there_is_asked_then_wiped(page: Page, node: ScriptedNode) 
     await expect(dialog).to_be_hidden()
     await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()
     assert CANARY not in await page_text(page)
-    assert node.script.wiped == ["s1"]
+    assert scripted.script.wiped == ["s1"]
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,11 @@ async def test_nobody_there_is_asked_then_wiped(page: Page, node: ScriptedNode) 
         ("broken", "The node has a fault"),
     ],
 )
-async def test_a_fault_keeps_the_question(page: Page, node: ScriptedNode, fault: str, sentence: str) -> None:
-    node.script.fault = fault
-    await begin(page, node.url)
+async def test_a_fault_keeps_the_question(
+    page: Page, scripted: ScriptedNode, fault: str, sentence: str
+) -> None:
+    scripted.script.fault = fault
+    await begin(page, scripted.url)
     await ask(page, "Where do I park?")
     await expect(page.get_by_role("alert")).to_contain_text(sentence)
     await expect(question(page)).to_have_value("Where do I park?")
@@ -223,7 +225,7 @@ async def test_a_fault_keeps_the_question(page: Page, node: ScriptedNode, fault:
     assert await violations(page) == []
     if fault == "long":
         return
-    node.script.fault = None
+    scripted.script.fault = None
     retry = page.get_by_role("button", name="Try again")
     await expect(retry).not_to_have_attribute("aria-disabled", "true")
     await retry.click()
@@ -231,8 +233,8 @@ async def test_a_fault_keeps_the_question(page: Page, node: ScriptedNode, fault:
     await expect(page.get_by_role("alert")).to_have_count(0)
 
 
-async def test_the_network_goes_and_comes_back(page: Page, node: ScriptedNode) -> None:
-    await begin(page, node.url)
+async def test_the_network_goes_and_comes_back(page: Page, scripted: ScriptedNode) -> None:
+    await begin(page, scripted.url)
     await page.context.set_offline(True)
     await ask(page, "Where do I park?")
     await expect(page.get_by_role("alert")).to_contain_text("We cannot reach the machine that answers.")
@@ -242,36 +244,36 @@ async def test_the_network_goes_and_comes_back(page: Page, node: ScriptedNode) -
     await answered(page)
 
 
-async def test_no_start_without_the_node(page: Page, node: ScriptedNode) -> None:
-    node.script.open_fault = "busy"
-    await open_kiosk(page, node.url)
+async def test_no_start_without_the_node(page: Page, scripted: ScriptedNode) -> None:
+    scripted.script.open_fault = "busy"
+    await open_kiosk(page, scripted.url)
     await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("You can try again in 2 seconds.")
-    node.script.open_fault = None
+    scripted.script.open_fault = None
     retry = page.get_by_role("button", name="Try again")
     await expect(retry).not_to_have_attribute("aria-disabled", "true")
     await retry.click()
     await expect(page.get_by_role("heading", name="You are talking to an AI")).to_be_focused()
 
 
-async def test_an_expired_conversation_returns_to_the_start(page: Page, node: ScriptedNode) -> None:
-    node.script.fault = "gone"
-    await begin(page, node.url)
+async def test_an_expired_conversation_returns_to_the_start(page: Page, scripted: ScriptedNode) -> None:
+    scripted.script.fault = "gone"
+    await begin(page, scripted.url)
     await ask(page, CANARY)
     await expect(page.get_by_text("Your last conversation had ended")).to_be_visible()
     await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()
     assert CANARY not in await page_text(page)
 
 
-async def test_too_long_is_said_before_it_is_sent(page: Page, node: ScriptedNode) -> None:
-    await begin(page, node.url)
+async def test_too_long_is_said_before_it_is_sent(page: Page, scripted: ScriptedNode) -> None:
+    await begin(page, scripted.url)
     await question(page).fill("x" * 3_700)
     await expect(page.locator("#question-count", has_text="300 characters left")).to_be_visible()
-    # A character outside the basic plane counts once, as on the node.
+    # A character outside the basic plane counts once, as on the scripted.
     await ask(page, "😀" * 4_001)
     await expect(page.locator("#question-count", has_text="1 character too many")).to_be_visible()
     await expect(page.get_by_role("alert")).to_contain_text("4,001 of at most 4,000")
-    assert node.script.asked == []
+    assert scripted.script.asked == []
 
 
 async def test_right_to_left(page: Page) -> None:
@@ -296,10 +298,12 @@ async def test_right_to_left(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1080, 1920), (1280, 800), (390, 844), (640, 400), (320, 256)])
-async def test_every_size_and_zoom_fits(browser: Browser, node: ScriptedNode, width: int, height: int) -> None:
+async def test_every_size_and_zoom_fits(
+    browser: Browser, scripted: ScriptedNode, width: int, height: int
+) -> None:
     """640 × 400 is 1280 × 800 at 200 %; 320 × 256 is it at 400 % (WCAG 1.4.10)."""
     page = await browser.new_page(viewport={"width": width, "height": height})
-    await open_kiosk(page, node.url)
+    await open_kiosk(page, scripted.url)
     await page.get_by_role("button", name="Largest text").click()
     assert not await _scrolls_sideways(page)
     await page.get_by_role("button", name="Start", exact=True).click()
@@ -353,11 +357,11 @@ async def test_no_violation_in_any_state(browser: Browser, look: str) -> None:
         assert found == {}
 
 
-async def test_targets_are_big_enough_for_a_finger(browser: Browser, node: ScriptedNode) -> None:
+async def test_targets_are_big_enough_for_a_finger(browser: Browser, scripted: ScriptedNode) -> None:
     """60 px at a kiosk, 44 px anywhere."""
     for size, least in (((1080, 1920), 60), ((390, 844), 44)):
         page = await browser.new_page(viewport={"width": size[0], "height": size[1]})
-        await begin(page, node.url)
+        await begin(page, scripted.url)
         await ask(page, "When are you open on Saturday?")
         await answered(page)
         for target in await page.locator("button:visible, summary:visible, textarea:visible").all():
@@ -367,19 +371,19 @@ async def test_targets_are_big_enough_for_a_finger(browser: Browser, node: Scrip
         await page.close()
 
 
-async def test_reduced_motion_is_honoured(browser: Browser, node: ScriptedNode) -> None:
+async def test_reduced_motion_is_honoured(browser: Browser, scripted: ScriptedNode) -> None:
     page = await browser.new_page(reduced_motion="reduce")
-    node.script.go_on.clear()
-    await begin(page, node.url)
+    scripted.script.go_on.clear()
+    await begin(page, scripted.url)
     await ask(page, "x")
     assert await page.locator(".lantern").evaluate("e => getComputedStyle(e).animationName") == "none"
-    node.script.go_on.set()
+    scripted.script.go_on.set()
     await page.close()
 
 
-async def test_print_shows_one_answer_with_its_sources(page: Page, node: ScriptedNode) -> None:
+async def test_print_shows_one_answer_with_its_sources(page: Page, scripted: ScriptedNode) -> None:
     await page.add_init_script("window.print = () => {}")
-    await begin(page, node.url)
+    await begin(page, scripted.url)
     await ask(page, "First?")
     await answered(page)
     await ask(page, "Second?")

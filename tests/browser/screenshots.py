@@ -1,0 +1,79 @@
+"""Pictures for README and docs: `python -m tests.browser.screenshots` writes docs/images/kiosk.png and fleet.png.
+
+The kiosk's is of the real node on the sample clinic; the fleet's shows nodes in every state, so those are scripted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.async_api import Browser
+
+from tests.browser.chromium import ROOT, chromium
+from tests.browser.kiosk_steps import answered, ask, begin, open_kiosk
+from tests.browser.scripted_fleet import NODES, scripted_console
+from tests.running import prepare_clinic, running
+
+IMAGES = ROOT / "docs/images"
+# A README loads on a phone, too.
+BYTES_MAX = 300 * 1024
+
+
+async def main() -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        async with chromium() as browser:
+            await _kiosk(browser, Path(folder))
+            await _fleet(browser, Path(folder))
+
+
+async def _kiosk(browser: Browser, folder: Path) -> None:
+    """First screen and an answer with its source, side by side, as on a standing screen."""
+    async with running(await asyncio.to_thread(prepare_clinic, folder)) as node:
+        page = await browser.new_page(viewport={"width": 1080, "height": 1620})
+        await open_kiosk(page, node.url)
+        first = await page.screenshot()
+        await begin(page, node.url)
+        await ask(page, "When are you open on Saturday?")
+        await (await answered(page)).locator("summary").first.click()
+        second = await page.screenshot()
+        await page.close()
+    _save("kiosk.png", await _beside(browser, first, second))
+
+
+async def _fleet(browser: Browser, folder: Path) -> None:
+    async with scripted_console(folder / "cloud") as console:
+        page = await browser.new_page(viewport={"width": 1280, "height": 860})
+        await console.claim(page)
+        console.fleet.nodes = NODES
+        await page.get_by_role("row", name="Front desk").wait_for()
+        picture = await page.screenshot()
+        await page.close()
+    _save("fleet.png", picture)
+
+
+async def _beside(browser: Browser, *pictures: bytes) -> bytes:
+    """The pictures in a row, each at half its size; the browser is the image library."""
+    sources = [f"data:image/png;base64,{base64.b64encode(picture).decode()}" for picture in pictures]
+    page = await browser.new_page(viewport={"width": 1104, "height": 810})
+    images = "".join(f'<img width="540" src="{source}">' for source in sources)
+    await page.set_content(f'<body style="margin:0;display:flex;gap:24px;background:#fff">{images}</body>')
+    row = await page.screenshot()
+    await page.close()
+    return row
+
+
+def _save(name: str, picture: bytes) -> None:
+    path = IMAGES / name
+    if len(picture) > BYTES_MAX:
+        raise SystemExit(f"{path} would have {len(picture)} bytes; at most {BYTES_MAX} are allowed")
+    path.write_bytes(picture)
+    sys.stderr.write(f"{path.relative_to(ROOT)}: {len(picture) // 1024} KiB\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
