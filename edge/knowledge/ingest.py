@@ -117,7 +117,7 @@ class KnowledgeBase:
         Files of a kind that is not read are reported as failed, hidden files are passed over.
         """
         outcome = _Outcome()
-        files = await asyncio.to_thread(_files, paths)
+        files = await asyncio.to_thread(_files, paths, outcome)
         sources = _readable(files, outcome)
         await self._add(sources, len(files), audience, outcome, progress)
         return outcome.report()
@@ -170,7 +170,8 @@ class KnowledgeBase:
                 new = await self._new_ones(group, outcome)
                 prepared = await asyncio.to_thread(self._embed, new, audience)
                 if prepared:
-                    await self._commit(prepared)
+                    # Once committed, the indexes must follow even if whoever asked is gone.
+                    await asyncio.shield(self._commit(prepared))
                     outcome.added += [document.id for document in prepared]
                 if progress:
                     done = len(outcome.added) + len(outcome.unchanged) + len(outcome.failed)
@@ -230,18 +231,28 @@ class KnowledgeBase:
             self.searcher.change((), chunks, np.concatenate([vectors for _, vectors in groups]))
 
 
-def _files(paths: Sequence[Path]) -> list[tuple[str, Path]]:
-    """(document id, file) of every file that is meant, in order, each id once."""
+def _files(paths: Sequence[Path], outcome: _Outcome) -> list[tuple[str, Path]]:
+    """(document id, file) of every file that is meant, in order; a second file with an id that is taken fails."""
     found: dict[str, Path] = {}
-    for path in paths:
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                parts = file.relative_to(path).parts
-                if file.is_file() and not any(part.startswith(".") for part in parts):
-                    found.setdefault("/".join(parts), file)
-        else:
-            found.setdefault(path.name, path)
+    for name, file in itertools.chain.from_iterable(map(_named, paths)):
+        taken = found.setdefault(name, file)
+        if taken.resolve() != file.resolve():
+            outcome.failed.append(
+                (name, f"{taken} has the same name within its folder. Add them one by one, renamed.")
+            )
     return list(found.items())
+
+
+def _named(path: Path) -> list[tuple[str, Path]]:
+    """A file by its name; a folder's files by their path below it, hidden ones left out."""
+    if not path.is_dir():
+        return [(path.name, path)]
+    files = ((file.relative_to(path), file) for file in sorted(path.rglob("*")) if file.is_file())
+    return [
+        (name.as_posix(), file)
+        for name, file in files
+        if not any(part.startswith(".") for part in name.parts)
+    ]
 
 
 def _readable(files: Iterable[tuple[str, Path]], outcome: _Outcome) -> Iterator[SourceDocument]:

@@ -39,16 +39,16 @@ class VectorIndex:
         return len(self.ids)
 
     def changed(self, removed: frozenset[int], ids: Ids, vectors: npt.NDArray[np.floating]) -> VectorIndex:
-        """This index without `removed` and with `ids`, which are greater than all before."""
+        """This index without `removed` and with `ids`."""
         keep = ~np.isin(self.ids, np.fromiter(removed, np.int64, len(removed)))
         codes, scales = _quantise(vectors)
         new = VectorIndex.__new__(VectorIndex)
         new.ids = np.concatenate([self.ids[keep], ids])
-        if len(ids) and len(self.ids):
-            new._codes = np.concatenate([self._codes[keep], codes])
-            new._scales = np.concatenate([self._scales[keep], scales])
-        else:
-            new._codes, new._scales = (codes, scales) if len(ids) else (self._codes[keep], self._scales[keep])
+        new._codes = np.concatenate([self._codes[keep], codes]) if len(ids) else self._codes[keep]
+        new._scales = np.concatenate([self._scales[keep], scales])
+        if (np.diff(new.ids) < 0).any():  # an earlier commit may reach the index late
+            order = np.argsort(new.ids)
+            new.ids, new._codes, new._scales = new.ids[order], new._codes[order], new._scales[order]
         return new
 
     def search(self, queries: Floats, k: int) -> tuple[Ids, Floats]:

@@ -6,11 +6,10 @@ can act on. A file is read whole or not at all. Readers open no connections and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from pathlib import Path
 
 from edge.knowledge.document import Document
-from edge.knowledge.readers import docx, html, markdown, pdf, text
 from edge.knowledge.readers.refusal import Refusal, UnreadableDocument
 from edge.knowledge.readers.sniffing import looks_like
 
@@ -22,15 +21,7 @@ FILE_BYTES_MAX = 20 * 1024 * 1024
 # Most text of one document, code points: 2,000 pages. More belongs into several documents.
 TEXT_CHARS_MAX = 5_000_000
 
-Reader = Callable[[bytes, str], Document]
-
-_READERS: dict[str, Reader] = {
-    "pdf": pdf.read,
-    "docx": docx.read,
-    "html": html.read,
-    "markdown": markdown.read,
-    "text": text.read,
-}
+# Suffix → the module beside this file that reads such files.
 SUFFIXES = {
     ".pdf": "pdf",
     ".docx": "docx",
@@ -70,8 +61,15 @@ def read_bytes(data: bytes, name: str) -> Document:
     if not data.strip():
         raise UnreadableDocument(Refusal.EMPTY, "The file is empty.")
     _check_content(data, kind, suffix)
-    document = _READERS[kind](data, Path(name).stem)
+    document = _read(kind, data, Path(name).stem)
     _check_text(document)
+    return document
+
+
+def _read(kind: str, data: bytes, title: str) -> Document:
+    """A format's libraries are loaded with its first file: they take a second, and a node starts without them."""
+    reader = importlib.import_module(f"edge.knowledge.readers.{kind}")
+    document: Document = reader.read(data, title)
     return document
 
 

@@ -127,6 +127,16 @@ async def test_bad_files_fail_alone_and_say_why(base: KnowledgeBase, folder: Pat
     assert "Save it as PDF" in failed["photo.png"]
 
 
+async def test_two_files_with_one_name_do_not_silently_become_one(
+    base: KnowledgeBase, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "hours.md").write_text("# Other hours\n\nNever open.\n")
+    report = await base.add([folder, tmp_path / "other", folder], Audience.PUBLIC)
+    assert report.added == ("fees/parking.txt", "hours.md")
+    assert [name for name, _ in report.failed] == ["hours.md"]
+
+
 async def test_a_failure_leaves_nothing_of_the_document(
     base: KnowledgeBase, folder: Path, embedder: HashedWords, store: Store
 ) -> None:

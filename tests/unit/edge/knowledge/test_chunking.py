@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.knowledge.chunking import SENTENCE_WORDS_MAX, chunk, embedding_text
@@ -57,6 +57,7 @@ def test_the_encoder_reads_where_a_chunk_stands() -> None:
 words = st.lists(st.sampled_from(["One", "two.", "Three", "four!", "- five", "6.", "Dr."]), max_size=60)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from([(), ("A",), ("A", "B")]), words), max_size=5), st.integers(3, 40))
 def test_every_word_is_in_exactly_one_chunk(
     sections: list[tuple[tuple[str, ...], list[str]]], most: int

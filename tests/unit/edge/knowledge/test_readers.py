@@ -14,6 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from edge.knowledge.document import Document
 from edge.knowledge.readers import FILE_BYTES_MAX, Refusal, UnreadableDocument, read_bytes
+from edge.knowledge.readers import docx as docx_reader
 from edge.knowledge.readers.outline import title_from_name
 
 
@@ -241,12 +242,13 @@ def test_bad_pdfs_are_refused_with_their_reason() -> None:
     assert "OCR" in refusal(scanned(), "scan.pdf").remedy
 
 
-def test_bad_word_files_are_refused() -> None:
+def test_bad_word_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = word(lambda document: document.add_paragraph("x" * 5000) and None)
     assert refusal(whole[: len(whole) // 2], "cut.docx").refusal is Refusal.DAMAGED
+    monkeypatch.setattr(docx_reader, "XML_BYTES_MAX", 2**20)
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("word/document.xml", b"<a/>" + b" " * (120 * 2**20))
+        archive.writestr("word/document.xml", b"<a/>" + b" " * 2**20)
     assert refusal(bomb.getvalue(), "bomb.docx").refusal is Refusal.TOO_LARGE
 
 

@@ -136,6 +136,14 @@ def test_int8_keeps_the_order_of_neighbours() -> None:
     assert index.cosines(queries[0], ids[0]) == pytest.approx(cosines[0], abs=0.01)
 
 
+def test_a_late_commit_finds_its_place() -> None:
+    vectors = np.eye(4, dtype=np.float32)
+    index = VectorIndex(np.array([1, 5]), vectors[:2]).changed(frozenset(), np.array([3]), vectors[2:3])
+    assert index.ids.tolist() == [1, 3, 5]
+    assert index.search(vectors[2:3], 1)[0].tolist() == [[3]]
+    assert index.cosines(vectors[1], np.array([5])) == pytest.approx([1.0], abs=0.01)
+
+
 def test_readers_see_whole_documents_while_documents_change() -> None:
     searcher = Searcher(DIM)
     versions = 12
