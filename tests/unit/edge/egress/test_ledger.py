@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -93,9 +94,12 @@ def test_an_intent_without_a_close_is_closed_as_unknown(tmp_path: Path) -> None:
 def test_any_flipped_byte_is_found(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     whole = _written(path, 1)
-    for position in range(len(whole) - 1):  # without the last line's end: that is a torn tail
-        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-        assert not verify(path).ok, position
+    with path.open("r+b", buffering=0) as file:
+        for position in range(len(whole) - 1):  # without the last line's end: that is a torn tail
+            os.pwrite(file.fileno(), bytes([whole[position] ^ 1]), position)
+            assert not verify(path).ok, position
+            os.pwrite(file.fileno(), whole[position : position + 1], position)
+    assert verify(path).ok
     path.write_bytes(whole[:-2] + b"x\n")
     with pytest.raises(LedgerBroken):
         Ledger.open(path)
