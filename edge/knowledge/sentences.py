@@ -26,6 +26,7 @@ _NEVER_ENDS = _words("""
 _MAY_END = _words("""
     am pm etc inc ltd co corp plc llc jr sr al ave blvd rd bldg us uk eu md phd bsc ba ad bc dc
 """)
+_ABBREVIATIONS = _NEVER_ENDS | _MAY_END
 # Abbreviations that are also words: they abbreviate only before a digit.
 _ORDINARY = _words("no sat sun wed art max min mar fig sec ed col est ref gen ft may")
 # Capitalised words that follow a time of day without starting a sentence: "9 a.m. Monday".
@@ -87,8 +88,16 @@ def _ends(text: str, begin: int, stop: re.Match[str]) -> bool:
         return False
     if not stop[1].startswith(".") or stop[1].startswith(".."):
         return True
+    space = text.rfind(" ", begin, stop.start())
+    if _is_plain_word(text[max(space + 1, begin) : stop.start()]):
+        return True
     before = _word_before(text, begin, stop.start())
     return bool(before) and _full_stop_ends(before, text, stop.end())
+
+
+def _is_plain_word(word: str) -> bool:
+    """The usual case, decided without patterns: letters only, and no abbreviation."""
+    return len(word) > 1 and word.isalpha() and word.lower() not in _ABBREVIATIONS
 
 
 def _word_before(text: str, begin: int, position: int) -> str:
