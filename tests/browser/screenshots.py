@@ -34,7 +34,7 @@ async def main() -> None:
 async def _kiosk(browser: Browser, folder: Path) -> None:
     """First screen and an answer with its source, side by side, as on a standing screen."""
     async with running(await asyncio.to_thread(prepare_clinic, folder)) as node:
-        page = await browser.new_page(viewport={"width": 1080, "height": 1620})
+        page = await browser.new_page(viewport={"width": 1080, "height": 1800}, reduced_motion="reduce")
         await open_kiosk(page, node.url)
         first = await page.screenshot()
         await begin(page, node.url)
@@ -59,7 +59,7 @@ async def _fleet(browser: Browser, folder: Path) -> None:
 async def _beside(browser: Browser, *pictures: bytes) -> bytes:
     """The pictures in a row, each at half its size; the browser is the image library."""
     sources = [f"data:image/png;base64,{base64.b64encode(picture).decode()}" for picture in pictures]
-    page = await browser.new_page(viewport={"width": 1104, "height": 810})
+    page = await browser.new_page(viewport={"width": 1104, "height": 900})
     images = "".join(f'<img width="540" src="{source}">' for source in sources)
     await page.set_content(f'<body style="margin:0;display:flex;gap:24px;background:#fff">{images}</body>')
     row = await page.screenshot()
