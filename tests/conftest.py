@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,10 +23,17 @@ def clinic(prepared_clinic: Path, tmp_path: Path) -> Path:
     return copy_site(prepared_clinic, tmp_path)
 
 
-@pytest_asyncio.fixture
-async def node(clinic: Path) -> AsyncIterator[RunningNode]:
-    """A running node on a clinic of the test's own."""
-    async with running(clinic) as started:
+@pytest.fixture(scope="module")
+def node(prepared_clinic: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    """A running node that the tests of a file share: leave it as it was found."""
+    with running(copy_site(prepared_clinic, tmp_path_factory.mktemp("node"))) as started:
+        yield started
+
+
+@pytest.fixture
+def own_node(clinic: Path) -> Iterator[RunningNode]:
+    """A running node of the test's own, to be stopped or killed."""
+    with running(clinic) as started:
         yield started
 
 
