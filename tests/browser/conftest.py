@@ -14,7 +14,6 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 from tests.browser.chromium import chromium
 from tests.browser.scripted_fleet import Console, scripted_console
 from tests.browser.scripted_node import Script, ScriptedNode, scripted_node
-from tests.running import RunningNode, copy_site, running
 
 # What a page may take on a loaded machine; a condition that is not met by then is not met, ms.
 PATIENCE_MS = 10_000
@@ -58,15 +57,6 @@ async def page(context: BrowserContext) -> AsyncIterator[Page]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     yield page
     assert not faults, json.dumps(faults, indent=1)
-
-
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def edge_site(
-    prepared_clinic: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[RunningNode]:
-    """One real node, serving the sample clinic, for all journeys that do not break it."""
-    async with running(copy_site(prepared_clinic, tmp_path_factory.mktemp("kiosk"))) as node:
-        yield node
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -33,7 +33,7 @@ async def main() -> None:
 
 async def _kiosk(browser: Browser, folder: Path) -> None:
     """First screen and an answer with its source, side by side, as on a standing screen."""
-    async with running(await asyncio.to_thread(prepare_clinic, folder)) as node:
+    with running(prepare_clinic(folder)) as node:
         page = await browser.new_page(viewport={"width": 1080, "height": 1800}, reduced_motion="reduce")
         await open_kiosk(page, node.url)
         first = await page.screenshot()

@@ -1,6 +1,6 @@
 """A node that does what a test tells it, for states that the real one reaches only by accident: a drop in mid-answer, a
 full queue, an expired session, a slow answer. The page under test is the real page; journeys run against the real node
-(`edge_site`), not against this."""
+(`node` of tests/conftest.py), not against this."""
 
 from __future__ import annotations
 

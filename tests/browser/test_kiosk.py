@@ -14,8 +14,8 @@ UNKNOWN = "Who won the football world cup in 1966?"
 CANARY = "zebra canary 4711"
 
 
-async def test_a_question_a_cited_answer_a_source(page: Page, edge_site: RunningNode) -> None:
-    await begin(page, edge_site.url)
+async def test_a_question_a_cited_answer_a_source(page: Page, node: RunningNode) -> None:
+    await begin(page, node.url)
     await ask(page, SATURDAY)
     answer = await answered(page)
     await expect(answer.locator(".answer-text")).to_contain_text("Saturday")
@@ -26,8 +26,8 @@ async def test_a_question_a_cited_answer_a_source(page: Page, edge_site: Running
     assert await violations(page, enhanced_contrast=True) == []
 
 
-async def test_the_notice_comes_from_the_site(page: Page, edge_site: RunningNode) -> None:
-    await open_kiosk(page, edge_site.url)
+async def test_the_notice_comes_from_the_site(page: Page, node: RunningNode) -> None:
+    await open_kiosk(page, node.url)
     await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.get_by_role("heading", name="You are talking to an AI")).to_be_focused()
     assert len(await page.locator(".notice-text").inner_text()) > 40
@@ -37,14 +37,14 @@ async def test_the_notice_comes_from_the_site(page: Page, edge_site: RunningNode
     await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()
 
 
-async def test_a_suggestion_is_answered(page: Page, edge_site: RunningNode) -> None:
-    await begin(page, edge_site.url)
+async def test_a_suggestion_is_answered(page: Page, node: RunningNode) -> None:
+    await begin(page, node.url)
     await page.get_by_role("list", name="People often ask").get_by_role("button").first.click()
     await expect((await answered(page)).locator("details").first).to_be_visible()
 
 
-async def test_what_is_not_in_the_documents_goes_to_staff(page: Page, edge_site: RunningNode) -> None:
-    await begin(page, edge_site.url)
+async def test_what_is_not_in_the_documents_goes_to_staff(page: Page, node: RunningNode) -> None:
+    await begin(page, node.url)
     await ask(page, UNKNOWN)
     answer = await answered(page)
     await expect(answer).to_contain_text("Not in our documents")
@@ -52,22 +52,22 @@ async def test_what_is_not_in_the_documents_goes_to_staff(page: Page, edge_site:
     await expect(page.locator(".ticket .number")).not_to_be_empty()
 
 
-async def test_feedback_is_taken(page: Page, edge_site: RunningNode) -> None:
-    await begin(page, edge_site.url)
+async def test_feedback_is_taken(page: Page, node: RunningNode) -> None:
+    await begin(page, node.url)
     await ask(page, SATURDAY)
     await (await answered(page)).get_by_role("button", name="Not useful").click()
     await expect(page.get_by_text("Thank you, we noted that.")).to_be_focused()
 
 
-async def test_a_phone_number_is_recognised_and_said(page: Page, edge_site: RunningNode) -> None:
-    await begin(page, edge_site.url)
+async def test_a_phone_number_is_recognised_and_said(page: Page, node: RunningNode) -> None:
+    await begin(page, node.url)
     await ask(page, "My number is +44 20 7946 0958. When are you open on Saturday?")
     await expect(await answered(page)).to_contain_text("We recognised personal details (phone number")
 
 
-async def test_start_over_ends_the_session_on_the_node(page: Page, edge_site: RunningNode) -> None:
+async def test_start_over_ends_the_session_on_the_node(page: Page, node: RunningNode) -> None:
     async with page.expect_request("**/turns") as turn:
-        await begin(page, edge_site.url)
+        await begin(page, node.url)
         await ask(page, f"{SATURDAY} {CANARY}")
     request = await turn.value
     await answered(page)
@@ -81,15 +81,13 @@ async def test_start_over_ends_the_session_on_the_node(page: Page, edge_site: Ru
     assert again.status in (401, 404)
 
 
-async def test_a_session_that_ended_elsewhere_returns_to_the_start(
-    page: Page, edge_site: RunningNode
-) -> None:
+async def test_a_session_that_ended_elsewhere_returns_to_the_start(page: Page, node: RunningNode) -> None:
     """A session wiped behind the page's back: one sentence, and the start."""
     async with page.expect_response("**/api/v1/sessions") as opened:
-        await begin(page, edge_site.url)
+        await begin(page, node.url)
     session = await (await opened.value).json()
     await page.request.delete(
-        f"{edge_site.url.rstrip('/')}/api/v1/sessions/{session['session_id']}",
+        f"{node.url.rstrip('/')}/api/v1/sessions/{session['session_id']}",
         headers={"Authorization": f"Bearer {session['token']}"},
     )
     await ask(page, CANARY)
@@ -97,10 +95,8 @@ async def test_a_session_that_ended_elsewhere_returns_to_the_start(
     assert CANARY not in await page_text(page)
 
 
-async def test_four_thousand_characters_pass_and_one_more_is_refused(
-    page: Page, edge_site: RunningNode
-) -> None:
-    await begin(page, edge_site.url)
+async def test_four_thousand_characters_pass_and_one_more_is_refused(page: Page, node: RunningNode) -> None:
+    await begin(page, node.url)
     await ask(page, (f"{SATURDAY} " * 130)[:4_000])
     await answered(page)
     await ask(page, "x" * 4_001)
