@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from aiohttp import web
 from sqlite_utils import Database
@@ -46,6 +47,7 @@ from edge.sync.events import NodeFacts
 from edge.sync.service import SyncService
 from edge.web.health import HealthApi
 from edge.web.kiosk_page import KioskPage
+from edge.web.openapi import openapi_route
 from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
 from models.catalog import models_dir
@@ -82,7 +84,13 @@ async def open_site(paths: SitePaths) -> AsyncIterator[Site]:
         store = Store.open(paths)
         stack.push_async_callback(store.close)
         encoder = await asyncio.to_thread(
-            open_encoder, models_dir(), config.models.runtime, config.models.encoder_threads
+            partial(
+                open_encoder,
+                models_dir(),
+                config.models.runtime,
+                config.models.encoder_threads,
+                model=config.models.encoder,
+            )
         )
         stack.callback(encoder.close)
         knowledge = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
@@ -128,6 +136,7 @@ async def run_worker(paths: SitePaths) -> None:
         stop_on_signals(),
         allowed_uids=allowed_uids(paths.root),
         model_name=config.models.llm,
+        preload=config.answer.mode == "generative",
     )
 
 
@@ -159,7 +168,8 @@ def _application(site: Site) -> web.Application:
     """The customers' routes."""
     api = SessionsApi(site.store, site.sessions, site.desk, notice_of(site.config.site.name))
     health = HealthApi(lambda: _not_ready(site), lambda: _refresh(site))
-    return customer_application([*api.routes(), *health.routes(), *KioskPage(site.config).routes()])
+    page = KioskPage(site.config)
+    return customer_application([*api.routes(), *health.routes(), *page.routes(), openapi_route()])
 
 
 async def _run_until(

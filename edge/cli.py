@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -208,6 +209,79 @@ def kb_search(
         as_json,
         "\n\n".join(f"{p['score']:.3f}  {p['title']} › {p['section']}\n{p['text']}" for p in found),
     )
+
+
+@models.command("list")
+def models_list(as_json: Json = False) -> None:
+    """Every model of the catalogue, and whether it may serve here."""
+    from models.catalog import models_dir
+    from models.operations import list_models
+
+    rows = [asdict(row) for row in list_models(models_dir())]
+    _print(
+        rows,
+        as_json,
+        "\n".join(f"{r['model']:24} {r['kind']:8} {r['licence']:12} {r['state']}" for r in rows),
+    )
+
+
+@models.command("build")
+def models_build(as_json: Json = False) -> None:
+    """Build what is missing, and let it pass its golden set on this machine."""
+    from models.catalog import models_dir
+    from models.operations import build_all
+    from models.progress import on_terminal
+
+    with on_terminal() as report:
+        rows = [asdict(row) for row in build_all(models_dir(), report)]
+    _print(rows, as_json, "\n".join(_lines(row) for row in rows))
+
+
+@models.command("verify")
+def models_verify(as_json: Json = False) -> None:
+    """Hash every model's files against what passed the gate here."""
+    from models.catalog import models_dir
+    from models.operations import verify
+
+    rows = [asdict(row) for row in verify(models_dir())]
+    _print(rows, as_json, "\n".join(f"{r['model']:24} {r['detail']} {r['remedy']}" for r in rows))
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+@models.command("bench")
+def models_bench(as_json: Json = False) -> None:
+    """Speed of the encoder on each runtime of this machine."""
+    from models.catalog import models_dir
+    from models.operations import bench
+
+    rows = [asdict(row) for row in bench(models_dir())]
+    text = "\n".join(
+        f"{r['runtime']:12} batch {r['batch_rows']:3}  {r['texts_per_s']:8.0f} texts/s" for r in rows
+    )
+    _print(rows, as_json, text)
+
+
+@ledger.command("verify")
+def ledger_verify(site: Site, as_json: Json = False) -> None:
+    """Check the record of what left: is every line there, unaltered?"""
+    from edge.config import site_paths
+    from edge.egress.ledger import LEDGER_FILE, verify
+
+    report = asdict(verify(site_paths(site).courier / LEDGER_FILE))
+    _print(report, as_json, _lines(report))
+    if not report["ok"]:
+        raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+@ledger.command("show")
+def ledger_show(site: Site, as_json: Json = False) -> None:
+    """What left, line by line."""
+    from edge.config import site_paths
+    from edge.egress.ledger import LEDGER_FILE, read
+
+    leaves = [asdict(leaf) for leaf in read(site_paths(site).courier / LEDGER_FILE)]
+    _print(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
 
 
 def _operate(site: Path, name: str, arguments: dict[str, object]) -> Any:

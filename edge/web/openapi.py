@@ -1,0 +1,113 @@
+"""`/openapi.json`: the customers' API as OpenAPI 3.1, from the same models that read the bodies.
+
+A test walks the server's routes and fails when one of `/api/` is missing here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from core.version import VERSION
+from edge.web.problems import PROBLEM_JSON
+from edge.web.sessions_api import ConsentBody, FeedbackBody, NewSessionBody, TurnBody
+
+_SESSION = "/api/v1/sessions/{id}"
+_TURN = f"{_SESSION}/turns/{{turn}}"
+
+# (method, path, what it does, body, {status: what it means})
+_OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]], ...] = (
+    (
+        "post",
+        "/api/v1/sessions",
+        "Begin a conversation",
+        NewSessionBody,
+        {"201": "Session, token and notice"},
+    ),
+    ("delete", _SESSION, "End a conversation and wipe it", None, {"204": "Wiped"}),
+    (
+        "post",
+        f"{_SESSION}/consent",
+        "Accept the notice",
+        ConsentBody,
+        {"204": "Turns are answered from now on"},
+    ),
+    ("post", f"{_SESSION}/turns", "Ask one question", TurnBody, {"200": "The answer, or a stream of events"}),
+    ("post", f"{_TURN}/feedback", "Say whether an answer was useful", FeedbackBody, {"204": "Kept"}),
+    ("post", f"{_TURN}/handoff", "Ask for a human about an answer", None, {"201": "The ticket's number"}),
+    ("get", "/healthz", "Is the process alive?", None, {"200": "Yes"}),
+    ("get", "/readyz", "Are turns answered?", None, {"200": "Yes", "503": "No; the reasons are in the body"}),
+    ("get", "/metrics", "Prometheus text", None, {"200": "Metrics"}),
+)
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    paths: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    for method, path, summary, body, replies in _OPERATIONS:
+        if body is not None:
+            schemas[body.__name__] = body.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schemas[body.__name__].pop("$defs", {}))
+        paths.setdefault(path, {})[method] = _operation(path, summary, body, replies)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Postern edge node", "version": VERSION, "license": {"name": "Apache-2.0"}},
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def openapi_route() -> web.RouteDef:
+    """Serves the document."""
+    found = document()
+
+    async def serve(_: web.Request) -> web.Response:
+        return web.json_response(found)
+
+    return web.get("/openapi.json", serve)
+
+
+def _operation(
+    path: str, summary: str, body: type[BaseModel] | None, replies: dict[str, str]
+) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "responses": {status: {"description": meaning} for status, meaning in replies.items()},
+    }
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    if names:
+        operation["security"] = [{"session": []}]
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+        ]
+    if path.startswith("/api/"):
+        problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        operation["responses"]["default"] = {
+            "description": "What went wrong and what to do",
+            "content": problem,
+        }
+    if body is not None:
+        schema = {"$ref": f"#/components/schemas/{body.__name__}"}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457, with a code for programs and a remedy for people",
+    "required": ["code", "title", "detail", "remedy", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "title": {"type": "string"},
+        "detail": {"type": "string"},
+        "remedy": {"type": "string"},
+    },
+}
