@@ -16,6 +16,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +32,15 @@ SUPERVISED = "POSTERN_SUPERVISED"
 
 @dataclass(frozen=True)
 class Child:
-    """A command to keep running; `on_line` gets each line of its standard output."""
+    """A command to keep running.
+
+    `on_line` gets each line of its standard output; its standard error goes to the end of `log`, or to ours.
+    """
 
     name: str
     command: Sequence[str]
     on_line: Callable[[str], None] | None = None
+    log: Path | None = None
 
 
 def next_pause_s(pause_s: float, lived_s: float) -> float:
@@ -68,25 +74,31 @@ class Supervisor:
 
     async def _run_once(self, child: Child) -> int:
         """One life of a child: its exit status."""
-        process = await asyncio.create_subprocess_exec(
-            *child.command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=LINE_BYTES_MAX,
-            env={**os.environ, SUPERVISED: "1"},
-        )
+        with _errors_of(child) as errors:
+            process = await asyncio.create_subprocess_exec(
+                *child.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                limit=LINE_BYTES_MAX,
+                env={**os.environ, SUPERVISED: "1"},
+            )
         lines = asyncio.create_task(_read_lines(process, child.on_line), name=f"lines-{child.name}")
         ended = asyncio.create_task(process.wait(), name=f"wait-{child.name}")
         stopping = asyncio.create_task(self._stop.wait(), name=f"stop-{child.name}")
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not ended.done():
-            await end(process)
+            await _end(process, child.name)
         await lines
         return await ended
 
 
-async def end(process: asyncio.subprocess.Process) -> None:
+def _errors_of(child: Child) -> contextlib.AbstractContextManager[IO[bytes] | None]:
+    return child.log.open("ab") if child.log else contextlib.nullcontext()
+
+
+async def _end(process: asyncio.subprocess.Process, name: str) -> None:
     """Ask the process to stop; after STOP_TIMEOUT_S make it."""
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
@@ -94,7 +106,7 @@ async def end(process: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await process.wait()
     except TimeoutError:
-        log.error("process had to be killed", extra={"pid": process.pid})
+        log.error("process had to be killed", extra={"child": name})
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()

@@ -12,7 +12,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -179,11 +179,11 @@ async def _run_until(
 
     None of it may end the node: chat goes on without the cloud, the broker and the LAN (invariant 5).
     """
-    parts = {
-        "sessions": site.sessions.sweep(),
-        "sync": sync.run(),
-        "devices": devices.start(),
-        "discovery": announcer.start(),
+    parts: dict[str, Callable[[], Coroutine[object, object, None]]] = {
+        "sessions": site.sessions.sweep,
+        "sync": sync.run,
+        "devices": devices.start,
+        "discovery": announcer.start,
     }
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_keep(name, work), name=name) for name, work in parts.items()]
@@ -195,10 +195,10 @@ async def _run_until(
             task.cancel()
 
 
-async def _keep(part: str, work: Coroutine[object, object, None]) -> None:
+async def _keep(part: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
     """Run a part; its failure is said loudly and does not reach the others."""
     try:
-        await work
+        await work()
     except Exception as error:
         metrics.fallback_active.labels(part, type(error).__name__).set(1)
         log.exception("a part of the node has failed", extra={"part": part})

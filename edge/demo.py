@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from core.errors import PosternError
+from core.files import private_folder, write_atomic
 from core.supervision import Child, Supervisor, stop_on_signals
 from edge.app import open_site, site_operations
 from edge.config import SitePaths, load_config, site_paths
@@ -29,6 +32,7 @@ from edge.web.admin import Progress
 DEMO_BUCKET_S = 60
 READY_TIMEOUT_S = 60.0
 KIOSK_ID = "lobby"
+ORGANISATION = "Riverside Health"
 
 
 class DemoFailed(PosternError):
@@ -54,38 +58,46 @@ class Demo:
         say = Console(stderr=True, highlight=False).print
         paths = site_paths(self.state / "site")
         cloud = self.state / "cloud"
+        log = self.state / "demo.log"
+        private_folder(self.state)
         await self._prepare_cloud(cloud)
         await self._prepare_site(paths)
         async with asyncio.TaskGroup() as group:
-            control_plane = _Program("cloud", _cloud_command("run", cloud))
+            control_plane = _Program("cloud", _cloud_command("run", cloud), log)
             group.create_task(Supervisor([control_plane.child], stop).run(), name="cloud")
             cloud_ready = await _ready_or_stop(control_plane, stop)
             if not (paths.courier / "enrolment.json").exists():
                 await self._enrol(paths, cloud, cloud_ready)
-            node = _Program("node", [sys.executable, "-m", "edge.cli", "run", "--site", str(paths.root)])
+            node = _Program("node", [sys.executable, "-m", "edge.cli", "run", "--site", str(paths.root)], log)
             group.create_task(Supervisor([node.child], stop).run(), name="node")
             node_ready = await _ready_or_stop(node, stop)
             kiosk = Child(
                 "kiosk",
                 [sys.executable, "-m", "edge.fabric.kiosk", "--site", str(paths.root), "--id", KIOSK_ID],
+                log=log,
             )
             group.create_task(Supervisor([kiosk], stop).run(), name="kiosk")
-            say(f"\n  Kiosk page      {node_ready['url']}/\n  Fleet console   {cloud_ready['url']}/")
+            say(f"\n  Kiosk page      {node_ready['url']}/\n  Fleet console   {cloud_ready['url']}")
             claim = cloud / "claim-code"
             if claim.exists():
                 say(f"  Claim code      {claim.read_text().strip()}  (first login at the console)")
-            say(f"  Site folder     {paths.root}\n  Stop            Ctrl-C\n")
+            say(f"  Site folder     {paths.root}\n  Log             {log}\n  Stop            Ctrl-C\n")
             sys.stdout.write("ready\n")
             sys.stdout.flush()
 
     async def _prepare_cloud(self, folder: Path) -> None:
-        if (folder / "cloud.toml").exists():
-            return
-        await _call(_cloud_command("init", folder, "--http-port", str(self.cloud_http_port)))
+        settings = folder / "cloud.toml"
+        if not settings.exists():
+            await _call(_cloud_command("init", folder, "--organisation", ORGANISATION))
+            # Nodes remember these two from their enrolment on: chosen once.
+            for number, section in enumerate(("sync", "enrolment"), 1):
+                _set_port(settings, section, self.cloud_http_port and self.cloud_http_port + number)
+        _set_port(settings, "console", self.cloud_http_port)
 
     async def _prepare_site(self, paths: SitePaths) -> None:
         if not paths.config.exists():
             create_site(paths, self.template, http_port=self.http_port, bucket_s=DEMO_BUCKET_S)
+        _set_port(paths.config, "http", self.http_port)
         folders = documents_by_audience(paths)
         with Bar(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("Reading documents", total=None)
@@ -104,12 +116,26 @@ class Demo:
         await enrol(paths, ready["enrolment"], made["code"])
 
 
+def _set_port(settings: Path, section: str, port: int) -> None:
+    """Give a section of a TOML file its port; 0 takes one that is free now and keeps it."""
+    text = settings.read_text(encoding="utf-8")
+    changed = re.sub(rf"(?ms)(^\[{section}\]$.*?^port = )\d+", rf"\g<1>{port or free_port()}", text, count=1)
+    write_atomic(settings, changed.encode())
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class _Program:
     """A supervised program whose ready event is awaited."""
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         self.ready: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
-        self.child = Child(name, command, self._on_line)
+        self.child = Child(name, command, self._on_line, log)
 
     def _on_line(self, line: str) -> None:
         if self.ready.done():
@@ -130,7 +156,10 @@ async def _ready_or_stop(program: _Program, stop: asyncio.Event) -> dict[str, st
     stopping.cancel()
     if not program.ready.done():
         stop.set()
-        raise DemoFailed(f"{program.child.name} was not ready within {READY_TIMEOUT_S:.0f} s.")
+        raise DemoFailed(
+            f"The {program.child.name} was not ready within {READY_TIMEOUT_S:.0f} s.",
+            remedy=f"Read the end of {program.child.log}; another program may hold the port.",
+        )
     return program.ready.result()
 
 
