@@ -11,8 +11,8 @@ from edge.config import Config
 
 KIOSK = Path(__file__).parent / "kiosk"
 SHELL = Path(__file__).parents[2] / "core" / "webshell"
-# A kiosk loads the page once a day; a changed file is to show at the next load.
-CACHE_CONTROL = "no-cache"
+# The next customer's "back" must not bring the page of the one before.
+CACHE_CONTROL = "no-store"
 
 
 class KioskPage:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.catalog import DEFAULT_ENCODER, models_dir
-from models.encoder import BATCH_ROWS_MAX, Encoder, open_encoder, open_runtime
+from models.encoder import PASS_TOKENS_MAX, Encoder, open_encoder, open_runtime
 from models.errors import ModelRefused, RuntimeUnavailable
 from models.recipes.files import RUNTIME_FILES
 from models.records import model_folder, read_gate
@@ -148,7 +148,7 @@ def test_embed_and_encode_agree(encoder: Encoder) -> None:
 
 
 def test_more_texts_than_a_pass_takes(encoder: Encoder) -> None:
-    texts = [f"Room {number}" + " is upstairs" * (number % 9) for number in range(BATCH_ROWS_MAX * 2 + 3)]
+    texts = [f"Room {number}" + " is upstairs" * (number % 9) for number in range(PASS_TOKENS_MAX // 2)]
     vectors = encoder.embed(texts)
     assert vectors.shape == (len(texts), encoder.dim)
     assert float(vectors[17] @ encoder.embed([texts[17]])[0]) > SHARED_SCALE_COSINE_MIN
