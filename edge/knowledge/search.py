@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -40,6 +41,10 @@ class IndexedDocument:
     version: int
     title: str
     audience: Audience
+    title_terms: frozenset[str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title_terms", frozenset(terms(self.title)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,11 @@ class _Snapshot:
         """The section of a chunk, among all documents."""
         chunk = self.chunks[chunk_id]
         return chunk.document.id, chunk.section
+
+    def is_named(self, asked: frozenset[str], chunk_id: int) -> bool:
+        """Whether the words `asked` hold the whole title of a chunk's document."""
+        title = self.chunks[chunk_id].document.title_terms
+        return bool(title) and title <= asked
 
 
 class Searcher:
@@ -209,14 +219,16 @@ def _ranked(
     """The `k` best that the legs found for a query; in one leg's mode in that leg's order."""
     if mode == "vector":
         return [Fused(chunk_id, cosine, 0.0, cosine) for chunk_id, cosine in near[:k]]
-    words = snapshot.words[audience].search(query, max(k, LEG_DEPTH))
+    asked = list(dict.fromkeys(terms(query)))
+    words = snapshot.words[audience].search(asked, max(k, LEG_DEPTH))
     known = {chunk_id for chunk_id, _ in near}
     only_words = [chunk_id for chunk_id, _ in words if chunk_id not in known]
     candidates = near + _cosines(snapshot, only_words, embedding)
     if mode == "lexical":
         cosines = dict(candidates)
         return [Fused(chunk_id, score, score, cosines[chunk_id]) for chunk_id, score in words[:k]]
-    return fuse(words, candidates, snapshot.section_of, k)
+    named = partial(snapshot.is_named, frozenset(asked))
+    return fuse(words, candidates, snapshot.section_of, named, k)
 
 
 def _cosines(snapshot: _Snapshot, chunk_ids: list[int], embedding: Floats) -> list[Scored]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import tantivy
 
-from edge.knowledge.terms import analyser, terms
+from edge.knowledge.terms import analyser
 
 # Memory of the writer while it indexes, bytes; tantivy refuses less than 15 MB. One thread: the node has other work.
 WRITER_BYTES = 32_000_000
@@ -43,9 +43,9 @@ class LexicalSearcher:
     _schema: tantivy.Schema
     _searcher: tantivy.Searcher
 
-    def search(self, query: str, k: int) -> list[tuple[int, float]]:
-        """Chunk ids and BM25 scores, best first; nothing when the query has no content words."""
-        words = list(dict.fromkeys(terms(query)))[:QUERY_TERMS_MAX]
+    def search(self, words: Sequence[str], k: int) -> list[tuple[int, float]]:
+        """Chunk ids and BM25 scores for a query's different analysed words (`terms`), best first."""
+        words = words[:QUERY_TERMS_MAX]
         if not words:
             return []
         found = self._searcher.search(self._query(words), k, count=False).hits
