@@ -1,8 +1,8 @@
 """Keeping child processes alive: start, watch, start again with growing pauses, stop all within a bound.
 
 A child that ends is started again after a pause that doubles from PAUSE_FIRST_S to PAUSE_MAX_S and falls back once
-the child has lived for STABLE_S. Stop is a request first (SIGTERM), then SIGKILL. Children notice a supervisor that
-was killed by the end of their standard input (`stop_when_orphaned`).
+the child has lived for STABLE_S; one that was started wrongly (exit status 2) is not started again. Stop is a request
+first (SIGTERM), then SIGKILL. Children notice a supervisor that was killed by the end of their standard input.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from core.errors import ExitCode, PosternError
+
 log = logging.getLogger(__name__)
 
 PAUSE_FIRST_S = 0.2
@@ -26,6 +28,8 @@ PAUSE_MAX_S = 30.0
 STABLE_S = 20.0
 # The contract's clean stop is 10 s; a child gets most of it.
 STOP_TIMEOUT_S = 8.0
+# A child that waits for another's readiness starts all the same when that one is in trouble.
+AFTER_TIMEOUT_S = 10.0
 LINE_BYTES_MAX = 64 * 1024
 SUPERVISED = "POSTERN_SUPERVISED"
 
@@ -34,18 +38,29 @@ SUPERVISED = "POSTERN_SUPERVISED"
 class Child:
     """A command to keep running.
 
-    `on_line` gets each line of its standard output; its standard error goes to the end of `log`, or to ours.
+    `on_line` gets each line of its standard output; its standard error goes to the end of `log`, or to ours. It is
+    started when `after` is set, but no later than AFTER_TIMEOUT_S.
     """
 
     name: str
     command: Sequence[str]
     on_line: Callable[[str], None] | None = None
     log: Path | None = None
+    after: asyncio.Event | None = None
 
 
 def next_pause_s(pause_s: float, lived_s: float) -> float:
     """The pause before the next start, from the pause before this one and how long the child lived."""
     return PAUSE_FIRST_S if lived_s >= STABLE_S else min(PAUSE_MAX_S, max(PAUSE_FIRST_S, pause_s * 2))
+
+
+class StartedWrongly(PosternError):
+    """A child ended with exit status 2: until a person changes something, starting it again changes nothing."""
+
+    code = "started_wrongly"
+    title = "A process cannot run with these settings"
+    remedy = "Correct what the process named, then start again."
+    exit_code = ExitCode.USAGE
 
 
 class Supervisor:
@@ -54,19 +69,28 @@ class Supervisor:
     def __init__(self, children: Sequence[Child], stop: asyncio.Event) -> None:
         self._children = children
         self._stop = stop
+        self._refused: str | None = None
 
     async def run(self) -> None:
-        """Returns when `stop` was set and every child has ended."""
+        """Returns when `stop` was set and every child has ended. Raises StartedWrongly."""
         async with asyncio.TaskGroup() as group:
             for child in self._children:
                 group.create_task(self._keep(child), name=f"supervise-{child.name}")
+        if self._refused is not None:
+            raise StartedWrongly(f"The {self._refused} cannot run as it is; it said why above.")
 
     async def _keep(self, child: Child) -> None:
         pause_s = 0.0
+        if child.after is not None:
+            await _first_of(child.after, self._stop, AFTER_TIMEOUT_S)
         while not self._stop.is_set():
             began = time.monotonic()
             code = await self._run_once(child)
             if self._stop.is_set():
+                return
+            if code == ExitCode.USAGE:
+                self._refused = child.name
+                self._stop.set()
                 return
             pause_s = next_pause_s(pause_s, time.monotonic() - began)
             log.warning("process ended", extra={"child": child.name, "exit": code, "again_in_s": pause_s})
@@ -139,6 +163,13 @@ async def _read_lines(process: asyncio.subprocess.Process, on_line: Callable[[st
     while raw := await process.stdout.readline():
         if on_line is not None:
             on_line(raw.decode(errors="replace").rstrip("\n"))
+
+
+async def _first_of(one: asyncio.Event, other: asyncio.Event, seconds: float) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in (one, other)]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

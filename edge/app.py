@@ -20,7 +20,6 @@ from functools import partial
 from aiohttp import web
 from sqlite_utils import Database
 
-from core.files import private_folder
 from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import metrics
@@ -30,12 +29,10 @@ from edge.chat.turn import Desk, Query, Understood
 from edge.chat.understanding import understanding
 from edge.config import Config, SitePaths, load_config
 from edge.egress.courier_client import CourierClient
-from edge.egress.framing import allowed_uids
 from edge.egress.records import ModelState
 from edge.fabric.devices import Devices
 from edge.fabric.discovery import Announcer
 from edge.inference.batcher import Batcher
-from edge.inference.worker import serve as serve_worker
 from edge.inference.worker_client import WorkerClient
 from edge.knowledge.ingest import KnowledgeBase
 from edge.operations import Operations
@@ -52,8 +49,6 @@ from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
 from models.catalog import models_dir
 from models.encoder import Encoder, open_encoder
-from models.generator import open_generator
-from models.runtimes.port import TextGenerator
 
 log = logging.getLogger(__name__)
 
@@ -120,24 +115,6 @@ async def run_node(paths: SitePaths) -> None:
     stop = stop_on_signals()
     async with open_site(paths) as site:
         await _serve(site, stop, began)
-
-
-async def run_worker(paths: SitePaths) -> None:
-    """The worker process: the language model, loaded when it is first needed."""
-    config = load_config(paths)
-    private_folder(paths.run)
-
-    def open_model() -> TextGenerator:
-        return open_generator(models_dir(), config.models.llm)
-
-    await serve_worker(
-        paths.worker_socket,
-        open_model,
-        stop_on_signals(),
-        allowed_uids=allowed_uids(paths.root),
-        model_name=config.models.llm,
-        preload=config.answer.mode == "generative",
-    )
 
 
 async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:

@@ -67,48 +67,33 @@ def init(
 @app.command()
 def run(site: Site) -> None:
     """Run the node: supervises `postern node`, `worker` and `courier`."""
-    from core.logs import log_to_stderr
-    from edge.config import load_config, site_paths
-    from edge.run import run_site
+    from edge.processes import run_all
 
-    load_config(site_paths(site))
-    log_to_stderr("run")
-    asyncio.run(run_site(site))
+    run_all(site)
 
 
 @app.command()
 def node(site: Site) -> None:
     """The node process (normally started by `run` or systemd)."""
-    import uvloop
+    from edge.processes import run_node
 
-    from core.logs import log_to_stderr
-    from edge.app import run_node
-    from edge.config import site_paths
-
-    log_to_stderr("node")
-    uvloop.run(run_node(site_paths(site)))
+    run_node(site)
 
 
 @app.command()
 def worker(site: Site) -> None:
     """The worker process: the language model (normally started by `run` or systemd)."""
-    from core.logs import log_to_stderr
-    from edge.app import run_worker
-    from edge.config import site_paths
+    from edge.processes import run_worker
 
-    log_to_stderr("worker")
-    asyncio.run(run_worker(site_paths(site)))
+    run_worker(site)
 
 
 @app.command()
 def courier(site: Site) -> None:
     """The courier process: the only way out (normally started by `run` or systemd)."""
-    from core.logs import log_to_stderr
-    from edge.config import site_paths
-    from edge.egress.courier import serve
+    from edge.processes import run_courier
 
-    log_to_stderr("courier")
-    asyncio.run(serve(site_paths(site)))
+    run_courier(site)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from core.errors import ExitCode, PosternError
 from core.files import private_folder
+from core.local_socket import BadFrame, allowed_uids, peer_uid, read_frame, write_frame
 from core.version import VERSION
 from edge.config import SitePaths
 from edge.egress import identity, ledger
@@ -29,7 +30,6 @@ from edge.egress.envelope import (
     load_or_create_key,
     verify,
 )
-from edge.egress.framing import BadFrame, allowed_uids, peer_uid, read_frame, write_frame
 from edge.egress.ledger_queue import LedgerQueue
 from edge.egress.link import CloudLink
 from postern.v1 import courier_pb2 as wire

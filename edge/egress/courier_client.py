@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ExitCode, NotReachable, PosternError
+from core.local_socket import read_frame, write_frame
 from edge.egress.envelope import Envelope, Purpose
-from edge.egress.framing import read_frame, write_frame
 from postern.v1 import courier_pb2 as wire
 
 CONNECT_TIMEOUT_S = 5.0

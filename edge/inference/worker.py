@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import PosternError
-from edge.inference.frames import BadWorkerFrame, frame, peer_uid, read_frame
+from core.local_socket import BadFrame, frame, peer_uid, read_frame
 from edge.inference.generation_queue import (
     WAITING_MAX,
     Done,
@@ -116,7 +116,7 @@ class _Worker:
         try:
             while (request := await read_frame(reader, pb.WorkerRequest)) is not None:
                 client.handle(request)
-        except BadWorkerFrame as error:
+        except BadFrame as error:
             log.warning("bad frame", extra={"code": error.code})
         finally:
             self._connections.discard(task)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import NotReachable, PosternError
-from edge.inference.frames import BadWorkerFrame, frame, read_frame
+from core.local_socket import BadFrame, frame, read_frame
 from postern.v1 import worker_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class _Connection:
         try:
             while (response := await read_frame(reader, pb.WorkerResponse)) is not None:
                 self._dispatch(response)
-        except BadWorkerFrame as error:
+        except BadFrame as error:
             log.warning("the worker sent no frame", extra={"code": error.code})
         finally:
             self._break()

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +17,11 @@ import aiohttp
 from aiohttp import web
 
 from core.errors import ExitCode, NotReachable, PosternError
+from core.local_socket import peer_uid
 from edge.web.problems import Handler, dumps, problems
 
 JSON_LINES = "application/x-ndjson"
 CONNECT_TIMEOUT_S = 2.0
-_PEER_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
 @dataclass(frozen=True)
@@ -133,11 +131,6 @@ async def _run(operation: Operation, arguments: Arguments) -> AsyncIterator[dict
 
 @web.middleware
 async def _same_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-    transport = request.transport
-    peer: socket.socket | None = transport.get_extra_info("socket") if transport else None
-    if peer is None:
-        raise Forbidden
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    if _PEER_CREDENTIALS.unpack(raw)[1] not in {os.getuid(), 0}:
+    if request.transport is None or peer_uid(request.transport) not in {os.getuid(), 0}:
         raise Forbidden
     return await handler(request)

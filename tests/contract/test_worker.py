@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.inference.frames import FRAME_BYTES_MAX
+from core.local_socket import FRAME_BYTES_MAX
 from edge.inference.worker_client import (
     GenerationFailed,
     GenerationTimedOut,

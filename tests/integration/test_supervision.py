@@ -10,7 +10,15 @@ import psutil
 import pytest
 
 from core import supervision
-from core.supervision import PAUSE_FIRST_S, PAUSE_MAX_S, STABLE_S, Child, Supervisor, next_pause_s
+from core.supervision import (
+    PAUSE_FIRST_S,
+    PAUSE_MAX_S,
+    STABLE_S,
+    Child,
+    StartedWrongly,
+    Supervisor,
+    next_pause_s,
+)
 
 WAIT_S = 20.0
 
@@ -91,3 +99,28 @@ async def _children_of(pid: int) -> set[int]:
 async def _gone(pids: set[int]) -> None:
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
         await asyncio.sleep(0.05)
+
+
+async def test_a_child_that_was_started_wrongly_is_not_started_again() -> None:
+    stop, lines = asyncio.Event(), asyncio.Queue[str]()
+    wrong = Child("wrong", python("print('no'); raise SystemExit(2)"), lines.put_nowait)
+    fine = Child("fine", python("import time; time.sleep(600)"))
+    async with asyncio.timeout(WAIT_S):
+        with pytest.raises(StartedWrongly):
+            await Supervisor([wrong, fine], stop).run()
+    assert lines.qsize() == 1
+
+
+async def test_a_child_may_wait_for_another_to_be_ready() -> None:
+    stop, ready, lines = asyncio.Event(), asyncio.Event(), asyncio.Queue[str]()
+    second = Child(
+        "second", python("print('second'); import time; time.sleep(600)"), lines.put_nowait, after=ready
+    )
+    running = asyncio.create_task(Supervisor([second], stop).run())
+    await asyncio.sleep(0)
+    assert lines.empty()
+    ready.set()
+    async with asyncio.timeout(WAIT_S):
+        assert await lines.get() == "second"
+        stop.set()
+        await running

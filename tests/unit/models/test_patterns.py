@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def test_findings(text: str, expected: list[tuple[str, str]]) -> None:
 def test_any_text_is_scanned_and_spans_lie_inside_it_in_order(text: str) -> None:
     spans = scan(text)
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
-    assert all(a.end <= b.start for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(spans))
 
 
 def test_the_surer_finding_wins_where_two_overlap() -> None:

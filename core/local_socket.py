@@ -1,4 +1,7 @@
-"""Frames on the socket between node and courier: a 4-byte big-endian length, then one protobuf message."""
+"""Unix sockets between the processes of one machine: who is at the other end, and one message a frame.
+
+A frame is a 4-byte big-endian length, then one protobuf message. Says nothing of what the messages mean.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 from core.errors import PosternError
 
-# One envelope of at most 1,000,000 bytes and its fields.
+# Part of the protocols: an envelope holds at most 1,000,000 bytes, and nobody may make the other side allocate more.
 FRAME_BYTES_MAX = 1 << 20
 _LENGTH = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("iII")  # struct ucred of Linux: pid, uid, gid
@@ -24,8 +27,8 @@ class BadFrame(PosternError):
     """What came over the socket is not a frame."""
 
     code = "bad_frame"
-    title = "Node and courier do not understand each other"
-    remedy = "Restart the site's processes: node and courier must be of the same release."
+    title = "Two processes of this site do not understand each other"
+    remedy = "Restart the site's processes: all must be of the same release."
 
 
 async def read_frame(reader: asyncio.StreamReader, kind: type[M]) -> M | None:
@@ -45,22 +48,27 @@ async def read_frame(reader: asyncio.StreamReader, kind: type[M]) -> M | None:
     return message
 
 
-def write_frame(writer: asyncio.StreamWriter, message: Message) -> None:
-    """Queue a message; await `writer.drain()` to bound what waits. Raises BadFrame when it is too long."""
+def frame(message: Message) -> bytes:
+    """A message as bytes for the wire. Raises BadFrame when it is too long."""
     body = message.SerializeToString()
     if len(body) > FRAME_BYTES_MAX:
         raise BadFrame(f"A frame of {len(body)} bytes is longer than {FRAME_BYTES_MAX}.")
-    writer.write(_LENGTH.pack(len(body)) + body)
+    return _LENGTH.pack(len(body)) + body
 
 
-def peer_uid(writer: asyncio.StreamWriter) -> int:
+def write_frame(writer: asyncio.StreamWriter, message: Message) -> None:
+    """Queue a message; await `writer.drain()` to bound what waits. Raises BadFrame when it is too long."""
+    writer.write(frame(message))
+
+
+def peer_uid(transport: asyncio.StreamWriter | asyncio.BaseTransport) -> int:
     """User of the process at the other end (SO_PEERCRED: the kernel says so)."""
-    sock = writer.get_extra_info("socket")
+    sock: socket.socket = transport.get_extra_info("socket")
     data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, uid, _ = _CREDENTIALS.unpack(data)
     return int(uid)
 
 
 def allowed_uids(root: os.PathLike[str]) -> frozenset[int]:
-    """Who may speak with the courier: its own user, and the owner of the site's folder."""
+    """Who may speak on a site's sockets: this process's own user, and the owner of the site's folder `root`."""
     return frozenset({os.getuid(), os.stat(root).st_uid})

@@ -1,0 +1,122 @@
+"""The processes of a node, each as one call: what `postern node`, `worker`, `courier` and `run` do.
+
+`run` starts the others as `python -m edge.processes NAME SITE`: the same calls, without loading the command line's
+libraries three more times, since a technician waits for the first answer. Each process imports only what is its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from core.logs import log_to_stderr
+
+
+def run_node(site: Path) -> None:
+    """Serve customers until told to stop."""
+    log_to_stderr("node")
+    import uvloop
+
+    from edge.app import run_node
+    from edge.config import site_paths
+
+    uvloop.run(run_node(site_paths(site)))
+
+
+def run_worker(site: Path) -> None:
+    """Run the language model for the node until told to stop; it is loaded when it is first needed."""
+    log_to_stderr("worker")
+    from core.files import private_folder
+    from core.local_socket import allowed_uids
+    from core.supervision import stop_on_signals
+    from edge.config import load_config, site_paths
+    from edge.inference.worker import serve
+    from models.catalog import models_dir
+    from models.generator import open_generator
+
+    paths = site_paths(site)
+    config = load_config(paths)
+    private_folder(paths.run)
+
+    async def serve_until_stopped() -> None:
+        await serve(
+            paths.worker_socket,
+            partial(open_generator, models_dir(), config.models.llm),
+            stop_on_signals(),
+            allowed_uids=allowed_uids(paths.root),
+            model_name=config.models.llm,
+            preload=config.answer.mode == "generative",
+        )
+
+    asyncio.run(serve_until_stopped())
+
+
+def run_courier(site: Path) -> None:
+    """Carry what may leave until told to stop."""
+    log_to_stderr("courier")
+    from edge.config import site_paths
+    from edge.egress.courier import serve
+
+    asyncio.run(serve(site_paths(site)))
+
+
+PROCESSES: dict[str, Callable[[Path], None]] = {
+    "node": run_node,
+    "worker": run_worker,
+    "courier": run_courier,
+}
+
+
+def run_all(site: Path) -> None:
+    """Supervise the three until told to stop."""
+    log_to_stderr("run")
+    asyncio.run(_supervise(site))
+
+
+async def _supervise(site: Path) -> None:
+    """The first line on standard output is the node's ready event; it is printed once.
+
+    The node starts first and alone: nobody waits for the other two, and on two cores they would hold it up.
+    """
+    from core.supervision import Child, Supervisor, stop_on_signals
+
+    ready = asyncio.Event()
+
+    def on_line(line: str) -> None:
+        if not ready.is_set() and _is_ready(line):
+            ready.set()
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+    children = [
+        Child("node", _command("node", site), on_line),
+        Child("worker", _command("worker", site), after=ready),
+        Child("courier", _command("courier", site), after=ready),
+    ]
+    await Supervisor(children, stop_on_signals()).run()
+
+
+def _command(process: str, site: Path) -> list[str]:
+    return [sys.executable, "-m", "edge.processes", process, str(site)]
+
+
+def _is_ready(line: str) -> bool:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(event, dict) and event.get("event") == "ready"
+
+
+if __name__ == "__main__":
+    from core.errors import PosternError
+
+    try:
+        PROCESSES[sys.argv[1]](Path(sys.argv[2]))
+    except PosternError as error:
+        sys.stderr.write(f"{error.title}\n{error.detail}\n{error.remedy}\n")
+        sys.exit(int(error.exit_code))
