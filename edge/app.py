@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -48,7 +49,7 @@ from edge.web.openapi import openapi_route
 from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
 from models.catalog import models_dir
-from models.encoder import Encoder, open_encoder
+from models.encoder import Encoder, ModelInfo, open_encoder
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,8 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
         stack.push_async_callback(_bounded, runner.cleanup())
         admin = await serve_admin(operations.table(), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
-        await site.store.write(_record_start)
+        _say_fallbacks(site)
+        await site.store.write(partial(_record_start, info=site.encoder.info))
         sys.stdout.write(json.dumps({"event": "ready", "url": url}) + "\n")
         sys.stdout.flush()
         log.info("ready", extra={"url": url, "after_s": round(time.monotonic() - began, 2)})
@@ -176,8 +178,8 @@ async def _keep(part: str, work: Callable[[], Coroutine[object, object, None]]) 
     """Run a part; its failure is said loudly and does not reach the others."""
     try:
         await work()
-    except Exception as error:
-        metrics.fallback_active.labels(part, type(error).__name__).set(1)
+    except Exception:
+        metrics.fall_back(part, "failed")
         log.exception("a part of the node has failed", extra={"part": part})
 
 
@@ -203,6 +205,7 @@ def _facts(site: Site, devices: Devices) -> NodeFacts:
         documents=site.knowledge.searcher.documents,
         chunks=len(site.knowledge.searcher),
         devices_online=sum(device.state == "online" for device in devices.snapshot()),
+        fallbacks=metrics.fallbacks(),
         queue_percent=100 * waiting / site.config.limits.turns_waiting_max,
     )
 
@@ -217,6 +220,7 @@ def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object
             "runtime": info.runtime,
             "device": info.device,
         },
+        "fallbacks": metrics.fallbacks(),
         "queue": asdict(site.understand.stats()),
         "sync": asdict(sync.status()),
         "devices": [
@@ -245,5 +249,18 @@ def _refresh(site: Site) -> None:
     metrics.model_info.labels(info.model, info.version, info.runtime, info.device).set(1)
 
 
-def _record_start(db: Database) -> None:
+def _say_fallbacks(site: Site) -> None:
+    """What is weaker than asked from the start."""
+    if site.encoder.info.fallback:
+        metrics.fall_back("encoder", "slower_runtime")
+    if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
+        # Without a user of its own for the courier the kernel cannot keep the others from the network.
+        metrics.fall_back("egress", "courier_shares_user")
+    for fallback in metrics.fallbacks():
+        log.warning("running weaker than asked", extra={"fallback": fallback})
+
+
+def _record_start(db: Database, *, info: ModelInfo) -> None:
     outbox.append(db, OutboxClass.STATE, "node.started", {"software_version": VERSION})
+    active = {"name": info.model, "version": info.version, "runtime": info.runtime, "device": info.device}
+    outbox.append(db, OutboxClass.STATE, "model.active", {**active, "sha256": info.sha256})

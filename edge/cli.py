@@ -127,6 +127,22 @@ def status(site: Site, as_json: Json = False) -> None:
 
 
 @app.command()
+def doctor(site: Site, as_json: Json = False) -> None:
+    """Is this machine and this site fit to serve?"""
+    from edge.config import site_paths
+    from edge.doctor import examine
+
+    found = examine(site_paths(site))
+    marks = {True: "ok     ", False: "NOT OK "}
+    lines = [
+        f"{marks[c.ok]} {c.id:28} {c.found}" + ("" if c.ok else f"\n        {c.remedy}") for c in found.checks
+    ]
+    _print(asdict(found), as_json, "\n".join(lines))
+    if not found.ok:
+        raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+@app.command()
 def enroll(
     site: Site,
     cloud: Annotated[str, typer.Option(help="HOST:PORT of the control plane's enrolment.")],
@@ -248,12 +264,19 @@ def models_bench(as_json: Json = False) -> None:
 
 
 @ledger.command("verify")
-def ledger_verify(site: Site, as_json: Json = False) -> None:
+def ledger_verify(
+    site: Site,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help='A line that somebody remembers, {"index": …, "hash": …}, as JSON.')
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Check the record of what left: is every line there, unaltered?"""
     from edge.config import site_paths
-    from edge.egress.ledger import LEDGER_FILE, verify
+    from edge.egress.ledger import LEDGER_FILE, read_checkpoint, verify
 
-    report = asdict(verify(site_paths(site).courier / LEDGER_FILE))
+    remembered = read_checkpoint(checkpoint) if checkpoint else None
+    report = asdict(verify(site_paths(site).courier / LEDGER_FILE, remembered))
     _print(report, as_json, _lines(report))
     if not report["ok"]:
         raise typer.Exit(ExitCode.CHECK_FAILED)

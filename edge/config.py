@@ -37,6 +37,8 @@ class SiteSection(_Section):
     name: str = Field(min_length=1, max_length=120)
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     locale: str = "en"
+    # Country (ISO 3166) by whose rules a phone number without a country code is read.
+    region: str = Field(default="US", pattern=r"^[A-Z]{2}$")
     suggestions: tuple[str, ...] = ()
 
 

@@ -27,3 +27,23 @@ pii_entities = Counter("postern_pii_entities_total", "Personal values recognised
 model_info = Gauge(
     "postern_model_info", "1 for each model in service", ["model", "version", "runtime", "device"]
 )
+
+_fallbacks: dict[str, str] = {}
+
+
+def fall_back(component: str, reason: str) -> None:
+    """Say that `component` runs weaker or slower than asked, and why; both are short codes of the program's own."""
+    recover(component)
+    _fallbacks[component] = reason
+    fallback_active.labels(component, reason).set(1)
+
+
+def recover(component: str) -> None:
+    """`component` runs as asked again."""
+    if component in _fallbacks:
+        fallback_active.labels(component, _fallbacks.pop(component)).set(0)
+
+
+def fallbacks() -> tuple[str, ...]:
+    """What runs weaker than asked now, as "component:reason"; for `status` and the fleet page."""
+    return tuple(f"{component}:{reason}" for component, reason in sorted(_fallbacks.items()))

@@ -146,11 +146,21 @@ class Customer:
         return dict(answer)
 
     async def stream(self, text: str) -> list[tuple[str, Any]]:
-        """The events of one question."""
+        """All events of one question."""
+        return [event async for event in self.events(text)]
+
+    async def events(self, text: str) -> AsyncIterator[tuple[str, Any]]:
+        """The events of one question, (name, data), as they come."""
         headers = {"Accept": "text/event-stream", **self.headers}
         async with self._http.post(self.url + self.turns, json={"text": text}, headers=headers) as response:
             assert response.status == 200, await response.text()
-            return parse_events((await response.read()).decode())
+            name = ""
+            async for raw in response.content:
+                field, _, value = raw.decode().rstrip("\n").partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    yield name, json.loads(value)
 
     async def send(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Any request as this customer: status and body."""
@@ -165,15 +175,6 @@ class Customer:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
-
-
-def parse_events(text: str) -> list[tuple[str, Any]]:
-    """Server-sent events as (name, data)."""
-    events = []
-    for block in filter(None, text.split("\n\n")):
-        fields = dict(line.split(": ", 1) for line in block.splitlines())
-        events.append((fields["event"], json.loads(fields["data"])))
-    return events
 
 
 def names(events: Sequence[tuple[str, Any]]) -> list[str]:

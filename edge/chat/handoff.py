@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.chat.session import Session, now_ms
+from edge.store import counters
 from edge.store.store import Store
 
 # Without letters and digits that are mistaken for one another when read aloud.
@@ -38,6 +39,8 @@ async def request_handoff(store: Store, session: Session, turn_id: str) -> str:
             "INSERT OR IGNORE INTO handoffs VALUES (?, ?, ?, 'waiting', ?)",
             [ticket, turn_id, session.id, now_ms()],
         )
+        if db.execute("SELECT changes()").fetchone()[0]:
+            counters.count(db, "handoffs", "opened")
         return str(db.execute("SELECT ticket FROM handoffs WHERE turn = ?", [turn_id]).fetchone()[0])
 
     return await store.write(insert)
@@ -54,6 +57,7 @@ async def give_feedback(
         db.execute(
             "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?)", [turn_id, int(useful), sealed, now_ms()]
         )
+        counters.count(db, "feedback", "useful" if useful else "not_useful")
 
     await store.write(insert)
 

@@ -140,7 +140,7 @@ class Desk:
             clock = _Clock()
             turn_id = secrets.token_urlsafe(TURN_ID_BYTES)
             yield Meta(turn_id)
-            spans = patterns.scan(question)
+            spans = patterns.scan(question, region=self._config.site.region)
             clock.lap("scan")
             understood = await self._understand.submit(Query(question, _audience(session.channel)))
             clock.lap("understand")
@@ -187,8 +187,9 @@ class Desk:
                     yield Delta(text)
             except PosternError as error:  # an answer that was cut off is never shown as whole
                 log.warning("generation failed, answering with quotes", extra={"code": error.code})
-                metrics.fallback_active.labels("generation", error.code).set(1)
+                metrics.fall_back("generation", error.code)
             else:
+                metrics.recover("generation")
                 yield _Answer("".join(pieces).strip(), _sources(passages), route)
                 return
         if route is Route.HANDOFF or found is None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import ExitCode, PosternError
+from core.errors import ConfigError, ExitCode, PosternError
 from core.files import fsync_folder, private_folder, write_atomic
 from core.signing import canonical_json
 
@@ -123,6 +123,17 @@ def read(path: Path) -> Iterator[Leaf]:
             previous, index = leaf.hash, index + 1
         if len(line) == LINE_BYTES_MAX:
             raise LedgerBroken(f"Line {index + 1} is longer than any leaf.")
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """A remembered leaf from a JSON file with its index and hash. Raises ConfigError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Checkpoint(int(found["index"]), str(found["hash"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(
+            f"{path} is not a checkpoint.", remedy='Give a JSON file with "index" and "hash" of one line.'
+        ) from None
 
 
 def verify(path: Path, checkpoint: Checkpoint | None = None) -> Report:

@@ -46,7 +46,7 @@ class Devices:
             self._listener = listener.PresenceListener(self._site, address)
             await self._listener.start()
         except PosternError as error:
-            metrics.fallback_active.labels("mqtt", error.code).set(1)
+            metrics.fall_back("mqtt", error.code)
             log.warning(error.title, extra={"detail": error.detail, "remedy": error.remedy})
 
     async def stop(self) -> None:

@@ -79,7 +79,7 @@ class Announcer:
         try:
             await registration.start()
         except MulticastUnavailable as error:
-            metrics.fallback_active.labels("discovery", error.code).set(1)
+            metrics.fall_back("discovery", error.code)
             log.warning(error.title, extra={"detail": error.detail, "remedy": error.remedy})
 
     async def stop(self) -> None:

@@ -22,8 +22,7 @@ CELLS: dict[str, frozenset[str]] = {
     "turns": frozenset({"answer", "generate", "overflow", "clarify", "handoff", "refuse", "safety"}),
     "turn_seconds": frozenset({*(name for _, name in _SECONDS_CELLS), OVER_ALL_BOUNDS}),
     "feedback": frozenset({"useful", "not_useful"}),
-    "handoffs": frozenset({"opened", "closed"}),
-    "fallbacks": frozenset({"generate_deadline", "worker_down"}),
+    "handoffs": frozenset({"opened"}),
 }
 # Counters whose cells add up to those of another one: exact values would reveal a suppressed cell by subtraction.
 HISTOGRAMS = frozenset({"turn_seconds"})

@@ -181,13 +181,6 @@ TABLES: dict[str, Table] = {
             "received_ms": _operations("INTEGER NOT NULL", "shown to staff"),
         }
     ),
-    "devices": Table(
-        {
-            "id": _operations("TEXT PRIMARY KEY", "a kiosk"),
-            "state": _operations("TEXT NOT NULL", "online, offline"),
-            "seen_ms": _operations("INTEGER NOT NULL", "shown to staff"),
-        }
-    ),
 }
 
 # The keys live in a file of their own, outside long backups: erasing a key forgets what it sealed.

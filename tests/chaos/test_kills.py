@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from cloud_sync.store.schema import records
 from tests.integration.sync.rig import ControlPlaneProcess
-from tests.running import Customer, RunningNode, command, running
+from tests.running import Customer, RunningNode, command, names, running
 
 SATURDAY = "When are you open on Saturday?"
 # Long for a loaded machine, and an error when it is reached.
@@ -83,6 +83,33 @@ async def test_kill_of_worker_or_courier_is_not_noticed_by_a_customer(
         assert (await customer.ask(SATURDAY))["route"] == "answer"
         await until(running_again)
         assert (await customer.ask(SATURDAY))["route"] == "answer"
+
+
+async def test_kill_of_the_worker_in_the_middle_of_its_words_ends_in_a_whole_answer(clinic: Path) -> None:
+    settings = (clinic / "site.toml").read_text().replace('mode = "extractive"', 'mode = "generative"')
+    settings = settings.replace("[answer]", "[answer]\ngenerate_deadline_s = 110.0")
+    (clinic / "site.toml").write_text(settings)
+    with running(clinic) as node:
+        async with Customer.at(node.url) as customer:
+
+            async def generates() -> bool:
+                return (await customer.ask(SATURDAY))["route"] == "generate"
+
+            await until(generates)
+            events = await customer.stream(SATURDAY)
+            assert names(events)[0] == "meta"
+            assert names(events).count("delta") > 1
+            assert (events[-1][0], events[-1][1]["route"]) == ("final", "generate")
+            assert events[-1][1]["citations"]
+            seen: list[tuple[str, Any]] = []
+            async for event in customer.events(SATURDAY):
+                if event[0] == "delta" and "delta" not in names(seen):
+                    node.kill("worker")
+                seen.append(event)
+            # What was cut off is not shown as whole: the final answer is the quote, whatever was streamed before.
+            name, answer = seen[-1]
+            assert (name, answer["route"]) == ("final", "answer")
+            assert answer["answer"] in [citation["quote"] for citation in answer["citations"]]
 
 
 @pytest_asyncio.fixture

@@ -1,0 +1,129 @@
+"""`postern doctor`: is this machine and this site fit to serve? Each finding comes with what to do.
+
+Looks at files and versions only; it starts nothing and needs no running node.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlcipher3
+
+from core.errors import PosternError
+from edge.config import SitePaths, load_config
+from edge.egress import ledger
+from edge.site_setup import KEYS
+from edge.store.connection import KEY_BYTES, refuse_unsafe_sqlite
+from models.catalog import models_dir
+from models.operations import verify as verify_models
+
+Severity = Literal["error", "warning"]
+
+# A model update needs room for a second copy of the models beside the store's growth.
+DISK_FREE_BYTES_MIN = 2 * 10**9
+_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. `ok` False with severity error means: do not go on like this."""
+
+    id: str
+    ok: bool
+    severity: Severity
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings; `ok` when no error is among them."""
+
+    ok: bool
+    checks: tuple[Check, ...]
+
+
+def examine(paths: SitePaths) -> Diagnosis:
+    """Run every check; a check that itself fails is a finding."""
+    checks = tuple(_safely(check, paths) for check in (_settings, _sqlite, _runtimes, _keys, _disk, _ledger))
+    checks += tuple(_models())
+    return Diagnosis(all(check.ok or check.severity == "warning" for check in checks), checks)
+
+
+def _safely(check: Callable[[SitePaths], Check], paths: SitePaths) -> Check:
+    name = check.__name__.strip("_")
+    try:
+        return check(paths)
+    except PosternError as error:
+        return Check(name, False, "error", error.detail, error.remedy)
+    except OSError as error:
+        found = f"{error.filename}: {error.strerror}"
+        return Check(name, False, "error", found, "Mend the file, or restore it from the backup.")
+
+
+def _settings(paths: SitePaths) -> Check:
+    load_config(paths)
+    return Check("settings", True, "error", f"{paths.config} is valid")
+
+
+def _sqlite(_: SitePaths) -> Check:
+    refuse_unsafe_sqlite()
+    return Check("sqlite", True, "error", f"SQLite {sqlcipher3.sqlite_version}")
+
+
+def _runtimes(_: SitePaths) -> Check:
+    """Both ONNX Runtime packages share one module: side by side the CUDA provider vanishes without a word."""
+    found = [name for name in _RUNTIMES if _installed(name)]
+    remedy = "Uninstall both, then install one: onnxruntime-gpu on Linux x86-64, else onnxruntime."
+    return Check("onnxruntime", len(found) == 1, "error", " and ".join(found) or "none", remedy)
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _keys(paths: SitePaths) -> Check:
+    for name in KEYS:
+        path = paths.keys / name
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if path.stat().st_size != KEY_BYTES:
+            return Check(
+                "keys", False, "error", f"{path} is damaged", "Restore it from the backup of the keys."
+            )
+        if mode & 0o007:
+            return Check("keys", False, "error", f"{path} can be read by everybody", f"chmod o= {path}")
+    return Check("keys", True, "error", f"{len(KEYS)} keys, closed to others")
+
+
+def _disk(paths: SitePaths) -> Check:
+    free = shutil.disk_usage(paths.root).free
+    remedy = "Free some space, or move the site to a larger disk."
+    return Check("disk", free >= DISK_FREE_BYTES_MIN, "warning", f"{free / 1e9:.1f} GB free", remedy)
+
+
+def _ledger(paths: SitePaths) -> Check:
+    path = paths.courier / ledger.LEDGER_FILE
+    if not path.exists():
+        return Check("ledger", True, "error", "nothing has left this site yet")
+    if not os.access(path, os.R_OK):
+        return Check(
+            "ledger", False, "warning", "not readable for this user", "Run as root or as the courier's user."
+        )
+    report = ledger.verify(path)
+    remedy = "Keep the file as it is and tell the data-protection officer."
+    return Check("ledger", report.ok, "error", report.problem or f"{report.leaves} lines, unbroken", remedy)
+
+
+def _models() -> Iterator[Check]:
+    for row in verify_models(models_dir()):
+        yield Check(f"model.{row.model}", row.ok, "error", row.detail, row.remedy)

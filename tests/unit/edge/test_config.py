@@ -1,0 +1,79 @@
+"""site.toml: what is misspelled or unsafe is refused with the setting's name; paths stay within what sockets take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import ConfigError, ExitCode
+from edge.config import UNIX_PATH_BYTES_MAX, load_config, site_paths
+from edge.site_setup import create_site, templates
+
+SITE = '[site]\nname = "Test"\nid = "test"\n'
+
+
+def load(folder: Path, more: str = "") -> None:
+    (folder / "site.toml").write_text(SITE + more)
+    load_config(site_paths(folder))
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ("[http]\nprot = 1", "http.prot"),
+        ("[http]\nport = 65536", "http.port"),
+        ("[answer]\nmode = 'poetic'", "answer.mode"),
+        ("[limits]\ntext_chars_max = 4001", "limits.text_chars_max"),
+        ("[limits]\nidle_warn_s = 60\nidle_wipe_s = 79", "idle_wipe_s"),
+        ("[telemetry]\nbucket_s = 60\n[http]\nhost = '0.0.0.0'", "telemetry.bucket_s"),
+        ("[site", "TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, more: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named) as refused:
+        load(tmp_path, more)
+    assert refused.value.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "[limits]\ntext_chars_max = 4000",
+        "[limits]\nidle_warn_s = 60\nidle_wipe_s = 80",
+        "[telemetry]\nbucket_s = 60",
+    ],
+)
+def test_what_is_right_is_taken(tmp_path: Path, more: str) -> None:
+    load(tmp_path, more)
+
+
+def test_a_missing_site_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_config(site_paths(tmp_path))
+    assert "postern init" in refused.value.remedy
+
+
+def test_sockets_of_a_deep_site_get_a_short_path(tmp_path: Path) -> None:
+    near, deep = site_paths(tmp_path / "a"), site_paths(tmp_path / ("a" * 100))
+    assert near.courier_socket.parent == near.run
+    for path in (deep.admin_socket, deep.worker_socket, deep.courier_socket):
+        assert len(bytes(path)) <= UNIX_PATH_BYTES_MAX
+    assert deep.run == site_paths(tmp_path / ("a" * 100)).run
+
+
+@pytest.mark.parametrize("template", templates())
+def test_every_template_makes_a_valid_site_once(tmp_path: Path, template: str) -> None:
+    paths = site_paths(tmp_path / "site")
+    create_site(paths, template)
+    load_config(paths)
+    assert {path.stat().st_mode & 0o077 for path in (paths.keys, *paths.keys.iterdir())} == {0}
+    with pytest.raises(ConfigError):
+        create_site(paths, template)
+
+
+def test_an_unknown_template_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        create_site(site_paths(tmp_path / "site"), "castle")
+    assert "clinic" in refused.value.remedy
