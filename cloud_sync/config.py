@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from core.errors import ConfigError
+from core.network import is_loopback
 
 CONFIG_NAME = "cloud.toml"
 
@@ -18,15 +18,6 @@ CONSOLE_PORT = 8090
 SYNC_PORT = 8091
 ENROLMENT_PORT = 8092
 _ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104  (compared with, not bound)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Settings(BaseModel):
@@ -50,7 +41,7 @@ class ConsoleSettings(_Settings):
     def _tls_off_loopback(self) -> ConsoleSettings:
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file belong together: give both or neither")
-        if not self.secure and not _is_loopback(self.host):
+        if not self.secure and not is_loopback(self.host):
             raise ValueError("off loopback the console needs TLS: set certificate_file and key_file")
         return self
 

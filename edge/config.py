@@ -7,7 +7,6 @@ misspelled setting that is silently ignored is how a site ends up less private t
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 import tempfile
 import tomllib
@@ -19,6 +18,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import ConfigError
+from core.network import is_loopback
 
 # sockaddr_un holds 108 bytes with the closing zero on Linux; longer paths cannot be bound.
 UNIX_PATH_BYTES_MAX = 107
@@ -130,16 +130,6 @@ class Config(_Section):
         if self.limits.idle_wipe_s < self.limits.idle_warn_s + 20:
             raise ValueError("limits.idle_wipe_s must leave 20 s after idle_warn_s (WCAG 2.2.1)")
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """True for localhost and loopback addresses."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)

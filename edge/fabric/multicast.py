@@ -16,7 +16,7 @@ from zeroconf import Error as ZeroconfError
 from zeroconf import InterfaceChoice, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from edge.config import is_loopback
+from core.network import is_loopback
 from edge.fabric.discovery import Announcement, MulticastUnavailable, Sibling
 
 log = logging.getLogger(__name__)
