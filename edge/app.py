@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import logging
 import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from sqlite_utils import Database
@@ -29,27 +32,25 @@ from edge.chat.session import Sessions
 from edge.chat.turn import Desk, Query, Understood
 from edge.chat.understanding import understanding
 from edge.config import Config, SitePaths, load_config
-from edge.egress.courier_client import CourierClient
-from edge.egress.records import ModelState
 from edge.fabric.devices import Devices
 from edge.fabric.discovery import Announcer
 from edge.inference.batcher import Batcher
+from edge.inference.opening import start_opening
 from edge.inference.worker_client import WorkerClient
 from edge.knowledge.ingest import KnowledgeBase
 from edge.operations import Operations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
-from edge.sync.desired import DesiredDocument
-from edge.sync.events import NodeFacts
-from edge.sync.service import SyncService
 from edge.web.health import HealthApi
 from edge.web.kiosk_page import KioskPage
 from edge.web.openapi import openapi_route
 from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
-from models.catalog import models_dir
-from models.encoder import Encoder, ModelInfo, open_encoder
+from models.encoder import Encoder, ModelInfo
+
+if TYPE_CHECKING:
+    from edge.sync.service import SyncService
 
 log = logging.getLogger(__name__)
 
@@ -73,21 +74,16 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(paths: SitePaths) -> AsyncIterator[Site]:
-    """Open store, encoder and knowledge; everything is closed again at the end. Raises PosternError."""
+async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) -> AsyncIterator[Site]:
+    """Open store, encoder and knowledge; everything is closed again at the end. Raises PosternError.
+
+    `opening`: the encoder, where it is being opened already.
+    """
     config = load_config(paths)
     async with AsyncExitStack() as stack:
         store = Store.open(paths)
         stack.push_async_callback(store.close)
-        encoder = await asyncio.to_thread(
-            partial(
-                open_encoder,
-                models_dir(),
-                config.models.runtime,
-                config.models.encoder_threads,
-                model=config.models.encoder,
-            )
-        )
+        encoder = await asyncio.wrap_future(opening or start_opening(config))
         stack.callback(encoder.close)
         knowledge = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
         sessions = Sessions(store, session_s=config.limits.session_s, sessions_max=config.limits.sessions_max)
@@ -110,36 +106,31 @@ def site_operations(site: Site) -> Operations:
     return Operations(site.desk, site.sessions, notice_of(site.config.site.name), site.knowledge, site.store)
 
 
-async def run_node(paths: SitePaths) -> None:
-    """The node process: serve until SIGTERM, SIGINT or the end of the supervisor."""
+async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
+    """The node process: serve until SIGTERM, SIGINT or the end of the supervisor. `opening`: as for `open_site`."""
     began = time.monotonic()
     stop = stop_on_signals()
-    async with open_site(paths) as site:
+    async with open_site(paths, opening) as site:
         await _serve(site, stop, began)
 
 
 async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
     devices = Devices(site.config, site.paths)
-    sync = SyncService(
-        site.store,
-        site.paths,
-        CourierClient(site.paths.courier_socket),
-        lambda: _facts(site, devices),
-        lambda document: _apply(site, document),
-        bucket_s=site.config.telemetry.bucket_s,
-    )
     operations = site_operations(site)
-    operations.more_status = lambda: _status(site, sync, devices)
     async with AsyncExitStack() as stack:
         runner, url = await serve_customers(_application(site), site.config.http)
         stack.push_async_callback(_bounded, runner.cleanup())
-        admin = await serve_admin(operations.table(), site.paths.admin_socket)
-        stack.push_async_callback(_bounded, admin.cleanup())
         _say_fallbacks(site)
         await site.store.write(partial(_record_start, info=site.encoder.info))
         sys.stdout.write(json.dumps({"event": "ready", "url": url}) + "\n")
         sys.stdout.flush()
         log.info("ready", extra={"url": url, "after_s": round(time.monotonic() - began, 2)})
+        # Only now: customers do not wait for the libraries of the way to the control plane.
+        link = await asyncio.to_thread(importlib.import_module, "edge.link")
+        sync: SyncService = link.open_link(site, devices)
+        operations.more_status = lambda: _status(site, sync, devices)
+        admin = await serve_admin(operations.table(), site.paths.admin_socket)
+        stack.push_async_callback(_bounded, admin.cleanup())
         await _run_until(stop, site, sync, devices, Announcer(site.config, url))
 
 
@@ -188,26 +179,6 @@ async def _bounded(step: Awaitable[object]) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(STOP_STEP_TIMEOUT_S):
             await step
-
-
-async def _apply(site: Site, document: DesiredDocument) -> None:
-    """Take over what the control plane may ask for; what is absent stays as the site set it."""
-    site.desk.answer_mode = document.answer_mode or site.config.answer.mode
-
-
-def _facts(site: Site, devices: Devices) -> NodeFacts:
-    """What the node tells of itself; all of it technical."""
-    info = site.encoder.info
-    waiting = site.understand.stats().waiting
-    return NodeFacts(
-        software_version=VERSION,
-        models=(ModelState(name=info.model, version=info.version, runtime=info.runtime, device=info.device),),
-        documents=site.knowledge.searcher.documents,
-        chunks=len(site.knowledge.searcher),
-        devices_online=sum(device.state == "online" for device in devices.snapshot()),
-        fallbacks=metrics.fallbacks(),
-        queue_percent=100 * waiting / site.config.limits.turns_waiting_max,
-    )
 
 
 def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object]:

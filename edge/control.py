@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from core.errors import NotReachable
 from edge.config import SitePaths
 from edge.web import admin
 from edge.web.admin import Arguments, OnProgress
+
+# A node with a large knowledge base is up within this; past it whoever holds the store is no node of ours.
+STARTING_S = 30.0
+ASK_AGAIN_S = 0.1
 
 
 async def operate(paths: SitePaths, name: str, arguments: Arguments, on_progress: OnProgress) -> object:
@@ -27,4 +34,18 @@ async def _operate_here(paths: SitePaths, name: str, arguments: Arguments, on_pr
         async with open_site(paths) as site:
             return await site_operations(site).table()[name](arguments, on_progress)
     except StoreInUse:
-        return await admin.call(paths.admin_socket, name, arguments, on_progress)
+        return await _operate_there(paths, name, arguments, on_progress)
+
+
+async def _operate_there(
+    paths: SitePaths, name: str, arguments: Arguments, on_progress: OnProgress
+) -> object:
+    """Somebody holds the store: most likely a node that starts and will listen in a moment."""
+    give_up_at = time.monotonic() + STARTING_S
+    while True:
+        try:
+            return await admin.call(paths.admin_socket, name, arguments, on_progress)
+        except NotReachable:
+            if time.monotonic() > give_up_at:
+                raise
+        await asyncio.sleep(ASK_AGAIN_S)

@@ -19,12 +19,16 @@ from core.logs import log_to_stderr
 def run_node(site: Path) -> None:
     """Serve customers until told to stop."""
     log_to_stderr("node")
+    from edge.config import load_config, site_paths
+    from edge.inference.opening import start_opening
+
+    paths = site_paths(site)
+    opening = start_opening(load_config(paths))
     import uvloop
 
     from edge.app import run_node
-    from edge.config import site_paths
 
-    uvloop.run(run_node(site_paths(site)))
+    uvloop.run(run_node(paths, opening))
 
 
 def run_worker(site: Path) -> None:

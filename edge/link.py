@@ -1,0 +1,52 @@
+"""The node's link to its control plane, put together: what the node tells of itself, and what it lets itself be told.
+
+Loaded by `edge.app` once customers are served; composition only, the rules are in `edge.sync`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.version import VERSION
+from edge import metrics
+from edge.egress.courier_client import CourierClient
+from edge.egress.records import ModelState
+from edge.fabric.devices import Devices
+from edge.sync.desired import DesiredDocument
+from edge.sync.events import NodeFacts
+from edge.sync.service import SyncService
+
+if TYPE_CHECKING:
+    from edge.app import Site
+
+
+def open_link(site: Site, devices: Devices) -> SyncService:
+    """The sync of `site`, not yet running."""
+    return SyncService(
+        site.store,
+        site.paths,
+        CourierClient(site.paths.courier_socket),
+        lambda: _facts(site, devices),
+        lambda document: _apply(site, document),
+        bucket_s=site.config.telemetry.bucket_s,
+    )
+
+
+async def _apply(site: Site, document: DesiredDocument) -> None:
+    """Take over what the control plane may ask for; what is absent stays as the site set it."""
+    site.desk.answer_mode = document.answer_mode or site.config.answer.mode
+
+
+def _facts(site: Site, devices: Devices) -> NodeFacts:
+    """What the node tells of itself; all of it technical."""
+    info = site.encoder.info
+    waiting = site.understand.stats().waiting
+    return NodeFacts(
+        software_version=VERSION,
+        models=(ModelState(name=info.model, version=info.version, runtime=info.runtime, device=info.device),),
+        documents=site.knowledge.searcher.documents,
+        chunks=len(site.knowledge.searcher),
+        devices_online=sum(device.state == "online" for device in devices.snapshot()),
+        fallbacks=metrics.fallbacks(),
+        queue_percent=100 * waiting / site.config.limits.turns_waiting_max,
+    )
