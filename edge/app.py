@@ -1,4 +1,4 @@
-"""Composition roots of the node's processes: the only file that names concrete classes.
+"""Composition root of the node: with `edge.link` the only file that names concrete classes.
 
 `open_site` puts together what answers questions (also for a command without a running node); `run_node` adds
 servers, sync and devices around it and runs until it is told to stop.

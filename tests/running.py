@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +149,7 @@ class Customer:
         """All events of one question."""
         return [event async for event in self.events(text)]
 
-    async def events(self, text: str) -> AsyncIterator[tuple[str, Any]]:
+    async def events(self, text: str) -> AsyncGenerator[tuple[str, Any], None]:
         """The events of one question, (name, data), as they come."""
         headers = {"Accept": "text/event-stream", **self.headers}
         async with self._http.post(self.url + self.turns, json={"text": text}, headers=headers) as response:

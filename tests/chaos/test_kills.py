@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,31 +85,56 @@ async def test_kill_of_worker_or_courier_is_not_noticed_by_a_customer(
         assert (await customer.ask(SATURDAY))["route"] == "answer"
 
 
-async def test_kill_of_the_worker_in_the_middle_of_its_words_ends_in_a_whole_answer(clinic: Path) -> None:
+@pytest.fixture
+def talkative(clinic: Path) -> Iterator[RunningNode]:
+    """A node whose language model puts answers in words."""
     settings = (clinic / "site.toml").read_text().replace('mode = "extractive"', 'mode = "generative"')
     settings = settings.replace("[answer]", "[answer]\ngenerate_deadline_s = 110.0")
     (clinic / "site.toml").write_text(settings)
     with running(clinic) as node:
-        async with Customer.at(node.url) as customer:
+        yield node
 
-            async def generates() -> bool:
-                return (await customer.ask(SATURDAY))["route"] == "generate"
 
-            await until(generates)
-            events = await customer.stream(SATURDAY)
-            assert names(events)[0] == "meta"
-            assert names(events).count("delta") > 1
-            assert (events[-1][0], events[-1][1]["route"]) == ("final", "generate")
-            assert events[-1][1]["citations"]
-            seen: list[tuple[str, Any]] = []
-            async for event in customer.events(SATURDAY):
-                if event[0] == "delta" and "delta" not in names(seen):
-                    node.kill("worker")
-                seen.append(event)
-            # What was cut off is not shown as whole: the final answer is the quote, whatever was streamed before.
-            name, answer = seen[-1]
-            assert (name, answer["route"]) == ("final", "answer")
-            assert answer["answer"] in [citation["quote"] for citation in answer["citations"]]
+async def wait_for_the_model(customer: Customer) -> None:
+    async def generates() -> bool:
+        return (await customer.ask(SATURDAY))["route"] == "generate"
+
+    await until(generates)
+
+
+async def test_a_stop_in_the_middle_of_a_stream_is_clean_and_in_time(talkative: RunningNode) -> None:
+    async with Customer.at(talkative.url) as customer:
+        await wait_for_the_model(customer)
+        events = customer.events(SATURDAY)
+        async for name, _ in events:
+            if name == "delta":
+                break
+        # `stop` fails past the contract's 10 s.
+        await asyncio.to_thread(talkative.stop)
+        await events.aclose()
+    assert talkative.process.returncode == 0
+
+
+async def test_kill_of_the_worker_in_the_middle_of_its_words_ends_in_a_whole_answer(
+    talkative: RunningNode,
+) -> None:
+    node = talkative
+    async with Customer.at(node.url) as customer:
+        await wait_for_the_model(customer)
+        events = await customer.stream(SATURDAY)
+        assert names(events)[0] == "meta"
+        assert names(events).count("delta") > 1
+        assert (events[-1][0], events[-1][1]["route"]) == ("final", "generate")
+        assert events[-1][1]["citations"]
+        seen: list[tuple[str, Any]] = []
+        async for event in customer.events(SATURDAY):
+            if event[0] == "delta" and "delta" not in names(seen):
+                node.kill("worker")
+            seen.append(event)
+        # What was cut off is not shown as whole: the final answer is the quote, whatever was streamed before.
+        name, answer = seen[-1]
+        assert (name, answer["route"]) == ("final", "answer")
+        assert answer["answer"] in [citation["quote"] for citation in answer["citations"]]
 
 
 @pytest_asyncio.fixture
