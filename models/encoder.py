@@ -6,7 +6,8 @@ Blocking and thread-safe: the runtimes and the tokenizer release the GIL. It nei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -65,15 +66,18 @@ class Encoded:
 
 
 class Encoder:
-    """A tokenizer and a loaded model."""
+    """A tokenizer and a loaded model; `lanes` passes of one call run side by side."""
 
-    def __init__(self, entry: EncoderEntry, tokenizer: Path, runtime: Runtime, sha256: str) -> None:
+    def __init__(
+        self, entry: EncoderEntry, tokenizer: Path, runtime: Runtime, sha256: str, lanes: int = 1
+    ) -> None:
         self.dim = entry.shape.dim
         self.max_tokens = entry.shape.max_tokens
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._runtime = runtime
+        self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
         self.info = ModelInfo(
             entry.name, entry.version, runtime.name, runtime.device, sha256, runtime.fallback
         )
@@ -85,13 +89,16 @@ class Encoder:
         width = max((len(row.ids) for row in rows), default=0)
         embeddings = np.zeros((len(rows), self.dim), np.float32)
         states = np.zeros((len(rows), width if want_states else 0, self.dim), np.float32)
-        for chosen in _passes([len(row.ids) for row in rows]):
+
+        def run(chosen: list[int]) -> None:
             ids, mask = _pad([rows[index] for index in chosen])
             vectors, found = self._runtime.run(ids, mask, want_states=want_states)
             embeddings[chosen] = vectors
             if found is not None:
                 found[mask == 0] = 0.0
                 states[chosen, : ids.shape[1]] = found
+
+        self._run_all(run, _passes([len(row.ids) for row in rows]))
         return _gather(rows, width, embeddings, states)
 
     def embed(self, texts: Sequence[str]) -> Floats:
@@ -99,10 +106,22 @@ class Encoder:
         pieces = self._tokenizer.encode_batch_fast(list(texts))
         rows = [_Row.of(piece, self.max_tokens) for piece in pieces]
         embeddings = np.zeros((len(rows), self.dim), np.float32)
-        for chosen in _passes([len(row.ids) for row in rows]):
+
+        def run(chosen: list[int]) -> None:
             ids, mask = _pad([rows[index] for index in chosen])
             embeddings[chosen], _ = self._runtime.run(ids, mask, want_states=False)
+
+        self._run_all(run, _passes([len(row.ids) for row in rows]))
         return embeddings
+
+    def _run_all(self, run: Callable[[list[int]], None], passes: list[list[int]]) -> None:
+        """One pass runs here; more run on the lanes. Each writes its own rows."""
+        if len(passes) <= 1:
+            for chosen in passes:
+                run(chosen)
+        else:
+            for _ in self._lanes.map(run, passes):
+                pass
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, specials included, not cut at `max_tokens`."""
@@ -110,6 +129,7 @@ class Encoder:
 
     def close(self) -> None:
         """Free the model."""
+        self._lanes.shutdown()
         self._runtime.close()
 
 
@@ -123,6 +143,10 @@ def open_encoder(
 ) -> Encoder:
     """The encoder, on the runtime asked for or the one that was faster at the gate; `threads` 0 is every core.
 
+    ONNX Runtime gets one thread a pass and as many passes side by side: without spinning its threads wait for each
+    other too long. Measured on 2 cores: 714 against 578 short texts/s, 55 against 45 chunks/s, and a single text in
+    4.4 against 5.7 ms.
+
     Raises ModelMissing, ModelRefused (not gated on this machine, or changed since) or RuntimeUnavailable.
     """
     entry = encoder_entry(model)
@@ -135,8 +159,10 @@ def open_encoder(
     served = RUNTIME_FILES[chosen]
     check_files(models_dir, entry, (served, TOKENIZER_FILE))
     folder = model_folder(models_dir, entry.name)
-    loaded = open_runtime(chosen, folder / served, threads=threads, device=device)
-    return Encoder(entry, folder / TOKENIZER_FILE, loaded, gate.files[served])
+    cores = threads or usable_cpus()
+    lanes = cores if chosen == "onnxruntime" else 1
+    loaded = open_runtime(chosen, folder / served, threads=cores // lanes, device=device)
+    return Encoder(entry, folder / TOKENIZER_FILE, loaded, gate.files[served], lanes)
 
 
 def open_runtime(name: str, path: Path, *, threads: int, device: str = "CPU") -> Runtime:
