@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Rows of one pass of the encoder: past 32 a row gets no cheaper on two cores, only later.
+# Questions of one batch: as many as the bench has customers. Chosen, not measured; the encoder cuts its own passes.
 ENCODER_ROWS_MAX = 32
 STOP_STEP_TIMEOUT_S = 3.0
 

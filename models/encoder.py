@@ -144,8 +144,8 @@ def open_encoder(
     """The encoder, on the runtime asked for or the one that was faster at the gate; `threads` 0 is every core.
 
     ONNX Runtime gets one thread a pass and as many passes side by side: without spinning its threads wait for each
-    other too long. Measured on 2 cores: 714 against 578 short texts/s, 55 against 45 chunks/s, and a single text in
-    4.4 against 5.7 ms.
+    other too long. Medians of five interleaved rounds on 2 shared cores: 676 against 578 short texts/s, 55 against
+    45 chunks/s; a single text, alternating, in 4.4 against 5.7 ms.
 
     Raises ModelMissing, ModelRefused (not gated on this machine, or changed since) or RuntimeUnavailable.
     """

@@ -26,7 +26,7 @@ HEADING_WORD = 0.5
 # LENGTH_FLOOR + (1 - LENGTH_FLOOR) × its words ÷ those of a sentence of the usual length (as BM25 does).
 LENGTH_FLOOR = 0.7
 USUAL_WORDS = 12
-# What a sentence of the asked-for kind (a time, a price) gains; measured on the sample clinic's questions.
+# What a sentence of the asked-for kind (a time, a price) gains; chosen while reading the sample clinic's answers.
 KIND_BONUS = 0.15
 # How the two signs of evidence weigh: nearness in meaning, and share of the question's words found, by rarity.
 COSINE_WEIGHT = 0.6
