@@ -31,7 +31,11 @@ SUFFIXES = {
     ".md": "markdown",
     ".markdown": "markdown",
     ".txt": "text",
+    ".csv": "faq",
+    ".tsv": "faq",
 }
+# Modules whose files look like any text.
+_OF_TEXT = {"markdown", "html", "text", "faq"}
 
 
 def read_file(path: Path) -> tuple[Document, bytes]:
@@ -75,7 +79,7 @@ def _read(kind: str, data: bytes, title: str) -> Document:
 
 def _check_content(data: bytes, kind: str, suffix: str) -> None:
     found = looks_like(data)
-    if found not in {kind, "unknown"} and not (found == "text" and kind in {"markdown", "html", "text"}):
+    if found not in {kind, "unknown"} and not (found == "text" and kind in _OF_TEXT):
         detail = f"The name ends in {suffix}, but the content looks like {found}."
         raise UnreadableDocument(Refusal.MISNAMED, detail)
 

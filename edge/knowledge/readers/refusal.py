@@ -18,10 +18,12 @@ class Refusal(StrEnum):
     DAMAGED = "damaged"
     ENCRYPTED = "encrypted"
     SCANNED = "scanned"
+    NO_HEADER = "no_header"
+    BAD_ROWS = "bad_rows"
 
 
 _REMEDIES = {
-    Refusal.UNSUPPORTED: "Save it as PDF, DOCX, HTML, Markdown or plain text.",
+    Refusal.UNSUPPORTED: "Save it as PDF, DOCX, HTML, Markdown, plain text, or a CSV of questions and answers.",
     Refusal.UNREADABLE: "Check that the file exists and that this user may read it.",
     Refusal.EMPTY: "Check that it is the right file.",
     Refusal.TOO_LARGE: "Split it into smaller documents, or leave out its pictures.",
@@ -29,6 +31,8 @@ _REMEDIES = {
     Refusal.DAMAGED: "Open it in the program that made it and save it again.",
     Refusal.ENCRYPTED: "Save a copy without a password.",
     Refusal.SCANNED: "Run text recognition (OCR) over it first, then add the result.",
+    Refusal.NO_HEADER: "Write question,answer into the first line, then save it as CSV again.",
+    Refusal.BAD_ROWS: "Correct it in the spreadsheet, then save it as CSV again.",
 }
 
 
