@@ -36,7 +36,7 @@ async def request_handoff(store: Store, session: Session, turn_id: str) -> str:
         _own_turn(db, session, turn_id)
         ticket = "".join(secrets.choice(TICKET_LETTERS) for _ in range(TICKET_LENGTH))
         db.execute(
-            "INSERT OR IGNORE INTO handoffs VALUES (?, ?, ?, 'waiting', ?)",
+            "INSERT OR IGNORE INTO handoffs(ticket, turn, session, state, created_ms) VALUES (?, ?, ?, 'waiting', ?)",
             [ticket, turn_id, session.id, now_ms()],
         )
         if db.execute("SELECT changes()").fetchone()[0]:

@@ -10,7 +10,11 @@ class Route(StrEnum):
 
     ANSWER = "answer"
     GENERATE = "generate"
+    OVERFLOW = "overflow"
+    CLARIFY = "clarify"
     HANDOFF = "handoff"
+    REFUSE = "refuse"
+    SAFETY = "safety"
 
 
 def decide(*, evidence: float, evidence_min: float, generative: bool, worker_ready: bool) -> Route:

@@ -1,15 +1,19 @@
-"""Steps from an empty file to today's schema; each runs once, in a transaction of its own."""
+"""Steps from an empty file to today's schema; each runs once, in a transaction of its own.
+
+A step that has been released never changes: its SQL is beside it, frozen. A test holds the end result against
+`schema.TABLES`, which say what each column is for.
+"""
 
 from __future__ import annotations
 
 import secrets
+from importlib.resources import files
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from edge.store.schema import KEY_TABLES, TABLES, statements
-
 EPOCH_BYTES = 16
+_SQL = files("edge.store") / "sql"
 
 site = Migrations("postern.site")
 keys = Migrations("postern.keys")
@@ -18,13 +22,24 @@ keys = Migrations("postern.keys")
 @site(name="0001_first_schema")
 def first_schema(db: Database) -> None:
     """All tables of the first release, and the epoch under which this store's outbox counts."""
-    for statement in statements(TABLES):
-        db.execute(statement)
+    _run(db, "site_0001_first_schema.sql")
     db.execute("INSERT INTO meta(name, value) VALUES ('epoch', ?)", [secrets.token_bytes(EPOCH_BYTES)])
+
+
+@site(name="0002_front_desk")
+def front_desk(db: Database) -> None:
+    """Staff: documents' lifecycle, tickets with messages, unanswered questions, operators, audit, trained models."""
+    _run(db, "site_0002_front_desk.sql")
 
 
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""
-    for statement in statements(KEY_TABLES):
-        db.execute(statement)
+    _run(db, "keys_0001_first_schema.sql")
+
+
+def _run(db: Database, name: str) -> None:
+    """Every statement of a file, one a line, inside the migration's transaction."""
+    for statement in (_SQL / name).read_text(encoding="utf-8").splitlines():
+        if statement and not statement.startswith("--"):
+            db.execute(statement)

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     CONTENT = "content"  # words of or for a customer, sealed under the subject's key
     PSEUDONYM = "pseudonym"  # an identifier that stands for a person
     BEHAVIOUR = "behaviour"  # what a pseudonymous person did, without words
+    REDACTED = "redacted"  # a customer's words with what was found personal taken out, tied to nobody
+    STAFF = "staff"  # who of the staff did what
     SITE = "site"  # the site's own documents and settings
     OPERATIONS = "operations"  # technical, about no person
 
@@ -26,6 +28,10 @@ class Retention(StrEnum):
 
     SESSION = "session"
     DAYS_30 = "30 days"
+    # Until the conversation with staff is closed, or the site's limit for one that nobody closes.
+    TICKET = "until the ticket is closed"
+    # HIPAA asks for six years of documentation (45 CFR 164.316(b)(2)(i)).
+    YEARS_6 = "6 years"
     UNTIL_REMOVED = "until removed"
     UNTIL_ACKNOWLEDGED = "until acknowledged"
 
@@ -52,6 +58,18 @@ class Table:
 
 def _session(sql: str, kind: Kind, purpose: str, exported: bool = True) -> Column:
     return Column(sql, kind, purpose, Retention.SESSION, exported)
+
+
+def _ticket(sql: str, kind: Kind, purpose: str, exported: bool = True) -> Column:
+    return Column(sql, kind, purpose, Retention.TICKET, exported)
+
+
+def _redacted(sql: str, kind: Kind, purpose: str) -> Column:
+    return Column(sql, kind, purpose, Retention.DAYS_30, exported=False)
+
+
+def _staff(sql: str, purpose: str, retention: Retention = Retention.UNTIL_REMOVED) -> Column:
+    return Column(sql, Kind.STAFF, purpose, retention, exported=False)
 
 
 def _site(sql: str, purpose: str) -> Column:
@@ -91,6 +109,9 @@ TABLES: dict[str, Table] = {
             ),
             "overflow_consent": _session("INTEGER", Kind.BEHAVIOUR, "proof of consent (GDPR Art. 7)"),
             "consented_ms": _session("INTEGER", Kind.BEHAVIOUR, "proof of consent (GDPR Art. 7)"),
+            "audience": _session(
+                "TEXT NOT NULL DEFAULT 'public'", Kind.BEHAVIOUR, "which documents may answer"
+            ),
         },
         indexes=("CREATE INDEX sessions_expiry ON sessions(expires_ms)",),
     ),
@@ -108,6 +129,15 @@ TABLES: dict[str, Table] = {
         },
         indexes=("CREATE INDEX turns_session ON turns(session)",),
     ),
+    "citations": Table(
+        {
+            "turn": _session("TEXT NOT NULL", Kind.PSEUDONYM, "the turn that quotes"),
+            "document": _session("TEXT NOT NULL", Kind.BEHAVIOUR, "which document it quotes"),
+            "version": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "in which version, which is kept for it"),
+        },
+        constraints=("PRIMARY KEY (turn, document, version)",),
+        indexes=("CREATE INDEX citations_document ON citations(document, version)",),
+    ),
     "feedback": Table(
         {
             "turn": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the turn that is judged"),
@@ -118,12 +148,77 @@ TABLES: dict[str, Table] = {
     ),
     "handoffs": Table(
         {
-            "ticket": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "number that the customer gets"),
-            "turn": _session("TEXT NOT NULL UNIQUE", Kind.PSEUDONYM, "what it is about"),
-            "session": _session("TEXT NOT NULL", Kind.PSEUDONYM, "whose it is"),
-            "state": _session("TEXT NOT NULL", Kind.BEHAVIOUR, "waiting, human, closed"),
-            "created_ms": _session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
+            "ticket": _ticket("TEXT PRIMARY KEY", Kind.PSEUDONYM, "number that the customer gets"),
+            "turn": _ticket("TEXT NOT NULL UNIQUE", Kind.PSEUDONYM, "what it is about"),
+            "session": _ticket("TEXT NOT NULL", Kind.PSEUDONYM, "whose it is"),
+            "state": _ticket("TEXT NOT NULL", Kind.BEHAVIOUR, "waiting, human, closed"),
+            "created_ms": _ticket("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
+            "queue": _ticket("TEXT NOT NULL DEFAULT 'desk'", Kind.BEHAVIOUR, "which desk answers it"),
+            "operator": _ticket("TEXT", Kind.STAFF, "who has taken it", exported=False),
+            "changed_ms": _ticket("INTEGER NOT NULL DEFAULT 0", Kind.BEHAVIOUR, "waiting time, retention"),
+        },
+        indexes=("CREATE INDEX handoffs_session ON handoffs(session)",),
+    ),
+    # What was handed over and said since, sealed under the key of subject "ticket:NUMBER": the conversation at the
+    # kiosk may be wiped while the customer walks to the desk.
+    "messages": Table(
+        {
+            "id": _ticket("INTEGER PRIMARY KEY AUTOINCREMENT", Kind.OPERATIONS, "order", exported=False),
+            "ticket": _ticket("TEXT NOT NULL", Kind.PSEUDONYM, "which conversation with staff"),
+            "sender": _ticket("TEXT NOT NULL", Kind.BEHAVIOUR, "customer, desk (the machine) or staff"),
+            "operator": _ticket("TEXT", Kind.STAFF, "who of the staff wrote it", exported=False),
+            "created_ms": _ticket("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
+            "body": _ticket("BLOB NOT NULL", Kind.CONTENT, "what was said"),
+        },
+        indexes=("CREATE INDEX messages_ticket ON messages(ticket)",),
+    ),
+    "notifications": Table(
+        {
+            "id": _ticket("INTEGER PRIMARY KEY AUTOINCREMENT", Kind.OPERATIONS, "order", exported=False),
+            "ticket": _ticket(
+                "TEXT NOT NULL", Kind.PSEUDONYM, "which ticket staff are told of", exported=False
+            ),
+            "channel": _ticket("TEXT NOT NULL", Kind.OPERATIONS, "mail or webhook", exported=False),
+            "state": _ticket("TEXT NOT NULL", Kind.OPERATIONS, "pending, sent or given up", exported=False),
+            "attempts": _ticket(
+                "INTEGER NOT NULL DEFAULT 0", Kind.OPERATIONS, "bounded retries", exported=False
+            ),
+            "due_ms": _ticket("INTEGER NOT NULL", Kind.OPERATIONS, "next attempt", exported=False),
+        },
+        indexes=("CREATE INDEX notifications_due ON notifications(state, due_ms)",),
+    ),
+    "unanswered": Table(
+        {
+            "id": _redacted("INTEGER PRIMARY KEY AUTOINCREMENT", Kind.OPERATIONS, "order"),
+            "created_ms": _redacted("INTEGER NOT NULL", Kind.BEHAVIOUR, "retention"),
+            "text": _redacted("TEXT NOT NULL", Kind.REDACTED, "what the documents do not answer yet"),
+            "vector": _redacted("BLOB NOT NULL", Kind.REDACTED, "grouping of similar questions, float16"),
+            "state": _redacted("TEXT NOT NULL", Kind.OPERATIONS, "open, answered or dismissed"),
+            "document": _redacted("TEXT", Kind.SITE, "the document that was written for it"),
+        },
+        indexes=("CREATE INDEX unanswered_state ON unanswered(state, created_ms)",),
+    ),
+    "examples": Table(
+        {
+            "id": _site("INTEGER PRIMARY KEY AUTOINCREMENT", "order"),
+            "created_ms": _site("INTEGER NOT NULL", "shown to staff"),
+            "kind": _site("TEXT NOT NULL", "answer or intent"),
+            "text": Column(
+                "TEXT NOT NULL", Kind.REDACTED, "learning from corrections", Retention.UNTIL_REMOVED, False
+            ),
+            "label": _site("TEXT NOT NULL", "canonical JSON: the intent, or documents that answer or do not"),
+            "source": _site("TEXT NOT NULL", "feedback, correction or operator"),
         }
+    ),
+    "intent_counts": Table(
+        {
+            "day": _operations("INTEGER NOT NULL", "days since the epoch, UTC", Retention.YEARS_6),
+            "intent": _operations(
+                "TEXT NOT NULL", "what was asked for, about no single person", Retention.YEARS_6
+            ),
+            "count": _operations("INTEGER NOT NULL", "how often; never leaves the site", Retention.YEARS_6),
+        },
+        constraints=("PRIMARY KEY (day, intent)",),
     ),
     "documents": Table(
         {
@@ -134,7 +229,23 @@ TABLES: dict[str, Table] = {
             "content_hash": _site("BLOB NOT NULL", "idempotent adding"),
             "version": _site("INTEGER NOT NULL", "which text a citation quotes"),
             "added_ms": _site("INTEGER NOT NULL", "shown to staff"),
+            "owner": _site("TEXT NOT NULL DEFAULT ''", "who keeps it right"),
+            "valid_from_ms": _site("INTEGER", "answers only from then on"),
+            "valid_until_ms": _site("INTEGER", "answers only before then"),
+            "state": _site("TEXT NOT NULL DEFAULT 'approved'", "draft, approved or retired"),
+            "language": _site("TEXT NOT NULL DEFAULT 'en'", "stemming, and what the desk says it covers"),
         }
+    ),
+    "document_versions": Table(
+        {
+            "document": _site("TEXT NOT NULL", "its document"),
+            "version": _site("INTEGER NOT NULL", "which text a citation quotes"),
+            "title": _site("TEXT NOT NULL", "shown with a citation"),
+            "audience": _site("TEXT NOT NULL", "who may see it"),
+            "replaced_ms": _site("INTEGER NOT NULL", "shown to staff"),
+            "chunks": _site("TEXT NOT NULL", "JSON list of [section, text], kept while a turn cites it"),
+        },
+        constraints=("PRIMARY KEY (document, version)",),
     ),
     "chunks": Table(
         {
@@ -171,6 +282,51 @@ TABLES: dict[str, Table] = {
             "payload_hash": _operations("BLOB NOT NULL", "integrity", Retention.UNTIL_ACKNOWLEDGED),
             "created_ms": _operations("INTEGER NOT NULL", "age of the outbox", Retention.UNTIL_ACKNOWLEDGED),
         }
+    ),
+    "site_models": Table(
+        {
+            "kind": _site("TEXT NOT NULL", "intents, ranking or evidence"),
+            "version": _site("INTEGER NOT NULL", "order of training"),
+            "state": _site("TEXT NOT NULL", "candidate, active, retired or refused"),
+            "created_ms": _site("INTEGER NOT NULL", "shown to staff"),
+            "activated_ms": _site("INTEGER", "the way back: which one served before"),
+            "figures": _site("TEXT NOT NULL", "JSON: what the gate measured"),
+            "content": _site("BLOB NOT NULL", "the weights"),
+            "sha256": _site("BLOB NOT NULL", "integrity"),
+        },
+        constraints=("PRIMARY KEY (kind, version)",),
+    ),
+    "operators": Table(
+        {
+            "name": _staff("TEXT PRIMARY KEY", "who logs in"),
+            "role": _staff("TEXT NOT NULL", "technician, desk or data-protection"),
+            "display_name": _staff("TEXT NOT NULL DEFAULT ''", "what a customer sees"),
+            "password_hash": _staff("TEXT", "argon2id; empty for a login at the site's own provider"),
+            "oidc_subject": _staff("TEXT", "who this is at the site's own provider"),
+            "state": _staff("TEXT NOT NULL DEFAULT 'active'", "active, disabled or break-glass"),
+            "created_ms": _staff("INTEGER NOT NULL", "shown to staff"),
+        }
+    ),
+    "operator_sessions": Table(
+        {
+            "token_hash": _staff("BLOB PRIMARY KEY", "authentication"),
+            "operator": _staff("TEXT NOT NULL", "whose login"),
+            "expires_ms": _staff("INTEGER NOT NULL", "end of the login"),
+            "seen_ms": _staff("INTEGER NOT NULL", "idle log-off"),
+        }
+    ),
+    "audit": Table(
+        {
+            "id": _staff("INTEGER PRIMARY KEY AUTOINCREMENT", "order", Retention.YEARS_6),
+            "at_ms": _staff("INTEGER NOT NULL", "when", Retention.YEARS_6),
+            "actor": _staff("TEXT NOT NULL", "who", Retention.YEARS_6),
+            "action": _staff("TEXT NOT NULL", "view, change or denial, by name", Retention.YEARS_6),
+            "object": _staff(
+                "TEXT NOT NULL", "what, by its identifier; no text of customers", Retention.YEARS_6
+            ),
+            "outcome": _staff("TEXT NOT NULL", "done, refused or failed", Retention.YEARS_6),
+        },
+        indexes=("CREATE INDEX audit_at ON audit(at_ms)",),
     ),
     "desired": Table(
         {

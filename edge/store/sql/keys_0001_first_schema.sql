@@ -1,0 +1,1 @@
+CREATE TABLE subject_keys (subject TEXT PRIMARY KEY, key BLOB NOT NULL, created_ms INTEGER NOT NULL) STRICT

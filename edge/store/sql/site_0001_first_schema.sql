@@ -1,0 +1,14 @@
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT
+CREATE TABLE subjects (id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL) STRICT
+CREATE TABLE sessions (id TEXT PRIMARY KEY, subject TEXT NOT NULL, token_hash BLOB NOT NULL, channel TEXT NOT NULL, locale TEXT NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, notice_version TEXT, overflow_consent INTEGER, consented_ms INTEGER) STRICT
+CREATE INDEX sessions_expiry ON sessions(expires_ms)
+CREATE TABLE turns (id TEXT PRIMARY KEY, session TEXT NOT NULL, created_ms INTEGER NOT NULL, route TEXT NOT NULL, label TEXT NOT NULL, redactions TEXT NOT NULL, body BLOB NOT NULL) STRICT
+CREATE INDEX turns_session ON turns(session)
+CREATE TABLE feedback (turn TEXT PRIMARY KEY, useful INTEGER NOT NULL, reason BLOB, created_ms INTEGER NOT NULL) STRICT
+CREATE TABLE handoffs (ticket TEXT PRIMARY KEY, turn TEXT NOT NULL UNIQUE, session TEXT NOT NULL, state TEXT NOT NULL, created_ms INTEGER NOT NULL) STRICT
+CREATE TABLE documents (id TEXT PRIMARY KEY, title TEXT NOT NULL, audience TEXT NOT NULL, media_type TEXT NOT NULL, content_hash BLOB NOT NULL, version INTEGER NOT NULL, added_ms INTEGER NOT NULL) STRICT
+CREATE TABLE chunks (id INTEGER PRIMARY KEY AUTOINCREMENT, document TEXT NOT NULL, ordinal INTEGER NOT NULL, section TEXT NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL) STRICT
+CREATE INDEX chunks_document ON chunks(document)
+CREATE TABLE counters (bucket_s INTEGER NOT NULL, name TEXT NOT NULL, cell TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (bucket_s, name, cell)) STRICT
+CREATE TABLE outbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, payload_hash BLOB NOT NULL, created_ms INTEGER NOT NULL) STRICT
+CREATE TABLE desired (generation INTEGER PRIMARY KEY, hash BLOB NOT NULL, document BLOB NOT NULL, state TEXT NOT NULL, received_ms INTEGER NOT NULL) STRICT
