@@ -106,6 +106,8 @@ def _console(plane: ControlPlane, settings: CloudSettings, enrolment_endpoint: s
     shell_settings = ShellSettings(
         product="Postern control plane",
         organisation=settings.organisation,
+        place="this control plane",
+        program="postern-cloud run",
         version=software_version(),
         secure=settings.console.secure,
         cookie="postern-cloud",

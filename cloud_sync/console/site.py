@@ -85,7 +85,7 @@ class _Pages:
         node_id = request.match_info["id"]
         if await field(request, "confirm") != node_id:
             return await self._node_page(request, revoke_error="Type the node's identifier to revoke it.")
-        await self._services.steering.revoke(node_id, request[ACCOUNT])
+        await self._services.steering.revoke(node_id, request[ACCOUNT].name)
         raise web.HTTPSeeOther(f"/nodes/{node_id}")
 
     async def codes(self, request: web.Request) -> web.Response:
@@ -96,7 +96,7 @@ class _Pages:
         site, error, code, status = await field(request, "site"), None, None, 200
         try:
             endpoint = self._services.enrolment_endpoint
-            code = await self._services.enrolment.new_code(site, request[ACCOUNT], endpoint)
+            code = await self._services.enrolment.new_code(site, request[ACCOUNT].name, endpoint)
         except InvalidSite as fault:
             error, status = f"{fault.detail} {fault.remedy}", fault.status
         codes = await self._services.enrolment.codes()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from cloud_sync.store.audit import AuditRow, add_audit
 from cloud_sync.store.database import Database
 from cloud_sync.store.schema import admins, claims, web_sessions
-from core.webshell.accounts import Note
+from core.webshell.accounts import Account, Credential, Note
 
 # One admin on several machines; beyond it the oldest session ends.
 SESSIONS_MAX = 20
@@ -47,9 +47,10 @@ class AdminStore:
     async def claimed(self) -> bool:
         return await self._database.run(_claimed)
 
-    async def password_hash(self, name: str) -> str | None:
+    async def credential(self, name: str) -> Credential | None:
         query = sa.select(admins.c.password_hash).where(admins.c.name == name)
-        return await self._database.run(lambda connection: connection.execute(query).scalar_one_or_none())
+        found = await self._database.run(lambda connection: connection.execute(query).scalar_one_or_none())
+        return Credential(found) if found is not None else None
 
     async def open_session(self, token_hash: bytes, name: str, expires: datetime, note: Note) -> None:
         def write(connection: sa.Connection) -> None:
@@ -61,11 +62,12 @@ class AdminStore:
 
         await self._database.run(write)
 
-    async def session_account(self, token_hash: bytes, now: datetime) -> str | None:
+    async def session_account(self, token_hash: bytes, now: datetime, active: bool) -> Account | None:
         query = sa.select(web_sessions.c.admin).where(
             web_sessions.c.token_hash == token_hash, web_sessions.c.expires_at > now
         )
-        return await self._database.run(lambda connection: connection.execute(query).scalar_one_or_none())
+        name = await self._database.run(lambda connection: connection.execute(query).scalar_one_or_none())
+        return Account(name) if name is not None else None
 
     async def close_session(self, token_hash: bytes, note: Note) -> None:
         def write(connection: sa.Connection) -> None:

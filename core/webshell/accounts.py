@@ -27,6 +27,8 @@ PASSWORD_CHARACTERS_MIN = 12
 PASSWORD_CHARACTERS_MAX = 256
 # A working day; a session is not prolonged by pages that refresh themselves.
 SESSION_LIFE = timedelta(hours=10)
+# The sealed account is for getting through one bad hour, not for a shift.
+EMERGENCY_LIFE = timedelta(hours=1)
 SESSION_TOKEN_BYTES = 32
 # 80 bits in four groups of four: typed once, from a terminal.
 CLAIM_CODE_BYTES = 10
@@ -75,6 +77,26 @@ class Note:
     at: datetime
     actor: str
     action: str
+    outcome: str = "done"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who is logged in, and what for."""
+
+    name: str
+    roles: frozenset[str] = frozenset()
+    """What a console with roles lets this account do; the others ignore it."""
+    emergency: bool = False
+    """The sealed account that is opened when nothing else opens."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a login is checked against."""
+
+    password_hash: str
+    emergency: bool = False
 
 
 class AccountStore(Protocol):
@@ -92,16 +114,16 @@ class AccountStore(Protocol):
         """Whether an account exists."""
         ...
 
-    async def password_hash(self, name: str) -> str | None:
-        """The account's argon2id hash, or None."""
+    async def credential(self, name: str) -> Credential | None:
+        """The account's argon2id hash; None for an account that is unknown, disabled or without a password."""
         ...
 
     async def open_session(self, token_hash: bytes, name: str, expires: datetime, note: Note) -> None:
         """Keep a session, and forget those that have expired."""
         ...
 
-    async def session_account(self, token_hash: bytes, now: datetime) -> str | None:
-        """The account of an unexpired session, or None."""
+    async def session_account(self, token_hash: bytes, now: datetime, active: bool) -> Account | None:
+        """The account of an unexpired session, or None. `active`: a person did something, not a page by itself."""
         ...
 
     async def close_session(self, token_hash: bytes, note: Note) -> None:
@@ -155,26 +177,40 @@ class Accounts:
         now_s = time.monotonic()
         self._by_address.begin(address, now_s)
         self._by_name.begin(name, now_s)
-        known = await self._store.password_hash(name) if _NAME.fullmatch(name) else None
-        right = await self._verify(known or self._nobody, password[:PASSWORD_CHARACTERS_MAX])
+        known = await self._store.credential(name) if _NAME.fullmatch(name) else None
+        right = await self._verify(
+            known.password_hash if known else self._nobody, password[:PASSWORD_CHARACTERS_MAX]
+        )
         if known is None or not right:
-            await self._store.add_note(Note(self._clock(), name if known else "unknown", "login.refused"))
+            note = Note(self._clock(), name if known else "unknown", "login.refused", "refused")
+            await self._store.add_note(note)
             raise WrongCredentials()
         self._by_address.succeeded(address)
         self._by_name.succeeded(name)
+        return await self._open(name, emergency=known.emergency)
+
+    async def admit(self, name: str) -> str:
+        """A session token for somebody whom another has identified (single sign-on)."""
         return await self._open(name)
 
-    async def account_of(self, token: str) -> str | None:
-        """Whose session a token is, or None."""
-        return await self._store.session_account(_token_hash(token), self._clock())
+    async def new_password(self, name: str, password: str) -> str:
+        """The hash to keep for a name and password that somebody chose. Raises UnusableAccount."""
+        _check_account(name, password)
+        return await self._hash(password)
+
+    async def account_of(self, token: str, *, active: bool = True) -> Account | None:
+        """Whose session a token is, or None. `active` is False for a page that refreshes itself."""
+        return await self._store.session_account(_token_hash(token), self._clock(), active)
 
     async def log_out(self, token: str, name: str) -> None:
         """End a session."""
         await self._store.close_session(_token_hash(token), Note(self._clock(), name, "logout"))
 
-    async def _open(self, name: str) -> str:
+    async def _open(self, name: str, *, emergency: bool = False) -> str:
         token, now = secrets.token_urlsafe(SESSION_TOKEN_BYTES), self._clock()
-        await self._store.open_session(_token_hash(token), name, now + SESSION_LIFE, Note(now, name, "login"))
+        life = EMERGENCY_LIFE if emergency else SESSION_LIFE
+        note = Note(now, name, "login.break-glass" if emergency else "login")
+        await self._store.open_session(_token_hash(token), name, now + life, note)
         return token
 
     async def _hash(self, password: str) -> str:

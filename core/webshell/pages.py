@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 
 from core.webshell import formats
+from core.webshell.accounts import Account
 
 _HERE = Path(__file__).parent
 # Enough of a SHA-256 to tell versions of one file apart.
@@ -24,9 +25,15 @@ class Shell:
 
     product: str
     organisation: str
+    place: str
+    """What one logs in to, in a sentence: "this control plane"."""
+    program: str
+    """The command whose terminal shows the claim code."""
     version: str
+    base: str
+    """Path that all the console's pages are below; empty when they are at the root."""
     path: str
-    account: str | None
+    account: Account | None
     csrf: str
     secure: bool
 
@@ -34,13 +41,14 @@ class Shell:
 class Pages:
     """Renders templates of a console, with the shared ones behind them."""
 
-    def __init__(self, folder: Path, name: str, clock: Callable[[], datetime]) -> None:
-        """`folder` has templates/ and static/; its static files appear under /static/`name`/."""
+    def __init__(
+        self, folder: Path, name: str, clock: Callable[[], datetime], *, shared: str = "/static"
+    ) -> None:
+        """`folder` has templates/ and static/; its static files appear under /static/`name`/, ours under `shared`."""
         self._clock = clock
-        self.static_folders: dict[str, Path] = {
-            f"/static/{name}": folder / "static",
-            "/static": _HERE / "static",
-        }
+        self._own, self._shared = f"/static/{name}", shared
+        self._name = name
+        self.static_folders: dict[str, Path] = {self._own: folder / "static", shared: _HERE / "static"}
         self._addresses: dict[str, str] = {}
         self._environment = _environment([folder / "templates", _HERE / "templates"])
         self._environment.globals["static"] = self._static
@@ -54,7 +62,9 @@ class Pages:
     def _static(self, name: str) -> str:
         """`app.css` → `/static/app.css?v=…`; the browser keeps it until it changes."""
         if name not in self._addresses:
-            self._addresses[name] = f"/static/{name}?v={self._version(f'/static/{name}')}"
+            ours, _, file = name.partition("/")
+            address = f"{self._own}/{file}" if ours == self._name else f"{self._shared}/{name}"
+            self._addresses[name] = f"{address}?v={self._version(address)}"
         return self._addresses[name]
 
     def _version(self, address: str) -> str:

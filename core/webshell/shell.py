@@ -12,7 +12,13 @@ from aiohttp.typedefs import Handler, Middleware
 
 from core.errors import PosternError
 from core.webshell import security
-from core.webshell.accounts import PASSWORD_CHARACTERS_MIN, SESSION_LIFE, SESSION_TOKEN_BYTES, Accounts
+from core.webshell.accounts import (
+    PASSWORD_CHARACTERS_MIN,
+    SESSION_LIFE,
+    SESSION_TOKEN_BYTES,
+    Account,
+    Accounts,
+)
 from core.webshell.pages import Pages, Shell
 
 log = logging.getLogger(__name__)
@@ -26,7 +32,10 @@ _STATIC_PREFIX = "/static/"
 _STATIC_CACHE = "public, max-age=31536000, immutable"
 _SAFE_METHODS = ("GET", "HEAD")
 
-ACCOUNT = web.RequestKey("account", str)
+# A script of ours sends the form's token here.
+CSRF_HEADER = "X-CSRF-Token"
+
+ACCOUNT = web.RequestKey("account", Account)
 COOKIE = web.RequestKey("cookie", str)
 
 
@@ -45,13 +54,21 @@ class ShellSettings:
 
     product: str
     organisation: str
+    place: str
+    """What one logs in to: "this control plane"."""
+    program: str
+    """The command whose terminal or log shows the claim code."""
     version: str
     secure: bool
     """Whether it is served over TLS."""
     cookie: str
     """Name of its cookies; browsers do not tell ports apart, so two consoles on one host need two names."""
     open_paths: frozenset[str]
-    """Paths that need no login."""
+    """Paths that need no login, as they are asked for."""
+    prefix: str = ""
+    """Path that all pages are below, such as "/console"; empty for the root."""
+    sign_on: str = ""
+    """Path, below the prefix, of a login by somebody else's word (single sign-on); empty when there is none."""
 
 
 class WebShell:
@@ -64,15 +81,24 @@ class WebShell:
         prefix = "__Host-" if settings.secure else ""
         self._session_cookie = f"{prefix}{settings.cookie}"
         self._visit_cookie = f"{prefix}{settings.cookie}-visit"
-        self._open_paths = settings.open_paths | {"/login", "/claim"}
+        self._login, self._claim = f"{settings.prefix}/login", f"{settings.prefix}/claim"
+        self._home = f"{settings.prefix}/"
+        self._open_paths = settings.open_paths | {self._login, self._claim}
+
+    def routes(self) -> list[tuple[str, str, Handler]]:
+        """Method, path below the prefix, and handler of the login pages."""
+        return [
+            ("GET", "/login", self._login_page),
+            ("POST", "/login", self._log_in),
+            ("GET", "/claim", self._claim_page),
+            ("POST", "/claim", self._claim_account),
+            ("POST", "/logout", self._log_out),
+        ]
 
     def install(self, app: web.Application) -> None:
         """Add the login routes and static files; `middlewares` go to the application's constructor."""
-        app.router.add_get("/login", self._login_page)
-        app.router.add_post("/login", self._log_in)
-        app.router.add_get("/claim", self._claim_page)
-        app.router.add_post("/claim", self._claim)
-        app.router.add_post("/logout", self._log_out)
+        for method, path, handler in self.routes():
+            app.router.add_route(method, self._settings.prefix + path, handler)
         for prefix, folder in self._pages.static_folders.items():
             if folder.is_dir():
                 app.router.add_static(prefix, folder)
@@ -82,15 +108,37 @@ class WebShell:
         """Outermost first."""
         return [self._with_headers, self._with_error_pages, self._with_session]
 
+    async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A handler behind the middlewares, for an application that has others of its own."""
+
+        async def with_session(request: web.Request) -> web.StreamResponse:
+            return await self._with_session(request, handler)
+
+        async def with_error_pages(request: web.Request) -> web.StreamResponse:
+            return await self._with_error_pages(request, with_session)
+
+        return await self._with_headers(request, with_error_pages)
+
+    async def account_of(self, request: web.Request) -> Account | None:
+        """Who is logged in with the request's cookie and proves by the token in its header that a page of ours asks."""
+        token = self._cookie(request, self._session_cookie)
+        ours = security.same_origin(
+            request.headers.get("Origin"), request.host, self._settings.secure
+        ) and security.csrf_matches(token, request.headers.get(CSRF_HEADER, ""))
+        return await self._accounts.account_of(token) if token and ours else None
+
     def render(self, request: web.Request, template: str, status: int = 200, **context: Any) -> web.Response:
         """A page as a response."""
         cookie = request.get(COOKIE, "")
         shell = Shell(
             product=self._settings.product,
             organisation=self._settings.organisation,
+            place=self._settings.place,
+            program=self._settings.program,
             version=self._settings.version,
-            path=request.path,
-            account=request.get(ACCOUNT) or None,
+            base=self._settings.prefix,
+            path=request.path.removeprefix(self._settings.prefix),
+            account=request.get(ACCOUNT),
             csrf=security.csrf_token(cookie) if cookie else "",
             secure=self._settings.secure,
         )
@@ -136,7 +184,9 @@ class WebShell:
         if request.path.startswith(_STATIC_PREFIX):
             return await handler(request)
         token = self._cookie(request, self._session_cookie)
-        account = await self._accounts.account_of(token) if token else None
+        # A page that refreshes itself asks with htmx; whoever walked away is logged off all the same.
+        active = request.method not in _SAFE_METHODS or "HX-Request" not in request.headers
+        account = await self._accounts.account_of(token, active=active) if token else None
         if account is not None:
             request[ACCOUNT] = account
         elif request.path not in self._open_paths:
@@ -148,12 +198,12 @@ class WebShell:
         if request.method not in _SAFE_METHODS:
             await self._check_form(request)
         response = await handler(request)
-        if account is None and not visit and request.path in ("/login", "/claim"):
+        if account is None and not visit and request.path in self._open_paths:
             self._set_cookie(response, self._visit_cookie, request[COOKIE])
         return response
 
     async def _to_login(self, request: web.Request) -> web.StreamResponse:
-        where = "/login" if await self._accounts.claimed() else "/claim"
+        where = self._login if await self._accounts.claimed() else self._claim
         if "HX-Request" in request.headers:
             return web.Response(status=401, headers={"HX-Redirect": where})
         if request.method not in _SAFE_METHODS:
@@ -163,7 +213,8 @@ class WebShell:
     async def _check_form(self, request: web.Request) -> None:
         if not security.same_origin(request.headers.get("Origin"), request.host, self._settings.secure):
             raise FormRefused("It was sent by a page of another site.")
-        if not security.csrf_matches(request[COOKIE], await field(request, "csrf")):
+        token = request.headers.get(CSRF_HEADER) or await field(request, "csrf")
+        if not security.csrf_matches(request[COOKIE], token):
             raise FormRefused("It does not carry the token of this session.")
 
     def _error(self, request: web.Request, status: int, title: str, detail: str, remedy: str) -> web.Response:
@@ -173,27 +224,29 @@ class WebShell:
 
     async def _login_page(self, request: web.Request) -> web.StreamResponse:
         if ACCOUNT in request:
-            raise web.HTTPSeeOther("/")
-        return await self._login_form(request, name="")
+            raise web.HTTPSeeOther(self._home)
+        return await self.login_form(request)
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
         name, password = await field(request, "name"), await field(request, "password")
         try:
             token = await self._accounts.log_in(name, password, request.remote or "")
         except PosternError as error:
-            return await self._login_form(request, name=name, fault=error)
-        return self._logged_in(token)
+            return await self.login_form(request, name, error)
+        return self.logged_in(token)
 
-    async def _login_form(
-        self, request: web.Request, name: str, fault: PosternError | None = None
+    async def login_form(
+        self, request: web.Request, name: str = "", fault: PosternError | None = None
     ) -> web.Response:
+        """The login page, and what went wrong the last time."""
         unclaimed = not await self._accounts.claimed()
-        return self.render(request, "login.html", name=name, unclaimed=unclaimed, **_fault(fault))
+        context = _fault(fault) | {"name": name, "unclaimed": unclaimed, "sign_on": self._settings.sign_on}
+        return self.render(request, "login.html", **context)
 
     async def _claim_page(self, request: web.Request) -> web.StreamResponse:
         return await self._claim_form(request, name="")
 
-    async def _claim(self, request: web.Request) -> web.StreamResponse:
+    async def _claim_account(self, request: web.Request) -> web.StreamResponse:
         name, password = await field(request, "name"), await field(request, "password")
         try:
             if password != await field(request, "password_again"):
@@ -202,7 +255,7 @@ class WebShell:
             token = await self._accounts.claim(code, name, password, request.remote or "")
         except PosternError as error:
             return await self._claim_form(request, name=name, fault=error)
-        return self._logged_in(token)
+        return self.logged_in(token)
 
     async def _claim_form(
         self, request: web.Request, name: str, fault: PosternError | None = None
@@ -213,15 +266,16 @@ class WebShell:
         return self.render(request, "claim.html", **context)
 
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
-        await self._accounts.log_out(request[COOKIE], request[ACCOUNT])
-        response = _redirect("/login")
+        await self._accounts.log_out(request[COOKIE], request[ACCOUNT].name)
+        response = _redirect(self._login)
         response.del_cookie(self._session_cookie, path="/", secure=self._settings.secure, httponly=True)
         return response
 
     # --- cookies ---
 
-    def _logged_in(self, token: str) -> web.StreamResponse:
-        response = _redirect("/")
+    def logged_in(self, token: str) -> web.StreamResponse:
+        """To the first page, with the session's cookie."""
+        response = _redirect(self._home)
         self._set_cookie(response, self._session_cookie, token, int(SESSION_LIFE.total_seconds()))
         return response
 

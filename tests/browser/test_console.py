@@ -75,10 +75,10 @@ async def test_updates_pause_and_a_silent_server_is_said(page: Page, console: Co
         await page.get_by_role("button", name="Pause updates").click()
     await expect(page.get_by_role("row", name="Ward 3 kiosk")).to_have_count(0)
     await page.context.set_offline(True)
-    await expect(page.get_by_text("The control plane does not answer.")).to_be_visible()
+    await expect(page.get_by_text("This control plane does not answer.")).to_be_visible()
     await expect(page.get_by_role("row", name="Front desk")).to_be_visible()
     await page.context.set_offline(False)
-    await expect(page.get_by_text("The control plane does not answer.")).to_have_count(0)
+    await expect(page.get_by_text("This control plane does not answer.")).to_have_count(0)
 
 
 async def test_an_ended_session_leads_to_the_login(page: Page, console: Console) -> None:

@@ -191,7 +191,7 @@ def edge_routes() -> Iterator[str]:
 def cloud_routes() -> Iterator[str]:
     for name in ("cloud_sync/console/site.py", "core/webshell/shell.py"):
         source = (ROOT / name).read_text(encoding="utf-8")
-        for method, path in re.findall(r'router\.add_(get|post|delete)\("(/[^"]*)"', source):
+        for method, path in re.findall(r'(?:add_|\(")(get|post|GET|POST)(?:\("|", ")(/[^"]*)"', source):
             yield f"{method.upper()} {path}"
 
 

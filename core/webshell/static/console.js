@@ -4,6 +4,7 @@
 const live = document.getElementById("live");
 const pause = document.getElementById("pause");
 const stale = document.getElementById("stale");
+const place = document.getElementById("content").dataset.place;
 let paused = false;
 let freshAt = new Date();
 
@@ -37,7 +38,7 @@ if (live) {
 }
 
 function unreachable() {
-  say(`The control plane does not answer. These are the figures of ${clock(freshAt)} UTC; the page tries on.`);
+  say(`${place} does not answer. These are the figures of ${clock(freshAt)} UTC; the page tries on.`);
 }
 
 function say(text) {
