@@ -6,6 +6,7 @@ strings reach logs, terminals and HTTP bodies. Subclasses set the class attribut
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 
 
@@ -27,6 +28,8 @@ class PosternError(Exception):
     title: str = "Something went wrong"
     remedy: str = "Look at the node's log for the time of the error."
     status: int = 500
+    # Seconds after which trying again makes sense; every 429 and 503 has it.
+    retry_after_s: float | None = None
     exit_code: ExitCode = ExitCode.FAILED
 
     def __init__(self, detail: str = "", *, remedy: str | None = None) -> None:
@@ -36,7 +39,8 @@ class PosternError(Exception):
             self.remedy = remedy
 
     def problem(self) -> dict[str, object]:
-        """The error as an RFC 9457 problem document."""
+        """The error as an RFC 9457 problem document, with when to try again: a stream has no header for it."""
+        retry = {} if self.retry_after_s is None else {"retry_after_s": math.ceil(self.retry_after_s)}
         return {
             "type": "about:blank",
             "status": self.status,
@@ -44,6 +48,7 @@ class PosternError(Exception):
             "title": self.title,
             "detail": self.detail,
             "remedy": self.remedy,
+            **retry,
         }
 
 
@@ -64,6 +69,7 @@ class NotReachable(PosternError):
     title = "Not reachable"
     remedy = "Check that it is running and that the address is right."
     status = 503
+    retry_after_s = 5
     exit_code = ExitCode.NOT_REACHABLE
 
 

@@ -86,7 +86,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         encoder = await asyncio.wrap_future(opening or start_opening(config))
         stack.callback(encoder.close)
         knowledge = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
-        sessions = Sessions(store, session_s=config.limits.session_s, sessions_max=config.limits.sessions_max)
+        sessions = Sessions(store, config.limits)
         batcher: Batcher[Query, Understood] = Batcher(
             understanding(encoder, knowledge.searcher),
             lanes=1,

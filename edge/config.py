@@ -82,9 +82,24 @@ class LimitsSection(_Section):
     turns_waiting_max: int = Field(default=256, ge=1, le=4096)
     sessions_max: int = Field(default=2000, ge=1, le=100_000)
     session_s: int = Field(default=1800, ge=60, le=86_400)
-    # A kiosk wipes after this silence: a warning first, then the wipe.
-    idle_warn_s: int = Field(default=45, ge=5, le=600)
-    idle_wipe_s: int = Field(default=75, ge=25, le=1200)
+    # A kiosk wipes after this silence: a warning first, then the wipe. The node wipes too, page or no page.
+    idle_warn_s: int = Field(default=40, ge=5, le=600)
+    idle_wipe_s: int = Field(default=60, ge=25, le=1200)
+    # Silence on the other channels, where a person has a screen of their own or a program speaks.
+    idle_other_s: int = Field(default=600, ge=60, le=86_400)
+    # Questions of one conversation. A person at a screen asks one in ten seconds at most and gets thrice that;
+    # a program asks for many people.
+    turns_per_minute: int = Field(default=30, ge=1, le=100_000)
+    api_turns_per_minute: int = Field(default=600, ge=1, le=1_000_000)
+    # Twice what two cores answer: a loop over what costs no encoder stops here.
+    node_turns_per_minute: int = Field(default=30_000, ge=1, le=1_000_000)
+    # A whole waiting room may stand behind one address: 200 people who all begin within a minute, half of them twice.
+    address_sessions_per_minute: int = Field(default=300, ge=1, le=100_000)
+    node_sessions_per_minute: int = Field(default=1200, ge=1, le=1_000_000)
+    # Half of sessions_max: no one address can take every place of the node.
+    address_sessions_max: int = Field(default=1000, ge=1, le=100_000)
+    # Open event streams, each of which holds a connection.
+    streams_max: int = Field(default=512, ge=1, le=10_000)
 
 
 class TelemetrySection(_Section):

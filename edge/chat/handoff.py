@@ -10,7 +10,8 @@ import secrets
 from sqlite_utils import Database
 
 from core.errors import PosternError
-from edge.chat.session import Session, now_ms
+from edge.chat.session import Session
+from edge.chat.session_rows import now_ms
 from edge.store import counters
 from edge.store.store import Store
 

@@ -2,7 +2,8 @@
 
 A session stands for its subject unless the caller names one. Its token is known only as a hash; what is said is
 sealed under the subject's data key. Live sessions are held in memory (bounded) and found again in the store after
-a restart.
+a restart. A conversation ends after its silence or its whole time, both by the boot clock, which runs on while the
+machine sleeps and which no change of the wall clock moves; the wall clock only ever ends one sooner.
 """
 
 from __future__ import annotations
@@ -12,20 +13,28 @@ import hashlib
 import hmac
 import secrets
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
 from sqlite_utils import Database
 
 from core.errors import PosternError
+from edge.chat import session_rows
+from edge.chat.admission import Admission
+from edge.chat.rates import Rate
+from edge.chat.session_rows import SessionNotFound, now_ms
+from edge.config import LimitsSection
+from edge.knowledge.document import Audience
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey, create_key, load_key, shred_key
 
 TOKEN_BYTES = 32
 ID_BYTES = 12
-# Sessions live at most this long beyond their end before the sweeper wipes them.
-SWEEP_INTERVAL_S = 15.0
+# A conversation lives at most this long beyond its end before the sweeper wipes it.
+SWEEP_INTERVAL_S = 5.0
+# The page says that somebody is there at most so often, and its wipe may be on the way when the node's is due.
+IDLE_GRACE_S = 5.0
 
 
 class Channel(StrEnum):
@@ -34,15 +43,6 @@ class Channel(StrEnum):
     KIOSK = "kiosk"
     INTRANET = "intranet"
     API = "api"
-
-
-class SessionNotFound(PosternError):
-    """No such conversation, or not with this token; the two are told apart by nobody."""
-
-    code = "session_not_found"
-    title = "This conversation has ended"
-    remedy = "Start a new conversation."
-    status = 401
 
 
 class NoticeRequired(PosternError):
@@ -63,16 +63,6 @@ class StaleNotice(PosternError):
     status = 409
 
 
-class TooManySessions(PosternError):
-    """The node holds as many conversations as it may."""
-
-    code = "too_many_sessions"
-    title = "The desk is very busy"
-    remedy = "Try again in a minute."
-    status = 503
-    retry_after_s = 60
-
-
 class SessionBusy(PosternError):
     """A second question while the first is being answered."""
 
@@ -80,6 +70,7 @@ class SessionBusy(PosternError):
     title = "One question at a time"
     remedy = "Wait for the answer, then ask the next question."
     status = 429
+    # An answer of quotes takes a fraction of a second; one in words is asked for again.
     retry_after_s = 1
 
 
@@ -95,6 +86,8 @@ class Session:
     token_hash: bytes
     notice_version: str | None = None
     overflow_consent: bool = False
+    # Staff only with an operator's credential, which is checked where the request arrives; never by the body.
+    audience: Audience = Audience.PUBLIC
 
     @property
     def consented(self) -> bool:
@@ -108,88 +101,171 @@ class NewSession:
     session: Session
     token: str
     expires_in_s: int
+    idle_s: int
 
 
 @dataclass
 class _Live:
+    """A conversation in memory; times in seconds of the boot clock."""
+
     session: Session
-    busy: bool = field(default=False)
+    address: str | None
+    ends_s: float
+    seen_s: float
+    asked_whole_at_s: float = 0.0
+    busy: bool = False
 
 
-def now_ms() -> int:
-    """Wall clock in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
+def boot_s() -> float:
+    """Seconds since the machine started, sleep included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Sessions:
-    """The node's conversations. Used from one event loop."""
+    """The node's conversations. Used from one event loop. `clock`: seconds, never going back."""
 
-    def __init__(self, store: Store, *, session_s: int, sessions_max: int) -> None:
+    def __init__(self, store: Store, limits: LimitsSection, *, clock: Callable[[], float] = boot_s) -> None:
         self._store = store
-        self._session_s = session_s
-        self._sessions_max = sessions_max
+        self._limits = limits
+        self._clock = clock
+        self._admission = Admission(limits)
         self._live: dict[str, _Live] = {}
+        self.on_end: Callable[[str], None] = lambda _: None
 
     def __len__(self) -> int:
         return len(self._live)
 
-    async def create(self, channel: Channel, locale: str, subject: str | None = None) -> NewSession:
+    async def create(
+        self,
+        channel: Channel,
+        locale: str,
+        subject: str | None = None,
+        *,
+        address: str | None = None,
+        audience: Audience = Audience.PUBLIC,
+    ) -> NewSession:
         """Begin a conversation: first the subject's key becomes durable, then the session's row.
 
-        Raises TooManySessions.
+        `address`: where the caller is, None for the site's own command line. Raises TooManySessions, RateLimited.
         """
-        if len(self._live) >= self._sessions_max:
-            raise TooManySessions(f"This node holds {self._sessions_max} conversations already.")
-        session_id, token = secrets.token_urlsafe(ID_BYTES), secrets.token_urlsafe(TOKEN_BYTES)
-        subject = subject or f"session:{session_id}"
-        key = await self._subject_key(subject)
-        session = Session(session_id, key, channel, locale, now_ms() + self._session_s * 1000, _hash(token))
-        await self._store.write(lambda db: _insert(db, session))
-        self._live[session_id] = _Live(session)
-        return NewSession(session, token, self._session_s)
+        now_s, total_s = self._clock(), self._limits.session_s
+        self._admission.begin(address, now_s, self._next_end_s)
+        try:
+            session_id, token = secrets.token_urlsafe(ID_BYTES), secrets.token_urlsafe(TOKEN_BYTES)
+            key = await self._subject_key(subject or f"session:{session_id}")
+            created_ms = now_ms()
+            session = Session(
+                session_id, key, channel, locale, created_ms + total_s * 1000, _hash(token), audience=audience
+            )
+            row = {
+                "id": session_id,
+                "subject": key.subject,
+                "token_hash": session.token_hash,
+                "channel": channel,
+                "locale": locale,
+                "created_ms": created_ms,
+                "expires_ms": session.expires_ms,
+                "audience": audience,
+            }
+            await self._store.write(lambda db: session_rows.insert(db, row))
+        except BaseException:
+            self._admission.end(address)
+            raise
+        self._live[session_id] = _Live(session, address, now_s + total_s, now_s)
+        return NewSession(session, token, total_s, self._idle_s(channel))
 
-    async def get(self, session_id: str, token: str) -> Session:
-        """The session, if the token is its own and it has not ended. Raises SessionNotFound."""
+    async def get(self, session_id: str, token: str, *, touch: bool = True) -> Session:
+        """The session, if the token is its own and it has not ended. Raises SessionNotFound.
+
+        `touch` False: the request is no sign that somebody is there.
+        """
         live = self._live.get(session_id) or await self._load(session_id)
         if live is None or not hmac.compare_digest(live.session.token_hash, _hash(token)):
             raise SessionNotFound
-        if live.session.expires_ms <= now_ms():
+        if self._over(live):
             await self.wipe(session_id)
             raise SessionNotFound
+        if touch:
+            live.seen_s = self._clock()
         return live.session
 
+    def is_open(self, session_id: str) -> bool:
+        """Whether this conversation is still held, without a sign of life."""
+        return session_id in self._live
+
     async def consent(self, session: Session, notice_version: str, overflow: bool) -> Session:
-        """Record that the notice was read, and whether overflow is permitted."""
+        """Record that the notice was read, and whether overflow is permitted. Raises SessionNotFound."""
         consented = replace(session, notice_version=notice_version, overflow_consent=overflow)
-        row = [notice_version, int(overflow), now_ms(), session.id]
         await self._store.write(
-            lambda db: db.execute(
-                "UPDATE sessions SET notice_version=?, overflow_consent=?, consented_ms=? WHERE id=?", row
-            )
+            lambda db: session_rows.consent(db, session.id, notice_version, overflow, now_ms())
         )
-        self._live[session.id].session = consented
+        self._held(session).session = consented
         return consented
 
     def claim(self, session: Session) -> _Turn:
-        """The right to one turn, as a context manager. Raises NoticeRequired, SessionBusy."""
+        """The right to one turn, as a context manager.
+
+        Raises NoticeRequired, SessionNotFound; on entry SessionBusy, RateLimited.
+        """
         if not session.consented:
             raise NoticeRequired
-        return _Turn(self._live[session.id])
+        return _Turn(self._held(session), self._admission, self._turn_rate(session.channel), self._clock)
 
     async def wipe(self, session_id: str) -> None:
         """Forget a conversation: its rows, and its subject's key when it stood for the subject."""
-        self._live.pop(session_id, None)
+        live = self._live.pop(session_id, None)
+        if live is not None:
+            self._admission.end(live.address)
         subject = f"session:{session_id}"
         await self._store.write_keys(lambda db: shred_key(db, subject))
-        await self._store.write(lambda db: _delete(db, session_id, subject))
+        await self._store.write(lambda db: session_rows.delete(db, session_id, subject))
+        self.on_end(session_id)
 
     async def sweep(self) -> None:
-        """Wipe conversations whose time is over, for as long as the node runs."""
-        while True:
-            ended = await self._store.read(lambda db: _ended(db, now_ms()))
-            for session_id in ended:
+        """Wipe conversations whose time or silence is over, for as long as the node runs.
+
+        What an earlier run of the node left open is silent from now on, whenever it was last heard.
+        """
+        for session_id in await self._store.read(session_rows.identifiers):
+            if session_id not in self._live and await self._load(session_id) is None:
                 await self.wipe(session_id)
+        while True:
+            await self.sweep_once()
             await asyncio.sleep(SWEEP_INTERVAL_S)
+
+    async def sweep_once(self) -> None:
+        """Wipe what is over now."""
+        over = {session_id for session_id, live in self._live.items() if self._over(live)}
+        over |= set(await self._store.read(lambda db: session_rows.ended(db, now_ms())))
+        for session_id in over:
+            await self.wipe(session_id)
+
+    def _over(self, live: _Live) -> bool:
+        return self._ends_s(live) <= self._clock() or live.session.expires_ms <= now_ms()
+
+    def _ends_s(self, live: _Live) -> float:
+        """When this conversation ends if nobody speaks; an answer that is being made is no silence."""
+        if live.busy:
+            return live.ends_s
+        return min(live.ends_s, live.seen_s + self._idle_s(live.session.channel) + IDLE_GRACE_S)
+
+    def _next_end_s(self, address: str | None) -> float:
+        """When the next place of this address, or of any, becomes free by itself."""
+        ends = [self._ends_s(live) for live in self._live.values() if address in {None, live.address}]
+        return min(ends, default=self._clock()) + SWEEP_INTERVAL_S
+
+    def _idle_s(self, channel: Channel) -> int:
+        return self._limits.idle_wipe_s if channel is Channel.KIOSK else self._limits.idle_other_s
+
+    def _turn_rate(self, channel: Channel) -> Rate:
+        limits = self._limits
+        return Rate(limits.api_turns_per_minute if channel is Channel.API else limits.turns_per_minute)
+
+    def _held(self, session: Session) -> _Live:
+        live = self._live.get(session.id)
+        if live is None:  # wiped since the request began
+            raise SessionNotFound
+        return live
 
     async def _subject_key(self, subject: str) -> SubjectKey:
         def load_or_create(keys: Database) -> SubjectKey:
@@ -198,63 +274,53 @@ class Sessions:
         return await self._store.write_keys(load_or_create)
 
     async def _load(self, session_id: str) -> _Live | None:
-        row = await self._store.read(lambda db: _select(db, session_id))
+        row = await self._store.read(lambda db: session_rows.select(db, session_id))
         if row is None:
             return None
         subject = str(row[1])
         key = await self._store.read_keys(lambda keys: load_key(keys, subject))
         if key is None:
             return None
-        session = Session(row[0], key, Channel(row[2]), row[3], row[4], bytes(row[5]), row[6], bool(row[7]))
-        return self._live.setdefault(session_id, _Live(session))
+        session = Session(
+            row[0],
+            key,
+            Channel(row[2]),
+            row[3],
+            row[4],
+            bytes(row[5]),
+            row[6],
+            bool(row[7]),
+            Audience(row[8]),
+        )
+        if session_id in self._live:  # another request was faster
+            return self._live[session_id]
+        # A wall clock that was set back since must not lengthen anything: never more than a whole session.
+        left_s = min((session.expires_ms - now_ms()) / 1000, self._limits.session_s)
+        self._admission.adopt(None)
+        self._live[session_id] = _Live(session, None, self._clock() + left_s, self._clock())
+        return self._live[session_id]
 
 
 class _Turn:
-    """One turn at a time: taken on entry, given back on exit."""
+    """One turn at a time: taken on entry, given back on exit. Both are signs of life."""
 
-    def __init__(self, live: _Live) -> None:
+    def __init__(self, live: _Live, admission: Admission, rate: Rate, clock: Callable[[], float]) -> None:
         self._live = live
+        self._admission = admission
+        self._rate = rate
+        self._clock = clock
 
     def __enter__(self) -> None:
         if self._live.busy:
             raise SessionBusy
+        now_s = self._clock()
+        self._live.asked_whole_at_s = self._admission.ask(self._rate, self._live.asked_whole_at_s, now_s)
         self._live.busy = True
 
     def __exit__(self, *_: object) -> None:
         self._live.busy = False
+        self._live.seen_s = self._clock()
 
 
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
-
-
-def _insert(db: Database, session: Session) -> None:
-    created = now_ms()
-    db.execute("INSERT OR IGNORE INTO subjects VALUES (?, ?)", [session.key.subject, created])
-    sql = (
-        "INSERT INTO sessions(id, subject, token_hash, channel, locale, created_ms, expires_ms) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)"
-    )
-    row = [session.id, session.key.subject, session.token_hash, session.channel, session.locale, created]
-    db.execute(sql, [*row, session.expires_ms])
-
-
-def _select(db: Database, session_id: str) -> tuple[Any, ...] | None:
-    row: tuple[Any, ...] | None = db.execute(
-        "SELECT id, subject, channel, locale, expires_ms, token_hash, notice_version, overflow_consent "
-        "FROM sessions WHERE id = ?",
-        [session_id],
-    ).fetchone()
-    return row
-
-
-def _ended(db: Database, at_ms: int) -> list[str]:
-    return [row[0] for row in db.execute("SELECT id FROM sessions WHERE expires_ms <= ? LIMIT 500", [at_ms])]
-
-
-def _delete(db: Database, session_id: str, subject: str) -> None:
-    db.execute("DELETE FROM feedback WHERE turn IN (SELECT id FROM turns WHERE session = ?)", [session_id])
-    db.execute("DELETE FROM turns WHERE session = ?", [session_id])
-    db.execute("DELETE FROM handoffs WHERE session = ?", [session_id])
-    db.execute("DELETE FROM sessions WHERE id = ?", [session_id])
-    db.execute("DELETE FROM subjects WHERE id = ?", [subject])

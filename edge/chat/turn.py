@@ -19,10 +19,11 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge import metrics
-from edge.chat import prompt, routing
+from edge.chat import prompt, routing, session_rows
 from edge.chat.answer import Citation, Extract, cite, extract
 from edge.chat.routing import Route
-from edge.chat.session import Channel, Session, Sessions, now_ms
+from edge.chat.session import Session, Sessions
+from edge.chat.session_rows import now_ms
 from edge.config import Config
 from edge.inference.batcher import Batcher
 from edge.knowledge.document import Audience, Passage
@@ -142,7 +143,7 @@ class Desk:
             yield Meta(turn_id)
             spans = patterns.scan(question, region=self._config.site.region)
             clock.lap("scan")
-            understood = await self._understand.submit(Query(question, _audience(session.channel)))
+            understood = await self._understand.submit(Query(question, session.audience))
             clock.lap("understand")
             found = extract(question, understood.passages, understood.rarity)
             answer = _Answer(NOT_FOUND, (), Route.HANDOFF)
@@ -223,11 +224,6 @@ class _Clock:
         return perf_counter() - self._began
 
 
-def _audience(channel: Channel) -> Audience:
-    """Who is asking decides what may be read. Until staff can log in, every customer is the public."""
-    return Audience.PUBLIC
-
-
 def _sources(passages: Sequence[Passage]) -> tuple[Citation, ...]:
     """The passages that the model was given, as citations."""
     used = passages[: prompt.PASSAGES_MAX]
@@ -252,6 +248,7 @@ def _insert(
     seconds: float,
 ) -> None:
     """The turn's row and its counts, in one transaction."""
+    session_rows.require_open(db, session.id)
     body = {"question": question, "answer": answer.text, "citations": [asdict(c) for c in answer.citations]}
     sealed = session.key.seal("turns", turn_id, "body", json.dumps(body, ensure_ascii=False).encode())
     db.execute(

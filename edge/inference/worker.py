@@ -196,7 +196,7 @@ class _Client:
             self._worker.queue.submit(job, min(wanted.deadline_ms / 1000, DEADLINE_S_MAX))
         except LineFull as error:
             del self._jobs[wanted.id]
-            self._refuse(wanted.id, error.code, error.detail, error.retry_after_s)
+            self._refuse(wanted.id, error.code, error.detail, error.retry_after_s or 0.0)
 
     def _tell(self, number: int, what: str | Done | PosternError) -> None:
         if isinstance(what, str):

@@ -40,6 +40,8 @@ class StoreBusy(PosternError):
     title = "The store is busy"
     remedy = "Try again in a moment."
     status = 503
+    # A full queue of writes is a fraction of a second of work.
+    retry_after_s = 1
 
 
 class StoreClosed(PosternError):
@@ -49,6 +51,8 @@ class StoreClosed(PosternError):
     title = "The node is stopping"
     remedy = "Try again when the node is back."
     status = 503
+    # A supervised node is back within this.
+    retry_after_s = 5
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -57,9 +58,8 @@ class BodyTooLarge(PosternError):
 def problem_response(error: PosternError) -> web.Response:
     """The error as a response, with Retry-After where it has one."""
     headers = dict(SECURITY_HEADERS)
-    retry_after_s = getattr(error, "retry_after_s", None)
-    if retry_after_s is not None:
-        headers["Retry-After"] = str(int(retry_after_s))
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     return web.json_response(error.problem(), status=error.status, content_type=PROBLEM_JSON, headers=headers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Annotated
 
@@ -11,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import PosternError
 from edge.chat import handoff
 from edge.chat.notice import Notice
-from edge.chat.session import Channel, Session, SessionNotFound, Sessions, StaleNotice
+from edge.chat.session import Channel, Session, Sessions, StaleNotice
+from edge.chat.session_rows import SessionNotFound
 from edge.chat.turn import Delta, Desk, Final, Meta
+from edge.knowledge.document import Audience
 from edge.store.store import Store
 from edge.web.problems import dumps, read_body
 
@@ -56,11 +59,20 @@ class FeedbackBody(_Body):
 class SessionsApi:
     """Handlers of the customer's routes."""
 
-    def __init__(self, store: Store, sessions: Sessions, desk: Desk, notice: Notice) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sessions: Sessions,
+        desk: Desk,
+        notice: Notice,
+        audience_of: Callable[[web.Request], Awaitable[Audience]] | None = None,
+    ) -> None:
+        """`audience_of`: whose documents the caller may be answered from, by credential; None: always the public's."""
         self._store = store
         self._sessions = sessions
         self._desk = desk
         self._notice = notice
+        self._audience_of = audience_of or _public
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this file."""
@@ -69,6 +81,7 @@ class SessionsApi:
             web.post(base, self.create),
             web.delete(f"{base}/{{id}}", self.delete),
             web.post(f"{base}/{{id}}/consent", self.consent),
+            web.post(f"{base}/{{id}}/alive", self.alive),
             web.post(f"{base}/{{id}}/turns", self.turn),
             web.post(f"{base}/{{id}}/turns/{{turn}}/feedback", self.feedback),
             web.post(f"{base}/{{id}}/turns/{{turn}}/handoff", self.handoff),
@@ -77,12 +90,19 @@ class SessionsApi:
     async def create(self, request: web.Request) -> web.Response:
         """201 with the token, once, and the notice to show."""
         body = await read_body(request, NewSessionBody)
-        new = await self._sessions.create(body.channel, body.locale, body.subject)
+        new = await self._sessions.create(
+            body.channel,
+            body.locale,
+            body.subject,
+            address=request.remote or "",
+            audience=await self._audience_of(request),
+        )
         reply = {
             "session_id": new.session.id,
             "token": new.token,
             "notice": {"version": self._notice.version, "text": self._notice.text, "overflow_offered": False},
             "expires_in_s": new.expires_in_s,
+            "idle_s": new.idle_s,
         }
         return web.json_response(reply, status=201, dumps=dumps)
 
@@ -99,6 +119,11 @@ class SessionsApi:
         if body.notice_version != self._notice.version:
             raise StaleNotice(f"The notice in force is version {self._notice.version}.")
         await self._sessions.consent(session, body.notice_version, body.overflow)
+        return web.Response(status=204)
+
+    async def alive(self, request: web.Request) -> web.Response:
+        """204; somebody is at the screen, though nothing is asked."""
+        await self._session(request)
         return web.Response(status=204)
 
     async def turn(self, request: web.Request) -> web.StreamResponse:
@@ -152,6 +177,10 @@ class SessionsApi:
             raise PosternError
         await response.write_eof()
         return response
+
+
+async def _public(_: web.Request) -> Audience:
+    return Audience.PUBLIC
 
 
 def _event_stream() -> web.StreamResponse:

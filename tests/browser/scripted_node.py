@@ -79,6 +79,8 @@ class Script:
     asked: list[str] = field(default_factory=list)
     consents: list[dict[str, Any]] = field(default_factory=list)
     feedback: list[bool] = field(default_factory=list)
+    alive_fault: str | None = None
+    signs_of_life: int = 0
     wiped: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -147,6 +149,12 @@ class _Node:
         self.script.consents.append(await request.json())
         return web.Response(status=204)
 
+    async def alive(self, _: web.Request) -> web.Response:
+        self.script.signs_of_life += 1
+        if fault := _fault(self.script, self.script.alive_fault):
+            return fault
+        return web.Response(status=204)
+
     async def delete(self, request: web.Request) -> web.Response:
         self.script.wiped.append(request.match_info["id"])
         return web.Response(status=204)
@@ -203,6 +211,7 @@ async def scripted_node(script: Script | None = None) -> AsyncIterator[ScriptedN
             web.post(sessions, node.create),
             web.delete(sessions + "/{id}", node.delete),
             web.post(sessions + "/{id}/consent", node.consent),
+            web.post(sessions + "/{id}/alive", node.alive),
             web.post(sessions + "/{id}/turns", node.turn),
             web.post(sessions + "/{id}/turns/{turn}/feedback", node.feedback),
             web.post(sessions + "/{id}/turns/{turn}/handoff", node.handoff),

@@ -6,6 +6,8 @@ import { events } from "./sse.js";
 const BASE = "/api/v1/sessions";
 // A wipe that did not arrive is tried again; the node forgets by itself when the session runs out.
 const WIPE_RETRIES_MS = [2_000, 10_000, 30_000];
+// The node is told that somebody is there at most so often. It hears of the last sign of life, if so much later.
+const ALIVE_EVERY_MS = 10_000;
 
 // What went wrong, as the node said it (RFC 9457), or code "offline" or "cut" when the node said nothing.
 export class Problem extends Error {
@@ -23,6 +25,8 @@ export class Conversation {
   #id;
   #token;
   #aborter = new AbortController();
+  #aliveAt = performance.now();
+  #aliveTimer = null;
 
   constructor(opened) {
     this.#id = opened.session_id;
@@ -37,6 +41,22 @@ export class Conversation {
 
   consent(overflow) {
     return this.#send("POST", "/consent", { notice_version: this.notice.version, overflow });
+  }
+
+  // A sign of life of the person. Resolves to false once the conversation has ended on the node.
+  async alive() {
+    if (this.#aliveTimer !== null) return true;
+    const wait = this.#aliveAt + ALIVE_EVERY_MS - performance.now();
+    if (wait > 0) await new Promise((resolve) => { this.#aliveTimer = setTimeout(resolve, wait); });
+    this.#aliveTimer = null;
+    if (this.#aborter.signal.aborted) return true;
+    this.#aliveAt = performance.now();
+    try {
+      await this.#send("POST", "/alive");
+    } catch (problem) {
+      return !problem.sessionGone; // not reached: the next sign is told again
+    }
+    return true;
   }
 
   // Calls onDelta with each piece of text; resolves to the turn's body once the node has made it durable.
@@ -66,6 +86,7 @@ export class Conversation {
   // Stops what is under way and has the node wipe the session. `keepalive` lets it go out while the page closes.
   async wipe() {
     this.#aborter.abort();
+    clearTimeout(this.#aliveTimer);
     const headers = { authorization: `Bearer ${this.#token}` };
     const path = `${BASE}/${encodeURIComponent(this.#id)}`;
     for (const wait of [...WIPE_RETRIES_MS, null]) {

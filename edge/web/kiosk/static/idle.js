@@ -18,14 +18,16 @@ export class Idle {
   #countdownS;
   #onWipe;
   #silent = () => false;
+  #onSign = () => {};
   #since = null; // when the last sign of life came, ms; null while nobody is expected
   #tick = null;
 
-  // `silent()` true: there is nothing to lose, so wipe without asking.
-  constructor({ warnS, wipeS, silent, onWipe }) {
+  // `silent()` true: there is nothing to lose, so wipe without asking. `onSign()`: somebody is there.
+  constructor({ warnS, wipeS, silent, onSign, onWipe }) {
     this.#warnMs = warnS * 1000;
     this.#countdownS = Math.max(COUNTDOWN_S_MIN, wipeS - warnS);
     this.#silent = silent;
+    this.#onSign = onSign;
     this.#onWipe = onWipe;
     for (const kind of ACTIVITY) addEventListener(kind, () => this.alive(), { passive: true, capture: true });
     document.getElementById("idle-more").addEventListener("click", () => this.#more());
@@ -46,7 +48,9 @@ export class Idle {
 
   // A sign of life: of the person, or of an answer still being written. While the dialog asks, only its buttons count.
   alive() {
-    if (this.#since !== null && !this.#dialog.open) this.#since = performance.now();
+    if (this.#since === null || this.#dialog.open) return;
+    this.#since = performance.now();
+    this.#onSign();
   }
 
   #check() {
@@ -73,6 +77,7 @@ export class Idle {
   #more() {
     this.#dialog.close();
     this.start();
+    this.#onSign();
   }
 
   #wipe() {

@@ -27,8 +27,14 @@ const idle = new Idle({
   warnS: config.idle_warn_s,
   wipeS: config.idle_wipe_s,
   silent: () => !conversation,
+  onSign: tellAlive,
   onWipe: () => wipe(conversation ? words.wiped : ""),
 });
+
+async function tellAlive() {
+  const mine = conversation;
+  if (mine && !(await mine.alive()) && conversation === mine) wipe(words.ended);
+}
 
 async function start() {
   if (opening || conversation) return;
