@@ -43,7 +43,7 @@ def main() -> None:
 @app.command()
 def init(
     site: Site,
-    template: Annotated[str, typer.Option(help="clinic, or empty.")] = "empty",
+    template: Annotated[str, typer.Option(help="clinic, bank, or empty.")] = "empty",
     as_json: Json = False,
 ) -> None:
     """Make a new site folder: settings, keys, store; a template brings its documents."""
@@ -101,7 +101,9 @@ def demo(
     state: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("build/demo"),
     http: Annotated[int, typer.Option(help="Port of the kiosk page.")] = 8080,
     cloud_http: Annotated[int, typer.Option(help="Port of the control plane's console.")] = 8090,
-    template: Annotated[str, typer.Option(help="The sample site.")] = "clinic",
+    template: Annotated[
+        str | None, typer.Option(help="The sample site of a new demo: clinic (default), or bank.")
+    ] = None,
 ) -> None:
     """A control plane and an edge node with a sample site, on this machine. Ctrl-C stops all."""
     from core.logs import log_to_stderr

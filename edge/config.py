@@ -162,6 +162,11 @@ class SitePaths:
         return self.root / "documents"
 
     @property
+    def intent_examples(self) -> Path:
+        """Labelled sentences that a template brought, for `postern intents train`."""
+        return self.root / "intents.csv"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

@@ -19,12 +19,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from core.errors import PosternError
+from core.errors import ConfigError, PosternError
 from core.files import private_folder, write_atomic
 from core.supervision import Child, Supervisor, stop_on_signals
 from edge.app import open_site, site_operations
 from edge.config import SitePaths, load_config, site_paths
-from edge.site_setup import create_site, documents_by_audience
+from edge.site_setup import TEMPLATES, create_site, documents_by_audience
 from edge.sync.enrolment import enrol
 from edge.web.admin import Progress
 
@@ -32,7 +32,7 @@ from edge.web.admin import Progress
 DEMO_BUCKET_S = 60
 READY_TIMEOUT_S = 60.0
 KIOSK_ID = "lobby"
-ORGANISATION = "Riverside Health"
+DEFAULT_TEMPLATE = "clinic"
 
 
 class DemoFailed(PosternError):
@@ -45,12 +45,12 @@ class DemoFailed(PosternError):
 
 @dataclass(frozen=True)
 class Demo:
-    """One demo in the folder `state`, on two ports."""
+    """One demo in the folder `state`, on two ports. A demo stays the sample site that it was made from."""
 
     state: Path
     http_port: int
     cloud_http_port: int
-    template: str
+    template: str | None
 
     async def run(self) -> None:
         """Until SIGINT or SIGTERM."""
@@ -60,8 +60,8 @@ class Demo:
         cloud = self.state / "cloud"
         log = self.state / "demo.log"
         private_folder(self.state)
-        await self._prepare_cloud(cloud)
         await self._prepare_site(paths)
+        await self._prepare_cloud(cloud, load_config(paths).site.name)
         async with asyncio.TaskGroup() as group:
             control_plane = _Program("cloud", _cloud_command("run", cloud), log)
             group.create_task(Supervisor([control_plane.child], stop).run(), name="cloud")
@@ -85,18 +85,21 @@ class Demo:
             sys.stdout.write("ready\n")
             sys.stdout.flush()
 
-    async def _prepare_cloud(self, folder: Path) -> None:
+    async def _prepare_cloud(self, folder: Path, organisation: str) -> None:
         settings = folder / "cloud.toml"
         if not settings.exists():
-            await _call(_cloud_command("init", folder, "--organisation", ORGANISATION))
+            await _call(_cloud_command("init", folder, "--organisation", organisation))
             # Nodes remember these two from their enrolment on: chosen once.
             for number, section in enumerate(("sync", "enrolment"), 1):
                 _set_port(settings, section, self.cloud_http_port and self.cloud_http_port + number)
         _set_port(settings, "console", self.cloud_http_port)
 
     async def _prepare_site(self, paths: SitePaths) -> None:
-        if not paths.config.exists():
-            create_site(paths, self.template, http_port=self.http_port, bucket_s=DEMO_BUCKET_S)
+        if paths.config.exists():
+            self.check_template()
+        else:
+            template = self.template or DEFAULT_TEMPLATE
+            create_site(paths, template, http_port=self.http_port, bucket_s=DEMO_BUCKET_S)
         _set_port(paths.config, "http", self.http_port)
         folders = documents_by_audience(paths)
         with Bar(console=Console(stderr=True), transient=True) as bar:
@@ -109,6 +112,15 @@ class Demo:
                 operations = site_operations(site)
                 for folder, audience in folders:
                     await operations.add({"paths": [str(folder)], "audience": audience.value}, show)
+
+    def check_template(self) -> None:
+        """Raises ConfigError when a template is asked for that the demo in this folder was not made from."""
+        site = load_config(site_paths(self.state / "site")).site
+        if self.template and site.id != load_config(site_paths(TEMPLATES / self.template)).site.id:
+            raise ConfigError(
+                f"The demo in {self.state} is {site.name}, not the template {self.template}.",
+                remedy="Leave out --template, or choose another folder with --state.",
+            )
 
     async def _enrol(self, paths: SitePaths, cloud: Path, ready: dict[str, str]) -> None:
         name = load_config(paths).site.name

@@ -1,4 +1,4 @@
-"""A new site folder from a template: settings, keys, documents. Runs before the node does."""
+"""A new site folder from a template: settings, keys, documents, examples. Runs before the node does."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def create_site(
         shutil.copytree(source / "documents", paths.documents, dirs_exist_ok=True)
     else:
         paths.documents.mkdir(exist_ok=True)
+    if (source / "intents.csv").is_file():
+        write_atomic(paths.intent_examples, (source / "intents.csv").read_bytes())
     settings = (source / "site.toml").read_text(encoding="utf-8")
     write_atomic(paths.config, _set(settings, http_port, bucket_s).encode(), PRIVATE_FILE_MODE)
 

@@ -16,7 +16,7 @@ install.sh [options]                    as root
   --prefix DIR       where the programs go (default /opt/postern)
   --wheelhouse DIR   take the libraries from this folder instead of the network
   --models DIR       copy built models from this folder (default: build/models beside the source, if it is there)
-  --template NAME    make the site, if there is none, from this template (clinic, empty)
+  --template NAME    make the site, if there is none, from this template (clinic, bank, empty)
   --no-start         install only; start later with: systemctl start postern-node
   --root DIR         stage files below DIR, for an image: no accounts, programs or services on this machine
   --dry-run          say what would be done

@@ -1,8 +1,8 @@
 """Renders the sample sites' sources (Markdown) to the DOCX, PDF and HTML files that a real site would have.
 
 A tool for whoever edits a sample document, not a part of the node: the rendered files are committed, and nothing at
-run time imports this or reportlab. The folder of a source names its format: `sources/clinic/pdf/x.md` becomes
-`clinic/documents/public/x.pdf`. Output depends on the sources alone, so that a second run changes no byte.
+run time imports this or reportlab. The folder of a source names its site and format: `sources/bank/pdf/x.md`
+becomes `bank/documents/public/x.pdf`. Output depends on the sources alone, so that a second run changes no byte.
 
 Usage, from the repository root: `python edge/templates/build_documents.py`
 """
@@ -10,6 +10,7 @@ Usage, from the repository root: `python edge/templates/build_documents.py`
 from __future__ import annotations
 
 import io
+import tomllib
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +31,6 @@ from reportlab.lib import (  # type: ignore[import-untyped, import-not-found, un
 )
 
 HERE = Path(__file__).resolve().parent
-SITE_NAME = "Riverside Clinic"
 # Fixed, because a build must not depend on its day.
 BUILT_AT = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 ZIP_TIME = (2026, 3, 1, 9, 0, 0)
@@ -67,6 +67,20 @@ class Grid:
 Block = Heading | Prose | Grid
 
 
+@dataclass(frozen=True)
+class Leaflet:
+    """One source: its content, its own name, and the site that publishes it (`page` frames its web pages)."""
+
+    blocks: list[Block]
+    name: str
+    site_name: str
+    page: Template
+
+    @property
+    def title(self) -> str:
+        return next(block.text for block in self.blocks if isinstance(block, Heading))
+
+
 def read_blocks(markdown: str) -> list[Block]:
     """The blocks of a source, in order. Sources use headings, paragraphs and tables, and no inline mark-up."""
     blocks: list[Block] = []
@@ -92,14 +106,14 @@ def read_blocks(markdown: str) -> list[Block]:
     return blocks
 
 
-def render_docx(blocks: list[Block], name: str) -> bytes:
+def render_docx(leaflet: Leaflet) -> bytes:
     """A Word document with real heading styles and tables."""
     document = docx.Document()
     properties = document.core_properties
-    properties.title, properties.author = _title(blocks), SITE_NAME
+    properties.title, properties.author = leaflet.title, leaflet.site_name
     properties.created = properties.modified = BUILT_AT.replace(tzinfo=None)
-    document.sections[0].footer.paragraphs[0].text = f"{SITE_NAME} · {name}"
-    for block in blocks:
+    document.sections[0].footer.paragraphs[0].text = f"{leaflet.site_name} · {leaflet.name}"
+    for block in leaflet.blocks:
         if isinstance(block, Heading):
             document.add_heading(block.text, level=block.level)
         elif isinstance(block, Prose):
@@ -124,21 +138,21 @@ def _with_fixed_times(archive: bytes) -> bytes:
     return result.getvalue()
 
 
-def render_pdf(blocks: list[Block], name: str) -> bytes:
+def render_pdf(leaflet: Leaflet) -> bytes:
     """A printed leaflet: A4, headings in larger type, a footer with the leaflet's name and the page."""
     raw = io.BytesIO()
-    leaflet = platypus.SimpleDocTemplate(
+    paper = platypus.SimpleDocTemplate(
         raw, pagesize=pagesizes.A4, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=MARGIN,
-        title=_title(blocks), author=SITE_NAME, lang="en-GB", invariant=1,
+        title=leaflet.title, author=leaflet.site_name, lang="en-GB", invariant=1,
     )  # fmt: skip
 
     def footer(canvas: Any, _: object) -> None:
         canvas.setFont("Helvetica", 8)
-        canvas.drawString(MARGIN, FOOTER_HEIGHT, f"{SITE_NAME} · {name} · page {canvas.getPageNumber()}")
+        page = f"{leaflet.site_name} · {leaflet.name} · page {canvas.getPageNumber()}"
+        canvas.drawString(MARGIN, FOOTER_HEIGHT, page)
 
-    leaflet.build(
-        [_together(section) for section in _sections(blocks)], onFirstPage=footer, onLaterPages=footer
-    )
+    story = [_together(section) for section in _sections(leaflet.blocks)]
+    paper.build(story, onFirstPage=footer, onLaterPages=footer)
     return raw.getvalue()
 
 
@@ -176,11 +190,10 @@ def _flow(block: Block) -> Any:
     return table
 
 
-def render_html(blocks: list[Block], name: str) -> bytes:
+def render_html(leaflet: Leaflet) -> bytes:
     """A page of the site's own web pages: with the navigation and footer that every page repeats."""
-    page = Template((HERE / "sources" / "clinic" / "html" / "page.html").read_text(encoding="utf-8"))
-    body = "\n".join(_element(block) for block in blocks)
-    return page.substitute(title=escape(_title(blocks)), body=body, name=name).encode()
+    body = "\n".join(_element(block) for block in leaflet.blocks)
+    return leaflet.page.substitute(title=escape(leaflet.title), body=body, name=leaflet.name).encode()
 
 
 def _element(block: Block) -> str:
@@ -196,27 +209,28 @@ def _row(cells: tuple[str, ...], tag: str) -> str:
     return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in cells) + "</tr>"
 
 
-def _title(blocks: list[Block]) -> str:
-    return next(block.text for block in blocks if isinstance(block, Heading))
-
-
-RENDERERS: dict[str, Callable[[list[Block], str], bytes]] = {
+RENDERERS: dict[str, Callable[[Leaflet], bytes]] = {
     "docx": render_docx,
     "pdf": render_pdf,
     "html": render_html,
 }
 
 
-def build(sources: Path, documents: Path) -> list[Path]:
-    """Render every source under `sources/<format>/` into `documents`; returns the files written."""
+def build(site: str) -> list[Path]:
+    """Render every source of a sample site into its public documents; returns the files written."""
+    sources, documents = HERE / "sources" / site, HERE / site / "documents" / "public"
+    settings = tomllib.loads((HERE / site / "site.toml").read_text(encoding="utf-8"))
+    page = Template((sources / "html" / "page.html").read_text(encoding="utf-8"))
     written = []
     for extension, render in RENDERERS.items():
         for source in sorted((sources / extension).glob("*.md")):
+            blocks = read_blocks(source.read_text(encoding="utf-8"))
             target = documents / f"{source.stem}.{extension}"
-            target.write_bytes(render(read_blocks(source.read_text(encoding="utf-8")), source.stem))
+            target.write_bytes(render(Leaflet(blocks, source.stem, settings["site"]["name"], page)))
             written.append(target)
     return written
 
 
 if __name__ == "__main__":
-    build(HERE / "sources" / "clinic", HERE / "clinic" / "documents" / "public")
+    for folder in sorted((HERE / "sources").iterdir()):
+        build(folder.name)

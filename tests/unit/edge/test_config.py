@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import ConfigError, ExitCode
 from edge.config import UNIX_PATH_BYTES_MAX, load_config, site_paths
-from edge.site_setup import create_site, templates
+from edge.site_setup import TEMPLATES, create_site, templates
 
 SITE = '[site]\nname = "Test"\nid = "test"\n'
 
@@ -68,6 +68,10 @@ def test_every_template_makes_a_valid_site_once(tmp_path: Path, template: str) -
     paths = site_paths(tmp_path / "site")
     create_site(paths, template)
     load_config(paths)
+    brought = TEMPLATES / template / "intents.csv"
+    assert paths.intent_examples.exists() == brought.exists()
+    if brought.exists():
+        assert paths.intent_examples.read_bytes() == brought.read_bytes()
     assert {path.stat().st_mode & 0o077 for path in (paths.keys, *paths.keys.iterdir())} == {0}
     with pytest.raises(ConfigError):
         create_site(paths, template)

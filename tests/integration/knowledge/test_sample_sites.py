@@ -1,4 +1,4 @@
-"""The sample clinic's documents, all formats, with the real encoder: visitors' questions find the right document."""
+"""The sample sites' documents, all formats, with the real encoder: visitors' questions find the right document."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from edge.store.store import Store
 from models.catalog import models_dir
 from models.encoder import open_encoder
 
-CLINIC = Path(__file__).parents[3] / "edge" / "templates" / "clinic"
-# Measured .94; a floor that notices a broken reader or index, not a benchmark.
+TEMPLATES = Path(__file__).parents[3] / "edge" / "templates"
+FORMATS = {".md", ".html", ".pdf", ".docx"}
+# Measured .94 for the clinic; a floor that notices a broken reader or index, not a benchmark.
 HIT3_MIN = 0.85
 
 
 @pytest.mark.models
 @pytest.mark.slow
-async def test_visitors_questions_find_their_document(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("site", "formats"), [("clinic", FORMATS), ("bank", FORMATS | {".csv"})])
+async def test_visitors_questions_find_their_document(tmp_path: Path, site: str, formats: set[str]) -> None:
     encoder = open_encoder(models_dir())
     store = Store.open(site_paths(tmp_path))
     try:
         base = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
-        report = await base.add([CLINIC / "documents" / "public"], Audience.PUBLIC)
-        staff = await base.add([CLINIC / "documents" / "staff"], Audience.STAFF)
+        report = await base.add([TEMPLATES / site / "documents" / "public"], Audience.PUBLIC)
+        staff = await base.add([TEMPLATES / site / "documents" / "staff"], Audience.STAFF)
         assert not report.failed + staff.failed
-        assert {Path(name).suffix for name in report.added} == {".md", ".html", ".pdf", ".docx"}
-        lines = (CLINIC / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+        assert {Path(name).suffix for name in report.added} == formats
+        lines = (TEMPLATES / site / "questions.jsonl").read_text(encoding="utf-8").splitlines()
         asked = [item for item in map(json.loads, lines) if item["doc"] in report.added]
         texts = [item["question"] for item in asked]
         found = base.searcher.search_batch(texts, encoder.embed(texts), Audience.PUBLIC, 3)
