@@ -1,0 +1,136 @@
+"""Which words of a language's rules a written word may be. Pure; built once at start.
+
+A misspelt word is found by its neighbourhood of deletions: two words that differ by one slip share a form with one
+letter left out, so a look-up replaces comparing with every word (the idea of W. Garbe's symmetric delete search).
+Candidates are confirmed by optimal string alignment distance.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from rapidfuzz.distance import OSA
+
+from edge.chat.safety.words import collapse
+
+# Marks in the data: a beginning ("bleed*"), a word that is itself only when written exactly ("=fire").
+STEM_MARK = "*"
+EXACT_MARK = "="
+# Shorter words have too many true neighbours: they must be right.
+FUZZY_CHARS_MIN = 4
+# From here on two slips leave a word recognisable.
+TWO_SLIPS_CHARS_MIN = 9
+# Words written together ("chestpain", "icantbreathe"): the whole is at least this long, and two of its words are no
+# mere particles; else every third long word would fall apart ("part-i-al").
+TOGETHER_CHARS_MIN = 7
+PART_CHARS_MIN = 4
+PARTS_MIN = 2
+
+
+class Lexicon:
+    """The words of one language: those of its rules, and common ones that are nobody's misspelling."""
+
+    def __init__(self, entries: Iterable[str], known: Iterable[str], elisions: Iterable[str] = ()) -> None:
+        """`entries`: words with their marks; `known`: plain words; `elisions`: what may be stuck to the front."""
+        self._exact: dict[str, set[str]] = defaultdict(set)
+        self._stems: dict[str, set[str]] = defaultdict(set)
+        self._slips: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        self._stem_slips: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        self._known = frozenset(collapse(word) for word in known)
+        self._elisions = tuple(elisions)
+        for entry in entries:
+            self._add(entry)
+
+    def _add(self, entry: str) -> None:
+        stem = entry.endswith(STEM_MARK)
+        word = collapse(entry.strip(STEM_MARK + EXACT_MARK))
+        (self._stems if stem else self._exact)[word].add(entry)
+        if entry.startswith(EXACT_MARK) or len(word) < FUZZY_CHARS_MIN or (stem and len(word) == FUZZY_CHARS_MIN):
+            return
+        slips = self._stem_slips if stem else self._slips
+        for form in _forms(word):
+            slips[form].add((word, entry))
+
+    def __contains__(self, word: str) -> bool:
+        """True for a word of this language, written right."""
+        return word in self._known or word in self._exact
+
+    def known(self, word: str) -> bool:
+        """True for a common word: evidence of the language."""
+        return word in self._known
+
+    def resolve(self, word: str) -> set[str]:
+        """The entries that `word` may stand for; more than one where spellings are near each other."""
+        found = self._as_written(word)
+        if not found and word not in self._known:
+            found = self._misspelt(word) or self._elided(word)
+        return found
+
+    def split(self, word: str) -> tuple[str, ...]:
+        """The words that were written together as `word`, or nothing."""
+        if len(word) < TOGETHER_CHARS_MIN or word in self:
+            return ()
+        return next((parts for parts in self._partitions(word) if _telling(parts)), ())
+
+    def _as_written(self, word: str) -> set[str]:
+        found = set(self._exact.get(word, ()))
+        for end in range(3, len(word) + 1):
+            found |= self._stems.get(word[:end], set())
+        return found
+
+    def _misspelt(self, word: str) -> set[str]:
+        if len(word) < FUZZY_CHARS_MIN - 1:
+            return set()
+        found = {
+            entry
+            for form in _forms(word)
+            for candidate, entry in self._slips.get(form, ())
+            if _is_slip(word, candidate)
+        }
+        for end in range(FUZZY_CHARS_MIN, len(word) + 1):
+            beginning = word[:end]
+            for form in _forms(beginning):
+                for candidate, entry in self._stem_slips.get(form, ()):
+                    if _is_slip(beginning, candidate):
+                        found.add(entry)
+        return found
+
+    def _elided(self, word: str) -> set[str]:
+        """`leau` is `l'eau`."""
+        for elision in self._elisions:
+            rest = word.removeprefix(elision)
+            if rest != word and len(rest) >= FUZZY_CHARS_MIN and (found := self._as_written(rest)):
+                return found
+        return set()
+
+    def _partitions(self, word: str) -> Iterator[tuple[str, ...]]:
+        """Ways to cut `word` into right words, longest first words first."""
+        for end in range(len(word), 0, -1):
+            head, rest = word[:end], word[end:]
+            if head in self:
+                if not rest:
+                    yield (head,)
+                else:
+                    yield from ((head, *tail) for tail in self._partitions(rest))
+
+
+def _telling(parts: tuple[str, ...]) -> bool:
+    return sum(len(part) >= PART_CHARS_MIN for part in parts) >= PARTS_MIN
+
+
+def _forms(word: str) -> Iterator[str]:
+    """`word`, and `word` with each one letter left out."""
+    yield word
+    for at in range(len(word)):
+        yield word[:at] + word[at + 1 :]
+
+
+def _is_slip(written: str, meant: str) -> bool:
+    """True if `written` is `meant` with a slip; the first letter is right, or changed places with the second."""
+    if written[0] != meant[0] and written[:2] != meant[1::-1]:
+        return False
+    if len(meant) == FUZZY_CHARS_MIN and len(written) == len(meant):  # in short words only letters that changed places
+        return sorted(written) == sorted(meant) and OSA.distance(written, meant) == 1
+    slips_max = 2 if min(len(written), len(meant)) >= TWO_SLIPS_CHARS_MIN else 1
+    return bool(OSA.distance(written, meant, score_cutoff=slips_max) <= slips_max)

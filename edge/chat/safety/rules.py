@@ -1,0 +1,196 @@
+"""Rules as data, and what they find in the words of a question. Pure.
+
+A rule is a set of concepts that stand near each other in any order ("chest pain", "lost|stolen card"). What else
+stands near can take it back: a question for information, a year, a "no" before it. The rules are the same in every
+language (`rules.toml`); the words of each concept are a language's own (`languages/*.toml`).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from edge.chat.safety.kind import Kind
+from edge.chat.safety.lexicon import Lexicon
+from edge.chat.safety.words import YEAR, Word, plain
+
+LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
+# Positions from the first to the last word of a rule: "my chest has been feeling really very tight".
+SPAN_MAX = 8
+# How far from a rule's words those that take it back may stand.
+EXCEPTION_REACH = 12
+# How far before a rule's first word a "no" still belongs to it: "I do not have any chest pain".
+NEGATION_REACH = 4
+# Words inside an entry of several words may have this many others between them.
+ENTRY_GAP_MAX = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`slots`: for each, the concepts of which one must be there."""
+
+    kind: Kind
+    slots: tuple[frozenset[str], ...]
+    span_max: int
+    distinct_min: int
+    unless: frozenset[str]
+    unless_before: frozenset[str]
+    despite: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule that holds. `evidence`: how many of the question's words are this language's own."""
+
+    kind: Kind
+    language: str
+    evidence: int
+
+
+Entry = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entry of a concept stands: positions of its first and last word."""
+
+    first: int
+    last: int
+    entry: Entry
+
+
+class Language:
+    """The rules with the words of one language, compiled."""
+
+    def __init__(self, code: str, rules: Sequence[Rule], data: Mapping[str, Any]) -> None:
+        """Raises ValueError for a concept that `rules` name and `data` has not, or the other way round."""
+        self.code = code
+        self._rules = rules
+        concepts = {name: _entries(text) for name, text in data["concepts"].items()}
+        if differing := concepts.keys() ^ frozenset().union(*map(_concepts, rules)):
+            raise ValueError(f"{code}: in the rules or in the words only: {', '.join(sorted(differing))}")
+        self._beginning: dict[str, list[tuple[str, Entry]]] = defaultdict(list)
+        for name, entries in concepts.items():
+            for entry in entries:
+                self._beginning[entry[0]].append((name, entry))
+        self._lexicon = Lexicon(
+            {word for entries in concepts.values() for entry in entries for word in entry},
+            plain(data["known"]).split(),
+            data.get("elisions", "").split(),
+        )
+
+    def find(self, words: Sequence[Word]) -> list[Hit]:
+        """The kinds that `words` speak of, each once."""
+        separated = self._separated(words)
+        evidence = sum(self._lexicon.known(word.text) for word in separated)
+        places = self._places(separated)
+        kinds = dict.fromkeys(rule.kind for rule in self._rules if _holds(rule, places))
+        return [Hit(kind, self.code, evidence) for kind in kinds]
+
+    def evidence(self, words: Sequence[Word]) -> int:
+        """How many of `words` are common words of this language."""
+        return sum(self._lexicon.known(word.text) for word in words)
+
+    def _separated(self, words: Sequence[Word]) -> list[Word]:
+        """Words that were written together, apart; they keep one position."""
+        return [
+            Word(part, word.at) for word in words for part in (self._lexicon.split(word.text) or (word.text,))
+        ]
+
+    def _places(self, words: Sequence[Word]) -> dict[str, list[Place]]:
+        """Where each concept stands."""
+        resolved = {
+            text: {YEAR} if text == YEAR else self._lexicon.resolve(text) for text in {w.text for w in words}
+        }
+        places: dict[str, list[Place]] = defaultdict(list)
+        for index, word in enumerate(words):
+            for beginning in resolved[word.text]:
+                for name, entry in self._beginning.get(beginning, ()):
+                    last = _follow(entry, words, resolved, index)
+                    if last is not None:
+                        places[name].append(Place(word.at, last, entry))
+        return places
+
+
+def load() -> list[Language]:
+    """Every language's rules, compiled."""
+    folder = files("edge.chat.safety")
+    blocks = tomllib.loads((folder / "rules.toml").read_text(encoding="utf-8"))["rules"]
+    rules = [rule for block in blocks for rule in _rules(block)]
+    return [
+        Language(code, rules, tomllib.loads((folder / "languages" / f"{code}.toml").read_text(encoding="utf-8")))
+        for code in LANGUAGES
+    ]
+
+
+def _entries(text: str) -> list[Entry]:
+    return [tuple(entry.split("_")) for entry in plain(text).split()]
+
+
+def _concepts(rule: Rule) -> frozenset[str]:
+    return frozenset().union(*rule.slots, rule.unless, rule.unless_before, rule.despite)
+
+
+def _rules(block: Mapping[str, Any]) -> list[Rule]:
+    exceptions = {name: frozenset(block.get(name, ())) for name in ("unless", "unless_before", "despite")}
+    return [
+        Rule(
+            kind=Kind(block["kind"]),
+            slots=tuple(frozenset(slot.split("|")) for slot in text.split()),
+            span_max=block.get("span", SPAN_MAX),
+            distinct_min=block.get("distinct", 1),
+            **exceptions,
+        )
+        for text in block["any"]
+    ]
+
+
+def _follow(
+    entry: Entry, words: Sequence[Word], resolved: Mapping[str, set[str]], index: int
+) -> int | None:
+    """The position where an entry that starts at `index` ends, or None."""
+    at = words[index].at
+    for wanted in entry[1:]:
+        for later in range(index + 1, min(index + 2 + ENTRY_GAP_MAX, len(words))):
+            if words[later].at - at <= 1 + ENTRY_GAP_MAX and wanted in resolved[words[later].text]:
+                index, at = later, words[later].at
+                break
+        else:
+            return None
+    return at
+
+
+def _holds(rule: Rule, places: Mapping[str, Sequence[Place]]) -> bool:
+    """True if the slots stand near each other somewhere and nothing near takes the rule back."""
+    candidates = [[place for name in slot for place in places.get(name, ())] for slot in rule.slots]
+    if not all(candidates):
+        return False
+    if rule.distinct_min > 1:
+        return len({place.entry for place in candidates[0]}) >= rule.distinct_min
+    stretches = (_stretch(start, candidates[1:]) for start in candidates[0])
+    return any(
+        last - first <= rule.span_max and not _taken_back(rule, places, first, last) for first, last in stretches
+    )
+
+
+def _stretch(start: Place, others: Sequence[Sequence[Place]]) -> tuple[int, int]:
+    """The place of the first slot, widened to the nearest place of each of the others."""
+    first, last = start.first, start.last
+    for places in others:
+        spans = ((min(first, place.first), max(last, place.last)) for place in places)
+        first, last = min(spans, key=lambda span: span[1] - span[0])
+    return first, last
+
+
+def _taken_back(rule: Rule, places: Mapping[str, Sequence[Place]], first: int, last: int) -> bool:
+    def near(names: frozenset[str], begin: int, end: int) -> bool:
+        return any(begin <= p.first and p.last <= end for name in names for p in places.get(name, ()))
+
+    if near(rule.unless_before, first - NEGATION_REACH, first - 1):
+        return True
+    around = (first - EXCEPTION_REACH, last + EXCEPTION_REACH)
+    return near(rule.unless, *around) and not near(rule.despite, *around)
