@@ -75,6 +75,35 @@ class ModelsSection(_Section):
     encoder_threads: int = Field(default=0, ge=0, le=64)
 
 
+# A number that people dial: digits with the signs that make it readable.
+Phone = Annotated[str, Field(pattern=r"^[+0-9][0-9 ()/.-]{1,30}$")]
+
+
+class SafetyCardSection(_Section):
+    """One card of the site's own: what people say, and what they are shown at once."""
+
+    phrases: tuple[Annotated[str, Field(min_length=3, max_length=120)], ...] = Field(
+        min_length=1, max_length=50
+    )
+    title: str = Field(min_length=1, max_length=120)
+    text: str = Field(default="", max_length=600)
+    steps: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(default=(), max_length=6)
+    phone: Phone | None = None
+
+
+class SafetySection(_Section):
+    """What customers in danger are shown, before anything is searched."""
+
+    # None: the number of the country `site.region`.
+    emergency_phone: Phone | None = None
+    crisis_phone: Phone | None = None
+    card_phone: Phone | None = None
+    # The site's own wording for questions that only a professional may answer; None: ours.
+    diagnosis_text: str | None = Field(default=None, min_length=1, max_length=600)
+    advice_text: str | None = Field(default=None, min_length=1, max_length=600)
+    cards: tuple[SafetyCardSection, ...] = Field(default=(), max_length=50)
+
+
 class LimitsSection(_Section):
     """What bounds a customer and the node. At each limit there is a decided answer (docs/api.md)."""
 
@@ -132,6 +161,7 @@ class Config(_Section):
     http: HttpSection = HttpSection()
     answer: AnswerSection = AnswerSection()
     models: ModelsSection = ModelsSection()
+    safety: SafetySection = SafetySection()
     limits: LimitsSection = LimitsSection()
     telemetry: TelemetrySection = TelemetrySection()
     mqtt: MqttSection = MqttSection()

@@ -22,6 +22,8 @@ from edge import metrics
 from edge.chat import prompt, routing, session_rows
 from edge.chat.answer import Citation, Extract, cite, extract
 from edge.chat.routing import Route
+from edge.chat.safety.card import SafetyCard
+from edge.chat.safety.check import SafetyCheck
 from edge.chat.session import Session, Sessions
 from edge.chat.session_rows import now_ms
 from edge.config import Config
@@ -114,6 +116,7 @@ class _Answer:
     text: str
     citations: tuple[Citation, ...]
     route: Route
+    card: SafetyCard | None = None
 
 
 class Desk:
@@ -132,6 +135,7 @@ class Desk:
         self._sessions = sessions
         self._understand = understand
         self._worker = worker
+        self._safety = SafetyCheck(config.site, config.safety)
         self.answer_mode = config.answer.mode
 
     async def turn(self, session: Session, text: str) -> AsyncGenerator[Meta | Delta | Final, None]:
@@ -141,8 +145,14 @@ class Desk:
             clock = _Clock()
             turn_id = secrets.token_urlsafe(TURN_ID_BYTES)
             yield Meta(turn_id)
+            card = self._safety.check(question, session.locale)
+            clock.lap("safety")
             spans = patterns.scan(question, region=self._config.site.region)
             clock.lap("scan")
+            if card:
+                answer = _Answer(card.answer, (), card.route, card)
+                yield await self._durable(session, turn_id, question, answer, spans, clock)
+                return
             understood = await self._understand.submit(Query(question, session.audience))
             clock.lap("understand")
             found = extract(question, understood.passages, understood.rarity)
@@ -153,12 +163,24 @@ class Desk:
                 else:
                     yield piece
             clock.lap("answer")
-            await self._store.write(
-                lambda db: _insert(db, session, turn_id, question, answer, spans, clock.total_s())
-            )
-            clock.lap("commit")
-            _count(answer.route, spans, clock)
-            yield Final(_body(turn_id, answer, spans, clock))
+            yield await self._durable(session, turn_id, question, answer, spans, clock)
+
+    async def _durable(
+        self,
+        session: Session,
+        turn_id: str,
+        question: str,
+        answer: _Answer,
+        spans: Sequence[Span],
+        clock: _Clock,
+    ) -> Final:
+        """The end of a turn, once its row is on disk."""
+        await self._store.write(
+            lambda db: _insert(db, session, turn_id, question, answer, spans, clock.total_s())
+        )
+        clock.lap("commit")
+        _count(answer.route, spans, clock)
+        return Final(_body(turn_id, answer, spans, clock))
 
     def _checked(self, text: str) -> str:
         """Leading and trailing space carries no meaning; everything else is kept as it was said."""
@@ -276,6 +298,7 @@ def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: _Clock) -
         "citations": [asdict(citation) for citation in answer.citations],
         "intent": {"name": None, "confidence": 0.0, "in_scope": None},
         "route": answer.route,
+        "card": answer.card.body() if answer.card else None,
         "redactions": _types(spans),
         "label": _label(spans),
         "timings_ms": {

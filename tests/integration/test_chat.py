@@ -48,6 +48,20 @@ async def test_what_no_document_says_is_not_answered_but_handed_to_a_human(custo
     assert await customer.send("POST", path) == (201, first)
 
 
+async def test_danger_brings_a_fixed_card_and_no_search(customer: Customer) -> None:
+    answer = await customer.ask("my husbend has terrible chest pian, I am Anna, 617-555-0123")
+    assert (answer["route"], answer["citations"], answer["redactions"]) == ("safety", [], ["PHONE"])
+    card = answer["card"]
+    assert (card["kind"], card["phone"]) == ("emergency", "999")
+    assert answer["answer"].splitlines()[0] == card["title"]
+    assert answer["answer"].endswith("\n".join(card["steps"]))
+    assert "understand" not in answer["timings_ms"]
+    events = await customer.stream("Is this rash cancer?")
+    assert names(events) == ["meta", "final"]
+    assert (events[-1][1]["route"], events[-1][1]["card"]["kind"]) == ("handoff", "diagnosis")
+    assert (await customer.ask(SATURDAY))["card"] is None
+
+
 async def test_personal_details_are_recognised_by_type(customer: Customer) -> None:
     answer = await customer.ask("Please call me back on 617-555-0123 about parking fees")
     assert (answer["redactions"], answer["label"]) == (["PHONE"], "personal")

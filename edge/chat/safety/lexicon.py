@@ -21,6 +21,7 @@ EXACT_MARK = "="
 FUZZY_CHARS_MIN = 4
 # From here on two slips leave a word recognisable.
 TWO_SLIPS_CHARS_MIN = 9
+SLIPS_MAX = 2
 # Words written together ("chestpain", "icantbreathe"): the whole is at least this long, and two of its words are no
 # mere particles; else every third long word would fall apart ("part-i-al").
 TOGETHER_CHARS_MIN = 7
@@ -37,6 +38,7 @@ class Lexicon:
         self._stems: dict[str, set[str]] = defaultdict(set)
         self._slips: dict[str, set[tuple[str, str]]] = defaultdict(set)
         self._stem_slips: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        self._long: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self._known = frozenset(collapse(word) for word in known)
         self._elisions = tuple(elisions)
         for entry in entries:
@@ -46,8 +48,14 @@ class Lexicon:
         stem = entry.endswith(STEM_MARK)
         word = collapse(entry.strip(STEM_MARK + EXACT_MARK))
         (self._stems if stem else self._exact)[word].add(entry)
-        if entry.startswith(EXACT_MARK) or len(word) < FUZZY_CHARS_MIN or (stem and len(word) == FUZZY_CHARS_MIN):
+        if (
+            entry.startswith(EXACT_MARK)
+            or len(word) < FUZZY_CHARS_MIN
+            or (stem and len(word) == FUZZY_CHARS_MIN)
+        ):
             return
+        if len(word) >= TWO_SLIPS_CHARS_MIN:
+            self._long[word[0]].append((word, entry))
         slips = self._stem_slips if stem else self._slips
         for form in _forms(word):
             slips[form].add((word, entry))
@@ -94,7 +102,15 @@ class Lexicon:
                 for candidate, entry in self._stem_slips.get(form, ()):
                     if _is_slip(beginning, candidate):
                         found.add(entry)
-        return found
+        return found or self._misspelt_twice(word)
+
+    def _misspelt_twice(self, word: str) -> set[str]:
+        """Long words with two slips; few enough to be compared one by one."""
+        return {
+            entry
+            for candidate, entry in self._long.get(word[0], ())
+            if _ends_within(word, candidate, beginning=entry.endswith(STEM_MARK))
+        }
 
     def _elided(self, word: str) -> set[str]:
         """`leau` is `l'eau`."""
@@ -130,7 +146,17 @@ def _is_slip(written: str, meant: str) -> bool:
     """True if `written` is `meant` with a slip; the first letter is right, or changed places with the second."""
     if written[0] != meant[0] and written[:2] != meant[1::-1]:
         return False
-    if len(meant) == FUZZY_CHARS_MIN and len(written) == len(meant):  # in short words only letters that changed places
+    if len(meant) == FUZZY_CHARS_MIN and len(written) == len(
+        meant
+    ):  # in short words only letters that changed places
         return sorted(written) == sorted(meant) and OSA.distance(written, meant) == 1
-    slips_max = 2 if min(len(written), len(meant)) >= TWO_SLIPS_CHARS_MIN else 1
-    return bool(OSA.distance(written, meant, score_cutoff=slips_max) <= slips_max)
+    return bool(OSA.distance(written, meant, score_cutoff=1) <= 1)
+
+
+def _ends_within(written: str, meant: str, *, beginning: bool) -> bool:
+    """True if `written`, or with `beginning` its first letters, is `meant` with at most SLIPS_MAX slips."""
+    if len(written) < len(meant) - SLIPS_MAX:
+        return False
+    longest = len(meant) + SLIPS_MAX
+    ends = range(len(meant) - SLIPS_MAX, min(longest, len(written)) + 1) if beginning else (len(written),)
+    return any(OSA.distance(written[:end], meant, score_cutoff=SLIPS_MAX) <= SLIPS_MAX for end in ends)

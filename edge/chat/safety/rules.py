@@ -18,7 +18,7 @@ from edge.chat.safety.kind import Kind
 from edge.chat.safety.lexicon import Lexicon
 from edge.chat.safety.words import YEAR, Word, plain
 
-LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
+LANGUAGES = ("en",)
 # Positions from the first to the last word of a rule: "my chest has been feeling really very tight".
 SPAN_MAX = 8
 # How far from a rule's words those that take it back may stand.
@@ -110,7 +110,7 @@ class Language:
         for index, word in enumerate(words):
             for beginning in resolved[word.text]:
                 for name, entry in self._beginning.get(beginning, ()):
-                    last = _follow(entry, words, resolved, index)
+                    last = follow(entry, words, resolved, index)
                     if last is not None:
                         places[name].append(Place(word.at, last, entry))
         return places
@@ -122,7 +122,9 @@ def load() -> list[Language]:
     blocks = tomllib.loads((folder / "rules.toml").read_text(encoding="utf-8"))["rules"]
     rules = [rule for block in blocks for rule in _rules(block)]
     return [
-        Language(code, rules, tomllib.loads((folder / "languages" / f"{code}.toml").read_text(encoding="utf-8")))
+        Language(
+            code, rules, tomllib.loads((folder / "languages" / f"{code}.toml").read_text(encoding="utf-8"))
+        )
         for code in LANGUAGES
     ]
 
@@ -149,10 +151,8 @@ def _rules(block: Mapping[str, Any]) -> list[Rule]:
     ]
 
 
-def _follow(
-    entry: Entry, words: Sequence[Word], resolved: Mapping[str, set[str]], index: int
-) -> int | None:
-    """The position where an entry that starts at `index` ends, or None."""
+def follow(entry: Entry, words: Sequence[Word], resolved: Mapping[str, set[str]], index: int) -> int | None:
+    """The position where an entry that starts at `index` ends, or None. `resolved`: what each word may stand for."""
     at = words[index].at
     for wanted in entry[1:]:
         for later in range(index + 1, min(index + 2 + ENTRY_GAP_MAX, len(words))):
@@ -173,7 +173,8 @@ def _holds(rule: Rule, places: Mapping[str, Sequence[Place]]) -> bool:
         return len({place.entry for place in candidates[0]}) >= rule.distinct_min
     stretches = (_stretch(start, candidates[1:]) for start in candidates[0])
     return any(
-        last - first <= rule.span_max and not _taken_back(rule, places, first, last) for first, last in stretches
+        last - first <= rule.span_max and not _taken_back(rule, places, first, last)
+        for first, last in stretches
     )
 
 

@@ -16,7 +16,9 @@ SENTENCE_GAP = 5
 # Letters that Unicode does not take apart into a base and an accent.
 _PLAIN = str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ı": "i"})
 # Digits and signs that stand for letters when letters are on both sides of them.
-_DISGUISED = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"})
+_DISGUISED = str.maketrans(
+    {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"}
+)
 _DISGUISE = re.compile(r"(?<=[a-z])[013457@$!]+(?=[a-z])")
 # Four or more single letters in a row with one sign between each two: a word spelt out.
 _SPELT_OUT = re.compile(r"(?<![a-z0-9])(?:[a-z][ .\-_*]){3,}[a-z](?![a-z0-9])")

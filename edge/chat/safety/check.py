@@ -1,0 +1,79 @@
+"""Before anything is searched: does this need a card, a person or a refusal? Pure; a fraction of a millisecond.
+
+Every language's rules look at every question, because who is in trouble writes in the language of their own. What a
+rule finds counts only if the question is about as much that language as any other: `die` is German for "the".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge.chat.safety.card import Phones, SafetyCard, cards_of, emergency_phone
+from edge.chat.safety.kind import Kind
+from edge.chat.safety.phrases import Phrases
+from edge.chat.safety.rules import Hit, load
+from edge.chat.safety.words import Word, words
+from edge.config import SafetySection, SiteSection
+
+# A language whose common words are fewer by more than this than another's is not the question's language.
+EVIDENCE_BEHIND_MAX = 1
+_ORDER = {kind: place for place, kind in enumerate(Kind)}
+
+
+class SafetyCheck:
+    """The rules, the site's phrases and the cards, compiled once."""
+
+    def __init__(self, site: SiteSection, settings: SafetySection) -> None:
+        self._languages = load()
+        self._site_language = _language(site.locale)
+        phones = Phones(
+            emergency=settings.emergency_phone or emergency_phone(site.region),
+            crisis=settings.crisis_phone,
+            card=settings.card_phone,
+        )
+        self._cards = {language.code: cards_of(language.code, phones) for language in self._languages}
+        self._say_as_the_site_does(settings)
+        self._phrases = Phrases([card.phrases for card in settings.cards])
+        self._site_cards = [
+            SafetyCard(Kind.SITE, self._site_language, card.title, card.text, card.steps, card.phone)
+            for card in settings.cards
+        ]
+
+    def check(self, text: str, locale: str) -> SafetyCard | None:
+        """The card for `text`, or None. `locale` (BCP 47): the page's, which decides between equal languages."""
+        said = words(text)
+        hits = sorted(self._hits(said), key=lambda hit: self._rank(hit, _language(locale)))
+        hit = hits[0] if hits else None
+        if hit is None or _ORDER[hit.kind] > _ORDER[Kind.SITE]:
+            index = self._phrases.find(said)
+            if index is not None:
+                return self._site_cards[index]
+        return self._cards[hit.language][hit.kind] if hit else None
+
+    def _hits(self, said: Sequence[Word]) -> list[Hit]:
+        """What the rules found in languages that the question may be in."""
+        hits = [hit for language in self._languages for hit in language.find(said)]
+        if not hits:
+            return []
+        most = max(language.evidence(said) for language in self._languages)
+        return [hit for hit in hits if hit.evidence >= most - EVIDENCE_BEHIND_MAX]
+
+    def _rank(self, hit: Hit, language: str) -> tuple[int, int, bool, bool]:
+        """Smaller goes first: the graver kind, then the likelier language, then the page's, then the site's."""
+        return (
+            _ORDER[hit.kind],
+            -hit.evidence,
+            hit.language != language,
+            hit.language != self._site_language,
+        )
+
+    def _say_as_the_site_does(self, settings: SafetySection) -> None:
+        """The site's wording, in the site's language, where it has one."""
+        own = self._cards.get(self._site_language)
+        for kind, wording in ((Kind.DIAGNOSIS, settings.diagnosis_text), (Kind.ADVICE, settings.advice_text)):
+            if own and wording:
+                own[kind] = SafetyCard(kind, self._site_language, "", wording, (), None)
+
+
+def _language(locale: str) -> str:
+    return locale.replace("_", "-").partition("-")[0].lower()
