@@ -1,0 +1,209 @@
+"""A trained intent model: plain numpy, read from bytes that are checked, never pickled. Pure.
+
+Two linear models give a score to each intent, one from the embedding (what is meant) and one from character n-grams
+(how it is written). Their mixture was fitted on held-back predictions, so that its softmax is a calibrated
+confidence (logarithmic opinion pool; stacking after Wolpert, 1992). Whether a question is in scope at all is judged
+by a score of its own, against a threshold fitted on the same predictions.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import PosternError
+from edge.chat.intents import ngrams
+from edge.chat.intents.examples import INTENTS_MAX, INTENTS_MIN
+
+Floats = npt.NDArray[np.float32]
+
+FORMAT: Final = 1
+# Unpacked size at most, bytes: INTENTS_MAX columns of n-gram weights in float16 and what goes with them.
+UNPACKED_BYTES_MAX: Final = 24 * 1024 * 1024
+DIM_MAX: Final = 4096
+
+# What zipfile, zlib, numpy and json raise for bytes that are not theirs.
+_UNREADABLE: Final = (
+    KeyError, TypeError, ValueError, EOFError, OSError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
+
+_DTYPES: Final = {
+    "meaning": np.float32,
+    "wording": np.float16,
+    "bias": np.float32,
+    "idf": np.float32,
+    "examples": np.uint64,
+    "predicted": np.uint16,
+    "head": np.uint8,
+}
+
+
+class DamagedIntentModel(PosternError):
+    """A stored model is not what training writes."""
+
+    code = "damaged_intent_model"
+    title = "The intent model is damaged"
+    remedy = "Go back to the version before (postern intents roll-back), or train again."
+    status = 500
+
+
+class WrongEncoder(PosternError):
+    """The model was trained on the vectors of another encoder."""
+
+    code = "wrong_encoder"
+    title = "The intent model belongs to another encoder"
+    remedy = "Train the intents again: their vectors have changed with the encoder."
+    status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a question asks for. `confidence` is the probability of `name` among the known intents, 0 to 1."""
+
+    name: str
+    confidence: float
+    in_scope: bool
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the mixture makes of questions: logits float32 [n, intents], and how well each fits in, float32 [n]."""
+
+    logits: Floats
+    scope: Floats
+
+
+@dataclass(frozen=True)
+class IntentModel:
+    """Weights and what was measured of them.
+
+    meaning    float32 [dim, intents], of the embedding; scaled by the mixture
+    wording    float16 [ngrams.BUCKETS, intents], of the n-grams; scaled by the mixture
+    bias       float32 [intents], of the mixture
+    idf        float32 [ngrams.BUCKETS]
+    threshold  least `Scores.scope` of a question that is in scope
+    examples   uint64 [m], fingerprints of the examples it was trained on, ascending
+    predicted  uint16 [m], the intent that a model which had not seen the example gave it
+    """
+
+    names: tuple[str, ...]
+    encoder_sha256: str
+    meaning: Floats
+    wording: npt.NDArray[np.float16]
+    bias: Floats
+    idf: Floats
+    threshold: float
+    examples: npt.NDArray[np.uint64]
+    predicted: npt.NDArray[np.uint16]
+
+    def scores(self, texts: Sequence[str], embeddings: Floats) -> Scores:
+        """Scores of n texts with their embeddings, float32 [n, dim]."""
+        grams = ngrams.weigh(ngrams.count(texts), self.idf)
+        logits = embeddings @ self.meaning + self.bias
+        if len(texts):
+            parts = self.wording[grams.buckets].astype(np.float32) * grams.weights[:, None]
+            logits += np.add.reduceat(parts, grams.starts[:-1])
+        return Scores(logits, scope_of(logits))
+
+    def predict(self, texts: Sequence[str], embeddings: Floats) -> list[Intent]:
+        """The likeliest intent of each text."""
+        found = self.scores(texts, embeddings)
+        best = found.logits.argmax(axis=1)
+        confidence = softmax(found.logits)[np.arange(len(best)), best]
+        inside = found.scope >= self.threshold
+        return [
+            Intent(self.names[index], float(sure), bool(known))
+            for index, sure, known in zip(best, confidence, inside, strict=True)
+        ]
+
+    def to_bytes(self) -> bytes:
+        """As a compressed npz without pickles."""
+        head = {
+            "format": FORMAT,
+            "names": self.names,
+            "encoder": self.encoder_sha256,
+            "threshold": self.threshold,
+            "ngrams": list(ngrams.LENGTHS),
+        }
+        arrays = {name: getattr(self, name) for name in _DTYPES if name != "head"}
+        arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        return buffer.getvalue()
+
+
+def from_bytes(content: bytes) -> IntentModel:
+    """Read what `to_bytes` wrote. Raises DamagedIntentModel for anything else."""
+    try:
+        arrays = _arrays(content)
+        head = json.loads(arrays.pop("head").tobytes())
+        model = IntentModel(
+            names=tuple(head["names"]),
+            encoder_sha256=str(head["encoder"]),
+            threshold=float(head["threshold"]),
+            **arrays,
+        )
+        known = head["format"] == FORMAT and head["ngrams"] == list(ngrams.LENGTHS)
+    except _UNREADABLE:
+        raise DamagedIntentModel("The stored intent model cannot be read.") from None
+    if not known:
+        raise DamagedIntentModel("The stored intent model has a form that this release does not know.")
+    _check(model)
+    return model
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities [n, k] of logits [n, k]."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    found: Floats = powers / powers.sum(axis=1, keepdims=True)
+    return found
+
+
+def scope_of(logits: Floats) -> Floats:
+    """How well questions fit any known intent, [n]: the log of the sum of the powers (energy; Liu et al., 2020)."""
+    top = logits.max(axis=1)
+    found: Floats = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return found
+
+
+def _arrays(content: bytes) -> dict[str, Any]:
+    """The arrays of an npz, none of them larger unpacked than a model may be. Raises what zipfile and numpy raise."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(item.file_size for item in archive.infolist()) > UNPACKED_BYTES_MAX:
+            raise ValueError("too large")
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in _DTYPES}
+    if any(array.dtype != _DTYPES[name] for name, array in arrays.items()):
+        raise ValueError("another type")
+    return arrays
+
+
+def _check(model: IntentModel) -> None:
+    """Shapes that fit each other and finite numbers. Raises DamagedIntentModel."""
+    count = len(model.names)
+    dim = len(model.meaning) if model.meaning.ndim == 2 else 0
+    fits = (
+        INTENTS_MIN <= count <= INTENTS_MAX
+        and len(set(model.names)) == count
+        and all(isinstance(name, str) for name in model.names)
+        and 0 < dim <= DIM_MAX
+        and model.meaning.shape == (dim, count)
+        and model.wording.shape == (ngrams.BUCKETS, count)
+        and model.bias.shape == (count,)
+        and model.idf.shape == (ngrams.BUCKETS,)
+        and model.examples.ndim == 1
+        and model.predicted.shape == model.examples.shape
+        and (not model.predicted.size or int(model.predicted.max()) < count)
+    )
+    numbers = (model.meaning, model.wording, model.bias, model.idf, np.float64(model.threshold))
+    if not fits or not all(np.isfinite(part).all() for part in numbers):
+        raise DamagedIntentModel("The stored intent model's numbers do not fit together.")

@@ -1,0 +1,187 @@
+"""Training: labelled utterances and their embeddings in, a candidate model with its figures out. No I/O, no clock.
+
+Only the training process imports this module's libraries (scikit-learn, SciPy); the node predicts without them.
+Every figure is of held-back examples: the examples are cut into FOLDS parts, and each part is predicted by models
+that were trained without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from edge.chat.intents import ngrams
+from edge.chat.intents.examples import Example, check_examples, normal
+from edge.chat.intents.figures import Figures, figures_of
+from edge.chat.intents.model import Floats, IntentModel, scope_of, softmax
+from models.encoder import Encoder
+from models.progress import Report, silent
+
+Labels = npt.NDArray[np.int64]
+
+FOLDS: Final = 3
+SEED: Final = 7
+# Inverse strengths of the L2 penalty. On three parts of BANKING77 the mixture of 20 and 10 was right for .927 of the
+# examples; the embedding alone for .919, n-grams alone for .895; 5 to 40 differ by less than chance.
+MEANING_C: Final = 20.0
+WORDING_C: Final = 10.0
+ITERATIONS_MAX: Final = 300
+MEANING_TOLERANCE: Final = 1e-4
+# Stops the n-grams' model earlier: further steps cost seconds and change nothing in the mixture.
+WORDING_TOLERANCE: Final = 1e-3
+# Share of known questions, held back from training, that the threshold lets in. Above the .94 that is asked for,
+# because the threshold is fitted on a sample.
+IN_SCOPE_RECALL: Final = 0.955
+# Texts of one call of the encoder: progress moves, and memory stays small.
+EMBED_ROWS: Final = 256
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained model and what it did on examples that it had not seen."""
+
+    model: IntentModel
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class _Features:
+    meaning: Floats  # [n, dim]
+    wording: csr_matrix  # [n, BUCKETS]
+
+    def __getitem__(self, rows: Labels) -> _Features:
+        return _Features(self.meaning[rows], self.wording[rows])
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The two linear models; scores [n, intents] each."""
+
+    meaning: LogisticRegression
+    wording: LogisticRegression
+
+    def scores(self, features: _Features) -> tuple[Floats, Floats]:
+        return _decide(self.meaning, features.meaning), _decide(self.wording, features.wording)
+
+
+def embed(encoder: Encoder, examples: Sequence[Example], report: Report = silent) -> Floats:
+    """Embeddings of the examples, float32 [n, dim]."""
+    parts = []
+    for start in range(0, len(examples), EMBED_ROWS):
+        parts.append(encoder.embed([example.text for example in examples[start : start + EMBED_ROWS]]))
+        report("Reading the examples", min(start + EMBED_ROWS, len(examples)), len(examples))
+    return np.concatenate(parts)
+
+
+def train(
+    examples: Sequence[Example], embeddings: Floats, encoder_sha256: str, report: Report = silent
+) -> Candidate:
+    """Fit a model on `examples` with their embeddings [n, dim]. Raises BadExamples."""
+    check_examples(examples)
+    names, found = np.unique([example.intent for example in examples], return_inverse=True)
+    labels = found.astype(np.int64)
+    counted = ngrams.count([example.text for example in examples])
+    idf = ngrams.rarity(counted)
+    features = _Features(embeddings, _sparse(ngrams.weigh(counted, idf)))
+    meaning, wording = _held_back(features, labels, report)
+    mixture = _mix(meaning, wording, labels)
+    logits = mixture[0] * meaning + mixture[1] * wording
+    threshold = float(np.quantile(scope_of(logits), 1 - IN_SCOPE_RECALL))
+    whole = _fit(features, labels)
+    report("Learning", FOLDS + 1, FOLDS + 1)
+    order, prints = _fingerprints(examples)
+    model = IntentModel(
+        names=tuple(str(name) for name in names),
+        encoder_sha256=encoder_sha256,
+        meaning=(mixture[0] * _weights(whole.meaning)).astype(np.float32),
+        wording=(mixture[1] * _weights(whole.wording)).astype(np.float16),
+        bias=(mixture[0] * _intercepts(whole.meaning) + mixture[1] * _intercepts(whole.wording)).astype(
+            np.float32
+        ),
+        idf=idf,
+        threshold=threshold,
+        examples=prints,
+        predicted=logits.argmax(axis=1)[order].astype(np.uint16),
+    )
+    return Candidate(model, figures_of(model.names, labels, softmax(logits), scope_of(logits) >= threshold))
+
+
+def fingerprint(text: str) -> int:
+    """64 bits that stand for an example, so that a later training finds it again."""
+    return int.from_bytes(hashlib.sha256(normal(text).encode()).digest()[:8], "big")
+
+
+def _fingerprints(examples: Sequence[Example]) -> tuple[Labels, npt.NDArray[np.uint64]]:
+    """The order that sorts them, and the sorted fingerprints."""
+    prints = np.array([fingerprint(example.text) for example in examples], np.uint64)
+    order = np.argsort(prints)
+    return order, prints[order]
+
+
+def _held_back(features: _Features, labels: Labels, report: Report) -> tuple[Floats, Floats]:
+    """Scores of each example by models that were trained without it: of meaning and of wording, [n, intents] each."""
+    meaning = np.zeros((len(labels), int(labels.max()) + 1), np.float32)
+    wording = np.zeros_like(meaning)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    for number, (seen, unseen) in enumerate(folds.split(labels, labels)):
+        report("Learning", number, FOLDS + 1)
+        meaning[unseen], wording[unseen] = _fit(features[seen], labels[seen]).scores(features[unseen])
+    report("Learning", FOLDS, FOLDS + 1)
+    return meaning, wording
+
+
+def _fit(features: _Features, labels: Labels) -> _Pair:
+    with warnings.catch_warnings():
+        # Stopped early or not, the held-back figures judge the result.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        meaning = LogisticRegression(C=MEANING_C, max_iter=ITERATIONS_MAX, tol=MEANING_TOLERANCE)
+        wording = LogisticRegression(C=WORDING_C, max_iter=ITERATIONS_MAX, tol=WORDING_TOLERANCE)
+        return _Pair(meaning.fit(features.meaning, labels), wording.fit(features.wording, labels))
+
+
+def _mix(meaning: Floats, wording: Floats, labels: Labels) -> tuple[float, float]:
+    """The weights of both scores under which the true intents are likeliest (temperature and mixture in one)."""
+
+    def loss(logs: npt.NDArray[np.float64]) -> float:
+        chances = softmax(np.exp(logs[0]) * meaning + np.exp(logs[1]) * wording)
+        return float(-np.log(chances[np.arange(len(labels)), labels] + np.finfo(np.float32).tiny).mean())
+
+    best = minimize(
+        loss, [0.0, -1.0], method="Nelder-Mead", options={"maxiter": 60, "xatol": 0.02, "fatol": 1e-4}
+    )
+    return float(np.exp(best.x[0])), float(np.exp(best.x[1]))
+
+
+def _sparse(grams: ngrams.Ngrams) -> csr_matrix:
+    shape = (len(grams.starts) - 1, ngrams.BUCKETS)
+    return csr_matrix((grams.weights, grams.buckets, grams.starts), shape=shape)
+
+
+def _decide(model: LogisticRegression, features: Any) -> Floats:
+    """Scores [n, intents]; two classes, which scikit-learn gives one column, get two."""
+    scores = np.asarray(model.decision_function(features), np.float32)
+    halves = scores / 2
+    return scores if scores.ndim == 2 else np.stack([-halves, halves], axis=1).astype(np.float32)
+
+
+def _weights(model: LogisticRegression) -> npt.NDArray[np.float64]:
+    """[features, intents]"""
+    both = np.concatenate([-model.coef_, model.coef_]) / 2 if len(model.coef_) == 1 else model.coef_
+    return np.asarray(both.T)
+
+
+def _intercepts(model: LogisticRegression) -> npt.NDArray[np.float64]:
+    """[intents]"""
+    found = model.intercept_
+    return np.concatenate([-found, found]) / 2 if len(found) == 1 else np.asarray(found)
