@@ -27,13 +27,18 @@ from sqlite_utils import Database
 from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import metrics
+from edge.chat import improvement
+from edge.chat.bell import Bell
+from edge.chat.handoff import Handoffs
+from edge.chat.inbox import Inbox
 from edge.chat.notice import notice_of
-from edge.chat.session import Sessions
+from edge.chat.session import Sessions, boot_s
 from edge.chat.turn import Desk, Query, Understood
 from edge.chat.understanding import understanding
 from edge.config import Config, SitePaths, load_config
 from edge.fabric.devices import Devices
 from edge.fabric.discovery import Announcer
+from edge.inbox_operations import InboxOperations
 from edge.inference.batcher import Batcher
 from edge.inference.opening import start_opening
 from edge.inference.worker_client import WorkerClient
@@ -42,6 +47,7 @@ from edge.operations import Operations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
+from edge.web.handoff_api import HandoffApi
 from edge.web.health import HealthApi
 from edge.web.kiosk_page import KioskPage
 from edge.web.openapi import openapi_route
@@ -69,6 +75,9 @@ class Site:
     encoder: Encoder
     knowledge: KnowledgeBase
     sessions: Sessions
+    bell: Bell
+    handoffs: Handoffs
+    inbox: Inbox
     understand: Batcher[Query, Understood]
     desk: Desk
 
@@ -87,6 +96,9 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.callback(encoder.close)
         knowledge = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
         sessions = Sessions(store, config.limits)
+        bell = Bell(config.limits.streams_max, boot_s)
+        handoffs = Handoffs(store, sessions, config.handoff, bell)
+        inbox = Inbox(store, config.handoff, bell, sessions.is_open)
         batcher: Batcher[Query, Understood] = Batcher(
             understanding(encoder, knowledge.searcher),
             lanes=1,
@@ -98,12 +110,14 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         desk = Desk(config, store, sessions, batcher, worker)
-        yield Site(config, paths, store, encoder, knowledge, sessions, batcher, desk)
+        yield Site(config, paths, store, encoder, knowledge, sessions, bell, handoffs, inbox, batcher, desk)
 
 
 def site_operations(site: Site) -> Operations:
     """The command line's operations on an open site."""
-    return Operations(site.desk, site.sessions, notice_of(site.config.site.name), site.knowledge, site.store)
+    others = InboxOperations(site.inbox).table()
+    notice = notice_of(site.config.site.name)
+    return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
 
 
 async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
@@ -136,10 +150,14 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
 
 def _application(site: Site) -> web.Application:
     """The customers' routes."""
-    api = SessionsApi(site.store, site.sessions, site.desk, notice_of(site.config.site.name))
+    notice = notice_of(site.config.site.name)
+    api = SessionsApi(site.store, site.sessions, site.desk, notice, site.config.site.region)
+    handoff = HandoffApi(site.sessions, site.handoffs)
     health = HealthApi(lambda: _not_ready(site), lambda: _refresh(site))
     page = KioskPage(site.config)
-    return customer_application([*api.routes(), *health.routes(), *page.routes(), openapi_route()])
+    return customer_application(
+        [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), openapi_route()]
+    )
 
 
 async def _run_until(
@@ -151,6 +169,8 @@ async def _run_until(
     """
     parts: dict[str, Callable[[], Coroutine[object, object, None]]] = {
         "sessions": site.sessions.sweep,
+        "tickets": site.handoffs.sweep,
+        "unanswered": partial(improvement.sweep, site.store),
         "sync": sync.run,
         "devices": devices.start,
         "discovery": announcer.start,
@@ -159,6 +179,7 @@ async def _run_until(
         tasks = [group.create_task(_keep(name, work), name=name) for name, work in parts.items()]
         await stop.wait()
         log.info("stopping")
+        site.bell.close()
         await _bounded(announcer.stop())
         await _bounded(devices.stop())
         for task in tasks:

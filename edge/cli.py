@@ -7,15 +7,19 @@ inside the commands, so that each starts with what it needs.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from core.errors import ExitCode, PosternError
+from edge.cli_inbox import inbox
+from edge.terminal import Json, Site
+from edge.terminal import as_lines as _lines
+from edge.terminal import operate_on as _operate
+from edge.terminal import write as _print
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The edge node: answers from the site's own documents."
@@ -26,9 +30,7 @@ ledger = typer.Typer(no_args_is_help=True, help="The record of what left the sit
 app.add_typer(kb, name="kb")
 app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
-
-Site = Annotated[Path, typer.Option("--site", help="The site's folder.", file_okay=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+app.add_typer(inbox, name="inbox")
 
 
 def main() -> None:
@@ -292,43 +294,6 @@ def ledger_show(site: Site, as_json: Json = False) -> None:
 
     leaves = [asdict(leaf) for leaf in read(site_paths(site).courier / LEDGER_FILE)]
     _print(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
-
-
-def _operate(site: Path, name: str, arguments: dict[str, object]) -> Any:
-    """An operation on the site, with a progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    from edge.config import load_config, site_paths
-    from edge.control import operate
-
-    paths = site_paths(site)
-    load_config(paths)
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None, visible=False)
-        return asyncio.run(
-            operate(
-                paths,
-                name,
-                arguments,
-                lambda p: bar.update(task, completed=p.done, total=p.total, description=p.what, visible=True),
-            )
-        )
-
-
-def _print(value: object, as_json: bool, text: str) -> None:
-    sys.stdout.write((json.dumps(value, ensure_ascii=False, indent=2) if as_json else text) + "\n")
-
-
-def _lines(value: dict[str, Any], indent: str = "") -> str:
-    """A nested object as lines that a person reads."""
-    lines: list[str] = []
-    for name, item in value.items():
-        if isinstance(item, dict):
-            lines += [f"{indent}{name}:", _lines(item, indent + "  ")]
-        else:
-            lines.append(f"{indent}{name}: {item}")
-    return "\n".join(line for line in lines if line.strip())
 
 
 def _print_error(error: PosternError) -> None:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import ConfigError
-from core.network import is_loopback
+from core.network import is_loopback, require_local
 
 # sockaddr_un holds 108 bytes with the closing zero on Linux; longer paths cannot be bound.
 UNIX_PATH_BYTES_MAX = 107
@@ -40,6 +41,14 @@ class SiteSection(_Section):
     # Country (ISO 3166) by whose rules a phone number without a country code is read.
     region: str = Field(default="US", pattern=r"^[A-Z]{2}$")
     suggestions: tuple[str, ...] = ()
+
+
+def require_inside(host: str) -> None:
+    """As `require_local`, in the form that a model's validator may raise. Raises ValueError."""
+    try:
+        require_local(host)
+    except ConfigError as error:
+        raise ValueError(error.detail) from None
 
 
 class HttpSection(_Section):
@@ -131,6 +140,77 @@ class LimitsSection(_Section):
     streams_max: int = Field(default=512, ge=1, le=10_000)
 
 
+class SmtpSection(_Section):
+    """The site's own mail server, which tells staff of a ticket. Off without a host."""
+
+    host: str | None = None
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    sender: str = "postern@localhost"
+    recipients: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _stays_inside(self) -> SmtpSection:
+        if self.host is None:
+            return self
+        require_inside(self.host)
+        if not self.recipients:
+            raise ValueError("name at least one of recipients")
+        if self.security == "none" and not is_loopback(self.host):
+            raise ValueError('security = "none" is only for a mail server on this machine')
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file go together")
+        return self
+
+
+class WebhookSection(_Section):
+    """A service of the site's own that is told of a ticket (Standard Webhooks). Off without an address."""
+
+    url: str | None = None
+    # Holds "whsec_" and the secret in base64, and nothing else.
+    secret_file: Path | None = None
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _stays_inside(self) -> WebhookSection:
+        if self.url is None:
+            return self
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+            raise ValueError("url must be http(s)://HOST[:PORT]/PATH, without a login in it")
+        require_inside(parts.hostname)
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("off this machine the webhook's url must be https")
+        if self.secret_file is None:
+            raise ValueError("secret_file is needed: the other side must be able to tell who calls")
+        return self
+
+
+class HandoffSection(_Section):
+    """Handing over to staff."""
+
+    # A day: a ticket that nobody closed is forgotten with the day's work.
+    keep_h: int = Field(default=24, ge=1, le=720)
+    # Open at once. A conversation needs one, sometimes a second about something else.
+    tickets_per_session_max: int = Field(default=3, ge=1, le=20)
+    # More people than a desk can see to in a day.
+    waiting_max: int = Field(default=200, ge=1, le=10_000)
+    messages_max: int = Field(default=200, ge=4, le=2000)
+    # Where staff's browsers find the console; named in notifications.
+    console_url: str = ""
+    smtp: SmtpSection = SmtpSection()
+    webhook: WebhookSection = WebhookSection()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """How staff are told of a ticket: names of edge.chat.notifications.Channel."""
+        found = {"mail": self.smtp.host, "webhook": self.webhook.url}
+        return tuple(name for name, address in found.items() if address is not None)
+
+
 class TelemetrySection(_Section):
     """What goes up without being asked: counts per bucket, small cells suppressed."""
 
@@ -163,6 +243,7 @@ class Config(_Section):
     models: ModelsSection = ModelsSection()
     safety: SafetySection = SafetySection()
     limits: LimitsSection = LimitsSection()
+    handoff: HandoffSection = HandoffSection()
     telemetry: TelemetrySection = TelemetrySection()
     mqtt: MqttSection = MqttSection()
     discovery: DiscoverySection = DiscoverySection()

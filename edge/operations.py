@@ -10,11 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from core.errors import ExitCode, PosternError
+from core.errors import PosternError
 from core.version import VERSION
 from edge.chat.notice import Notice
 from edge.chat.session import Channel, Sessions
@@ -23,25 +20,11 @@ from edge.knowledge import commands
 from edge.knowledge.document import Audience
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.search import Mode
+from edge.operation_arguments import OperationArguments as _Arguments
+from edge.operation_arguments import read_arguments as _read
 from edge.store import outbox
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation, Progress
-
-M = TypeVar("M", bound=BaseModel)
-
-
-class BadArguments(PosternError):
-    """An operation was called with arguments that it does not take."""
-
-    code = "bad_arguments"
-    title = "The command's arguments do not fit"
-    remedy = "See the command's --help."
-    status = 400
-    exit_code = ExitCode.USAGE
-
-
-class _Arguments(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AskArguments(_Arguments):
@@ -85,12 +68,15 @@ class Operations:
         notice: Notice,
         knowledge: KnowledgeBase,
         store: Store,
+        others: Mapping[str, Operation],
     ) -> None:
+        """`others`: operations of parts that have a file of their own, by name."""
         self._desk = desk
         self._sessions = sessions
         self._notice = notice
         self._knowledge = knowledge
         self._store = store
+        self._others = others
         self.more_status: Callable[[], Mapping[str, object]] = dict
         self._began = time.monotonic()
 
@@ -103,6 +89,7 @@ class Operations:
             "kb.remove": self.remove,
             "kb.search": self.search,
             "status": self.status,
+            **self._others,
         }
 
     async def ask(self, arguments: Arguments, _: OnProgress) -> object:
@@ -159,11 +146,3 @@ class Operations:
             "outbox": {"rows": waiting.rows, "newest_sequence": waiting.newest_sequence},
             **self.more_status(),
         }
-
-
-def _read(model: type[M], arguments: Arguments) -> M:
-    try:
-        return model.model_validate(dict(arguments))
-    except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise BadArguments(found) from None

@@ -154,19 +154,27 @@ class Customer:
         headers = {"Accept": "text/event-stream", **self.headers}
         async with self._http.post(self.url + self.turns, json={"text": text}, headers=headers) as response:
             assert response.status == 200, await response.text()
-            name = ""
-            async for raw in response.content:
-                field, _, value = raw.decode().rstrip("\n").partition(": ")
-                if field == "event":
-                    name = value
-                elif field == "data":
-                    yield name, json.loads(value)
+            async for name, data, _ in _read_events(response):
+                yield name, data
+
+    async def follow(self, last_event_id: str = "0") -> AsyncGenerator[tuple[str, Any, str], None]:
+        """What happens to the conversation's tickets: (name, data, id), as it comes."""
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": last_event_id, **self.headers}
+        url = f"{self.url}/api/v1/sessions/{self.session_id}/events"
+        async with self._http.get(url, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            async for event in _read_events(response):
+                yield event
 
     async def send(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Any request as this customer: status and body."""
         async with self._http.request(method, self.url + path, json=body, headers=self.headers) as response:
             raw = await response.read()
             return response.status, json.loads(raw) if raw else None
+
+    def raw(self, method: str, path: str, headers: dict[str, str]) -> Any:
+        """Any request as this customer, with headers of the test's own; a context manager of the response."""
+        return self._http.request(method, self.url + path, headers={**self.headers, **headers})
 
     @property
     def turns(self) -> str:
@@ -175,6 +183,18 @@ class Customer:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+async def _read_events(response: aiohttp.ClientResponse) -> AsyncGenerator[tuple[str, Any, str], None]:
+    name = number = ""
+    async for raw in response.content:
+        field, _, value = raw.decode().rstrip("\n").partition(": ")
+        if field == "event":
+            name = value
+        elif field == "id":
+            number = value
+        elif field == "data":
+            yield name, json.loads(value), number
 
 
 def names(events: Sequence[tuple[str, Any]]) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from edge.config import LimitsSection
 from edge.knowledge.document import Audience
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey, create_key, load_key, shred_key
+
+log = logging.getLogger(__name__)
 
 TOKEN_BYTES = 32
 ID_BYTES = 12
@@ -230,7 +233,10 @@ class Sessions:
             if session_id not in self._live and await self._load(session_id) is None:
                 await self.wipe(session_id)
         while True:
-            await self.sweep_once()
+            try:
+                await self.sweep_once()
+            except PosternError as error:
+                log.warning("conversations are swept later", extra={"code": error.code})
             await asyncio.sleep(SWEEP_INTERVAL_S)
 
     async def sweep_once(self) -> None:

@@ -19,7 +19,7 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge import metrics
-from edge.chat import prompt, routing, session_rows
+from edge.chat import improvement, prompt, routing, session_rows
 from edge.chat.answer import Citation, Extract, cite, extract
 from edge.chat.routing import Route
 from edge.chat.safety.card import SafetyCard
@@ -277,6 +277,8 @@ def _insert(
         "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
         [turn_id, session.id, now_ms(), answer.route, _label(spans), json.dumps(_types(spans)), sealed],
     )
+    if answer.route is Route.HANDOFF:
+        improvement.note_unanswered(db, question, spans, now_ms())
     counters.count(db, "turns", answer.route)
     counters.observe(db, "turn_seconds", seconds)
 

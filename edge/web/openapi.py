@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from core.version import VERSION
+from edge.web.handoff_api import MessageBody
 from edge.web.problems import PROBLEM_JSON
 from edge.web.sessions_api import ConsentBody, FeedbackBody, NewSessionBody, TurnBody
 
@@ -38,6 +39,15 @@ _OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]],
     ("post", f"{_SESSION}/turns", "Ask one question", TurnBody, {"200": "The answer, or a stream of events"}),
     ("post", f"{_TURN}/feedback", "Say whether an answer was useful", FeedbackBody, {"204": "Kept"}),
     ("post", f"{_TURN}/handoff", "Ask for a human about an answer", None, {"201": "The ticket's number"}),
+    ("delete", f"{_TURN}/handoff", "Take a ticket back", None, {"204": "Forgotten"}),
+    ("post", f"{_SESSION}/messages", "Write to the person who has the ticket", MessageBody, {"201": "Kept"}),
+    (
+        "get",
+        f"{_SESSION}/events",
+        "Follow the tickets; goes on after Last-Event-ID",
+        None,
+        {"200": "A stream of events: state, message, ended"},
+    ),
     ("get", "/healthz", "Is the process alive?", None, {"200": "Yes"}),
     ("get", "/readyz", "Are turns answered?", None, {"200": "Yes", "503": "No; the reasons are in the body"}),
     ("get", "/metrics", "Prometheus text", None, {"200": "Metrics"}),

@@ -10,16 +10,16 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import PosternError
-from edge.chat import handoff
+from edge.chat import feedback
 from edge.chat.notice import Notice
 from edge.chat.session import Channel, Session, Sessions, StaleNotice
-from edge.chat.session_rows import SessionNotFound
 from edge.chat.turn import Delta, Desk, Final, Meta
 from edge.knowledge.document import Audience
 from edge.store.store import Store
+from edge.web.event_stream import EVENT_STREAM, event, event_stream
 from edge.web.problems import dumps, read_body
+from edge.web.session_token import session_of
 
-EVENT_STREAM = "text/event-stream"
 # A body may exceed the longest text by its JSON escapes and the other fields.
 TEXT_CHARS_PARSED_MAX = 60_000
 
@@ -50,10 +50,11 @@ class TurnBody(_Body):
 
 
 class FeedbackBody(_Body):
-    """Was the answer useful?"""
+    """Was the answer useful? If not, why: one of the reasons, and in the customer's own words."""
 
     useful: bool
-    reason: Annotated[str, Field(max_length=handoff.REASON_CHARS_MAX)] | None = None
+    reason_code: feedback.Reason | None = None
+    reason: Annotated[str, Field(max_length=feedback.REASON_CHARS_MAX)] | None = None
 
 
 class SessionsApi:
@@ -65,6 +66,7 @@ class SessionsApi:
         sessions: Sessions,
         desk: Desk,
         notice: Notice,
+        region: str,
         audience_of: Callable[[web.Request], Awaitable[Audience]] | None = None,
     ) -> None:
         """`audience_of`: whose documents the caller may be answered from, by credential; None: always the public's."""
@@ -72,6 +74,7 @@ class SessionsApi:
         self._sessions = sessions
         self._desk = desk
         self._notice = notice
+        self._region = region
         self._audience_of = audience_of or _public
 
     def routes(self) -> list[web.RouteDef]:
@@ -84,7 +87,6 @@ class SessionsApi:
             web.post(f"{base}/{{id}}/alive", self.alive),
             web.post(f"{base}/{{id}}/turns", self.turn),
             web.post(f"{base}/{{id}}/turns/{{turn}}/feedback", self.feedback),
-            web.post(f"{base}/{{id}}/turns/{{turn}}/handoff", self.handoff),
         ]
 
     async def create(self, request: web.Request) -> web.Response:
@@ -133,46 +135,43 @@ class SessionsApi:
         if EVENT_STREAM in request.headers.get(hdrs.ACCEPT, ""):
             return await self._stream(request, session, body.text)
         async with aclosing(self._desk.turn(session, body.text)) as events:
-            async for event in events:
-                if isinstance(event, Final):
-                    return web.json_response(event.body, dumps=dumps)
+            async for happened in events:
+                if isinstance(happened, Final):
+                    return web.json_response(happened.body, dumps=dumps)
         raise PosternError
 
     async def feedback(self, request: web.Request) -> web.Response:
         """204."""
         session = await self._session(request)
         body = await read_body(request, FeedbackBody)
-        await handoff.give_feedback(
-            self._store, session, request.match_info["turn"], body.useful, body.reason
+        await feedback.give(
+            self._store,
+            session,
+            request.match_info["turn"],
+            body.useful,
+            reason=body.reason_code,
+            words=body.reason,
+            region=self._region,
         )
         return web.Response(status=204)
 
-    async def handoff(self, request: web.Request) -> web.Response:
-        """201 with the ticket's number."""
-        session = await self._session(request)
-        ticket = await handoff.request_handoff(self._store, session, request.match_info["turn"])
-        return web.json_response({"ticket": ticket}, status=201)
-
     async def _session(self, request: web.Request) -> Session:
-        scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise SessionNotFound(remedy="Send the session's token: Authorization: Bearer …")
-        return await self._sessions.get(request.match_info["id"], token)
+        return await session_of(request, self._sessions)
 
     async def _stream(self, request: web.Request, session: Session, text: str) -> web.StreamResponse:
         """Server-sent events. An error before the first event is a problem response, later an `error` event."""
         response: web.StreamResponse | None = None
         try:
             async with aclosing(self._desk.turn(session, text)) as events:
-                async for event in events:
+                async for happened in events:
                     if response is None:
-                        response = _event_stream()
+                        response = event_stream()
                         await response.prepare(request)
-                    await response.write(_event(event))
+                    await response.write(_event(happened))
         except PosternError as error:
             if response is None:
                 raise
-            await response.write(_sse("error", error.problem()))
+            await response.write(event("error", error.problem()))
         if response is None:
             raise PosternError
         await response.write_eof()
@@ -183,18 +182,9 @@ async def _public(_: web.Request) -> Audience:
     return Audience.PUBLIC
 
 
-def _event_stream() -> web.StreamResponse:
-    headers = {hdrs.CONTENT_TYPE: EVENT_STREAM, hdrs.CACHE_CONTROL: "no-store", "X-Accel-Buffering": "no"}
-    return web.StreamResponse(headers=headers)
-
-
-def _event(event: Meta | Delta | Final) -> bytes:
-    if isinstance(event, Meta):
-        return _sse("meta", {"turn_id": event.turn_id})
-    if isinstance(event, Delta):
-        return _sse("delta", {"text": event.text})
-    return _sse("final", event.body)
-
-
-def _sse(name: str, data: object) -> bytes:
-    return f"event: {name}\ndata: {dumps(data)}\n\n".encode()
+def _event(happened: Meta | Delta | Final) -> bytes:
+    if isinstance(happened, Meta):
+        return event("meta", {"turn_id": happened.turn_id})
+    if isinstance(happened, Delta):
+        return event("delta", {"text": happened.text})
+    return event("final", happened.body)

@@ -1,0 +1,55 @@
+"""What the commands share: the site's option, an operation with a progress bar, results for people or as JSON.
+
+Data goes to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Site = Annotated[Path, typer.Option("--site", help="The site's folder.", file_okay=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def operate_on(site: Path, name: str, arguments: dict[str, object]) -> Any:
+    """An operation on the site, with a progress bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from edge.config import load_config, site_paths
+    from edge.control import operate
+
+    paths = site_paths(site)
+    load_config(paths)
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None, visible=False)
+        return asyncio.run(
+            operate(
+                paths,
+                name,
+                arguments,
+                lambda p: bar.update(task, completed=p.done, total=p.total, description=p.what, visible=True),
+            )
+        )
+
+
+def write(value: object, as_json: bool, text: str) -> None:
+    """A result: `text` for people, or `value` as JSON."""
+    sys.stdout.write((json.dumps(value, ensure_ascii=False, indent=2) if as_json else text) + "\n")
+
+
+def as_lines(value: dict[str, Any], indent: str = "") -> str:
+    """A nested object as lines that a person reads."""
+    lines: list[str] = []
+    for name, item in value.items():
+        if isinstance(item, dict):
+            lines += [f"{indent}{name}:", as_lines(item, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name}: {item}")
+    return "\n".join(line for line in lines if line.strip())
