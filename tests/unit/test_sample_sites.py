@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,17 @@ STAFF_DOCUMENTS_MIN = 3
 QUESTIONS_MIN = 60
 # A third, give or take: a golden set without them would reward a desk that always says something.
 UNANSWERABLE_SHARE = (0.3, 0.4)
+INTENTS_MIN = 26
+EXAMPLES_MIN = 16  # of each intent
+# Every desk is asked for these, whatever the site.
+INTENTS_EVERYWHERE = {
+    "opening_hours",
+    "talk_to_human",
+    "greeting",
+    "thanks_and_goodbye",
+    "privacy",
+    "accessibility",
+}
 
 # Reserved for fiction by the British regulator.
 FICTIONAL_PHONE = re.compile(r"(?:0|\+44 )1632 960\d{3}|07700 900\d{3}")
@@ -231,3 +243,17 @@ def test_questions_name_documents_that_exist(site: Site) -> None:
     assert len(rows) == len({row["question"] for row in rows}) >= QUESTIONS_MIN
     assert least <= [row["doc"] for row in rows].count(None) / len(rows) <= most
     assert {row["doc"] for row in rows} - {None} <= set(site.public)
+
+
+@EVERY_SITE
+def test_examples_of_intents_are_many_and_each_is_of_one_intent(site: Site) -> None:
+    with (site.folder / "intents.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    texts = Counter(" ".join(text.casefold().split()) for text, _ in rows)
+    intents = Counter(intent for _, intent in rows)
+
+    assert header == ["text", "intent"]
+    assert [text for text, times in texts.items() if times > 1 or not text] == []
+    assert len(intents) >= INTENTS_MIN
+    assert min(intents.values()) >= EXAMPLES_MIN
+    assert set(intents) >= INTENTS_EVERYWHERE
