@@ -95,6 +95,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         encoder = await asyncio.wrap_future(opening or start_opening(config))
         stack.callback(encoder.close)
         knowledge = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
+        stack.push_async_callback(knowledge.close)
         sessions = Sessions(store, config.limits)
         bell = Bell(config.limits.streams_max, boot_s)
         handoffs = Handoffs(store, sessions, config.handoff, bell)

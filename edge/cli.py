@@ -16,6 +16,7 @@ import typer
 
 from core.errors import ExitCode, PosternError
 from edge.cli_inbox import inbox
+from edge.cli_kb import kb
 from edge.terminal import Json, Site
 from edge.terminal import as_lines as _lines
 from edge.terminal import operate_on as _operate
@@ -24,7 +25,6 @@ from edge.terminal import write as _print
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The edge node: answers from the site's own documents."
 )
-kb = typer.Typer(no_args_is_help=True, help="The site's documents.")
 models = typer.Typer(no_args_is_help=True, help="Models: build, verify, measure.")
 ledger = typer.Typer(no_args_is_help=True, help="The record of what left the site.")
 app.add_typer(kb, name="kb")
@@ -160,60 +160,6 @@ def enroll(
     enrolment = asyncio.run(enrol(site_paths(site), cloud, code))
     found = {"node_id": enrolment.node_id, "site": enrolment.site_name, "sync": enrolment.sync_endpoint}
     _print(found, as_json, f"Enrolled as {enrolment.node_id}.")
-
-
-@kb.command("add")
-def kb_add(
-    site: Site,
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files or folders.")],
-    audience: Annotated[str, typer.Option(help="public or staff.")] = "public",
-    as_json: Json = False,
-) -> None:
-    """Add documents; what changed is replaced, what did not is left alone."""
-    report = _operate(
-        site, "kb.add", {"paths": [str(path.resolve()) for path in paths], "audience": audience}
-    )
-    failed = "".join(f"\n  {item['path']}: {item['reason']}" for item in report["failed"])
-    summary = f"Added {report['added']}, unchanged {report['unchanged']}, failed {len(report['failed'])}."
-    _print(report, as_json, summary + failed)
-    if report["failed"]:
-        raise typer.Exit(ExitCode.FAILED)
-
-
-@kb.command("list")
-def kb_list(site: Site, as_json: Json = False) -> None:
-    """All documents."""
-    documents = _operate(site, "kb.list", {})
-    _print(
-        documents,
-        as_json,
-        "\n".join(
-            f"{d['audience']:7} v{d['version']} {d['chunks']:4} {d['doc']}  {d['title']}" for d in documents
-        ),
-    )
-
-
-@kb.command("remove")
-def kb_remove(site: Site, document: str, as_json: Json = False) -> None:
-    """Take a document out."""
-    _print(_operate(site, "kb.remove", {"document": document}), as_json, f"Removed {document}.")
-
-
-@kb.command("search")
-def kb_search(
-    site: Site,
-    text: str,
-    k: Annotated[int, typer.Option("-k", min=1, max=50, help="How many passages.")] = 5,
-    mode: Annotated[str, typer.Option(help="hybrid, lexical or vector.")] = "hybrid",
-    as_json: Json = False,
-) -> None:
-    """What retrieval finds for a question."""
-    found = _operate(site, "kb.search", {"text": text, "k": k, "mode": mode})
-    _print(
-        found,
-        as_json,
-        "\n\n".join(f"{p['score']:.3f}  {p['title']} › {p['section']}\n{p['text']}" for p in found),
-    )
 
 
 @models.command("list")

@@ -17,8 +17,9 @@ from edge.chat.notice import Notice
 from edge.chat.session import Channel, Sessions
 from edge.chat.turn import Desk, Final
 from edge.knowledge import commands
-from edge.knowledge.document import Audience
+from edge.knowledge.document import Audience, State
 from edge.knowledge.ingest import KnowledgeBase
+from edge.knowledge.metadata import MetadataChange, first_moment, last_moment
 from edge.knowledge.search import Mode
 from edge.operation_arguments import OperationArguments as _Arguments
 from edge.operation_arguments import read_arguments as _read
@@ -33,11 +34,37 @@ class AskArguments(_Arguments):
     text: str
 
 
-class AddArguments(_Arguments):
+class _MetadataArguments(_Arguments):
+    """What to say of a document; what is left out stays as it is. Dates as people write them, or "none"."""
+
+    audience: Audience | None = None
+    owner: str | None = None
+    valid_from: str | None = None
+    valid_until: str | None = None
+    state: State | None = None
+
+    def change(self) -> MetadataChange:
+        """Raises BadMetadata."""
+        return MetadataChange(
+            self.audience,
+            self.owner,
+            self.state,
+            None if self.valid_from is None else first_moment(self.valid_from),
+            None if self.valid_until is None else last_moment(self.valid_until),
+        )
+
+
+class AddArguments(_MetadataArguments):
     """`postern kb add`; paths are absolute."""
 
     paths: tuple[Path, ...]
-    audience: Audience = Audience.PUBLIC
+    mirror: bool = False
+
+
+class SetArguments(_MetadataArguments):
+    """`postern kb set`."""
+
+    document: str
 
 
 class RemoveArguments(_Arguments):
@@ -88,6 +115,7 @@ class Operations:
             "kb.list": self.list,
             "kb.remove": self.remove,
             "kb.search": self.search,
+            "kb.set": self.set_metadata,
             "status": self.status,
             **self._others,
         }
@@ -112,14 +140,20 @@ class Operations:
         return await commands.add(
             self._knowledge,
             wanted.paths,
-            wanted.audience,
+            wanted.change(),
             lambda step: on_progress(Progress(step.done, step.of, step.document)),
+            mirror=wanted.mirror,
         )
 
     async def list(self, arguments: Arguments, _: OnProgress) -> object:
         """All documents."""
         _read(NoArguments, arguments)
         return await commands.listing(self._knowledge)
+
+    async def set_metadata(self, arguments: Arguments, _: OnProgress) -> object:
+        """What is said of a document, old and new."""
+        wanted = _read(SetArguments, arguments)
+        return await commands.set_metadata(self._knowledge, wanted.document, wanted.change())
 
     async def remove(self, arguments: Arguments, _: OnProgress) -> object:
         """A document out."""

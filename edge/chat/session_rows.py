@@ -8,6 +8,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from core.errors import PosternError
+from edge.knowledge import versions
 
 # Rows that one sweep looks at; what is left over is taken by the next.
 SWEPT_ROWS_MAX = 500
@@ -77,7 +78,7 @@ def identifiers(db: Database) -> list[str]:
 def delete(db: Database, session_id: str, subject: str) -> None:
     """Forget a conversation's rows. A ticket that was handed over stays, without its conversation."""
     db.execute("DELETE FROM feedback WHERE turn IN (SELECT id FROM turns WHERE session = ?)", [session_id])
-    db.execute("DELETE FROM citations WHERE turn IN (SELECT id FROM turns WHERE session = ?)", [session_id])
+    versions.forget_session(db, session_id, now_ms())
     db.execute("DELETE FROM turns WHERE session = ?", [session_id])
     db.execute("UPDATE handoffs SET session = '' WHERE session = ?", [session_id])
     db.execute("DELETE FROM sessions WHERE id = ?", [session_id])

@@ -28,6 +28,7 @@ from edge.chat.session import Session, Sessions
 from edge.chat.session_rows import now_ms
 from edge.config import Config
 from edge.inference.batcher import Batcher
+from edge.knowledge import versions
 from edge.knowledge.document import Audience, Passage
 from edge.store import counters
 from edge.store.store import Store
@@ -277,6 +278,7 @@ def _insert(
         "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
         [turn_id, session.id, now_ms(), answer.route, _label(spans), json.dumps(_types(spans)), sealed],
     )
+    versions.cite(db, turn_id, [(citation.doc, citation.version) for citation in answer.citations])
     if answer.route is Route.HANDOFF:
         improvement.note_unanswered(db, question, spans, now_ms())
     counters.count(db, "turns", answer.route)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from edge.chat.session_rows import now_ms
 from edge.chat.turn import Query, Understood
 from edge.knowledge.document import Audience
 from edge.knowledge.search import Searcher
@@ -21,13 +22,14 @@ def understanding(encoder: Encoder, searcher: Searcher) -> Callable[[Sequence[Qu
     """The batcher's work on `encoder` and `searcher`."""
 
     def understand(queries: Sequence[Query]) -> list[Understood]:
+        at_ms = now_ms()
         embeddings = encoder.embed([query.text for query in queries])
         results: dict[int, Understood] = {}
         for audience in Audience:
             rows = [index for index, query in enumerate(queries) if query.audience is audience]
             if rows:
                 texts = [queries[index].text for index in rows]
-                found = searcher.search_batch(texts, embeddings[rows], audience, PASSAGES)
+                found = searcher.search_batch(texts, embeddings[rows], audience, PASSAGES, at_ms=at_ms)
                 for index, text, passages in zip(rows, texts, found, strict=True):
                     results[index] = Understood(passages, searcher.rarity(text, audience))
         return [results[index] for index in range(len(queries))]

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import PosternError
+from edge.knowledge import metadata
 from edge.knowledge.document import Audience
-from edge.knowledge.ingest import KnowledgeBase, Progress
+from edge.knowledge.ingest import NOTHING, AddReport, KnowledgeBase, Progress, now_ms
+from edge.knowledge.metadata import MetadataChange
+from edge.knowledge.rows import ListedDocument
 from edge.knowledge.search import Mode
 
 # Most results of one search: more is a listing, not an answer.
@@ -32,38 +35,33 @@ class NoSuchDocument(PosternError):
 async def add(
     base: KnowledgeBase,
     paths: Sequence[Path],
-    audience: Audience,
+    change: MetadataChange = NOTHING,
     progress: Callable[[Progress], None] | None = None,
+    *,
+    mirror: bool = False,
 ) -> dict[str, Any]:
     """Add files and folders: counts, and each failure with its reason."""
-    report = await base.add(paths, audience, progress)
-    return {
-        "added": len(report.added),
-        "unchanged": len(report.unchanged),
-        "failed": [{"path": path, "reason": reason} for path, reason in report.failed],
-    }
+    return _report(await base.add(paths, change, progress, mirror=mirror))
 
 
 async def listing(base: KnowledgeBase) -> list[dict[str, Any]]:
     """All documents, by id."""
-    return [
-        {
-            "doc": document.id,
-            "title": document.title,
-            "audience": document.audience.value,
-            "type": document.media_type,
-            "version": document.version,
-            "chunks": document.chunks,
-            "added_ms": document.added_ms,
-        }
-        for document in await base.documents()
-    ]
+    return [_listed(document) for document in await base.documents()]
+
+
+async def set_metadata(base: KnowledgeBase, document: str, change: MetadataChange) -> dict[str, Any]:
+    """Change what is said of a document: old and new, for the audit. Raises NoSuchDocument, BadMetadata."""
+    changed = await base.set_metadata(document, change)
+    if changed is None:
+        raise _missing(document)
+    old, new = changed
+    return {"doc": document, "old": metadata.as_json(old), "new": metadata.as_json(new)}
 
 
 async def remove(base: KnowledgeBase, document: str) -> dict[str, Any]:
     """Remove a document. Raises NoSuchDocument."""
     if not await base.remove(document):
-        raise NoSuchDocument(f"There is no document {document}.")
+        raise _missing(document)
     return {"removed": document}
 
 
@@ -71,7 +69,8 @@ async def search(
     base: KnowledgeBase, text: str, k: int = 5, mode: Mode = "hybrid", audience: Audience = Audience.PUBLIC
 ) -> list[dict[str, Any]]:
     """Passages for a text, best first."""
-    found = await asyncio.to_thread(base.search, text, min(max(k, 1), RESULTS_MAX), audience, mode)
+    k = min(max(k, 1), RESULTS_MAX)
+    found = await asyncio.to_thread(base.search, text, k, audience, mode, at_ms=now_ms())
     return [
         {
             "doc": passage.doc,
@@ -82,3 +81,29 @@ async def search(
         }
         for passage in found
     ]
+
+
+def _report(report: AddReport) -> dict[str, Any]:
+    return {
+        "added": len(report.added),
+        "unchanged": len(report.unchanged),
+        "updated": len(report.updated),
+        "removed": len(report.removed),
+        "failed": [{"path": path, "reason": reason} for path, reason in report.failed],
+    }
+
+
+def _listed(document: ListedDocument) -> dict[str, Any]:
+    return {
+        "doc": document.id,
+        "title": document.title,
+        **metadata.as_json(document.metadata),
+        "type": document.media_type,
+        "version": document.version,
+        "chunks": document.chunks,
+        "added_ms": document.added_ms,
+    }
+
+
+def _missing(document: str) -> NoSuchDocument:
+    return NoSuchDocument(f"There is no document {document}.")

@@ -16,6 +16,44 @@ class Audience(StrEnum):
     STAFF = "staff"
 
 
+class State(StrEnum):
+    """Where a document is in its life. Only an approved one answers."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """When a document answers: from `from_ms` on and before `until_ms`, milliseconds since the epoch; None is open."""
+
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+    def holds(self, at_ms: int) -> bool:
+        """Whether a moment is within."""
+        begun = self.from_ms is None or self.from_ms <= at_ms
+        return begun and (self.until_ms is None or at_ms < self.until_ms)
+
+    def bounds(self) -> tuple[int, ...]:
+        """The moments at which it begins or ends to hold."""
+        return tuple(bound for bound in (self.from_ms, self.until_ms) if bound is not None)
+
+
+ALWAYS = Validity()
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What staff say about a document, apart from its text."""
+
+    audience: Audience = Audience.PUBLIC
+    owner: str = ""
+    state: State = State.APPROVED
+    valid: Validity = ALWAYS
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One paragraph, list item or table row, without line breaks, under its headings (the title is not among them)."""

@@ -1,17 +1,17 @@
 """The site's knowledge base: files in, rows and vectors committed, indexes changed to match.
 
 A document is taken in whole or not at all: its row, chunks and vectors and the outbox row are one transaction, and
-the indexes change after the commit, in its order. Reading, cutting and embedding run in threads; embedding goes in
-batches across documents. One change at a time.
+the indexes change after the commit, in its order. Reading, cutting and embedding run in threads, embedding in batches
+across documents; only the commit excludes other changes, so that nobody waits for somebody's large folder.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,19 +21,23 @@ import numpy as np
 import numpy.typing as npt
 from sqlite_utils import Database
 
-from edge.knowledge import chunking, rows
-from edge.knowledge.document import Audience, Chunk, Document, Passage
-from edge.knowledge.readers import UnreadableDocument, read_file
-from edge.knowledge.rows import ListedDocument, PreparedDocument, Replaced
+from edge.knowledge import chunking, rows, versions
+from edge.knowledge.document import Audience, Metadata, Passage, State
+from edge.knowledge.files import FoundFile, find
+from edge.knowledge.metadata import BadMetadata, MetadataChange
+from edge.knowledge.reading import ReaderProcess
+from edge.knowledge.rows import Committed, ListedDocument, PreparedDocument
 from edge.knowledge.search import Mode, Searcher
+from edge.knowledge.sources import EMBED_CHUNKS, CutDocument, SourceDocument, next_group, read_all
 from edge.store.store import Store
 
 log = logging.getLogger(__name__)
 
-# Chunks that are embedded together: enough to sort by length into full passes, few enough to show progress.
-EMBED_CHUNKS = 256
 # Rows that are read from the store at a time when the indexes are built.
 LOAD_ROWS = 8_192
+# What a metadata change says that says nothing.
+NOTHING = MetadataChange()
+_NO_FOLDERS: Mapping[str, str] = {}
 
 
 class TextEmbedder(Protocol):
@@ -55,48 +59,50 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class AddReport:
-    """What came of each document, by id."""
+    """What came of each document, by id: its text came in, nothing changed, only its metadata did, it is gone from its
+    folder, or why it was not taken in."""
 
     added: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SourceDocument:
-    """A document to add: its id, what was read, and the hash of what it was read from."""
-
-    id: str
-    document: Document
-    digest: bytes
 
 
 @dataclass
 class _Outcome:
     added: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def done(self) -> int:
+        return len(self.added) + len(self.unchanged) + len(self.updated) + len(self.failed)
+
     def report(self) -> AddReport:
-        return AddReport(tuple(self.added), tuple(self.unchanged), tuple(self.failed))
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    source: SourceDocument
-    content_hash: bytes
-    chunks: tuple[Chunk, ...]
+        return AddReport(
+            tuple(self.added),
+            tuple(self.unchanged),
+            tuple(self.updated),
+            tuple(self.removed),
+            tuple(self.failed),
+        )
 
 
 class KnowledgeBase:
-    """All documents of a site. Open it with `open`; its `searcher` follows every commit."""
+    """All documents of a site. Open it with `open`; its `searcher` follows every commit, as do its `drafts`."""
 
     def __init__(self, store: Store, embedder: TextEmbedder, encoder: str) -> None:
         self.searcher = Searcher(embedder.dim)
+        self.drafts = Searcher(embedder.dim)
         self._store = store
         self._embedder = embedder
         self._encoder = encoder
         self._changing = asyncio.Lock()
+        self._reader = ReaderProcess()
+        self._adding = 0
 
     @classmethod
     async def open(cls, store: Store, embedder: TextEmbedder, encoder: str) -> Self:
@@ -110,81 +116,130 @@ class KnowledgeBase:
         return base
 
     async def add(
-        self, paths: Sequence[Path], audience: Audience, progress: Callable[[Progress], None] | None = None
+        self,
+        paths: Sequence[Path],
+        change: MetadataChange = NOTHING,
+        progress: Callable[[Progress], None] | None = None,
+        *,
+        mirror: bool = False,
     ) -> AddReport:
         """Add files, and all readable files of folders. A document's id is its path below the added folder.
 
-        Files of a kind that is not read are reported as failed, hidden files are passed over.
+        `change` is what is said of each document; a new one is otherwise public, approved and always valid. With
+        `mirror` the documents that an earlier `add` of the same folder brought, and that are gone from it, are
+        removed. Files of a kind that is not read are reported as failed, hidden files are passed over.
+        Raises TooManyFiles.
         """
         outcome = _Outcome()
-        files = await asyncio.to_thread(_files, paths, outcome)
-        sources = _readable(files, outcome)
-        await self._add(sources, len(files), audience, outcome, progress)
+        found = await asyncio.to_thread(find, paths)
+        outcome.failed += found.refused
+        files = list(found.files.values())
+        await self._add_files(files, change, outcome, progress)
+        if mirror:
+            for folder, names in found.folders.items():
+                await self._remove_gone(folder, names, outcome)
+        return outcome.report()
+
+    async def add_file(self, file: Path, document: str, change: MetadataChange = NOTHING) -> AddReport:
+        """Add one file under a name that is not its own."""
+        outcome = _Outcome()
+        await self._add_files([FoundFile(document, file)], change, outcome, None)
         return outcome.report()
 
     async def add_documents(
         self,
         documents: Sequence[SourceDocument],
-        audience: Audience,
+        change: MetadataChange = NOTHING,
         progress: Callable[[Progress], None] | None = None,
     ) -> AddReport:
         """Add documents that were made elsewhere; otherwise as `add`."""
         outcome = _Outcome()
-        await self._add(iter(documents), len(documents), audience, outcome, progress)
+        await self._add(iter(documents), len(documents), change, outcome, progress)
         return outcome.report()
+
+    async def set_metadata(self, document: str, change: MetadataChange) -> tuple[Metadata, Metadata] | None:
+        """Change what is said of a document, old and new; None when there is none. Raises BadMetadata."""
+        changed = await asyncio.shield(self._set_metadata([document], change))
+        return changed[0] if changed else None
 
     async def remove(self, document: str) -> bool:
         """Remove a document by its id; False when there is none."""
-
-        def run(db: Database) -> Replaced | None:
-            removed = rows.remove(db, document)
-            if removed:
-                rows.announce(db)
-            return removed
-
-        async with self._changing:
-            replaced = await self._store.write(run)
-            if replaced:
-                empty = np.empty((0, self._embedder.dim), rows.STORED)
-                await asyncio.to_thread(self.searcher.change, replaced.removed, (), empty)
-        return replaced is not None
+        return bool(await asyncio.shield(self._remove([document])))
 
     async def documents(self) -> list[ListedDocument]:
         """All documents, by id."""
         return await self._store.read(rows.listing)
 
-    def search(self, text: str, k: int, audience: Audience, mode: Mode = "hybrid") -> list[Passage]:
+    def search(
+        self, text: str, k: int, audience: Audience, mode: Mode = "hybrid", *, at_ms: int
+    ) -> list[Passage]:
         """Passages for one text, best first. Blocking; the turn goes through the batcher and `searcher` instead."""
-        return self.searcher.search(text, self._embedder.embed([text])[0], audience, k, mode)
+        embedding = self._embedder.embed([text])[0]
+        return self.searcher.search(text, embedding, audience, k, mode, at_ms=at_ms)
+
+    async def close(self) -> None:
+        """End the process that reads; who still adds files gets NotReading."""
+        await asyncio.to_thread(self._reader.close)
+
+    async def _add_files(
+        self,
+        files: list[FoundFile],
+        change: MetadataChange,
+        outcome: _Outcome,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._adding += 1
+        try:
+            sources = read_all(files, self._reader, outcome.failed)
+            await self._add(sources, len(files), change, outcome, progress)
+        finally:
+            self._adding -= 1
+            if not self._adding:
+                await asyncio.to_thread(self._reader.rest)
 
     async def _add(
         self,
         sources: Iterator[SourceDocument],
         of: int,
-        audience: Audience,
+        change: MetadataChange,
         outcome: _Outcome,
         progress: Callable[[Progress], None] | None,
     ) -> None:
-        async with self._changing:
-            while group := await asyncio.to_thread(_next_group, sources, audience, self._encoder):
-                new = await self._new_ones(group, outcome)
-                prepared = await asyncio.to_thread(self._embed, new, audience)
-                if prepared:
-                    # Once committed, the indexes must follow even if whoever asked is gone.
-                    await asyncio.shield(self._commit(prepared))
-                    outcome.added += [document.id for document in prepared]
-                if progress:
-                    done = len(outcome.added) + len(outcome.unchanged) + len(outcome.failed)
-                    progress(Progress(done, of, group[-1].source.id))
+        while group := await asyncio.to_thread(next_group, sources, self._encoder, outcome.failed):
+            new = await self._new_ones(group, change, outcome)
+            prepared = await asyncio.to_thread(self._embed, new, change)
+            if prepared:
+                # Once committed, the indexes must follow even if whoever asked is gone.
+                await asyncio.shield(self._commit(prepared))
+                outcome.added += [document.id for document in prepared]
+            if progress:
+                progress(Progress(outcome.done, of, group[-1].source.id))
 
-    async def _new_ones(self, group: list[_Cut], outcome: _Outcome) -> list[_Cut]:
-        known = await self._store.read(lambda db: [rows.content_hash(db, cut.source.id) for cut in group])
-        outcome.unchanged += [
-            cut.source.id for cut, old in zip(group, known, strict=True) if old == cut.content_hash
-        ]
-        return [cut for cut, old in zip(group, known, strict=True) if old != cut.content_hash]
+    async def _new_ones(
+        self, group: list[CutDocument], change: MetadataChange, outcome: _Outcome
+    ) -> list[CutDocument]:
+        """Those of the group whose text is not there yet; the others are noted, their metadata changed."""
+        known = await self._store.read(lambda db: [rows.listed(db, cut.source.id) for cut in group])
+        new: list[CutDocument] = []
+        stale: dict[str, str] = {}  # document → the folder that it was found in
+        for cut, old in zip(group, known, strict=True):
+            try:
+                wanted = change.applied_to(old.metadata if old else Metadata())
+            except BadMetadata as error:
+                outcome.failed.append((cut.source.id, f"{error.detail} {error.remedy}"))
+                continue
+            if old is None or old.content_hash != cut.content_hash:
+                new.append(cut)
+            elif wanted != old.metadata or cut.source.folder not in {"", old.folder}:
+                stale[cut.source.id] = cut.source.folder
+                (outcome.unchanged if wanted == old.metadata else outcome.updated).append(cut.source.id)
+            else:
+                outcome.unchanged.append(cut.source.id)
+        if stale:
+            await asyncio.shield(self._set_metadata(list(stale), change, stale))
+        return new
 
-    def _embed(self, group: list[_Cut], audience: Audience) -> list[PreparedDocument]:
+    def _embed(self, group: list[CutDocument], change: MetadataChange) -> list[PreparedDocument]:
         texts = [
             chunking.embedding_text(cut.source.document.title, chunk.section, chunk.text)
             for cut in group
@@ -193,22 +248,77 @@ class KnowledgeBase:
         vectors = self._embedder.embed(texts).astype(rows.STORED) if texts else np.empty((0, 0), rows.STORED)
         ends = list(itertools.accumulate(len(cut.chunks) for cut in group))
         parts = np.split(vectors, ends[:-1]) if group else []
-        return [_prepared(cut, audience, part) for cut, part in zip(group, parts, strict=True)]
+        return [_prepared(cut, change, part) for cut, part in zip(group, parts, strict=True)]
 
     async def _commit(self, documents: list[PreparedDocument]) -> None:
         """All of the group in one transaction; whoever reads sees each of them whole."""
 
-        def run(db: Database) -> list[Replaced]:
-            replaced = [rows.replace(db, document) for document in documents]
+        def run(db: Database) -> list[Committed]:
+            at_ms = now_ms()
+            versions.prune(db, at_ms)
+            committed = [rows.replace(db, document, at_ms) for document in documents]
             rows.set_encoder(db, self._encoder)
             rows.announce(db)
-            return replaced
+            return committed
 
-        replaced = await self._store.write(run)
-        removed = [chunk_id for one in replaced for chunk_id in one.removed]
-        added = [chunk for one in replaced for chunk in one.added]
-        vectors = np.concatenate([document.vectors for document in documents])
-        await asyncio.to_thread(self.searcher.change, removed, added, vectors)
+        async with self._changing:
+            await self._follow(await self._store.write(run))
+
+    async def _set_metadata(
+        self, documents: Sequence[str], change: MetadataChange, folders: Mapping[str, str] = _NO_FOLDERS
+    ) -> list[tuple[Metadata, Metadata]]:
+        """Old and new metadata of each document that there is, in one transaction. Raises BadMetadata."""
+
+        def run(db: Database) -> list[tuple[Metadata, Metadata, Committed]]:
+            changed = [found for name in documents if (found := rows.change_metadata(db, name, change))]
+            for name, folder in folders.items():
+                rows.set_folder(db, name, folder)
+            if changed:
+                rows.announce(db)
+            return changed
+
+        async with self._changing:
+            changed = await self._store.write(run)
+            await self._follow([committed for old, new, committed in changed if old != new])
+        return [(old, new) for old, new, _ in changed]
+
+    async def _remove(self, documents: Sequence[str]) -> int:
+        """Remove documents in one transaction; how many there were."""
+
+        def run(db: Database) -> list[Committed]:
+            at_ms = now_ms()
+            versions.prune(db, at_ms)
+            removed = [gone for name in documents if (gone := rows.remove(db, name, at_ms))]
+            if removed:
+                rows.announce(db)
+            return removed
+
+        async with self._changing:
+            removed = await self._store.write(run)
+            await self._follow(removed)
+        return len(removed)
+
+    async def _remove_gone(self, folder: str, names: set[str] | None, outcome: _Outcome) -> None:
+        """Remove what came from a folder and is no more in it; nothing when the folder looks as if it were away."""
+        if not names:
+            why = "It is empty" if names is not None else "Not all of it could be opened"
+            outcome.failed.append((folder, f"{why}: nothing was removed. Check that the folder is there."))
+            return
+        known = await self._store.read(partial(rows.from_folder, folder=folder))
+        gone = [name for name in known if name not in names]
+        if gone:
+            await asyncio.shield(self._remove(gone))
+            outcome.removed += gone
+
+    async def _follow(self, committed: Sequence[Committed]) -> None:
+        """Change both indexes as the store was changed."""
+        removed = [chunk_id for one in committed for chunk_id in one.removed]
+        for searcher, state in ((self.searcher, State.APPROVED), (self.drafts, State.DRAFT)):
+            added = [one.added for one in committed if one.added and one.state is state]
+            chunks = [chunk for one in added for chunk in one.chunks]
+            empty = np.empty((0, self._embedder.dim), rows.STORED)
+            vectors = np.concatenate([one.vectors for one in added if one.chunks] or [empty])
+            await asyncio.to_thread(searcher.change, removed, chunks, vectors)
 
     async def _follow_encoder(self) -> None:
         stored = await self._store.read(rows.encoder_of)
@@ -225,63 +335,27 @@ class KnowledgeBase:
         await self._store.write(lambda db: rows.set_encoder(db, self._encoder))
 
     def _load(self, db: Database) -> None:
-        groups = list(rows.all_chunks(db, LOAD_ROWS))
-        if groups:
-            chunks = [chunk for group, _ in groups for chunk in group]
-            self.searcher.change((), chunks, np.concatenate([vectors for _, vectors in groups]))
+        for searcher, state in ((self.searcher, State.APPROVED), (self.drafts, State.DRAFT)):
+            groups = list(rows.all_chunks(db, LOAD_ROWS, state))
+            if groups:
+                chunks = [chunk for group, _ in groups for chunk in group]
+                searcher.change((), chunks, np.concatenate([vectors for _, vectors in groups]))
 
 
-def _files(paths: Sequence[Path], outcome: _Outcome) -> list[tuple[str, Path]]:
-    """(document id, file) of every file that is meant, in order; a second file with an id that is taken fails."""
-    found: dict[str, Path] = {}
-    for name, file in itertools.chain.from_iterable(map(_named, paths)):
-        taken = found.setdefault(name, file)
-        if taken.resolve() != file.resolve():
-            outcome.failed.append(
-                (name, f"{taken} has the same name within its folder. Add them one by one, renamed.")
-            )
-    return list(found.items())
-
-
-def _named(path: Path) -> list[tuple[str, Path]]:
-    """A file by its name; a folder's files by their path below it, hidden ones left out."""
-    if not path.is_dir():
-        return [(path.name, path)]
-    files = ((file.relative_to(path), file) for file in sorted(path.rglob("*")) if file.is_file())
-    return [
-        (name.as_posix(), file)
-        for name, file in files
-        if not any(part.startswith(".") for part in name.parts)
-    ]
-
-
-def _readable(files: Iterable[tuple[str, Path]], outcome: _Outcome) -> Iterator[SourceDocument]:
-    """Files read one after the other as they are needed; what cannot be read is noted with its reason."""
-    for name, path in files:
-        try:
-            document, data = read_file(path)
-        except UnreadableDocument as refusal:
-            outcome.failed.append((name, refusal.reason))
-            continue
-        yield SourceDocument(name, document, hashlib.sha256(data).digest())
-
-
-def _next_group(sources: Iterator[SourceDocument], audience: Audience, encoder: str) -> list[_Cut]:
-    """The next documents, cut, until there are enough chunks for the encoder; at least one, unless all is done."""
-    group: list[_Cut] = []
-    chunks = 0
-    for source in sources:
-        cut = tuple(chunking.chunk(source.document))
-        recipe = f"{audience.value}|{chunking.VERSION}|{encoder}".encode()
-        group.append(_Cut(source, hashlib.sha256(source.digest + recipe).digest(), cut))
-        chunks += len(cut)
-        if chunks >= EMBED_CHUNKS:
-            break
-    return group
-
-
-def _prepared(cut: _Cut, audience: Audience, vectors: npt.NDArray[np.float16]) -> PreparedDocument:
-    document = cut.source.document
+def _prepared(cut: CutDocument, change: MetadataChange, vectors: npt.NDArray[np.float16]) -> PreparedDocument:
+    source, document = cut.source, cut.source.document
     return PreparedDocument(
-        cut.source.id, document.title, audience, document.media_type, cut.content_hash, cut.chunks, vectors
+        id=source.id,
+        title=document.title,
+        change=change,
+        media_type=document.media_type,
+        content_hash=cut.content_hash,
+        chunks=cut.chunks,
+        vectors=vectors,
+        folder=source.folder,
     )
+
+
+def now_ms() -> int:
+    """Wall clock in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

@@ -6,15 +6,17 @@ vectors and the outbox within the caller's transaction.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sqlite_utils import Database
 
-from edge.knowledge.document import Audience, Chunk
+from edge.knowledge import versions
+from edge.knowledge.document import Audience, Chunk, Metadata, State, Validity
+from edge.knowledge.metadata import MetadataChange
 from edge.knowledge.search import IndexedChunk, IndexedDocument
 from edge.store.outbox import OutboxClass, append
 
@@ -22,19 +24,32 @@ from edge.store.outbox import OutboxClass, append
 STORED = np.dtype("<f2")
 _GENERATION = "knowledge_generation"
 _ENCODER = "knowledge_encoder"
+_LISTED = (
+    "SELECT id, title, media_type, version, added_ms, folder, content_hash, audience, owner, state, valid_from_ms,"
+    " valid_until_ms, (SELECT count(*) FROM chunks WHERE document = documents.id) FROM documents"
+)
+_CHUNKS = (
+    "SELECT chunks.id, section, text, vector, documents.id, version, title, audience, valid_from_ms, valid_until_ms"
+    " FROM chunks JOIN documents ON documents.id = document"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedDocument:
-    """A document that was read, cut and embedded, ready to be committed. `vectors` [chunks, dim] in STORED."""
+    """A document that was read, cut and embedded, ready to be committed. `vectors` [chunks, dim] in STORED.
+
+    `change` is what was said about it; the rest is as it was, or as a new document has it. `folder` is where it
+    was added from; empty when it was added by itself.
+    """
 
     id: str
     title: str
-    audience: Audience
+    change: MetadataChange
     media_type: str
     content_hash: bytes
     chunks: tuple[Chunk, ...]
     vectors: npt.NDArray[np.float16]
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,60 +58,87 @@ class ListedDocument:
 
     id: str
     title: str
-    audience: Audience
+    metadata: Metadata
     media_type: str
     version: int
     chunks: int
     added_ms: int
+    folder: str
+    content_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
-    """What a commit changed: chunk ids that went, chunks that came (in order of the vectors)."""
+class StoredChunks:
+    """Chunks as the indexes take them in, with their vectors [chunks, dim]."""
+
+    chunks: tuple[IndexedChunk, ...]
+    vectors: npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit changed: chunk ids that went, and a document as it is now; None when it went."""
 
     removed: tuple[int, ...]
-    added: tuple[IndexedChunk, ...]
+    added: StoredChunks | None = None
+    state: State = State.RETIRED
 
 
-def content_hash(db: Database, document: str) -> bytes | None:
-    """The hash under which a document was added, or None."""
-    row = db.execute("SELECT content_hash FROM documents WHERE id = ?", [document]).fetchone()
-    return bytes(row[0]) if row else None
-
-
-def replace(db: Database, document: PreparedDocument) -> Replaced:
-    """Commit a document in place of its earlier version, if there is one."""
-    row = db.execute("SELECT version FROM documents WHERE id = ?", [document.id]).fetchone()
-    version = row[0] + 1 if row else 1
-    removed = _remove_chunks(db, document.id)
+def replace(db: Database, document: PreparedDocument, at_ms: int) -> Committed:
+    """Commit a document in place of its earlier text, which is put aside. Raises BadMetadata."""
+    old = listed(db, document.id)
+    new = document.change.applied_to(old.metadata if old else Metadata())
+    version = versions.next_version(db, document.id)
+    removed = _put_aside(db, document.id, at_ms)
     db.execute(
-        "INSERT INTO documents(id, title, audience, media_type, content_hash, version, added_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT(id) DO UPDATE SET title = excluded.title, audience = excluded.audience,"
-        " media_type = excluded.media_type, content_hash = excluded.content_hash, version = excluded.version,"
-        " added_ms = excluded.added_ms",
+        "INSERT INTO documents(id, title, media_type, content_hash, version, added_ms, folder, audience, owner, state,"
+        " valid_from_ms, valid_until_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT(id) DO UPDATE SET title = excluded.title, media_type = excluded.media_type,"
+        " content_hash = excluded.content_hash, version = excluded.version, added_ms = excluded.added_ms,"
+        " folder = excluded.folder, audience = excluded.audience, owner = excluded.owner, state = excluded.state,"
+        " valid_from_ms = excluded.valid_from_ms, valid_until_ms = excluded.valid_until_ms",
         [
             document.id,
             document.title,
-            document.audience.value,
             document.media_type,
             document.content_hash,
             version,
-            time.time_ns() // 1_000_000,
+            at_ms,
+            document.folder or (old.folder if old else ""),
+            *_said(new),
         ],
     )
-    indexed = IndexedDocument(document.id, version, document.title, document.audience)
-    added = tuple(_insert_chunks(db, indexed, document))
-    return Replaced(removed, added)
+    indexed = IndexedDocument(document.id, version, document.title, new.audience, new.valid)
+    chunks = tuple(_insert_chunks(db, indexed, document))
+    return Committed(removed, StoredChunks(chunks, document.vectors), new.state)
 
 
-def remove(db: Database, document: str) -> Replaced | None:
-    """Delete a document and its chunks; None when there is no such document."""
-    if content_hash(db, document) is None:
+def change_metadata(
+    db: Database, document: str, change: MetadataChange
+) -> tuple[Metadata, Metadata, Committed] | None:
+    """Change what staff say about a document; its text and vectors stay. Old, new, and what the indexes must follow.
+
+    None when there is no such document. Raises BadMetadata.
+    """
+    found = listed(db, document)
+    if found is None:
         return None
-    removed = _remove_chunks(db, document)
+    new = change.applied_to(found.metadata)
+    db.execute(
+        "UPDATE documents SET audience = ?, owner = ?, state = ?, valid_from_ms = ?, valid_until_ms = ? WHERE id = ?",
+        [*_said(new), document],
+    )
+    stored = chunks_of(db, document)
+    return found.metadata, new, Committed(tuple(chunk.chunk_id for chunk in stored.chunks), stored, new.state)
+
+
+def remove(db: Database, document: str, at_ms: int) -> Committed | None:
+    """Delete a document and its chunks, its text put aside; None when there is no such document."""
+    if listed(db, document) is None:
+        return None
+    removed = _put_aside(db, document, at_ms)
     db.execute("DELETE FROM documents WHERE id = ?", [document])
-    return Replaced(removed, ())
+    return Committed(removed)
 
 
 def announce(db: Database) -> None:
@@ -115,26 +157,42 @@ def announce(db: Database) -> None:
 
 def listing(db: Database) -> list[ListedDocument]:
     """All documents, by id."""
-    query = (
-        "SELECT id, title, audience, media_type, version, added_ms,"
-        " (SELECT count(*) FROM chunks WHERE document = documents.id) FROM documents ORDER BY id"
-    )
-    return [
-        ListedDocument(name, title, Audience(audience), media_type, version, chunks, added_ms)
-        for name, title, audience, media_type, version, added_ms, chunks in db.execute(query)
-    ]
+    return [_listed(row) for row in db.execute(f"{_LISTED} ORDER BY id")]
 
 
-def all_chunks(db: Database, rows_max: int) -> Iterator[tuple[list[IndexedChunk], npt.NDArray[np.float16]]]:
-    """Every chunk with its vector, in order of id, in groups of at most `rows_max`."""
-    documents = {
-        name: IndexedDocument(name, version, title, Audience(audience))
-        for name, version, title, audience in db.execute("SELECT id, version, title, audience FROM documents")
-    }
-    cursor = db.execute("SELECT id, document, section, text, vector FROM chunks ORDER BY id")
+def listed(db: Database, document: str) -> ListedDocument | None:
+    """One document, or None."""
+    row = db.execute(f"{_LISTED} WHERE id = ?", [document]).fetchone()
+    return _listed(row) if row else None
+
+
+def from_folder(db: Database, folder: str) -> list[str]:
+    """The documents that were added from a folder, by id."""
+    found = db.execute("SELECT id FROM documents WHERE folder = ? ORDER BY id", [folder])
+    return [row[0] for row in found]
+
+
+def set_folder(db: Database, document: str, folder: str) -> None:
+    """Note where an unchanged document was found again."""
+    db.execute("UPDATE documents SET folder = ? WHERE id = ?", [folder, document])
+
+
+def chunks_of(db: Database, document: str) -> StoredChunks:
+    """The chunks of one document, in order, with their vectors."""
+    cursor = db.execute(f"{_CHUNKS} WHERE documents.id = ? ORDER BY ordinal", [document])
+    return _stored(cursor.fetchall(), {})
+
+
+def all_chunks(
+    db: Database, rows_max: int, state: State | None = None
+) -> Iterator[tuple[list[IndexedChunk], npt.NDArray[np.float16]]]:
+    """Every chunk of the documents in `state` (None: in any) with its vector, by id, at most `rows_max` at a time."""
+    where, values = ("WHERE documents.state = ?", [state.value]) if state else ("", [])
+    cursor = db.execute(f"{_CHUNKS} {where} ORDER BY chunks.id", values)
+    documents: dict[str, IndexedDocument] = {}
     while rows := cursor.fetchmany(rows_max):
-        chunks = [IndexedChunk(row[0], documents[row[1]], row[2], row[3]) for row in rows]
-        yield chunks, np.frombuffer(b"".join(row[4] for row in rows), STORED).reshape(len(rows), -1)
+        group = _stored(rows, documents)
+        yield list(group.chunks), group.vectors
 
 
 def encoder_of(db: Database) -> str:
@@ -153,7 +211,9 @@ def set_vectors(db: Database, ids: Sequence[int], vectors: npt.NDArray[np.float1
     db.conn.executemany("UPDATE chunks SET vector = ? WHERE id = ?", pairs)
 
 
-def _remove_chunks(db: Database, document: str) -> tuple[int, ...]:
+def _put_aside(db: Database, document: str, at_ms: int) -> tuple[int, ...]:
+    """Move the present text to the old versions; the ids of its chunks."""
+    versions.keep(db, document, at_ms)
     removed = tuple(row[0] for row in db.execute("SELECT id FROM chunks WHERE document = ?", [document]))
     db.execute("DELETE FROM chunks WHERE document = ?", [document])
     return removed
@@ -168,6 +228,30 @@ def _insert_chunks(
             [document.id, chunk.ordinal, chunk.section, chunk.text, vector.tobytes()],
         )
         yield IndexedChunk(int(cursor.lastrowid or 0), indexed, chunk.section, chunk.text)
+
+
+def _stored(rows: list[Any], documents: dict[str, IndexedDocument]) -> StoredChunks:
+    """Rows of _CHUNKS; a document is made once and kept in `documents`."""
+    chunks: list[IndexedChunk] = []
+    for chunk_id, section, text, _, name, version, title, audience, from_ms, until_ms in rows:
+        if name not in documents:
+            valid = Validity(from_ms, until_ms)
+            documents[name] = IndexedDocument(name, version, title, Audience(audience), valid)
+        chunks.append(IndexedChunk(chunk_id, documents[name], section, text))
+    vectors = np.frombuffer(b"".join(row[3] for row in rows), STORED)
+    return StoredChunks(tuple(chunks), vectors.reshape(len(rows), -1 if len(rows) else 0))
+
+
+def _listed(row: tuple[Any, ...]) -> ListedDocument:
+    name, title, media_type, version, added_ms, folder, content_hash, *said, chunks = row
+    audience, owner, state, from_ms, until_ms = said
+    about = Metadata(Audience(audience), owner, State(state), Validity(from_ms, until_ms))
+    return ListedDocument(name, title, about, media_type, version, chunks, added_ms, folder, content_hash)
+
+
+def _said(about: Metadata) -> list[str | int | None]:
+    """The values of audience, owner, state, valid_from_ms and valid_until_ms."""
+    return [about.audience.value, about.owner, about.state.value, about.valid.from_ms, about.valid.until_ms]
 
 
 def _meta(db: Database, name: str) -> str | None:

@@ -2,21 +2,23 @@
 
 A search reads one `_Snapshot` from beginning to end; a change of documents makes the next snapshot beside it and
 swaps it in, so that no search sees half a document. Documents for staff are in indexes of their own: a public search
-has no way to reach them. Blocking and thread-safe; meant for the node's batch thread.
+has no way to reach them. A document with dates is in the indexes only while it is valid: the first search past a date
+takes it in or out before it ranks. Blocking and thread-safe; meant for the node's batch thread.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.knowledge.document import Audience, Passage
+from edge.knowledge.document import ALWAYS, Audience, Passage, Validity
 from edge.knowledge.fusion import Fused, fuse
 from edge.knowledge.index.lexical import LexicalEntry, LexicalIndex, LexicalSearcher
 from edge.knowledge.index.vector import VectorIndex
@@ -41,6 +43,7 @@ class IndexedDocument:
     version: int
     title: str
     audience: Audience
+    valid: Validity = ALWAYS
     title_terms: frozenset[str] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -57,12 +60,20 @@ class IndexedChunk:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Dated:
+    chunk: IndexedChunk
+    vector: npt.NDArray[np.floating]  # [dim], as it was given
+
+
 @dataclass(frozen=True)
 class _Snapshot:
     chunks: dict[int, IndexedChunk]
     vectors: dict[Audience, VectorIndex]  # each audience's own documents
     words: dict[Audience, LexicalSearcher]  # all that an audience may see
     documents: int = 0  # how many documents the chunks are of
+    since_ms: float = -math.inf  # from then on and
+    until_ms: float = math.inf  # before then the chunks are those that are valid
 
     def section_of(self, chunk_id: int) -> tuple[str, str]:
         """The section of a chunk, among all documents."""
@@ -79,7 +90,9 @@ class Searcher:
     """Both indexes over all documents of the site."""
 
     def __init__(self, dim: int) -> None:
+        self._dim = dim
         self._changing = threading.Lock()
+        self._dated: dict[int, _Dated] = {}  # chunks of documents with dates, valid now or not
         # Staff's words cover public documents, too, so that rare words weigh the same; without any document for
         # staff the public index serves both and there is no second one.
         self._words: dict[Audience, LexicalIndex] = {Audience.PUBLIC: LexicalIndex()}
@@ -101,34 +114,83 @@ class Searcher:
     def change(
         self, removed: Iterable[int], added: Sequence[IndexedChunk], vectors: npt.NDArray[np.floating]
     ) -> None:
-        """Take chunks out and in, in one step as seen by every search. `vectors` are those of `added`, in order."""
+        """Take chunks out and in, in one step as seen by every search. `vectors` are those of `added`, in order.
+
+        Chunks of documents with dates come in with the next search, if they are valid then.
+        """
         with self._changing:
-            old = self._snapshot
-            gone = frozenset(chunk_id for chunk_id in removed if chunk_id in old.chunks)
-            chunks = (
-                {key: chunk for key, chunk in old.chunks.items() if key not in gone}
-                if gone
-                else dict(old.chunks)
-            )
-            chunks.update((chunk.chunk_id, chunk) for chunk in added)
-            self._snapshot = _Snapshot(
-                chunks,
-                {audience: _vectors(old, audience, gone, added, vectors) for audience in Audience},
-                self._changed_words(old, chunks, gone, added),
-                len({chunk.document.id for chunk in chunks.values()}),
-            )
+            gone = frozenset(removed)
+            if not added and gone.isdisjoint(self._snapshot.chunks) and gone.isdisjoint(self._dated):
+                return
+            for key in gone:
+                self._dated.pop(key, None)
+            dated = np.array([chunk.document.valid != ALWAYS for chunk in added], np.bool_)
+            for chunk, vector in zip(added, vectors, strict=True):
+                if chunk.document.valid != ALWAYS:
+                    self._dated[chunk.chunk_id] = _Dated(chunk, vector)
+            plain = [chunk for chunk in added if chunk.document.valid == ALWAYS]
+            self._snapshot = self._changed(gone, plain, vectors[~dated])
+            if self._dated:
+                self._snapshot = replace(self._snapshot, until_ms=-math.inf)
+
+    def _at(self, at_ms: int) -> _Snapshot:
+        """What is valid at a moment."""
+        snapshot = self._snapshot
+        if snapshot.since_ms <= at_ms < snapshot.until_ms:
+            return snapshot
+        with self._changing:
+            now = {
+                key: dated for key, dated in self._dated.items() if dated.chunk.document.valid.holds(at_ms)
+            }
+            gone = frozenset(self._dated).difference(now).intersection(self._snapshot.chunks)
+            new = [dated for key, dated in now.items() if key not in self._snapshot.chunks]
+            if gone or new:
+                vectors = np.array([dated.vector for dated in new]).reshape(len(new), self._dim)
+                self._snapshot = self._changed(gone, [dated.chunk for dated in new], vectors)
+            bounds = [
+                bound for dated in self._dated.values() for bound in dated.chunk.document.valid.bounds()
+            ]
+            since_ms = max((bound for bound in bounds if bound <= at_ms), default=-math.inf)
+            until_ms = min((bound for bound in bounds if bound > at_ms), default=math.inf)
+            self._snapshot = replace(self._snapshot, since_ms=since_ms, until_ms=until_ms)
+            return self._snapshot
+
+    def _changed(
+        self, removed: frozenset[int], added: Sequence[IndexedChunk], vectors: npt.NDArray[np.floating]
+    ) -> _Snapshot:
+        """The next snapshot; the lock is held."""
+        old = self._snapshot
+        gone = removed.intersection(old.chunks)
+        chunks = {key: chunk for key, chunk in old.chunks.items() if key not in gone}
+        chunks.update((chunk.chunk_id, chunk) for chunk in added)
+        return _Snapshot(
+            chunks,
+            {audience: _vectors(old, audience, gone, added, vectors) for audience in Audience},
+            self._changed_words(old, chunks, gone, added),
+            len({chunk.document.id for chunk in chunks.values()}),
+        )
 
     def search(
-        self, query: str, embedding: Floats, audience: Audience, k: int, mode: Mode = "hybrid"
+        self, query: str, embedding: Floats, audience: Audience, k: int, mode: Mode = "hybrid", *, at_ms: int
     ) -> list[Passage]:
         """Passages for one query, best first. `embedding` [dim]."""
-        return self.search_batch([query], embedding[None, :], audience, k, mode)[0]
+        return self.search_batch([query], embedding[None, :], audience, k, mode, at_ms=at_ms)[0]
 
     def search_batch(
-        self, queries: Sequence[str], embeddings: Floats, audience: Audience, k: int, mode: Mode = "hybrid"
+        self,
+        queries: Sequence[str],
+        embeddings: Floats,
+        audience: Audience,
+        k: int,
+        mode: Mode = "hybrid",
+        *,
+        at_ms: int,
     ) -> list[list[Passage]]:
-        """For each query its passages, best first, of what `audience` may see. `embeddings` [queries, dim]."""
-        snapshot = self._snapshot
+        """For each query its passages, best first, of what `audience` may see at a moment (ms since the epoch).
+
+        `embeddings` [queries, dim].
+        """
+        snapshot = self._at(at_ms)
         near = _nearest(snapshot, audience, embeddings, max(k, LEG_DEPTH) if mode != "lexical" else 0)
         return [
             [

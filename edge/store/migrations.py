@@ -32,6 +32,12 @@ def front_desk(db: Database) -> None:
     _run(db, "site_0002_front_desk.sql")
 
 
+@site(name="0003_document_folder")
+def document_folder(db: Database) -> None:
+    """Which folder a document was added from."""
+    _run(db, "site_0003_document_folder.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

@@ -234,6 +234,7 @@ TABLES: dict[str, Table] = {
             "valid_until_ms": _site("INTEGER", "answers only before then"),
             "state": _site("TEXT NOT NULL DEFAULT 'approved'", "draft, approved or retired"),
             "language": _site("TEXT NOT NULL DEFAULT 'en'", "stemming, and what the desk says it covers"),
+            "folder": _site("TEXT NOT NULL DEFAULT ''", "where it was added from, to follow that folder"),
         }
     ),
     "document_versions": Table(

@@ -20,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.config import site_paths
-from edge.knowledge.document import Audience, Block, Document
-from edge.knowledge.ingest import AddReport, KnowledgeBase, Progress, SourceDocument
+from edge.knowledge.document import Block, Document
+from edge.knowledge.ingest import AddReport, KnowledgeBase, Progress
+from edge.knowledge.metadata import MetadataChange
+from edge.knowledge.sources import SourceDocument
 from edge.store.store import Store
 from tests.bench.harness import CACHE, data_file, progress
 
@@ -119,7 +121,7 @@ async def _build_site(site: Path, on_progress: Callable[[str], None]) -> AddRepo
     store = Store.open(site_paths(site))
     try:
         base = await KnowledgeBase.open(store, embedder, encoder.info.sha256)
-        return await base.add_documents(documents(), Audience.PUBLIC, _every_thousand(on_progress))
+        return await base.add_documents(documents(), MetadataChange(), _every_thousand(on_progress))
     finally:
         embedder.save()
         await store.close()

@@ -7,13 +7,15 @@ can act on. A file is read whole or not at all. Readers open no connections and 
 from __future__ import annotations
 
 import importlib
+import os
+import stat
 from pathlib import Path
 
 from edge.knowledge.document import Document
 from edge.knowledge.readers.refusal import Refusal, UnreadableDocument
 from edge.knowledge.readers.sniffing import looks_like
 
-__all__ = ["SUFFIXES", "Refusal", "UnreadableDocument", "read_bytes", "read_file"]
+__all__ = ["SUFFIXES", "Refusal", "UnreadableDocument", "load", "read_bytes"]
 
 # Largest file, bytes. A book of a thousand pages of text is about 5 MB; past this it is mostly pictures, and a
 # reader may need ten times the size in memory.
@@ -38,18 +40,24 @@ SUFFIXES = {
 _OF_TEXT = {"markdown", "html", "text", "faq"}
 
 
-def read_file(path: Path) -> tuple[Document, bytes]:
-    """The document in `path` and its bytes. Raises UnreadableDocument."""
+def load(path: Path) -> bytes:
+    """The bytes of a regular file, if they are not too many. Raises UnreadableDocument.
+
+    A pipe, a device or, in its last part, a link is not opened: they could have come since the file was found.
+    """
     try:
-        size = path.stat().st_size
-        if size > FILE_BYTES_MAX:
-            raise _too_large(size)
-        data = path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            about = os.fstat(descriptor)
+            if not stat.S_ISREG(about.st_mode):
+                raise UnreadableDocument(Refusal.UNREADABLE, "This is no file, but a pipe or a device.")
+            if about.st_size > FILE_BYTES_MAX:
+                raise _too_large(about.st_size)
+            return file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise UnreadableDocument(
             Refusal.UNREADABLE, f"The file cannot be opened ({error.strerror})."
         ) from None
-    return read_bytes(data, path.name), data
 
 
 def read_bytes(data: bytes, name: str) -> Document:

@@ -14,6 +14,8 @@ from edge.knowledge.document import Block, Document
 HEADING_CHARS_MAX = 160
 # Paths deeper than this say less than they cost.
 DEPTH_MAX = 4
+# Soft hyphens, zero-width characters, controls other than spaces, and surrogates, which no text may hold.
+_INVISIBLE = re.compile("[\u00ad\u200b\u200c\u2060\ufeff\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 class Outline:
@@ -74,8 +76,8 @@ def _row(header: list[str], row: list[str]) -> str:
 
 
 def tidy(text: str) -> str:
-    """One line, single spaces, no soft hyphens or zero-width characters."""
-    return " ".join(re.sub("[\u00ad\u200b\u200c\u2060\ufeff]", "", text).split())
+    """One line, single spaces; no soft hyphens, zero-width or control characters, no halves of characters."""
+    return " ".join(_INVISIBLE.sub("", text).split())
 
 
 def title_from_name(stem: str) -> str:

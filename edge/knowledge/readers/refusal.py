@@ -20,6 +20,9 @@ class Refusal(StrEnum):
     SCANNED = "scanned"
     NO_HEADER = "no_header"
     BAD_ROWS = "bad_rows"
+    BAD_NAME = "bad_name"
+    OUTSIDE = "outside"
+    TOO_SLOW = "too_slow"
 
 
 _REMEDIES = {
@@ -33,6 +36,9 @@ _REMEDIES = {
     Refusal.SCANNED: "Run text recognition (OCR) over it first, then add the result.",
     Refusal.NO_HEADER: "Write question,answer into the first line, then save it as CSV again.",
     Refusal.BAD_ROWS: "Correct it in the spreadsheet, then save it as CSV again.",
+    Refusal.BAD_NAME: "Give the file a short name of ordinary letters.",
+    Refusal.OUTSIDE: "Copy the file into the folder, or add it by itself.",
+    Refusal.TOO_SLOW: "Print it to a new PDF, or save it again in the program that made it, and add the result.",
 }
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from sqlite_utils import Database
 
 from edge.config import site_paths
-from edge.knowledge import commands, rows
-from edge.knowledge.document import Audience
-from edge.knowledge.ingest import KnowledgeBase, Progress
+from edge.knowledge import commands, rows, versions
+from edge.knowledge.document import Audience, Metadata, State, Validity
+from edge.knowledge.ingest import KnowledgeBase, Progress, now_ms
+from edge.knowledge.metadata import Bound, MetadataChange
 from edge.knowledge.terms import terms
 from edge.store.outbox import OutboxClass, rows_after
 from edge.store.store import Store
 
 DIM = 64
+NOW = 1_800_000_000_000
+PUBLIC, STAFF = MetadataChange(Audience.PUBLIC), MetadataChange(Audience.STAFF)
 
 
 class HashedWords:
@@ -39,6 +44,13 @@ class HashedWords:
             for word in terms(text):
                 found[row, sum(ord(c) * 31**i for i, c in enumerate(word)) % DIM] += 1.0
         return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def insert_turn(db: Database) -> None:
+    db.execute(
+        "INSERT INTO turns(id, session, created_ms, route, label, redactions, body)"
+        " VALUES ('turn-1', 'session-1', 1, 'answer', 'public', '[]', x'00')"
+    )
 
 
 @pytest.fixture
@@ -69,17 +81,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def ids(base: KnowledgeBase, text: str, audience: Audience = Audience.PUBLIC) -> list[str]:
-    return [passage.doc for passage in base.search(text, 5, audience)]
+    return [passage.doc for passage in base.search(text, 5, audience, at_ms=NOW)]
 
 
 async def test_a_folder_is_added_once(base: KnowledgeBase, folder: Path, embedder: HashedWords) -> None:
     seen: list[Progress] = []
-    report = await base.add([folder], Audience.PUBLIC, seen.append)
+    report = await base.add([folder], PUBLIC, seen.append)
     assert (report.added, report.unchanged, report.failed) == (("fees/parking.txt", "hours.md"), (), ())
     assert (seen[-1].done, seen[-1].of) == (2, 2)
     assert ids(base, "What does parking cost?")[0] == "fees/parking.txt"
     count = len(embedder.texts)
-    again = await base.add([folder], Audience.PUBLIC)
+    again = await base.add([folder], PUBLIC)
     assert (again.added, again.unchanged) == ((), ("fees/parking.txt", "hours.md"))
     assert len(embedder.texts) == count
 
@@ -87,22 +99,22 @@ async def test_a_folder_is_added_once(base: KnowledgeBase, folder: Path, embedde
 async def test_titles_and_headings_are_embedded_before_the_text(
     base: KnowledgeBase, folder: Path, embedder: HashedWords
 ) -> None:
-    await base.add([folder / "hours.md"], Audience.PUBLIC)
+    await base.add([folder / "hours.md"], PUBLIC)
     assert embedder.texts == ["Hours › Saturday\nWe open at nine on Saturday."]
 
 
 async def test_a_changed_document_replaces_its_passages(base: KnowledgeBase, folder: Path) -> None:
-    await base.add([folder], Audience.PUBLIC)
+    await base.add([folder], PUBLIC)
     (folder / "fees" / "parking.txt").write_text("Parking\n\nParking costs four pounds an hour.\n")
-    assert (await base.add([folder], Audience.PUBLIC)).added == ("fees/parking.txt",)
-    found = base.search("parking pounds", 5, Audience.PUBLIC)
+    assert (await base.add([folder], PUBLIC)).added == ("fees/parking.txt",)
+    found = base.search("parking pounds", 5, Audience.PUBLIC, at_ms=NOW)
     assert [(p.version, p.text) for p in found if p.doc == "fees/parking.txt"] == [
         (2, "Parking costs four pounds an hour.")
     ]
 
 
 async def test_a_removed_document_is_gone(base: KnowledgeBase, folder: Path) -> None:
-    await base.add([folder], Audience.PUBLIC)
+    await base.add([folder], PUBLIC)
     assert await base.remove("hours.md")
     assert not await base.remove("hours.md")
     assert ids(base, "open on Saturday at nine") == ["fees/parking.txt"]
@@ -110,8 +122,8 @@ async def test_a_removed_document_is_gone(base: KnowledgeBase, folder: Path) -> 
 
 
 async def test_a_document_moves_to_staff(base: KnowledgeBase, folder: Path) -> None:
-    await base.add([folder], Audience.PUBLIC)
-    await base.add([folder / "hours.md"], Audience.STAFF)
+    await base.add([folder], PUBLIC)
+    await base.add([folder / "hours.md"], STAFF)
     assert "hours.md" not in ids(base, "open on Saturday at nine")
     assert ids(base, "open on Saturday at nine", Audience.STAFF)[0] == "hours.md"
 
@@ -119,7 +131,7 @@ async def test_a_document_moves_to_staff(base: KnowledgeBase, folder: Path) -> N
 async def test_bad_files_fail_alone_and_say_why(base: KnowledgeBase, folder: Path) -> None:
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7 nothing more")
     (folder / "photo.png").write_bytes(b"\x89PNG")
-    report = await commands.add(base, [folder, folder / "missing.md"], Audience.PUBLIC)
+    report = await commands.add(base, [folder, folder / "missing.md"], PUBLIC)
     assert (report["added"], report["unchanged"]) == (2, 0)
     failed = {item["path"]: item["reason"] for item in report["failed"]}
     assert set(failed) == {"broken.pdf", "photo.png", "missing.md"}
@@ -132,7 +144,7 @@ async def test_two_files_with_one_name_do_not_silently_become_one(
 ) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "hours.md").write_text("# Other hours\n\nNever open.\n")
-    report = await base.add([folder, tmp_path / "other", folder], Audience.PUBLIC)
+    report = await base.add([folder, tmp_path / "other", folder], PUBLIC)
     assert report.added == ("fees/parking.txt", "hours.md")
     assert [name for name, _ in report.failed] == ["hours.md"]
 
@@ -142,17 +154,17 @@ async def test_a_failure_leaves_nothing_of_the_document(
 ) -> None:
     embedder.fail = True
     with pytest.raises(RuntimeError):
-        await base.add([folder], Audience.PUBLIC)
+        await base.add([folder], PUBLIC)
     embedder.fail = False
     assert await base.documents() == []
     assert await store.read(lambda db: rows_after(db, 0, 10, 10**6)) == []
-    assert (await base.add([folder], Audience.PUBLIC)).added == ("fees/parking.txt", "hours.md")
+    assert (await base.add([folder], PUBLIC)).added == ("fees/parking.txt", "hours.md")
 
 
 async def test_each_commit_announces_counts_and_nothing_else(
     base: KnowledgeBase, folder: Path, store: Store
 ) -> None:
-    await base.add([folder], Audience.PUBLIC)
+    await base.add([folder], PUBLIC)
     await base.remove("hours.md")
     out = await store.read(lambda db: rows_after(db, 0, 10, 10**6))
     assert {row.outbox_class for row in out} == {OutboxClass.STATE}
@@ -165,18 +177,20 @@ async def test_each_commit_announces_counts_and_nothing_else(
 async def test_the_indexes_are_rebuilt_from_the_store(
     base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords
 ) -> None:
-    await base.add([folder / "hours.md"], Audience.PUBLIC)
-    await base.add([folder / "fees"], Audience.STAFF)
+    await base.add([folder / "hours.md"], PUBLIC)
+    await base.add([folder / "fees"], STAFF)
     again = await KnowledgeBase.open(store, embedder, "encoder-1")
     for audience in Audience:
         for text in ("parking pounds an hour", "Saturday at nine"):
-            assert again.search(text, 5, audience) == pytest.approx(base.search(text, 5, audience))
+            assert again.search(text, 5, audience, at_ms=NOW) == pytest.approx(
+                base.search(text, 5, audience, at_ms=NOW)
+            )
 
 
 async def test_another_encoder_embeds_everything_again(
     base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords
 ) -> None:
-    await base.add([folder], Audience.PUBLIC)
+    await base.add([folder], PUBLIC)
     before = sorted(embedder.texts)
     embedder.texts.clear()
     again = await KnowledgeBase.open(store, embedder, "encoder-2")
@@ -186,7 +200,7 @@ async def test_another_encoder_embeds_everything_again(
 
 
 async def test_the_commands_speak_the_contract(base: KnowledgeBase, folder: Path) -> None:
-    await commands.add(base, [folder], Audience.PUBLIC)
+    await commands.add(base, [folder], PUBLIC)
     found = await commands.search(base, "What does parking cost?", k=1)
     assert found == [
         {
@@ -205,3 +219,115 @@ async def test_the_commands_speak_the_contract(base: KnowledgeBase, folder: Path
     assert await commands.remove(base, "hours.md") == {"removed": "hours.md"}
     with pytest.raises(commands.NoSuchDocument):
         await commands.remove(base, "hours.md")
+
+
+async def test_what_was_said_of_a_document_stays_when_its_text_changes(
+    base: KnowledgeBase, folder: Path
+) -> None:
+    said = MetadataChange(Audience.STAFF, owner="Desk", valid_until=Bound(NOW + 1))
+    await base.add([folder / "hours.md"], said)
+    (folder / "hours.md").write_text("# Hours\n\nWe open at ten on Saturday.\n")
+    assert (await base.add([folder / "hours.md"])).added == ("hours.md",)
+    (document,) = await base.documents()
+    assert document.metadata == Metadata(Audience.STAFF, "Desk", State.APPROVED, Validity(None, NOW + 1))
+    assert ids(base, "Saturday at ten") == []
+    assert ids(base, "Saturday at ten", Audience.STAFF) == ["hours.md"]
+
+
+async def test_metadata_changes_without_the_encoder(
+    base: KnowledgeBase, folder: Path, embedder: HashedWords
+) -> None:
+    await base.add([folder])
+    count = len(embedder.texts)
+    report = await base.add([folder], MetadataChange(owner="Desk", state=State.RETIRED))
+    assert (report.added, report.unchanged, report.updated) == ((), (), ("fees/parking.txt", "hours.md"))
+    changed = await base.set_metadata("hours.md", MetadataChange(state=State.APPROVED))
+    assert changed == (Metadata(owner="Desk", state=State.RETIRED), Metadata(owner="Desk"))
+    assert await base.set_metadata("no.md", MetadataChange()) is None
+    assert len(embedder.texts) == count
+    assert ids(base, "parking on Saturday") == ["hours.md"]
+    assert {document.version for document in await base.documents()} == {1}
+
+
+@pytest.mark.parametrize("state", [State.DRAFT, State.RETIRED])
+async def test_what_is_not_approved_is_found_by_nobody_also_after_a_restart(
+    base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords, state: State
+) -> None:
+    await base.add([folder / "hours.md"], MetadataChange(state=state))
+    await base.add([folder / "fees"])
+    for opened in (base, await KnowledgeBase.open(store, embedder, "encoder-1")):
+        for audience in Audience:
+            assert ids(opened, "open on Saturday at nine", audience) == ["parking.txt"]
+            known, unknown = terms("Saturday unheard")
+            rarity = opened.searcher.rarity("Saturday unheard", audience)
+            assert rarity[known] == rarity[unknown]
+        assert len(opened.drafts) == (1 if state is State.DRAFT else 0)
+
+
+async def test_a_document_ends_at_its_date_without_a_restart(base: KnowledgeBase, folder: Path) -> None:
+    await base.add([folder / "hours.md"], MetadataChange(valid_from=Bound(NOW), valid_until=Bound(NOW + 10)))
+
+    def found(at_ms: int) -> bool:
+        return bool(base.search("Saturday at nine", 5, Audience.PUBLIC, at_ms=at_ms))
+
+    assert [found(NOW + after) for after in (-1, 0, 9, 10)] == [False, True, True, False]
+
+
+async def test_a_folder_is_followed(base: KnowledgeBase, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.md").write_text("# Own\n\nAdded by itself.\n")
+    await base.add([folder, tmp_path / "own.md"], mirror=True)
+    (folder / "hours.md").unlink()
+    (folder / "fees" / "parking.txt").write_bytes(b"\x00\x81")  # unreadable now, but not gone
+    report = await base.add([folder], mirror=True)
+    assert (report.removed, [name for name, _ in report.failed]) == (("hours.md",), ["fees/parking.txt"])
+    assert [document.id for document in await base.documents()] == ["fees/parking.txt", "own.md"]
+
+
+async def test_a_folder_that_is_away_takes_nothing_with_it(base: KnowledgeBase, folder: Path) -> None:
+    await base.add([folder], mirror=True)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    report = await base.add([folder], mirror=True)
+    assert (report.removed, len(report.failed)) == ((), 1)
+    assert "nothing was removed" in report.failed[0][1]
+    assert len(await base.documents()) == 2
+
+
+async def test_a_document_that_does_not_fit_what_is_said_fails_alone(
+    base: KnowledgeBase, folder: Path
+) -> None:
+    await base.add([folder / "hours.md"], MetadataChange(valid_from=Bound(NOW)))
+    report = await base.add([folder], MetadataChange(valid_until=Bound(NOW)))
+    assert report.added == ("fees/parking.txt",)
+    assert [name for name, _ in report.failed] == ["hours.md"]
+    assert "before it begins" in report.failed[0][1]
+
+
+async def test_old_texts_stay_while_a_turn_quotes_them(
+    base: KnowledgeBase, folder: Path, store: Store
+) -> None:
+    await base.add([folder])
+    await store.write(lambda db: versions.cite(db, "turn-1", [("hours.md", 1), ("hours.md", 1)]))
+    await store.write(insert_turn)
+    (folder / "hours.md").write_text("# Hours\n\nWe open at ten on Saturday.\n")
+    await base.add([folder])
+    await base.remove("fees/parking.txt")
+    later = now_ms() + versions.UNCITED_MS
+    await store.write(lambda db: versions.prune(db, later - versions.UNCITED_MS))
+    kept = await store.read(lambda db: versions.old_versions(db, "fees/parking.txt"))
+    assert [old.version for old in kept] == [1]  # a turn may be about to quote it
+    await store.write(lambda db: versions.prune(db, later))
+    assert await store.read(lambda db: versions.old_versions(db, "fees/parking.txt")) == []
+    (old,) = await store.read(lambda db: versions.old_versions(db, "hours.md"))
+    assert (old.version, old.citations, old.chunks) == (1, 1, (("Saturday", "We open at nine on Saturday."),))
+    await store.write(lambda db: versions.forget_session(db, "session-1", later))
+    assert await store.read(lambda db: versions.old_versions(db, "hours.md")) == []
+    assert await store.read(lambda db: db.execute("SELECT count(*) FROM citations").fetchone()[0]) == 0
+
+
+async def test_a_version_number_is_never_used_twice(base: KnowledgeBase, folder: Path, store: Store) -> None:
+    await base.add([folder / "hours.md"])
+    await store.write(lambda db: versions.cite(db, "turn-1", [("hours.md", 1)]))
+    await base.remove("hours.md")
+    await base.add([folder / "hours.md"])
+    assert [document.version for document in await base.documents()] == [2]

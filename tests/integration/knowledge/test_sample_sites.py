@@ -10,6 +10,7 @@ import pytest
 from edge.config import site_paths
 from edge.knowledge.document import Audience
 from edge.knowledge.ingest import KnowledgeBase
+from edge.knowledge.metadata import MetadataChange
 from edge.store.store import Store
 from models.catalog import models_dir
 from models.encoder import open_encoder
@@ -28,14 +29,14 @@ async def test_visitors_questions_find_their_document(tmp_path: Path, site: str,
     store = Store.open(site_paths(tmp_path))
     try:
         base = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
-        report = await base.add([TEMPLATES / site / "documents" / "public"], Audience.PUBLIC)
-        staff = await base.add([TEMPLATES / site / "documents" / "staff"], Audience.STAFF)
+        report = await base.add([TEMPLATES / site / "documents" / "public"])
+        staff = await base.add([TEMPLATES / site / "documents" / "staff"], MetadataChange(Audience.STAFF))
         assert not report.failed + staff.failed
         assert {Path(name).suffix for name in report.added} == formats
         lines = (TEMPLATES / site / "questions.jsonl").read_text(encoding="utf-8").splitlines()
         asked = [item for item in map(json.loads, lines) if item["doc"] in report.added]
         texts = [item["question"] for item in asked]
-        found = base.searcher.search_batch(texts, encoder.embed(texts), Audience.PUBLIC, 3)
+        found = base.searcher.search_batch(texts, encoder.embed(texts), Audience.PUBLIC, 3, at_ms=0)
         hits = sum(
             item["doc"] in {p.doc for p in passages} for item, passages in zip(asked, found, strict=True)
         )

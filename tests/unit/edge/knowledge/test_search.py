@@ -6,7 +6,10 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from edge.knowledge.document import ALWAYS, Validity
 from edge.knowledge.fusion import fuse
 from edge.knowledge.index.vector import VectorIndex
 from edge.knowledge.search import Audience, IndexedChunk, IndexedDocument, Searcher
@@ -35,9 +38,9 @@ def add(searcher: Searcher, added: list[IndexedChunk], removed: tuple[int, ...] 
 
 
 def ask(
-    searcher: Searcher, text: str, audience: Audience = Audience.PUBLIC, mode: str = "hybrid"
+    searcher: Searcher, text: str, audience: Audience = Audience.PUBLIC, mode: str = "hybrid", at_ms: int = 0
 ) -> list[int]:
-    return [p.chunk_id for p in searcher.search(text, embed([text])[0], audience, 5, mode)]  # type: ignore[arg-type]
+    return [p.chunk_id for p in searcher.search(text, embed([text])[0], audience, 5, mode, at_ms=at_ms)]  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -82,6 +85,66 @@ def test_moving_a_document_to_staff_hides_it(searcher: Searcher) -> None:
     assert ask(searcher, "parking", Audience.STAFF)[0] == 5
 
 
+def dated(
+    start: int, valid: Validity, *texts: str, audience: Audience = Audience.PUBLIC
+) -> list[IndexedChunk]:
+    document = IndexedDocument(f"dated-{start}.md", 1, "A title", audience, valid)
+    return [IndexedChunk(start + n, document, "", text) for n, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical", "vector"])
+@pytest.mark.parametrize("audience", list(Audience))
+def test_a_document_is_found_only_while_it_is_valid(
+    searcher: Searcher, mode: str, audience: Audience
+) -> None:
+    add(searcher, dated(20, Validity(100, 200), "Parking is free in December.", audience=audience))
+    found = {
+        at_ms: 20 in ask(searcher, "Is parking free in December?", audience, mode, at_ms)
+        for at_ms in (0, 99, 100, 199, 200, 150, 99)
+    }
+    assert found == {0: False, 99: False, 100: True, 199: True, 200: False, 150: True}
+
+
+def test_what_is_not_valid_weighs_nothing(searcher: Searcher) -> None:
+    ask(searcher, "parking", at_ms=0)
+    before = searcher.rarity("parking zebra", Audience.PUBLIC)
+    add(searcher, dated(20, Validity(100, None), "Parking of a zebra.", "A zebra."))
+    ask(searcher, "parking", at_ms=99)
+    assert searcher.rarity("parking zebra", Audience.PUBLIC) == before
+    assert (len(searcher), searcher.documents) == (2, 1)
+    ask(searcher, "parking", at_ms=100)
+    assert searcher.rarity("zebra", Audience.PUBLIC)["zebra"] < before["zebra"]
+    assert (len(searcher), searcher.documents) == (4, 2)
+
+
+def test_a_document_with_dates_can_be_changed_and_removed(searcher: Searcher) -> None:
+    add(searcher, dated(20, Validity(100, None), "Parking of a zebra."))
+    assert ask(searcher, "zebra", mode="lexical", at_ms=100) == [20]
+    add(searcher, dated(20, ALWAYS, "Parking of a zebra."), removed=(20,))
+    assert ask(searcher, "zebra", mode="lexical", at_ms=0) == [20]
+    add(searcher, dated(20, Validity(None, 100), "Parking of a zebra."), removed=(20,))
+    assert ask(searcher, "zebra", mode="lexical", at_ms=99) == [20]
+    add(searcher, [], removed=(20,))
+    assert ask(searcher, "zebra", mode="lexical", at_ms=99) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.none() | st.integers(0, 9), st.none() | st.integers(0, 9)), min_size=1, max_size=6),
+    st.lists(st.integers(0, 10), min_size=1, max_size=8),
+)
+def test_at_every_moment_exactly_the_valid_documents_are_found(
+    windows: list[tuple[int | None, int | None]], moments: list[int]
+) -> None:
+    searcher = Searcher(DIM)
+    valid = {number: Validity(*window) for number, window in enumerate(windows)}
+    for number, window in valid.items():
+        add(searcher, dated(number, window, "Parking costs two pounds."))
+    for at_ms in moments:
+        found = searcher.search("parking", embed(["parking"])[0], Audience.PUBLIC, 10, at_ms=at_ms)
+        assert {p.chunk_id for p in found} == {n for n, window in valid.items() if window.holds(at_ms)}
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -108,13 +171,13 @@ def test_an_empty_knowledge_base_finds_nothing() -> None:
 
 def test_a_batch_gives_what_single_searches_give(searcher: Searcher) -> None:
     questions = ["What does parking cost?", "Open on Saturday?", ""]
-    batch = searcher.search_batch(questions, embed(questions), Audience.PUBLIC, 2)
-    single = [searcher.search(q, embed([q])[0], Audience.PUBLIC, 2) for q in questions]
+    batch = searcher.search_batch(questions, embed(questions), Audience.PUBLIC, 2, at_ms=0)
+    single = [searcher.search(q, embed([q])[0], Audience.PUBLIC, 2, at_ms=0) for q in questions]
     assert [[p.chunk_id for p in one] for one in batch] == [[p.chunk_id for p in one] for one in single]
 
 
 def test_passages_say_what_each_leg_found(searcher: Searcher) -> None:
-    first = searcher.search("parking costs", embed(["parking costs"])[0], Audience.PUBLIC, 2)[0]
+    first = searcher.search("parking costs", embed(["parking costs"])[0], Audience.PUBLIC, 2, at_ms=0)[0]
     assert (first.doc, first.version, first.title) == ("public-1.md", 1, "A title")
     assert first.lexical > 0
     assert first.cosine == pytest.approx(
@@ -155,7 +218,7 @@ def test_readers_see_whole_documents_while_documents_change() -> None:
     def read() -> None:
         embedding = embed(["lockers"])[0]
         while not done.is_set():
-            found = searcher.search("lockers fact", embedding, Audience.PUBLIC, 5)
+            found = searcher.search("lockers fact", embedding, Audience.PUBLIC, 5, at_ms=0)
             if len({p.version for p in found}) != 1 or len(found) != len(texts):
                 torn.append({p.version for p in found})
 

@@ -1,0 +1,115 @@
+"""`postern kb`: arguments → one call. No logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import ExitCode
+from edge.terminal import Json, Site, operate_on, write
+
+kb = typer.Typer(no_args_is_help=True, help="The site's documents.")
+
+AudienceOption = Annotated[str | None, typer.Option("--audience", help="public or staff.")]
+OwnerOption = Annotated[str | None, typer.Option("--owner", help="Who keeps it right.")]
+FromOption = Annotated[str | None, typer.Option("--valid-from", help="First day, 2026-12-31, or none.")]
+UntilOption = Annotated[str | None, typer.Option("--valid-until", help="Last day, 2026-12-31, or none.")]
+StateOption = Annotated[str | None, typer.Option("--state", help="draft, approved or retired.")]
+
+
+@kb.command("add")
+def kb_add(
+    site: Site,
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files or folders.")],
+    audience: AudienceOption = None,
+    owner: OwnerOption = None,
+    valid_from: FromOption = None,
+    valid_until: UntilOption = None,
+    state: StateOption = None,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Remove what is gone from the folders.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add documents; what changed is replaced, what did not is left alone. New ones are public and approved."""
+    said = _said(audience, owner, valid_from, valid_until, state)
+    wanted = {"paths": [str(path.absolute()) for path in paths], "mirror": mirror, **said}
+    report = operate_on(site, "kb.add", wanted)
+    failed = "".join(f"\n  {item['path']}: {item['reason']}" for item in report["failed"])
+    counts = ", ".join(f"{name} {report[name]}" for name in ("added", "unchanged", "updated", "removed"))
+    write(report, as_json, f"{counts.capitalize()}, failed {len(report['failed'])}.{failed}")
+    if report["failed"]:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@kb.command("set")
+def kb_set(
+    site: Site,
+    document: str,
+    audience: AudienceOption = None,
+    owner: OwnerOption = None,
+    valid_from: FromOption = None,
+    valid_until: UntilOption = None,
+    state: StateOption = None,
+    as_json: Json = False,
+) -> None:
+    """Change who a document is for, who keeps it, when it answers, and whether it does. Its text stays."""
+    said = _said(audience, owner, valid_from, valid_until, state)
+    changed = operate_on(site, "kb.set", {"document": document, **said})
+    old, new = changed["old"], changed["new"]
+    lines = [f"{name}: {old[name]} → {new[name]}" for name in new if old[name] != new[name]]
+    write(changed, as_json, "\n".join(lines) or "Nothing changed.")
+
+
+@kb.command("list")
+def kb_list(site: Site, as_json: Json = False) -> None:
+    """All documents."""
+    documents = operate_on(site, "kb.list", {})
+    lines = [
+        f"{d['audience']:7} {d['state']:9} v{d['version']} {d['chunks']:4} {d['doc']}  {d['title']}"
+        + (f"  from {d['valid_from']}" if d["valid_from"] else "")
+        + (f"  until {d['valid_until']}" if d["valid_until"] else "")
+        for d in documents
+    ]
+    write(documents, as_json, "\n".join(lines))
+
+
+@kb.command("remove")
+def kb_remove(site: Site, document: str, as_json: Json = False) -> None:
+    """Take a document out."""
+    write(operate_on(site, "kb.remove", {"document": document}), as_json, f"Removed {document}.")
+
+
+@kb.command("search")
+def kb_search(
+    site: Site,
+    text: str,
+    k: Annotated[int, typer.Option("-k", min=1, max=50, help="How many passages.")] = 5,
+    mode: Annotated[str, typer.Option(help="hybrid, lexical or vector.")] = "hybrid",
+    as_json: Json = False,
+) -> None:
+    """What retrieval finds for a question."""
+    found = operate_on(site, "kb.search", {"text": text, "k": k, "mode": mode})
+    write(
+        found,
+        as_json,
+        "\n\n".join(f"{p['score']:.3f}  {p['title']} › {p['section']}\n{p['text']}" for p in found),
+    )
+
+
+def _said(
+    audience: str | None,
+    owner: str | None,
+    valid_from: str | None,
+    valid_until: str | None,
+    state: str | None,
+) -> dict[str, object]:
+    """What was said of a document, without what was not."""
+    options = {
+        "audience": audience,
+        "owner": owner,
+        "valid_from": valid_from,
+        "valid_until": valid_until,
+        "state": state,
+    }
+    return {name: value for name, value in options.items() if value is not None}
