@@ -38,6 +38,7 @@ from edge.chat.understanding import understanding
 from edge.config import Config, SitePaths, load_config
 from edge.fabric.devices import Devices
 from edge.fabric.discovery import Announcer
+from edge.fabric.notifier import Notifier, carriers_of
 from edge.inbox_operations import InboxOperations
 from edge.inference.batcher import Batcher
 from edge.inference.opening import start_opening
@@ -77,6 +78,7 @@ class Site:
     sessions: Sessions
     bell: Bell
     handoffs: Handoffs
+    notifier: Notifier
     inbox: Inbox
     understand: Batcher[Query, Understood]
     desk: Desk
@@ -99,6 +101,8 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         sessions = Sessions(store, config.limits)
         bell = Bell(config.limits.streams_max, boot_s)
         handoffs = Handoffs(store, sessions, config.handoff, bell)
+        notifier = Notifier(config, store, carriers_of(config))
+        handoffs.on_ticket = notifier.wake
         inbox = Inbox(store, config.handoff, bell, sessions.is_open)
         batcher: Batcher[Query, Understood] = Batcher(
             understanding(encoder, knowledge.searcher),
@@ -111,7 +115,9 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         desk = Desk(config, store, sessions, batcher, worker)
-        yield Site(config, paths, store, encoder, knowledge, sessions, bell, handoffs, inbox, batcher, desk)
+        yield Site(
+            config, paths, store, encoder, knowledge, sessions, bell, handoffs, notifier, inbox, batcher, desk
+        )
 
 
 def site_operations(site: Site) -> Operations:
@@ -171,6 +177,7 @@ async def _run_until(
     parts: dict[str, Callable[[], Coroutine[object, object, None]]] = {
         "sessions": site.sessions.sweep,
         "tickets": site.handoffs.sweep,
+        "notifications": site.notifier.run,
         "unanswered": partial(improvement.sweep, site.store),
         "sync": sync.run,
         "devices": devices.start,
@@ -214,6 +221,7 @@ def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object
             "device": info.device,
         },
         "fallbacks": metrics.fallbacks(),
+        "notify_errors": dict(site.notifier.last_errors),
         "queue": asdict(site.understand.stats()),
         "sync": asdict(sync.status()),
         "devices": [

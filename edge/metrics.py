@@ -24,6 +24,12 @@ fallback_active = Gauge(
     "postern_fallback_active", "1 while weaker or slower than asked", ["component", "reason"]
 )
 pii_entities = Counter("postern_pii_entities_total", "Personal values recognised, by type", ["type"])
+notifications = Counter(
+    "postern_notifications_total", "Attempts to tell staff of a ticket", ["channel", "outcome"]
+)
+notification_bytes = Counter(
+    "postern_notification_bytes_total", "Bytes sent to servers of the site's own network", ["channel"]
+)
 model_info = Gauge(
     "postern_model_info", "1 for each model in service", ["model", "version", "runtime", "device"]
 )

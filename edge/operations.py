@@ -13,6 +13,7 @@ from pathlib import Path
 
 from core.errors import PosternError
 from core.version import VERSION
+from edge.chat import notifications, tickets
 from edge.chat.notice import Notice
 from edge.chat.session import Channel, Sessions
 from edge.chat.turn import Desk, Final
@@ -168,10 +169,13 @@ class Operations:
         """How the site is."""
         _read(NoArguments, arguments)
         waiting = await self._store.read(outbox.stats)
+        told = await self._store.read(notifications.counts)
+        people = await self._store.read(tickets.count_open)
         return {
             "version": VERSION,
             "uptime_s": round(time.monotonic() - self._began),
             "sessions": len(self._sessions),
+            "tickets": {"open": people, "notifications": told},
             "answer_mode": self._desk.answer_mode,
             "knowledge": {
                 "documents": self._knowledge.searcher.documents,

@@ -64,7 +64,7 @@ def add(db: Database, ticket: str, channels: Iterable[str], at_ms: int) -> None:
         )
 
 
-def due(db: Database, at_ms: int, rows_max: int) -> list[Notification]:
+def due(db: Database, channel: Channel, at_ms: int, rows_max: int) -> list[Notification]:
     """Those whose time has come, for tickets that still wait for somebody.
 
     A due time further away than the longest wait comes from a wall clock that was set back: it is due as well.
@@ -72,8 +72,9 @@ def due(db: Database, at_ms: int, rows_max: int) -> list[Notification]:
     rows = db.execute(
         "SELECT n.id, n.ticket, n.channel, n.attempts, h.created_ms FROM notifications n "
         "JOIN handoffs h ON h.ticket = n.ticket "
-        "WHERE n.state = ? AND h.state = ? AND (n.due_ms <= ? OR n.due_ms > ?) ORDER BY n.due_ms LIMIT ?",
-        [Delivery.PENDING, TicketState.WAITING, at_ms, at_ms + RETRY_LAST_MS, rows_max],
+        "WHERE n.state = ? AND n.channel = ? AND h.state = ? AND (n.due_ms <= ? OR n.due_ms > ?) "
+        "ORDER BY n.due_ms LIMIT ?",
+        [Delivery.PENDING, channel, TicketState.WAITING, at_ms, at_ms + RETRY_LAST_MS, rows_max],
     )
     return [Notification(row[0], row[1], Channel(row[2]), row[3], row[4]) for row in rows]
 

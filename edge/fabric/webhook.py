@@ -1,0 +1,138 @@
+"""Telling a service of the site's own network by a signed webhook (Standard Webhooks, standardwebhooks.com).
+
+The signature covers identifier, time and body, so that the other side can tell who called, and refuse what is old.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from core.errors import ConfigError
+from core.network import local_addresses
+from edge.config import WebhookSection
+from edge.fabric.delivery import DELIVERY_TIMEOUT_S, DeliveryFailed, Notice
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
+# The scheme's own bounds for a secret, bytes.
+SECRET_BYTES = range(24, 65)
+
+
+def read_secret(text: str) -> bytes:
+    """The secret's bytes. Raises ConfigError."""
+    with suppress(binascii.Error, ValueError):
+        secret = base64.b64decode(text.strip().removeprefix(SECRET_PREFIX), validate=True)
+        if len(secret) in SECRET_BYTES:
+            return secret
+    raise ConfigError(
+        f"handoff.webhook.secret_file must hold {SECRET_PREFIX} and 24 to 64 random bytes in base64.",
+        remedy="Make one: (printf whsec_; head -c 32 /dev/urandom | base64) > FILE",
+    )
+
+
+def sign(secret: bytes, message_id: str, timestamp_s: int, body: bytes) -> str:
+    """The header `webhook-signature`: version 1, HMAC-SHA256 over `id.timestamp.body`."""
+    signed = b".".join((message_id.encode(), str(timestamp_s).encode(), body))
+    return "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+
+
+def payload(notice: Notice) -> bytes:
+    """The body: number, time, site, console."""
+    data = {"ticket": notice.ticket, "site": notice.site, "console_url": notice.console_url}
+    body = {"type": "handoff.requested", "timestamp": notice.created.isoformat(), "data": data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class WebhookCarrier:
+    """Calls the service that the site names. `clock`: seconds since the epoch."""
+
+    def __init__(self, settings: WebhookSection, clock: Callable[[], float] = time.time) -> None:
+        """Raises ConfigError when the secret or the CA cannot be read."""
+        assert settings.url is not None
+        assert settings.secret_file is not None
+        self._url = settings.url
+        self._secret = read_secret(_text(settings.secret_file))
+        self._tls = _tls(settings)
+        self._clock = clock
+
+    async def send(self, notice: Notice) -> int:
+        """See Carrier."""
+        body, timestamp_s = payload(notice), int(self._clock())
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": notice.id,
+            "webhook-timestamp": str(timestamp_s),
+            "webhook-signature": sign(self._secret, notice.id, timestamp_s, body),
+        }
+        try:
+            status = await self._post(body, headers)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise DeliveryFailed(f"The webhook failed: {type(error).__name__}.") from None
+        if not 200 <= status < 300:  # a redirect is no answer either: it could lead anywhere
+            raise DeliveryFailed(f"The webhook answered {status}.")
+        return len(body)
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> int:
+        parts = urlsplit(self._url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        judged = _Judged(await local_addresses(parts.hostname or "", port))
+        connector = aiohttp.TCPConnector(
+            resolver=judged, use_dns_cache=False, force_close=True, ssl=self._tls
+        )
+        timeout = aiohttp.ClientTimeout(total=DELIVERY_TIMEOUT_S)
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as client,
+            client.post(self._url, data=body, headers=headers, allow_redirects=False) as response,
+        ):
+            return response.status
+
+
+class _Judged(AbstractResolver):
+    """Resolves the webhook's name to the addresses that were found to be inside the site, and to nothing else."""
+
+    def __init__(self, addresses: list[str]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses, whatever is asked for."""
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def _text(path: Path) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8")
+    raise ConfigError(f"handoff.webhook.secret_file: {path} cannot be read.")
+
+
+def _tls(settings: WebhookSection) -> ssl.SSLContext:
+    with suppress(OSError, ssl.SSLError):
+        return ssl.create_default_context(cafile=settings.ca_file and str(settings.ca_file))
+    raise ConfigError(f"handoff.webhook.ca_file: {settings.ca_file} holds no certificate.")
