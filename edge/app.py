@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from sqlite_utils import Database
 
+from core.files import write_atomic
 from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import metrics
@@ -48,6 +49,7 @@ from edge.operations import Operations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
+from edge.web.console.door import ConsoleDoor
 from edge.web.handoff_api import HandoffApi
 from edge.web.health import HealthApi
 from edge.web.kiosk_page import KioskPage
@@ -57,6 +59,7 @@ from edge.web.sessions_api import SessionsApi
 from models.encoder import Encoder, ModelInfo
 
 if TYPE_CHECKING:
+    from core.webshell.accounts import Accounts
     from edge.sync.service import SyncService
 
 log = logging.getLogger(__name__)
@@ -138,8 +141,9 @@ async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
 async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
     devices = Devices(site.config, site.paths)
     operations = site_operations(site)
+    door = ConsoleDoor()
     async with AsyncExitStack() as stack:
-        runner, url = await serve_customers(_application(site), site.config.http)
+        runner, url = await serve_customers(_application(site, door), site.config.http)
         stack.push_async_callback(_bounded, runner.cleanup())
         _say_fallbacks(site)
         await site.store.write(partial(_record_start, info=site.encoder.info))
@@ -152,18 +156,34 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
         operations.more_status = lambda: _status(site, sync, devices)
         admin = await serve_admin(operations.table(), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
+        await _open_console(site, door, operations, url)
         await _run_until(stop, site, sync, devices, Announcer(site.config, url))
 
 
-def _application(site: Site) -> web.Application:
-    """The customers' routes."""
+async def _open_console(site: Site, door: ConsoleDoor, operations: Operations, url: str) -> None:
+    """Let the staff in; until somebody has claimed the console, say how."""
+    console = await asyncio.to_thread(importlib.import_module, "edge.console")
+    accounts: Accounts = await asyncio.to_thread(console.console_accounts, site)
+    code = await accounts.issue_claim()
+    if code is None:
+        site.paths.claim_code.unlink(missing_ok=True)
+    else:
+        write_atomic(site.paths.claim_code, f"{code}\n".encode())
+        log.warning(
+            "nobody has claimed the console", extra={"open": f"{url}/console/claim", "claim_code": code}
+        )
+    door.open(console.open_console(site, accounts, operations.table(), lambda: _not_ready(site)))
+
+
+def _application(site: Site, door: ConsoleDoor) -> web.Application:
+    """The customers' routes, and the staff's door."""
     notice = notice_of(site.config.site.name)
-    api = SessionsApi(site.store, site.sessions, site.desk, notice, site.config.site.region)
+    api = SessionsApi(site.store, site.sessions, site.desk, notice, site.config.site.region, door.audience_of)
     handoff = HandoffApi(site.sessions, site.handoffs)
     health = HealthApi(lambda: _not_ready(site), lambda: _refresh(site))
     page = KioskPage(site.config)
     return customer_application(
-        [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), openapi_route()]
+        [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), *door.routes(), openapi_route()]
     )
 
 

@@ -234,6 +234,43 @@ class DiscoverySection(_Section):
     enabled: bool = True
 
 
+class OidcSection(_Section):
+    """Login at the console through the organisation's own provider (OpenID Connect); off without an issuer."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret_file: Path | None = None
+    # The claim of the identity token that says what somebody is, and which of its values are which role here.
+    role_claim: str = "roles"
+    roles: dict[str, Literal["technician", "desk", "data-protection"]] = {}
+
+    @model_validator(mode="after")
+    def _complete(self) -> OidcSection:
+        """A provider that anybody could imitate, or that lets nobody in, is a mistake."""
+        if self.issuer and not self.client_id:
+            raise ValueError("client_id is needed with an issuer")
+        if self.issuer and not self.roles:
+            raise ValueError("roles is needed with an issuer: which value of the claim is which role")
+        url = urlsplit(self.issuer)
+        if (
+            self.issuer
+            and url.scheme != "https"
+            and not (url.scheme == "http" and is_loopback(url.hostname or ""))
+        ):
+            raise ValueError("issuer must begin with https:// (http:// only on this machine)")
+        return self
+
+
+class ConsoleSection(_Section):
+    """The staff's pages at /console/."""
+
+    # A desk that somebody walked away from (NIST SP 800-63B allows 30 minutes).
+    idle_log_off_s: int = Field(default=900, ge=60, le=28_800)
+    # The site's own proxy speaks TLS before the node: cookies and forms are then held to https.
+    behind_tls_proxy: bool = False
+    oidc: OidcSection = OidcSection()
+
+
 class Config(_Section):
     """All of `site.toml`."""
 
@@ -247,6 +284,7 @@ class Config(_Section):
     telemetry: TelemetrySection = TelemetrySection()
     mqtt: MqttSection = MqttSection()
     discovery: DiscoverySection = DiscoverySection()
+    console: ConsoleSection = ConsoleSection()
 
     @model_validator(mode="after")
     def _short_buckets_stay_here(self) -> Config:
@@ -280,6 +318,11 @@ class SitePaths:
     @property
     def keys(self) -> Path:
         return self.root / "keys"
+
+    @property
+    def claim_code(self) -> Path:
+        """The first operator's claim code, as long as nobody has claimed the console."""
+        return self.root / "claim-code"
 
     @property
     def store(self) -> Path:

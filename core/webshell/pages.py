@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,16 +42,25 @@ class Pages:
     """Renders templates of a console, with the shared ones behind them."""
 
     def __init__(
-        self, folder: Path, name: str, clock: Callable[[], datetime], *, shared: str = "/static"
+        self,
+        folder: Path,
+        name: str,
+        clock: Callable[[], datetime],
+        *,
+        shared: str = "/static",
+        words: Mapping[str, object] | None = None,
     ) -> None:
-        """`folder` has templates/ and static/; its static files appear under /static/`name`/, ours under `shared`."""
+        """`folder` has templates/ and static/; its static files appear under /static/`name`/, ours under `shared`.
+
+        `words`: what the console's own templates know besides (functions, lists of words).
+        """
         self._clock = clock
         self._own, self._shared = f"/static/{name}", shared
         self._name = name
         self.static_folders: dict[str, Path] = {self._own: folder / "static", shared: _HERE / "static"}
         self._addresses: dict[str, str] = {}
         self._environment = _environment([folder / "templates", _HERE / "templates"])
-        self._environment.globals["static"] = self._static
+        self._environment.globals.update(words or {}, static=self._static)
 
     def render(self, template: str, shell: Shell, **context: Any) -> str:
         """A page as text."""

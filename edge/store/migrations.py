@@ -38,6 +38,12 @@ def document_folder(db: Database) -> None:
     _run(db, "site_0003_document_folder.sql")
 
 
+@site(name="0004_daily_counts")
+def daily_counts(db: Database) -> None:
+    """Counts of a day, which stay at the site after the buckets have gone up."""
+    _run(db, "site_0004_daily_counts.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

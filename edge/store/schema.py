@@ -220,6 +220,17 @@ TABLES: dict[str, Table] = {
         },
         constraints=("PRIMARY KEY (day, intent)",),
     ),
+    "daily_counts": Table(
+        {
+            "day": _operations("INTEGER NOT NULL", "days since the epoch, UTC", Retention.DAYS_30),
+            "name": _operations("TEXT NOT NULL", "what is counted", Retention.DAYS_30),
+            "cell": _operations("TEXT NOT NULL", "route or histogram bound", Retention.DAYS_30),
+            "count": _operations(
+                "INTEGER NOT NULL", "how many that day; for the site's own figures", Retention.DAYS_30
+            ),
+        },
+        constraints=("PRIMARY KEY (day, name, cell)",),
+    ),
     "documents": Table(
         {
             "id": _site("TEXT PRIMARY KEY", "name of the document within the site"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
+from edge.store import daily_counts
 from edge.store.counters import HISTOGRAMS
 from edge.store.outbox import OutboxClass, append
 
@@ -45,4 +46,5 @@ def _close_bucket(db: Database, start_s: int, length_s: int) -> None:
     ):
         counts.setdefault(name, {})[cell] = suppress(name, counted)
     append(db, OutboxClass.METRICS, KIND, {"start_s": start_s, "length_s": length_s, "counts": counts})
+    daily_counts.keep(db, *window)
     db.execute("DELETE FROM counters WHERE bucket_s >= ? AND bucket_s < ?", window)

@@ -97,7 +97,7 @@ class SessionsApi:
             body.locale,
             body.subject,
             address=request.remote or "",
-            audience=await self._audience_of(request),
+            audience=await self._audience_for(body.channel, request),
         )
         reply = {
             "session_id": new.session.id,
@@ -107,6 +107,10 @@ class SessionsApi:
             "idle_s": new.idle_s,
         }
         return web.json_response(reply, status=201, dumps=dumps)
+
+    async def _audience_for(self, channel: Channel, request: web.Request) -> Audience:
+        """Staff text is for the intranet only: a kiosk stands where customers do, whoever is logged in there."""
+        return await self._audience_of(request) if channel is Channel.INTRANET else Audience.PUBLIC
 
     async def delete(self, request: web.Request) -> web.Response:
         """204; nothing of the conversation is left."""

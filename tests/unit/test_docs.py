@@ -20,6 +20,7 @@ from edge.config import Config
 from edge.egress import records
 from edge.store.counters import CELLS
 from edge.store.schema import KEY_TABLES, TABLES
+from edge.web.console.rules import PREFIX, RULES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -186,6 +187,8 @@ def edge_routes() -> Iterator[str]:
             if base:
                 route = route.replace("{base}", base[1]).replace("{{", "{").replace("}}", "}")
             yield f"{method.upper()} {route}"
+    yield f"GET {PREFIX}"
+    yield from (f"{rule.method} {PREFIX}{rule.path}" for rule in RULES)
 
 
 def cloud_routes() -> Iterator[str]:

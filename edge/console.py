@@ -1,0 +1,81 @@
+"""The site console put together: accounts, pages and the operations that they call.
+
+Loaded by `edge.app` once customers are served; composition only, the rules are in `edge.web.console`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import edge.web.console
+from core.version import VERSION
+from core.webshell.accounts import Accounts
+from core.webshell.pages import Pages
+from core.webshell.shell import ShellSettings, WebShell
+from edge.web.admin import Operation
+from edge.web.console.accounts import OperatorAccounts
+from edge.web.console.audit_page import AuditPages
+from edge.web.console.navigation import NAVIGATION
+from edge.web.console.operators_page import OperatorsPages
+from edge.web.console.overview import NodeFacts, OverviewPages
+from edge.web.console.rules import PREFIX, RULES, may
+from edge.web.console.site import Page, SiteConsole
+
+if TYPE_CHECKING:
+    from edge.app import Site
+
+HERE = Path(edge.web.console.__file__).parent
+
+
+def console_accounts(site: Site) -> Accounts:
+    """Who may log in at this site."""
+    idle = timedelta(seconds=site.config.console.idle_log_off_s)
+    return Accounts(OperatorAccounts(site.store, idle), _now)
+
+
+def open_console(
+    site: Site,
+    accounts: Accounts,
+    operations: Mapping[str, Operation],
+    not_ready: Callable[[], Sequence[str]],
+) -> SiteConsole:
+    """The console of `site`, ready to serve. `operations`: those of the command line, by name."""
+    shell = _shell(site, accounts)
+    node = NodeFacts(site.paths.root, site.config.limits.turns_waiting_max, not_ready)
+    pages: dict[str, Page] = {action: handler for _, _, action, handler in _login_pages(shell)}
+    for part in (
+        OverviewPages(shell, site.store, operations["status"], node),
+        AuditPages(shell, site.store),
+        OperatorsPages(shell, site.store, accounts),
+    ):
+        pages |= part.pages()
+    return SiteConsole(shell, accounts, site.store, pages)
+
+
+def _login_pages(shell: WebShell) -> list[tuple[str, str, str, Page]]:
+    """The shell's own pages under the actions of their rules."""
+    actions = {(rule.method, rule.path): rule.action for rule in RULES}
+    return [(method, path, actions[method, path], handler) for method, path, handler in shell.routes()]
+
+
+def _shell(site: Site, accounts: Accounts) -> WebShell:
+    settings = ShellSettings(
+        product="Postern site console",
+        organisation=site.config.site.name,
+        place="this site's console",
+        program="postern run",
+        version=VERSION,
+        secure=site.config.console.behind_tls_proxy,
+        cookie="postern-console",
+        open_paths=frozenset(PREFIX + rule.path for rule in RULES if rule.roles is None),
+        prefix=PREFIX,
+    )
+    words = {"may": may, "navigation": NAVIGATION, "site_folder": str(site.paths.root)}
+    return WebShell(settings, accounts, Pages(HERE, "console", _now, shared="/static/core", words=words))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

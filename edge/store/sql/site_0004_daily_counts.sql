@@ -1,0 +1,1 @@
+CREATE TABLE daily_counts (day INTEGER NOT NULL, name TEXT NOT NULL, cell TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (day, name, cell)) STRICT

@@ -1,0 +1,174 @@
+"""How the site is, in sentences with what to do: from the facts of `status` to findings. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Level = Literal["good", "warning", "bad"]
+
+# A queue that is three quarters full will soon refuse.
+QUEUE_NEARLY_FULL = 0.75
+# A model update needs room for a second copy of the models beside the store's growth; as `postern doctor` says.
+DISK_FREE_BYTES_MIN = 2 * 10**9
+# Counts go up by the hour: older than a day, nobody is taking them.
+OUTBOX_OLD_S = 86_400
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about the site: what is so, and what to do when it is not well."""
+
+    id: str
+    level: Level
+    title: str
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the findings are drawn from. `status` is the operation's own answer, the same as `postern status`."""
+
+    status: Mapping[str, Any]
+    not_ready: Sequence[str]
+    questions_waiting_max: int
+    disk_free_bytes: int
+    emergency: bool
+
+
+# What runs weaker than asked, by component: what it means for people, and what to do.
+_FALLBACKS: Mapping[str, tuple[str, str]] = {
+    "encoder": (
+        "Search by meaning runs on a slower engine than this machine has.",
+        "Set models.runtime to auto, or build the models again: postern models build.",
+    ),
+    "egress": (
+        "All of the site's processes share one user, so the system cannot keep the others from the network.",
+        "Install with the installer: each process then has a user of its own.",
+    ),
+    "generation": (
+        "The language model does not answer; customers get quotes instead.",
+        "It restarts by itself. If it lasts, look at the worker's log and at the machine's memory.",
+    ),
+    "mqtt": (
+        "The kiosks' broker is away: this page cannot say which kiosks are on.",
+        "Check [mqtt] in site.toml; set it to off if the site has no kiosks.",
+    ),
+    "discovery": (
+        "The node cannot announce itself on the local network.",
+        "Let UDP port 5353 through, or set discovery.enabled to false.",
+    ),
+}
+_PART_FAILED = (
+    "This part of the node has failed: {}.",
+    "Restart the node; if it comes back, report it with the log.",
+)
+_SYNC_WORDS: Mapping[str, str] = {
+    "courier_not_reachable": "The courier, the only way out, is not running. It restarts by itself.",
+    "link_unreachable": "Nobody answers at the control plane's address. Check network, firewall and address.",
+    "link_refused": "The control plane does not accept the certificate. Enrol the site again.",
+    "goodbye_revoked": "An admin of the control plane has revoked this node. Ask them, then enrol again.",
+}
+
+
+def findings(facts: Facts) -> tuple[Finding, ...]:
+    """Every finding, the worst first, in a fixed order within a level."""
+    found = [
+        *_emergency(facts),
+        _ready(facts),
+        *map(_fallback, facts.status.get("fallbacks", ())),
+        _queue(facts),
+        _knowledge(facts),
+        _disk(facts),
+        _link(facts),
+        *_outbox(facts),
+    ]
+    order: dict[Level, int] = {"bad": 0, "warning": 1, "good": 2}
+    return tuple(sorted(found, key=lambda finding: order[finding.level]))
+
+
+def _emergency(facts: Facts) -> list[Finding]:
+    if not facts.emergency:
+        return []
+    remedy = "When it is over, make a new sealed password: postern operators break-glass."
+    return [
+        Finding(
+            "emergency",
+            "bad",
+            "Emergency account",
+            "Somebody is logged in with the break-glass account.",
+            remedy,
+        )
+    ]
+
+
+def _ready(facts: Facts) -> Finding:
+    if not facts.not_ready:
+        return Finding("ready", "good", "Questions", "Questions are answered.")
+    remedy = "Wait a minute. If it happens every day, the machine is too small."
+    return Finding(
+        "ready", "bad", "Questions", "Too many people are asking; new questions are refused.", remedy
+    )
+
+
+def _fallback(code: str) -> Finding:
+    component, _, reason = code.partition(":")
+    detail, remedy = _FALLBACKS.get(component, (_PART_FAILED[0].format(component), _PART_FAILED[1]))
+    return Finding(
+        f"fallback-{component}", "warning", f"Weaker than asked: {component}", f"{detail} ({reason})", remedy
+    )
+
+
+def _queue(facts: Facts) -> Finding:
+    waiting = int(facts.status.get("queue", {}).get("waiting", 0))
+    detail = f"{waiting} of at most {facts.questions_waiting_max} wait."
+    if waiting < QUEUE_NEARLY_FULL * facts.questions_waiting_max:
+        return Finding("queue", "good", "Waiting questions", detail)
+    return Finding(
+        "queue", "warning", "Waiting questions", detail, "If it happens every day, the machine is too small."
+    )
+
+
+def _knowledge(facts: Facts) -> Finding:
+    knowledge = facts.status.get("knowledge", {})
+    documents, chunks = int(knowledge.get("documents", 0)), int(knowledge.get("chunks", 0))
+    if documents:
+        return Finding("knowledge", "good", "Documents", f"{documents:,} documents in {chunks:,} passages.")
+    detail = "There are no documents yet: every question ends with a person."
+    return Finding(
+        "knowledge", "warning", "Documents", detail, "Add the first: postern kb add --site DIR FOLDER."
+    )
+
+
+def _disk(facts: Facts) -> Finding:
+    detail = f"{facts.disk_free_bytes / 1e9:.1f} GB are free."
+    if facts.disk_free_bytes >= DISK_FREE_BYTES_MIN:
+        return Finding("disk", "good", "Disk", detail)
+    return Finding("disk", "bad", "Disk", detail, "Free some space, or move the site to a larger disk.")
+
+
+def _link(facts: Facts) -> Finding:
+    sync = facts.status.get("sync", {})
+    if not sync.get("enrolled"):
+        return Finding(
+            "link", "good", "Control plane", "This site works on its own; it has not been enrolled."
+        )
+    if sync.get("connected"):
+        return Finding("link", "good", "Control plane", "Connected.")
+    code = str(sync.get("last_error", ""))
+    detail = f"Not connected{f' ({code})' if code else ''}. Customers are answered all the same."
+    return Finding(
+        "link", "warning", "Control plane", detail, _SYNC_WORDS.get(code, "It is tried again by itself.")
+    )
+
+
+def _outbox(facts: Facts) -> list[Finding]:
+    sync, rows = facts.status.get("sync", {}), int(facts.status.get("outbox", {}).get("rows", 0))
+    if not sync.get("enrolled"):
+        return []
+    old = int(sync.get("outbox_oldest_s", 0)) > OUTBOX_OLD_S
+    remedy = "Nothing is lost. Look at the connection to the control plane." if old else ""
+    detail = f"{rows:,} rows of counts and states wait to be sent."
+    return [Finding("outbox", "warning" if old else "good", "Waiting to be sent", detail, remedy)]

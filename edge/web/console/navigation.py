@@ -1,0 +1,23 @@
+"""The console's pages in the order of the bar; who sees which is told by `rules`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry of the bar."""
+
+    path: str
+    label: str
+    action: str
+
+
+NAVIGATION: tuple[Place, ...] = (
+    Place("/", "Overview", "overview.view"),
+    Place("/figures", "Figures", "figures.view"),
+    Place("/devices", "Devices", "devices.view"),
+    Place("/operators", "Operators", "operators.view"),
+    Place("/audit", "Audit", "audit.view"),
+)

@@ -1,0 +1,59 @@
+"""Every route of the site console, and who may use it: the one table of what each role sees and does. Pure.
+
+A role that is not named at a route is refused there, and the refusal is a row of audit; a test walks the server's
+routes and fails when one of the console's is not in this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.store.operators import Role
+
+PREFIX = "/console"
+
+TECHNICIAN = frozenset({Role.TECHNICIAN})
+OVERSEERS = frozenset({Role.TECHNICIAN, Role.DATA_PROTECTION})
+DATA_PROTECTION = frozenset({Role.DATA_PROTECTION})
+EVERYBODY = frozenset(Role)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One route. `action` names its handler and its rows of audit."""
+
+    method: str
+    path: str
+    """Below PREFIX."""
+    action: str
+    roles: frozenset[Role] | None
+    """Who may; None: no login needed."""
+    live: bool = False
+    """Refreshes part of a page that has been written down when it was opened; no row of its own."""
+    own_audit: bool = False
+    """The change and its row of audit are one transaction of the handler's."""
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("GET", "/login", "login.view", None),
+    Rule("POST", "/login", "login.send", None),
+    Rule("GET", "/claim", "claim.view", None),
+    Rule("POST", "/claim", "claim.send", None),
+    Rule("POST", "/logout", "logout", EVERYBODY, own_audit=True),
+    Rule("GET", "/", "overview.view", EVERYBODY),
+    Rule("GET", "/live", "overview.refresh", EVERYBODY, live=True),
+    Rule("GET", "/figures", "figures.view", EVERYBODY),
+    Rule("GET", "/devices", "devices.view", TECHNICIAN),
+    Rule("GET", "/devices/live", "devices.refresh", TECHNICIAN, live=True),
+    Rule("GET", "/audit", "audit.view", DATA_PROTECTION),
+    Rule("GET", "/operators", "operators.view", OVERSEERS),
+    Rule("POST", "/operators", "operators.add", TECHNICIAN, own_audit=True),
+    Rule("POST", "/operators/{name}/roles", "operators.set-roles", TECHNICIAN, own_audit=True),
+    Rule("POST", "/operators/{name}/password", "operators.set-password", TECHNICIAN, own_audit=True),
+    Rule("POST", "/operators/{name}/state", "operators.set-state", TECHNICIAN, own_audit=True),
+)
+
+
+def may(roles: frozenset[str], action: str) -> bool:
+    """Whether somebody with these roles may do `action`; for showing only what one can use."""
+    return any(rule.roles is not None and rule.action == action and roles & rule.roles for rule in RULES)

@@ -1,0 +1,86 @@
+"""The site console put together: each rule's handler, who may use it, and what is written down about it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from aiohttp import web
+
+from core.errors import ExitCode, PosternError
+from core.webshell.accounts import Accounts
+from core.webshell.shell import ACCOUNT, WebShell
+from edge.store import audit
+from edge.store.audit import Outcome
+from edge.store.store import Store
+from edge.web.console.rules import Rule
+
+Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class NotPermitted(PosternError):
+    """The operator's roles do not include this."""
+
+    code = "not_permitted"
+    title = "Your roles do not include this"
+    remedy = "Ask a technician of the site for the role, if it is part of your work."
+    status = 403
+    exit_code = ExitCode.REFUSED
+
+
+class SiteConsole:
+    """`edge.web.console.door.Console` over handlers by the action of their rule."""
+
+    def __init__(self, shell: WebShell, accounts: Accounts, store: Store, pages: Mapping[str, Page]) -> None:
+        self._shell = shell
+        self._accounts = accounts
+        self._store = store
+        self._pages = pages
+
+    async def serve(self, rule: Rule | None, request: web.Request) -> web.StreamResponse:
+        """A page, or what a form asks for; None for a path that no rule knows."""
+        return await self._shell.serve(request, partial(self._permitted, rule))
+
+    async def staff(self, request: web.Request, token: str) -> bool:
+        """Whether an operator asks: by a token, or by the login of the console's own pages."""
+        account = await (self._accounts.account_of(token) if token else self._shell.account_of(request))
+        if account is None:
+            return False
+        await self._note(account.name, "sessions.staff", "", Outcome.DONE)
+        return True
+
+    async def _permitted(self, rule: Rule | None, request: web.Request) -> web.StreamResponse:
+        if rule is None:
+            raise web.HTTPNotFound
+        page = self._pages[rule.action]
+        if rule.roles is None:
+            return await page(request)
+        account, subject = request[ACCOUNT], " ".join(request.match_info.values())
+        if not account.roles & rule.roles:
+            await self._note(account.name, rule.action, subject, Outcome.REFUSED)
+            raise NotPermitted
+        if rule.method == "GET":
+            if not rule.live:
+                await self._note(account.name, rule.action, subject, Outcome.DONE)
+            return await page(request)
+        return await self._change(rule, request, account.name, subject)
+
+    async def _change(self, rule: Rule, request: web.Request, actor: str, subject: str) -> web.StreamResponse:
+        """A change is written down before it begins and when it is done, unless its handler does so in one step."""
+        if not rule.own_audit:
+            await self._note(actor, rule.action, subject, Outcome.BEGUN)
+        outcome = Outcome.FAILED
+        try:
+            response = await self._pages[rule.action](request)
+            if response.status < 400:
+                outcome = Outcome.DONE
+            return response
+        except web.HTTPRedirection:  # where a form leads that was accepted
+            outcome = Outcome.DONE
+            raise
+        finally:
+            if outcome is Outcome.FAILED or not rule.own_audit:
+                await self._note(actor, rule.action, subject, outcome)
+
+    async def _note(self, actor: str, action: str, subject: str, outcome: Outcome) -> None:
+        await self._store.write(lambda db: audit.append(db, actor, action, subject, outcome))

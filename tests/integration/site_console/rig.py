@@ -1,0 +1,148 @@
+"""The site console behind a real server and store, without models: what the node serves at /console/, in-process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import aiohttp
+from aiohttp import web
+from sqlite_utils import Database
+
+from edge.config import Config, SitePaths, load_config, site_paths
+from edge.console import console_accounts, open_console
+from edge.site_setup import create_site
+from edge.store import audit, operators
+from edge.store.audit import AuditFilter
+from edge.store.operators import Role
+from edge.store.store import Store
+from edge.web.admin import Arguments, OnProgress, Operation
+from edge.web.console.door import ConsoleDoor
+from edge.web.kiosk_page import SHELL
+from edge.web.server import customer_application, serve_customers
+
+PASSWORD = "a long enough secret"
+STATUS: dict[str, Any] = {
+    "version": "0.1.0", "uptime_s": 90, "sessions": 1, "answer_mode": "extractive",
+    "knowledge": {"documents": 27, "chunks": 143}, "outbox": {"rows": 3, "newest_sequence": 9},
+    "encoder": {"model": "all-minilm-l6-v2", "version": "0.1.0", "runtime": "onnxruntime", "device": "CPU"},
+    "fallbacks": (), "queue": {"waiting": 0, "batches": 1, "rows": 1, "predicted_wait_s": 0.0},
+    "sync": {"connected": True, "enrolled": True, "since": 0.0, "last_error": "", "outbox_oldest_s": 1},
+    "devices": [{"id": "lobby", "state": "online", "last_seen": "2026-03-02T09:30:00+00:00"}],
+}  # fmt: skip
+
+
+class Staff:
+    """One of the staff at a browser: cookies, forms with their token."""
+
+    def __init__(self, url: str) -> None:
+        self.url = f"{url}/console"
+        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+
+    async def get(self, path: str, **headers: str) -> tuple[int, str]:
+        async with self.http.get(self.url + path, headers=headers, allow_redirects=False) as answer:
+            return answer.status, answer.headers.get("Location", "") or await answer.text()
+
+    async def csrf(self, path: str = "/login") -> str:
+        _, page = await self.get(path)
+        found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
+        assert found, f"{path} has a form without a token"
+        return found[1]
+
+    async def post(
+        self, path: str, fields: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        data = aiohttp.FormData()
+        for name, value in fields.items():
+            for one in value if isinstance(value, list) else [value]:
+                data.add_field(name, one)
+        url = self.url + path
+        async with self.http.post(url, data=data, headers=headers, allow_redirects=False) as answer:
+            return answer.status, answer.headers.get("Location", "") or await answer.text()
+
+    async def submit(self, page: str, path: str, **fields: Any) -> tuple[int, str]:
+        return await self.post(path, {"csrf": await self.csrf(page), **fields})
+
+    async def claim(self, code: str, name: str = "ada") -> tuple[int, str]:
+        fields = {"code": code, "name": name, "password": PASSWORD, "password_again": PASSWORD}
+        return await self.submit("/login", "/claim", **fields)
+
+    async def log_in(self, name: str, password: str = PASSWORD) -> tuple[int, str]:
+        return await self.submit("/login", "/login", name=name, password=password)
+
+
+@dataclass
+class Rig:
+    """A served console; its store for looking behind it."""
+
+    url: str
+    store: Store
+    paths: SitePaths
+    claim_code: str
+    accounts: Any
+    door: ConsoleDoor
+    status: dict[str, Any]
+    visitors: list[Staff]
+
+    def visitor(self) -> Staff:
+        staff = Staff(self.url)
+        self.visitors.append(staff)
+        return staff
+
+    async def operator(self, name: str, *roles: Role) -> Staff:
+        """Somebody with these roles, logged in."""
+        hashed = await self.accounts.new_password(name, PASSWORD)
+        await self.store.write(lambda db: operators.add(db, "test", name, roles, hashed))
+        staff = self.visitor()
+        assert (await staff.log_in(name))[0] == 303
+        return staff
+
+    async def audited(self, **fields: Any) -> list[tuple[str, str, str, str]]:
+        """(actor, action, object, outcome), oldest first."""
+
+        def read(db: Database) -> list[tuple[str, str, str, str]]:
+            rows = audit.search(db, AuditFilter(**fields), 1000)
+            return [(row.actor, row.action, row.object, row.outcome) for row in reversed(rows)]
+
+        return await self.store.read(read)
+
+
+@asynccontextmanager
+async def console_rig(
+    folder: Path, settings: str = "", more: Mapping[str, Operation] | None = None
+) -> AsyncIterator[Rig]:
+    """Serve the console of a new site on a free port. `settings` is added to its site.toml."""
+    paths = site_paths(folder / "site")
+    create_site(paths, "empty", http_port=0)
+    paths.config.write_text(paths.config.read_text() + settings)
+    config, store, status = load_config(paths), Store.open(paths), dict(STATUS)
+
+    async def read_status(arguments: Arguments, on_progress: OnProgress) -> object:
+        return status
+
+    site = cast(Any, SimpleNamespace(config=config, paths=paths, store=store))
+    accounts, door = console_accounts(site), ConsoleDoor()
+    code = await accounts.issue_claim()
+    assert code is not None
+    runner, url = await serve_customers(
+        customer_application([web.static("/static/core", SHELL / "static"), *door.routes()]),
+        _anywhere(config).http,
+    )
+    door.open(open_console(site, accounts, {"status": read_status, **(more or {})}, list))
+    rig = Rig(url, store, paths, code, accounts, door, status, [])
+    try:
+        yield rig
+    finally:
+        for visitor in rig.visitors:
+            await visitor.http.close()
+        await runner.cleanup()
+        await store.close()
+
+
+def _anywhere(config: Config) -> Config:
+    return config.model_copy(update={"http": config.http.model_copy(update={"port": 0})})
