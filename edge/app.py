@@ -45,6 +45,7 @@ from edge.inference.batcher import Batcher
 from edge.inference.opening import start_opening
 from edge.inference.worker_client import WorkerClient
 from edge.knowledge.ingest import KnowledgeBase
+from edge.knowledge_operations import KnowledgeOperations
 from edge.operations import Operations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
@@ -125,7 +126,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
 
 def site_operations(site: Site) -> Operations:
     """The command line's operations on an open site."""
-    others = InboxOperations(site.inbox).table()
+    others = {**InboxOperations(site.inbox).table(), **KnowledgeOperations(site.knowledge).table()}
     notice = notice_of(site.config.site.name)
     return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from core.errors import ExitCode
-from edge.terminal import Json, Site, operate_on, write
+from edge.terminal import Json, Site, as_lines, operate_on, write
 
 kb = typer.Typer(no_args_is_help=True, help="The site's documents.")
 
@@ -80,21 +80,60 @@ def kb_remove(site: Site, document: str, as_json: Json = False) -> None:
     write(operate_on(site, "kb.remove", {"document": document}), as_json, f"Removed {document}.")
 
 
+@kb.command("show")
+def kb_show(
+    site: Site,
+    document: str,
+    version: Annotated[int | None, typer.Option("--version", help="An older text.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What is said of a document, its versions, and the passages that it was cut into."""
+    found = operate_on(site, "kb.show", {"document": document, "version": version})
+    passages = found.pop("passages")
+    lines = [f"[{p['section']}]\n{p['text']}" if p["section"] else p["text"] for p in passages]
+    write({**found, "passages": passages}, as_json, as_lines(found) + "\n\n" + "\n\n".join(lines))
+
+
+@kb.command("write")
+def kb_write(
+    site: Site,
+    question: str,
+    answer: str,
+    audience: AudienceOption = None,
+    owner: OwnerOption = None,
+    valid_from: FromOption = None,
+    valid_until: UntilOption = None,
+    state: StateOption = None,
+    as_json: Json = False,
+) -> None:
+    """Write the answer to a question: a new document, a draft until it is approved with `kb set`."""
+    said = _said(audience, owner, valid_from, valid_until, state)
+    made = operate_on(site, "kb.write", {"question": question, "answer": answer, **said})
+    write(made, as_json, f"Wrote {made['doc']} ({made['state']}).")
+
+
 @kb.command("search")
 def kb_search(
     site: Site,
     text: str,
     k: Annotated[int, typer.Option("-k", min=1, max=50, help="How many passages.")] = 5,
     mode: Annotated[str, typer.Option(help="hybrid, lexical or vector.")] = "hybrid",
+    audience: Annotated[str, typer.Option(help="Who asks: public or staff.")] = "public",
+    drafts: Annotated[bool, typer.Option("--drafts", help="Also what is not approved yet.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What retrieval finds for a question."""
-    found = operate_on(site, "kb.search", {"text": text, "k": k, "mode": mode})
-    write(
-        found,
-        as_json,
-        "\n\n".join(f"{p['score']:.3f}  {p['title']} › {p['section']}\n{p['text']}" for p in found),
-    )
+    """What retrieval finds for a question, and where each leg has it."""
+    wanted = {"text": text, "k": k, "mode": mode, "audience": audience, "drafts": drafts}
+    found = operate_on(site, "kb.search", wanted)
+    texts = [f"{p['score']:.3f}  {_legs(p)}  {p['title']} › {p['section']}\n{p['text']}" for p in found]
+    write(found, as_json, "\n\n".join(texts))
+
+
+def _legs(passage: dict[str, Any]) -> str:
+    """ "words 1, meaning 3": the places that the legs give a passage."""
+    legs = (("words", passage["lexical"]), ("meaning", passage["vector"]))
+    draft = ["draft"] if passage["state"] == "draft" else []
+    return ", ".join([*draft, *(f"{name} {leg['rank'] if leg else '–'}" for name, leg in legs)])
 
 
 def _said(

@@ -109,9 +109,9 @@ class Demo:
                 bar.update(task, completed=progress.done, total=progress.total, description=progress.what)
 
             async with open_site(paths) as site:
-                operations = site_operations(site)
+                add = site_operations(site).table()["kb.add"]
                 for folder, audience in folders:
-                    await operations.add({"paths": [str(folder)], "audience": audience.value}, show)
+                    await add({"paths": [str(folder)], "audience": audience.value}, show)
 
     def check_template(self) -> None:
         """Raises ConfigError when a template is asked for that the demo in this folder was not made from."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from pathlib import Path
 
 from core.errors import PosternError
 from core.version import VERSION
@@ -17,69 +16,18 @@ from edge.chat import notifications, tickets
 from edge.chat.notice import Notice
 from edge.chat.session import Channel, Sessions
 from edge.chat.turn import Desk, Final
-from edge.knowledge import commands
-from edge.knowledge.document import Audience, State
 from edge.knowledge.ingest import KnowledgeBase
-from edge.knowledge.metadata import MetadataChange, first_moment, last_moment
-from edge.knowledge.search import Mode
 from edge.operation_arguments import OperationArguments as _Arguments
 from edge.operation_arguments import read_arguments as _read
 from edge.store import outbox
 from edge.store.store import Store
-from edge.web.admin import Arguments, OnProgress, Operation, Progress
+from edge.web.admin import Arguments, OnProgress, Operation
 
 
 class AskArguments(_Arguments):
     """`postern ask`."""
 
     text: str
-
-
-class _MetadataArguments(_Arguments):
-    """What to say of a document; what is left out stays as it is. Dates as people write them, or "none"."""
-
-    audience: Audience | None = None
-    owner: str | None = None
-    valid_from: str | None = None
-    valid_until: str | None = None
-    state: State | None = None
-
-    def change(self) -> MetadataChange:
-        """Raises BadMetadata."""
-        return MetadataChange(
-            self.audience,
-            self.owner,
-            self.state,
-            None if self.valid_from is None else first_moment(self.valid_from),
-            None if self.valid_until is None else last_moment(self.valid_until),
-        )
-
-
-class AddArguments(_MetadataArguments):
-    """`postern kb add`; paths are absolute."""
-
-    paths: tuple[Path, ...]
-    mirror: bool = False
-
-
-class SetArguments(_MetadataArguments):
-    """`postern kb set`."""
-
-    document: str
-
-
-class RemoveArguments(_Arguments):
-    """`postern kb remove`."""
-
-    document: str
-
-
-class SearchArguments(_Arguments):
-    """`postern kb search`."""
-
-    text: str
-    k: int = 5
-    mode: Mode = "hybrid"
 
 
 class NoArguments(_Arguments):
@@ -112,11 +60,6 @@ class Operations:
         """Operations by name."""
         return {
             "ask": self.ask,
-            "kb.add": self.add,
-            "kb.list": self.list,
-            "kb.remove": self.remove,
-            "kb.search": self.search,
-            "kb.set": self.set_metadata,
             "status": self.status,
             **self._others,
         }
@@ -134,36 +77,6 @@ class Operations:
         finally:
             await self._sessions.wipe(new.session.id)
         raise PosternError
-
-    async def add(self, arguments: Arguments, on_progress: OnProgress) -> object:
-        """Documents in; says per file what became of it."""
-        wanted = _read(AddArguments, arguments)
-        return await commands.add(
-            self._knowledge,
-            wanted.paths,
-            wanted.change(),
-            lambda step: on_progress(Progress(step.done, step.of, step.document)),
-            mirror=wanted.mirror,
-        )
-
-    async def list(self, arguments: Arguments, _: OnProgress) -> object:
-        """All documents."""
-        _read(NoArguments, arguments)
-        return await commands.listing(self._knowledge)
-
-    async def set_metadata(self, arguments: Arguments, _: OnProgress) -> object:
-        """What is said of a document, old and new."""
-        wanted = _read(SetArguments, arguments)
-        return await commands.set_metadata(self._knowledge, wanted.document, wanted.change())
-
-    async def remove(self, arguments: Arguments, _: OnProgress) -> object:
-        """A document out."""
-        return await commands.remove(self._knowledge, _read(RemoveArguments, arguments).document)
-
-    async def search(self, arguments: Arguments, _: OnProgress) -> object:
-        """What retrieval finds."""
-        wanted = _read(SearchArguments, arguments)
-        return await commands.search(self._knowledge, wanted.text, wanted.k, wanted.mode)
 
     async def status(self, arguments: Arguments, _: OnProgress) -> object:
         """How the site is."""

@@ -56,7 +56,7 @@ class Found:
     folders: dict[str, set[str] | None] = field(default_factory=dict)
 
 
-def find(paths: Sequence[Path]) -> Found:
+def find_files(paths: Sequence[Path]) -> Found:
     """Every file that is meant, by name, in order. A second file with a name that is taken is refused.
 
     Raises TooManyFiles.
@@ -69,6 +69,17 @@ def find(paths: Sequence[Path]) -> Found:
             _take(FoundFile(path.name, path.resolve()), found)
     found.files = dict(sorted(found.files.items()))
     return found
+
+
+def uploaded_name(name: str) -> str:
+    """The id of a document that came in through a browser: the last part of the name that it had there.
+
+    Raises UnreadableDocument.
+    """
+    last = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+    if not last or last.startswith(".") or not _is_text(last) or len(last) > NAME_CHARS_MAX:
+        raise UnreadableDocument(Refusal.BAD_NAME, "The file's name cannot be a document's name.")
+    return last
 
 
 def _find_in(root: Path, found: Found) -> None:

@@ -22,13 +22,15 @@ import numpy.typing as npt
 from sqlite_utils import Database
 
 from edge.knowledge import chunking, rows, versions
-from edge.knowledge.document import Audience, Metadata, Passage, State
-from edge.knowledge.files import FoundFile, find
+from edge.knowledge.document import Audience, Metadata, State
+from edge.knowledge.files import FoundFile, find_files
+from edge.knowledge.finding import Finding, find
 from edge.knowledge.metadata import BadMetadata, MetadataChange
 from edge.knowledge.reading import ReaderProcess
 from edge.knowledge.rows import Committed, ListedDocument, PreparedDocument
 from edge.knowledge.search import Mode, Searcher
 from edge.knowledge.sources import EMBED_CHUNKS, CutDocument, SourceDocument, next_group, read_all
+from edge.knowledge.versions import OldVersion
 from edge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -131,7 +133,7 @@ class KnowledgeBase:
         Raises TooManyFiles.
         """
         outcome = _Outcome()
-        found = await asyncio.to_thread(find, paths)
+        found = await asyncio.to_thread(find_files, paths)
         outcome.failed += found.refused
         files = list(found.files.values())
         await self._add_files(files, change, outcome, progress)
@@ -170,12 +172,33 @@ class KnowledgeBase:
         """All documents, by id."""
         return await self._store.read(rows.listing)
 
+    async def document(self, document: str) -> ListedDocument | None:
+        """One document by its id, or None."""
+        return await self._store.read(partial(rows.listed, document=document))
+
+    async def passages(self, document: str) -> list[tuple[str, str]]:
+        """The present text of a document: section and text of each chunk, in order."""
+        stored = await self._store.read(partial(rows.chunks_of, document=document))
+        return [(chunk.section, chunk.text) for chunk in stored.chunks]
+
+    async def old_versions(self, document: str) -> list[OldVersion]:
+        """The texts of a document that are kept because turns quote them, newest first."""
+        return await self._store.read(partial(versions.old_versions, document=document))
+
     def search(
-        self, text: str, k: int, audience: Audience, mode: Mode = "hybrid", *, at_ms: int
-    ) -> list[Passage]:
-        """Passages for one text, best first. Blocking; the turn goes through the batcher and `searcher` instead."""
+        self,
+        text: str,
+        k: int,
+        audience: Audience,
+        mode: Mode = "hybrid",
+        *,
+        at_ms: int,
+        drafts: bool = False,
+    ) -> list[Finding]:
+        """What a text finds, best first, for staff to look at. Blocking; a turn uses the batcher and `searcher`."""
+        searchers = {State.APPROVED: self.searcher} | ({State.DRAFT: self.drafts} if drafts else {})
         embedding = self._embedder.embed([text])[0]
-        return self.searcher.search(text, embedding, audience, k, mode, at_ms=at_ms)
+        return find(searchers, text, embedding, audience, k, mode, at_ms=at_ms)
 
     async def close(self) -> None:
         """End the process that reads; who still adds files gets NotReading."""

@@ -6,19 +6,25 @@ Blocking; the generators do their work as they are drawn on, so that a folder is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import itertools
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from edge.knowledge import chunking
 from edge.knowledge.document import Chunk, Document
 from edge.knowledge.files import FoundFile
-from edge.knowledge.readers import Refusal, UnreadableDocument, load
+from edge.knowledge.readers import Refusal, UnreadableDocument, load, markdown
+from edge.knowledge.readers.outline import tidy
 from edge.knowledge.reading import ReaderProcess
 
 # Chunks that are embedded together: enough to sort by length into full passes, few enough to show progress.
 EMBED_CHUNKS = 256
 # Chunks of one document at most: three times what the longest permitted text needs when it has few headings.
 DOCUMENT_CHUNKS_MAX = 20_000
+# Words of a question that name its document.
+NAME_WORDS_MAX = 8
+_WORD = re.compile(r"\w+")
 
 Failures = list[tuple[str, str]]  # document, reason
 
@@ -52,6 +58,21 @@ def read_all(files: Iterable[FoundFile], reader: ReaderProcess, failed: Failures
             failed.append((file.name, refusal.reason))
         else:
             yield SourceDocument(file.name, document, hashlib.sha256(data).digest(), file.folder)
+
+
+def written_answer(question: str, answer: str, taken: Collection[str]) -> SourceDocument:
+    """A question and its answer, in Markdown, as a document with a name that is not in `taken`.
+
+    Raises UnreadableDocument when one of them says nothing.
+    """
+    title = tidy(question)
+    document = markdown.from_text(answer, title)
+    if not title or not document.blocks:
+        raise UnreadableDocument(Refusal.EMPTY, "The question or its answer is empty.")
+    slug = "-".join(_WORD.findall(title.casefold())[:NAME_WORDS_MAX]) or "answer"
+    names = (f"answers/{slug}{f'-{number}' if number > 1 else ''}.md" for number in itertools.count(1))
+    name = next(name for name in names if name not in taken)
+    return SourceDocument(name, document, hashlib.sha256(f"{title}\n{answer}".encode()).digest())
 
 
 def next_group(sources: Iterator[SourceDocument], encoder: str, failed: Failures) -> list[CutDocument]:

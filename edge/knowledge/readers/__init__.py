@@ -15,7 +15,7 @@ from edge.knowledge.document import Document
 from edge.knowledge.readers.refusal import Refusal, UnreadableDocument
 from edge.knowledge.readers.sniffing import looks_like
 
-__all__ = ["SUFFIXES", "Refusal", "UnreadableDocument", "load", "read_bytes"]
+__all__ = ["SUFFIXES", "Refusal", "UnreadableDocument", "check_size", "load", "read_bytes"]
 
 # Largest file, bytes. A book of a thousand pages of text is about 5 MB; past this it is mostly pictures, and a
 # reader may need ten times the size in memory.
@@ -51,13 +51,21 @@ def load(path: Path) -> bytes:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
                 raise UnreadableDocument(Refusal.UNREADABLE, "This is no file, but a pipe or a device.")
-            if about.st_size > FILE_BYTES_MAX:
-                raise _too_large(about.st_size)
+            check_size(about.st_size)
             return file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise UnreadableDocument(
             Refusal.UNREADABLE, f"The file cannot be opened ({error.strerror})."
         ) from None
+
+
+def check_size(size: int) -> None:
+    """Raises UnreadableDocument for a file of more than FILE_BYTES_MAX bytes."""
+    if size > FILE_BYTES_MAX:
+        raise UnreadableDocument(
+            Refusal.TOO_LARGE,
+            f"The file has {size / 2**20:.1f} MB; {FILE_BYTES_MAX // 2**20} MB is the most.",
+        )
 
 
 def read_bytes(data: bytes, name: str) -> Document:
@@ -68,8 +76,7 @@ def read_bytes(data: bytes, name: str) -> Document:
         raise UnreadableDocument(
             Refusal.UNSUPPORTED, f"Files ending in {suffix or '(nothing)'} are not read."
         )
-    if len(data) > FILE_BYTES_MAX:
-        raise _too_large(len(data))
+    check_size(len(data))
     if not data.strip():
         raise UnreadableDocument(Refusal.EMPTY, "The file is empty.")
     _check_content(data, kind, suffix)
@@ -100,10 +107,3 @@ def _check_text(document: Document) -> None:
         raise UnreadableDocument(
             Refusal.TOO_LARGE, f"The text has {size:,} characters; {TEXT_CHARS_MAX:,} is the most."
         )
-
-
-def _too_large(size: int) -> UnreadableDocument:
-    most = FILE_BYTES_MAX // 2**20
-    return UnreadableDocument(
-        Refusal.TOO_LARGE, f"The file has {size / 2**20:.0f} MB; {most} MB is the most."
-    )

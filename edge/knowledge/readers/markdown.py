@@ -28,6 +28,13 @@ def read(data: bytes, name: str) -> Document:
     return outline.document()
 
 
+def from_text(text: str, title: str) -> Document:
+    """A document of Markdown that is no file, under a title that is not in it."""
+    outline = Outline(MEDIA_TYPE, title, title)
+    _walk(outline, iter(_PARSER.parse(text)))
+    return outline.document()
+
+
 def _walk(outline: Outline, tokens: Iterator[Token]) -> None:
     prefixes: list[str] = []  # the marker of each open list, "" once it was written
     numbers: list[int] = []
