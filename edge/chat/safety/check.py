@@ -15,7 +15,7 @@ from edge.chat.safety.rules import Hit, load
 from edge.chat.safety.words import Word, words
 from edge.config import SafetySection, SiteSection
 
-# A language whose common words are fewer by more than this than another's is not the question's language.
+# A language of which the question has fewer words, by more than this, than of another is not the question's.
 EVIDENCE_BEHIND_MAX = 1
 _ORDER = {kind: place for place, kind in enumerate(Kind)}
 
@@ -51,16 +51,17 @@ class SafetyCheck:
         return self._cards[hit.language][hit.kind] if hit else None
 
     def _hits(self, said: Sequence[Word]) -> list[Hit]:
-        """What the rules found in languages that the question may be in."""
-        hits = [hit for language in self._languages for hit in language.find(said)]
-        if not hits:
-            return []
-        most = max(language.evidence(said) for language in self._languages)
-        return [hit for hit in hits if hit.evidence >= most - EVIDENCE_BEHIND_MAX]
+        """What the rules find in the languages that the question may be in."""
+        evidence = {language: language.evidence(said) for language in self._languages}
+        least = max(evidence.values()) - EVIDENCE_BEHIND_MAX
+        return [
+            hit for language in self._languages if evidence[language] >= least for hit in language.find(said)
+        ]
 
-    def _rank(self, hit: Hit, language: str) -> tuple[int, int, bool, bool]:
+    def _rank(self, hit: Hit, language: str) -> tuple[bool, int, int, bool, bool]:
         """Smaller goes first: the graver kind, then the likelier language, then the page's, then the site's."""
         return (
+            not hit.first,
             _ORDER[hit.kind],
             -hit.evidence,
             hit.language != language,

@@ -64,10 +64,6 @@ class Lexicon:
         """True for a word of this language, written right."""
         return word in self._known or word in self._exact
 
-    def known(self, word: str) -> bool:
-        """True for a common word: evidence of the language."""
-        return word in self._known
-
     def resolve(self, word: str) -> set[str]:
         """The entries that `word` may stand for; more than one where spellings are near each other."""
         found = self._as_written(word)

@@ -18,7 +18,7 @@ from edge.chat.safety.kind import Kind
 from edge.chat.safety.lexicon import Lexicon
 from edge.chat.safety.words import YEAR, Word, plain
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
 # Positions from the first to the last word of a rule: "my chest has been feeling really very tight".
 SPAN_MAX = 8
 # How far from a rule's words those that take it back may stand.
@@ -37,6 +37,7 @@ class Rule:
     slots: tuple[frozenset[str], ...]
     span_max: int
     distinct_min: int
+    first: bool
     unless: frozenset[str]
     unless_before: frozenset[str]
     despite: frozenset[str]
@@ -44,9 +45,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A rule that holds. `evidence`: how many of the question's words are this language's own."""
+    """A rule that holds. `first`: before graver kinds. `evidence`: how many words are this language's own."""
 
     kind: Kind
+    first: bool
     language: str
     evidence: int
 
@@ -84,16 +86,16 @@ class Language:
         )
 
     def find(self, words: Sequence[Word]) -> list[Hit]:
-        """The kinds that `words` speak of, each once."""
+        """What `words` speak of, each once."""
         separated = self._separated(words)
-        evidence = sum(self._lexicon.known(word.text) for word in separated)
+        evidence = self.evidence(separated)
         places = self._places(separated)
-        kinds = dict.fromkeys(rule.kind for rule in self._rules if _holds(rule, places))
-        return [Hit(kind, self.code, evidence) for kind in kinds]
+        found = dict.fromkeys((rule.kind, rule.first) for rule in self._rules if _holds(rule, places))
+        return [Hit(kind, first, self.code, evidence) for kind, first in found]
 
     def evidence(self, words: Sequence[Word]) -> int:
-        """How many of `words` are common words of this language."""
-        return sum(self._lexicon.known(word.text) for word in words)
+        """How many of `words` are words of this language, written right."""
+        return sum(word.text in self._lexicon for word in words)
 
     def _separated(self, words: Sequence[Word]) -> list[Word]:
         """Words that were written together, apart; they keep one position."""
@@ -145,6 +147,7 @@ def _rules(block: Mapping[str, Any]) -> list[Rule]:
             slots=tuple(frozenset(slot.split("|")) for slot in text.split()),
             span_max=block.get("span", SPAN_MAX),
             distinct_min=block.get("distinct", 1),
+            first=block.get("first", False),
             **exceptions,
         )
         for text in block["any"]
