@@ -21,7 +21,7 @@ from edge.chat import notifications, tickets
 from edge.chat.bell import Bell
 from edge.chat.session import Session, Sessions
 from edge.chat.session_rows import now_ms
-from edge.chat.ticket_states import Act
+from edge.chat.ticket_states import OPEN, Act
 from edge.chat.tickets import Ticket
 from edge.chat.turn import EmptyQuestion, TextTooLong
 from edge.config import HandoffSection
@@ -123,12 +123,12 @@ class Handoffs:
         return self._settings.keep_h
 
     async def request(self, session: Session, turn_id: str) -> Ticket:
-        """Ask for a human about a turn; the same ticket when asked twice.
+        """Ask for a human about a turn; the same ticket when asked twice, another once that one is over.
 
         Raises TurnNotFound, TooManyTickets, DeskFull.
         """
         found = await self._store.read(lambda db: tickets.of_turn(db, turn_id, session.id))
-        if found is not None:
+        if found is not None and found.state in OPEN:
             return found
         number, key = await self._store.write_keys(tickets.new_key)
         try:
@@ -232,13 +232,15 @@ class Handoffs:
     def _insert(self, db: Database, session: Session, turn_id: str, number: str, key: SubjectKey) -> Ticket:
         """The ticket, what it hands over, and who is to be told of it, in one transaction."""
         found = tickets.of_turn(db, turn_id, session.id)
-        if found is not None:
+        if found is not None and found.state in OPEN:
             return found
         turn = own_turn(db, session, turn_id)
         if tickets.count_open(db, session.id) >= self._settings.tickets_per_session_max:
             raise TooManyTickets(f"At most {self._settings.tickets_per_session_max} may be open.")
         if tickets.count_open(db) >= self._settings.waiting_max:
             raise DeskFull
+        if found is not None:
+            tickets.set_aside(db, found)
         at_ms = now_ms()
         tickets.insert(
             db, number, turn_id, session.id, str(turn.get("queue") or tickets.DEFAULT_QUEUE), at_ms

@@ -108,6 +108,11 @@ def of_turn(db: Database, turn: str, session: str) -> Ticket | None:
     return _ticket(row) if row else None
 
 
+def set_aside(db: Database, ticket: Ticket) -> None:
+    """A ticket that is over lets go of its turn, which may then have another."""
+    db.execute("UPDATE handoffs SET turn = turn || '#' || ticket WHERE ticket = ?", [ticket.number])
+
+
 def of_session(db: Database, session: str) -> list[Ticket]:
     """A conversation's tickets, oldest first."""
     found = db.execute(f"{_TICKET} WHERE session = ? ORDER BY created_ms, rowid", [session])

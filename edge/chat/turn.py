@@ -279,7 +279,7 @@ def _insert(
         [turn_id, session.id, now_ms(), answer.route, _label(spans), json.dumps(_types(spans)), sealed],
     )
     versions.cite(db, turn_id, [(citation.doc, citation.version) for citation in answer.citations])
-    if answer.route is Route.HANDOFF:
+    if answer.route is Route.HANDOFF and answer.card is None:
         improvement.note_unanswered(db, question, spans, now_ms())
     counters.count(db, "turns", answer.route)
     counters.observe(db, "turn_seconds", seconds)

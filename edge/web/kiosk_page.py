@@ -31,6 +31,7 @@ class KioskPage:
             idle_warn_s=config.limits.idle_warn_s,
             idle_wipe_s=config.limits.idle_wipe_s,
             text_chars_max=config.limits.text_chars_max,
+            keep_h=config.handoff.keep_h,
         )
 
     def routes(self) -> list[web.AbstractRouteDef]:

@@ -34,6 +34,12 @@ async def answered(page: Page, number: int = 1) -> Locator:
     return answers.nth(number - 1)
 
 
+async def hand_over(answer: Locator) -> None:
+    """Ask for a person about an answer, and confirm it."""
+    await answer.get_by_role("button", name="Ask a member of staff").click()
+    await answer.get_by_role("button", name="Yes, give me a number").click()
+
+
 async def page_text(page: Page) -> str:
     """All that the page holds: markup, templates, and the values of fields."""
     text: str = await page.evaluate(

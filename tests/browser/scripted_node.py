@@ -79,6 +79,14 @@ class Script:
     asked: list[str] = field(default_factory=list)
     consents: list[dict[str, Any]] = field(default_factory=list)
     feedback: list[bool] = field(default_factory=list)
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    # Named fault of asking for a person: "full" (503), "gone".
+    handoff_fault: str | None = None
+    withdrawn: int = 0
+    told_staff: list[str] = field(default_factory=list)
+    # What follows the ticket: (name, data). A test puts them here as they should arrive.
+    news: asyncio.Queue[tuple[str, dict[str, Any]]] = field(default_factory=asyncio.Queue)
+    followed_from: list[str] = field(default_factory=list)
     alive_fault: str | None = None
     signs_of_life: int = 0
     wiped: list[str] = field(default_factory=list)
@@ -107,7 +115,12 @@ def _fault(script: Script, name: str | None) -> web.Response | None:
         case "busy":
             return _problem(503, "busy", "The node is busy", "The queue is full.", "Try again.", wait_s)
         case "rate":
-            return _problem(429, "rate", "Too many requests", "Slow down.", "Try again.", wait_s)
+            return _problem(429, "rate_limited", "Too many requests", "Slow down.", "Try again.", wait_s)
+        case "full":
+            title = "Very many people are waiting for our staff"
+            return _problem(503, "desk_full", title, "", "Go to the desk.", wait_s)
+        case "over":
+            return _problem(409, "ticket_over", "This ticket is no longer open", "", "Ask again.")
         case "gone":
             return _problem(404, "session_not_found", "No such session", "It ended.", "Begin a new one.")
         case "long":
@@ -130,6 +143,7 @@ class _Node:
         html = self.pages.get_template("index.html").render(
             site_name=script.site_name, locale=script.locale, suggestions=list(script.suggestions),
             idle_warn_s=script.idle_warn_s, idle_wipe_s=script.idle_wipe_s, text_chars_max=4000,
+            keep_h=24,
         )  # fmt: skip
         headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-store"}
         return web.Response(text=html, content_type="text/html", headers=headers)
@@ -160,11 +174,44 @@ class _Node:
         return web.Response(status=204)
 
     async def feedback(self, request: web.Request) -> web.Response:
-        self.script.feedback.append((await request.json())["useful"])
+        body = await request.json()
+        self.script.feedback.append(body["useful"])
+        self.script.reasons.append(body)
         return web.Response(status=204)
 
     async def handoff(self, _: web.Request) -> web.Response:
-        return web.json_response({"ticket": "K-0427"}, status=201)
+        if fault := _fault(self.script, self.script.handoff_fault):
+            return fault
+        return web.json_response({"ticket": "K-0427", "state": "waiting", "keep_h": 24}, status=201)
+
+    async def withdraw(self, _: web.Request) -> web.Response:
+        self.script.withdrawn += 1
+        return web.Response(status=204)
+
+    async def message(self, request: web.Request) -> web.Response:
+        self.script.told_staff.append((await request.json())["text"])
+        if fault := _fault(self.script, self.script.fault):
+            return fault
+        return web.json_response({"message_id": 1}, status=201)
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """What the test says; the event "drop" cuts the connection."""
+        self.script.followed_from.append(request.headers["Last-Event-ID"])
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b":\n\n")
+        while True:
+            name, data = await self.script.news.get()
+            if name == "drop":
+                assert request.transport is not None
+                request.transport.abort()
+                return response
+            if number := data.pop("id", None):
+                await response.write(f"id: {number}\n".encode())
+            await self._event(response, name, data)
+
+    async def health(self, _: web.Request) -> web.Response:
+        return web.json_response({})
 
     async def turn(self, request: web.Request) -> web.StreamResponse:
         assert request.headers["Authorization"] == "Bearer t1"
@@ -215,6 +262,10 @@ async def scripted_node(script: Script | None = None) -> AsyncIterator[ScriptedN
             web.post(sessions + "/{id}/turns", node.turn),
             web.post(sessions + "/{id}/turns/{turn}/feedback", node.feedback),
             web.post(sessions + "/{id}/turns/{turn}/handoff", node.handoff),
+            web.delete(sessions + "/{id}/turns/{turn}/handoff", node.withdraw),
+            web.post(sessions + "/{id}/messages", node.message),
+            web.get(sessions + "/{id}/events", node.events),
+            web.get("/healthz", node.health),
         ]
     )
     runner = web.AppRunner(app, shutdown_timeout=1.0)

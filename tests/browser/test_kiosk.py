@@ -6,8 +6,8 @@ from __future__ import annotations
 from playwright.async_api import Page, expect
 
 from tests.browser.chromium import violations
-from tests.browser.kiosk_steps import answered, ask, begin, open_kiosk, page_text, question
-from tests.running import RunningNode
+from tests.browser.kiosk_steps import answered, ask, begin, hand_over, open_kiosk, page_text, question
+from tests.running import RunningNode, command
 
 SATURDAY = "When are you open on Saturday?"
 UNKNOWN = "Who won the football world cup in 1966?"
@@ -48,14 +48,37 @@ async def test_what_is_not_in_the_documents_goes_to_staff(page: Page, node: Runn
     await ask(page, UNKNOWN)
     answer = await answered(page)
     await expect(answer).to_contain_text("Not in our documents")
-    await answer.get_by_role("button", name="Ask a member of staff").click()
+    await hand_over(answer)
     await expect(page.locator(".ticket .number")).not_to_be_empty()
+
+
+async def test_from_the_kiosk_to_the_desk_and_back(page: Page, node: RunningNode) -> None:
+    site = ("--site", str(node.site))
+    await begin(page, node.url)
+    await ask(page, UNKNOWN)
+    await hand_over(await answered(page))
+    number = await page.locator(".ticket .number").inner_text()
+    await command("inbox", "take", *site, number, "--as", "Anna Berg")
+    await expect(page.locator(".ticket .state")).to_have_text("Anna is with you.")
+    await command("inbox", "reply", *site, number, "England did.", "--as", "Anna Berg")
+    await expect(page.locator(".staff")).to_contain_text("England did.")
+    await page.get_by_label("Your message to Anna").fill("Thank you!")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".bubble.question").last).to_contain_text("Thank you!")
+    shown = await command("inbox", "show", *site, number, "--json")
+    assert (shown["said"][0]["text"], shown["said"][-1]["text"]) == (UNKNOWN, "Thank you!")
+    await command("inbox", "close", *site, number, "--as", "Anna Berg")
+    await expect(page.locator(".with")).to_contain_text("You are talking to the AI again")
+    assert await violations(page, enhanced_contrast=True) == []
 
 
 async def test_feedback_is_taken(page: Page, node: RunningNode) -> None:
     await begin(page, node.url)
     await ask(page, SATURDAY)
-    await (await answered(page)).get_by_role("button", name="Not useful").click()
+    answer = await answered(page)
+    await answer.get_by_role("button", name="Not useful").click()
+    await answer.get_by_label("It is out of date").check()
+    await answer.get_by_role("button", name="Send").click()
     await expect(page.get_by_text("Thank you, we noted that.")).to_be_focused()
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.chromium import violations
-from tests.browser.kiosk_steps import answered, ask, begin, open_kiosk, page_text, question
+from tests.browser.kiosk_steps import answered, ask, begin, hand_over, open_kiosk, page_text, question
 from tests.browser.scripted_node import HOURS, NOT_FOUND, Script, ScriptedNode, scripted_node
 
 CANARY = "zebra-canary-4711"
@@ -100,9 +100,9 @@ async def test_handoff_gives_a_number(page: Page, scripted: ScriptedNode) -> Non
     scripted.script.turn = dict(NOT_FOUND)
     await begin(page, scripted.url)
     await ask(page, "Can I bring my parrot?")
-    await (await answered(page)).get_by_role("button", name="Ask a member of staff").click()
-    await expect(page.get_by_text("K-0427")).to_be_visible()
-    await expect(page.locator(".ticket")).to_be_focused()
+    await hand_over(await answered(page))
+    await expect(page.get_by_text("K-0427", exact=True)).to_be_visible()
+    await expect(page.get_by_role("heading", name="Your number")).to_be_focused()
 
 
 async def test_redactions_are_said_in_words(page: Page, scripted: ScriptedNode) -> None:
@@ -207,7 +207,7 @@ async def test_nobody_there_is_asked_then_wiped(page: Page, scripted: ScriptedNo
     ("fault", "sentence"),
     [
         ("busy", "Many people are asking right now."),
-        ("rate", "Many people are asking right now."),
+        ("rate", "That was a bit fast for this machine."),
         ("long", "That question is too long."),
         ("drop", "The answer was cut off."),
         ("broken", "The node has a fault"),
@@ -348,8 +348,8 @@ async def test_no_violation_in_any_state(browser: Browser, look: str) -> None:
             node.script.turn = {**NOT_FOUND, "route": route, "redactions": ["PHONE"]}
             await ask(page, route)
             await answered(page, number)
-        await page.get_by_role("button", name="Ask a member of staff").last.click()
-        await page.locator(".ticket").last.wait_for()
+        await hand_over(page.get_by_role("article").last)
+        await page.locator(".has-number").last.wait_for()
         await check("every route, ticket")
         await page.evaluate("document.getElementById('idle').showModal()")
         await check("idle")

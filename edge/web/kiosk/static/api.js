@@ -1,6 +1,8 @@
 // The node's customer routes. One Conversation is one session; its token lives in this object and nowhere else.
 // Not here: anything about the page.
 
+import * as connection from "./connection.js";
+import { follow } from "./follow.js";
 import { events } from "./sse.js";
 
 const BASE = "/api/v1/sessions";
@@ -17,7 +19,7 @@ export class Problem extends Error {
   }
 
   get sessionGone() {
-    return this.status === 401 || this.status === 404 || this.code === "notice_required";
+    return this.status === 401 || this.code === "session_not_found" || this.code === "notice_required";
   }
 }
 
@@ -74,13 +76,32 @@ export class Conversation {
     throw new Problem({ code: "cut" });
   }
 
-  feedback(turn, useful) {
-    return this.#send("POST", `/turns/${encodeURIComponent(turn)}/feedback`, { useful });
+  feedback(turn, useful, code = null, reason = null) {
+    const body = { useful, ...(code && { reason_code: code }), ...(reason && { reason }) };
+    return this.#send("POST", `/turns/${encodeURIComponent(turn)}/feedback`, body);
   }
 
+  // Resolves to {ticket, state, keep_h}.
   async handoff(turn) {
     const response = await this.#send("POST", `/turns/${encodeURIComponent(turn)}/handoff`);
-    return (await response.json()).ticket;
+    return response.json();
+  }
+
+  withdraw(turn) {
+    return this.#send("DELETE", `/turns/${encodeURIComponent(turn)}/handoff`);
+  }
+
+  // Words for staff, not for the machine.
+  message(text) {
+    return this.#send("POST", "/messages", { text });
+  }
+
+  // Calls on(name, data) for what staff do, until the conversation ends here or there.
+  follow(on) {
+    const path = `${BASE}/${encodeURIComponent(this.#id)}/events`;
+    const open = (lastId, signal) =>
+      send(path, { method: "GET", token: this.#token, accept: "text/event-stream", signal, lastId });
+    return follow(open, this.#aborter.signal, on);
   }
 
   // Stops what is under way and has the node wipe the session. `keepalive` lets it go out while the page closes.
@@ -108,22 +129,26 @@ export class Conversation {
   }
 }
 
-async function send(path, { method, body, token, accept = "application/json", signal }) {
+async function send(path, { method, body, token, accept = "application/json", signal, lastId }) {
   const headers = { accept };
+  if (lastId) headers["last-event-id"] = lastId;
   if (token) headers.authorization = `Bearer ${token}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   let response;
   try {
     response = await fetch(path, { method, headers, signal, body: body && JSON.stringify(body), cache: "no-store" });
   } catch {
+    if (!signal?.aborted) connection.lost();
     throw new Problem({ code: "offline" });
   }
+  connection.found();
   if (response.ok) return response;
   const said = await response.json().catch(() => ({}));
   throw problemIn(said, response.status, Number.parseInt(response.headers.get("retry-after"), 10));
 }
 
-function problemIn(said, status = Number(said.status) || 0, retryAfterS = Number.NaN) {
+// A stream has no header for Retry-After: there it stands in the problem.
+function problemIn(said, status = Number(said.status) || 0, retryAfterS = Number(said.retry_after_s ?? Number.NaN)) {
   const texts = {};
   for (const key of ["code", "title", "detail", "remedy"]) if (typeof said[key] === "string") texts[key] = said[key];
   return new Problem(texts, status, Number.isFinite(retryAfterS) ? retryAfterS : null);

@@ -19,6 +19,8 @@ export class Chat {
   #asking = false;
   #closed = false;
   #spokenAt = Infinity;
+  #tickets = new Map(); // number → the panel of its answer
+  #human = null; // {operator} while somebody of the staff reads what is written here
 
   // `events`: onGone() when the session has ended, onAlive() while an answer is being written.
   constructor(conversation, config, events) {
@@ -63,6 +65,7 @@ export class Chat {
     if (!text || this.#asking) return;
     const chars = [...text].length;
     if (chars > this.#config.text_chars_max) return this.#refuseLong(chars);
+    if (this.#human) return this.#tell(text);
     this.#begin(text);
     try {
       const turn = await this.#conversation.ask(text, (piece) => this.#stream(piece));
@@ -70,6 +73,72 @@ export class Chat {
     } catch (problem) {
       if (!this.#closed) this.#fail(problem, text);
     }
+  }
+
+  // To the person who has the ticket. As with a question, a fault brings the words back into the field.
+  async #tell(text) {
+    this.#asking = true;
+    this.#write("");
+    clearProblem(this.#parts.problem);
+    const bubble = this.#said(text, words.youWrote(this.#human.operator));
+    try {
+      await this.#conversation.message(text);
+    } catch (problem) {
+      if (this.#closed) return;
+      if (problem.sessionGone) return this.#events.onGone();
+      bubble.remove();
+      if (!this.#parts.question.value) this.#write(text);
+      showProblem(this.#parts.problem, inWords(problem), () => { this.focus(); this.#ask(); });
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  #follow(panel) {
+    this.#tickets.set(panel.number, panel);
+    this.#talking("waiting", null, panel.number);
+    if (this.#tickets.size > 1) return;
+    this.#conversation.follow((name, data) => {
+      if (this.#closed) return;
+      if (name === "message") this.#hear(data);
+      else if (name === "state") this.#changed(data);
+    });
+  }
+
+  #hear({ operator, text }) {
+    const { root, parts } = clone("part-staff");
+    parts.who.textContent = words.fromStaff(operator);
+    parts.text.textContent = text;
+    this.#parts.log.append(root);
+    root.scrollIntoView({ block: "nearest" });
+    this.#events.onAlive();
+  }
+
+  #changed({ ticket, state, operator }) {
+    this.#tickets.get(ticket)?.changed(state, operator);
+    this.#talking(state, operator, ticket);
+  }
+
+  // Who reads what is written here is seen above the field, in its label and on the button.
+  #talking(state, operator, ticket) {
+    this.#human = state === "human" ? { operator } : null;
+    const parts = this.#parts;
+    parts.with.dataset.state = state;
+    parts.with.textContent = words.talkingTo(state, operator, ticket);
+    show(parts.with);
+    parts.label.textContent = this.#human ? words.messageLabel(operator) : words.questionLabel;
+    parts["send-text"].textContent = this.#human ? words.sendButton : words.askButton;
+    show(parts.hint, !this.#human);
+  }
+
+  // The person's own words in the log.
+  #said(text, heard) {
+    const { root, parts } = clone("part-question");
+    parts.heard.textContent = heard;
+    parts.text.textContent = text;
+    this.#parts.log.append(root);
+    root.scrollIntoView({ block: "nearest" });
+    return root;
   }
 
   #refuseLong(chars) {
@@ -80,9 +149,7 @@ export class Chat {
   }
 
   #begin(text) {
-    const { root, parts } = clone("part-question");
-    parts.text.textContent = text;
-    this.#parts.log.append(root);
+    this.#said(text, words.youAsked);
     this.#asking = true;
     this.#write("");
     clearProblem(this.#parts.problem);
@@ -104,10 +171,13 @@ export class Chat {
 
   #finish(turn) {
     const article = answerArticle(turn, {
-      feedback: (id, useful) => this.#conversation.feedback(id, useful),
+      ask: (question) => { if (!this.#human) { this.#write(question); this.focus(); this.#ask(); } },
+      feedback: (...told) => this.#conversation.feedback(...told),
       handoff: (id) => this.#conversation.handoff(id),
+      withdraw: (id) => this.#conversation.withdraw(id),
+      onTicket: (panel) => this.#follow(panel),
       onGone: this.#events.onGone,
-    });
+    }, this.#config.keep_h);
     this.#rest();
     this.#parts.log.append(article);
     article.scrollIntoView({ block: "nearest" });

@@ -5,6 +5,8 @@ import { words } from "./words.js";
 
 // A longer Retry-After than this is not shown as a count: nobody waits for it at a screen.
 const RETRY_SHOWN_S_MAX = 120;
+// The count is redrawn so often.
+const TICK_MS = 250;
 
 // Shows `problem` in `place`; `retry`, if given, is offered as a button.
 export function showProblem(place, problem, retry = null) {
@@ -15,7 +17,7 @@ export function showProblem(place, problem, retry = null) {
   show(parts.remedy, Boolean(problem.remedy));
   show(parts.act, Boolean(retry));
   place.replaceChildren(root);
-  if (retry) arm(parts.retry, problem.waitS ?? 0, retry);
+  if (retry) arm(parts, problem.waitS ?? 0, retry);
   root.scrollIntoView({ block: "nearest" });
 }
 
@@ -42,19 +44,30 @@ export function inWords(problem) {
 function busy(problem) {
   const waitS = Math.min(problem.retryAfterS ?? 0, RETRY_SHOWN_S_MAX);
   const remedy = waitS > 0 ? words.retryIn(waitS) : problem.remedy || words.retryNow;
-  return { ...words.busy, remedy, waitS };
+  // What a desk says about itself ("very many people are waiting for our staff") is better than our general sentence.
+  const said = problem.code === "rate_limited" ? words.tooFast : problem.code === "desk_full" ? problem : words.busy;
+  return { title: said.title, detail: said.detail, remedy, waitS };
 }
 
-// The button stays focusable while it waits, and says why it does nothing yet.
-function arm(button, waitS, retry) {
+// The button stays focusable while it waits, and the sentence beside it counts down. A screen reader hears it twice: when
+// the fault appears, and when one can try again.
+function arm({ retry: button, remedy }, waitS, retry) {
   let ready = waitS <= 0;
-  if (!ready) {
-    button.setAttribute("aria-disabled", "true");
-    setTimeout(() => {
-      ready = true;
-      button.removeAttribute("aria-disabled");
-      if (button.isConnected) say(words.retryNow);
-    }, waitS * 1000);
-  }
   button.addEventListener("click", () => { if (ready) retry(); });
+  if (ready) return;
+  button.setAttribute("aria-disabled", "true");
+  const until = performance.now() + waitS * 1000;
+  const timer = setInterval(() => {
+    if (!button.isConnected) return clearInterval(timer);
+    const left = Math.ceil((until - performance.now()) / 1000);
+    if (left > 0) {
+      if (remedy.textContent !== words.retryIn(left)) remedy.textContent = words.retryIn(left);
+      return;
+    }
+    clearInterval(timer);
+    ready = true;
+    button.removeAttribute("aria-disabled");
+    remedy.textContent = words.retryNow;
+    say(words.retryNow);
+  }, TICK_MS);
 }

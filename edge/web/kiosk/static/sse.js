@@ -4,7 +4,7 @@
 // Longest event that is still parsed; an answer with its sources is a few KiB.
 const EVENT_CHARS_MAX = 1_000_000;
 
-// Yields {name, data} for each event of `body` (a ReadableStream of bytes).
+// Yields {name, data, id} for each event of `body` (a ReadableStream of bytes).
 export async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let buffer = "";
@@ -26,6 +26,7 @@ export async function* events(body) {
 
 function parse(block) {
   let name = "message";
+  let id = "";
   const data = [];
   for (const line of block.split("\n")) {
     const colon = line.indexOf(":");
@@ -33,7 +34,8 @@ function parse(block) {
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "event") name = value;
+    else if (field === "id") id = value;
     else if (field === "data") data.push(value);
   }
-  return data.length ? { name, data: data.join("\n") } : null;
+  return data.length ? { name, data: data.join("\n"), id } : null;
 }

@@ -19,6 +19,11 @@ export const words = {
     detail: "We do not show half an answer. Your question is still in the box.",
     remedy: "Try again, or ask at the front desk.",
   },
+  tooFast: {
+    title: "That was a bit fast for this machine.",
+    detail: "Your question is still in the box.",
+  },
+  backAgain: "The connection is back.",
   busy: {
     title: "Many people are asking right now.",
     detail: "Your question is still in the box.",
@@ -32,8 +37,32 @@ export const words = {
   wiped: "We erased the last conversation because nobody was using this screen.",
   startedOver: "Everything is erased. You can start again.",
   thanks: "Thank you, we noted that.",
-  ticketTitle: "Your number",
-  ticketText: "A member of staff will take your question. Please keep this number.",
+  handoffText: (hours) =>
+    "Our staff will see this question and its answer, and what you write to them. They keep it until your matter is closed, " +
+    `at most ${hours} ${hours === 1 ? "hour" : "hours"}, also after this screen is erased. You get a number and can take it back.`,
+  ticketState: (state, operator) =>
+    ({
+      waiting: "Waiting for a member of staff. Keep this number: it works at the desk, too.",
+      human: `${operator || "A member of staff"} is with you.`,
+      closed: `${operator || "Our staff"} closed this. What you handed over is erased.`,
+      withdrawn: "Taken back. What you handed over is erased.",
+      expired: "Nobody could take this in time. What you handed over is erased. Please ask at the desk.",
+    })[state] ?? "",
+  talkingTo: (state, operator, ticket) =>
+    ({
+      waiting: `Number ${ticket} is waiting for our staff. Until then the AI goes on answering here.`,
+      human: `${operator || "A member of staff"} is with you now. What you write goes to ${operator || "our staff"}, not to the AI.`,
+      closed: `Number ${ticket} is closed. You are talking to the AI again.`,
+      withdrawn: `Number ${ticket} is taken back. You are talking to the AI.`,
+      expired: `Number ${ticket} has expired. You are talking to the AI.`,
+    })[state] ?? "",
+  questionLabel: "Your question",
+  messageLabel: (operator) => `Your message to ${operator || "our staff"}`,
+  askButton: "Ask",
+  sendButton: "Send",
+  youAsked: "You asked: ",
+  youWrote: (operator) => `You wrote to ${operator || "our staff"}: `,
+  fromStaff: (operator) => (operator ? `${operator}, member of staff` : "Member of staff"),
   retryIn: (s) => `You can try again in ${s} ${s === 1 ? "second" : "seconds"}.`,
   retryNow: "You can try again now.",
   left: (n) => `${n} ${n === 1 ? "character" : "characters"} left`,

@@ -173,6 +173,9 @@ async def test_the_customer_takes_it_back(desk: Rig) -> None:
             await act
     with pytest.raises(TicketOver):
         await desk.handoffs.withdraw(session, turn)
+    again = await desk.handoffs.request(session, turn)
+    assert (again.state, again.number == number) == (TicketState.WAITING, False)
+    await desk.handoffs.withdraw(session, turn)
 
 
 async def test_what_was_said_is_forgotten_a_minute_after_closing_and_the_row_a_day_later(desk: Rig) -> None:
