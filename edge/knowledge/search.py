@@ -1,4 +1,4 @@
-"""Passages for questions: both indexes, an audience, one fused ranking.
+"""Passages for questions: both indexes, an audience, one trained ranking.
 
 A search reads one `_Snapshot` from beginning to end; a change of documents makes the next snapshot beside it and
 swaps it in, so that no search sees half a document. Documents for staff are in indexes of their own: a public search
@@ -11,17 +11,19 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.knowledge.document import ALWAYS, Audience, Passage, Validity
-from edge.knowledge.fusion import Fused, fuse
+from edge.knowledge.features import FEATURES, Candidates, features
+from edge.knowledge.features import Floats as Features
 from edge.knowledge.index.lexical import LexicalEntry, LexicalIndex, LexicalSearcher
 from edge.knowledge.index.vector import VectorIndex
+from edge.knowledge.ranking import Ranked, RankingModel, order, shipped
+from edge.knowledge.signature import signature
 from edge.knowledge.terms import terms
 
 __all__ = ["Audience", "IndexedChunk", "Passage", "Searcher"]
@@ -30,7 +32,7 @@ Mode = Literal["hybrid", "lexical", "vector"]
 Floats = npt.NDArray[np.float32]
 Scored = tuple[int, float]  # chunk id, score
 
-# How deep each leg is read before the rankings are fused: the right answer is in the first 20 of one or the other
+# How deep each leg is read before the candidates are ranked: the right answer is in the first 20 of one or the other
 # for .995 of MedQuAD's questions.
 LEG_DEPTH = 30
 
@@ -44,10 +46,6 @@ class IndexedDocument:
     title: str
     audience: Audience
     valid: Validity = ALWAYS
-    title_terms: frozenset[str] = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "title_terms", frozenset(terms(self.title)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,7 @@ class _Dated:
 @dataclass(frozen=True)
 class _Snapshot:
     chunks: dict[int, IndexedChunk]
+    signatures: dict[int, bytes]
     vectors: dict[Audience, VectorIndex]  # each audience's own documents
     words: dict[Audience, LexicalSearcher]  # all that an audience may see
     documents: int = 0  # how many documents the chunks are of
@@ -80,16 +79,13 @@ class _Snapshot:
         chunk = self.chunks[chunk_id]
         return chunk.document.id, chunk.section
 
-    def is_named(self, asked: frozenset[str], chunk_id: int) -> bool:
-        """Whether the words `asked` hold the whole title of a chunk's document."""
-        title = self.chunks[chunk_id].document.title_terms
-        return bool(title) and title <= asked
-
 
 class Searcher:
     """Both indexes over all documents of the site."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, ranking: RankingModel | None = None) -> None:
+        """Rank with `ranking`, else with the model that Postern ships."""
+        self._ranking = ranking or shipped()
         self._dim = dim
         self._changing = threading.Lock()
         self._dated: dict[int, _Dated] = {}  # chunks of documents with dates, valid now or not
@@ -99,12 +95,17 @@ class Searcher:
         empty = VectorIndex(np.empty(0, np.int64), np.empty((0, dim), np.float32))
         self._snapshot = _Snapshot(
             {},
+            {},
             dict.fromkeys(Audience, empty),
             dict.fromkeys(Audience, self._words[Audience.PUBLIC].searcher()),
         )
 
     def __len__(self) -> int:
         return len(self._snapshot.chunks)
+
+    def rank_with(self, ranking: RankingModel | None) -> None:
+        """Use another ranking from the next search on; None: the one that Postern ships."""
+        self._ranking = ranking or shipped()
 
     @property
     def documents(self) -> int:
@@ -163,8 +164,11 @@ class Searcher:
         gone = removed.intersection(old.chunks)
         chunks = {key: chunk for key, chunk in old.chunks.items() if key not in gone}
         chunks.update((chunk.chunk_id, chunk) for chunk in added)
+        signatures = {key: kept for key, kept in old.signatures.items() if key not in gone}
+        signatures.update((c.chunk_id, signature(c.document.title, c.section, c.text)) for c in added)
         return _Snapshot(
             chunks,
+            signatures,
             {audience: _vectors(old, audience, gone, added, vectors) for audience in Audience},
             self._changed_words(old, chunks, gone, added),
             len({chunk.document.id for chunk in chunks.values()}),
@@ -190,15 +194,31 @@ class Searcher:
 
         `embeddings` [queries, dim].
         """
-        snapshot = self._at(at_ms)
+        snapshot, ranking = self._at(at_ms), self._ranking
         near = _nearest(snapshot, audience, embeddings, max(k, LEG_DEPTH) if mode != "lexical" else 0)
-        return [
-            [
-                _passage(snapshot.chunks[item.chunk_id], item)
-                for item in _ranked(snapshot, audience, query, embeddings[row], near[row], k, mode)
-            ]
-            for row, query in enumerate(queries)
-        ]
+        results = []
+        for query, embedding, nearest in zip(queries, embeddings, near, strict=True):
+            if mode == "vector":
+                ranked = [Ranked(chunk_id, cosine, 0.0, cosine) for chunk_id, cosine in nearest[:k]]
+            else:
+                found = _found(snapshot, audience, query, embedding, nearest, max(k, LEG_DEPTH))
+                ranked = _by_words(found, k) if mode == "lexical" else _ranked(snapshot, ranking, found, k)
+            results.append([_passage(snapshot.chunks[item.chunk_id], item) for item in ranked])
+        return results
+
+    def features(
+        self, query: str, embedding: Floats, audience: Audience, *, at_ms: int
+    ) -> tuple[list[int], Features]:
+        """Chunk ids of all candidates for a query and their features, for whoever trains a ranking."""
+        snapshot = self._at(at_ms)
+        near = _nearest(snapshot, audience, embedding[None, :], LEG_DEPTH)[0]
+        found = _found(snapshot, audience, query, embedding, near, LEG_DEPTH)
+        return found.chunk_ids, _features(snapshot, found)
+
+    def chunks(self, chunk_ids: Iterable[int]) -> list[IndexedChunk]:
+        """The chunks with these ids. Raises KeyError."""
+        snapshot = self._snapshot
+        return [snapshot.chunks[chunk_id] for chunk_id in chunk_ids]
 
     def rarity(self, query: str, audience: Audience) -> dict[str, float]:
         """The content words of `query`, each with how much it tells among what `audience` may see."""
@@ -269,28 +289,56 @@ def _nearest(snapshot: _Snapshot, audience: Audience, embeddings: Floats, k: int
     return found
 
 
-def _ranked(
-    snapshot: _Snapshot,
-    audience: Audience,
-    query: str,
-    embedding: Floats,
-    near: list[Scored],
-    k: int,
-    mode: Mode,
-) -> list[Fused]:
-    """The `k` best that the legs found for a query; in one leg's mode in that leg's order."""
-    if mode == "vector":
-        return [Fused(chunk_id, cosine, 0.0, cosine) for chunk_id, cosine in near[:k]]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the legs found for a query: all candidates, and the words' leg in its own order."""
+
+    query: str
+    rarity: dict[str, float]
+    words: list[Scored]
+    chunk_ids: list[int]
+    cosines: list[float]
+
+
+def _found(
+    snapshot: _Snapshot, audience: Audience, query: str, embedding: Floats, near: list[Scored], depth: int
+) -> _Found:
+    searcher = snapshot.words[audience]
     asked = list(dict.fromkeys(terms(query)))
-    words = snapshot.words[audience].search(asked, max(k, LEG_DEPTH))
+    words = searcher.search(asked, depth)
     known = {chunk_id for chunk_id, _ in near}
     only_words = [chunk_id for chunk_id, _ in words if chunk_id not in known]
     candidates = near + _cosines(snapshot, only_words, embedding)
-    if mode == "lexical":
-        cosines = dict(candidates)
-        return [Fused(chunk_id, score, score, cosines[chunk_id]) for chunk_id, score in words[:k]]
-    named = partial(snapshot.is_named, frozenset(asked))
-    return fuse(words, candidates, snapshot.section_of, named, k)
+    ids, cosines = [chunk_id for chunk_id, _ in candidates], [cosine for _, cosine in candidates]
+    return _Found(query, searcher.rarity(asked), words, ids, cosines)
+
+
+def _by_words(found: _Found, k: int) -> list[Ranked]:
+    cosines = dict(zip(found.chunk_ids, found.cosines, strict=True))
+    return [Ranked(chunk_id, score, score, cosines[chunk_id]) for chunk_id, score in found.words[:k]]
+
+
+def _features(snapshot: _Snapshot, found: _Found) -> Features:
+    if not found.chunk_ids:
+        return np.empty((0, len(FEATURES)))
+    words = dict(found.words)
+    candidates = Candidates(
+        [snapshot.signatures[chunk_id] for chunk_id in found.chunk_ids],
+        np.array(found.cosines),
+        np.array([words.get(chunk_id, 0.0) for chunk_id in found.chunk_ids]),
+    )
+    return features(found.query, found.rarity, candidates)
+
+
+def _ranked(snapshot: _Snapshot, ranking: RankingModel, found: _Found, k: int) -> list[Ranked]:
+    """The `k` best of all that the legs found."""
+    scores = ranking.score(_features(snapshot, found))
+    sections = [snapshot.section_of(chunk_id) for chunk_id in found.chunk_ids]
+    words = dict(found.words)
+    return [
+        Ranked(found.chunk_ids[row], score, words.get(found.chunk_ids[row], 0.0), found.cosines[row])
+        for row, score in order(found.chunk_ids, scores, sections, ranking.repeat, k)
+    ]
 
 
 def _cosines(snapshot: _Snapshot, chunk_ids: list[int], embedding: Floats) -> list[Scored]:
@@ -304,7 +352,7 @@ def _cosines(snapshot: _Snapshot, chunk_ids: list[int], embedding: Floats) -> li
     return found
 
 
-def _passage(chunk: IndexedChunk, item: Fused) -> Passage:
+def _passage(chunk: IndexedChunk, item: Ranked) -> Passage:
     document = chunk.document
     return Passage(
         chunk_id=item.chunk_id,

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ import psutil
 import tantivy
 
 from edge.config import site_paths
-from edge.knowledge import rows
+from edge.knowledge import rows, search
 from edge.knowledge.document import Audience
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.search import IndexedChunk, Mode
@@ -119,11 +120,30 @@ def _judge(
         report.judged[f"hit5_{name}"] = count / len(own)
         report.results[f"hit5_{name}_95"] = [round(low, 4), round(high, 4)]
     report.results["product_legs"] = {leg: _hits(names[leg], own) / len(own) for leg in ("lexical", "vector")}
+    report.judged["hit1_hybrid"] = _hits(names["hybrid"], own, 1) / len(own)
     report.results["cpu_ms_per_query"] = _speed(base, texts, embeddings, seconds)
+    report.judged["ranking_ms"] = _ranking_ms(base, texts, embeddings)
 
 
-def _hits(found: Sequence[Sequence[str]], own: Sequence[str]) -> int:
-    return sum(name in names[:TOP] for name, names in zip(own, found, strict=True))
+def _hits(found: Sequence[Sequence[str]], own: Sequence[str], top: int = TOP) -> int:
+    return sum(name in names[:top] for name, names in zip(own, found, strict=True))
+
+
+def _ranking_ms(base: KnowledgeBase, texts: Sequence[str], embeddings: npt.NDArray[np.float32]) -> float:
+    """Median ms of processor time of one query's ranking: features, scores and order of what the legs found."""
+    spent: list[float] = []
+    ranked = search._ranked
+
+    def timed(*arguments: Any) -> Any:
+        started = time.thread_time()
+        result = ranked(*arguments)
+        spent.append((time.thread_time() - started) * 1000)
+        return result
+
+    with mock.patch.object(search, "_ranked", timed):
+        for text, embedding in zip(texts, embeddings, strict=True):
+            base.searcher.search(text, embedding, Audience.PUBLIC, TOP, at_ms=0)
+    return round(statistics.median(spent), 3)
 
 
 def plain_bm25(chunks: Sequence[IndexedChunk], questions: Sequence[str]) -> list[list[str]]:

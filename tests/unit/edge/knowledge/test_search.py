@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.knowledge.document import ALWAYS, Validity
-from edge.knowledge.fusion import fuse
 from edge.knowledge.index.vector import VectorIndex
 from edge.knowledge.search import Audience, IndexedChunk, IndexedDocument, Searcher
 from edge.knowledge.terms import terms
@@ -232,30 +231,3 @@ def test_readers_see_whole_documents_while_documents_change() -> None:
     for reader in readers:
         reader.join()
     assert not torn
-
-
-def same(chunk_id: int) -> int:
-    return chunk_id
-
-
-def never(chunk_id: int) -> bool:
-    return False
-
-
-def test_fusion_adds_words_to_meaning() -> None:
-    found = fuse([(1, 9.0), (2, 8.0)], [(3, 0.55), (2, 0.5), (1, 0.1)], same, never, 3)
-    assert [item.chunk_id for item in found] == [2, 3, 1]
-    assert (found[0].lexical, found[0].cosine) == (8.0, 0.5)
-    assert (found[1].lexical, found[1].score) == (0.0, 0.55)
-    assert fuse([], [], same, never, 3) == []
-
-
-def test_a_second_chunk_of_a_section_must_be_far_better() -> None:
-    sections = {1: "a", 2: "a", 3: "b", 4: "c"}
-    near = [(1, 0.80), (2, 0.79), (3, 0.70), (4, 0.60)]
-    assert [item.chunk_id for item in fuse([], near, sections.__getitem__, never, 3)] == [1, 3, 2]
-
-
-def test_a_document_that_the_question_names_goes_first() -> None:
-    near = [(1, 0.80), (2, 0.75)]
-    assert [item.chunk_id for item in fuse([], near, same, lambda chunk_id: chunk_id == 2, 2)] == [2, 1]
