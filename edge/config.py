@@ -129,6 +129,8 @@ class LimitsSection(_Section):
     # a program asks for many people.
     turns_per_minute: int = Field(default=30, ge=1, le=100_000)
     api_turns_per_minute: int = Field(default=600, ge=1, le=1_000_000)
+    # What else a conversation does: feedback, tickets, words to staff. One a second is faster than anybody presses.
+    acts_per_minute: int = Field(default=60, ge=1, le=100_000)
     # Twice what two cores answer: a loop over what costs no encoder stops here.
     node_turns_per_minute: int = Field(default=30_000, ge=1, le=1_000_000)
     # A whole waiting room may stand behind one address: 200 people who all begin within a minute, half of them twice.

@@ -1,7 +1,7 @@
 """The staff's side of tickets, for the console and the command line: list, show, take, reply, close.
 
 `operator` is who acts, as logged in or as named on the command line. What is written is durable before anybody sees it,
-and each view and change leaves its line of audit in the same transaction.
+and each view and change of a ticket leaves its row of audit in the same transaction.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from edge.chat.ticket_states import OPEN, Act, TicketState
 from edge.chat.tickets import Message, NoSuchTicket, Ticket
 from edge.chat.turn import TextTooLong
 from edge.config import HandoffSection
+from edge.store import audit
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey, load_key
 
@@ -80,10 +81,11 @@ class Inbox:
 
         def read(db: Database) -> Conversation:
             ticket = tickets.find(db, number)
+            audit.append(db, operator, "inbox.show", number)
             said = tickets.said(db, key, number) if key else []
             return Conversation(self._entry(db, ticket), tuple(said))
 
-        return await self._store.read(read)
+        return await self._store.write(read)
 
     async def take(self, number: str, operator: str) -> TicketState:
         """`operator` has it from now on. Raises NoSuchTicket, TicketOver."""
@@ -109,6 +111,7 @@ class Inbox:
                 db, key, number, "staff", text.strip(), now_ms(),
                 operator=operator, messages_max=self._settings.messages_max,
             )  # fmt: skip
+            audit.append(db, operator, "inbox.reply", number)
             return message, ticket.session
 
         message, session = await self._store.write(insert)
@@ -122,6 +125,7 @@ class Inbox:
     async def _step(self, number: str, act: Act, operator: str) -> TicketState:
         def change(db: Database) -> tuple[TicketState, str]:
             ticket = tickets.find(db, number)
+            audit.append(db, operator, f"inbox.{act}", number)
             return tickets.step(db, ticket, act, now_ms(), operator), ticket.session
 
         state, session = await self._store.write(change)

@@ -13,7 +13,8 @@ _TEXT = (
     "It answers from {site}'s own documents and shows its sources. It gives information only: "
     "it does not diagnose, and it does not replace advice from staff. "
     "Your words stay in this building. They are stored encrypted while your visit lasts and are wiped when you "
-    "choose “Start over” or after a short silence. You can ask for a member of staff at any time."
+    "choose “Start over” or after a short silence. You can ask for a member of staff at any time: then your question, "
+    "and what you write to them, is kept for them under a number until your matter is closed, and you can take it back."
 )
 
 

@@ -22,7 +22,7 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.chat import session_rows
-from edge.chat.admission import Admission
+from edge.chat.admission import Admission, RateLimited
 from edge.chat.rates import Rate
 from edge.chat.session_rows import SessionNotFound, now_ms
 from edge.config import LimitsSection
@@ -116,6 +116,7 @@ class _Live:
     ends_s: float
     seen_s: float
     asked_whole_at_s: float = 0.0
+    acted_whole_at_s: float = 0.0
     busy: bool = False
 
 
@@ -213,6 +214,14 @@ class Sessions:
         if not session.consented:
             raise NoticeRequired
         return _Turn(self._held(session), self._admission, self._turn_rate(session.channel), self._clock)
+
+    def act(self, session: Session) -> None:
+        """Count something that a conversation does beside asking. Raises SessionNotFound, RateLimited."""
+        live, now_s, rate = self._held(session), self._clock(), Rate(self._limits.acts_per_minute)
+        wait_s = rate.wait_s(live.acted_whole_at_s, now_s)
+        if wait_s > 0:
+            raise RateLimited(f"A conversation may do this {rate.per_minute} times a minute.", wait_s)
+        live.acted_whole_at_s = rate.taken(live.acted_whole_at_s, now_s)
 
     async def wipe(self, session_id: str) -> None:
         """Forget a conversation: its rows, and its subject's key when it stood for the subject."""

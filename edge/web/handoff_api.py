@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.chat.handoff import Ended, Handoffs, News, StaffMessage
-from edge.chat.session import Sessions
+from edge.chat.session import Session, Sessions
 from edge.chat.tickets import Ticket
 from edge.web.event_stream import KEEP_OPEN, event, event_stream
 from edge.web.problems import BadRequest, dumps, read_body
@@ -50,19 +50,19 @@ class HandoffApi:
 
     async def request(self, request: web.Request) -> web.Response:
         """201 with the ticket's number, also when it was there already."""
-        session = await session_of(request, self._sessions)
+        session = await self._acting(request)
         ticket = await self._handoffs.request(session, request.match_info["turn"])
         return web.json_response(self._told(ticket), status=201, dumps=dumps)
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """204; what was handed over is forgotten."""
-        session = await session_of(request, self._sessions)
+        session = await self._acting(request)
         await self._handoffs.withdraw(session, request.match_info["turn"])
         return web.Response(status=204)
 
     async def message(self, request: web.Request) -> web.Response:
         """201; staff can read it."""
-        session = await session_of(request, self._sessions)
+        session = await self._acting(request)
         body = await read_body(request, MessageBody)
         number = await self._handoffs.write(session, body.text)
         return web.json_response({"message_id": number}, status=201, dumps=dumps)
@@ -79,6 +79,11 @@ class HandoffApi:
                 await response.write(_written(item))
         await response.write_eof()
         return response
+
+    async def _acting(self, request: web.Request) -> Session:
+        session = await session_of(request, self._sessions)
+        self._sessions.act(session)
+        return session
 
     def _told(self, ticket: Ticket) -> dict[str, object]:
         return {"ticket": ticket.number, "state": ticket.state, "keep_h": self._handoffs.keep_h}

@@ -147,6 +147,7 @@ class SessionsApi:
     async def feedback(self, request: web.Request) -> web.Response:
         """204."""
         session = await self._session(request)
+        self._sessions.act(session)
         body = await read_body(request, FeedbackBody)
         await feedback.give(
             self._store,

@@ -132,6 +132,26 @@ async def test_a_page_that_was_away_misses_nothing_and_hears_nothing_twice(desk:
     await page.close()
 
 
+async def test_each_view_and_change_by_staff_is_a_row_of_audit(desk: Rig) -> None:
+    session = await desk.arrive()
+    number = (await desk.handoffs.request(session, await desk.turn(session))).number
+    await desk.inbox.show(number, ANNA)
+    await desk.inbox.take(number, ANNA)
+    await desk.inbox.reply(number, "Ben", "Hello.")
+    await desk.inbox.close(number, ANNA)
+    with pytest.raises(TicketOver):
+        await desk.inbox.take(number, ANNA)
+    rows = await desk.store.read(
+        lambda db: db.execute("SELECT actor, action, object, outcome FROM audit ORDER BY id").fetchall()
+    )
+    assert rows == [
+        (ANNA, "inbox.show", number, "done"),
+        (ANNA, "inbox.take", number, "done"),
+        ("Ben", "inbox.reply", number, "done"),
+        (ANNA, "inbox.close", number, "done"),
+    ]
+
+
 async def test_the_display_name_of_an_operator_is_what_customers_see(desk: Rig) -> None:
     await desk.store.write(
         lambda db: db.execute(

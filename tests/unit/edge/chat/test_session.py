@@ -153,6 +153,21 @@ async def test_questions_have_a_rate_that_programs_do_not_share(store: Store) ->
         pass
 
 
+async def test_what_else_a_conversation_does_has_a_rate(store: Store) -> None:
+    clock = Clock()
+    sessions = sessions_of(store, clock, acts_per_minute=2)
+    session = await consented(sessions)
+    sessions.act(session)
+    sessions.act(session)
+    with pytest.raises(RateLimited) as refused:
+        sessions.act(session)
+    assert refused.value.retry_after_s == 30
+    with sessions.claim(session):  # a question is not one of them
+        pass
+    clock.now_s += 30
+    sessions.act(session)
+
+
 async def test_the_node_has_a_rate_of_its_own(store: Store) -> None:
     sessions = sessions_of(store, node_turns_per_minute=2)
     for session in (await consented(sessions), await consented(sessions)):
