@@ -47,6 +47,7 @@ from edge.inference.worker_client import WorkerClient
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge_operations import KnowledgeOperations
 from edge.operations import Operations
+from edge.operator_operations import OperatorOperations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
@@ -126,7 +127,11 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
 
 def site_operations(site: Site) -> Operations:
     """The command line's operations on an open site."""
-    others = {**InboxOperations(site.inbox).table(), **KnowledgeOperations(site.knowledge).table()}
+    others = {
+        **InboxOperations(site.inbox).table(),
+        **KnowledgeOperations(site.knowledge).table(),
+        **OperatorOperations(site.store, lambda: _accounts(site)).table(),
+    }
     notice = notice_of(site.config.site.name)
     return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
 
@@ -155,16 +160,22 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
         link = await asyncio.to_thread(importlib.import_module, "edge.link")
         sync: SyncService = link.open_link(site, devices)
         operations.more_status = lambda: _status(site, sync, devices)
+        await _open_console(site, door, operations, url)
         admin = await serve_admin(operations.table(), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
-        await _open_console(site, door, operations, url)
         await _run_until(stop, site, sync, devices, Announcer(site.config, url))
+
+
+def _accounts(site: Site) -> Accounts:
+    """The staff's accounts; loads the library of passwords."""
+    accounts: Accounts = importlib.import_module("edge.console").console_accounts(site)
+    return accounts
 
 
 async def _open_console(site: Site, door: ConsoleDoor, operations: Operations, url: str) -> None:
     """Let the staff in; until somebody has claimed the console, say how."""
     console = await asyncio.to_thread(importlib.import_module, "edge.console")
-    accounts: Accounts = await asyncio.to_thread(console.console_accounts, site)
+    accounts = await asyncio.to_thread(_accounts, site)
     code = await accounts.issue_claim()
     if code is None:
         site.paths.claim_code.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ import typer
 from core.errors import ExitCode, PosternError
 from edge.cli_inbox import inbox
 from edge.cli_kb import kb
+from edge.cli_operators import operators
 from edge.terminal import Json, Site
 from edge.terminal import as_lines as _lines
 from edge.terminal import operate_on as _operate
@@ -31,6 +32,7 @@ app.add_typer(kb, name="kb")
 app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
 app.add_typer(inbox, name="inbox")
+app.add_typer(operators, name="operators")
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import json
 import re
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from core.files import private_folder, write_atomic
 from core.supervision import Child, Supervisor, stop_on_signals
 from edge.app import open_site, site_operations
 from edge.config import SitePaths, load_config, site_paths
+from edge.control import operate
 from edge.site_setup import TEMPLATES, create_site, documents_by_audience
 from edge.sync.enrolment import enrol
 from edge.web.admin import Progress
@@ -68,6 +69,8 @@ class Demo:
             cloud_ready = await _ready_or_stop(control_plane, stop)
             if not (paths.courier / "enrolment.json").exists():
                 await self._enrol(paths, cloud, cloud_ready)
+            # The code of the last start does not work any more; its file must not be taken for the new one.
+            paths.claim_code.unlink(missing_ok=True)
             node = _Program("node", [sys.executable, "-m", "edge.cli", "run", "--site", str(paths.root)], log)
             group.create_task(Supervisor([node.child], stop).run(), name="node")
             node_ready = await _ready_or_stop(node, stop)
@@ -77,10 +80,10 @@ class Demo:
                 log=log,
             )
             group.create_task(Supervisor([kiosk], stop).run(), name="kiosk")
-            say(f"\n  Kiosk page      {node_ready['url']}/\n  Fleet console   {cloud_ready['url']}")
-            claim = cloud / "claim-code"
-            if claim.exists():
-                say(f"  Claim code      {claim.read_text().strip()}  (first login at the console)")
+            say(f"\n  Kiosk page      {node_ready['url']}/\n  Site console    {node_ready['url']}/console/")
+            _say_claim(say, await _console_claim(paths))
+            say(f"  Fleet console   {cloud_ready['url']}")
+            _say_claim(say, cloud / "claim-code")
             say(f"  Site folder     {paths.root}\n  Log             {log}\n  Stop            Ctrl-C\n")
             sys.stdout.write("ready\n")
             sys.stdout.flush()
@@ -173,6 +176,17 @@ async def _ready_or_stop(program: _Program, stop: asyncio.Event) -> dict[str, st
             remedy=f"Read the end of {program.child.log}; another program may hold the port.",
         )
     return program.ready.result()
+
+
+async def _console_claim(paths: SitePaths) -> Path:
+    """The file of the site console's claim code, which the node writes before it opens the admin socket."""
+    await operate(paths, "operators.list", {}, lambda _: None)
+    return paths.claim_code
+
+
+def _say_claim(say: Callable[[str], None], file: Path) -> None:
+    if file.exists():
+        say(f"    first login   {file.read_text().strip()}")
 
 
 def _cloud_command(verb: str, folder: Path, *more: str) -> list[str]:

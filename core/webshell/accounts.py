@@ -206,11 +206,16 @@ class Accounts:
         """End a session."""
         await self._store.close_session(_token_hash(token), Note(self._clock(), name, "logout"))
 
+    def new_token(self) -> tuple[str, bytes]:
+        """A session token that a caller keeps the hash of itself."""
+        token = secrets.token_urlsafe(SESSION_TOKEN_BYTES)
+        return token, _token_hash(token)
+
     async def _open(self, name: str, *, emergency: bool = False) -> str:
-        token, now = secrets.token_urlsafe(SESSION_TOKEN_BYTES), self._clock()
+        (token, token_hash), now = self.new_token(), self._clock()
         life = EMERGENCY_LIFE if emergency else SESSION_LIFE
         note = Note(now, name, "login.break-glass" if emergency else "login")
-        await self._store.open_session(_token_hash(token), name, now + life, note)
+        await self._store.open_session(token_hash, name, now + life, note)
         return token
 
     async def _hash(self, password: str) -> str:
