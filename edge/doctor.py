@@ -18,6 +18,7 @@ import sqlcipher3
 from core.errors import PosternError
 from edge.config import SitePaths, load_config
 from edge.egress import ledger
+from edge.fabric.notifier import carriers_of
 from edge.site_setup import KEYS
 from edge.store.connection import KEY_BYTES, refuse_unsafe_sqlite
 from models.catalog import models_dir
@@ -51,7 +52,9 @@ class Diagnosis:
 
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding."""
-    checks = tuple(_safely(check, paths) for check in (_settings, _sqlite, _runtimes, _keys, _disk, _ledger))
+    checks = tuple(
+        _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _keys, _disk, _ledger, _staff)
+    )
     checks += tuple(_models())
     return Diagnosis(all(check.ok or check.severity == "warning" for check in checks), checks)
 
@@ -122,6 +125,18 @@ def _ledger(paths: SitePaths) -> Check:
     report = ledger.verify(path)
     remedy = "Keep the file as it is and tell the data-protection officer."
     return Check("ledger", report.ok, "error", report.problem or f"{report.leaves} lines, unbroken", remedy)
+
+
+def _staff(paths: SitePaths) -> Check:
+    """Does anybody learn that a customer waits? What the settings name must be readable."""
+    ways = sorted(carriers_of(load_config(paths)))
+    remedy = "Set handoff.smtp or handoff.webhook, or see to it that somebody looks at the inbox."
+    found = (
+        f"staff are told by {' and '.join(ways)}"
+        if ways
+        else "nobody is told of tickets; they wait in the inbox"
+    )
+    return Check("staff", bool(ways), "warning", found, remedy)
 
 
 def _models() -> Iterator[Check]:

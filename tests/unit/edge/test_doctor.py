@@ -1,0 +1,34 @@
+"""The doctor's word on staff: told, not told, or named wrongly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge import doctor
+from edge.config import site_paths
+from edge.site_setup import create_site
+
+MAIL = '\n[handoff.smtp]\nhost = "127.0.0.1"\nsecurity = "none"\nrecipients = ["desk@site"]\n'
+HOOK = '\n[handoff.webhook]\nurl = "http://127.0.0.1:9/"\nsecret_file = "{}"\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "ok", "severity", "found"),
+    [
+        ("", False, "warning", "nobody is told"),
+        (MAIL, True, "warning", "told by mail"),
+        (HOOK.format("/nowhere"), False, "error", "secret_file"),
+    ],
+)
+def test_does_anybody_learn_that_a_customer_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str, ok: bool, severity: str, found: str
+) -> None:
+    monkeypatch.setattr(doctor, "verify_models", lambda _: [])
+    paths = site_paths(tmp_path / "site")
+    create_site(paths, "empty")
+    paths.config.write_text(paths.config.read_text() + more)
+    (check,) = [check for check in doctor.examine(paths).checks if check.id == "staff"]
+    assert (check.ok, check.severity) == (ok, severity)
+    assert found in check.found
