@@ -206,6 +206,15 @@ def test_numbers_and_addresses_are_fictional(site: Site, path: Path) -> None:
 
 
 @EVERY_SITE
+def test_numbers_in_the_settings_are_those_of_the_fact_sheet(site: Site) -> None:
+    settings = (site.folder / "site.toml").read_text(encoding="utf-8")
+    numbers = LOOKS_LIKE_PHONE.findall(settings.replace("127.0.0.1", "loopback"))
+
+    assert numbers
+    assert set(numbers) <= set(site.facts["phones"])
+
+
+@EVERY_SITE
 def test_a_price_named_in_several_documents_is_one_price(site: Site) -> None:
     for service, price in site.facts["fees"].items():
         named = re.compile(rf"\b{service}(?: costs| \|) (£[\d,]*\d)", re.IGNORECASE)
