@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import Locator, Page, expect
 
 
@@ -47,3 +49,15 @@ async def page_text(page: Page) -> str:
         [...document.querySelectorAll('input, textarea')].map((field) => field.value).join()"""
     )
     return text
+
+
+async def tab_to(page: Page, name: str, *, back: bool = False, steps_max: int = 40) -> None:
+    """Press Tab (Shift+Tab) until the control with this name has the focus, and the focus is seen."""
+    for _ in range(steps_max):
+        await page.keyboard.press("Shift+Tab" if back else "Tab")
+        text = await page.evaluate("document.activeElement.textContent")
+        if re.sub(r"\s+", " ", text).strip() == name:
+            ring = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert ring == "solid"
+            return
+    raise AssertionError(f"no way to {name!r} by keyboard")

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.chromium import violations
-from tests.browser.kiosk_steps import answered, ask, begin, hand_over, page_text, question
+from tests.browser.kiosk_steps import answered, ask, begin, hand_over, page_text, question, tab_to
 from tests.browser.scripted_node import HOURS, NOT_FOUND, Script, ScriptedNode, scripted_node
 
 TICKET = "K-0427"
@@ -38,6 +38,25 @@ async def test_handing_over_is_asked_first_and_no_is_an_answer(page: Page, scrip
     await expect(button).to_be_focused()
     await expect(page.get_by_text(TICKET)).to_have_count(0)
     assert scripted.script.followed_from == []
+
+
+async def test_the_whole_way_to_a_number_and_back_by_keyboard(page: Page, scripted: ScriptedNode) -> None:
+    scripted.script.turn = dict(NOT_FOUND)
+    await begin(page, scripted.url)
+    await ask(page, "x")
+    await answered(page)
+    await tab_to(page, "Ask a member of staff", back=True)
+    await page.keyboard.press("Enter")
+    await tab_to(page, "Yes, give me a number")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Your number")).to_be_focused()
+    await tab_to(page, "Take it back")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Ask a member of staff")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await tab_to(page, "No")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Ask a member of staff")).to_be_focused()
 
 
 async def test_from_the_machine_to_a_person_and_back(page: Page, scripted: ScriptedNode) -> None:
@@ -241,6 +260,31 @@ async def test_every_state_fits_and_has_no_violation(
         await expect(page.locator(".staff")).to_be_visible()
         await _sound(page)
         await page.close()
+
+
+@pytest.mark.parametrize(("size", "least"), [((1080, 1920), 60), ((390, 844), 44)])
+async def test_targets_are_big_enough_for_a_finger(
+    browser: Browser, scripted: ScriptedNode, size: tuple[int, int], least: int
+) -> None:
+    page = await browser.new_page(viewport={"width": size[0], "height": size[1]})
+    await begin(page, scripted.url)
+    scripted.script.turn["choices"] = [{"label": "The pharmacy", "question": "p"}]
+    await ask(page, "x")
+    answer = await answered(page)
+    await answer.get_by_role("button", name="Not useful").click()
+    await answer.get_by_role("button", name="Ask a member of staff").click()
+    await _big(page, least)
+    await answer.get_by_role("button", name="Yes, give me a number").click()
+    await expect(page.get_by_role("heading", name="Your number")).to_be_focused()
+    await _big(page, least)
+    await page.close()
+
+
+async def _big(page: Page, least: int) -> None:
+    for target in await page.locator("button:visible, label.tick:visible, textarea:visible").all():
+        box = await target.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= least, await target.text_content()
 
 
 async def _sound(page: Page) -> None:

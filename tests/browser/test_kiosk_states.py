@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.chromium import violations
-from tests.browser.kiosk_steps import answered, ask, begin, hand_over, open_kiosk, page_text, question
+from tests.browser.kiosk_steps import answered, ask, begin, hand_over, open_kiosk, page_text, question, tab_to
 from tests.browser.scripted_node import HOURS, NOT_FOUND, Script, ScriptedNode, scripted_node
 
 CANARY = "zebra-canary-4711"
@@ -20,10 +18,10 @@ HOSTILE = (
 
 async def test_a_whole_journey_by_keyboard_only(page: Page, scripted: ScriptedNode) -> None:
     await open_kiosk(page, scripted.url)
-    await _tab_to(page, "Start")
+    await tab_to(page, "Start")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="You are talking to an AI")).to_be_focused()
-    await _tab_to(page, "I understand, let me ask")
+    await tab_to(page, "I understand, let me ask")
     await page.keyboard.press("Enter")
     await expect(question(page)).to_be_focused()
     await page.keyboard.type("When are you open on Saturday?")
@@ -31,14 +29,14 @@ async def test_a_whole_journey_by_keyboard_only(page: Page, scripted: ScriptedNo
     answer = await answered(page)
     await expect(answer).to_contain_text("09:00 to 13:00")
     await expect(question(page)).to_be_focused()
-    await _tab_to(page, "Opening hours › Weekends", back=True)
+    await tab_to(page, "Opening hours › Weekends", back=True)
     await page.keyboard.press("Enter")
     await expect(answer.locator("mark").first).to_be_visible()
-    await _tab_to(page, "Useful")
+    await tab_to(page, "Useful")
     await page.keyboard.press("Enter")
     await expect(answer.get_by_text("Thank you")).to_be_focused()
     assert scripted.script.feedback == [True]
-    await _tab_to(page, "Start over", back=True)
+    await tab_to(page, "Start over", back=True)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()
     assert scripted.script.wiped == ["s1"]
@@ -393,18 +391,6 @@ async def test_print_shows_one_answer_with_its_sources(page: Page, scripted: Scr
     await expect(page.get_by_text("First?")).to_be_hidden()
     await expect(page.get_by_label("Your question")).to_be_hidden()
     await expect(page.get_by_role("article").last.locator("mark").first).to_be_visible()
-
-
-async def _tab_to(page: Page, name: str, *, back: bool = False, steps_max: int = 40) -> None:
-    """Press Tab (Shift+Tab) until the control with this name has the focus, and the focus is seen."""
-    for _ in range(steps_max):
-        await page.keyboard.press("Shift+Tab" if back else "Tab")
-        text = await page.evaluate("document.activeElement.textContent")
-        if re.sub(r"\s+", " ", text).strip() == name:
-            ring = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-            assert ring == "solid"
-            return
-    raise AssertionError(f"no way to {name!r} by keyboard")
 
 
 async def _scrolls_sideways(page: Page) -> bool:

@@ -19,6 +19,7 @@ SATURDAY_QUOTE = "On Saturday the clinic is open from 9:00 to 13:00."
 UNKNOWN = "Which acupuncture needles does the astronaut prefer?"
 CANARY = "quetzalcoatl-7731"
 TEXT_MAX = 4000
+REASON_MAX = 1000
 
 
 async def test_an_answer_is_an_exact_quote_with_its_source(customer: Customer) -> None:
@@ -117,6 +118,11 @@ async def test_feedback_and_handoff_need_a_turn_of_this_conversation(customer: C
     answer = await customer.ask(SATURDAY)
     good = f"{customer.turns}/{answer['turn_id']}/feedback"
     assert (await customer.send("POST", good, {"useful": True, "reason": "clear"}))[0] == 204
+    longest = {"useful": False, "reason_code": "outdated", "reason": "x" * REASON_MAX}
+    assert (await customer.send("POST", good, longest))[0] == 204
+    for wrong in ({"reason": "x" * (REASON_MAX + 1)}, {"reason_code": "ugly"}):
+        status, problem = await customer.send("POST", good, {"useful": False, **wrong})
+        assert (status, problem["code"]) == (400, "bad_request")
     for action, body in (("feedback", {"useful": True}), ("handoff", None)):
         status, problem = await customer.send("POST", f"{customer.turns}/other/{action}", body)
         assert (status, problem["code"]) == (404, "turn_not_found")
@@ -170,9 +176,12 @@ async def test_the_command_line_works_on_the_running_node(node: RunningNode, tmp
     found = await command("kb", "search", "--site", site, "unicorn stable", "-k", "1", "--json")
     assert found[0].keys() == {"doc", "title", "section", "text", "score"}
     await command("kb", "remove", "--site", site, "unicorns.md")
-    assert "unicorns.md" not in {d["doc"] for d in await command("kb", "list", "--site", site, "--json")}
+    listed = await command("kb", "list", "--site", site, "--json")
+    brought = [path for path in (node.site / "documents").rglob("*") if path.is_file()]
+    assert "unicorns.md" not in {d["doc"] for d in listed}
+    assert len(listed) == len(brought) >= 50
     status = await command("status", "--site", site, "--json")
-    assert status["knowledge"]["documents"] == 50
+    assert status["knowledge"]["documents"] == len(brought)
     assert status["encoder"]["model"] == "all-minilm-l6-v2"
 
 

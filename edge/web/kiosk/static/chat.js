@@ -124,8 +124,8 @@ export class Chat {
     this.#human = state === "human" ? { operator } : null;
     const parts = this.#parts;
     parts.with.dataset.state = state;
+    show(parts.with); // first: a screen reader announces what changes in a part that is there
     parts.with.textContent = words.talkingTo(state, operator, ticket);
-    show(parts.with);
     parts.label.textContent = this.#human ? words.messageLabel(operator) : words.questionLabel;
     parts["send-text"].textContent = this.#human ? words.sendButton : words.askButton;
     show(parts.hint, !this.#human);
