@@ -105,6 +105,13 @@ def activate(db: Database, kind: ModelKind, version: int) -> None:
 
 def roll_back(db: Database, kind: ModelKind) -> int:
     """Activate the version that served before the active one; returns it. Raises NoSuchModel."""
+    version = previous(db, kind)
+    activate(db, kind, version)
+    return version
+
+
+def previous(db: Database, kind: ModelKind) -> int:
+    """The version that served before the active one. Raises NoSuchModel."""
     row = db.execute(
         "SELECT version FROM site_models WHERE kind = ? AND state = 'retired' AND activated_ms IS NOT NULL"
         " ORDER BY activated_ms DESC LIMIT 1",
@@ -112,7 +119,6 @@ def roll_back(db: Database, kind: ModelKind) -> int:
     ).fetchone()
     if row is None:
         raise NoSuchModel(f"No version of {kind} served before this one.")
-    activate(db, kind, int(row[0]))
     return int(row[0])
 
 
@@ -126,11 +132,17 @@ def active(db: Database, kind: ModelKind) -> tuple[int, bytes] | None:
     row = db.execute(
         "SELECT version, content, sha256 FROM site_models WHERE kind = ? AND state = 'active'", [kind]
     ).fetchone()
+    return None if row is None else (int(row[0]), _sound(kind, *row))
+
+
+def content(db: Database, kind: ModelKind, version: int) -> tuple[ModelState, bytes]:
+    """State and weights of any version. Raises NoSuchModel when it is not there, or damaged."""
+    row = db.execute(
+        "SELECT state, version, content, sha256 FROM site_models WHERE kind = ? AND version = ?", [kind, version]
+    ).fetchone()
     if row is None:
-        return None
-    if content_hash(bytes(row[1])) != bytes(row[2]):
-        raise NoSuchModel(f"Version {row[0]} of {kind} is damaged.", remedy="Train it again, or roll back.")
-    return int(row[0]), bytes(row[1])
+        raise NoSuchModel(f"There is no version {version} of {kind}.")
+    return ModelState(row[0]), _sound(kind, *row[1:])
 
 
 def history(db: Database, kind: ModelKind) -> list[SiteModel]:
@@ -144,6 +156,12 @@ def history(db: Database, kind: ModelKind) -> list[SiteModel]:
         SiteModel(kind, version, ModelState(state), created, activated, json.loads(figures))
         for version, state, created, activated, figures in rows
     ]
+
+
+def _sound(kind: ModelKind, version: int, weights: bytes, sha256: bytes) -> bytes:
+    if content_hash(bytes(weights)) != bytes(sha256):
+        raise NoSuchModel(f"Version {version} of {kind} is damaged.", remedy="Train it again, or roll back.")
+    return bytes(weights)
 
 
 def _one(kind: ModelKind, version: int) -> tuple[str, list[object]]:

@@ -22,13 +22,13 @@ import numpy.typing as npt
 
 from core.errors import PosternError
 from edge.chat.intents import ngrams
-from edge.chat.intents.examples import INTENTS_MAX, INTENTS_MIN
+from edge.chat.intents.examples import INTENTS_MAX, INTENTS_MIN, Example
 
 Floats = npt.NDArray[np.float32]
 
 FORMAT: Final = 1
-# Unpacked size at most, bytes: INTENTS_MAX columns of n-gram weights in float16 and what goes with them.
-UNPACKED_BYTES_MAX: Final = 24 * 1024 * 1024
+# Unpacked size at most, bytes: INTENTS_MAX columns of n-gram weights in float16, the examples and what goes with them.
+UNPACKED_BYTES_MAX: Final = 32 * 1024 * 1024
 DIM_MAX: Final = 4096
 
 # What zipfile, zlib, numpy and json raise for bytes that are not theirs.
@@ -41,7 +41,8 @@ _DTYPES: Final = {
     "wording": np.float16,
     "bias": np.float32,
     "idf": np.float32,
-    "examples": np.uint64,
+    "utterances": np.uint8,
+    "labels": np.uint16,
     "predicted": np.uint16,
     "head": np.uint8,
 }
@@ -91,8 +92,9 @@ class IntentModel:
     bias       float32 [intents], of the mixture
     idf        float32 [ngrams.BUCKETS]
     threshold  least `Scores.scope` of a question that is in scope
-    examples   uint64 [m], fingerprints of the examples it was trained on, ascending
-    predicted  uint16 [m], the intent that a model which had not seen the example gave it
+    utterances uint8, the texts that it was trained on, as a JSON list of m strings: the next training compares
+    labels     uint16 [m], their intents
+    predicted  uint16 [m], the intents that models which had not seen them gave them
     """
 
     names: tuple[str, ...]
@@ -102,8 +104,14 @@ class IntentModel:
     bias: Floats
     idf: Floats
     threshold: float
-    examples: npt.NDArray[np.uint64]
+    utterances: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint16]
     predicted: npt.NDArray[np.uint16]
+
+    def examples(self) -> list[Example]:
+        """What it was trained on."""
+        texts = json.loads(self.utterances.tobytes())
+        return [Example(text, self.names[label]) for text, label in zip(texts, self.labels, strict=True)]
 
     def scores(self, texts: Sequence[str], embeddings: Floats) -> Scores:
         """Scores of n texts with their embeddings, float32 [n, dim]."""
@@ -161,6 +169,11 @@ def from_bytes(content: bytes) -> IntentModel:
     return model
 
 
+def pack_texts(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """As `IntentModel.utterances` holds them."""
+    return np.frombuffer(json.dumps(texts, ensure_ascii=False).encode(), np.uint8)
+
+
 def softmax(logits: Floats) -> Floats:
     """Probabilities [n, k] of logits [n, k]."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -200,9 +213,9 @@ def _check(model: IntentModel) -> None:
         and model.wording.shape == (ngrams.BUCKETS, count)
         and model.bias.shape == (count,)
         and model.idf.shape == (ngrams.BUCKETS,)
-        and model.examples.ndim == 1
-        and model.predicted.shape == model.examples.shape
-        and (not model.predicted.size or int(model.predicted.max()) < count)
+        and model.labels.ndim == 1
+        and model.labels.shape == model.predicted.shape
+        and all(not rows.size or int(rows.max()) < count for rows in (model.labels, model.predicted))
     )
     numbers = (model.meaning, model.wording, model.bias, model.idf, np.float64(model.threshold))
     if not fits or not all(np.isfinite(part).all() for part in numbers):

@@ -7,7 +7,6 @@ that were trained without it.
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +21,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from edge.chat.intents import ngrams
-from edge.chat.intents.examples import Example, check_examples, normal
+from edge.chat.intents.examples import Example, check_examples
 from edge.chat.intents.figures import Figures, figures_of
-from edge.chat.intents.model import Floats, IntentModel, scope_of, softmax
+from edge.chat.intents.model import Floats, IntentModel, pack_texts, scope_of, softmax
 from models.encoder import Encoder
 from models.progress import Report, silent
 
@@ -100,7 +99,6 @@ def train(
     threshold = float(np.quantile(scope_of(logits), 1 - IN_SCOPE_RECALL))
     whole = _fit(features, labels)
     report("Learning", FOLDS + 1, FOLDS + 1)
-    order, prints = _fingerprints(examples)
     model = IntentModel(
         names=tuple(str(name) for name in names),
         encoder_sha256=encoder_sha256,
@@ -111,22 +109,11 @@ def train(
         ),
         idf=idf,
         threshold=threshold,
-        examples=prints,
-        predicted=logits.argmax(axis=1)[order].astype(np.uint16),
+        utterances=pack_texts([example.text for example in examples]),
+        labels=labels.astype(np.uint16),
+        predicted=logits.argmax(axis=1).astype(np.uint16),
     )
     return Candidate(model, figures_of(model.names, labels, softmax(logits), scope_of(logits) >= threshold))
-
-
-def fingerprint(text: str) -> int:
-    """64 bits that stand for an example, so that a later training finds it again."""
-    return int.from_bytes(hashlib.sha256(normal(text).encode()).digest()[:8], "big")
-
-
-def _fingerprints(examples: Sequence[Example]) -> tuple[Labels, npt.NDArray[np.uint64]]:
-    """The order that sorts them, and the sorted fingerprints."""
-    prints = np.array([fingerprint(example.text) for example in examples], np.uint64)
-    order = np.argsort(prints)
-    return order, prints[order]
 
 
 def _held_back(features: _Features, labels: Labels, report: Report) -> tuple[Floats, Floats]:
