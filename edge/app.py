@@ -32,6 +32,8 @@ from edge.chat import improvement
 from edge.chat.bell import Bell
 from edge.chat.handoff import Handoffs
 from edge.chat.inbox import Inbox
+from edge.chat.intents.service import Intents
+from edge.chat.intents.trainer import TrainingSettings
 from edge.chat.notice import notice_of
 from edge.chat.session import Sessions, boot_s
 from edge.chat.turn import Desk, Query, Understood
@@ -44,6 +46,7 @@ from edge.inbox_operations import InboxOperations
 from edge.inference.batcher import Batcher
 from edge.inference.opening import start_opening
 from edge.inference.worker_client import WorkerClient
+from edge.intents_operations import IntentsOperations
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge_operations import KnowledgeOperations
 from edge.operations import Operations
@@ -80,6 +83,7 @@ class Site:
     store: Store
     encoder: Encoder
     knowledge: KnowledgeBase
+    intents: Intents
     sessions: Sessions
     bell: Bell
     handoffs: Handoffs
@@ -103,6 +107,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.callback(encoder.close)
         knowledge = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
         stack.push_async_callback(knowledge.close)
+        intents = await _intents(config, store, encoder)
         sessions = Sessions(store, config.limits)
         bell = Bell(config.limits.streams_max, boot_s)
         handoffs = Handoffs(store, sessions, config.handoff, bell)
@@ -110,7 +115,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         handoffs.on_ticket = notifier.wake
         inbox = Inbox(store, config.handoff, bell, sessions.is_open)
         batcher: Batcher[Query, Understood] = Batcher(
-            understanding(encoder, knowledge.searcher),
+            understanding(encoder, knowledge.searcher, intents),
             lanes=1,
             rows_max=ENCODER_ROWS_MAX,
             waiting_max=config.limits.turns_waiting_max,
@@ -121,8 +126,28 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.push_async_callback(worker.close)
         desk = Desk(config, store, sessions, batcher, worker)
         yield Site(
-            config, paths, store, encoder, knowledge, sessions, bell, handoffs, notifier, inbox, batcher, desk
+            config,
+            paths,
+            store,
+            encoder,
+            knowledge,
+            intents,
+            sessions,
+            bell,
+            handoffs,
+            notifier,
+            inbox,
+            batcher,
+            desk,
         )
+
+
+async def _intents(config: Config, store: Store, encoder: Encoder) -> Intents:
+    """The site's intents, with the version that serves; training takes every core, at the lowest priority."""
+    settings = TrainingSettings(config.models.encoder, config.models.runtime, threads=0)
+    intents = Intents(store, settings, encoder.info.sha256, encoder.dim)
+    await intents.load()
+    return intents
 
 
 def site_operations(site: Site) -> Operations:
@@ -131,6 +156,7 @@ def site_operations(site: Site) -> Operations:
         **InboxOperations(site.inbox).table(),
         **KnowledgeOperations(site.knowledge).table(),
         **OperatorOperations(site.store, lambda: _accounts(site)).table(),
+        **IntentsOperations(site.intents, site.encoder).table(),
     }
     notice = notice_of(site.config.site.name)
     return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)

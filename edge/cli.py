@@ -16,6 +16,7 @@ import typer
 
 from core.errors import ExitCode, PosternError
 from edge.cli_inbox import inbox
+from edge.cli_intents import intents
 from edge.cli_kb import kb
 from edge.cli_operators import operators
 from edge.terminal import Json, Site
@@ -33,6 +34,7 @@ app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
 app.add_typer(inbox, name="inbox")
 app.add_typer(operators, name="operators")
+app.add_typer(intents, name="intents")
 
 
 def main() -> None:

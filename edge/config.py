@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.errors import ConfigError
 from core.network import is_loopback, require_local
@@ -111,6 +111,37 @@ class SafetySection(_Section):
     diagnosis_text: str | None = Field(default=None, min_length=1, max_length=600)
     advice_text: str | None = Field(default=None, min_length=1, max_length=600)
     cards: tuple[SafetyCardSection, ...] = Field(default=(), max_length=50)
+
+
+class IntentRule(_Section):
+    """What an intent brings by itself."""
+
+    intent: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.?-]{0,63}$")
+    # The site's standing answer, shown instead of one from the documents.
+    answer: str | None = Field(default=None, min_length=1, max_length=1_000)
+    # Where a ticket about it goes.
+    queue: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+
+    @model_validator(mode="after")
+    def _does_something(self) -> IntentRule:
+        if self.answer is None and self.queue is None:
+            raise ValueError("a rule needs an answer, a queue or both")
+        return self
+
+
+class IntentsSection(_Section):
+    """What follows from what a customer wants, once intents are trained."""
+
+    # Below it an intent brings nothing by itself. Confidence is calibrated: at .8, four of five are right.
+    confidence_min: float = Field(default=0.8, ge=0.0, le=1.0)
+    rules: tuple[IntentRule, ...] = Field(default=(), max_length=250)
+
+    @field_validator("rules")
+    @classmethod
+    def _one_rule_each(cls, rules: tuple[IntentRule, ...]) -> tuple[IntentRule, ...]:
+        if len({rule.intent for rule in rules}) != len(rules):
+            raise ValueError("an intent has more than one rule")
+        return rules
 
 
 class LimitsSection(_Section):
@@ -281,6 +312,7 @@ class Config(_Section):
     answer: AnswerSection = AnswerSection()
     models: ModelsSection = ModelsSection()
     safety: SafetySection = SafetySection()
+    intents: IntentsSection = IntentsSection()
     limits: LimitsSection = LimitsSection()
     handoff: HandoffSection = HandoffSection()
     telemetry: TelemetrySection = TelemetrySection()

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Protocol
 
 from core.errors import NotReachable
 from edge.config import SitePaths
@@ -15,37 +20,46 @@ STARTING_S = 30.0
 ASK_AGAIN_S = 0.1
 
 
+class Operate(Protocol):
+    """Runs an operation of edge.operations by name. Raises PosternError."""
+
+    def __call__(self, name: str, arguments: Arguments, on_progress: OnProgress, /) -> Awaitable[object]: ...
+
+
 async def operate(paths: SitePaths, name: str, arguments: Arguments, on_progress: OnProgress) -> object:
-    """Run an operation of edge.operations. Raises PosternError."""
-    if paths.admin_socket.exists():
-        try:
-            return await admin.call(paths.admin_socket, name, arguments, on_progress)
-        except NotReachable:
-            pass  # a socket that a killed node left behind; the store's lock decides
-    return await _operate_here(paths, name, arguments, on_progress)
+    """Run one operation. Raises PosternError."""
+    async with operator(paths) as run:
+        return await run(name, arguments, on_progress)
 
 
-async def _operate_here(paths: SitePaths, name: str, arguments: Arguments, on_progress: OnProgress) -> object:
-    """The models and indexes are loaded only now: a command on a running node needs none of them."""
+@asynccontextmanager
+async def operator(paths: SitePaths) -> AsyncIterator[Operate]:
+    """Whoever runs operations on the site, for as many as are wanted. Raises PosternError."""
+    socket = paths.admin_socket
+    if socket.exists() and await admin.answers(socket):
+        # A socket that a killed node left behind does not answer; then the store's lock decides.
+        yield partial(admin.call, socket)
+        return
+    # The models and indexes are loaded only now: a command on a running node needs none of them.
     from edge.app import open_site, site_operations
     from edge.store.connection import StoreInUse
 
-    try:
-        async with open_site(paths) as site:
-            return await site_operations(site).table()[name](arguments, on_progress)
-    except StoreInUse:
-        return await _operate_there(paths, name, arguments, on_progress)
-
-
-async def _operate_there(
-    paths: SitePaths, name: str, arguments: Arguments, on_progress: OnProgress
-) -> object:
-    """Somebody holds the store: most likely a node that starts and will listen in a moment."""
-    give_up_at = time.monotonic() + STARTING_S
-    while True:
+    async with AsyncExitStack() as stack:
         try:
-            return await admin.call(paths.admin_socket, name, arguments, on_progress)
-        except NotReachable:
-            if time.monotonic() > give_up_at:
-                raise
+            table = site_operations(await stack.enter_async_context(open_site(paths))).table()
+        except StoreInUse:
+            await _started(socket)
+            yield partial(admin.call, socket)
+        else:
+            yield lambda name, arguments, on_progress: table[name](arguments, on_progress)
+
+
+async def _started(socket: Path) -> None:
+    """Somebody holds the store: most likely a node that starts and will listen in a moment. Raises NotReachable."""
+    give_up_at = time.monotonic() + STARTING_S
+    while not await admin.answers(socket):
+        if time.monotonic() > give_up_at:
+            raise NotReachable(
+                "Another process has the store and does not answer on the node's admin socket."
+            )
         await asyncio.sleep(ASK_AGAIN_S)

@@ -11,7 +11,7 @@ import json
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
@@ -20,7 +20,9 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from edge import metrics
 from edge.chat import improvement, prompt, routing, session_rows
-from edge.chat.answer import Citation, Extract, cite, extract
+from edge.chat.answer import Citation, cite, extract
+from edge.chat.intents.model import Intent
+from edge.chat.intents.standing import NOTHING_STANDING, Standing, standing_for
 from edge.chat.routing import Route
 from edge.chat.safety.card import SafetyCard
 from edge.chat.safety.check import SafetyCheck
@@ -30,7 +32,7 @@ from edge.config import Config
 from edge.inference.batcher import Batcher
 from edge.knowledge import versions
 from edge.knowledge.document import Audience, Passage
-from edge.store import counters
+from edge.store import counters, intent_counts
 from edge.store.store import Store
 from models.detect import patterns
 from models.detect.spans import Span
@@ -38,6 +40,7 @@ from models.detect.spans import Span
 log = logging.getLogger(__name__)
 
 TURN_ID_BYTES = 12
+CONFIDENCE_DIGITS = 4
 NOT_FOUND = (
     "I could not find that in our documents. I would rather not guess: a member of staff can help you, "
     "or you can try asking in other words."
@@ -76,6 +79,7 @@ class Understood:
 
     passages: Sequence[Passage]
     rarity: Mapping[str, float]
+    intent: Intent | None = None
 
 
 class Generator(Protocol):
@@ -118,6 +122,9 @@ class _Answer:
     citations: tuple[Citation, ...]
     route: Route
     card: SafetyCard | None = None
+    intent: Intent | None = None
+    # Decided by the intent alone: the site's own words, and where a ticket about it goes.
+    standing: Standing = NOTHING_STANDING
 
 
 class Desk:
@@ -156,11 +163,11 @@ class Desk:
                 return
             understood = await self._understand.submit(Query(question, session.audience))
             clock.lap("understand")
-            found = extract(question, understood.passages, understood.rarity)
+            standing = standing_for(understood.intent, self._config.intents)
             answer = _Answer(NOT_FOUND, (), Route.HANDOFF)
-            async for piece in self._answer(question, understood.passages, found):
+            async for piece in self._answer(question, understood, standing):
                 if isinstance(piece, _Answer):
-                    answer = piece
+                    answer = replace(piece, intent=understood.intent, standing=standing)
                 else:
                     yield piece
             clock.lap("answer")
@@ -194,9 +201,15 @@ class Desk:
         return question
 
     async def _answer(
-        self, question: str, passages: Sequence[Passage], found: Extract | None
+        self, question: str, understood: Understood, standing: Standing
     ) -> AsyncIterator[Delta | _Answer]:
         """The pieces of the answer, then the whole of it."""
+        if standing.text is not None:
+            yield Delta(standing.text)
+            yield _Answer(standing.text, (), standing.route)
+            return
+        passages = understood.passages
+        found = extract(question, passages, understood.rarity)
         route = routing.decide(
             evidence=found.evidence if found else 0.0,
             evidence_min=self._config.answer.evidence_min,
@@ -272,14 +285,22 @@ def _insert(
 ) -> None:
     """The turn's row and its counts, in one transaction."""
     session_rows.require_open(db, session.id)
-    body = {"question": question, "answer": answer.text, "citations": [asdict(c) for c in answer.citations]}
+    body = {
+        "question": question,
+        "answer": answer.text,
+        "citations": [asdict(c) for c in answer.citations],
+        "queue": answer.standing.queue,
+    }
     sealed = session.key.seal("turns", turn_id, "body", json.dumps(body, ensure_ascii=False).encode())
     db.execute(
         "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
         [turn_id, session.id, now_ms(), answer.route, _label(spans), json.dumps(_types(spans)), sealed],
     )
     versions.cite(db, turn_id, [(citation.doc, citation.version) for citation in answer.citations])
-    if answer.route is Route.HANDOFF and answer.card is None:
+    if answer.intent is not None:
+        name = answer.intent.name if answer.intent.in_scope else intent_counts.OUT_OF_SCOPE
+        intent_counts.count(db, name)
+    if answer.route is Route.HANDOFF and answer.card is None and answer.standing.text is None:
         improvement.note_unanswered(db, question, spans, now_ms())
     counters.count(db, "turns", answer.route)
     counters.observe(db, "turn_seconds", seconds)
@@ -294,13 +315,21 @@ def _count(route: Route, spans: Sequence[Span], clock: _Clock) -> None:
         metrics.pii_entities.labels(span.type).inc()
 
 
+def _intent(intent: Intent | None) -> dict[str, object]:
+    """Nulls where no model serves, or nothing was looked up."""
+    if intent is None:
+        return {"name": None, "confidence": 0.0, "in_scope": None}
+    confidence = round(intent.confidence, CONFIDENCE_DIGITS)
+    return {"name": intent.name, "confidence": confidence, "in_scope": intent.in_scope}
+
+
 def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: _Clock) -> dict[str, object]:
-    """The turn's answer as the contract gives it. Intents are trained in a later release: none is claimed."""
+    """The turn's answer as the contract gives it."""
     return {
         "turn_id": turn_id,
         "answer": answer.text,
         "citations": [asdict(citation) for citation in answer.citations],
-        "intent": {"name": None, "confidence": 0.0, "in_scope": None},
+        "intent": _intent(answer.intent),
         "route": answer.route,
         "card": answer.card.body() if answer.card else None,
         "redactions": _types(spans),

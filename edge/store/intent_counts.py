@@ -24,6 +24,7 @@ def count(db: Database, intent: str, *, now_s: float | None = None) -> None:
 def since(db: Database, day: int) -> dict[str, int]:
     """Sums by intent from `day` (days since the epoch, UTC) on, most frequent first."""
     rows = db.execute(
-        'SELECT intent, sum("count") FROM intent_counts WHERE day >= ? GROUP BY intent ORDER BY 2 DESC, 1', [day]
+        'SELECT intent, sum("count") FROM intent_counts WHERE day >= ? GROUP BY intent ORDER BY 2 DESC, 1',
+        [day],
     )
     return {str(intent): int(number) for intent, number in rows}

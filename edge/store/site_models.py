@@ -138,7 +138,8 @@ def active(db: Database, kind: ModelKind) -> tuple[int, bytes] | None:
 def content(db: Database, kind: ModelKind, version: int) -> tuple[ModelState, bytes]:
     """State and weights of any version. Raises NoSuchModel when it is not there, or damaged."""
     row = db.execute(
-        "SELECT state, version, content, sha256 FROM site_models WHERE kind = ? AND version = ?", [kind, version]
+        "SELECT state, version, content, sha256 FROM site_models WHERE kind = ? AND version = ?",
+        [kind, version],
     ).fetchone()
     if row is None:
         raise NoSuchModel(f"There is no version {version} of {kind}.")

@@ -87,6 +87,17 @@ def admin_application(operations: Mapping[str, Operation]) -> web.Application:
     return application
 
 
+async def answers(socket_path: Path) -> bool:
+    """Whether a node listens there."""
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, writer = await asyncio.open_unix_connection(socket_path)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    return True
+
+
 async def call(socket_path: Path, name: str, arguments: Arguments, on_progress: OnProgress) -> object:
     """Run an operation on the running node. Raises NotReachable when none runs, RemoteFailure as the node says."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)

@@ -19,7 +19,7 @@ from edge.chat.intents.figures import DIGITS, Figures
 from edge.chat.intents.model import Floats, IntentModel
 
 # Below this share of right intents, hand-offs and standing answers would go astray more often than a clerk would.
-ACCURACY_MIN: Final = 0.6
+ACCURACY_MIN: Final = 0.5
 # One-sided 95 % point of the normal distribution, for McNemar's test on the examples that only one side has right.
 Z: Final = 1.645
 # A loss of accuracy that is refused even where the test lacks examples to be sure.
@@ -86,7 +86,9 @@ def reasons_against(figures: Figures, comparison: Comparison | None) -> list[str
     """Why the new model should not serve, as sentences; none: it may."""
     found = []
     if figures.accuracy < ACCURACY_MIN:
-        found.append(f"It gives only {figures.accuracy:.1%} of held-back examples their intent; {ACCURACY_MIN:.0%} is the least.")
+        found.append(
+            f"It gives only {figures.accuracy:.1%} of held-back examples their intent; {ACCURACY_MIN:.0%} is the least."
+        )
     if comparison is not None:
         if comparison.missing:
             found.append(f"It no longer knows {_named(comparison.missing)}.")

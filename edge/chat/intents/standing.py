@@ -25,10 +25,13 @@ class Standing:
     queue: str | None = None
 
 
+NOTHING_STANDING: Final = Standing()
+
+
 def standing_for(intent: Intent | None, settings: IntentsSection) -> Standing:
     """The rule of the site for this intent, if it is in scope and sure enough."""
     if intent is None or not intent.in_scope or intent.confidence < settings.confidence_min:
-        return Standing()
+        return NOTHING_STANDING
     rule = next((rule for rule in settings.rules if rule.intent == intent.name), None)
     queue = rule.queue if rule else None
     if rule is not None and rule.answer:

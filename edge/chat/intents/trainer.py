@@ -8,6 +8,7 @@ lines, then the result's length and the model's bytes. The examples never touch 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -17,10 +18,15 @@ from typing import IO, Any, Final, Literal
 
 from core.errors import PosternError
 from edge.chat.intents.examples import Example
+from edge.chat.intents.gate import Comparison, compare, reasons_against
+from edge.chat.intents.model import Floats, IntentModel, from_bytes
 from models.progress import Report
 
 # Politest that a process can be: it gets what turns leave over.
 NICENESS: Final = 19
+# Matrices of this size gain nothing from a second thread, and threads that wait for each other at the lowest priority
+# wait long: a training of 20 s took 143 s on two busy cores.
+ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # Far beyond the largest permitted file on a slow machine; past it the process hangs.
 TRAINING_TIMEOUT_S: Final = 1_800.0
 # Longest line of the child: progress and figures of 250 intents are some 50 KB.
@@ -46,25 +52,29 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came out: the model as bytes, and its figures as JSON."""
+    """What came out: the model as bytes, its figures as JSON, and what the gate says against it."""
 
     content: bytes
     figures: dict[str, Any]
+    reasons: tuple[str, ...]
 
 
-async def train_apart(settings: TrainingSettings, examples: Sequence[Example], report: Report) -> Trained:
-    """Train in a child process. Raises BadExamples beforehand, TrainingFailed."""
+async def train_apart(
+    settings: TrainingSettings, examples: Sequence[Example], active: bytes | None, report: Report
+) -> Trained:
+    """Train in a child process; `active` is the model to be compared with. Raises TrainingFailed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "edge.chat.intents.trainer",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **ONE_THREAD},
         limit=LINE_BYTES_MAX,
     )
     try:
         async with asyncio.timeout(TRAINING_TIMEOUT_S):
-            return await _converse(process, settings, examples, report)
+            return await _converse(process, _task(settings, examples, active), report)
     except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, ValueError):
         raise TrainingFailed("The training process stopped without a model.") from None
     finally:
@@ -73,16 +83,20 @@ async def train_apart(settings: TrainingSettings, examples: Sequence[Example], r
         await process.wait()
 
 
-async def _converse(
-    process: asyncio.subprocess.Process,
-    settings: TrainingSettings,
-    examples: Sequence[Example],
-    report: Report,
-) -> Trained:
+def _task(settings: TrainingSettings, examples: Sequence[Example], active: bytes | None) -> bytes:
+    """The line that the child reads."""
+    task = {
+        "settings": asdict(settings),
+        "examples": [[example.text, example.intent] for example in examples],
+        "active": base64.b64encode(active).decode() if active else None,
+    }
+    return json.dumps(task).encode() + b"\n"
+
+
+async def _converse(process: asyncio.subprocess.Process, task: bytes, report: Report) -> Trained:
     assert process.stdin is not None
     assert process.stdout is not None
-    task = {"settings": asdict(settings), "examples": [[e.text, e.intent] for e in examples]}
-    process.stdin.write(json.dumps(task).encode() + b"\n")
+    process.stdin.write(task)
     await process.stdin.drain()
     process.stdin.close()
     async for raw in process.stdout:
@@ -92,7 +106,8 @@ async def _converse(
         elif "error" in line:
             raise TrainingFailed(str(line["error"]["detail"]), remedy=str(line["error"]["remedy"]))
         else:
-            return Trained(await process.stdout.readexactly(line["bytes"]), line["figures"])
+            content = await process.stdout.readexactly(line["bytes"])
+            return Trained(content, line["figures"], tuple(line["reasons"]))
     raise TrainingFailed("The training process stopped without a model.")
 
 
@@ -100,16 +115,13 @@ def serve(source: IO[bytes], target: IO[bytes]) -> None:
     """The child: read the task, train, write the result."""
     os.nice(NICENESS)
     task = json.loads(source.readline())
-    examples = [Example(text, intent) for text, intent in task["examples"]]
     say = _writer(target)
     try:
-        trained = _train(
-            TrainingSettings(**task["settings"]), examples, lambda *step: say({"progress": step})
-        )
+        trained = _train(task, lambda *step: say({"progress": step}))
     except PosternError as error:
         say({"error": error.problem()})
         return
-    say({"bytes": len(trained.content), "figures": trained.figures})
+    say({"bytes": len(trained.content), "figures": trained.figures, "reasons": trained.reasons})
     target.write(trained.content)
     target.flush()
 
@@ -122,19 +134,40 @@ def _writer(target: IO[bytes]) -> Callable[[object], None]:
     return say
 
 
-def _train(settings: TrainingSettings, examples: Sequence[Example], report: Report) -> Trained:
+def _train(task: dict[str, Any], report: Report) -> Trained:
+    """The libraries of training are imported only here."""
     from edge.chat.intents.training import embed, train
     from models.catalog import models_dir
     from models.encoder import open_encoder
 
+    settings = TrainingSettings(**task["settings"])
+    examples = [Example(text, intent) for text, intent in task["examples"]]
     encoder = open_encoder(models_dir(), settings.runtime, settings.threads, model=settings.model)
     try:
         embeddings = embed(encoder, examples, report)
-        sha256 = encoder.info.sha256
     finally:
         encoder.close()
-    candidate = train(examples, embeddings, sha256, report)
-    return Trained(candidate.model.to_bytes(), asdict(candidate.figures))
+    candidate = train(examples, embeddings, encoder.info.sha256, report)
+    comparison = _compared(candidate.model, examples, embeddings, task["active"])
+    reasons = tuple(reasons_against(candidate.figures, comparison))
+    figures = {
+        **asdict(candidate.figures),
+        "before": asdict(comparison) if comparison else None,
+        "reasons": reasons,
+    }
+    return Trained(candidate.model.to_bytes(), figures, reasons)
+
+
+def _compared(
+    model: IntentModel, examples: Sequence[Example], embeddings: Floats, active: str | None
+) -> Comparison | None:
+    """Against the model that serves, if there is one for the same encoder."""
+    if active is None:
+        return None
+    old = from_bytes(base64.b64decode(active))
+    if old.encoder_sha256 != model.encoder_sha256:
+        return None
+    return compare(model, examples, embeddings, old)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class Candidate:
 @dataclass(frozen=True)
 class _Features:
     meaning: Floats  # [n, dim]
-    wording: csr_matrix  # [n, BUCKETS]
+    wording: csr_matrix  # [n, buckets that occur]
 
     def __getitem__(self, rows: Labels) -> _Features:
         return _Features(self.meaning[rows], self.wording[rows])
@@ -92,18 +92,24 @@ def train(
     labels = found.astype(np.int64)
     counted = ngrams.count([example.text for example in examples])
     idf = ngrams.rarity(counted)
-    features = _Features(embeddings, _sparse(ngrams.weigh(counted, idf)))
+    # Buckets that no example has get no weight: leaving them out makes small sets fast.
+    used, columns = np.unique(counted.buckets, return_inverse=True)
+    grams = ngrams.weigh(counted, idf)
+    sparse = csr_matrix((grams.weights, columns, grams.starts), shape=(len(examples), len(used)))
+    features = _Features(embeddings, sparse)
     meaning, wording = _held_back(features, labels, report)
     mixture = _mix(meaning, wording, labels)
     logits = mixture[0] * meaning + mixture[1] * wording
     threshold = float(np.quantile(scope_of(logits), 1 - IN_SCOPE_RECALL))
     whole = _fit(features, labels)
     report("Learning", FOLDS + 1, FOLDS + 1)
+    by_bucket = np.zeros((ngrams.BUCKETS, len(names)), np.float16)
+    by_bucket[used] = mixture[1] * _weights(whole.wording)
     model = IntentModel(
         names=tuple(str(name) for name in names),
         encoder_sha256=encoder_sha256,
         meaning=(mixture[0] * _weights(whole.meaning)).astype(np.float32),
-        wording=(mixture[1] * _weights(whole.wording)).astype(np.float16),
+        wording=by_bucket,
         bias=(mixture[0] * _intercepts(whole.meaning) + mixture[1] * _intercepts(whole.wording)).astype(
             np.float32
         ),
@@ -148,11 +154,6 @@ def _mix(meaning: Floats, wording: Floats, labels: Labels) -> tuple[float, float
         loss, [0.0, -1.0], method="Nelder-Mead", options={"maxiter": 60, "xatol": 0.02, "fatol": 1e-4}
     )
     return float(np.exp(best.x[0])), float(np.exp(best.x[1]))
-
-
-def _sparse(grams: ngrams.Ngrams) -> csr_matrix:
-    shape = (len(grams.starts) - 1, ngrams.BUCKETS)
-    return csr_matrix((grams.weights, grams.buckets, grams.starts), shape=shape)
 
 
 def _decide(model: LogisticRegression, features: Any) -> Floats:

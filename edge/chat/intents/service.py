@@ -1,0 +1,189 @@
+"""The site's intents: the model that serves, and how another one takes its place while turns go on.
+
+Questions are predicted in the node's batch thread with whatever model serves at that moment; a change swaps one
+reference. A stored model that is damaged or belongs to another encoder is said loudly, and the node runs without
+intents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlite_utils import Database
+
+from core.errors import ExitCode, PosternError
+from edge import metrics
+from edge.chat.intents.examples import Example, check_examples
+from edge.chat.intents.model import Floats, Intent, IntentModel, WrongEncoder, from_bytes
+from edge.chat.intents.trainer import Trained, TrainingSettings, train_apart
+from edge.store import site_models
+from edge.store.site_models import ModelKind, ModelState, SiteModel
+from edge.store.store import Store
+from models.progress import Report, silent
+
+log = logging.getLogger(__name__)
+
+KIND = ModelKind.INTENTS
+COMPONENT = "intents"
+
+
+class NoIntents(PosternError):
+    """No intent model serves."""
+
+    code = "no_intents"
+    title = "This site has no intents"
+    remedy = "Train them: postern intents train --site DIR FILE.csv"
+    status = 409
+
+
+class TrainingBusy(PosternError):
+    """A second training while one runs."""
+
+    code = "training_busy"
+    title = "Intents are being trained already"
+    remedy = "Wait until that training has ended."
+    status = 409
+
+
+class RefusedModel(PosternError):
+    """A version was to serve that its gate had refused."""
+
+    code = "refused_model"
+    title = "This version was refused because it is worse"
+    remedy = "See why with `postern intents list`; --accept lets it serve all the same."
+    status = 409
+    exit_code = ExitCode.CHECK_FAILED
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A training's end. `reasons`: why the gate was against it; `active`: whether it serves now."""
+
+    version: int
+    active: bool
+    reasons: tuple[str, ...]
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Serving:
+    version: int
+    model: IntentModel
+
+
+class Intents:
+    """The intents of one site. Used from one event loop; `understand` from any thread."""
+
+    def __init__(self, store: Store, settings: TrainingSettings, encoder_sha256: str, dim: int) -> None:
+        self._store = store
+        self._settings = settings
+        self._encoder_sha256 = encoder_sha256
+        self._dim = dim
+        self._serving: _Serving | None = None
+        self._changing = asyncio.Lock()
+
+    @property
+    def version(self) -> int | None:
+        """The version that serves."""
+        return self._serving.version if self._serving else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The intents that questions can have now."""
+        return self._serving.model.names if self._serving else ()
+
+    async def load(self) -> None:
+        """Let the stored active version serve; a bad one is said loudly, and none serves."""
+        try:
+            found = await self._store.read(lambda db: site_models.active(db, KIND))
+            self._serving = None if found is None else await self._opened(*found)
+            metrics.recover(COMPONENT)
+        except PosternError as error:
+            self._serving = None
+            metrics.fall_back(COMPONENT, error.code)
+            log.error("running without intents", extra={"code": error.code, "detail": error.detail})
+
+    def understand(self, texts: Sequence[str], embeddings: Floats) -> Sequence[Intent | None]:
+        """The intent of each text with its embedding, float32 [n, dim]; None where no model serves."""
+        serving = self._serving
+        return [None] * len(texts) if serving is None else serving.model.predict(texts, embeddings)
+
+    def predict(self, texts: Sequence[str], embeddings: Floats) -> list[Intent]:
+        """As `understand`. Raises NoIntents."""
+        if self._serving is None:
+            raise NoIntents
+        return self._serving.model.predict(texts, embeddings)
+
+    async def train(
+        self, examples: Sequence[Example], *, accept: bool = False, report: Report = silent
+    ) -> Outcome:
+        """Train on `examples` in a process of its own, judge, keep, and let the result serve unless it is worse.
+
+        `accept`: also when it is worse. Raises BadExamples, TrainingBusy, TrainingFailed, ModelTooLarge.
+        """
+        check_examples(examples)
+        if self._changing.locked():
+            raise TrainingBusy
+        async with self._changing:
+            old = await self._comparable()
+            trained = await train_apart(self._settings, examples, old, report)
+            serving = None if trained.reasons and not accept else await self._opened(0, trained.content)
+            version = await self._store.write(partial(_keep, trained=trained, activate=serving is not None))
+            if serving is not None:
+                self._serve(version, serving.model)
+        return Outcome(version, serving is not None, trained.reasons, trained.figures)
+
+    async def activate(self, version: int, *, accept: bool = False) -> None:
+        """Let a stored version serve. Raises NoSuchModel, RefusedModel, DamagedIntentModel, WrongEncoder."""
+        if self._changing.locked():
+            raise TrainingBusy
+        async with self._changing:
+            state, content = await self._store.read(lambda db: site_models.content(db, KIND, version))
+            if state is ModelState.REFUSED and not accept:
+                raise RefusedModel
+            serving = await self._opened(version, content)
+            await self._store.write(lambda db: site_models.activate(db, KIND, version))
+            self._serve(version, serving.model)
+
+    async def roll_back(self) -> int:
+        """Let the version serve that served before; returns it. Raises as `activate`."""
+        version = await self._store.read(lambda db: site_models.previous(db, KIND))
+        await self.activate(version, accept=True)
+        return version
+
+    async def history(self) -> list[SiteModel]:
+        """All versions that are kept, newest first."""
+        return await self._store.read(lambda db: site_models.history(db, KIND))
+
+    async def _comparable(self) -> bytes | None:
+        """The weights of the version that serves, to judge the new one by."""
+        if self._serving is None:
+            return None
+        version = self._serving.version
+        return (await self._store.read(lambda db: site_models.content(db, KIND, version)))[1]
+
+    async def _opened(self, version: int, content: bytes) -> _Serving:
+        """Unpacked and checked, away from the event loop. Raises DamagedIntentModel, WrongEncoder."""
+        model = await asyncio.to_thread(from_bytes, content)
+        if (model.encoder_sha256, len(model.meaning)) != (self._encoder_sha256, self._dim):
+            raise WrongEncoder
+        return _Serving(version, model)
+
+    def _serve(self, version: int, model: IntentModel) -> None:
+        self._serving = _Serving(version, model)
+        metrics.recover(COMPONENT)
+        log.info("intents serve", extra={"version": version, "intents": len(model.names)})
+
+
+def _keep(db: Database, *, trained: Trained, activate: bool) -> int:
+    """The version's number."""
+    refused = bool(trained.reasons) and not activate
+    version = site_models.add(db, KIND, trained.content, trained.figures, refused=refused)
+    if activate:
+        site_models.activate(db, KIND, version)
+    return version
