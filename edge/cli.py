@@ -10,7 +10,7 @@ import asyncio
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,7 +52,7 @@ def init(
     template: Annotated[str, typer.Option(help="clinic, bank, or empty.")] = "empty",
     as_json: Json = False,
 ) -> None:
-    """Make a new site folder: settings, keys, store; a template brings its documents."""
+    """Make a new site folder: settings, keys, store; a template brings its documents and intents."""
     from edge.config import site_paths
     from edge.site_setup import create_site, documents_by_audience
 
@@ -63,10 +63,14 @@ def init(
         for folder, audience in documents_by_audience(paths)
     ]
     added = sum(report["added"] for report in reports)
+    trained: dict[str, Any] = {"intents": 0}
+    if paths.intent_examples.exists():
+        trained = _operate(site, "intents.train", {"path": str(paths.intent_examples)})
     _print(
-        {"site": str(paths.root), "documents": added},
+        {"site": str(paths.root), "documents": added, "intents": trained["intents"]},
         as_json,
-        f"Made {paths.root} with {added} documents.\nStart it: postern run --site {paths.root}",
+        f"Made {paths.root} with {added} documents and {trained['intents']} intents.\n"
+        f"Start it: postern run --site {paths.root}",
     )
 
 

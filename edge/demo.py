@@ -112,9 +112,12 @@ class Demo:
                 bar.update(task, completed=progress.done, total=progress.total, description=progress.what)
 
             async with open_site(paths) as site:
-                add = site_operations(site).table()["kb.add"]
+                operations = site_operations(site).table()
                 for folder, audience in folders:
-                    await add({"paths": [str(folder)], "audience": audience.value}, show)
+                    await operations["kb.add"]({"paths": [str(folder)], "audience": audience.value}, show)
+                # Once, before the first start: nobody waits for it at any later one.
+                if paths.intent_examples.exists() and not await site.intents.history():
+                    await operations["intents.train"]({"path": str(paths.intent_examples)}, show)
 
     def check_template(self) -> None:
         """Raises ConfigError when a template is asked for that the demo in this folder was not made from."""
