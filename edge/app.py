@@ -105,7 +105,9 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.push_async_callback(store.close)
         encoder = await asyncio.wrap_future(opening or start_opening(config))
         stack.callback(encoder.close)
-        knowledge = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
+        background = encoder.in_background()  # documents wait for customers
+        stack.callback(background.close)
+        knowledge = await KnowledgeBase.open(store, background, encoder.info.sha256)
         stack.push_async_callback(knowledge.close)
         intents = await _intents(config, store, encoder)
         sessions = Sessions(store, config.limits)

@@ -6,6 +6,8 @@ Blocking and thread-safe: the runtimes and the tokenizer release the GIL. It nei
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +33,9 @@ PASS_TOKENS_MAX: Final = 256
 Measured as CPU time a row on 2 VNNI cores: questions of 18 tokens 3.1 ms in passes of 8, 5.2 ms in passes of 32;
 chunks of 200 tokens 36 ms alone, 82 ms in passes of 16.
 """
+
+LOWEST_PRIORITY: Final = 19
+"""Niceness of work in the background: a thread of usual priority gets some 70 times its share (sched(7))."""
 
 _PAD_ID: Final = 0
 
@@ -103,8 +108,7 @@ class Encoder:
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """float32 [n, dim], in the order given; texts of like length share a pass. Raises RuntimeUnavailable."""
-        pieces = self._tokenizer.encode_batch_fast(list(texts))
-        rows = [_Row.of(piece, self.max_tokens) for piece in pieces]
+        rows = [_Row.of(piece, self.max_tokens) for piece in self._tokenise(texts)]
         embeddings = np.zeros((len(rows), self.dim), np.float32)
 
         def run(chosen: list[int]) -> None:
@@ -113,6 +117,13 @@ class Encoder:
 
         self._run_all(run, _passes([len(row.ids) for row in rows]))
         return embeddings
+
+    def in_background(self) -> BackgroundEncoder:
+        """The same model, for work that may take its time. Close it first."""
+        return BackgroundEncoder(self)
+
+    def _tokenise(self, texts: Sequence[str]) -> list[Encoding]:
+        return self._tokenizer.encode_batch_fast(list(texts))
 
     def _run_all(self, run: Callable[[list[int]], None], passes: list[list[int]]) -> None:
         """One pass runs here; more run on the lanes. Each writes its own rows."""
@@ -131,6 +142,41 @@ class Encoder:
         """Free the model."""
         self._lanes.shutdown()
         self._runtime.close()
+
+
+class BackgroundEncoder(Encoder):
+    """An encoder's model on threads of its own, of the lowest priority: `embed` takes what time others leave.
+
+    As many passes side by side as the encoder has, tokenising included, so that with nobody else it is as fast. A
+    runtime with threads of its own (OpenVINO) yields only between passes.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.dim = encoder.dim
+        self.max_tokens = encoder.max_tokens
+        self.info = encoder.info
+        self._tokenizer = encoder._tokenizer
+        self._runtime = encoder._runtime
+        self._lanes = ThreadPoolExecutor(
+            encoder._lanes._max_workers, thread_name_prefix="background", initializer=_lower_priority
+        )
+
+    def close(self) -> None:
+        """End the threads; the model stays."""
+        self._lanes.shutdown(cancel_futures=True)
+
+    def _tokenise(self, texts: Sequence[str]) -> list[Encoding]:
+        # One by one: a batch would go to the tokenizer's own threads, which have everyone's priority.
+        return list(self._lanes.map(self._tokenizer.encode, texts))
+
+    def _run_all(self, run: Callable[[list[int]], None], passes: list[list[int]]) -> None:
+        for _ in self._lanes.map(run, passes):
+            pass
+
+
+def _lower_priority() -> None:
+    """The calling thread runs when no other wants to. Linux takes a thread's id here."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 def open_encoder(

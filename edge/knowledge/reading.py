@@ -38,7 +38,7 @@ class ReaderProcess:
         self._command = command
         self._read_s_max = read_s_max
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self._closed = False
 
     def read(self, data: bytes, name: str) -> Document:
@@ -56,12 +56,12 @@ class ReaderProcess:
     def close(self) -> None:
         """End the process for good, in the middle of a file if need be."""
         self._closed = True
-        if process := self._process:
+        if process := self.process:
             process.kill()
         self.rest()
 
     def _read(self, data: bytes, name: str) -> Document:
-        process = self._process = self._process or self._start()
+        process = self.process = self.process or self._start()
         overdue = threading.Event()
 
         def kill() -> None:
@@ -92,7 +92,7 @@ class ReaderProcess:
         )
 
     def _end(self) -> None:
-        process, self._process = self._process, None
+        process, self.process = self.process, None
         if process is None:
             return
         assert process.stdin is not None

@@ -119,6 +119,11 @@ class Bare:
         mask = np.array([piece.attention_mask for piece in pieces], np.int64)
         self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})
 
+    def embed_all(self, batches: list[list[str]]) -> None:
+        """All batches, on every lane."""
+        for _ in self._threads.map(self.embed, batches):
+            pass
+
     def rate(self, texts: Iterator[str], batch: int, seconds: float) -> float:
         """Sentences a second over a slice."""
         began = time.perf_counter()

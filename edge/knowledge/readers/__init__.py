@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge.knowledge.document import Document
 from edge.knowledge.readers.refusal import Refusal, UnreadableDocument
-from edge.knowledge.readers.sniffing import looks_like
+from edge.knowledge.readers.sniffing import is_encrypted_office, looks_like
 
 __all__ = ["SUFFIXES", "Refusal", "UnreadableDocument", "check_size", "load", "read_bytes"]
 
@@ -93,6 +93,8 @@ def _read(kind: str, data: bytes, title: str) -> Document:
 
 
 def _check_content(data: bytes, kind: str, suffix: str) -> None:
+    if is_encrypted_office(data):
+        raise UnreadableDocument(Refusal.ENCRYPTED, "The document is protected by a password.")
     found = looks_like(data)
     if found not in {kind, "unknown"} and not (found == "text" and kind in _OF_TEXT):
         detail = f"The name ends in {suffix}, but the content looks like {found}."

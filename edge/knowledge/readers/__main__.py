@@ -15,8 +15,8 @@ from typing import IO
 from edge.knowledge.readers import Refusal, UnreadableDocument, read_bytes
 from edge.knowledge.readers.frames import Ended, pack_document, pack_refusal, read_frame, write_frame
 
-# Address space at most, bytes. Measured: 0.4 GB with all libraries loaded, 0.9 GB at most for a file at its limits.
-MEMORY_BYTES_MAX = 1_500_000_000
+# Address space at most, bytes: the libraries take 0.1 GB; a Word document at its limits 0.4, most others less.
+MEMORY_BYTES_MAX = 800_000_000
 # Processor time of one file at most, seconds: the end of a hung process whose node is gone, too.
 CPU_S_MAX = 120
 # Reading is never urgent; answering is.
@@ -60,7 +60,7 @@ def _answer(data: bytes, name: str) -> bytes:
 def too_much_memory() -> UnreadableDocument:
     """The refusal of a file whose reading takes more memory than there is for it."""
     return UnreadableDocument(
-        Refusal.TOO_LARGE, f"Reading it takes more than {MEMORY_BYTES_MAX / 1e9:.1f} GB of memory."
+        Refusal.TOO_LARGE, f"Reading it takes more than {MEMORY_BYTES_MAX // 10**6} MB of memory."
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pypdf import PageObject, PdfReader
-from pypdf.errors import PyPdfError
+from pypdf.errors import LimitReachedError, PyPdfError
 
 from edge.knowledge.document import Document
 from edge.knowledge.readers.outline import Outline
@@ -66,6 +66,8 @@ def read(data: bytes, name: str) -> Document:
         pictures = not lines and any("/XObject" in (page.get("/Resources") or {}) for page in reader.pages)
     except UnreadableDocument:
         raise
+    except LimitReachedError:  # pypdf's own bound on what one stream unpacks to
+        raise UnreadableDocument(Refusal.TOO_LARGE, "A part of it unpacks to more than 75 MB.") from None
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError):
         raise UnreadableDocument(Refusal.DAMAGED, "The PDF is damaged.") from None
     if pictures:

@@ -10,17 +10,25 @@ _HTML_WINDOW_BYTES = 2048
 _HTML = re.compile(
     rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
+# The container of old Office files, which also holds an encrypted new one ([MS-OFFCRYPTO] 2.3.4).
+_COMPOUND = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
 _KNOWN = {
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"GIF8": "a picture",
     b"RIFF": "a picture or sound",
-    b"\xd0\xcf\x11\xe0": "an old Office file or a password-protected one",
+    _COMPOUND: "an old Office file",
     b"{\\rtf": "rich text",
     b"\x1f\x8b": "an archive",
     b"7z\xbc\xaf": "an archive",
     b"SQLite format 3": "a database",
 }
+
+
+def is_encrypted_office(data: bytes) -> bool:
+    """Whether this is a Word document behind a password."""
+    return data.startswith(_COMPOUND) and _ENCRYPTED_STREAM in data
 
 
 def looks_like(data: bytes) -> str:

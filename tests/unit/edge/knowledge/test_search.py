@@ -231,3 +231,32 @@ def test_readers_see_whole_documents_while_documents_change() -> None:
     for reader in readers:
         reader.join()
     assert not torn
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 900), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
+def test_changes_give_the_index_that_is_made_at_once(sizes: list[int], seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    total = sum(sizes)
+    vectors = chance.standard_normal((total, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = VectorIndex(np.empty(0, np.int64), vectors[:0])
+    kept = np.ones(total, bool)
+    start = 0
+    for size in sizes:
+        gone = (
+            frozenset(chance.choice(start, min(start, 3), replace=False).tolist()) if start else frozenset()
+        )
+        kept[list(gone)] = False
+        ids = np.arange(start, start + size)
+        index = index.changed(gone, ids, vectors[ids])
+        start += size
+    at_once = VectorIndex(np.flatnonzero(kept), vectors[kept])
+    assert index.ids.tolist() == at_once.ids.tolist()
+    assert len(index) == kept.sum()
+    queries = chance.standard_normal((3, 32)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    for found, expected in zip(index.search(queries, 7), at_once.search(queries, 7), strict=True):
+        assert found.tolist() == expected.tolist()
+    ids = index.ids[:: max(1, len(index) // 5)]
+    assert index.cosines(queries[0], ids).tolist() == at_once.cosines(queries[0], ids).tolist()
