@@ -168,13 +168,13 @@ async def test_the_command_line_works_on_the_running_node(node: RunningNode, tmp
     page = tmp_path / "unicorns.md"
     page.write_text("# Unicorns\n\nThe unicorn stable is open on Sunday from 10:00 to 11:00.\n")
     report = await command("kb", "add", "--site", site, str(page), "--json")
-    assert report == {"added": 1, "unchanged": 0, "failed": []}
+    assert (report["added"], report["unchanged"], report["failed"]) == (1, 0, [])
     report = await command("kb", "add", "--site", site, str(page), "--json")
-    assert report == {"added": 0, "unchanged": 1, "failed": []}
+    assert (report["added"], report["unchanged"], report["failed"]) == (0, 1, [])
     answer = await command("ask", "--site", site, "When is the unicorn stable open?", "--json")
     assert answer["citations"][0]["doc"] == "unicorns.md"
     found = await command("kb", "search", "--site", site, "unicorn stable", "-k", "1", "--json")
-    assert found[0].keys() == {"doc", "title", "section", "text", "score"}
+    assert found[0].keys() >= {"doc", "title", "section", "text", "score"}
     await command("kb", "remove", "--site", site, "unicorns.md")
     listed = await command("kb", "list", "--site", site, "--json")
     brought = [path for path in (node.site / "documents").rglob("*") if path.is_file()]
