@@ -28,7 +28,7 @@ from core.files import write_atomic
 from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import metrics
-from edge.chat import improvement
+from edge.chat import improvement, languages
 from edge.chat.bell import Bell
 from edge.chat.handoff import Handoffs
 from edge.chat.inbox import Inbox
@@ -61,6 +61,7 @@ from edge.web.kiosk_page import KioskPage
 from edge.web.openapi import openapi_route
 from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
+from models.catalog import encoder_entry
 from models.encoder import Encoder, ModelInfo
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.push_async_callback(batcher.close)
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
-        desk = Desk(config, store, sessions, batcher, worker)
+        await asyncio.to_thread(languages.warm)
+        desk = Desk(config, store, sessions, batcher, worker, partial(_covered, encoder, knowledge))
         yield Site(
             config,
             paths,
@@ -150,6 +152,11 @@ async def _intents(config: Config, store: Store, encoder: Encoder) -> Intents:
     intents = Intents(store, settings, encoder.info.sha256, encoder.dim)
     await intents.load()
     return intents
+
+
+def _covered(encoder: Encoder, knowledge: KnowledgeBase) -> tuple[str, ...]:
+    """The languages that the desk answers in."""
+    return languages.covered(encoder_entry(encoder.info.model).languages, knowledge.searcher.languages)
 
 
 def site_operations(site: Site) -> Operations:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Protocol
@@ -19,7 +19,7 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge import metrics
-from edge.chat import improvement, prompt, routing, session_rows
+from edge.chat import improvement, languages, prompt, routing, session_rows
 from edge.chat.answer import Citation, cite, extract
 from edge.chat.intents.model import Intent
 from edge.chat.intents.standing import NOTHING_STANDING, Standing, standing_for
@@ -97,9 +97,10 @@ class Generator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The turn has begun."""
+    """The turn has begun. `languages`: those that the desk answers in."""
 
     turn_id: str
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class _Answer:
     intent: Intent | None = None
     # Decided by the intent alone: the site's own words, and where a ticket about it goes.
     standing: Standing = NOTHING_STANDING
+    language: languages.Sentence | None = None
 
 
 class Desk:
@@ -137,7 +139,10 @@ class Desk:
         sessions: Sessions,
         understand: Batcher[Query, Understood],
         worker: Generator,
+        covered: Callable[[], tuple[str, ...]] = lambda: languages.DEFAULT,
     ) -> None:
+        """`covered`: the languages that models and documents speak just now."""
+        self.covered = covered
         self._config = config
         self._store = store
         self._sessions = sessions
@@ -152,7 +157,7 @@ class Desk:
         with self._sessions.claim(session):
             clock = _Clock()
             turn_id = secrets.token_urlsafe(TURN_ID_BYTES)
-            yield Meta(turn_id)
+            yield Meta(turn_id, self.covered())
             card = self._safety.check(question, session.locale)
             clock.lap("safety")
             spans = patterns.scan(question, region=self._config.site.region)
@@ -161,6 +166,11 @@ class Desk:
                 answer = _Answer(card.answer, (), card.route, card)
                 yield await self._durable(session, turn_id, question, answer, spans, clock)
                 return
+            if sentence := languages.check(question, self.covered()):
+                answer = _Answer(sentence.text, (), Route.HANDOFF, language=sentence)
+                yield await self._durable(session, turn_id, question, answer, spans, clock)
+                return
+            clock.lap("language")
             understood = await self._understand.submit(Query(question, session.audience))
             clock.lap("understand")
             standing = standing_for(understood.intent, self._config.intents)
@@ -300,10 +310,16 @@ def _insert(
     if answer.intent is not None:
         name = answer.intent.name if answer.intent.in_scope else intent_counts.OUT_OF_SCOPE
         intent_counts.count(db, name)
-    if answer.route is Route.HANDOFF and answer.card is None and answer.standing.text is None:
+    if _not_in_documents(answer):
         improvement.note_unanswered(db, question, spans, now_ms())
     counters.count(db, "turns", answer.route)
     counters.observe(db, "turn_seconds", seconds)
+
+
+def _not_in_documents(answer: _Answer) -> bool:
+    """Whether the documents were asked and had nothing."""
+    fixed = answer.card or answer.language or answer.standing.text
+    return answer.route is Route.HANDOFF and not fixed
 
 
 def _count(route: Route, spans: Sequence[Span], clock: _Clock) -> None:
@@ -332,6 +348,7 @@ def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: _Clock) -
         "intent": _intent(answer.intent),
         "route": answer.route,
         "card": answer.card.body() if answer.card else None,
+        "language": answer.language.shown() if answer.language else None,
         "redactions": _types(spans),
         "label": _label(spans),
         "timings_ms": {

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlite_utils import Database
 
-from edge.knowledge import chunking, rows, versions
+from edge.knowledge import chunking, languages, rows, versions
 from edge.knowledge.document import Audience, Metadata, State
 from edge.knowledge.files import FoundFile, find_files
 from edge.knowledge.finding import Finding, find
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 # Rows that are read from the store at a time when the indexes are built.
 LOAD_ROWS = 8_192
+# Chunks whose words say which language a document is in.
+CHUNKS_OF_A_LANGUAGE = 3
 # What a metadata change says that says nothing.
 NOTHING = MetadataChange()
 _NO_FOLDERS: Mapping[str, str] = {}
@@ -376,6 +378,7 @@ def _prepared(cut: CutDocument, change: MetadataChange, vectors: npt.NDArray[np.
         chunks=cut.chunks,
         vectors=vectors,
         folder=source.folder,
+        language=languages.of_document("\n".join(chunk.text for chunk in cut.chunks[:CHUNKS_OF_A_LANGUAGE])),
     )
 
 

@@ -29,8 +29,8 @@ _LISTED = (
     " valid_until_ms, (SELECT count(*) FROM chunks WHERE document = documents.id) FROM documents"
 )
 _CHUNKS = (
-    "SELECT chunks.id, section, text, vector, documents.id, version, title, audience, valid_from_ms, valid_until_ms"
-    " FROM chunks JOIN documents ON documents.id = document"
+    "SELECT chunks.id, section, text, vector, documents.id, version, title, audience, valid_from_ms, valid_until_ms,"
+    " language FROM chunks JOIN documents ON documents.id = document"
 )
 
 
@@ -50,6 +50,7 @@ class PreparedDocument:
     chunks: tuple[Chunk, ...]
     vectors: npt.NDArray[np.float16]
     folder: str = ""
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,12 @@ def replace(db: Database, document: PreparedDocument, at_ms: int) -> Committed:
     version = versions.next_version(db, document.id)
     removed = _put_aside(db, document.id, at_ms)
     db.execute(
-        "INSERT INTO documents(id, title, media_type, content_hash, version, added_ms, folder, audience, owner, state,"
-        " valid_from_ms, valid_until_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO documents(id, title, media_type, content_hash, version, added_ms, folder, language, audience,"
+        " owner, state, valid_from_ms, valid_until_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT(id) DO UPDATE SET title = excluded.title, media_type = excluded.media_type,"
         " content_hash = excluded.content_hash, version = excluded.version, added_ms = excluded.added_ms,"
-        " folder = excluded.folder, audience = excluded.audience, owner = excluded.owner, state = excluded.state,"
+        " folder = excluded.folder, language = excluded.language,"
+        " audience = excluded.audience, owner = excluded.owner, state = excluded.state,"
         " valid_from_ms = excluded.valid_from_ms, valid_until_ms = excluded.valid_until_ms",
         [
             document.id,
@@ -105,10 +107,13 @@ def replace(db: Database, document: PreparedDocument, at_ms: int) -> Committed:
             version,
             at_ms,
             document.folder or (old.folder if old else ""),
+            document.language,
             *_said(new),
         ],
     )
-    indexed = IndexedDocument(document.id, version, document.title, new.audience, new.valid)
+    indexed = IndexedDocument(
+        document.id, version, document.title, new.audience, new.valid, document.language
+    )
     chunks = tuple(_insert_chunks(db, indexed, document))
     return Committed(removed, StoredChunks(chunks, document.vectors), new.state)
 
@@ -233,10 +238,10 @@ def _insert_chunks(
 def _stored(rows: list[Any], documents: dict[str, IndexedDocument]) -> StoredChunks:
     """Rows of _CHUNKS; a document is made once and kept in `documents`."""
     chunks: list[IndexedChunk] = []
-    for chunk_id, section, text, _, name, version, title, audience, from_ms, until_ms in rows:
+    for chunk_id, section, text, _, name, version, title, audience, from_ms, until_ms, language in rows:
         if name not in documents:
             valid = Validity(from_ms, until_ms)
-            documents[name] = IndexedDocument(name, version, title, Audience(audience), valid)
+            documents[name] = IndexedDocument(name, version, title, Audience(audience), valid, language)
         chunks.append(IndexedChunk(chunk_id, documents[name], section, text))
     vectors = np.frombuffer(b"".join(row[3] for row in rows), STORED)
     return StoredChunks(tuple(chunks), vectors.reshape(len(rows), -1 if len(rows) else 0))

@@ -22,6 +22,7 @@ from edge.knowledge.features import FEATURES, Candidates, features
 from edge.knowledge.features import Floats as Features
 from edge.knowledge.index.lexical import LexicalEntry, LexicalIndex, LexicalSearcher
 from edge.knowledge.index.vector import VectorIndex
+from edge.knowledge.languages import ENGLISH
 from edge.knowledge.ranking import Ranked, RankingModel, order, shipped
 from edge.knowledge.signature import signature
 from edge.knowledge.terms import terms
@@ -46,6 +47,7 @@ class IndexedDocument:
     title: str
     audience: Audience
     valid: Validity = ALWAYS
+    language: str = ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class _Snapshot:
     vectors: dict[Audience, VectorIndex]  # each audience's own documents
     words: dict[Audience, LexicalSearcher]  # all that an audience may see
     documents: int = 0  # how many documents the chunks are of
+    languages: frozenset[str] = frozenset()  # those of public documents
     since_ms: float = -math.inf  # from then on and
     until_ms: float = math.inf  # before then the chunks are those that are valid
 
@@ -111,6 +114,11 @@ class Searcher:
     def documents(self) -> int:
         """How many documents the chunks are of."""
         return self._snapshot.documents
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """The languages of what the public may be answered from."""
+        return self._snapshot.languages
 
     def change(
         self, removed: Iterable[int], added: Sequence[IndexedChunk], vectors: npt.NDArray[np.floating]
@@ -166,12 +174,14 @@ class Searcher:
         chunks.update((chunk.chunk_id, chunk) for chunk in added)
         signatures = {key: kept for key, kept in old.signatures.items() if key not in gone}
         signatures.update((c.chunk_id, signature(c.document.title, c.section, c.text)) for c in added)
+        documents = {chunk.document.id: chunk.document for chunk in chunks.values()}
         return _Snapshot(
             chunks,
             signatures,
             {audience: _vectors(old, audience, gone, added, vectors) for audience in Audience},
             self._changed_words(old, chunks, gone, added),
-            len({chunk.document.id for chunk in chunks.values()}),
+            len(documents),
+            frozenset(d.language for d in documents.values() if d.audience is Audience.PUBLIC),
         )
 
     def search(

@@ -103,6 +103,7 @@ class SessionsApi:
             "session_id": new.session.id,
             "token": new.token,
             "notice": {"version": self._notice.version, "text": self._notice.text, "overflow_offered": False},
+            "languages": list(self._desk.covered()),
             "expires_in_s": new.expires_in_s,
             "idle_s": new.idle_s,
         }
@@ -189,7 +190,7 @@ async def _public(_: web.Request) -> Audience:
 
 def _event(happened: Meta | Delta | Final) -> bytes:
     if isinstance(happened, Meta):
-        return event("meta", {"turn_id": happened.turn_id})
+        return event("meta", {"turn_id": happened.turn_id, "languages": list(happened.languages)})
     if isinstance(happened, Delta):
         return event("delta", {"text": happened.text})
     return event("final", happened.body)

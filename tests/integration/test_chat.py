@@ -63,6 +63,20 @@ async def test_danger_brings_a_fixed_card_and_no_search(customer: Customer) -> N
     assert (await customer.ask(SATURDAY))["card"] is None
 
 
+async def test_another_language_is_told_so_in_its_own_and_gets_a_human(customer: Customer) -> None:
+    answer = await customer.ask("Wie lange hat die Notaufnahme am Sonntag geöffnet?")
+    assert (answer["route"], answer["citations"]) == ("handoff", [])
+    assert answer["language"] == {"code": "de", "dir": "ltr"}
+    assert "English" in answer["answer"]
+    assert "Auf Deutsch" in answer["answer"]
+    assert (await customer.ask("أين يمكنني ركن سيارتي؟"))["language"] == {"code": "ar", "dir": "rtl"}
+    assert (await customer.ask(SATURDAY))["language"] is None
+    events = await customer.stream("¿Dónde puedo aparcar el coche?")
+    assert names(events) == ["meta", "final"]
+    assert events[0][1]["languages"] == ["en"]
+    assert (await customer.send("POST", f"{customer.turns}/{answer['turn_id']}/handoff"))[0] == 201
+
+
 async def test_personal_details_are_recognised_by_type(customer: Customer) -> None:
     answer = await customer.ask("Please call me back on 617-555-0123 about parking fees")
     assert (answer["redactions"], answer["label"]) == (["PHONE"], "personal")

@@ -11,6 +11,7 @@ export function answerArticle(turn, acts, keepHours) {
   root.dataset.route = turn.route;
   parts.route.textContent = words.route[turn.route] ?? words.route.answer;
   parts.text.textContent = turn.answer;
+  if (turn.language) Object.assign(parts.text, { lang: turn.language.code, dir: turn.language.dir });
   showRedactions(parts, turn);
   showChoices(parts, turn.choices ?? [], acts);
   showSources(parts, turn.citations ?? [], turn.conflict === true);

@@ -34,6 +34,7 @@ export class Conversation {
     this.#id = opened.session_id;
     this.#token = opened.token;
     this.notice = opened.notice;
+    this.languages = opened.languages ?? [];
   }
 
   static async open(channel, locale) {

@@ -59,6 +59,7 @@ function openNotice() {
     line.textContent = paragraph;
     parts.text.append(line);
   }
+  parts.languages.textContent = words.languages(conversation.languages);
   show(parts.overflow, conversation.notice.overflow_offered !== false);
   const tick = parts.overflow.querySelector("input");
   parts.agree.addEventListener("click", () => agree(parts, !parts.overflow.hidden && tick.checked));

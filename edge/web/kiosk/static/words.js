@@ -56,6 +56,8 @@ export const words = {
       withdrawn: `Number ${ticket} is taken back. You are talking to the AI.`,
       expired: `Number ${ticket} has expired. You are talking to the AI.`,
     })[state] ?? "",
+  languages: (codes) =>
+    codes.length ? `Please write in: ${codes.map((code) => new Intl.DisplayNames([code], { type: "language" }).of(code)).join(", ")}.` : "",
   questionLabel: "Your question",
   messageLabel: (operator) => `Your message to ${operator || "our staff"}`,
   askButton: "Ask",
