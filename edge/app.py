@@ -104,6 +104,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
     async with AsyncExitStack() as stack:
         store = Store.open(paths)
         stack.push_async_callback(store.close)
+        warming = asyncio.create_task(asyncio.to_thread(languages.warm), name="languages")
         encoder = await asyncio.wrap_future(opening or start_opening(config))
         stack.callback(encoder.close)
         background = encoder.in_background()  # documents wait for customers
@@ -127,7 +128,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.push_async_callback(batcher.close)
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
-        await asyncio.to_thread(languages.warm)
+        await warming
         desk = Desk(config, store, sessions, batcher, worker, partial(_covered, encoder, knowledge))
         yield Site(
             config,

@@ -156,7 +156,13 @@ class _Node:
             "text": self.script.notice,
             "overflow_offered": self.script.overflow_offered,
         }
-        body = {"session_id": "s1", "token": "t1", "notice": notice, "expires_in_s": 1800}
+        body = {
+            "session_id": "s1",
+            "token": "t1",
+            "notice": notice,
+            "languages": ["en", "de"],
+            "expires_in_s": 1800,
+        }
         return web.json_response(body, status=201)
 
     async def consent(self, request: web.Request) -> web.Response:

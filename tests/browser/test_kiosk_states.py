@@ -396,3 +396,20 @@ async def test_print_shows_one_answer_with_its_sources(page: Page, scripted: Scr
 async def _scrolls_sideways(page: Page) -> bool:
     wide: bool = await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     return wide
+
+
+async def test_the_page_says_which_languages_the_desk_answers_in(page: Page, scripted: ScriptedNode) -> None:
+    await open_kiosk(page, scripted.url)
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("[data-part=languages]")).to_have_text("Please write in: English, Deutsch.")
+
+
+async def test_an_answer_in_another_language_is_shown_in_its_direction(
+    page: Page, scripted: ScriptedNode
+) -> None:
+    scripted.script.turn |= {"route": "handoff", "answer": "للأسف", "language": {"code": "ar", "dir": "rtl"}}
+    await begin(page, scripted.url)
+    await ask(page, "أين يمكنني ركن سيارتي؟")
+    text = page.locator(".answer-text").last
+    await expect(text).to_have_attribute("lang", "ar")
+    await expect(text).to_have_attribute("dir", "rtl")
