@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import Customer, command, copy_site, running
+from tests.running import Customer, command, running
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
@@ -19,8 +19,8 @@ TIMEOUT_S = 60.0
 
 
 @pytest.fixture
-def site(clinic: Path, tmp_path: Path) -> Path:
-    return copy_site(clinic, tmp_path)
+def site(clinic: Path) -> Path:
+    return clinic
 
 
 def rows_of(site: Path) -> list[dict[str, str]]:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from core.errors import PosternError
 from edge.chat.intents import ngrams
 from edge.chat.intents.examples import INTENTS_MAX, INTENTS_MIN, Example
+from edge.chat.intents.scope import SIGNS, Familiar
 
 Floats = npt.NDArray[np.float32]
 
@@ -28,12 +29,15 @@ FORMAT: Final = 1
 # Unpacked size at most, bytes: INTENTS_MAX columns of n-gram weights in float16, the examples and what goes with them.
 UNPACKED_BYTES_MAX: Final = 32 * 1024 * 1024
 DIM_MAX: Final = 4096
+_INT8_MAX: Final = 127
 
 _DTYPES: Final = {
     "meaning": np.float32,
     "wording": np.float16,
     "bias": np.float32,
     "idf": np.float32,
+    "signs": np.float32,
+    "vectors": np.int8,
     "utterances": np.uint8,
     "labels": np.uint16,
     "predicted": np.uint16,
@@ -82,8 +86,11 @@ class IntentModel:
 
     meaning    float32 [dim, intents], of the embedding; scaled by the mixture
     wording    float16 [ngrams.BUCKETS, intents], of the n-grams; scaled by the mixture
-    bias       float32 [intents], of the mixture
+    bias       float32 [2, intents], of meaning and of wording
     idf        float32 [ngrams.BUCKETS]
+    signs      float32 [scope.SIGNS], what each sign of familiarity weighs
+    vectors    int8 [m, dim], directions of the examples' embeddings
+    familiar   the examples as questions are compared with them
     threshold  least `Scores.scope` of a question that is in scope
     utterances uint8, the texts that it was trained on, as a JSON list of m strings: the next training compares
     labels     uint16 [m], their intents
@@ -96,6 +103,9 @@ class IntentModel:
     wording: npt.NDArray[np.float16]
     bias: Floats
     idf: Floats
+    signs: Floats
+    vectors: npt.NDArray[np.int8]
+    familiar: Familiar
     threshold: float
     utterances: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint16]
@@ -109,11 +119,13 @@ class IntentModel:
     def scores(self, texts: Sequence[str], embeddings: Floats) -> Scores:
         """Scores of n texts with their embeddings, float32 [n, dim]."""
         grams = ngrams.weigh(ngrams.count(texts), self.idf)
-        logits = embeddings @ self.meaning + self.bias
+        meaning = embeddings @ self.meaning + self.bias[0]
+        logits = meaning + self.bias[1]
         if len(texts):
             parts = self.wording[grams.buckets].astype(np.float32) * grams.weights[:, None]
             logits += np.add.reduceat(parts, grams.starts[:-1])
-        return Scores(logits, scope_of(logits))
+        signs = self.familiar.signs(texts, embeddings, meaning, logits)
+        return Scores(logits, signs @ self.signs)
 
     def predict(self, texts: Sequence[str], embeddings: Floats) -> list[Intent]:
         """The likeliest intent of each text."""
@@ -134,6 +146,7 @@ class IntentModel:
             "encoder": self.encoder_sha256,
             "threshold": self.threshold,
             "ngrams": list(ngrams.LENGTHS),
+            "signs": list(SIGNS),
         }
         arrays = {name: getattr(self, name) for name in _DTYPES if name != "head"}
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
@@ -147,13 +160,17 @@ def from_bytes(content: bytes) -> IntentModel:
     try:
         arrays = _arrays(content)
         head = json.loads(arrays.pop("head").tobytes())
+        names = tuple(head["names"])
+        texts = json.loads(arrays["utterances"].tobytes())
         model = IntentModel(
-            names=tuple(head["names"]),
+            names=names,
             encoder_sha256=str(head["encoder"]),
             threshold=float(head["threshold"]),
+            familiar=Familiar.of(texts, unpack_vectors(arrays["vectors"]), arrays["labels"], len(names)),
             **arrays,
         )
-        known = head["format"] == FORMAT and head["ngrams"] == list(ngrams.LENGTHS)
+        forms = (head["format"], head["ngrams"], head["signs"])
+        known = forms == (FORMAT, list(ngrams.LENGTHS), list(SIGNS))
     except (
         Exception
     ):  # zipfile, zlib and numpy's reader of headers raise a dozen kinds for bytes that are not theirs
@@ -169,17 +186,25 @@ def pack_texts(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(json.dumps(texts, ensure_ascii=False).encode(), np.uint8)
 
 
+def pack_vectors(vectors: Floats) -> npt.NDArray[np.int8]:
+    """Directions of vectors [m, dim] in a quarter of the space; cosines move by some thousandths."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    scaled = vectors / np.maximum(largest, np.finfo(np.float32).tiny) * _INT8_MAX
+    packed: npt.NDArray[np.int8] = np.rint(scaled).astype(np.int8)
+    return packed
+
+
+def unpack_vectors(packed: npt.NDArray[np.int8]) -> Floats:
+    """Unit vectors, float32 [m, dim]."""
+    vectors = packed.astype(np.float32)
+    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1)
+    return unit
+
+
 def softmax(logits: Floats) -> Floats:
     """Probabilities [n, k] of logits [n, k]."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     found: Floats = powers / powers.sum(axis=1, keepdims=True)
-    return found
-
-
-def scope_of(logits: Floats) -> Floats:
-    """How well questions fit any known intent, [n]: the log of the sum of the powers (energy; Liu et al., 2020)."""
-    top = logits.max(axis=1)
-    found: Floats = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
     return found
 
 
@@ -206,12 +231,14 @@ def _check(model: IntentModel) -> None:
         and 0 < dim <= DIM_MAX
         and model.meaning.shape == (dim, count)
         and model.wording.shape == (ngrams.BUCKETS, count)
-        and model.bias.shape == (count,)
+        and model.bias.shape == (2, count)
+        and model.signs.shape == (len(SIGNS),)
+        and model.vectors.shape == (len(model.labels), dim)
         and model.idf.shape == (ngrams.BUCKETS,)
         and model.labels.ndim == 1
         and model.labels.shape == model.predicted.shape
         and all(not rows.size or int(rows.max()) < count for rows in (model.labels, model.predicted))
     )
-    numbers = (model.meaning, model.wording, model.bias, model.idf, np.float64(model.threshold))
+    numbers = (model.meaning, model.wording, model.bias, model.idf, model.signs, np.float64(model.threshold))
     if not fits or not all(np.isfinite(part).all() for part in numbers):
         raise DamagedIntentModel("The stored intent model's numbers do not fit together.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,8 @@ from sklearn.model_selection import StratifiedKFold
 from edge.chat.intents import ngrams
 from edge.chat.intents.examples import Example, check_examples
 from edge.chat.intents.figures import Figures, figures_of
-from edge.chat.intents.model import Floats, IntentModel, pack_texts, scope_of, softmax
+from edge.chat.intents.model import Floats, IntentModel, pack_texts, pack_vectors, softmax, unpack_vectors
+from edge.chat.intents.scope import SIGNS, Familiar
 from models.encoder import Encoder
 from models.progress import Report, silent
 
@@ -41,7 +42,15 @@ MEANING_TOLERANCE: Final = 1e-4
 WORDING_TOLERANCE: Final = 1e-3
 # Share of known questions, held back from training, that the threshold lets in. Above the .94 that is asked for,
 # because the threshold is fitted on a sample.
-IN_SCOPE_RECALL: Final = 0.955
+IN_SCOPE_RECALL: Final = 0.94
+# Groups of intents that are left out in turn, and parts of the others' examples: in each round three of four are seen.
+GROUPS: Final = 4
+STEPS: Final = FOLDS + GROUPS + 1
+# With fewer, what is left is no classifier of several intents any more.
+INTENTS_TO_LEAVE_OUT_MIN: Final = 3
+SIGNS_C: Final = 0.1
+# Score of an intent that a model does not know; below any other.
+UNKNOWN: Final = -1e6
 # Texts of one call of the encoder: progress moves, and memory stays small.
 EMBED_ROWS: Final = 256
 
@@ -70,8 +79,21 @@ class _Pair:
     meaning: LogisticRegression
     wording: LogisticRegression
 
-    def scores(self, features: _Features) -> tuple[Floats, Floats]:
-        return _decide(self.meaning, features.meaning), _decide(self.wording, features.wording)
+    def scores(self, features: _Features, intents: int) -> tuple[Floats, Floats]:
+        return (
+            _decide(self.meaning, features.meaning, intents),
+            _decide(self.wording, features.wording, intents),
+        )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows that models have seen, rows that they have not, and their scores of those [unseen, intents]."""
+
+    seen: Labels
+    unseen: Labels
+    meaning: Floats
+    wording: Floats
 
 
 def embed(encoder: Encoder, examples: Sequence[Example], report: Report = silent) -> Floats:
@@ -97,12 +119,19 @@ def train(
     grams = ngrams.weigh(counted, idf)
     sparse = csr_matrix((grams.weights, columns, grams.starts), shape=(len(examples), len(used)))
     features = _Features(embeddings, sparse)
-    meaning, wording = _held_back(features, labels, report)
-    mixture = _mix(meaning, wording, labels)
-    logits = mixture[0] * meaning + mixture[1] * wording
-    threshold = float(np.quantile(scope_of(logits), 1 - IN_SCOPE_RECALL))
+    texts = [example.text for example in examples]
+    parts = _held_back(features, labels, report)
+    mixture = _mix(_gathered(parts, "meaning"), _gathered(parts, "wording"), labels)
+    logits = mixture[0] * _gathered(parts, "meaning") + mixture[1] * _gathered(parts, "wording")
+    signs = _weigh_signs(texts, features, labels, mixture, report)
+    scope = np.zeros(len(labels), np.float32)
+    for part in parts:
+        scope[part.unseen] = _signs(texts, features, labels, part, mixture) @ signs
+    threshold = float(np.quantile(scope, 1 - IN_SCOPE_RECALL))
+    report("Learning", STEPS - 1, STEPS)
     whole = _fit(features, labels)
-    report("Learning", FOLDS + 1, FOLDS + 1)
+    report("Learning", STEPS, STEPS)
+    vectors = pack_vectors(embeddings)
     by_bucket = np.zeros((ngrams.BUCKETS, len(names)), np.float16)
     by_bucket[used] = mixture[1] * _weights(whole.wording)
     model = IntentModel(
@@ -110,28 +139,80 @@ def train(
         encoder_sha256=encoder_sha256,
         meaning=(mixture[0] * _weights(whole.meaning)).astype(np.float32),
         wording=by_bucket,
-        bias=(mixture[0] * _intercepts(whole.meaning) + mixture[1] * _intercepts(whole.wording)).astype(
-            np.float32
-        ),
+        bias=np.stack(
+            [mixture[0] * _intercepts(whole.meaning), mixture[1] * _intercepts(whole.wording)]
+        ).astype(np.float32),
         idf=idf,
+        signs=signs,
+        vectors=vectors,
+        familiar=Familiar.of(texts, unpack_vectors(vectors), labels, len(names)),
         threshold=threshold,
-        utterances=pack_texts([example.text for example in examples]),
+        utterances=pack_texts(texts),
         labels=labels.astype(np.uint16),
         predicted=logits.argmax(axis=1).astype(np.uint16),
     )
-    return Candidate(model, figures_of(model.names, labels, softmax(logits), scope_of(logits) >= threshold))
+    return Candidate(model, figures_of(model.names, labels, softmax(logits), scope >= threshold))
 
 
-def _held_back(features: _Features, labels: Labels, report: Report) -> tuple[Floats, Floats]:
-    """Scores of each example by models that were trained without it: of meaning and of wording, [n, intents] each."""
-    meaning = np.zeros((len(labels), int(labels.max()) + 1), np.float32)
-    wording = np.zeros_like(meaning)
+def _held_back(features: _Features, labels: Labels, report: Report) -> list[_Part]:
+    """Each example in one part, scored by models that were trained without the part."""
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    parts = []
     for number, (seen, unseen) in enumerate(folds.split(labels, labels)):
-        report("Learning", number, FOLDS + 1)
-        meaning[unseen], wording[unseen] = _fit(features[seen], labels[seen]).scores(features[unseen])
-    report("Learning", FOLDS, FOLDS + 1)
-    return meaning, wording
+        report("Learning", number, STEPS)
+        parts.append(_scored(features, labels, seen, unseen))
+    return parts
+
+
+def _scored(features: _Features, labels: Labels, seen: Labels, unseen: Labels) -> _Part:
+    meaning, wording = _fit(features[seen], labels[seen]).scores(features[unseen], int(labels.max()) + 1)
+    return _Part(seen, unseen, meaning, wording)
+
+
+def _gathered(parts: Sequence[_Part], which: Literal["meaning", "wording"]) -> Floats:
+    """Scores of all examples in their order, [n, intents]."""
+    unseen = np.concatenate([part.unseen for part in parts])
+    scores: Floats = np.concatenate([getattr(part, which) for part in parts])
+    return scores[np.argsort(unseen)]
+
+
+def _signs(
+    texts: Sequence[str], features: _Features, labels: Labels, part: _Part, mixture: tuple[float, float]
+) -> Floats:
+    """Signs of familiarity of a part's examples with the others, [unseen, SIGNS]."""
+    known = [texts[row] for row in part.seen]
+    familiar = Familiar.of(known, features.meaning[part.seen], labels[part.seen], part.meaning.shape[1])
+    meaning = mixture[0] * part.meaning
+    asked = [texts[row] for row in part.unseen]
+    return familiar.signs(asked, features.meaning[part.unseen], meaning, meaning + mixture[1] * part.wording)
+
+
+def _weigh_signs(
+    texts: Sequence[str],
+    features: _Features,
+    labels: Labels,
+    mixture: tuple[float, float],
+    report: Report,
+) -> Floats:
+    """What each sign weighs, [SIGNS], where intents that were left out play the strangers."""
+    intents = int(labels.max()) + 1
+    if intents < INTENTS_TO_LEAVE_OUT_MIN:
+        return np.array([name == "nearest of its intent" for name in SIGNS], np.float32)
+    groups = np.random.default_rng(SEED).permutation(intents) % GROUPS
+    folds = StratifiedKFold(GROUPS, shuffle=True, random_state=SEED).split(labels, labels)
+    signs, familiar = [], []
+    for group, (seen, held_back) in enumerate(folds):
+        report("Learning", FOLDS + group, STEPS)
+        seen = seen[groups[labels[seen]] != group]
+        strangers = np.flatnonzero(groups[labels] == group)
+        unseen = np.concatenate([held_back[groups[labels[held_back]] != group], strangers])
+        signs.append(_signs(texts, features, labels, _scored(features, labels, seen, unseen), mixture))
+        familiar.append(groups[labels[unseen]] != group)
+    found = np.concatenate(signs)
+    spread = found.std(axis=0) + np.finfo(np.float32).eps
+    judge = LogisticRegression(C=SIGNS_C, class_weight="balanced", max_iter=ITERATIONS_MAX)
+    judge.fit((found - found.mean(axis=0)) / spread, np.concatenate(familiar))
+    return np.asarray(judge.coef_[0] / spread, np.float32)
 
 
 def _fit(features: _Features, labels: Labels) -> _Pair:
@@ -156,11 +237,12 @@ def _mix(meaning: Floats, wording: Floats, labels: Labels) -> tuple[float, float
     return float(np.exp(best.x[0])), float(np.exp(best.x[1]))
 
 
-def _decide(model: LogisticRegression, features: Any) -> Floats:
-    """Scores [n, intents]; two classes, which scikit-learn gives one column, get two."""
+def _decide(model: LogisticRegression, features: Any, intents: int) -> Floats:
+    """Scores [n, intents], UNKNOWN for intents the model was not shown; two, in one column, get two."""
     scores = np.asarray(model.decision_function(features), np.float32)
-    halves = scores / 2
-    return scores if scores.ndim == 2 else np.stack([-halves, halves], axis=1).astype(np.float32)
+    found = np.full((len(scores), intents), UNKNOWN, np.float32)
+    found[:, model.classes_] = scores if scores.ndim == 2 else np.stack([-scores, scores], axis=1) / 2
+    return found
 
 
 def _weights(model: LogisticRegression) -> npt.NDArray[np.float64]:

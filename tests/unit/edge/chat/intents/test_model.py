@@ -13,7 +13,7 @@ import pytest
 
 from edge.chat.intents import model as module
 from edge.chat.intents.model import DamagedIntentModel, IntentModel, from_bytes
-from edge.chat.intents.training import FOLDS, Candidate, train
+from edge.chat.intents.training import STEPS, Candidate, train
 from tests.unit.edge.chat.intents import corpus
 
 ENCODER = "e" * 64
@@ -78,7 +78,7 @@ def test_every_step_is_reported() -> None:
     steps: list[tuple[str, int, int]] = []
     found = corpus.examples()
     train(found, corpus.embeddings(found), ENCODER, lambda *step: steps.append(step))
-    assert [done for _, done, _ in steps] == list(range(FOLDS + 2))
+    assert [done for _, done, _ in steps] == list(range(STEPS + 1))
 
 
 def test_its_bytes_give_the_same_model(candidate: Candidate) -> None:
@@ -125,10 +125,13 @@ def rewritten(model: IntentModel, **changes: object) -> bytes:
 @pytest.mark.parametrize(
     "change",
     [
-        {"bias": np.zeros(3, np.float32)},
-        {"bias": np.zeros(4, np.float64)},
-        {"bias": np.full(4, np.nan, np.float32)},
+        {"bias": np.zeros((2, 3), np.float32)},
+        {"bias": np.zeros((2, 4), np.float64)},
+        {"bias": np.full((2, 4), np.nan, np.float32)},
         {"bias": np.array([{}], dtype=object)},
+        {"signs": np.zeros(3, np.float32)},
+        {"vectors": np.zeros((159, corpus.DIM), np.int8)},
+        {"vectors": np.zeros((160, corpus.DIM + 1), np.int8)},
         {"bias": None},
         {"meaning": np.zeros((0, 4), np.float32)},
         {"meaning": np.zeros(4, np.float32)},
