@@ -109,9 +109,10 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.callback(encoder.close)
         background = encoder.in_background()  # documents wait for customers
         stack.callback(background.close)
-        knowledge = await KnowledgeBase.open(store, background, encoder.info.sha256)
+        knowledge, intents = await asyncio.gather(
+            KnowledgeBase.open(store, background, encoder.info.sha256), _intents(config, store, encoder)
+        )
         stack.push_async_callback(knowledge.close)
-        intents = await _intents(config, store, encoder)
         sessions = Sessions(store, config.limits)
         bell = Bell(config.limits.streams_max, boot_s)
         handoffs = Handoffs(store, sessions, config.handoff, bell)
@@ -148,7 +149,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
 
 
 async def _intents(config: Config, store: Store, encoder: Encoder) -> Intents:
-    """The site's intents, with the version that serves; training takes every core, at the lowest priority."""
+    """The site's intents, with the version that serves; training takes every core."""
     settings = TrainingSettings(config.models.encoder, config.models.runtime, threads=0)
     intents = Intents(store, settings, encoder.info.sha256, encoder.dim)
     await intents.load()
@@ -183,6 +184,7 @@ async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
 async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
     devices = Devices(site.config, site.paths)
     operations = site_operations(site)
+    site.intents.yield_to_turns()
     door = ConsoleDoor()
     async with AsyncExitStack() as stack:
         runner, url = await serve_customers(_application(site, door), site.config.http)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from core.errors import ExitCode, PosternError
 from edge import metrics
 from edge.chat.intents.examples import Example, check_examples
 from edge.chat.intents.model import Floats, Intent, IntentModel, WrongEncoder, from_bytes
-from edge.chat.intents.trainer import Trained, TrainingSettings, train_apart
+from edge.chat.intents.trainer import NICENESS_BESIDE_TURNS, Trained, TrainingSettings, train_apart
 from edge.store import site_models
 from edge.store.site_models import ModelKind, ModelState, SiteModel
 from edge.store.store import Store
@@ -96,6 +96,10 @@ class Intents:
     def names(self) -> tuple[str, ...]:
         """The intents that questions can have now."""
         return self._serving.model.names if self._serving else ()
+
+    def yield_to_turns(self) -> None:
+        """From now on a training gets only what turns leave over of the machine."""
+        self._settings = replace(self._settings, niceness=NICENESS_BESIDE_TURNS)
 
     async def load(self) -> None:
         """Let the stored active version serve; a bad one is said loudly, and none serves."""

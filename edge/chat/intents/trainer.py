@@ -1,7 +1,7 @@
 """Training in a process of its own: its libraries, memory and work never touch a turn.
 
-The child opens the encoder for itself, runs at the lowest priority and ends when it is done; the system takes its
-memory back. In: one JSON line of settings and examples on standard input. Out, on standard output: progress as JSON
+The child opens the encoder for itself, beside a running node at the lowest priority, and ends when it is done; the
+system takes its memory back. In: one JSON line of settings and examples on standard input. Out, on standard output: progress as JSON
 lines, then the result's length and the model's bytes. The examples never touch the disk or the command line.
 """
 
@@ -22,8 +22,8 @@ from edge.chat.intents.gate import Comparison, compare, reasons_against
 from edge.chat.intents.model import Floats, IntentModel, from_bytes
 from models.progress import Report
 
-# Politest that a process can be: it gets what turns leave over.
-NICENESS: Final = 19
+# Politest that a process can be.
+NICENESS_BESIDE_TURNS: Final = 19
 # Matrices of this size gain nothing from a second thread, and threads that wait for each other at the lowest priority
 # wait long: a training of 20 s took 143 s on two busy cores.
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -43,11 +43,12 @@ class TrainingFailed(PosternError):
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Which encoder the vectors come from; `threads` 0 takes every core."""
+    """Which encoder the vectors come from; `threads` 0 takes every core. `niceness`: 19 gets what turns leave over."""
 
     model: str
     runtime: Literal["auto", "onnxruntime", "openvino"]
     threads: int
+    niceness: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ async def _converse(process: asyncio.subprocess.Process, task: bytes, report: Re
 
 def serve(source: IO[bytes], target: IO[bytes]) -> None:
     """The child: read the task, train, write the result."""
-    os.nice(NICENESS)
     task = json.loads(source.readline())
+    os.nice(task["settings"]["niceness"])
     say = _writer(target)
     try:
         trained = _train(task, lambda *step: say({"progress": step}))
