@@ -1,8 +1,9 @@
 """Training in a process of its own: its libraries, memory and work never touch a turn.
 
 The child opens the encoder for itself, beside a running node at the lowest priority, and ends when it is done; the
-system takes its memory back. In: one JSON line of settings and examples on standard input. Out, on standard output: progress as JSON
-lines, then the result's length and the model's bytes. The examples never touch the disk or the command line.
+system takes its memory back. In: one JSON line of settings and examples on standard input. Out, on standard output:
+progress as JSON lines, then the result's length and the model's bytes. The examples never touch the disk or the
+command line.
 """
 
 from __future__ import annotations
