@@ -266,3 +266,25 @@ def test_examples_of_intents_are_many_and_each_is_of_one_intent(site: Site) -> N
     assert len(intents) >= INTENTS_MIN
     assert min(intents.values()) >= EXAMPLES_MIN
     assert set(intents) >= INTENTS_EVERYWHERE
+
+
+def test_the_guide_counts_documents_and_intents_as_they_are() -> None:
+    documents = _row_of_the_guide("| documents for everybody |")
+    staff = _row_of_the_guide("| documents for staff only |")
+    intents = _row_of_the_guide("| intents, trained from")
+    clinic, bank = (next(site for site in SITES if site.name == name) for name in ("clinic", "bank"))
+
+    assert documents == [len(clinic.public), len(bank.public)]
+    assert staff == [len(clinic.staff), len(bank.staff)]
+    assert intents == [_intents(clinic), _intents(bank)]
+
+
+def _row_of_the_guide(beginning: str) -> list[int]:
+    """The number at the start of each of the two cells of a row of "The two sample sites"."""
+    (row,) = [line for line in OPERATIONS.splitlines() if line.startswith(beginning)]
+    return [int(number) for number in re.findall(r"\| (\d+)\b", row)]
+
+
+def _intents(site: Site) -> int:
+    with (site.folder / "intents.csv").open(encoding="utf-8", newline="") as file:
+        return len({row["intent"] for row in csv.DictReader(file)})
