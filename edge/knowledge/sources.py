@@ -18,8 +18,9 @@ from edge.knowledge.readers import Refusal, UnreadableDocument, load, markdown
 from edge.knowledge.readers.outline import tidy
 from edge.knowledge.reading import ReaderProcess
 
-# Chunks that are embedded together: enough to sort by length into full passes, few enough to show progress.
-EMBED_CHUNKS = 256
+# Chunks that are embedded and committed together, about a second's worth: progress is seen, a stop loses little. More
+# would fill no pass better, since a chunk of usual length has one for itself.
+EMBED_CHUNKS = 64
 # Chunks of one document at most: three times what the longest permitted text needs when it has few headings.
 DOCUMENT_CHUNKS_MAX = 20_000
 # Words of a question that name its document.

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +97,8 @@ class Bare:
     `lanes` 1: one call at a time on every core. `lanes` of as many as there are cores: so many calls on one each.
     """
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, lanes: int, on_thread: Callable[[], None] | None = None) -> None:
+        """`on_thread` runs first on each of its threads."""
         cores = len(psutil.Process().cpu_affinity())
         folder = model_folder(models_dir(), DEFAULT_ENCODER)
         options = onnxruntime.SessionOptions()
@@ -110,7 +111,7 @@ class Bare:
         self._tokenizer.enable_padding()
         self._tokenizer.enable_truncation(256)
         self.lanes = lanes
-        self._threads = ThreadPoolExecutor(lanes)
+        self._threads = ThreadPoolExecutor(lanes, initializer=on_thread)
 
     def embed(self, texts: list[str]) -> None:
         """One call."""

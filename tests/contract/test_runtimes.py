@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from models.catalog import DEFAULT_ENCODER, models_dir
-from models.encoder import PASS_TOKENS_MAX, Encoder, open_encoder, open_runtime
+from models.encoder import LOWEST_PRIORITY, PASS_TOKENS_MAX, Encoder, open_encoder, open_runtime
 from models.errors import ModelRefused, RuntimeUnavailable
 from models.recipes.files import RUNTIME_FILES
 from models.records import model_folder, read_gate
@@ -53,6 +55,22 @@ def some_batch(rows: int = 3, tokens: int = 7) -> tuple[np.ndarray, np.ndarray]:
     ids = np.random.default_rng(3).integers(1000, 20_000, (rows, tokens))
     ids[:, 0], ids[:, -1] = 101, 102
     return ids, np.ones_like(ids)
+
+
+def test_the_background_gives_the_same_vectors_at_the_lowest_priority(encoder: Encoder) -> None:
+    own = threading.get_native_id()
+    before = os.getpriority(os.PRIO_PROCESS, own)
+    background = encoder.in_background()
+    try:
+        texts = [*TEXTS, "word " * 400]
+        assert background.embed(texts) == pytest.approx(encoder.embed(texts), abs=1e-6)
+        assert background.embed([]).shape == (0, encoder.dim)
+        thread = background._lanes.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        assert thread.result() == LOWEST_PRIORITY
+    finally:
+        background.close()
+    assert os.getpriority(os.PRIO_PROCESS, own) == before
+    assert encoder.embed(TEXTS[:1]).shape == (1, encoder.dim)
 
 
 def test_shapes_types_and_norm(runtime: Runtime) -> None:
