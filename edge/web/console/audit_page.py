@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from aiohttp import web
 
 from core.webshell.shell import WebShell
 from edge.store import audit
-from edge.store.audit import AuditFilter, AuditRow, Outcome
+from edge.store.audit import AuditFilter, Outcome
 from edge.store.store import Store
 from edge.web.console.rules import RULES
 from edge.web.console.site import Page
@@ -39,7 +37,6 @@ class AuditPages:
             older=older,
             areas=sorted({rule.action.partition(".")[0] for rule in RULES}),
             outcomes=list(Outcome),
-            instant=_instant,
         )
 
 
@@ -54,7 +51,3 @@ def _filter(request: web.Request) -> AuditFilter:
         outcome=query.get("outcome", "").strip(),
         before_id=int(before) if before.isdecimal() and len(before) < 19 else 0,
     )
-
-
-def _instant(row: AuditRow) -> datetime:
-    return datetime.fromtimestamp(row.at_ms / 1000, UTC)

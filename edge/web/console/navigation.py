@@ -12,10 +12,13 @@ class Place:
     path: str
     label: str
     action: str
+    count: str = ""
+    """Path of a number to show beside the label, such as of what waits."""
 
 
 NAVIGATION: tuple[Place, ...] = (
     Place("/", "Overview", "overview.view"),
+    Place("/inbox", "Inbox", "inbox.view", count="/inbox/count"),
     Place("/figures", "Figures", "figures.view"),
     Place("/devices", "Devices", "devices.view"),
     Place("/operators", "Operators", "operators.view"),

@@ -12,6 +12,7 @@ from edge.store.operators import Role
 
 PREFIX = "/console"
 
+DESK = frozenset({Role.DESK})
 TECHNICIAN = frozenset({Role.TECHNICIAN})
 OVERSEERS = frozenset({Role.TECHNICIAN, Role.DATA_PROTECTION})
 DATA_PROTECTION = frozenset({Role.DATA_PROTECTION})
@@ -31,7 +32,7 @@ class Rule:
     live: bool = False
     """Refreshes part of a page that has been written down when it was opened; no row of its own."""
     own_audit: bool = False
-    """The change and its row of audit are one transaction of the handler's."""
+    """What is seen or changed and its row of audit are one transaction of the handler's operation."""
 
 
 RULES: tuple[Rule, ...] = (
@@ -43,6 +44,14 @@ RULES: tuple[Rule, ...] = (
     Rule("GET", "/", "overview.view", EVERYBODY),
     Rule("GET", "/live", "overview.refresh", EVERYBODY, live=True),
     Rule("GET", "/figures", "figures.view", EVERYBODY),
+    Rule("GET", "/inbox", "inbox.view", DESK),
+    Rule("GET", "/inbox/live", "inbox.refresh", DESK, live=True),
+    Rule("GET", "/inbox/count", "inbox.count", DESK, live=True),
+    Rule("GET", "/inbox/{ticket}", "inbox.show", DESK, own_audit=True),
+    Rule("GET", "/inbox/{ticket}/live", "inbox.show-refresh", DESK, live=True),
+    Rule("POST", "/inbox/{ticket}/take", "inbox.take", DESK, own_audit=True),
+    Rule("POST", "/inbox/{ticket}/reply", "inbox.reply", DESK, own_audit=True),
+    Rule("POST", "/inbox/{ticket}/close", "inbox.close", DESK, own_audit=True),
     Rule("GET", "/devices", "devices.view", TECHNICIAN),
     Rule("GET", "/devices/live", "devices.refresh", TECHNICIAN, live=True),
     Rule("GET", "/audit", "audit.view", DATA_PROTECTION),

@@ -60,7 +60,7 @@ class SiteConsole:
             await self._note(account.name, rule.action, subject, Outcome.REFUSED)
             raise NotPermitted
         if rule.method == "GET":
-            if not rule.live:
+            if not (rule.live or rule.own_audit):
                 await self._note(account.name, rule.action, subject, Outcome.DONE)
             return await page(request)
         return await self._change(rule, request, account.name, subject)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,14 +15,17 @@ import aiohttp
 from aiohttp import web
 from sqlite_utils import Database
 
+from edge.chat.bell import Bell
+from edge.chat.inbox import Inbox
 from edge.config import Config, SitePaths, load_config, site_paths
 from edge.console import console_accounts, open_console
+from edge.inbox_operations import InboxOperations
 from edge.site_setup import create_site
 from edge.store import audit, operators
 from edge.store.audit import AuditFilter
 from edge.store.operators import Role
 from edge.store.store import Store
-from edge.web.admin import Arguments, OnProgress, Operation
+from edge.web.admin import Arguments, OnProgress, Operation, UnknownOperation
 from edge.web.console.door import ConsoleDoor
 from edge.web.kiosk_page import SHELL
 from edge.web.server import customer_application, serve_customers
@@ -74,6 +78,16 @@ class Staff:
 
     async def log_in(self, name: str, password: str = PASSWORD) -> tuple[int, str]:
         return await self.submit("/login", "/login", name=name, password=password)
+
+
+class Operations(dict[str, Operation]):
+    """The named ones; any other is refused as a release that lacks it would."""
+
+    def __missing__(self, name: str) -> Operation:
+        async def unknown(arguments: Arguments, on_progress: OnProgress) -> object:
+            raise UnknownOperation
+
+        return unknown
 
 
 @dataclass
@@ -133,7 +147,9 @@ async def console_rig(
         customer_application([web.static("/static/core", SHELL / "static"), *door.routes()]),
         _anywhere(config).http,
     )
-    door.open(open_console(site, accounts, {"status": read_status, **(more or {})}, list))
+    inbox = Inbox(store, config.handoff, Bell(10, time.monotonic), lambda session: True)
+    operations = Operations({"status": read_status, **InboxOperations(inbox).table(), **(more or {})})
+    door.open(open_console(site, accounts, operations, list))
     rig = Rig(url, store, paths, code, accounts, door, status, [])
     try:
         yield rig

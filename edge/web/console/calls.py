@@ -1,0 +1,26 @@
+"""The operations of the command line, as the console's pages call them: one way to do each thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edge.web.admin import OnProgress, Operation
+
+
+def _unseen(_: object) -> None:
+    """Progress that nobody watches."""
+
+
+class Calls:
+    """Operations by name: `await calls("kb.show", document=…)`."""
+
+    def __init__(self, operations: Mapping[str, Operation]) -> None:
+        self._operations = operations
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._operations
+
+    async def __call__(self, name: str, /, *, on_progress: OnProgress = _unseen, **arguments: object) -> Any:
+        """The operation's result, plain JSON. Raises the PosternError of the operation."""
+        return await self._operations[name](arguments, on_progress)
