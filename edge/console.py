@@ -19,7 +19,10 @@ from edge.web.admin import Operation
 from edge.web.console.accounts import OperatorAccounts
 from edge.web.console.audit_page import AuditPages
 from edge.web.console.calls import Calls
+from edge.web.console.dates import first_day, last_day
+from edge.web.console.documents_pages import DocumentsPages
 from edge.web.console.inbox_pages import InboxPages
+from edge.web.console.jobs import Jobs
 from edge.web.console.navigation import NAVIGATION
 from edge.web.console.operators_page import OperatorsPages
 from edge.web.console.overview import NodeFacts, OverviewPages
@@ -47,13 +50,14 @@ def open_console(
     """The console of `site`, ready to serve. `operations`: those of the command line, by name."""
     shell = _shell(site, accounts)
     node = NodeFacts(site.paths.root, site.config.limits.turns_waiting_max, not_ready)
-    calls = Calls(operations)
+    calls, jobs = Calls(operations), Jobs()
     pages: dict[str, Page] = {action: handler for _, _, action, handler in _login_pages(shell)}
     for part in (
         OverviewPages(shell, site.store, operations["status"], node),
         AuditPages(shell, site.store),
         OperatorsPages(shell, site.store, accounts),
         InboxPages(shell, calls),
+        DocumentsPages(shell, calls, jobs, site.store, site.paths),
     ):
         pages |= part.pages()
     return SiteConsole(shell, accounts, site.store, pages)
@@ -77,7 +81,14 @@ def _shell(site: Site, accounts: Accounts) -> WebShell:
         open_paths=frozenset(PREFIX + rule.path for rule in RULES if rule.roles is None),
         prefix=PREFIX,
     )
-    words = {"may": may, "navigation": NAVIGATION, "site_folder": str(site.paths.root), "instant": _instant}
+    words = {
+        "may": may,
+        "navigation": NAVIGATION,
+        "site_folder": str(site.paths.root),
+        "instant": _instant,
+        "first_day": first_day,
+        "last_day": last_day,
+    }
     return WebShell(settings, accounts, Pages(HERE, "console", _now, shared="/static/core", words=words))
 
 

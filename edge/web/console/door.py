@@ -84,6 +84,8 @@ class ConsoleDoor:
         return Audience.PUBLIC
 
     async def _serve(self, rule: Rule | None, request: web.Request) -> web.StreamResponse:
+        if rule is not None and rule.body_bytes_max:
+            request = request.clone(client_max_size=rule.body_bytes_max)
         return await (await self._opened()).serve(rule, request)
 
     async def _opened(self) -> Console:

@@ -19,6 +19,7 @@ class Place:
 NAVIGATION: tuple[Place, ...] = (
     Place("/", "Overview", "overview.view"),
     Place("/inbox", "Inbox", "inbox.view", count="/inbox/count"),
+    Place("/documents", "Documents", "documents.view"),
     Place("/figures", "Figures", "figures.view"),
     Place("/devices", "Devices", "devices.view"),
     Place("/operators", "Operators", "operators.view"),

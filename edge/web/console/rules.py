@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from edge.store.operators import Role
 
 PREFIX = "/console"
+# Five documents of the largest size at once; more go up in several turns.
+UPLOAD_BYTES_MAX = 100 * 1024 * 1024
 
 DESK = frozenset({Role.DESK})
 TECHNICIAN = frozenset({Role.TECHNICIAN})
+EDITORS = frozenset({Role.DESK, Role.TECHNICIAN})
 OVERSEERS = frozenset({Role.TECHNICIAN, Role.DATA_PROTECTION})
 DATA_PROTECTION = frozenset({Role.DATA_PROTECTION})
 EVERYBODY = frozenset(Role)
@@ -31,6 +34,10 @@ class Rule:
     """Who may; None: no login needed."""
     live: bool = False
     """Refreshes part of a page that has been written down when it was opened; no row of its own."""
+    named_by: str = ""
+    """Field of the query or the form that identifies what is meant, where the path does not."""
+    body_bytes_max: int = 0
+    """What a form of files may have; 0 for the small limit of all others."""
     own_audit: bool = False
     """What is seen or changed and its row of audit are one transaction of the handler's operation."""
 
@@ -52,6 +59,14 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", "/inbox/{ticket}/take", "inbox.take", DESK, own_audit=True),
     Rule("POST", "/inbox/{ticket}/reply", "inbox.reply", DESK, own_audit=True),
     Rule("POST", "/inbox/{ticket}/close", "inbox.close", DESK, own_audit=True),
+    Rule("GET", "/documents", "documents.view", EDITORS),
+    Rule("POST", "/documents", "documents.upload", DESK, body_bytes_max=UPLOAD_BYTES_MAX),
+    Rule("GET", "/documents/one", "documents.show", EDITORS, named_by="doc"),
+    Rule("GET", "/documents/search", "documents.search", EDITORS),
+    Rule("POST", "/documents/set", "documents.set", DESK, named_by="doc"),
+    Rule("POST", "/documents/remove", "documents.remove", DESK, named_by="doc"),
+    Rule("GET", "/jobs/{job}", "jobs.view", EDITORS),
+    Rule("GET", "/jobs/{job}/live", "jobs.refresh", EDITORS, live=True),
     Rule("GET", "/devices", "devices.view", TECHNICIAN),
     Rule("GET", "/devices/live", "devices.refresh", TECHNICIAN, live=True),
     Rule("GET", "/audit", "audit.view", DATA_PROTECTION),

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from core.errors import ExitCode, PosternError
 from core.webshell.accounts import Accounts
-from core.webshell.shell import ACCOUNT, WebShell
+from core.webshell.shell import ACCOUNT, WebShell, field
 from edge.store import audit
 from edge.store.audit import Outcome
 from edge.store.store import Store
@@ -55,7 +55,7 @@ class SiteConsole:
         page = self._pages[rule.action]
         if rule.roles is None:
             return await page(request)
-        account, subject = request[ACCOUNT], " ".join(request.match_info.values())
+        account, subject = request[ACCOUNT], await _subject(rule, request)
         if not account.roles & rule.roles:
             await self._note(account.name, rule.action, subject, Outcome.REFUSED)
             raise NotPermitted
@@ -84,3 +84,12 @@ class SiteConsole:
 
     async def _note(self, actor: str, action: str, subject: str, outcome: Outcome) -> None:
         await self._store.write(lambda db: audit.append(db, actor, action, subject, outcome))
+
+
+async def _subject(rule: Rule, request: web.Request) -> str:
+    """The identifier of what is seen or changed."""
+    if not rule.named_by:
+        return " ".join(request.match_info.values())
+    if rule.method == "GET":
+        return request.query.get(rule.named_by, "")
+    return await field(request, rule.named_by)
