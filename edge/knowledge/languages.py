@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -77,7 +79,7 @@ def detect(text: str) -> str | None:
 
 
 def of_document(text: str) -> str:
-    """The language that a document is most likely in."""
+    """The language of a document; English when it is in doubt, for its words are found only in its own language."""
     start = text[:DOCUMENT_CHARS]
     words = [word.lower() for word in _WORD.findall(start)]
     if of_script := _by_script(start, sum(map(len, words))):
@@ -85,7 +87,13 @@ def of_document(text: str) -> str:
     counts = sorted((sum(word in tongue.words for word in words), code) for code, tongue in tongues().items())
     (next_best, _), (most, code) = counts[-2:]
     clear = most >= WITNESSES_ALONE_MIN and most - next_best >= WITNESSES_LEAD
-    return code if clear else _by_letters(start)[0]
+    return code if clear else detect(start) or ENGLISH
+
+
+def by_use(languages: Iterable[str]) -> tuple[str, ...]:
+    """The different ones, the most used first; English for none."""
+    counts = Counter(languages)
+    return tuple(sorted(counts, key=lambda code: (-counts[code], code))) or (ENGLISH,)
 
 
 def _tongue(code: str, entry: dict[str, str | bool]) -> Tongue:

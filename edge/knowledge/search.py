@@ -22,10 +22,10 @@ from edge.knowledge.features import FEATURES, Candidates, features
 from edge.knowledge.features import Floats as Features
 from edge.knowledge.index.lexical import LexicalEntry, LexicalIndex, LexicalSearcher
 from edge.knowledge.index.vector import VectorIndex
-from edge.knowledge.languages import ENGLISH
+from edge.knowledge.languages import ENGLISH, by_use, detect
 from edge.knowledge.ranking import Ranked, RankingModel, order, shipped
 from edge.knowledge.signature import signature
-from edge.knowledge.terms import terms
+from edge.knowledge.terms import by_english_term, terms
 
 __all__ = ["Audience", "IndexedChunk", "Passage", "Searcher"]
 
@@ -74,8 +74,16 @@ class _Snapshot:
     words: dict[Audience, LexicalSearcher]  # all that an audience may see
     documents: int = 0  # how many documents the chunks are of
     languages: frozenset[str] = frozenset()  # those of public documents
+    written: tuple[str, ...] = (ENGLISH,)  # those of all documents, the one of most first
     since_ms: float = -math.inf  # from then on and
     until_ms: float = math.inf  # before then the chunks are those that are valid
+
+    def language_of(self, query: str) -> str:
+        """The language of a query among those of all documents; in doubt that of most."""
+        if len(self.written) == 1:
+            return self.written[0]
+        found = detect(query)
+        return found if found in self.written else self.written[0]
 
     def section_of(self, chunk_id: int) -> tuple[str, str]:
         """The section of a chunk, among all documents."""
@@ -173,7 +181,7 @@ class Searcher:
         chunks = {key: chunk for key, chunk in old.chunks.items() if key not in gone}
         chunks.update((chunk.chunk_id, chunk) for chunk in added)
         signatures = {key: kept for key, kept in old.signatures.items() if key not in gone}
-        signatures.update((c.chunk_id, signature(c.document.title, c.section, c.text)) for c in added)
+        signatures.update((c.chunk_id, _signature(c)) for c in added)
         documents = {chunk.document.id: chunk.document for chunk in chunks.values()}
         return _Snapshot(
             chunks,
@@ -182,6 +190,7 @@ class Searcher:
             self._changed_words(old, chunks, gone, added),
             len(documents),
             frozenset(d.language for d in documents.values() if d.audience is Audience.PUBLIC),
+            by_use(d.language for d in documents.values()),
         )
 
     def search(
@@ -232,7 +241,14 @@ class Searcher:
 
     def rarity(self, query: str, audience: Audience) -> dict[str, float]:
         """The content words of `query`, each with how much it tells among what `audience` may see."""
-        return self._snapshot.words[audience].rarity(terms(query))
+        snapshot = self._snapshot
+        language = snapshot.language_of(query)
+        words, searcher = terms(query), snapshot.words[audience]
+        if language == ENGLISH:
+            return searcher.rarity(words)
+        own = by_english_term(query, language)
+        rarity = searcher.rarity(own.values(), language)
+        return {key: rarity[word] for key, word in own.items()}
 
     def _changed_words(
         self,
@@ -259,7 +275,12 @@ class Searcher:
 
 
 def _entry(chunk: IndexedChunk) -> LexicalEntry:
-    return LexicalEntry(chunk.chunk_id, chunk.document.title, chunk.section, chunk.text)
+    document = chunk.document
+    return LexicalEntry(chunk.chunk_id, document.title, chunk.section, chunk.text, document.language)
+
+
+def _signature(chunk: IndexedChunk) -> bytes:
+    return signature(chunk.document.title, chunk.section, chunk.text, chunk.document.language)
 
 
 def _vectors(
@@ -314,13 +335,14 @@ def _found(
     snapshot: _Snapshot, audience: Audience, query: str, embedding: Floats, near: list[Scored], depth: int
 ) -> _Found:
     searcher = snapshot.words[audience]
-    asked = list(dict.fromkeys(terms(query)))
-    words = searcher.search(asked, depth)
+    language = snapshot.language_of(query)
+    asked = list(dict.fromkeys(terms(query, language)))
+    words = searcher.search(asked, depth, language)
     known = {chunk_id for chunk_id, _ in near}
     only_words = [chunk_id for chunk_id, _ in words if chunk_id not in known]
     candidates = near + _cosines(snapshot, only_words, embedding)
     ids, cosines = [chunk_id for chunk_id, _ in candidates], [cosine for _, cosine in candidates]
-    return _Found(query, searcher.rarity(asked), words, ids, cosines)
+    return _Found(query, searcher.rarity(asked, language), words, ids, cosines)
 
 
 def _by_words(found: _Found, k: int) -> list[Ranked]:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from zlib import crc32
 
 from edge.knowledge import kinds
+from edge.knowledge.languages import ENGLISH
 from edge.knowledge.terms import terms
 
 # A signature is 32-bit numbers: HEADER of them, then the hashes of each field in this order.
@@ -27,11 +28,11 @@ PLACES_KEPT = 256
 _PART = re.compile(r"[^\W_]+")
 
 
-def signature(title: str, section: str, text: str) -> bytes:
+def signature(title: str, section: str, text: str, language: str = ENGLISH) -> bytes:
     """The signature of a chunk."""
-    title_words, title_kinds = _place(title)
-    section_words, section_kinds = _place(section)
-    text_words, text_kinds = _words(text)
+    title_words, title_kinds = _place(title, language)
+    section_words, section_kinds = _place(section, language)
+    text_words, text_kinds = _words(text, language)
     header = (
         len(title_words),
         len(section_words),
@@ -49,13 +50,13 @@ def word_hash(word: str) -> int:
 
 
 @lru_cache(PLACES_KEPT)
-def _place(text: str) -> tuple[set[int], int]:
-    return _words(text)
+def _place(text: str, language: str) -> tuple[set[int], int]:
+    return _words(text, language)
 
 
-def _words(text: str) -> tuple[set[int], int]:
+def _words(text: str, language: str) -> tuple[set[int], int]:
     """The different content words of `text` as hashes, and the kinds that they offer."""
-    known = [word for part in set(_PART.findall(text.lower())) if (word := _word(part))]
+    known = [word for part in set(_PART.findall(text.lower())) if (word := _word(part, language))]
     offered = 0
     for _, kinds_of_word in known:
         offered |= kinds_of_word
@@ -63,7 +64,7 @@ def _words(text: str) -> tuple[set[int], int]:
 
 
 @lru_cache(WORDS_KEPT)
-def _word(part: str) -> tuple[int, int] | None:
+def _word(part: str, language: str) -> tuple[int, int] | None:
     """Hash and kinds of one word; None for a function word."""
-    analysed = terms(part)
+    analysed = terms(part, language)
     return (word_hash(analysed[0]), kinds.of_words().get(analysed[0], 0)) if analysed else None

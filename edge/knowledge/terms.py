@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
+
+from edge.knowledge.languages import ENGLISH, Tongue, tongues
 
 # Longer runs of letters are no words; they would only fill the index.
 TERM_CHARS_MAX = 40
@@ -20,20 +23,77 @@ FUNCTION_WORDS = """
 """.split()  # noqa: SIM905
 
 
+NEGATIONS = frozenset(
+    [
+        "ei",
+        "geen",
+        "ikke",
+        "inte",
+        "kein",
+        "keine",
+        "nem",
+        "ne",
+        "nein",
+        "nicht",
+        "nie",
+        "nincs",
+        "não",
+        "nu",
+        "yok",
+        "değil",
+        "no",
+        "non",
+        "pas",
+        "sans",
+        "sin",
+        "sem",
+        "zonder",
+        "ohne",
+        "fără",
+        "utan",
+        "uden",
+        "nélkül",
+    ]
+)
+_WORD = re.compile(r"\w+")
+# Letters of a piece where a language writes no spaces between words.
+PIECE_LETTERS = 2
+UNSPACED = frozenset({"ja", "zh"})
+
+
 @cache
-def analyser() -> TextAnalyzer:
-    """The English analyser; other languages come with their own stemmers and function words."""
-    return (
-        TextAnalyzerBuilder(Tokenizer.simple())
+def analyser(language: str = ENGLISH) -> TextAnalyzer:
+    """The analyser of one language of the set: with its function words, and its stemmer where there is one."""
+    tongue = tongues()[language]
+    tokens = Tokenizer.ngram(PIECE_LETTERS, PIECE_LETTERS) if language in UNSPACED else Tokenizer.simple()
+    builder = (
+        TextAnalyzerBuilder(tokens)
         .filter(Filter.remove_long(TERM_CHARS_MAX))
         .filter(Filter.lowercase())
-        .filter(Filter.ascii_fold())
-        .filter(Filter.custom_stopword(FUNCTION_WORDS))
-        .filter(Filter.stemmer("english"))
-        .build()
+        .filter(Filter.custom_stopword(_function_words(tongue)))
     )
+    if language == ENGLISH:
+        builder = builder.filter(Filter.ascii_fold())
+    if tongue.stemmer:
+        builder = builder.filter(Filter.stemmer(tongue.stemmer))
+    return builder.filter(Filter.ascii_fold()).build()
 
 
-def terms(text: str) -> list[str]:
+def terms(text: str, language: str = ENGLISH) -> list[str]:
     """The stemmed content words of `text`, in order."""
-    return list(analyser().analyze(text))
+    return list(analyser(language).analyze(text))
+
+
+def by_english_term(text: str, language: str) -> dict[str, str]:
+    """The content words of `text` in its language, by what the English analyser makes of each."""
+    return {
+        english[0]: own[0]
+        for word in _WORD.findall(text)
+        if (own := terms(word, language)) and (english := terms(word))
+    }
+
+
+def _function_words(tongue: Tongue) -> list[str]:
+    if tongue.code == ENGLISH:
+        return FUNCTION_WORDS
+    return sorted(tongue.words - NEGATIONS)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import tantivy
 
+from edge.knowledge.languages import ENGLISH, tongues
 from edge.knowledge.terms import analyser
 
 # Memory of the writer while it indexes, bytes; tantivy refuses less than 15 MB. One thread: the node has other work.
@@ -23,7 +24,6 @@ WRITER_THREADS = 1
 PLACE_REPEATS = 3
 # Terms of a query at most: a longer question repeats itself, and each term costs time.
 QUERY_TERMS_MAX = 32
-_ANALYSER = "postern"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class LexicalEntry:
     title: str
     section: str
     text: str
+    language: str = ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +44,29 @@ class LexicalSearcher:
     _schema: tantivy.Schema
     _searcher: tantivy.Searcher
 
-    def search(self, words: Sequence[str], k: int) -> list[tuple[int, float]]:
-        """Chunk ids and BM25 scores for a query's different analysed words (`terms`), best first."""
+    def search(self, words: Sequence[str], k: int, language: str = ENGLISH) -> list[tuple[int, float]]:
+        """Chunk ids and BM25 scores for a query's different analysed words (`terms`), best first.
+
+        Only chunks in the query's language are found: words of another mean something else.
+        """
         words = words[:QUERY_TERMS_MAX]
         if not words:
             return []
-        found = self._searcher.search(self._query(words), k, count=False).hits
+        found = self._searcher.search(self._query(words, language), k, count=False).hits
         if not found:
             return []
         ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
         return [(int(chunk_id or 0), score) for chunk_id, (score, _) in zip(ids, found, strict=True)]
 
-    def rarity(self, words: Iterable[str]) -> dict[str, float]:
+    def rarity(self, words: Iterable[str], language: str = ENGLISH) -> dict[str, float]:
         """How much each analysed word tells: ln(1 + chunks ÷ (1 + chunks that hold it))."""
         chunks = self._searcher.num_docs
-        return {word: math.log1p(chunks / (1 + self._searcher.doc_freq("text", word))) for word in words}
+        field = _field(language)
+        return {word: math.log1p(chunks / (1 + self._searcher.doc_freq(field, word))) for word in words}
 
-    def _query(self, words: Sequence[str]) -> tantivy.Query:
-        clauses = [tantivy.Query.term_query(self._schema, "text", word, "freq") for word in words]
+    def _query(self, words: Sequence[str], language: str) -> tantivy.Query:
+        field = _field(language)
+        clauses = [tantivy.Query.term_query(self._schema, field, word, "freq") for word in words]
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, clause) for clause in clauses])
 
 
@@ -70,7 +76,8 @@ class LexicalIndex:
     def __init__(self) -> None:
         self._schema = _schema()
         self._index = tantivy.Index(self._schema)
-        self._index.register_tokenizer(_ANALYSER, analyser())
+        for language in tongues():
+            self._index.register_tokenizer(_field(language), analyser(language))
 
     def change(self, removed: Iterable[int], added: Iterable[LexicalEntry]) -> LexicalSearcher:
         """Take chunks out and in, and give the searcher that sees all of it."""
@@ -89,14 +96,22 @@ class LexicalIndex:
         return LexicalSearcher(self._schema, self._index.searcher())
 
 
+def _field(language: str) -> str:
+    """Each language has a field, analysed in its own way, and an analyser of the same name."""
+    return f"text_{language}"
+
+
 def _schema() -> tantivy.Schema:
     """Frequencies but no positions (there are no phrase queries), and nothing stored: the text is elsewhere."""
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("chunk", fast=True, indexed=True)
-    builder.add_text_field("text", tokenizer_name=_ANALYSER, index_option="freq")
+    for language in tongues():
+        builder.add_text_field(_field(language), tokenizer_name=_field(language), index_option="freq")
     return builder.build()
 
 
 def _document(entry: LexicalEntry) -> tantivy.Document:
     place = [part for part in (entry.title, entry.section) if part]
-    return tantivy.Document(chunk=entry.chunk_id, text="\n".join([*place * PLACE_REPEATS, entry.text]))
+    document = tantivy.Document(chunk=entry.chunk_id)
+    document.add_text(_field(entry.language), "\n".join([*place * PLACE_REPEATS, entry.text]))
+    return document

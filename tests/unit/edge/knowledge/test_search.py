@@ -260,3 +260,16 @@ def test_changes_give_the_index_that_is_made_at_once(sizes: list[int], seed: int
         assert found.tolist() == expected.tolist()
     ids = index.ids[:: max(1, len(index) // 5)]
     assert index.cosines(queries[0], ids) == pytest.approx(at_once.cosines(queries[0], ids), abs=1e-6)
+
+
+def test_words_are_stemmed_in_the_language_of_their_document() -> None:
+    searcher = Searcher(DIM)
+    german = IndexedDocument("a.md", 1, "Apotheke", Audience.PUBLIC, language="de")
+    add(searcher, [IndexedChunk(1, german, "", "Die Notaufnahmen sind auch sonntags geöffnet.")])
+    add(searcher, [IndexedChunk(2, german, "", "Blumen gibt es am Kiosk.")])
+    assert ask(searcher, "Notaufnahme", mode="lexical") == [1]
+    assert searcher.languages == {"de"}
+    assert set(searcher.rarity("Wo ist die Notaufnahme?", Audience.PUBLIC)) == set(terms("Notaufnahme"))
+    add(searcher, chunks(10, Audience.PUBLIC, "The emergency rooms are open."))
+    assert ask(searcher, "Where is the emergency room?", mode="lexical") == [10]
+    assert ask(searcher, "Wann ist die Notaufnahme geöffnet?", mode="lexical") == [1]
