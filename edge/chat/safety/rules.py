@@ -36,6 +36,7 @@ class Rule:
     kind: Kind
     slots: tuple[frozenset[str], ...]
     span_max: int
+    words_max: int | None
     distinct_min: int
     first: bool
     unless: frozenset[str]
@@ -90,7 +91,11 @@ class Language:
         separated = self._separated(words)
         evidence = self.evidence(separated)
         places = self._places(separated)
-        found = dict.fromkeys((rule.kind, rule.first) for rule in self._rules if _holds(rule, places))
+        found = dict.fromkeys(
+            (rule.kind, rule.first)
+            for rule in self._rules
+            if (rule.words_max is None or len(words) <= rule.words_max) and _holds(rule, places)
+        )
         return [Hit(kind, first, self.code, evidence) for kind, first in found]
 
     def evidence(self, words: Sequence[Word]) -> int:
@@ -146,6 +151,7 @@ def _rules(block: Mapping[str, Any]) -> list[Rule]:
             kind=Kind(block["kind"]),
             slots=tuple(frozenset(slot.split("|")) for slot in text.split()),
             span_max=block.get("span", SPAN_MAX),
+            words_max=block.get("words_max"),
             distinct_min=block.get("distinct", 1),
             first=block.get("first", False),
             **exceptions,
