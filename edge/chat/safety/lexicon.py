@@ -72,10 +72,19 @@ class Lexicon:
         return found
 
     def split(self, word: str) -> tuple[str, ...]:
-        """The words that were written together as `word`, or nothing."""
+        """The fewest right words that were written together as `word`, or nothing."""
         if len(word) < TOGETHER_CHARS_MIN or word in self:
             return ()
-        return next((parts for parts in self._partitions(word) if _telling(parts)), ())
+        cuts: list[tuple[str, ...] | None] = [(), *([None] * len(word))]
+        for end in range(1, len(word) + 1):
+            ways = [
+                (*before, word[start:end])
+                for start in range(end)
+                if (before := cuts[start]) is not None and word[start:end] in self
+            ]
+            cuts[end] = min(ways, key=len, default=None)
+        parts = cuts[-1] or ()
+        return parts if sum(len(part) >= PART_CHARS_MIN for part in parts) >= PARTS_MIN else ()
 
     def _as_written(self, word: str) -> set[str]:
         found = set(self._exact.get(word, ()))
@@ -115,20 +124,6 @@ class Lexicon:
             if rest != word and len(rest) >= FUZZY_CHARS_MIN and (found := self._as_written(rest)):
                 return found
         return set()
-
-    def _partitions(self, word: str) -> Iterator[tuple[str, ...]]:
-        """Ways to cut `word` into right words, longest first words first."""
-        for end in range(len(word), 0, -1):
-            head, rest = word[:end], word[end:]
-            if head in self:
-                if not rest:
-                    yield (head,)
-                else:
-                    yield from ((head, *tail) for tail in self._partitions(rest))
-
-
-def _telling(parts: tuple[str, ...]) -> bool:
-    return sum(len(part) >= PART_CHARS_MIN for part in parts) >= PARTS_MIN
 
 
 def _forms(word: str) -> Iterator[str]:

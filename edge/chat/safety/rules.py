@@ -8,6 +8,7 @@ language (`rules.toml`); the words of each concept are a language's own (`langua
 from __future__ import annotations
 
 import tomllib
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -104,9 +105,8 @@ class Language:
 
     def _separated(self, words: Sequence[Word]) -> list[Word]:
         """Words that were written together, apart; they keep one position."""
-        return [
-            Word(part, word.at) for word in words for part in (self._lexicon.split(word.text) or (word.text,))
-        ]
+        parts = {text: self._lexicon.split(text) or (text,) for text in {word.text for word in words}}
+        return [Word(part, word.at) for word in words for part in parts[word.text]]
 
     def _places(self, words: Sequence[Word]) -> dict[str, list[Place]]:
         """Where each concept stands."""
@@ -175,25 +175,32 @@ def follow(entry: Entry, words: Sequence[Word], resolved: Mapping[str, set[str]]
 
 def _holds(rule: Rule, places: Mapping[str, Sequence[Place]]) -> bool:
     """True if the slots stand near each other somewhere and nothing near takes the rule back."""
-    candidates = [[place for name in slot for place in places.get(name, ())] for slot in rule.slots]
+    candidates = [
+        sorted((place for name in slot for place in places.get(name, ())), key=_first) for slot in rule.slots
+    ]
     if not all(candidates):
         return False
     if rule.distinct_min > 1:
         return len({place.entry for place in candidates[0]}) >= rule.distinct_min
-    stretches = (_stretch(start, candidates[1:]) for start in candidates[0])
-    return any(
-        last - first <= rule.span_max and not _taken_back(rule, places, first, last)
-        for first, last in stretches
-    )
+    stretches = (_stretch(start, candidates[1:], rule.span_max) for start in candidates[0])
+    return any(found and not _taken_back(rule, places, *found) for found in stretches)
 
 
-def _stretch(start: Place, others: Sequence[Sequence[Place]]) -> tuple[int, int]:
-    """The place of the first slot, widened to the nearest place of each of the others."""
+def _stretch(start: Place, others: Sequence[Sequence[Place]], span_max: int) -> tuple[int, int] | None:
+    """The place of the first slot, widened to the nearest place of each of the others; None past `span_max`."""
     first, last = start.first, start.last
     for places in others:
-        spans = ((min(first, place.first), max(last, place.last)) for place in places)
-        first, last = min(spans, key=lambda span: span[1] - span[0])
+        low = bisect_left(places, last - span_max, key=_first)
+        high = bisect_right(places, first + span_max, key=_first)
+        spans = ((min(first, place.first), max(last, place.last)) for place in places[low:high])
+        first, last = min(spans, key=lambda span: span[1] - span[0], default=(0, span_max + 1))
+        if last - first > span_max:
+            return None
     return first, last
+
+
+def _first(place: Place) -> int:
+    return place.first
 
 
 def _taken_back(rule: Rule, places: Mapping[str, Sequence[Place]], first: int, last: int) -> bool:

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 # Positions between the last word of a sentence and the first of the next: nearly out of reach of one rule.
 SENTENCE_GAP = 5
 
+# Nobody's word is longer; what is, is cut, so that the work for a text stays in proportion to its length.
+WORD_CHARS_MAX = 40
+
 # Letters that Unicode does not take apart into a base and an accent.
 _PLAIN = str.maketrans({"ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ı": "i"})
 # Digits and signs that stand for letters when letters are on both sides of them.
@@ -51,7 +54,7 @@ def words(text: str) -> list[Word]:
                 found.append(Word(YEAR, at))
             at += 1
         elif piece[0].isalpha():
-            found.append(Word(collapse(piece), at))
+            found.append(Word(collapse(piece)[:WORD_CHARS_MAX], at))
             at += 1
         elif piece not in {"..", "..."}:  # a pause, not an end
             at += SENTENCE_GAP
