@@ -66,10 +66,10 @@ class Lexicon:
 
     def resolve(self, word: str) -> set[str]:
         """The entries that `word` may stand for; more than one where spellings are near each other."""
-        found = self._as_written(word)
-        if not found and word not in self._known:
-            found = self._misspelt(word) or self._elided(word)
-        return found
+        found = self.as_written(word)
+        if word not in self:
+            found |= self._misspelt(word)
+        return found or self._elided(word)
 
     def split(self, word: str) -> tuple[str, ...]:
         """The fewest right words that were written together as `word`, or nothing."""
@@ -86,7 +86,8 @@ class Lexicon:
         parts = cuts[-1] or ()
         return parts if sum(len(part) >= PART_CHARS_MIN for part in parts) >= PARTS_MIN else ()
 
-    def _as_written(self, word: str) -> set[str]:
+    def as_written(self, word: str) -> set[str]:
+        """The entries that `word` is without any slip."""
         found = set(self._exact.get(word, ()))
         for end in range(3, len(word) + 1):
             found |= self._stems.get(word[:end], set())
@@ -121,7 +122,7 @@ class Lexicon:
         """`leau` is `l'eau`."""
         for elision in self._elisions:
             rest = word.removeprefix(elision)
-            if rest != word and len(rest) >= FUZZY_CHARS_MIN and (found := self._as_written(rest)):
+            if rest != word and len(rest) >= FUZZY_CHARS_MIN and (found := self.as_written(rest)):
                 return found
         return set()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -91,11 +91,13 @@ class Language:
         """What `words` speak of, each once."""
         separated = self._separated(words)
         evidence = self.evidence(separated)
-        places = self._places(separated)
+        places = self._places(separated, self._lexicon.resolve)
+        # A slip may hide danger; what takes a rule back must be written right.
+        exceptions = self._places(separated, self._lexicon.as_written)
         found = dict.fromkeys(
             (rule.kind, rule.first)
             for rule in self._rules
-            if (rule.words_max is None or len(words) <= rule.words_max) and _holds(rule, places)
+            if (rule.words_max is None or len(words) <= rule.words_max) and _holds(rule, places, exceptions)
         )
         return [Hit(kind, first, self.code, evidence) for kind, first in found]
 
@@ -108,11 +110,9 @@ class Language:
         parts = {text: self._lexicon.split(text) or (text,) for text in {word.text for word in words}}
         return [Word(part, word.at) for word in words for part in parts[word.text]]
 
-    def _places(self, words: Sequence[Word]) -> dict[str, list[Place]]:
-        """Where each concept stands."""
-        resolved = {
-            text: {YEAR} if text == YEAR else self._lexicon.resolve(text) for text in {w.text for w in words}
-        }
+    def _places(self, words: Sequence[Word], meaning: Callable[[str], set[str]]) -> dict[str, list[Place]]:
+        """Where each concept stands. `meaning`: the entries that a word may be."""
+        resolved = {text: {YEAR} if text == YEAR else meaning(text) for text in {w.text for w in words}}
         places: dict[str, list[Place]] = defaultdict(list)
         for index, word in enumerate(words):
             for beginning in resolved[word.text]:
@@ -173,7 +173,9 @@ def follow(entry: Entry, words: Sequence[Word], resolved: Mapping[str, set[str]]
     return at
 
 
-def _holds(rule: Rule, places: Mapping[str, Sequence[Place]]) -> bool:
+def _holds(
+    rule: Rule, places: Mapping[str, Sequence[Place]], exceptions: Mapping[str, Sequence[Place]]
+) -> bool:
     """True if the slots stand near each other somewhere and nothing near takes the rule back."""
     candidates = [
         sorted((place for name in slot for place in places.get(name, ())), key=_first) for slot in rule.slots
@@ -183,7 +185,7 @@ def _holds(rule: Rule, places: Mapping[str, Sequence[Place]]) -> bool:
     if rule.distinct_min > 1:
         return len({place.entry for place in candidates[0]}) >= rule.distinct_min
     stretches = (_stretch(start, candidates[1:], rule.span_max) for start in candidates[0])
-    return any(found and not _taken_back(rule, places, *found) for found in stretches)
+    return any(found and not _taken_back(rule, exceptions, *found) for found in stretches)
 
 
 def _stretch(start: Place, others: Sequence[Sequence[Place]], span_max: int) -> tuple[int, int] | None:
@@ -203,9 +205,9 @@ def _first(place: Place) -> int:
     return place.first
 
 
-def _taken_back(rule: Rule, places: Mapping[str, Sequence[Place]], first: int, last: int) -> bool:
+def _taken_back(rule: Rule, exceptions: Mapping[str, Sequence[Place]], first: int, last: int) -> bool:
     def near(names: frozenset[str], begin: int, end: int) -> bool:
-        return any(begin <= p.first and p.last <= end for name in names for p in places.get(name, ()))
+        return any(begin <= p.first and p.last <= end for name in names for p in exceptions.get(name, ()))
 
     if near(rule.unless_before, first - NEGATION_REACH, first - 1):
         return True
