@@ -25,7 +25,7 @@ SPAN_MAX = 8
 # How far from a rule's words those that take it back may stand.
 EXCEPTION_REACH = 12
 # How far before a rule's first word a "no" still belongs to it: "I do not have any chest pain".
-NEGATION_REACH = 4
+NEGATION_REACH = 3
 # Words inside an entry of several words may have this many others between them.
 ENTRY_GAP_MAX = 1
 
