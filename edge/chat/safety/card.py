@@ -51,7 +51,14 @@ class SafetyCard:
 
     def body(self) -> dict[str, object]:
         """The field `card` of a turn's answer."""
-        return {"kind": self.kind, "title": self.title, "steps": list(self.steps), "phone": self.phone}
+        return {
+            "kind": self.kind,
+            "language": self.language,
+            "title": self.title,
+            "text": self.text,
+            "steps": list(self.steps),
+            "phone": self.phone,
+        }
 
 
 @dataclass(frozen=True, slots=True)

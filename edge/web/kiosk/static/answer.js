@@ -1,5 +1,6 @@
 // One finished answer: its text, sources that open in place, choices to ask back with, feedback, hand-over, print.
 
+import { showCard } from "./card.js";
 import { clone, show } from "./dom.js";
 import { wireFeedback } from "./feedback.js";
 import { TicketPanel } from "./ticket.js";
@@ -18,6 +19,7 @@ export function answerArticle(turn, acts, keepHours) {
   new TicketPanel(parts, turn, acts, keepHours);
   wireFeedback(parts, turn, acts);
   parts.print?.addEventListener("click", () => printOnly(root));
+  if (turn.route === "safety" && turn.card) showCard(root, parts, turn);
   return root;
 }
 

@@ -181,6 +181,7 @@ export class Chat {
     this.#rest();
     this.#parts.log.append(article);
     article.scrollIntoView({ block: "nearest" });
+    article.focusFirst?.();
   }
 
   // The question goes back into the field, so that trying again costs one press.
