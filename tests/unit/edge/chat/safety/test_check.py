@@ -63,6 +63,11 @@ def test_danger_is_seen_in_a_long_message() -> None:
     assert kind(before + after) is None
 
 
+@pytest.mark.parametrize("text", ["chestpain" * 440, "a-" * 2000, "symptoms chest pain " * 200, "é" * 4000])
+def test_texts_made_to_cost_much_are_taken(text: str) -> None:
+    CHECK.check(text[:4000], "en")
+
+
 def test_routes_and_phones_by_kind() -> None:
     cards = {
         kind: CHECK.check(text, "en")
