@@ -63,7 +63,8 @@ async def test_from_the_kiosk_to_the_desk_and_back(page: Page, node: RunningNode
     await command("inbox", "reply", *site, number, "England did.", "--as", "Anna Berg")
     await expect(page.locator(".staff")).to_contain_text("England did.")
     await page.get_by_label("Your message to Anna").fill("Thank you!")
-    await page.keyboard.press("Enter")
+    async with page.expect_response("**/messages"):
+        await page.keyboard.press("Enter")
     await expect(page.locator(".bubble.question").last).to_contain_text("Thank you!")
     shown = await command("inbox", "show", *site, number, "--json")
     assert (shown["said"][0]["text"], shown["said"][-1]["text"]) == (UNKNOWN, "Thank you!")

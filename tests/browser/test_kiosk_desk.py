@@ -76,7 +76,8 @@ async def test_from_the_machine_to_a_person_and_back(page: Page, scripted: Scrip
     assert await page.locator(".log .staff").count() == 1  # in the log that screen readers follow
     field = page.get_by_label("Your message to Anna")
     await field.fill("A green one.")
-    await page.get_by_role("button", name="Send", exact=True).click()
+    async with page.expect_response("**/messages"):
+        await page.get_by_role("button", name="Send", exact=True).click()
     await expect(page.locator(".bubble.question").last).to_contain_text("A green one.")
     assert scripted.script.told_staff == ["A green one."]
     assert len(scripted.script.asked) == 2
@@ -84,6 +85,7 @@ async def test_from_the_machine_to_a_person_and_back(page: Page, scripted: Scrip
     await expect(status).to_contain_text("You are talking to the AI again")
     await expect(question(page)).to_be_visible()
     await ask(page, "And now?")
+    await answered(page, 4)
     assert scripted.script.asked[-1] == "And now?"
 
 
