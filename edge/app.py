@@ -198,7 +198,7 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
         link = await asyncio.to_thread(importlib.import_module, "edge.link")
         sync: SyncService = link.open_link(site, devices)
         operations.more_status = lambda: _status(site, sync, devices)
-        await _open_console(site, door, operations, url)
+        await _keep("console", partial(_open_console, site, door, operations, url))
         admin = await serve_admin(operations.table(), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
         await _run_until(stop, site, sync, devices, Announcer(site.config, url))

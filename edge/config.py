@@ -273,6 +273,8 @@ class OidcSection(_Section):
     issuer: str = ""
     client_id: str = ""
     client_secret_file: Path | None = None
+    # The CA of the provider's certificate, where the system does not know it.
+    ca_file: Path | None = None
     # The claim of the identity token that says what somebody is, and which of its values are which role here.
     role_claim: str = "roles"
     roles: dict[str, Literal["technician", "desk", "data-protection"]] = {}

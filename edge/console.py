@@ -5,6 +5,8 @@ Loaded by `edge.app` once customers are served; composition only, the rules are 
 
 from __future__ import annotations
 
+import logging
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from core.version import VERSION
 from core.webshell.accounts import Accounts
 from core.webshell.pages import Pages
 from core.webshell.shell import ShellSettings, WebShell
+from edge import metrics
 from edge.web.admin import Operation
 from edge.web.console.accounts import OperatorAccounts
 from edge.web.console.audit_page import AuditPages
@@ -24,13 +27,17 @@ from edge.web.console.documents_pages import DocumentsPages
 from edge.web.console.inbox_pages import InboxPages
 from edge.web.console.jobs import Jobs
 from edge.web.console.navigation import NAVIGATION
+from edge.web.console.oidc import ProviderClient
 from edge.web.console.operators_page import OperatorsPages
 from edge.web.console.overview import NodeFacts, OverviewPages
 from edge.web.console.rules import PREFIX, RULES, may
+from edge.web.console.sign_on import SignOnPages
 from edge.web.console.site import Page, SiteConsole
 
 if TYPE_CHECKING:
     from edge.app import Site
+
+log = logging.getLogger(__name__)
 
 HERE = Path(edge.web.console.__file__).parent
 
@@ -48,7 +55,8 @@ def open_console(
     not_ready: Callable[[], Sequence[str]],
 ) -> SiteConsole:
     """The console of `site`, ready to serve. `operations`: those of the command line, by name."""
-    shell = _shell(site, accounts)
+    provider = _provider(site)
+    shell = _shell(site, accounts, sign_on="/oidc" if provider else "")
     node = NodeFacts(site.paths.root, site.config.limits.turns_waiting_max, not_ready)
     calls, jobs = Calls(operations), Jobs()
     pages: dict[str, Page] = {action: handler for _, _, action, handler in _login_pages(shell)}
@@ -57,6 +65,7 @@ def open_console(
         AuditPages(shell, site.store),
         OperatorsPages(shell, site.store, accounts),
         InboxPages(shell, calls),
+        SignOnPages(shell, site.store, accounts, provider, secure=site.config.console.behind_tls_proxy),
         DocumentsPages(shell, calls, jobs, site.store, site.paths),
     ):
         pages |= part.pages()
@@ -69,7 +78,7 @@ def _login_pages(shell: WebShell) -> list[tuple[str, str, str, Page]]:
     return [(method, path, actions[method, path], handler) for method, path, handler in shell.routes()]
 
 
-def _shell(site: Site, accounts: Accounts) -> WebShell:
+def _shell(site: Site, accounts: Accounts, *, sign_on: str) -> WebShell:
     settings = ShellSettings(
         product="Postern site console",
         organisation=site.config.site.name,
@@ -80,6 +89,7 @@ def _shell(site: Site, accounts: Accounts) -> WebShell:
         cookie="postern-console",
         open_paths=frozenset(PREFIX + rule.path for rule in RULES if rule.roles is None),
         prefix=PREFIX,
+        sign_on=sign_on,
     )
     words = {
         "may": may,
@@ -90,6 +100,23 @@ def _shell(site: Site, accounts: Accounts) -> WebShell:
         "last_day": last_day,
     }
     return WebShell(settings, accounts, Pages(HERE, "console", _now, shared="/static/core", words=words))
+
+
+def _provider(site: Site) -> ProviderClient | None:
+    """The organisation's login, where the site has one; files that cannot be read lock no local account out."""
+    settings = site.config.console.oidc
+    if not settings.issuer:
+        return None
+    try:
+        secret = (
+            settings.client_secret_file.read_text(encoding="utf-8") if settings.client_secret_file else ""
+        )
+        tls = ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else None
+    except (OSError, ssl.SSLError, UnicodeDecodeError) as error:
+        log.error("console.oidc: a file cannot be read", extra={"error": type(error).__name__})
+        metrics.fall_back("console-oidc", "unreadable_file")
+        return None
+    return ProviderClient(settings, secret.strip(), tls)
 
 
 def _instant(moment_ms: int) -> datetime:

@@ -276,8 +276,12 @@ class WebShell:
     def logged_in(self, token: str) -> web.StreamResponse:
         """To the first page, with the session's cookie."""
         response = _redirect(self._home)
-        self._set_cookie(response, self._session_cookie, token, int(SESSION_LIFE.total_seconds()))
+        self.set_session(response, token)
         return response
+
+    def set_session(self, response: web.StreamResponse, token: str) -> None:
+        """The session's cookie on a response that is not a redirect of ours."""
+        self._set_cookie(response, self._session_cookie, token, int(SESSION_LIFE.total_seconds()))
 
     def _set_cookie(
         self, response: web.StreamResponse, name: str, value: str, life_s: int | None = None

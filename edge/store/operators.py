@@ -5,6 +5,7 @@ Each change appends its row of audit in the same transaction. Passwords come her
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from core.errors import PosternError
+from core.signing import content_hash
 from edge.store import audit
 
 BREAK_GLASS = "break-glass"
@@ -22,6 +24,10 @@ SESSIONS_MAX = 10
 # A site's desk; each row is shown on one page.
 OPERATORS_MAX = 200
 _CLAIM = "console-claim"
+# Names of a provider's can be anything; here they are as those of local accounts, with room for an ending.
+NAME_CHARS_MAX = 48
+_ODD = re.compile(r"[^A-Za-z0-9._@-]+")
+_ENDING_CHARS = 8
 
 
 class Role(StrEnum):
@@ -65,6 +71,15 @@ class LastTechnician(PosternError):
     title = "This is the last technician"
     remedy = "Make somebody else technician first."
     status = 409
+
+
+class OperatorDisabled(PosternError):
+    """Known, and not let in."""
+
+    code = "operator_disabled"
+    title = "This operator is disabled at this site"
+    remedy = "Ask a technician of the site."
+    status = 403
 
 
 class SealedAccount(PosternError):
@@ -187,6 +202,26 @@ def of_provider(db: Database, subject: str) -> Operator | None:
     return _operator(row) if row else None
 
 
+def admit_from_provider(
+    db: Database, subject: str, name: str, display_name: str, roles: Iterable[Role]
+) -> str:
+    """The operator whom the provider vouches for, with the roles of today; the name here. Raises OperatorDisabled.
+
+    A name that somebody else has is not taken over: it gets an ending of its own.
+    """
+    known = of_provider(db, subject)
+    if known is None:
+        name = _free_name(db, name, subject)
+        add(db, "oidc", name, roles, None, display_name=display_name, oidc_subject=subject)
+        return name
+    if known.state is State.DISABLED:
+        raise OperatorDisabled
+    if known.roles != frozenset(roles):
+        db.execute("UPDATE operators SET role = ? WHERE name = ?", [_packed(roles), known.name])
+        audit.append(db, "oidc", "operators.set-roles", known.name)
+    return known.name
+
+
 # --- the first operator ---
 
 
@@ -261,6 +296,13 @@ def emergency_in_use(db: Database, now_ms: int) -> bool:
         "SELECT 1 FROM operator_sessions WHERE operator = ? AND expires_ms > ? LIMIT 1", [BREAK_GLASS, now_ms]
     )
     return found.fetchone() is not None
+
+
+def _free_name(db: Database, wanted: str, subject: str) -> str:
+    """`wanted` as a name, with letters of the subject's hash where it is taken or nothing is left of it."""
+    name = _ODD.sub("-", wanted)[:NAME_CHARS_MAX].strip("-._@")
+    ending = content_hash(subject.encode()).hex()[:_ENDING_CHARS]
+    return name if name and find(db, name) is None else f"{name or 'operator'}.{ending}"
 
 
 def _ordinary(db: Database, name: str) -> Operator:

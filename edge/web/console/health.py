@@ -56,6 +56,14 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "The kiosks' broker is away: this page cannot say which kiosks are on.",
         "Check [mqtt] in site.toml; set it to off if the site has no kiosks.",
     ),
+    "console": (
+        "The staff's pages have failed.",
+        "Restart the node; if it comes back, report it with the log.",
+    ),
+    "console-oidc": (
+        "The organisation's login is off: a file of [console.oidc] cannot be read.",
+        "Correct client_secret_file or ca_file in site.toml, then restart. Local accounts work.",
+    ),
     "discovery": (
         "The node cannot announce itself on the local network.",
         "Let UDP port 5353 through, or set discovery.enabled to false.",

@@ -128,7 +128,7 @@ class Rig:
 
 @asynccontextmanager
 async def console_rig(
-    folder: Path, settings: str = "", more: Mapping[str, Operation] | None = None
+    folder: Path, settings: str = "", more: Mapping[str, Operation] | None = None, *, port: int = 0
 ) -> AsyncIterator[Rig]:
     """Serve the console of a new site on a free port. `settings` is added to its site.toml."""
     paths = site_paths(folder / "site")
@@ -145,7 +145,7 @@ async def console_rig(
     assert code is not None
     runner, url = await serve_customers(
         customer_application([web.static("/static/core", SHELL / "static"), *door.routes()]),
-        _anywhere(config).http,
+        _at(config, port).http,
     )
     inbox = Inbox(store, config.handoff, Bell(10, time.monotonic), lambda session: True)
     operations = Operations({"status": read_status, **InboxOperations(inbox).table(), **(more or {})})
@@ -160,5 +160,5 @@ async def console_rig(
         await store.close()
 
 
-def _anywhere(config: Config) -> Config:
-    return config.model_copy(update={"http": config.http.model_copy(update={"port": 0})})
+def _at(config: Config, port: int) -> Config:
+    return config.model_copy(update={"http": config.http.model_copy(update={"port": port})})
