@@ -34,6 +34,7 @@ from edge.chat.handoff import Handoffs
 from edge.chat.inbox import Inbox
 from edge.chat.intents.service import Intents
 from edge.chat.intents.trainer import TrainingSettings
+from edge.chat.learning.examples import Examples
 from edge.chat.notice import notice_of
 from edge.chat.session import Sessions, boot_s
 from edge.chat.turn import Desk, Query, Understood
@@ -49,6 +50,7 @@ from edge.inference.worker_client import WorkerClient
 from edge.intents_operations import IntentsOperations
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge_operations import KnowledgeOperations
+from edge.learning_operations import LearningOperations
 from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
 from edge.store import outbox
@@ -168,9 +170,16 @@ def site_operations(site: Site) -> Operations:
         **KnowledgeOperations(site.knowledge).table(),
         **OperatorOperations(site.store, lambda: _accounts(site)).table(),
         **IntentsOperations(site.intents, site.encoder).table(),
+        **LearningOperations(_examples(site)).table(),
     }
     notice = notice_of(site.config.site.name)
     return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
+
+
+def _examples(site: Site) -> Examples:
+    """What is known of the site's questions."""
+    region, golden = site.config.site.region, site.paths.golden_questions
+    return Examples(site.store, site.knowledge, lambda: site.intents.names, golden, region)
 
 
 async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:

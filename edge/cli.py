@@ -18,6 +18,7 @@ from core.errors import ExitCode, PosternError
 from edge.cli_inbox import inbox
 from edge.cli_intents import intents
 from edge.cli_kb import kb
+from edge.cli_learning import examples
 from edge.cli_operators import operators
 from edge.terminal import Json, Site
 from edge.terminal import as_lines as _lines
@@ -35,6 +36,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(inbox, name="inbox")
 app.add_typer(operators, name="operators")
 app.add_typer(intents, name="intents")
+app.add_typer(examples, name="examples")
 
 
 def main() -> None:

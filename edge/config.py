@@ -352,6 +352,11 @@ class SitePaths:
         return self.root / "intents.csv"
 
     @property
+    def golden_questions(self) -> Path:
+        """Questions with their right document, by which `postern learn` judges."""
+        return self.root / "questions.jsonl"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

@@ -42,8 +42,9 @@ def create_site(
         shutil.copytree(source / "documents", paths.documents, dirs_exist_ok=True)
     else:
         paths.documents.mkdir(exist_ok=True)
-    if (source / "intents.csv").is_file():
-        write_atomic(paths.intent_examples, (source / "intents.csv").read_bytes())
+    for target in (paths.intent_examples, paths.golden_questions):
+        if (source / target.name).is_file():
+            write_atomic(target, (source / target.name).read_bytes())
     settings = (source / "site.toml").read_text(encoding="utf-8")
     write_atomic(paths.config, _set(settings, http_port, bucket_s).encode(), PRIVATE_FILE_MODE)
 

@@ -94,10 +94,11 @@ def test_every_template_makes_a_valid_site_once(tmp_path: Path, template: str) -
     paths = site_paths(tmp_path / "site")
     create_site(paths, template)
     load_config(paths)
-    brought = TEMPLATES / template / "intents.csv"
-    assert paths.intent_examples.exists() == brought.exists()
-    if brought.exists():
-        assert paths.intent_examples.read_bytes() == brought.read_bytes()
+    for copied in (paths.intent_examples, paths.golden_questions):
+        brought = TEMPLATES / template / copied.name
+        assert copied.exists() == brought.exists()
+        if brought.exists():
+            assert copied.read_bytes() == brought.read_bytes()
     assert {path.stat().st_mode & 0o077 for path in (paths.keys, *paths.keys.iterdir())} == {0}
     with pytest.raises(ConfigError):
         create_site(paths, template)

@@ -1,0 +1,76 @@
+"""`postern examples`: arguments → one call. No logic."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from edge.terminal import Json, Site, operate_on, write
+
+examples = typer.Typer(no_args_is_help=True, help="Corrections: what the right answer to a question is.")
+
+
+@examples.command("add")
+def examples_add(
+    site: Site,
+    question: Annotated[str, typer.Argument(help="As a customer asks it; kept redacted.")],
+    document: Annotated[str | None, typer.Option("--document", help="This document answers it.")] = None,
+    section: Annotated[str, typer.Option("--section", help="… in this section.")] = "",
+    unanswerable: Annotated[bool, typer.Option("--none", help="No document answers it.")] = False,
+    intent: Annotated[str | None, typer.Option("--intent", help="What the customer wants.")] = None,
+    golden: Annotated[bool, typer.Option("--golden", help="Judge by it; do not learn from it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is right for a question: a document, none, or an intent."""
+    wanted: dict[str, object] = {
+        "text": question,
+        "document": document,
+        "section": section,
+        "unanswerable": unanswerable,
+        "intent": intent,
+        "golden": golden,
+    }
+    found = operate_on(site, "examples.add", wanted)
+    where = f"golden question, one of {found['golden']}" if golden else f"example {found['id']}"
+    write(found, as_json, f"Kept as {where}: {found['text']} → {_said(found)}")
+
+
+@examples.command("list")
+def examples_list(
+    site: Site,
+    kind: Annotated[str | None, typer.Option("--kind", help="answer or intent.")] = None,
+    count: Annotated[int, typer.Option("--count", help="How many, newest first.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """What staff and customers said of questions, newest first."""
+    found = operate_on(site, "examples.list", {"kind": kind, "count": count})
+    lines = [
+        f"{one['id']:6}  {_at(one['created_ms'])}  {one['source']:10} {one['text']} → {_said(one)}"
+        for one in found
+    ]
+    write(found, as_json, "\n".join(lines) or "There are no examples.")
+
+
+@examples.command("remove")
+def examples_remove(site: Site, example: int, as_json: Json = False) -> None:
+    """Forget an example."""
+    found = operate_on(site, "examples.remove", {"id": example})
+    write(found, as_json, f"Removed example {found['removed']}.")
+
+
+def _said(one: dict[str, Any]) -> str:
+    if "intent" in one:
+        return str(one["intent"])
+    if "not_helpful" in one:
+        return (
+            f"not helpful ({one['reason'] or 'no reason'}): {', '.join(one['not_helpful']) or 'no document'}"
+        )
+    place = f" › {one['section']}" if one.get("section") else ""
+    return f"{one['document']}{place}" if one["document"] else "no document"
+
+
+def _at(moment_ms: int) -> str:
+    """A moment in this machine's own time."""
+    return f"{datetime.fromtimestamp(moment_ms / 1000).astimezone():%d %b %H:%M}"
