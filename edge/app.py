@@ -29,6 +29,9 @@ from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import metrics
 from edge.chat import improvement, languages
+from edge.chat.answers import model as answer_model
+from edge.chat.answers.reading import Reader
+from edge.chat.answers.spelling import Speller
 from edge.chat.bell import Bell
 from edge.chat.handoff import Handoffs
 from edge.chat.inbox import Inbox
@@ -37,9 +40,8 @@ from edge.chat.intents.trainer import TrainingSettings
 from edge.chat.learning.examples import Examples
 from edge.chat.notice import notice_of
 from edge.chat.session import Sessions, boot_s
-from edge.chat.turn import Desk, Query, Understood
-from edge.chat.unanswered import Unanswered
-from edge.chat.understanding import understanding
+from edge.chat.turn import Desk
+from edge.chat.understanding import Query, Understood, understanding
 from edge.config import Config, SitePaths, load_config
 from edge.fabric.devices import Devices
 from edge.fabric.discovery import Announcer
@@ -57,7 +59,6 @@ from edge.operator_operations import OperatorOperations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
-from edge.unanswered_operations import UnansweredOperations
 from edge.web.console.door import ConsoleDoor
 from edge.web.handoff_api import HandoffApi
 from edge.web.health import HealthApi
@@ -123,8 +124,15 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         notifier = Notifier(config, store, carriers_of(config))
         handoffs.on_ticket = notifier.wake
         inbox = Inbox(store, config.handoff, bell, sessions.is_open)
+        answers = answer_model.shipped()
         batcher: Batcher[Query, Understood] = Batcher(
-            understanding(encoder, knowledge.searcher, intents),
+            understanding(
+                encoder,
+                knowledge.searcher,
+                Reader(encoder, answers.directions),
+                Speller(encoder.words(), knowledge.searcher),
+                intents,
+            ),
             lanes=1,
             rows_max=ENCODER_ROWS_MAX,
             waiting_max=config.limits.turns_waiting_max,
@@ -134,7 +142,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         await warming
-        desk = Desk(config, store, sessions, batcher, worker, partial(_covered, encoder, knowledge))
+        desk = Desk(config, store, sessions, batcher, worker, answers, partial(_covered, encoder, knowledge))
         yield Site(
             config,
             paths,
@@ -165,10 +173,6 @@ def _covered(encoder: Encoder, knowledge: KnowledgeBase) -> tuple[str, ...]:
     return languages.covered(encoder_entry(encoder.info.model).languages, knowledge.searcher.languages)
 
 
-def _unanswered(site: Site) -> Unanswered:
-    return Unanswered(site.store, site.encoder.embed, site.encoder.dim)
-
-
 def site_operations(site: Site) -> Operations:
     """The command line's operations on an open site."""
     others = {
@@ -177,7 +181,6 @@ def site_operations(site: Site) -> Operations:
         **OperatorOperations(site.store, lambda: _accounts(site)).table(),
         **IntentsOperations(site.intents, site.encoder).table(),
         **LearningOperations(_examples(site)).table(),
-        **UnansweredOperations(_unanswered(site), site.knowledge).table(),
     }
     notice = notice_of(site.config.site.name)
     return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)

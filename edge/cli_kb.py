@@ -74,6 +74,17 @@ def kb_list(site: Site, as_json: Json = False) -> None:
     write(documents, as_json, "\n".join(lines))
 
 
+@kb.command("differences")
+def kb_differences(site: Site, as_json: Json = False) -> None:
+    """Documents that say different things about the same, as customers were shown them."""
+    found = operate_on(site, "kb.differences", {})
+    lines = [
+        "\n".join(f"{side['doc']} v{side['version']}: {side['quote']}" for side in one["sides"])
+        for one in found
+    ]
+    write(found, as_json, "\n\n".join(lines) or "No two documents are known to differ.")
+
+
 @kb.command("remove")
 def kb_remove(site: Site, document: str, as_json: Json = False) -> None:
     """Take a document out."""

@@ -96,7 +96,7 @@ class SearchArguments(OperationArguments):
 
 
 class ListArguments(OperationArguments):
-    """`postern kb list`."""
+    """`postern kb list`, `postern kb differences`."""
 
 
 class KnowledgeOperations:
@@ -109,6 +109,7 @@ class KnowledgeOperations:
         """Operations by name."""
         return {
             "kb.add": self.add,
+            "kb.differences": self.differences,
             "kb.list": self.list,
             "kb.remove": self.remove,
             "kb.search": self.search,
@@ -143,6 +144,11 @@ class KnowledgeOperations:
         """All documents."""
         read_arguments(ListArguments, arguments)
         return await commands.listing(self._base)
+
+    async def differences(self, arguments: Arguments, _: OnProgress) -> object:
+        """Documents that say different things about the same."""
+        read_arguments(ListArguments, arguments)
+        return await commands.differences(self._base)
 
     async def show(self, arguments: Arguments, _: OnProgress) -> object:
         """One document: what is said of it, its versions, its passages."""

@@ -138,6 +138,10 @@ class Encoder:
         """Tokens of each text, specials included, not cut at `max_tokens`."""
         return [len(piece) for piece in self._tokenizer.encode_batch_fast(list(texts))]
 
+    def words(self) -> frozenset[str]:
+        """Whole words of the tokenizer's vocabulary, as it spells them; pieces and signs left out."""
+        return frozenset(word for word in self._tokenizer.get_vocab() if word.isalpha())
+
     def close(self) -> None:
         """Free the model."""
         self._lanes.shutdown()

@@ -17,10 +17,15 @@ class Route(StrEnum):
     SAFETY = "safety"
 
 
-def decide(*, evidence: float, evidence_min: float, generative: bool, worker_ready: bool) -> Route:
-    """No evidence, no answer: a human instead. Words of the model's own only where the site asked for them."""
+def decide(
+    *, evidence: float, evidence_min: float, competing: bool, generative: bool, worker_ready: bool
+) -> Route:
+    """No evidence, no answer: a question back where two passages compete, else a human.
+
+    Words of the model's own only where the site asked for them.
+    """
     if evidence < evidence_min:
-        return Route.HANDOFF
+        return Route.CLARIFY if competing else Route.HANDOFF
     if generative and worker_ready:
         return Route.GENERATE
     return Route.ANSWER

@@ -107,6 +107,18 @@ class NewSession:
     idle_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the next turn may need of the last ones. In memory only: a restart forgets it, and so does the wipe.
+
+    topic      the last question that stood on its own
+    clarified  whether the last answer was a question back
+    """
+
+    topic: str = ""
+    clarified: bool = False
+
+
 @dataclass
 class _Live:
     """A conversation in memory; times in seconds of the boot clock."""
@@ -118,6 +130,7 @@ class _Live:
     asked_whole_at_s: float = 0.0
     acted_whole_at_s: float = 0.0
     busy: bool = False
+    memory: Memory = Memory()
 
 
 def boot_s() -> float:
@@ -222,6 +235,16 @@ class Sessions:
         if wait_s > 0:
             raise RateLimited(f"A conversation may do this {rate.per_minute} times a minute.", wait_s)
         live.acted_whole_at_s = rate.taken(live.acted_whole_at_s, now_s)
+
+    def memory(self, session: Session) -> Memory:
+        """What is remembered of the conversation's last turns."""
+        live = self._live.get(session.id)
+        return live.memory if live else Memory()
+
+    def remember(self, session: Session, memory: Memory) -> None:
+        """Keep it for the next turn, if the conversation is still there."""
+        if live := self._live.get(session.id):
+            live.memory = memory
 
     async def wipe(self, session_id: str) -> None:
         """Forget a conversation: its rows, and its subject's key when it stood for the subject."""

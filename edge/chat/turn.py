@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Protocol
@@ -20,18 +20,24 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from edge import metrics
 from edge.chat import improvement, languages, prompt, routing, session_rows
-from edge.chat.answer import Citation, cite, extract
+from edge.chat.answers import clarifying, conflicts
+from edge.chat.answers.choosing import Citation, choose, cite
+from edge.chat.answers.clarifying import Meaning
+from edge.chat.answers.conflicts import Conflict
+from edge.chat.answers.model import AnswerModel
 from edge.chat.intents.model import Intent
 from edge.chat.intents.standing import NOTHING_STANDING, Standing, standing_for
 from edge.chat.routing import Route
 from edge.chat.safety.card import SafetyCard
 from edge.chat.safety.check import SafetyCheck
-from edge.chat.session import Session, Sessions
+from edge.chat.session import Memory, Session, Sessions
 from edge.chat.session_rows import now_ms
+from edge.chat.understanding import Query, Understood
 from edge.config import Config
 from edge.inference.batcher import Batcher
-from edge.knowledge import versions
-from edge.knowledge.document import Audience, Passage
+from edge.knowledge import differences, versions
+from edge.knowledge.differences import Side
+from edge.knowledge.document import Passage
 from edge.store import counters, intent_counts
 from edge.store.store import Store
 from models.detect import patterns
@@ -45,6 +51,8 @@ NOT_FOUND = (
     "I could not find that in our documents. I would rather not guess: a member of staff can help you, "
     "or you can try asking in other words."
 )
+WHICH = "Which of these do you mean?"
+DIFFER = "Two of our documents differ here. Please ask a member of staff which one holds."
 
 
 class EmptyQuestion(PosternError):
@@ -63,23 +71,6 @@ class TextTooLong(PosternError):
     title = "The question is too long"
     remedy = "Shorten the question."
     status = 413
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What the encoder's batch needs of a turn."""
-
-    text: str
-    audience: Audience
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """What one pass of the encoder and the searches make of a question."""
-
-    passages: Sequence[Passage]
-    rarity: Mapping[str, float]
-    intent: Intent | None = None
 
 
 class Generator(Protocol):
@@ -127,6 +118,11 @@ class _Answer:
     # Decided by the intent alone: the site's own words, and where a ticket about it goes.
     standing: Standing = NOTHING_STANDING
     language: languages.Sentence | None = None
+    meanings: tuple[Meaning, ...] = ()
+    conflict: bool = False
+
+
+NO_ANSWER = _Answer(NOT_FOUND, (), Route.HANDOFF)
 
 
 class Desk:
@@ -139,15 +135,20 @@ class Desk:
         sessions: Sessions,
         understand: Batcher[Query, Understood],
         worker: Generator,
+        model: AnswerModel,
         covered: Callable[[], tuple[str, ...]] = lambda: languages.DEFAULT,
     ) -> None:
-        """`covered`: the languages that models and documents speak just now."""
+        """`model`: what chooses answers; it may be replaced while the desk works (`postern learn`).
+
+        `covered`: the languages that models and documents speak just now.
+        """
         self.covered = covered
         self._config = config
         self._store = store
         self._sessions = sessions
         self._understand = understand
         self._worker = worker
+        self.model = model
         self._safety = SafetyCheck(config.site, config.safety)
         self.answer_mode = config.answer.mode
 
@@ -171,15 +172,18 @@ class Desk:
                 yield await self._durable(session, turn_id, question, answer, spans, clock)
                 return
             clock.lap("language")
-            understood = await self._understand.submit(Query(question, session.audience))
+            memory = self._sessions.memory(session)
+            understood = await self._understand.submit(Query(question, session.audience, memory.topic))
             clock.lap("understand")
             standing = standing_for(understood.intent, self._config.intents)
-            answer = _Answer(NOT_FOUND, (), Route.HANDOFF)
-            async for piece in self._answer(question, understood, standing):
+            answer = NO_ANSWER
+            async for piece in self._answer(understood, standing, may_ask=not memory.clarified):
                 if isinstance(piece, _Answer):
                     answer = replace(piece, intent=understood.intent, standing=standing)
                 else:
                     yield piece
+            topic = memory.topic if understood.question.leans else question
+            self._sessions.remember(session, Memory(topic, answer.route is Route.CLARIFY))
             clock.lap("answer")
             yield await self._durable(session, turn_id, question, answer, spans, clock)
 
@@ -211,25 +215,29 @@ class Desk:
         return question
 
     async def _answer(
-        self, question: str, understood: Understood, standing: Standing
+        self, understood: Understood, standing: Standing, *, may_ask: bool
     ) -> AsyncIterator[Delta | _Answer]:
-        """The pieces of the answer, then the whole of it."""
+        """The pieces of the answer, then the whole of it. `may_ask`: the last answer was no question back."""
         if standing.text is not None:
             yield Delta(standing.text)
             yield _Answer(standing.text, (), standing.route)
             return
-        passages = understood.passages
-        found = extract(question, passages, understood.rarity)
+        question, evidence_min = understood.question, self._config.answer.evidence_min
+        choice = choose(question, understood.passages, understood.readings, self.model)
+        conflict = conflicts.find(question, choice) if choice else None
+        meanings = clarifying.meanings(question, choice, evidence_min) if choice and may_ask else ()
         route = routing.decide(
-            evidence=found.evidence if found else 0.0,
-            evidence_min=self._config.answer.evidence_min,
-            generative=self.answer_mode == "generative",
+            evidence=choice.evidence if choice else 0.0,
+            evidence_min=evidence_min,
+            competing=bool(meanings),
+            # The words of a model would hide that two documents differ.
+            generative=self.answer_mode == "generative" and conflict is None,
             worker_ready=self._worker.ready,
         )
         if route is Route.GENERATE:
             pieces: list[str] = []
             try:
-                async for text in self._generate(question, passages):
+                async for text in self._generate(understood):
                     pieces.append(text)
                     yield Delta(text)
             except PosternError as error:  # an answer that was cut off is never shown as whole
@@ -237,18 +245,23 @@ class Desk:
                 metrics.fall_back("generation", error.code)
             else:
                 metrics.recover("generation")
-                yield _Answer("".join(pieces).strip(), _sources(passages), route)
+                yield _Answer("".join(pieces).strip(), _sources(understood.passages), route)
                 return
-        if route is Route.HANDOFF or found is None:
-            yield _Answer(NOT_FOUND, (), Route.HANDOFF)
-            return
-        yield Delta(found.text)
-        yield _Answer(found.text, found.citations, Route.ANSWER)
+        if route is Route.CLARIFY:
+            yield _Answer(WHICH, (), route, meanings=meanings)
+        elif route is Route.HANDOFF or choice is None:
+            yield NO_ANSWER
+        else:
+            answer = (
+                _differing(conflict) if conflict else _Answer(choice.text, choice.citations, Route.ANSWER)
+            )
+            yield Delta(answer.text)
+            yield answer
 
-    def _generate(self, question: str, passages: Sequence[Passage]) -> AsyncIterator[str]:
+    def _generate(self, understood: Understood) -> AsyncIterator[str]:
         settings = self._config.answer
         return self._worker.generate(
-            prompt.messages(self._config.site.name, question, passages),
+            prompt.messages(self._config.site.name, understood.question.text, understood.passages),
             max_new_tokens=settings.max_new_tokens,
             deadline_s=settings.generate_deadline_s,
         )
@@ -268,6 +281,14 @@ class _Clock:
 
     def total_s(self) -> float:
         return perf_counter() - self._began
+
+
+def _differing(conflict: Conflict) -> _Answer:
+    """Both sides of a conflict, each with its source."""
+    sides = (conflict.first, conflict.second)
+    citations = tuple(cite(side.passage, side.sentence.text) for side in sides)
+    text = "\n".join([DIFFER, *(f"{citation.title}: {citation.quote}" for citation in citations)])
+    return _Answer(text, citations, Route.ANSWER, conflict=True)
 
 
 def _sources(passages: Sequence[Passage]) -> tuple[Citation, ...]:
@@ -307,6 +328,9 @@ def _insert(
         [turn_id, session.id, now_ms(), answer.route, _label(spans), json.dumps(_types(spans)), sealed],
     )
     versions.cite(db, turn_id, [(citation.doc, citation.version) for citation in answer.citations])
+    if answer.conflict:
+        one, other = (Side(cited.doc, cited.version, cited.quote) for cited in answer.citations)
+        differences.note(db, one, other, now_ms())
     if answer.intent is not None:
         name = answer.intent.name if answer.intent.in_scope else intent_counts.OUT_OF_SCOPE
         intent_counts.count(db, name)
@@ -349,6 +373,8 @@ def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: _Clock) -
         "route": answer.route,
         "card": answer.card.body() if answer.card else None,
         "language": answer.language.shown() if answer.language else None,
+        "choices": [asdict(meaning) for meaning in answer.meanings],
+        "conflict": answer.conflict,
         "redactions": _types(spans),
         "label": _label(spans),
         "timings_ms": {

@@ -1,4 +1,4 @@
-"""What a batch of questions goes through in one lane: one pass of the encoder, then the intents and the searches.
+"""What a batch of questions goes through in one lane: one pass of the encoder, then intents and searches.
 
 Blocking and thread-safe; the runtimes and the indexes release the interpreter while they work, so that the event
 loop goes on beside it.
@@ -6,37 +6,102 @@ loop goes on beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from edge.chat.answers import followups
+from edge.chat.answers.features import BEFORE_WEIGHT, Question, token_weights
+from edge.chat.answers.reading import Reader, Reading
+from edge.chat.answers.spelling import Speller
+from edge.chat.intents.model import Intent
 from edge.chat.intents.service import Intents
 from edge.chat.session_rows import now_ms
-from edge.chat.turn import Query, Understood
-from edge.knowledge.document import Audience
+from edge.knowledge.document import Audience, Passage
 from edge.knowledge.search import Searcher
+from edge.knowledge.terms import terms
 from models.encoder import Encoder
 
 # Passages that routing and the answer may look at.
 PASSAGES = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a turn asks of the lane. `previous`: the question that this one may lean on, or nothing."""
+
+    text: str
+    audience: Audience
+    previous: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What one pass of the encoder and the searches make of a question."""
+
+    question: Question
+    passages: Sequence[Passage]
+    readings: Mapping[int, Reading]
+    intent: Intent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The text that is encoded and searched; the question itself begins at `before`."""
+
+    text: str
+    before: int
+
+
 def understanding(
-    encoder: Encoder, searcher: Searcher, intents: Intents
+    encoder: Encoder, searcher: Searcher, reader: Reader, speller: Speller, intents: Intents | None = None
 ) -> Callable[[Sequence[Query]], list[Understood]]:
-    """The batcher's work on `encoder`, `searcher` and `intents`."""
+    """The batcher's work. Without `intents` none is told, as when the answer model is trained."""
 
     def understand(queries: Sequence[Query]) -> list[Understood]:
         at_ms = now_ms()
-        questions = [query.text for query in queries]
-        embeddings = encoder.embed(questions)
-        wanted = intents.understand(questions, embeddings)
-        results: dict[int, Understood] = {}
+        asked = [_asked(query, speller) for query in queries]
+        texts = [one.text for one in asked]
+        encoded = encoder.encode(texts)
+        wanted = intents.understand(texts, encoded.embeddings) if intents else [None] * len(texts)
+        states = reader.states(encoded)
+        found: dict[int, Sequence[Passage]] = {}
         for audience in Audience:
-            rows = [index for index, query in enumerate(queries) if query.audience is audience]
+            rows = [row for row, query in enumerate(queries) if query.audience is audience]
             if rows:
-                texts = [queries[index].text for index in rows]
-                found = searcher.search_batch(texts, embeddings[rows], audience, PASSAGES, at_ms=at_ms)
-                for index, text, passages in zip(rows, texts, found, strict=True):
-                    results[index] = Understood(passages, searcher.rarity(text, audience), wanted[index])
-        return [results[index] for index in range(len(queries))]
+                mine = [texts[row] for row in rows]
+                best = searcher.search_batch(mine, encoded.embeddings[rows], audience, PASSAGES, at_ms=at_ms)
+                found.update(zip(rows, best, strict=True))
+        readings = reader.read(passage for passages in found.values() for passage in passages)
+        results = []
+        for row, (query, one) in enumerate(zip(queries, asked, strict=True)):
+            offsets = encoded.offsets[row][encoded.mask[row]][1:-1]
+            question = Question(
+                one.text[one.before :],
+                _rarity(searcher, query.audience, one),
+                encoded.embeddings[row],
+                states[row],
+                token_weights(one.text, offsets, one.before),
+                leans=one.before > 0,
+            )
+            read = {passage.chunk_id: readings[passage.chunk_id] for passage in found[row]}
+            results.append(Understood(question, found[row], read, wanted[row]))
+        return results
 
     return understand
+
+
+def _asked(query: Query, speller: Speller) -> _Asked:
+    """The question, its slips mended; with the one before where it leans on that."""
+    text = speller.mend(query.text, query.audience)
+    if query.previous and followups.leans(text):
+        return _Asked(*followups.joined(query.previous, text))
+    return _Asked(text, 0)
+
+
+def _rarity(searcher: Searcher, audience: Audience, asked: _Asked) -> dict[str, float]:
+    """The content words with how much each tells; those that only the question before has weigh less."""
+    rarity = searcher.rarity(asked.text, audience)
+    if asked.before:
+        own = frozenset(terms(asked.text[asked.before :]))
+        rarity = {word: weight * (1.0 if word in own else BEFORE_WEIGHT) for word, weight in rarity.items()}
+    return rarity

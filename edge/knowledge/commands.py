@@ -56,6 +56,20 @@ async def listing(base: KnowledgeBase) -> list[dict[str, Any]]:
     return [_listed(document) for document in await base.documents()]
 
 
+async def differences(base: KnowledgeBase) -> list[dict[str, Any]]:
+    """Documents that say different things about the same, the latest noticed first."""
+    return [
+        {
+            "noted_ms": found.noted_ms,
+            "sides": [
+                {"doc": side.document, "version": side.version, "quote": side.quote}
+                for side in (found.first, found.second)
+            ],
+        }
+        for found in await base.differences()
+    ]
+
+
 async def set_metadata(base: KnowledgeBase, document: str, change: MetadataChange) -> dict[str, Any]:
     """Change what is said of a document: old and new, for the audit. Raises NoSuchDocument, BadMetadata."""
     changed = await base.set_metadata(document, change)

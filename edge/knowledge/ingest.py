@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlite_utils import Database
 
-from edge.knowledge import chunking, languages, rows, versions
+from edge.knowledge import chunking, differences, languages, rows, versions
+from edge.knowledge.differences import Difference
 from edge.knowledge.document import Audience, Metadata, State
 from edge.knowledge.files import FoundFile, find_files
 from edge.knowledge.finding import Finding, find
@@ -173,6 +174,10 @@ class KnowledgeBase:
     async def documents(self) -> list[ListedDocument]:
         """All documents, by id."""
         return await self._store.read(rows.listing)
+
+    async def differences(self) -> list[Difference]:
+        """Documents that differ, as customers were shown them."""
+        return await self._store.read(differences.listing)
 
     async def document(self, document: str) -> ListedDocument | None:
         """One document by its id, or None."""

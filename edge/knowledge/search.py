@@ -8,10 +8,12 @@ takes it in or out before it ranks. Blocking and thread-safe; meant for the node
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -36,6 +38,7 @@ Scored = tuple[int, float]  # chunk id, score
 # How deep each leg is read before the candidates are ranked: the right answer is in the first 20 of one or the other
 # for .995 of MedQuAD's questions.
 LEG_DEPTH = 30
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class _Snapshot:
     written: tuple[str, ...] = (ENGLISH,)  # those of all documents, the one of most first
     since_ms: float = -math.inf  # from then on and
     until_ms: float = math.inf  # before then the chunks are those that are valid
+    spelled: dict[Audience, frozenset[str]] = field(init=False, default_factory=dict)  # filled when asked for
 
     def language_of(self, query: str) -> str:
         """The language of a query among those of all documents; in doubt that of most."""
@@ -250,6 +254,11 @@ class Searcher:
         rarity = searcher.rarity(own.values(), language)
         return {key: rarity[word] for key, word in own.items()}
 
+    def words(self, audience: Audience) -> frozenset[str]:
+        """The words of all documents that an audience may see, in lower case; gathered when first asked for."""
+        snapshot = self._snapshot
+        return _gathered(snapshot, audience)
+
     def _changed_words(
         self,
         old: _Snapshot,
@@ -272,6 +281,22 @@ class Searcher:
         self._words[Audience.STAFF] = LexicalIndex()
         everything = self._words[Audience.STAFF].change((), map(_entry, chunks.values()))
         return {Audience.PUBLIC: searcher, Audience.STAFF: everything}
+
+
+def _gathered(snapshot: _Snapshot, audience: Audience) -> frozenset[str]:
+    if audience not in snapshot.spelled:
+        may_see = _visible(audience)
+        texts = (
+            f"{chunk.document.title} {chunk.section} {chunk.text}"
+            for chunk in snapshot.chunks.values()
+            if chunk.document.audience in may_see
+        )
+        snapshot.spelled[audience] = frozenset(itertools.chain.from_iterable(map(_letters, texts)))
+    return snapshot.spelled[audience]
+
+
+def _letters(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower()))
 
 
 def _entry(chunk: IndexedChunk) -> LexicalEntry:

@@ -44,6 +44,12 @@ def daily_counts(db: Database) -> None:
     _run(db, "site_0004_daily_counts.sql")
 
 
+@site(name="0005_differences")
+def differences(db: Database) -> None:
+    """Documents that say different things, for staff to put right."""
+    _run(db, "site_0005_differences.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

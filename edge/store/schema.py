@@ -248,6 +248,20 @@ TABLES: dict[str, Table] = {
             "folder": _site("TEXT NOT NULL DEFAULT ''", "where it was added from, to follow that folder"),
         }
     ),
+    "differences": Table(
+        {
+            "first": _site("TEXT NOT NULL", "a document"),
+            "first_version": _site("INTEGER NOT NULL", "in which version"),
+            "first_quote": _site("TEXT NOT NULL", "what it says"),
+            "second": _site("TEXT NOT NULL", "another document"),
+            "second_version": _site("INTEGER NOT NULL", "in which version"),
+            "second_quote": _site("TEXT NOT NULL", "what that says instead"),
+            "noted_ms": _site("INTEGER NOT NULL", "shown to staff"),
+        },
+        constraints=(
+            "PRIMARY KEY (first, first_version, second, second_version, first_quote, second_quote)",
+        ),
+    ),
     "document_versions": Table(
         {
             "document": _site("TEXT NOT NULL", "its document"),

@@ -1,0 +1,362 @@
+"""What is known of each sentence as an answer to a question, as numbers. Pure.
+
+Two tables: one row a sentence (which one answers?), and one row a question (does anything answer it?). Their columns
+are named here; the weights that go with them are trained (training.py) and kept apart (model.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.chat.answers import asking
+from edge.chat.answers.reading import Reading, Sentence
+from edge.knowledge.document import Passage
+from edge.knowledge.terms import FUNCTION_WORDS
+
+Floats = npt.NDArray[np.float32]
+
+SENTENCE_FEATURES = (
+    "cosine",  # question and sentence (with title and headings)
+    "passage_cosine",
+    "passage_lexical",  # BM25 as a share of the best passage's
+    "passage_behind",  # how far the passage's score is behind the best one's
+    "passage_rank",
+    "words_in_sentence",  # share of the question's content words, rare ones weighing more
+    "words_in_heading",  # … that stand in title or headings only
+    "words_in_passage",
+    "rarest_missing",  # weight of the rarest word that neither sentence nor headings have, 0 to 1
+    "unknown_words",  # share of the question's words that the passage does not have
+    "asks",  # how many kinds of fact the question asks for
+    "kinds_held",
+    "kinds_missing",
+    "same_days",
+    "other_days",
+    "same_negation",
+    "words",  # length of the sentence in content words
+    "stub",  # too short to say anything alone
+    "question_words",
+    "tokens_met",  # late interaction: how well the tokens of the question are met in the sentence, by weight …
+    "tokens_missed",  # … how much of what must be met is not
+    "tokens_least",  # … the content token that is met worst
+    "tokens_back",  # how well each token of the sentence is met in the question
+)
+QUESTION_FEATURES = (
+    "best",  # log-odds of the best sentence
+    "passage",  # … of the best passage as a whole
+    "ahead",  # … less that of the best sentence of another section
+    "cosine",
+    "passage_cosine",
+    "stands_out",  # cosine of the best passage less that of the last one read
+    "words_in_passage",
+    "rarest_missing",
+    "tokens_met",
+    "tokens_missed",
+    "tokens_least",
+    "kinds_missing",
+    "question_words",
+    "leans",  # the question leans on the one before
+)
+
+# Which way a feature may speak for an answer: 1 the more the better, -1 the less the better, 0 either.
+SENTENCE_SENSE = {
+    "cosine": 1,
+    "passage_cosine": 1,
+    "passage_lexical": 1,
+    "passage_behind": -1,
+    "passage_rank": 1,
+    "words_in_sentence": 1,
+    "words_in_heading": 1,
+    "words_in_passage": 1,
+    "rarest_missing": -1,
+    "unknown_words": -1,
+    "asks": 0,
+    "kinds_held": 1,
+    "kinds_missing": -1,
+    "same_days": 1,
+    "other_days": -1,
+    "same_negation": 0,
+    "words": -1,
+    "stub": -1,
+    "question_words": 0,
+    "tokens_met": 1,
+    "tokens_missed": -1,
+    "tokens_least": 1,
+    "tokens_back": 1,
+}
+QUESTION_SENSE = {
+    "best": 1,
+    "passage": 1,
+    "ahead": 1,
+    "cosine": 1,
+    "passage_cosine": 1,
+    "stands_out": 1,
+    "words_in_passage": 1,
+    "rarest_missing": -1,
+    "tokens_met": 1,
+    "tokens_missed": -1,
+    "tokens_least": 1,
+    "kinds_missing": -1,
+    "question_words": 0,
+    "leans": 0,
+}
+
+STUB_CHARS = 15
+WORDS_UNIT = 20.0
+WORDS_MAX = 40
+QUESTION_WORDS_UNIT = 8.0
+# What a function word weighs in late interaction, a content word being 1; and a word of the question before.
+FUNCTION_WEIGHT = 0.15
+BEFORE_WEIGHT = 0.5
+CONTENT_WEIGHT_MIN = 0.5
+_FUNCTION_WORDS = frozenset(FUNCTION_WORDS)
+
+
+# Learned from the token's own state, so large steps are needed before a unit vector tells.
+STATE_GAIN = 8.0
+# What the plain weight of a token (FUNCTION_WEIGHT to 1) adds to its learned one.
+PLAIN_GAIN = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenWeights:
+    """Which tokens of a question matter, told from their states ("mum" hardly, "guide dog" much).
+
+    share      float32 [STATE_DIM]: direction of those that count in `tokens_met`
+    need       float32 [STATE_DIM]: direction of those that cost in `tokens_missed` when nothing meets them
+    need_bias  the cost of a token of no direction
+    met_from   how near a token of the sentence must be, cosine, to meet one of the question
+    """
+
+    share: Floats
+    need: Floats
+    need_bias: float
+    met_from: float
+
+    def shares(self, states: Floats, plain: Floats) -> Floats:
+        """float32 [tokens], adding up to 1."""
+        raised = np.exp(STATE_GAIN * (states @ self.share) + PLAIN_GAIN * plain)
+        total = max(float(raised.sum()), float(np.finfo(np.float32).tiny))
+        return (raised / total).astype(np.float32)
+
+    def needs(self, states: Floats, plain: Floats) -> Floats:
+        """float32 [tokens], each above 0."""
+        raised = STATE_GAIN * (states @ self.need) + PLAIN_GAIN * (plain - 0.5) + self.need_bias
+        return np.logaddexp(0.0, raised).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """A question as the encoder and the indexes see it.
+
+    rarity     its content words, each with how much it tells
+    embedding  float32 [dim]
+    states     float32 [tokens, STATE_DIM] (`Reader.states`)
+    weights    float32 [tokens], 0 to 1: how much each token counts
+    leans      whether it leans on the question before, whose words are in all of these too
+    """
+
+    text: str
+    rarity: Mapping[str, float]
+    embedding: Floats
+    states: Floats
+    weights: Floats
+    leans: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A sentence that may answer."""
+
+    passage: Passage
+    reading: Reading
+    index: int
+
+    @property
+    def sentence(self) -> Sentence:
+        return self.reading.sentences[self.index]
+
+    @property
+    def section(self) -> tuple[str, str]:
+        """Where it stands: document and headings."""
+        return self.passage.doc, self.passage.section
+
+
+def token_weights(text: str, offsets: npt.NDArray[np.int32], before: int = 0) -> Floats:
+    """How much each token counts; tokens that begin before code point `before` are of the question before."""
+    words = [_word_at(text, int(start)) for start, _ in offsets]
+    weights = np.array([FUNCTION_WEIGHT if word in _FUNCTION_WORDS else 1.0 for word in words], np.float32)
+    weights[offsets[:, 0] < before] *= BEFORE_WEIGHT
+    return weights
+
+
+def sentence_features(
+    question: Question,
+    passages: Sequence[Passage],
+    readings: Mapping[int, Reading],
+    tokens: TokenWeights,
+) -> tuple[list[Candidate], Floats]:
+    """Every sentence of the passages, and its row of SENTENCE_FEATURES: float32 [sentences, features]."""
+    candidates: list[Candidate] = []
+    tables: list[Floats] = []
+    weighed = _Weighed.of(question, tokens)
+    best = passages[0].score if passages else 0.0
+    lexical = max((passage.lexical for passage in passages), default=0.0) or 1.0
+    for rank, passage in enumerate(passages):
+        reading = readings[passage.chunk_id]
+        if reading.sentences:
+            candidates += [Candidate(passage, reading, index) for index in range(len(reading.sentences))]
+            shared = (passage.cosine, passage.lexical / lexical, best - passage.score, 1.0 / (1 + rank))
+            tables.append(_passage_table(weighed, reading, shared))
+    return candidates, np.concatenate(tables) if tables else np.empty((0, len(SENTENCE_FEATURES)), np.float32)
+
+
+def question_features(
+    question: Question, candidates: Sequence[Candidate], table: Floats, log_odds: Floats
+) -> Floats:
+    """The row of QUESTION_FEATURES for the best sentence: float32 [features]. At least one candidate."""
+    best = int(np.argmax(log_odds))
+    of = {name: float(table[best, column]) for column, name in enumerate(SENTENCE_FEATURES)}
+    section = candidates[best].section
+    others = [float(odds) for c, odds in zip(candidates, log_odds, strict=True) if c.section != section]
+    mine = np.array([odds for c, odds in zip(candidates, log_odds, strict=True) if c.section == section])
+    cosines = table[:, SENTENCE_FEATURES.index("passage_cosine")]
+    values = {
+        **of,
+        "best": float(log_odds[best]),
+        "passage": float(np.log(np.exp(mine).sum())),
+        "ahead": float(log_odds[best]) - max(others, default=float(log_odds.min())),
+        "stands_out": of["passage_cosine"] - float(cosines.min()),
+        "leans": float(question.leans),
+    }
+    return np.array([values[name] for name in QUESTION_FEATURES], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Weighed:
+    """A question with the weights of its tokens and what it asks, worked out once for all passages."""
+
+    question: Question
+    shares: Floats
+    needs: Floats
+    content: npt.NDArray[np.bool_]
+    met_from: float
+    asks: frozenset[asking.Kind]
+    days: frozenset[int]
+    negative: bool
+
+    @classmethod
+    def of(cls, question: Question, tokens: TokenWeights) -> Self:
+        content = question.weights >= CONTENT_WEIGHT_MIN
+        return cls(
+            question,
+            tokens.shares(question.states, question.weights),
+            tokens.needs(question.states, question.weights),
+            content if content.any() else np.ones_like(content),
+            tokens.met_from,
+            asking.asks(question.text),
+            asking.days(question.text),
+            asking.negative(question.text),
+        )
+
+
+def _passage_table(weighed: _Weighed, reading: Reading, shared: tuple[float, ...]) -> Floats:
+    question = weighed.question
+    cosines = reading.vectors.astype(np.float32) @ question.embedding
+    rarity = question.rarity
+    everywhere = reading.heading.union(*(sentence.terms for sentence in reading.sentences))
+    in_passage = _share(rarity, everywhere)
+    words = (in_passage, 1.0 - in_passage, len(rarity) / QUESTION_WORDS_UNIT)
+    rows = [
+        (
+            cosine,
+            *shared,
+            *_word_columns(rarity, sentence, reading.heading, words),
+            *_fact_columns(weighed, sentence),
+            words[2],
+            *met,
+        )
+        for sentence, cosine, met in zip(
+            reading.sentences, cosines.tolist(), _interaction(weighed, reading), strict=True
+        )
+    ]
+    return np.array(rows, np.float32)
+
+
+def _word_columns(
+    rarity: Mapping[str, float],
+    sentence: Sentence,
+    heading: frozenset[str],
+    words: tuple[float, float, float],
+) -> tuple[float, ...]:
+    here = _share(rarity, sentence.terms)
+    with_heading = _share(rarity, sentence.terms | heading)
+    rarest = max(rarity.values(), default=0.0)
+    missing = max(
+        (weight for word, weight in rarity.items() if word not in sentence.terms and word not in heading),
+        default=0.0,
+    )
+    return here, with_heading - here, words[0], missing / rarest if rarest else 0.0, words[1]
+
+
+def _fact_columns(weighed: _Weighed, sentence: Sentence) -> tuple[float, ...]:
+    asked, days = weighed.asks, weighed.days
+    kinds = len(asked) or 1
+    both_days = bool(days) and bool(sentence.days)
+    return (
+        len(asked),
+        len(asked & sentence.holds) / kinds,
+        len(asked - sentence.holds) / kinds,
+        float(bool(days & sentence.days)),
+        float(both_days and not days & sentence.days),
+        float(weighed.negative == sentence.negative),
+        min(len(sentence.terms), WORDS_MAX) / WORDS_UNIT,
+        float(sentence.end - sentence.start < STUB_CHARS),
+    )
+
+
+def nearness(question: Question, reading: Reading) -> list[Floats]:
+    """For each sentence how near its nearest token is to each token of the question: float32 [tokens]."""
+    near = question.states @ reading.states.astype(np.float32).T
+    spans = zip(reading.starts[:-1], reading.starts[1:], strict=True)
+    none = np.zeros(len(question.states), np.float32)
+    return [near[:, first:last].max(axis=1) if last > first else none for first, last in spans]
+
+
+def _interaction(weighed: _Weighed, reading: Reading) -> list[tuple[float, float, float, float]]:
+    """Late interaction of a question with each sentence: for each token of one the nearest of the other.
+
+    After ColBERT (Khattab and Zaharia, SIGIR 2020), with the encoder's own token states and learned weights of tokens.
+    """
+    near = weighed.question.states @ reading.states.astype(np.float32).T
+    found = []
+    for first, last in zip(reading.starts[:-1], reading.starts[1:], strict=True):
+        part = near[:, first:last]
+        if not part.size:
+            found.append((0.0, 0.0, 0.0, 0.0))
+            continue
+        met = part.max(axis=1)
+        missed = float(weighed.needs @ np.maximum(weighed.met_from - met, 0.0))
+        least = float(met[weighed.content].min())
+        found.append((float(weighed.shares @ met), missed, least, float(part.max(axis=0).mean())))
+    return found
+
+
+def _share(rarity: Mapping[str, float], found: frozenset[str]) -> float:
+    """Share of the question's words that are `found`, rare ones weighing more."""
+    total = sum(rarity.values())
+    return sum(weight for word, weight in rarity.items() if word in found) / total if total else 0.0
+
+
+def _word_at(text: str, start: int) -> str:
+    """The word that the token at `start` is part of, in lower case."""
+    end = start
+    while start > 0 and text[start - 1].isalnum():
+        start -= 1
+    while end < len(text) and text[end].isalnum():
+        end += 1
+    return text[start:end].lower() or text[start : start + 1]

@@ -1,0 +1,169 @@
+"""Passages read sentence by sentence: spans, words, kinds of fact, and what the encoder makes of each sentence.
+
+A chunk is read once and remembered as long as there is room, because the same few sections answer most questions.
+Blocking and thread-safe; meant for the batcher's lane.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.chat.answers import asking
+from edge.chat.answers.asking import Kind
+from edge.knowledge.chunking import embedding_text
+from edge.knowledge.document import Passage
+from edge.knowledge.sentences import split
+from edge.knowledge.terms import terms
+from models.encoder import Encoded
+
+Floats = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
+
+# Memory for sentences' vectors and token states. A sentence takes some 8 kB, so that about 6,000 sentences stay: all of
+# a site with a hundred documents, the most asked ones of a larger one.
+BYTES_MAX = 48 * 1024 * 1024
+# Sentences of one chunk that are read; the chunker's 160 words rarely make more.
+SENTENCES_MAX = 32
+# Sentences that are encoded together: their token states are held in float32 until they are made small.
+ENCODE_ROWS = 64
+# Token states are kept by their strongest directions: 128 of 384 keep the order of nearness (docs/adr/0011).
+STATE_DIM = 128
+
+
+class StateEncoder(Protocol):
+    """What this file asks of the encoder."""
+
+    def encode(self, texts: Sequence[str], *, want_states: bool = True) -> Encoded: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a passage: its span in code points, its words, what it holds."""
+
+    start: int
+    end: int
+    text: str
+    terms: frozenset[str]
+    holds: frozenset[Kind]
+    days: frozenset[int]
+    negative: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """A passage that was read.
+
+    vectors  float16 [sentences, dim], L2-normalised: each sentence with its title and headings before it
+    states   float16 [tokens, STATE_DIM], L2-normalised: the token states of all sentences, one after the other
+    starts   int64 [sentences + 1]: where each sentence's states begin
+    """
+
+    heading: frozenset[str]
+    sentences: tuple[Sentence, ...]
+    vectors: Halves
+    states: Halves
+    starts: npt.NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        return self.vectors.nbytes + self.states.nbytes + self.starts.nbytes
+
+
+class Reader:
+    """Reads passages; remembers what it read, the least used goes first."""
+
+    def __init__(self, encoder: StateEncoder, directions: Floats, bytes_max: int = BYTES_MAX) -> None:
+        """`directions` [dim, STATE_DIM]: what token states are multiplied with before they are kept."""
+        self._encoder = encoder
+        self._directions = directions
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._known: OrderedDict[int, Reading] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def states(self, encoded: Encoded) -> list[Floats]:
+        """The kept form of the token states of each text of a pass, [CLS] and [SEP] left out."""
+        small = encoded.token_states @ self._directions
+        return [_unit(row[mask][1:-1]) for row, mask in zip(small, encoded.mask, strict=True)]
+
+    def read(self, passages: Iterable[Passage]) -> dict[int, Reading]:
+        """Readings by chunk id. What is not known yet goes through the encoder together."""
+        wanted = {passage.chunk_id: passage for passage in passages}
+        with self._lock:
+            found = {key: self._known[key] for key in wanted if key in self._known}
+            for key in found:
+                self._known.move_to_end(key)
+        new = self._read_new([passage for key, passage in wanted.items() if key not in found])
+        with self._lock:
+            for key, reading in new.items():
+                if key not in self._known:
+                    self._known[key] = reading
+                    self._bytes += reading.nbytes
+            while self._bytes > self._bytes_max and self._known:
+                self._bytes -= self._known.popitem(last=False)[1].nbytes
+        return found | new
+
+    def _read_new(self, passages: Sequence[Passage]) -> dict[int, Reading]:
+        split_up = [(passage, sentences_of(passage)) for passage in passages]
+        texts = [
+            embedding_text(passage.title, passage.section, sentence.text)
+            for passage, sentences in split_up
+            for sentence in sentences
+        ]
+        vectors, states = self._encode(texts)
+        readings: dict[int, Reading] = {}
+        at = 0
+        for passage, sentences in split_up:
+            rows = slice(at, at + len(sentences))
+            at += len(sentences)
+            mine = states[rows]
+            readings[passage.chunk_id] = Reading(
+                frozenset(terms(f"{passage.title} {passage.section}")),
+                sentences,
+                vectors[rows],
+                np.concatenate(mine) if mine else np.empty((0, STATE_DIM), np.float16),
+                np.cumsum([0, *(len(state) for state in mine)]),
+            )
+        return readings
+
+    def _encode(self, texts: Sequence[str]) -> tuple[Halves, list[Halves]]:
+        vectors = np.empty((len(texts), self._directions.shape[0]), np.float16)
+        states: list[Halves] = []
+        for start in range(0, len(texts), ENCODE_ROWS):
+            encoded = self._encoder.encode(texts[start : start + ENCODE_ROWS])
+            vectors[start : start + ENCODE_ROWS] = encoded.embeddings
+            states.extend(state.astype(np.float16) for state in self.states(encoded))
+        return vectors, states
+
+
+def sentences_of(passage: Passage) -> tuple[Sentence, ...]:
+    """The sentences of a passage, without the encoder. One that names no day has those of its headings."""
+    place = asking.days(f"{passage.title} {passage.section}")
+    found = []
+    for start, end in split(passage.text)[:SENTENCES_MAX]:
+        text = passage.text[start:end]
+        found.append(
+            Sentence(
+                start,
+                end,
+                text,
+                frozenset(terms(text)),
+                asking.holds(text),
+                asking.days(text) or place,
+                asking.negative(text),
+            )
+        )
+    return tuple(found)
+
+
+def _unit(states: Floats) -> Floats:
+    norms = np.linalg.norm(states, axis=1, keepdims=True)
+    unit: Floats = states / np.maximum(norms, np.finfo(np.float32).tiny)
+    return unit

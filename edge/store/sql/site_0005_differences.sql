@@ -1,0 +1,1 @@
+CREATE TABLE differences (first TEXT NOT NULL, first_version INTEGER NOT NULL, first_quote TEXT NOT NULL, second TEXT NOT NULL, second_version INTEGER NOT NULL, second_quote TEXT NOT NULL, noted_ms INTEGER NOT NULL, PRIMARY KEY (first, first_version, second, second_version, first_quote, second_quote)) STRICT

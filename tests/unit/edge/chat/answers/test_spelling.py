@@ -1,0 +1,54 @@
+"""Slips are mended with words that the documents or the language know; everything else stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.chat.answers.spelling import WORDS_MENDED_MAX, Speller
+from edge.knowledge.document import Audience
+
+
+class Documents:
+    """The words of two documents, one of them for staff."""
+
+    def words(self, audience: Audience) -> frozenset[str]:
+        public = frozenset({"appointment", "physiotherapy", "overdraft", "opening"})
+        return public if audience is Audience.PUBLIC else public | {"defibrillator"}
+
+
+SPELLER = Speller(["when", "what", "hours", "holiday", "the", "book", "your"], Documents())
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("book an apointment", "book an appointment"),
+        ("oepning hours", "opening hours"),
+        ("phisioterapy", "physiotherapy"),
+        ("waht hours", "what hours"),
+        ("Ovedraft?", "overdraft?"),
+    ],
+)
+def test_a_slip_is_mended(typed: str, meant: str) -> None:
+    assert SPELLER.mend(typed, Audience.PUBLIC) == meant
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["Kowalczyk", "xyz", "hte", "12345", "", "book your holiday", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"],
+)
+def test_what_resembles_nothing_stays(typed: str) -> None:
+    assert SPELLER.mend(typed, Audience.PUBLIC) == typed
+
+
+def test_words_of_staff_are_no_help_to_the_public() -> None:
+    assert SPELLER.mend("defibrilator", Audience.PUBLIC) == "defibrilator"
+    assert SPELLER.mend("defibrilator", Audience.STAFF) == "defibrillator"
+
+
+def test_too_many_unknown_words_are_another_language() -> None:
+    slips = [f"openin{letter}" for letter in "hijklmn"]
+    at_limit = " ".join(slips[:WORDS_MENDED_MAX])
+    above = " ".join(slips[: WORDS_MENDED_MAX + 1])
+    assert SPELLER.mend(at_limit, Audience.PUBLIC) == " ".join(["opening"] * WORDS_MENDED_MAX)
+    assert SPELLER.mend(above, Audience.PUBLIC) == above
