@@ -97,6 +97,10 @@ class Intents:
         """The intents that questions can have now."""
         return self._serving.model.names if self._serving else ()
 
+    def examples(self) -> list[Example]:
+        """What the version that serves was trained on, in its order; none where none serves."""
+        return self._serving.model.examples() if self._serving else []
+
     def yield_to_turns(self) -> None:
         """From now on a training gets only what turns leave over of the machine."""
         self._settings = replace(self._settings, niceness=NICENESS_BESIDE_TURNS)

@@ -91,6 +91,7 @@ async def test_without_a_model_no_question_has_an_intent(store: Store) -> None:
     intents = intents_of(store)
     await intents.load()
     assert names(intents, 2) == [None, None]
+    assert intents.examples() == []
     with pytest.raises(NoIntents):
         intents.predict(["a"], corpus.embeddings(GOOD[:1]))
 
@@ -103,6 +104,7 @@ async def test_a_trained_model_serves_at_once_and_after_a_restart(store: Store) 
     again = intents_of(store)
     await again.load()
     assert again.version == 1
+    assert again.examples() == GOOD
     assert names(again) == names(intents)
 
 
