@@ -41,6 +41,7 @@ from edge.chat.learning.examples import Examples
 from edge.chat.notice import notice_of
 from edge.chat.session import Sessions, boot_s
 from edge.chat.turn import Desk
+from edge.chat.unanswered import Unanswered
 from edge.chat.understanding import Query, Understood, understanding
 from edge.config import Config, SitePaths, load_config
 from edge.fabric.devices import Devices
@@ -59,6 +60,7 @@ from edge.operator_operations import OperatorOperations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
+from edge.unanswered_operations import UnansweredOperations
 from edge.web.console.door import ConsoleDoor
 from edge.web.handoff_api import HandoffApi
 from edge.web.health import HealthApi
@@ -173,6 +175,10 @@ def _covered(encoder: Encoder, knowledge: KnowledgeBase) -> tuple[str, ...]:
     return languages.covered(encoder_entry(encoder.info.model).languages, knowledge.searcher.languages)
 
 
+def _unanswered(site: Site) -> Unanswered:
+    return Unanswered(site.store, site.encoder.embed, site.encoder.dim)
+
+
 def site_operations(site: Site) -> Operations:
     """The command line's operations on an open site."""
     others = {
@@ -181,6 +187,7 @@ def site_operations(site: Site) -> Operations:
         **OperatorOperations(site.store, lambda: _accounts(site)).table(),
         **IntentsOperations(site.intents, site.encoder).table(),
         **LearningOperations(_examples(site)).table(),
+        **UnansweredOperations(_unanswered(site), site.knowledge).table(),
     }
     notice = notice_of(site.config.site.name)
     return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)

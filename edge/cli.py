@@ -20,6 +20,7 @@ from edge.cli_intents import intents
 from edge.cli_kb import kb
 from edge.cli_learning import examples
 from edge.cli_operators import operators
+from edge.cli_unanswered import unanswered
 from edge.terminal import Json, Site
 from edge.terminal import as_lines as _lines
 from edge.terminal import operate_on as _operate
@@ -35,6 +36,7 @@ app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
 app.add_typer(inbox, name="inbox")
 app.add_typer(operators, name="operators")
+app.add_typer(unanswered, name="unanswered")
 app.add_typer(intents, name="intents")
 app.add_typer(examples, name="examples")
 

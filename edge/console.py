@@ -25,6 +25,7 @@ from edge.web.console.calls import Calls
 from edge.web.console.dates import first_day, last_day
 from edge.web.console.documents_pages import DocumentsPages
 from edge.web.console.inbox_pages import InboxPages
+from edge.web.console.intents_pages import IntentsPages
 from edge.web.console.jobs import Jobs
 from edge.web.console.navigation import NAVIGATION
 from edge.web.console.oidc import ProviderClient
@@ -33,6 +34,7 @@ from edge.web.console.overview import NodeFacts, OverviewPages
 from edge.web.console.rules import PREFIX, RULES, may
 from edge.web.console.sign_on import SignOnPages
 from edge.web.console.site import Page, SiteConsole
+from edge.web.console.unanswered_pages import UnansweredPages
 
 if TYPE_CHECKING:
     from edge.app import Site
@@ -66,6 +68,8 @@ def open_console(
         OperatorsPages(shell, site.store, accounts),
         InboxPages(shell, calls),
         SignOnPages(shell, site.store, accounts, provider, secure=site.config.console.behind_tls_proxy),
+        UnansweredPages(shell, calls),
+        IntentsPages(shell, calls, jobs, site.paths.intent_examples),
         DocumentsPages(shell, calls, jobs, site.store, site.paths),
     ):
         pages |= part.pages()

@@ -20,6 +20,8 @@ NAVIGATION: tuple[Place, ...] = (
     Place("/", "Overview", "overview.view"),
     Place("/inbox", "Inbox", "inbox.view", count="/inbox/count"),
     Place("/documents", "Documents", "documents.view"),
+    Place("/unanswered", "Unanswered", "unanswered.view"),
+    Place("/intents", "Intents", "intents.view"),
     Place("/figures", "Figures", "figures.view"),
     Place("/devices", "Devices", "devices.view"),
     Place("/operators", "Operators", "operators.view"),

@@ -13,6 +13,8 @@ from edge.store.operators import Role
 PREFIX = "/console"
 # Five documents of the largest size at once; more go up in several turns.
 UPLOAD_BYTES_MAX = 100 * 1024 * 1024
+# A table of examples may have 10 MB, in a form.
+TABLE_BYTES_MAX = 11 * 1024 * 1024
 
 DESK = frozenset({Role.DESK})
 TECHNICIAN = frozenset({Role.TECHNICIAN})
@@ -67,6 +69,16 @@ RULES: tuple[Rule, ...] = (
     Rule("GET", "/documents/search", "documents.search", EDITORS),
     Rule("POST", "/documents/set", "documents.set", DESK, named_by="doc"),
     Rule("POST", "/documents/remove", "documents.remove", DESK, named_by="doc"),
+    Rule("GET", "/unanswered", "unanswered.view", DESK),
+    Rule("GET", "/unanswered/write", "unanswered.write", DESK, named_by="ids"),
+    Rule("POST", "/unanswered/dismiss", "unanswered.dismiss", DESK, own_audit=True),
+    Rule("POST", "/unanswered/answer", "unanswered.answer", DESK),
+    Rule("GET", "/intents", "intents.view", EDITORS),
+    Rule("POST", "/intents", "intents.edit", DESK, named_by="intent"),
+    Rule("POST", "/intents/upload", "intents.upload", DESK, body_bytes_max=TABLE_BYTES_MAX),
+    Rule("POST", "/intents/train", "intents.train", DESK),
+    Rule("POST", "/intents/activate", "intents.activate", DESK, named_by="version"),
+    Rule("POST", "/intents/roll-back", "intents.roll-back", DESK),
     Rule("GET", "/jobs/{job}", "jobs.view", EDITORS),
     Rule("GET", "/jobs/{job}/live", "jobs.refresh", EDITORS, live=True),
     Rule("GET", "/devices", "devices.view", TECHNICIAN),
