@@ -11,13 +11,14 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
 
-from core.errors import PosternError
+from core.errors import ConfigError, PosternError
 from edge.config import site_paths
 from edge.fabric.address import BrokerAddress, read_address
 from edge.fabric.client import KEEP_ALIVE_S, new_client
@@ -25,6 +26,9 @@ from edge.fabric.presence import DEVICE_ID, topic_of
 
 # The goodbye is one small packet to a broker nearby.
 GOODBYE_S_MAX = 2.0
+# A node answers customers first and starts its broker then; on a loaded machine that takes seconds.
+NODE_STARTS_S = 30.0
+LOOK_AGAIN_S = 0.2
 ONLINE = b'{"state":"online"}'
 OFFLINE = b'{"state":"offline"}'
 
@@ -86,7 +90,10 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        site, address = read_address(site_paths(options.site).run)
+        found = _find_broker(site_paths(options.site).run, stopping)
+        if found is None:
+            return 0
+        site, address = found
         kiosk = Kiosk(site, options.id, address, lambda: _say_online(options.id))
     except PosternError as error:
         sys.stderr.write(f"{error.title}: {error.detail}\n  {error.remedy}\n")
@@ -95,6 +102,22 @@ def main(arguments: list[str] | None = None) -> int:
     stopping.wait()
     kiosk.stop()
     return 0
+
+
+def _find_broker(run: Path, stopping: threading.Event) -> tuple[str, BrokerAddress] | None:
+    """Where the node says its broker is, which a node that is starting does soon; None when asked to stop before.
+
+    Raises ConfigError.
+    """
+    give_up_at = time.monotonic() + NODE_STARTS_S
+    while True:
+        try:
+            return read_address(run)
+        except ConfigError:
+            if time.monotonic() > give_up_at:
+                raise
+        if stopping.wait(LOOK_AGAIN_S):
+            return None
 
 
 def _say_online(device_id: str) -> None:

@@ -1,6 +1,7 @@
-"""Pictures for README and docs: `python -m tests.browser.screenshots` writes docs/images/kiosk.png and fleet.png.
+"""Pictures for README and docs: `python -m tests.browser.screenshots` writes them into docs/images.
 
-The kiosk's is of the real node on the sample clinic; the fleet's shows nodes in every state, so those are scripted.
+The kiosk's and the site console's are of the real node on the sample clinic; the fleet's shows nodes in every state, so
+those are scripted.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from pathlib import Path
 from playwright.async_api import Browser
 
 from tests.browser.chromium import ROOT, chromium
-from tests.browser.kiosk_steps import answered, ask, begin, open_kiosk
+from tests.browser.desk_steps import claim, go, second_page
+from tests.browser.kiosk_steps import answered, ask, begin, hand_over, open_kiosk
 from tests.browser.scripted_fleet import NODES, scripted_console
-from tests.running import prepare_clinic, running
+from tests.running import Customer, prepare_clinic, running
 
 IMAGES = ROOT / "docs/images"
 # A README loads on a phone, too.
@@ -28,6 +30,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with chromium() as browser:
             await _kiosk(browser, Path(folder))
+            await _desk(browser, Path(folder) / "desk")
             await _fleet(browser, Path(folder))
 
 
@@ -43,6 +46,35 @@ async def _kiosk(browser: Browser, folder: Path) -> None:
         second = await page.screenshot()
         await page.close()
     _save("kiosk.png", await _beside(browser, first, second))
+
+
+async def _desk(browser: Browser, folder: Path) -> None:
+    """A ticket with a reply, and unanswered questions in groups."""
+    folder.mkdir()
+    with running(prepare_clinic(folder)) as node:
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        await claim(page, node)
+        async with Customer.at(node.url) as customer:
+            for text in ("Do you sell stamps?", "May I bring my parrot?", "Can I bring my parrot along?"):
+                await customer.ask(text)
+        async with second_page(page) as kiosk:
+            await begin(kiosk, node.url)
+            await ask(kiosk, "Is there somebody who can push my wheelchair?")
+            await hand_over(await answered(kiosk))
+            await page.goto(f"{node.url}/console/inbox")
+            await page.get_by_role("row", name="Waiting").get_by_role("link").click()
+            await page.get_by_label("Your message").fill(
+                "I am coming to the entrance. Please wait beside the kiosk."
+            )
+            await page.get_by_role("button", name="Send").click()
+            await page.get_by_role("log").get_by_text("I am coming").wait_for()
+            await page.evaluate("scrollTo(0, 0)")
+            ticket = await page.screenshot()
+        await go(page, "Unanswered")
+        unanswered = await page.screenshot()
+        await page.close()
+    _save("console-ticket.png", ticket)
+    _save("console-unanswered.png", unanswered)
 
 
 async def _fleet(browser: Browser, folder: Path) -> None:

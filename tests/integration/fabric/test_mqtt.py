@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+import psutil
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client import REGISTRY
@@ -113,6 +114,12 @@ async def mosquitto(folder: Path) -> AsyncIterator[None]:
         await process.wait()
 
 
+def _processes(folder: Path) -> list[psutil.Process]:
+    """Kiosks of this test that run."""
+    mine = psutil.Process().children()
+    return [child for child in mine if str(folder) in " ".join(child.cmdline())]
+
+
 async def _lifetime_of_a_kiosk(folder: Path, devices: Devices) -> None:
     """Comes, leaves politely, comes again, is killed: the list says so each time."""
     async with kiosk_of(folder, "lobby") as process:
@@ -130,6 +137,17 @@ async def _lifetime_of_a_kiosk(folder: Path, devices: Devices) -> None:
 async def test_embedded_broker_hears_a_kiosk_come_and_go(tmp_path: Path) -> None:
     async with running(tmp_path, MqttSection(port=0)) as devices:
         await _lifetime_of_a_kiosk(tmp_path, devices)
+
+
+async def test_a_kiosk_that_starts_before_the_node_waits_for_it(tmp_path: Path) -> None:
+    async def online() -> None:
+        async with kiosk_of(tmp_path, "lobby"):
+            pass
+
+    kiosk = asyncio.create_task(online())
+    await until(lambda: bool(_processes(tmp_path)), "the kiosk's process runs")
+    async with running(tmp_path, MqttSection(port=0)):
+        await kiosk
 
 
 async def test_embedded_broker_takes_a_free_port_when_its_own_is_taken(tmp_path: Path) -> None:

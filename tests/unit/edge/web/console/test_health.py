@@ -1,0 +1,69 @@
+"""The overview's findings: what is said, how bad it is, and that what is not well comes with what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from edge.web.console.health import DISK_FREE_BYTES_MIN, OUTBOX_OLD_S, Facts, findings
+
+WELL = Facts(
+    status={
+        "knowledge": {"documents": 50, "chunks": 472},
+        "queue": {"waiting": 0},
+        "outbox": {"rows": 3},
+        "sync": {"enrolled": True, "connected": True, "last_error": "", "outbox_oldest_s": 10},
+        "fallbacks": (),
+    },
+    not_ready=(),
+    questions_waiting_max=100,
+    disk_free_bytes=DISK_FREE_BYTES_MIN,
+    emergency=False,
+)
+
+
+def status(**changes: Any) -> dict[str, Any]:
+    return {**WELL.status, **changes}
+
+
+def test_a_site_that_is_well_says_so_and_nothing_else() -> None:
+    assert {finding.level for finding in findings(WELL)} == {"good"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "finding", "level"),
+    [
+        (replace(WELL, emergency=True), "emergency", "bad"),
+        (replace(WELL, not_ready=("queue_full",)), "ready", "bad"),
+        (replace(WELL, disk_free_bytes=DISK_FREE_BYTES_MIN - 1), "disk", "bad"),
+        (replace(WELL, status=status(queue={"waiting": 75})), "queue", "warning"),
+        (replace(WELL, status=status(knowledge={"documents": 0})), "knowledge", "warning"),
+        (replace(WELL, status=status(fallbacks=("encoder:slower_runtime",))), "fallback-encoder", "warning"),
+        (replace(WELL, status=status(fallbacks=("a-new-part:failed",))), "fallback-a-new-part", "warning"),
+        (replace(WELL, status=status(sync={"enrolled": True, "last_error": "link_refused"})), "link", "warning"),
+        (replace(WELL, status=status(sync={"enrolled": True, "last_error": "something_new"})), "link", "warning"),
+        (
+            replace(WELL, status=status(sync={**WELL.status["sync"], "outbox_oldest_s": OUTBOX_OLD_S + 1})),
+            "outbox",
+            "warning",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_well_comes_first_with_what_to_do(facts: Facts, finding: str, level: str) -> None:
+    first = findings(facts)[0]
+    assert (first.id, first.level) == (finding, level)
+    assert first.remedy
+
+
+def test_just_below_each_bound_all_is_well() -> None:
+    sync = {"enrolled": True, "connected": True, "outbox_oldest_s": OUTBOX_OLD_S}
+    below = replace(WELL, status=status(queue={"waiting": 74}, sync=sync))
+    assert {finding.level for finding in findings(below)} == {"good"}
+
+
+def test_a_site_on_its_own_is_no_fault() -> None:
+    alone = replace(WELL, status=status(sync={"enrolled": False}))
+    assert {finding.level for finding in findings(alone)} == {"good"}
+    assert "outbox" not in {finding.id for finding in findings(alone)}
