@@ -12,6 +12,8 @@ from edge.web.console.rules import RULES
 from edge.web.console.site import Page
 
 ROWS = 100
+# Rows that no route of the console makes: conversations of the staff's, the first operator.
+MORE_AREAS = {"sessions", "account"}
 
 
 class AuditPages:
@@ -35,7 +37,7 @@ class AuditPages:
             rows=rows[:ROWS],
             wanted=wanted,
             older=older,
-            areas=sorted({rule.action.partition(".")[0] for rule in RULES}),
+            areas=sorted({rule.action.partition(".")[0] for rule in RULES} | MORE_AREAS),
             outcomes=list(Outcome),
         )
 

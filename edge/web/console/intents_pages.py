@@ -39,6 +39,8 @@ class IntentsPages:
         self._calls = calls
         self._jobs = jobs
         self._file = file
+        # Two people who save at once change one after the other.
+        self._editing = asyncio.Lock()
 
     def pages(self) -> dict[str, Page]:
         """Handlers by action."""
@@ -58,8 +60,9 @@ class IntentsPages:
         """All examples of one intent, a line each; without any the intent is gone."""
         intent, text = await field(request, "intent"), await field(request, "texts")
         try:
-            examples = with_intent(await self._examples(), intent, text.splitlines())
-            await self._keep(as_csv(examples))
+            async with self._editing:
+                examples = with_intent(await self._examples(), intent, text.splitlines())
+                await self._keep(as_csv(examples))
         except PosternError as error:
             return await self._page(request, error, intent, text)
         raise web.HTTPSeeOther(HERE)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from core.attempts import AttemptLimit
 from core.errors import PosternError
 from core.webshell.accounts import Accounts
 from core.webshell.shell import WebShell
@@ -26,6 +27,9 @@ ATTEMPT_S = 600.0
 # Logins under way; the oldest is dropped, and whoever began it begins again.
 ATTEMPTS_MAX = 500
 COOKIE_BYTES = 32
+# Logins that one address begins in five minutes: each asks the provider something. A whole shift may stand behind one.
+BEGINNINGS_MAX = 100
+BEGINNINGS_WINDOW_S = 300.0
 CALLBACK = f"{PREFIX}/oidc/callback"
 
 
@@ -55,6 +59,7 @@ class SignOnPages:
         self._provider = provider
         self._secure = secure
         self._clock = clock
+        self._by_address = AttemptLimit(BEGINNINGS_MAX, BEGINNINGS_WINDOW_S)
         self._pending: OrderedDict[str, _Pending] = OrderedDict()
         self._cookie = f"{'__Host-' if secure else ''}postern-console-sign-on"
 
@@ -66,6 +71,7 @@ class SignOnPages:
         """To the provider. What comes back must come to this browser: a cookie of its own says so."""
         attempt, cookie = Attempt.new(), secrets.token_urlsafe(COOKIE_BYTES)
         try:
+            self._by_address.begin(request.remote or "", self._clock())
             where = await self._known().begin(self._callback(request), attempt)
         except PosternError as error:
             return await self._refused(request, error)

@@ -13,7 +13,7 @@ from core.webshell.shell import ACCOUNT, WebShell, field
 from edge.store import audit
 from edge.store.audit import Outcome
 from edge.store.store import Store
-from edge.web.console.rules import Rule
+from edge.web.console.rules import PREFIX, Rule
 
 Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -58,6 +58,10 @@ class SiteConsole:
         account, subject = request[ACCOUNT], await _subject(rule, request)
         if not account.roles & rule.roles:
             await self._note(account.name, rule.action, subject, Outcome.REFUSED)
+            if (
+                rule.live
+            ):  # the page was opened with a role that is gone: leave it, so that it does not ask for ever
+                return web.Response(status=NotPermitted.status, headers={"HX-Redirect": f"{PREFIX}/"})
             raise NotPermitted
         if rule.method == "GET":
             if not (rule.live or rule.own_audit):

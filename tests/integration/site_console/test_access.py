@@ -243,3 +243,11 @@ async def test_a_console_that_is_still_loading_makes_one_wait() -> None:
 
     door.open(opened := Opened())
     assert await waiting is opened
+
+
+async def test_a_page_whose_role_is_gone_is_left_and_does_not_ask_for_ever(rig: Rig, ada: Staff) -> None:
+    bob = await rig.operator("bob", Role.DESK)
+    assert (await bob.get("/inbox/live", **{"HX-Request": "true"}))[0] == 200
+    assert (await ada.submit("/operators", "/operators/bob/roles", role=["technician"]))[0] == 303
+    async with bob.http.get(f"{bob.url}/inbox/live", headers={"HX-Request": "true"}) as answer:
+        assert (answer.status, answer.headers["HX-Redirect"]) == (403, f"{PREFIX}/")

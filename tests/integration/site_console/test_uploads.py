@@ -88,6 +88,20 @@ async def test_who_may_not_is_refused_before_anything_is_taken(rig: Rig) -> None
     assert ("tom", "documents.upload", "", "refused") in await rig.audited()
 
 
+async def test_an_old_version_of_a_removed_document_can_be_looked_at(tmp_path: Path) -> None:
+    async def show(_: Arguments, __: OnProgress) -> object:
+        old = {"version": 1, "title": "Parrots", "audience": "public", "replaced_ms": 0, "citations": 2}
+        passages = [{"section": "", "text": "Parrots stay at home."}]
+        shown = {"removed": True, "shown_version": 1, "first": 0, "of": 1, "old_versions": [old]}
+        return {"doc": "parrots.md", "passages": passages, **shown}
+
+    async with console_rig(tmp_path, more={"kb.show": show}) as rig:
+        desk = await rig.operator("mira", Role.DESK)
+        status, page = await desk.get("/documents/one?doc=parrots.md&version=1")
+        assert (status, "Parrots stay at home." in page, "Save" in page) == (200, True, False)
+        assert ("mira", "documents.show", "parrots.md", "done") in await rig.audited()
+
+
 async def test_other_forms_keep_their_small_limit(rig: Rig) -> None:
     desk = await rig.operator("mira", Role.DESK)
     fields = {"csrf": await desk.csrf("/"), "doc": "x" * (FORM_BYTES_MAX + 1)}
