@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.chromium import violations
 from tests.browser.desk_steps import NAME, PASSWORD, claim, go, log_in, second_page
 from tests.browser.kiosk_steps import answered, ask, begin, hand_over
-from tests.running import RunningNode, copy_site, running
+from tests.running import RunningNode, command, copy_site, running
 
 pytestmark = pytest.mark.models
 HOSTILE = "<img src=x onerror=alert(1)> [free](javascript:alert(1))"
@@ -104,6 +104,21 @@ async def test_a_customer_is_handed_over_answered_and_the_matter_closed(
     for action in ("inbox.show", "inbox.take", "inbox.reply", "inbox.close"):
         await expect(page.get_by_role("row", name=action).first).to_contain_text(NAME)
     assert "acupuncture" not in await page.content()
+
+
+async def test_the_emergency_account_is_seen_on_every_page(page: Page, fresh: RunningNode) -> None:
+    await claim(page, fresh)
+    sealed = await command("operators", "break-glass", "--site", str(fresh.site), "--json")
+    async with second_page(page) as other:
+        await log_in(other, fresh.url, "break-glass", sealed["password"])
+        for label in ("Audit", "Documents", "Overview"):
+            await go(other, label)
+            strip = other.get_by_text("You are logged in with the break-glass account")
+            await expect(strip).to_be_visible()
+            await strip.click(trial=True)  # nothing lies over it
+        assert await violations(other) == []
+    await go(page, "Overview")
+    await expect(page.get_by_role("row", name="Emergency account")).to_be_visible()
 
 
 async def test_a_reply_to_a_ticket_that_is_over_is_kept_and_said(page: Page, fresh: RunningNode) -> None:

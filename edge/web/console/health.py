@@ -52,6 +52,18 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "The language model does not answer; customers get quotes instead.",
         "It restarts by itself. If it lasts, look at the worker's log and at the machine's memory.",
     ),
+    "intents": (
+        "The site's intents do not serve; questions are answered without them.",
+        "Open Intents and train them, or let a version before serve again.",
+    ),
+    "notify_mail": (
+        "Staff are not told of tickets by mail; the inbox has them all the same.",
+        "Check [handoff.smtp] in site.toml and the site's mail server.",
+    ),
+    "notify_webhook": (
+        "Staff are not told of tickets through the webhook; the inbox has them all the same.",
+        "Check [handoff.webhook] in site.toml and the service that it names.",
+    ),
     "mqtt": (
         "The kiosks' broker is away: this page cannot say which kiosks are on.",
         "Check [mqtt] in site.toml; set it to off if the site has no kiosks.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import secrets
 import ssl
 import time
@@ -26,6 +27,8 @@ from core.errors import PosternError
 from core.local_http import local_client
 from core.network import is_loopback, local_addresses
 from edge.config import OidcSection
+
+log = logging.getLogger(__name__)
 
 # Signatures that tell who signed; "none" and shared secrets do not.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -210,7 +213,8 @@ class ProviderClient:
                 found = json.loads(raw) if len(raw) <= REPLY_BYTES_MAX else None
                 return response.status, found if isinstance(found, dict) else {}
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise SignOnAway(f"The provider does not answer: {type(error).__name__}.") from None
+            log.warning("the login provider does not answer", extra={"error": type(error).__name__})
+            raise SignOnAway("The organisation's login does not answer.") from None
 
     def _basic(self) -> str:
         """Both parts are encoded as in a form before they are joined (RFC 6749, 2.3.1)."""
