@@ -15,12 +15,12 @@ from edge.knowledge.document import Passage
 
 Floats = npt.NDArray[np.float32]
 
-SENTENCES_SHOWN_MAX = 4
+SENTENCES_SHOWN_MAX = 5
 QUOTE_CHARS_MAX = 420
 # A further sentence of the section is shown while its log-odds are not further behind the best one's than this.
-BEHIND_MAX = 3.0
+BEHIND_MAX = 6.0
 # … and one of another section of the same document only when the two are as good as even.
-TIE_MAX = 0.7
+TIE_MAX = 1.0
 
 
 @dataclass(frozen=True, slots=True)

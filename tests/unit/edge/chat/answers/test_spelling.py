@@ -11,9 +11,11 @@ from edge.knowledge.document import Audience
 class Documents:
     """The words of two documents, one of them for staff."""
 
+    def __init__(self) -> None:
+        self.public = frozenset({"appointment", "physiotherapy", "overdraft", "opening"})
+
     def words(self, audience: Audience) -> frozenset[str]:
-        public = frozenset({"appointment", "physiotherapy", "overdraft", "opening"})
-        return public if audience is Audience.PUBLIC else public | {"defibrillator"}
+        return self.public if audience is Audience.PUBLIC else self.public | {"defibrillator"}
 
 
 SPELLER = Speller(["when", "what", "hours", "holiday", "the", "book", "your"], Documents())
@@ -44,6 +46,14 @@ def test_what_resembles_nothing_stays(typed: str) -> None:
 def test_words_of_staff_are_no_help_to_the_public() -> None:
     assert SPELLER.mend("defibrilator", Audience.PUBLIC) == "defibrilator"
     assert SPELLER.mend("defibrilator", Audience.STAFF) == "defibrillator"
+
+
+def test_a_new_document_brings_new_words() -> None:
+    documents = Documents()
+    speller = Speller([], documents)
+    assert speller.mend("fisiology", Audience.PUBLIC) == "fisiology"
+    documents.public |= {"fisiologie"}
+    assert speller.mend("fisiology", Audience.PUBLIC) == "fisiologie"
 
 
 def test_too_many_unknown_words_are_another_language() -> None:
