@@ -305,6 +305,17 @@ def _free_name(db: Database, wanted: str, subject: str) -> str:
     return name if name and find(db, name) is None else f"{name or 'operator'}.{ending}"
 
 
+def seal_broken(db: Database) -> bool:
+    """Whether the break-glass account was used since it was last sealed."""
+    row = db.execute(
+        "SELECT coalesce(max(CASE WHEN action = 'login.break-glass' THEN id END), 0) > "
+        "coalesce(max(CASE WHEN action IN ('operators.add', 'operators.set-password') THEN id END), 0) "
+        "FROM audit WHERE object = ?",
+        [BREAK_GLASS],
+    ).fetchone()
+    return bool(row[0])
+
+
 def _ordinary(db: Database, name: str) -> Operator:
     operator = find(db, name)
     if operator is None:

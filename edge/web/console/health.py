@@ -36,6 +36,9 @@ class Facts:
     questions_waiting_max: int
     disk_free_bytes: int
     emergency: bool
+    """Somebody is logged in with the break-glass account."""
+    seal_broken: bool
+    """It was used since it was last sealed."""
 
 
 # What runs weaker than asked, by component: what it means for people, and what to do.
@@ -110,18 +113,16 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
 
 
 def _emergency(facts: Facts) -> list[Finding]:
-    if not facts.emergency:
-        return []
+    title = "Emergency account"
     remedy = "When it is over, make a new sealed password: postern operators break-glass."
-    return [
-        Finding(
-            "emergency",
-            "bad",
-            "Emergency account",
-            "Somebody is logged in with the break-glass account.",
-            remedy,
-        )
-    ]
+    if facts.emergency:
+        return [
+            Finding("emergency", "bad", title, "Somebody is logged in with the break-glass account.", remedy)
+        ]
+    if facts.seal_broken:
+        detail = "The break-glass account was used since it was sealed: somebody knows its password."
+        return [Finding("emergency", "warning", title, detail, remedy)]
+    return []
 
 
 def _ready(facts: Facts) -> Finding:

@@ -66,6 +66,17 @@ def test_the_sealed_account_is_only_sealed_anew(db: Database) -> None:
     assert operators.password_hash(db, BREAK_GLASS) == ("hash", State.BREAK_GLASS)
 
 
+def test_a_used_seal_is_broken_until_it_is_made_anew(db: Database) -> None:
+    assert not operators.seal_broken(db)
+    operators.seal_break_glass(db, "terminal", "hash")
+    audit.append(db, "ada", "login", "ada")
+    assert not operators.seal_broken(db)
+    audit.append(db, BREAK_GLASS, "login.break-glass", BREAK_GLASS)
+    assert operators.seal_broken(db)
+    operators.seal_break_glass(db, "terminal", "other")
+    assert not operators.seal_broken(db)
+
+
 def test_names_are_used_once_and_unknown_ones_are_said(db: Database) -> None:
     operators.add(db, "ada", "bob", [Role.DESK], "hash")
     with pytest.raises(OperatorExists):

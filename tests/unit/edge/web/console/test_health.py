@@ -21,6 +21,7 @@ WELL = Facts(
     questions_waiting_max=100,
     disk_free_bytes=DISK_FREE_BYTES_MIN,
     emergency=False,
+    seal_broken=False,
 )
 
 
@@ -36,6 +37,7 @@ def test_a_site_that_is_well_says_so_and_nothing_else() -> None:
     ("facts", "finding", "level"),
     [
         (replace(WELL, emergency=True), "emergency", "bad"),
+        (replace(WELL, seal_broken=True), "emergency", "warning"),
         (replace(WELL, not_ready=("queue_full",)), "ready", "bad"),
         (replace(WELL, disk_free_bytes=DISK_FREE_BYTES_MIN - 1), "disk", "bad"),
         (replace(WELL, status=status(queue={"waiting": 75})), "queue", "warning"),
