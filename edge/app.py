@@ -32,12 +32,13 @@ from edge.chat import improvement, languages
 from edge.chat.answers import model as answer_model
 from edge.chat.answers.reading import Reader
 from edge.chat.answers.spelling import Speller
+from edge.chat.apart import TrainingSettings
 from edge.chat.bell import Bell
 from edge.chat.handoff import Handoffs
 from edge.chat.inbox import Inbox
 from edge.chat.intents.service import Intents
-from edge.chat.intents.trainer import TrainingSettings
 from edge.chat.learning.examples import Examples
+from edge.chat.learning.service import Learning, Parts
 from edge.chat.notice import notice_of
 from edge.chat.session import Sessions, boot_s
 from edge.chat.turn import Desk
@@ -92,6 +93,8 @@ class Site:
     encoder: Encoder
     knowledge: KnowledgeBase
     intents: Intents
+    examples: Examples
+    learning: Learning
     sessions: Sessions
     bell: Bell
     handoffs: Handoffs
@@ -145,6 +148,11 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.push_async_callback(worker.close)
         await warming
         desk = Desk(config, store, sessions, batcher, worker, answers, partial(_covered, encoder, knowledge))
+        region, golden = config.site.region, paths.golden_questions
+        examples = Examples(store, knowledge, lambda: intents.names, golden, region)
+        parts = Parts(store, paths, examples, intents, knowledge.searcher, desk, background.embed)
+        learning = Learning(parts, _training(config), config.answer.evidence_min)
+        await learning.load()
         yield Site(
             config,
             paths,
@@ -152,6 +160,8 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             encoder,
             knowledge,
             intents,
+            examples,
+            learning,
             sessions,
             bell,
             handoffs,
@@ -163,11 +173,15 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
 
 
 async def _intents(config: Config, store: Store, encoder: Encoder) -> Intents:
-    """The site's intents, with the version that serves; training takes every core."""
-    settings = TrainingSettings(config.models.encoder, config.models.runtime, threads=0)
-    intents = Intents(store, settings, encoder.info.sha256, encoder.dim)
+    """The site's intents, with the version that serves."""
+    intents = Intents(store, _training(config), encoder.info.sha256, encoder.dim)
     await intents.load()
     return intents
+
+
+def _training(config: Config) -> TrainingSettings:
+    """Training takes every core."""
+    return TrainingSettings(config.models.encoder, config.models.runtime, threads=0)
 
 
 def _covered(encoder: Encoder, knowledge: KnowledgeBase) -> tuple[str, ...]:
@@ -186,17 +200,11 @@ def site_operations(site: Site) -> Operations:
         **KnowledgeOperations(site.knowledge).table(),
         **OperatorOperations(site.store, lambda: _accounts(site)).table(),
         **IntentsOperations(site.intents, site.encoder).table(),
-        **LearningOperations(_examples(site)).table(),
+        **LearningOperations(site.examples, site.learning).table(),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
     }
     notice = notice_of(site.config.site.name)
     return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
-
-
-def _examples(site: Site) -> Examples:
-    """What is known of the site's questions."""
-    region, golden = site.config.site.region, site.paths.golden_questions
-    return Examples(site.store, site.knowledge, lambda: site.intents.names, golden, region)
 
 
 async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
@@ -211,6 +219,7 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
     devices = Devices(site.config, site.paths)
     operations = site_operations(site)
     site.intents.yield_to_turns()
+    site.learning.yield_to_turns()
     door = ConsoleDoor()
     async with AsyncExitStack() as stack:
         runner, url = await serve_customers(_application(site, door), site.config.http)

@@ -18,7 +18,7 @@ from core.errors import ExitCode, PosternError
 from edge.cli_inbox import inbox
 from edge.cli_intents import intents
 from edge.cli_kb import kb
-from edge.cli_learning import examples
+from edge.cli_learning import examples, learn
 from edge.cli_operators import operators
 from edge.cli_unanswered import unanswered
 from edge.terminal import Json, Site
@@ -39,6 +39,7 @@ app.add_typer(operators, name="operators")
 app.add_typer(unanswered, name="unanswered")
 app.add_typer(intents, name="intents")
 app.add_typer(examples, name="examples")
+app.command("learn")(learn)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`postern examples`: arguments → one call. No logic."""
+"""`postern examples` and `postern learn`: arguments → one call. No logic."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.errors import ExitCode
 from edge.terminal import Json, Site, operate_on, write
 
 examples = typer.Typer(no_args_is_help=True, help="Corrections: what the right answer to a question is.")
@@ -58,6 +59,53 @@ def examples_remove(site: Site, example: int, as_json: Json = False) -> None:
     """Forget an example."""
     found = operate_on(site, "examples.remove", {"id": example})
     write(found, as_json, f"Removed example {found['removed']}.")
+
+
+def learn(
+    site: Site,
+    roll_back: Annotated[bool, typer.Option("--roll-back", help="Let serve what served before.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="What was learnt, with its figures.")] = False,
+    kind: Annotated[
+        str | None, typer.Argument(help="With --roll-back: intents, ranking or evidence; else the newest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Learn from corrections; what does better on the golden questions serves, the rest is kept and told."""
+    if roll_back:
+        found = operate_on(site, "learn.roll_back", {"kind": kind})
+        write(found, as_json, "\n".join(_serves(of, v) for of, v in found["serving"].items()))
+    elif history:
+        found = operate_on(site, "learn.history", {})
+        lines = [f"{_at(one['created_ms'])}  {one['state']:9} {_figures(one)}" for one in found]
+        write(found, as_json, "\n".join(lines) or "Nothing has been learnt yet.")
+    else:
+        found = operate_on(site, "learn.run", {})
+        judged = (
+            f"Judged on {found['golden']['questions']} questions; {found['examples']} examples to learn from."
+        )
+        write(found, as_json, "\n".join([judged, *map(_figures, found["kinds"])]))
+        if not any(one["active"] for one in found["kinds"]):
+            raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+def _serves(kind: str, version: int | None) -> str:
+    return f"{kind}: " + (
+        f"version {version} serves again." if version else "what Postern ships serves again."
+    )
+
+
+def _figures(one: dict[str, Any]) -> str:
+    """A version with its figures before and after, and why it does not serve."""
+    named = f"{one['kind']} v{one['version']}" if one["version"] else one["kind"]
+    change = [
+        f"{name.replace('_', ' ')} {before} → {one['after'][name]}"
+        for name, before in (one.get("before") or {}).items()
+        if name in one["after"] and name != "questions"
+    ]
+    outcome = one["reasons"] or ["It serves now."] if one.get("active", True) else one["reasons"]
+    return f"{named} ({one['examples']} examples): {', '.join(change)}" + "".join(
+        f"\n    {why}" for why in outcome
+    )
 
 
 def _said(one: dict[str, Any]) -> str:

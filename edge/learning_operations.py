@@ -1,4 +1,4 @@
-"""Corrections for the command line and the console: operations `examples.*`, plain JSON in, plain JSON out."""
+"""Corrections for the command line and the console: `examples.*` and `learn.*`, plain JSON in and out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from edge.chat.intents.examples import TEXT_CHARS_MAX
 from edge.chat.learning.examples import Examples
 from edge.chat.learning.labels import AnsweredBy, Asks, ExampleKind, Label, Unanswerable
 from edge.chat.learning.rows import LISTED_MAX
+from edge.chat.learning.service import Learning
 from edge.operation_arguments import OperationArguments, read_arguments
-from edge.web.admin import Arguments, OnProgress, Operation
+from edge.store.site_models import ModelKind
+from edge.web.admin import Arguments, OnProgress, Operation, Progress
 
 # What a listing shows unless it is asked for more: a screen that a person looks through.
 LISTED = 100
@@ -59,11 +61,22 @@ class RemoveExampleArguments(OperationArguments):
     id: int
 
 
+class NoArguments(OperationArguments):
+    """Operations that take none."""
+
+
+class RollBackArguments(OperationArguments):
+    """`postern learn --roll-back`; without a kind all that the newest learning changed."""
+
+    kind: ModelKind | None = None
+
+
 class LearningOperations:
     """The operations, by name."""
 
-    def __init__(self, examples: Examples) -> None:
+    def __init__(self, examples: Examples, learning: Learning) -> None:
         self._examples = examples
+        self._learning = learning
 
     def table(self) -> dict[str, Operation]:
         """Operations by name."""
@@ -71,6 +84,9 @@ class LearningOperations:
             "examples.add": self.add,
             "examples.list": self.list,
             "examples.remove": self.remove,
+            "learn.run": self.run,
+            "learn.history": self.history,
+            "learn.roll_back": self.roll_back,
         }
 
     async def add(self, arguments: Arguments, _: OnProgress) -> object:
@@ -88,3 +104,17 @@ class LearningOperations:
     async def remove(self, arguments: Arguments, _: OnProgress) -> object:
         """Forget an example."""
         return await self._examples.remove(read_arguments(RemoveExampleArguments, arguments).id)
+
+    async def run(self, arguments: Arguments, on_progress: OnProgress) -> object:
+        """Learn from all examples; what is better serves."""
+        read_arguments(NoArguments, arguments)
+        return await self._learning.run(lambda what, done, total: on_progress(Progress(done, total, what)))
+
+    async def history(self, arguments: Arguments, _: OnProgress) -> object:
+        """All versions that were learnt, with the figures of their gate."""
+        read_arguments(NoArguments, arguments)
+        return await self._learning.history()
+
+    async def roll_back(self, arguments: Arguments, _: OnProgress) -> object:
+        """Let serve what served before."""
+        return await self._learning.roll_back(read_arguments(RollBackArguments, arguments).kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlcipher3
 from sqlite_utils import Database
@@ -89,6 +90,24 @@ def connect(path: Path, key: bytes) -> Database:
     ):
         connection.execute(f"PRAGMA {pragma}")
     path.chmod(0o600)
+    return Database(connection)
+
+
+def connect_to_read(path: Path, key: bytes) -> Database:
+    """Open an existing database beside the process that has it, without being able to change it.
+
+    In WAL mode a reader holds nobody up. Raises StoreUnusable when the key does not fit.
+    """
+    refuse_unsafe_sqlite()
+    connection = sqlcipher3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+    connection.execute(f"PRAGMA key=\"x'{key.hex()}'\"")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlcipher3.DatabaseError:
+        connection.close()
+        raise StoreUnusable(f"{path} cannot be read with this site's key.") from None
+    connection.execute("PRAGMA temp_store=MEMORY")  # no customer data in temporary files
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     return Database(connection)
 
 

@@ -118,6 +118,8 @@ async def call(socket_path: Path, name: str, arguments: Arguments, on_progress: 
                 on_progress(Progress(**line["progress"]))
     except (aiohttp.ClientConnectionError, FileNotFoundError) as error:
         raise NotReachable("The node does not answer on its admin socket.") from error
+    except aiohttp.ClientPayloadError:
+        pass  # cut off in the middle: killed
     raise NotReachable("The node stopped before the work was done.", remedy="Run the command again.")
 
 

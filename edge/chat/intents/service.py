@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,9 +18,10 @@ from sqlite_utils import Database
 
 from core.errors import ExitCode, PosternError
 from edge import metrics
+from edge.chat.apart import NICENESS_BESIDE_TURNS, TrainingSettings
 from edge.chat.intents.examples import Example, check_examples
 from edge.chat.intents.model import Floats, Intent, IntentModel, WrongEncoder, from_bytes
-from edge.chat.intents.trainer import NICENESS_BESIDE_TURNS, Trained, TrainingSettings, train_apart
+from edge.chat.intents.trainer import Trained, train_apart
 from edge.store import site_models
 from edge.store.site_models import ModelKind, ModelState, SiteModel
 from edge.store.store import Store
@@ -29,6 +30,8 @@ from models.progress import Report, silent
 log = logging.getLogger(__name__)
 
 KIND = ModelKind.INTENTS
+Further = Callable[[IntentModel], Sequence[str]]
+"""What speaks against a trained model that its gate does not look at; called away from the event loop."""
 COMPONENT = "intents"
 
 
@@ -127,12 +130,23 @@ class Intents:
             raise NoIntents
         return self._serving.model.predict(texts, embeddings)
 
+    @property
+    def model(self) -> IntentModel | None:
+        """The model that serves."""
+        return self._serving.model if self._serving else None
+
     async def train(
-        self, examples: Sequence[Example], *, accept: bool = False, report: Report = silent
+        self,
+        examples: Sequence[Example],
+        *,
+        accept: bool = False,
+        report: Report = silent,
+        further: Further | None = None,
     ) -> Outcome:
         """Train on `examples` in a process of its own, judge, keep, and let the result serve unless it is worse.
 
-        `accept`: also when it is worse. Raises BadExamples, TrainingBusy, TrainingFailed, ModelTooLarge.
+        `accept`: also when it is worse. `further`: what else may speak against it.
+        Raises BadExamples, TrainingBusy, TrainingFailed, ModelTooLarge.
         """
         check_examples(examples)
         if self._changing.locked():
@@ -140,6 +154,10 @@ class Intents:
         async with self._changing:
             old = await self._comparable()
             trained = await train_apart(self._settings, examples, old, report)
+            if further is not None:
+                trained = _with_reasons(
+                    trained, await asyncio.to_thread(further, from_bytes(trained.content))
+                )
             serving = None if trained.reasons and not accept else await self._opened(0, trained.content)
             version = await self._store.write(partial(_keep, trained=trained, activate=serving is not None))
             if serving is not None:
@@ -186,6 +204,11 @@ class Intents:
         self._serving = _Serving(version, model)
         metrics.recover(COMPONENT)
         log.info("intents serve", extra={"version": version, "intents": len(model.names)})
+
+
+def _with_reasons(trained: Trained, more: Sequence[str]) -> Trained:
+    reasons = (*trained.reasons, *more)
+    return replace(trained, reasons=reasons, figures={**trained.figures, "reasons": reasons})
 
 
 def _keep(db: Database, *, trained: Trained, activate: bool) -> int:

@@ -1,55 +1,18 @@
-"""Training in a process of its own: its libraries, memory and work never touch a turn.
-
-The child opens the encoder for itself, beside a running node at the lowest priority, and ends when it is done; the
-system takes its memory back. In: one JSON line of settings and examples on standard input. Out, on standard output:
-progress as JSON lines, then the result's length and the model's bytes. The examples never touch the disk or the
-command line.
-"""
+"""Training of intents in a process of its own (`edge.chat.apart`), which opens the encoder for itself."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import IO, Any, Final, Literal
+from typing import Any
 
-from core.errors import PosternError
+from edge.chat.apart import Done, TrainingSettings, serve, work_apart
 from edge.chat.intents.examples import Example
 from edge.chat.intents.gate import Comparison, compare, reasons_against
 from edge.chat.intents.model import Floats, IntentModel, from_bytes
 from models.progress import Report
-
-# Politest that a process can be.
-NICENESS_BESIDE_TURNS: Final = 19
-# Matrices of this size gain nothing from a second thread, and threads that wait for each other at the lowest priority
-# wait long: a training of 20 s took 143 s on two busy cores.
-ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-# Far beyond the largest permitted file on a slow machine; past it the process hangs.
-TRAINING_TIMEOUT_S: Final = 1_800.0
-# Longest line of the child: progress and figures of 250 intents are some 50 KB.
-LINE_BYTES_MAX: Final = 1024 * 1024
-
-
-class TrainingFailed(PosternError):
-    """The training process ended without a model."""
-
-    code = "training_failed"
-    title = "The training did not end well"
-    remedy = "Look at the node's log; the machine may be short of memory. Then train again."
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Which encoder the vectors come from; `threads` 0 takes every core. `niceness`: 19 gets what turns leave over."""
-
-    model: str
-    runtime: Literal["auto", "onnxruntime", "openvino"]
-    threads: int
-    niceness: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,78 +28,16 @@ async def train_apart(
     settings: TrainingSettings, examples: Sequence[Example], active: bytes | None, report: Report
 ) -> Trained:
     """Train in a child process; `active` is the model to be compared with. Raises TrainingFailed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "edge.chat.intents.trainer",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **ONE_THREAD},
-        limit=LINE_BYTES_MAX,
-    )
-    try:
-        async with asyncio.timeout(TRAINING_TIMEOUT_S):
-            return await _converse(process, _task(settings, examples, active), report)
-    except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, ValueError):
-        raise TrainingFailed("The training process stopped without a model.") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-def _task(settings: TrainingSettings, examples: Sequence[Example], active: bytes | None) -> bytes:
-    """The line that the child reads."""
     task = {
         "settings": asdict(settings),
         "examples": [[example.text, example.intent] for example in examples],
         "active": base64.b64encode(active).decode() if active else None,
     }
-    return json.dumps(task).encode() + b"\n"
+    done = await work_apart("edge.chat.intents.trainer", task, report)
+    return Trained(done.content, done.result["figures"], tuple(done.result["reasons"]))
 
 
-async def _converse(process: asyncio.subprocess.Process, task: bytes, report: Report) -> Trained:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(task)
-    await process.stdin.drain()
-    process.stdin.close()
-    async for raw in process.stdout:
-        line = json.loads(raw)
-        if "progress" in line:
-            report(*line["progress"])
-        elif "error" in line:
-            raise TrainingFailed(str(line["error"]["detail"]), remedy=str(line["error"]["remedy"]))
-        else:
-            content = await process.stdout.readexactly(line["bytes"])
-            return Trained(content, line["figures"], tuple(line["reasons"]))
-    raise TrainingFailed("The training process stopped without a model.")
-
-
-def serve(source: IO[bytes], target: IO[bytes]) -> None:
-    """The child: read the task, train, write the result."""
-    task = json.loads(source.readline())
-    os.nice(task["settings"]["niceness"])
-    say = _writer(target)
-    try:
-        trained = _train(task, lambda *step: say({"progress": step}))
-    except PosternError as error:
-        say({"error": error.problem()})
-        return
-    say({"bytes": len(trained.content), "figures": trained.figures, "reasons": trained.reasons})
-    target.write(trained.content)
-    target.flush()
-
-
-def _writer(target: IO[bytes]) -> Callable[[object], None]:
-    def say(line: object) -> None:
-        target.write(json.dumps(line).encode() + b"\n")
-        target.flush()
-
-    return say
-
-
-def _train(task: dict[str, Any], report: Report) -> Trained:
+def _train(task: dict[str, Any], report: Report) -> Done:
     """The libraries of training are imported only here."""
     from edge.chat.intents.training import embed, train
     from models.catalog import models_dir
@@ -157,7 +58,7 @@ def _train(task: dict[str, Any], report: Report) -> Trained:
         "before": asdict(comparison) if comparison else None,
         "reasons": reasons,
     }
-    return Trained(candidate.model.to_bytes(), figures, reasons)
+    return Done({"figures": figures, "reasons": reasons}, candidate.model.to_bytes())
 
 
 def _compared(
@@ -173,4 +74,4 @@ def _compared(
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(sys.stdin.buffer, sys.stdout.buffer, _train)

@@ -56,7 +56,7 @@ class GoldenQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What to judge by and what to learn from; no question is in both. `source`: file or examples."""
+    """What to judge by, and what is learnt from besides; no question is in both. `source`: file or examples."""
 
     source: str
     judge: tuple[GoldenQuestion, ...]
@@ -96,7 +96,7 @@ def added(content: bytes, new: GoldenQuestion) -> bytes:
 def split(golden: Sequence[GoldenQuestion], examples: Sequence[LabelledQuestion]) -> Split:
     """Judge by the site's golden questions; where they are too few, by a third of staff's corrections as well.
 
-    `examples` are newest first. A question that judges teaches nothing. Raises NothingToJudgeBy.
+    `examples` are newest first; those whose question is judged are left out. Raises NothingToJudgeBy.
     """
     judge = {normal(one.question): one for one in golden}
     source = "file"

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from edge import metrics
+from edge.chat.apart import TrainingSettings
 from edge.chat.intents import service
 from edge.chat.intents.examples import BadExamples, Example
 from edge.chat.intents.gate import reasons_against
 from edge.chat.intents.model import WrongEncoder, from_bytes
 from edge.chat.intents.service import Intents, NoIntents, RefusedModel, TrainingBusy
-from edge.chat.intents.trainer import Trained, TrainingSettings, _compared
+from edge.chat.intents.trainer import Trained, _compared
 from edge.chat.intents.training import Candidate, train
 from edge.config import site_paths
 from edge.store.site_models import ModelState, NoSuchModel

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from edge.chat.learning.examples import BadExample, Examples
 from edge.chat.learning.golden import GoldenQuestion
 from edge.chat.learning.labels import AnsweredBy, Asks, ExampleKind, Unanswerable
 from edge.chat.learning.rows import NoSuchExample
+from edge.chat.learning.service import Learning
 from edge.config import site_paths
 from edge.knowledge.commands import NoSuchDocument
 from edge.knowledge.ingest import KnowledgeBase
@@ -23,6 +25,8 @@ from edge.learning_operations import LearningOperations
 from edge.operation_arguments import BadArguments
 from edge.store.store import Store
 
+# These operations do not learn.
+NO_LEARNING = cast(Learning, None)
 QUESTION = "Can I park here?"
 
 
@@ -152,11 +156,11 @@ async def test_exactly_one_thing_is_said_of_a_question(
     examples: Examples, arguments: dict[str, object]
 ) -> None:
     with pytest.raises(BadArguments):
-        await LearningOperations(examples).add(arguments, lambda _: None)
+        await LearningOperations(examples, NO_LEARNING).add(arguments, lambda _: None)
 
 
 async def test_operations_take_and_give_plain_values(examples: Examples) -> None:
-    operations = LearningOperations(examples).table()
+    operations = LearningOperations(examples, NO_LEARNING).table()
     kept = await operations["examples.add"]({"text": QUESTION, "document": "parking.md"}, lambda _: None)
     assert kept == {"id": 1, "text": QUESTION, "kind": "answer", "document": "parking.md", "section": None}
     listed = await operations["examples.list"]({"kind": "answer"}, lambda _: None)

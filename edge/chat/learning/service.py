@@ -1,0 +1,277 @@
+"""What the site has learnt from its corrections: learn, judge, let serve without a restart, go back.
+
+The ranking and the evidence that serve are one reference each, swapped between turns. A stored one that is damaged or
+of another release is said loudly, and what Postern ships serves in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+from sqlite_utils import Database
+
+from core.errors import PosternError
+from edge import metrics
+from edge.chat.answers.model import AnswerModel
+from edge.chat.apart import NICENESS_BESIDE_TURNS, TrainingSettings
+from edge.chat.intents.model import Floats, IntentModel
+from edge.chat.intents.service import Intents
+from edge.chat.learning import evidence, golden, intents, lessons, rows
+from edge.chat.learning.examples import Examples
+from edge.chat.learning.golden import Split
+from edge.chat.learning.labels import Asks
+from edge.chat.learning.learner import Learnt, Lesson, Serving, learn_apart
+from edge.chat.session_rows import now_ms
+from edge.config import SitePaths
+from edge.knowledge.ranking import RankingModel
+from edge.knowledge.search import Searcher
+from edge.store import site_models
+from edge.store.site_models import ModelKind, NoSuchModel, SiteModel
+from edge.store.store import Store
+from models.progress import Report
+
+log = logging.getLogger(__name__)
+
+# The kinds that are learnt here; intents keep their versions themselves.
+OWN_KINDS = (ModelKind.RANKING, ModelKind.EVIDENCE)
+ROWS_READ_MAX = 10_000
+
+
+class LearningBusy(PosternError):
+    """A second learning while one runs."""
+
+    code = "learning_busy"
+    title = "The site is learning already"
+    remedy = "Wait until that has ended."
+    status = 409
+
+
+class Answering(Protocol):
+    """What chooses answers: its model may be replaced between turns."""
+
+    model: AnswerModel
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What of the site learning touches."""
+
+    store: Store
+    paths: SitePaths
+    examples: Examples
+    intents: Intents
+    searcher: Searcher
+    answering: Answering
+    embed: Callable[[Sequence[str]], Floats]
+
+
+class Learning:
+    """Learning of one site. Used from one event loop."""
+
+    def __init__(self, parts: Parts, settings: TrainingSettings, evidence_min: float) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._evidence_min = evidence_min
+        self._shipped = parts.answering.model
+        # The weights that serve, where they are the site's own.
+        self._served: dict[ModelKind, bytes | None] = dict.fromkeys(OWN_KINDS)
+        self._changing = asyncio.Lock()
+
+    def yield_to_turns(self) -> None:
+        """From now on learning gets only what turns leave over of the machine."""
+        self._settings = replace(self._settings, niceness=NICENESS_BESIDE_TURNS)
+
+    async def load(self) -> None:
+        """Let what the site has learnt serve; what is damaged is said loudly, and what Postern ships serves."""
+        for kind in OWN_KINDS:
+            try:
+                found = await self._parts.store.read(partial(site_models.active, kind=kind))
+                self._serve(kind, found and found[1])
+            except PosternError as error:
+                self._serve(kind, None)
+                metrics.fall_back(kind, error.code)
+                log.error("running with what Postern ships", extra={"model": kind, "code": error.code})
+
+    async def run(self, report: Report) -> dict[str, Any]:
+        """Learn from all examples, judge, keep, and let serve what is better.
+
+        Raises LearningBusy, BadGolden, NothingToJudgeBy, TrainingFailed, TrainingBusy.
+        """
+        if self._changing.locked():
+            raise LearningBusy
+        async with self._changing:
+            said = await self._parts.store.read(lambda db: rows.newest(db, None, ROWS_READ_MAX))
+            asked = golden.split(await self._parts.examples.golden(), said)
+            answers = lessons.newest_word(one for one in asked.learn if not isinstance(one.label, Asks))
+            run = now_ms()
+            learnt = await learn_apart(
+                self._settings,
+                self._parts.paths,
+                self._evidence_min,
+                asked.judge,
+                answers,
+                self._serving(),
+                report,
+            )
+            kept = await self._keep(run, learnt)
+            wanted = await self._learn_intents(asked, report)
+        return {
+            "run": run,
+            "golden": {"source": asked.source, "questions": len(asked.judge)},
+            "examples": len(asked.learn),
+            "kinds": [*kept, wanted],
+        }
+
+    async def history(self) -> list[dict[str, Any]]:
+        """All versions of what the site learnt, newest first."""
+        found: list[SiteModel] = []
+        for kind in OWN_KINDS:
+            found += await self._parts.store.read(partial(site_models.history, kind=kind))
+        found.sort(key=lambda model: (-model.created_ms, model.kind))
+        return [
+            {
+                "kind": model.kind.value,
+                "version": model.version,
+                "state": model.state.value,
+                "created_ms": model.created_ms,
+                "activated_ms": model.activated_ms,
+                "examples": model.figures["examples"],
+                "before": model.figures["before"],
+                "after": model.figures["after"],
+                "reasons": model.figures["reasons"],
+            }
+            for model in found
+        ]
+
+    async def roll_back(self, kind: ModelKind | None) -> dict[str, Any]:
+        """Let serve what served before; of all kinds of the newest learning that serves, unless one is named.
+
+        Raises LearningBusy, NoSuchModel.
+        """
+        if self._changing.locked():
+            raise LearningBusy
+        async with self._changing:
+            if kind is ModelKind.INTENTS:
+                return {"serving": {kind.value: await self._parts.intents.roll_back()}}
+            serving = await self._parts.store.write(partial(_step_back, kind=kind))
+            await self.load()
+        return {"serving": {of.value: version for of, version in serving.items()}}
+
+    def _serving(self) -> Serving:
+        return Serving(self._served[ModelKind.RANKING], self._served[ModelKind.EVIDENCE])
+
+    async def _keep(self, run: int, learnt: Learnt) -> list[dict[str, Any]]:
+        """Store both kinds in one transaction; then those that may serve do."""
+        taught = {ModelKind.RANKING: learnt.ranking, ModelKind.EVIDENCE: learnt.evidence}
+        versions = await self._parts.store.write(partial(_store, run=run, taught=taught))
+        for kind, lesson in taught.items():
+            if lesson.content is not None and not lesson.reasons:
+                self._serve(kind, lesson.content)
+                log.info("the site has learnt", extra={"model": kind, "version": versions[kind]})
+        return [
+            {"kind": kind.value, "version": versions[kind], "active": _may_serve(lesson), **_figures(lesson)}
+            for kind, lesson in taught.items()
+        ]
+
+    async def _learn_intents(self, asked: Split, report: Report) -> dict[str, Any]:
+        serving = self._parts.intents.model
+        skipped = {"kind": ModelKind.INTENTS.value, "version": None, "active": False}
+        if serving is None:
+            return {**skipped, "examples": 0, "reasons": ["This site has no intents yet."]}
+        found = intents.addition(serving.examples(), asked.learn, serving.names)
+        if len(found.new) < lessons.EXAMPLES_MIN:
+            reason = f"{len(found.new)} examples teach this; {lessons.EXAMPLES_MIN} are needed."
+            return {**skipped, "examples": len(found.new), "reasons": [reason]}
+        judged = [one for one in asked.judge if one.intent in serving.names]
+
+        def further(new: IntentModel) -> list[str]:
+            texts = [example.text for example in found.new] + [one.question for one in judged]
+            vectors = self._parts.embed(texts)
+            cut = len(found.new)
+            return intents.against(serving, new, found.new, vectors[:cut], judged, vectors[cut:])
+
+        outcome = await self._parts.intents.train(found.examples, report=report, further=further)
+        return {
+            "kind": ModelKind.INTENTS.value,
+            "version": outcome.version,
+            "active": outcome.active,
+            "examples": len(found.new),
+            "before": outcome.figures["before"] and {"accuracy": outcome.figures["before"]["before"]},
+            "after": {"accuracy": outcome.figures["accuracy"]},
+            "reasons": list(outcome.reasons),
+        }
+
+    def _serve(self, kind: ModelKind, content: bytes | None) -> None:
+        """From the next turn on; None: what Postern ships. Raises UnusableRanking, AnswerModelUnusable."""
+        if kind is ModelKind.RANKING:
+            self._parts.searcher.rank_with(None if content is None else RankingModel.from_json(content))
+        else:
+            own = None if content is None else evidence.from_bytes(content, self._shipped)
+            question = self._shipped.question if own is None else own
+            self._parts.answering.model = replace(self._shipped, question=question)
+        self._served[kind] = content
+        metrics.recover(kind)
+
+
+def _may_serve(lesson: Lesson) -> bool:
+    return lesson.content is not None and not lesson.reasons
+
+
+def _figures(lesson: Lesson) -> dict[str, Any]:
+    return {
+        "examples": lesson.examples,
+        "before": asdict(lesson.before),
+        "after": asdict(lesson.after),
+        "reasons": list(lesson.reasons),
+    }
+
+
+def _store(db: Database, *, run: int, taught: dict[ModelKind, Lesson]) -> dict[ModelKind, int | None]:
+    """The version of each kind; None where nothing was fitted. `replaces` is the way back."""
+    versions: dict[ModelKind, int | None] = {}
+    for kind, lesson in taught.items():
+        versions[kind] = None
+        if lesson.content is None:
+            continue
+        figures = {**_figures(lesson), "run": run, "replaces": _active_version(db, kind)}
+        version = site_models.add(db, kind, lesson.content, figures, refused=bool(lesson.reasons))
+        if not lesson.reasons:
+            site_models.activate(db, kind, version)
+        versions[kind] = version
+    return versions
+
+
+def _step_back(db: Database, *, kind: ModelKind | None) -> dict[ModelKind, int | None]:
+    """What each kind that went back serves now; None: what Postern ships."""
+    serving = {of: one for of in OWN_KINDS if kind in {None, of} and (one := _active(db, of)) is not None}
+    if not serving:
+        raise NoSuchModel("What Postern ships serves; there is nothing to go back to.")
+    newest = max(one.figures["run"] for one in serving.values())
+    back: dict[ModelKind, int | None] = {}
+    for of, one in serving.items():
+        if one.figures["run"] != newest:
+            continue
+        back[of] = one.figures["replaces"]
+        try:
+            site_models.activate(db, of, -1 if back[of] is None else one.figures["replaces"])
+        except NoSuchModel:  # none before, or it was so long ago that it is no longer kept
+            site_models.deactivate(db, of)
+            back[of] = None
+    return back
+
+
+def _active(db: Database, kind: ModelKind) -> SiteModel | None:
+    states = (
+        model for model in site_models.history(db, kind) if model.state is site_models.ModelState.ACTIVE
+    )
+    return next(states, None)
+
+
+def _active_version(db: Database, kind: ModelKind) -> int | None:
+    found = _active(db, kind)
+    return found.version if found else None
