@@ -72,7 +72,7 @@ class AnswerSection(_Section):
     max_new_tokens: int = Field(default=160, ge=16, le=1024)
     # Probability that what would be shown is right, below which the desk asks back or hands over
     # (docs/adr/0011, docs/operations.md).
-    evidence_min: float = Field(default=0.25, ge=0.0, le=1.0)
+    evidence_min: float = Field(default=0.5, ge=0.0, le=1.0)
 
 
 class ModelsSection(_Section):

@@ -112,11 +112,11 @@ class Memory:
     """What the next turn may need of the last ones. In memory only: a restart forgets it, and so does the wipe.
 
     topic      the last question that stood on its own
-    clarified  whether the last answer was a question back
+    offered  the questions that the last answer gave to choose from
     """
 
     topic: str = ""
-    clarified: bool = False
+    offered: tuple[str, ...] = ()
 
 
 @dataclass

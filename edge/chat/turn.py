@@ -177,13 +177,14 @@ class Desk:
             clock.lap("understand")
             standing = standing_for(understood.intent, self._config.intents)
             answer = NO_ANSWER
-            async for piece in self._answer(understood, standing, may_ask=not memory.clarified):
+            async for piece in self._answer(question, understood, standing, memory):
                 if isinstance(piece, _Answer):
                     answer = replace(piece, intent=understood.intent, standing=standing)
                 else:
                     yield piece
             topic = memory.topic if understood.question.leans else question
-            self._sessions.remember(session, Memory(topic, answer.route is Route.CLARIFY))
+            offered = tuple(meaning.question for meaning in answer.meanings)
+            self._sessions.remember(session, Memory(topic, offered))
             clock.lap("answer")
             yield await self._durable(session, turn_id, question, answer, spans, clock)
 
@@ -215,23 +216,29 @@ class Desk:
         return question
 
     async def _answer(
-        self, understood: Understood, standing: Standing, *, may_ask: bool
+        self, text: str, understood: Understood, standing: Standing, memory: Memory
     ) -> AsyncIterator[Delta | _Answer]:
-        """The pieces of the answer, then the whole of it. `may_ask`: the last answer was no question back."""
+        """The pieces of the answer, then the whole of it."""
         if standing.text is not None:
             yield Delta(standing.text)
             yield _Answer(standing.text, (), standing.route)
             return
-        question, evidence_min = understood.question, self._config.answer.evidence_min
+        question, evidence_min = understood.question, self._evidence_min(text, memory)
         choice = choose(question, understood.passages, understood.readings, self.model)
-        conflict = conflicts.find(question, choice) if choice else None
+        if choice and (conflict := conflicts.find(question, choice)):
+            # Never in words of a model, which would hide that two documents differ.
+            answer = _differing(conflict)
+            yield Delta(answer.text)
+            yield answer
+            return
+        # One question back, not two in a row.
+        may_ask = not memory.offered
         meanings = clarifying.meanings(question, choice, evidence_min) if choice and may_ask else ()
         route = routing.decide(
             evidence=choice.evidence if choice else 0.0,
             evidence_min=evidence_min,
             competing=bool(meanings),
-            # The words of a model would hide that two documents differ.
-            generative=self.answer_mode == "generative" and conflict is None,
+            generative=self.answer_mode == "generative",
             worker_ready=self._worker.ready,
         )
         if route is Route.GENERATE:
@@ -252,11 +259,13 @@ class Desk:
         elif route is Route.HANDOFF or choice is None:
             yield NO_ANSWER
         else:
-            answer = (
-                _differing(conflict) if conflict else _Answer(choice.text, choice.citations, Route.ANSWER)
-            )
-            yield Delta(answer.text)
-            yield answer
+            yield Delta(choice.text)
+            yield _Answer(choice.text, choice.citations, Route.ANSWER)
+
+    def _evidence_min(self, text: str, memory: Memory) -> float:
+        """What an answer needs: less once the customer has chosen what the question is about."""
+        usual = self._config.answer.evidence_min
+        return min(usual, clarifying.EVIDENCE_MIN) if text in memory.offered else usual
 
     def _generate(self, understood: Understood) -> AsyncIterator[str]:
         settings = self._config.answer

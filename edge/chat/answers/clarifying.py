@@ -8,14 +8,11 @@ from edge.chat.answers.choosing import Choice
 from edge.chat.answers.features import Candidate, Question
 from edge.knowledge.document import PATH_SEPARATOR
 
-# A longer question says what it means; asking back would not help.
-QUESTION_WORDS_MAX = 4
-# How much two passages may differ, in log-odds, and still compete.
-APART_MAX = 1.0
-# Below this neither of the two is likely to hold the answer, and a choice would only lead on.
-EVIDENCE_MIN = 0.2
-# Share of the question's words, by rarity, that each of the two must have.
-COVERED_MIN = 0.75
+# How much the best sentences of two sections may differ, in log-odds, and still compete.
+APART_MAX = 2.0
+# Below this neither of the two is likely to hold the answer, and a choice would only lead on. It is also what an answer
+# needs once the customer has chosen: what the question is about is then known.
+EVIDENCE_MIN = 0.15
 CHOICES = 2
 
 
@@ -28,39 +25,33 @@ class Meaning:
 
 
 def meanings(question: Question, choice: Choice, evidence_min: float) -> tuple[Meaning, ...]:
-    """The two things that the question may mean; none when it is clear, long, or hopeless."""
-    unsure = EVIDENCE_MIN <= choice.evidence < evidence_min
-    if not unsure or not 0 < len(question.rarity) <= QUESTION_WORDS_MAX:
+    """The two things that the question may mean; none when it is clear, or hopeless."""
+    if not EVIDENCE_MIN <= choice.evidence < evidence_min:
         return ()
-    rivals = _best_of_sections(question, choice)
-    labels = _labels(rivals)
+    labels = _labels(_best_of_sections(choice))
     if len(set(labels)) < CHOICES:
         return ()
     text = question.text.strip().rstrip("?.! ")
     return tuple(Meaning(label, f"{text} ({label})?") for label in labels)
 
 
-def _best_of_sections(question: Question, choice: Choice) -> list[Candidate]:
-    """The best sentence of each of the two best sections that cover the question, best first."""
+def _best_of_sections(choice: Choice) -> list[Candidate]:
+    """The best sentence of each of the two best sections, best first."""
     ranked = sorted(zip(choice.log_odds.tolist(), choice.candidates, strict=True), key=lambda one: -one[0])
     found: dict[tuple[str, str], Candidate] = {}
     for odds, candidate in ranked:
         if odds < ranked[0][0] - APART_MAX or len(found) == CHOICES:
             break
-        if _covers(question, candidate):
-            found.setdefault(candidate.section, candidate)
+        found.setdefault(candidate.section, candidate)
     return list(found.values())
 
 
-def _covers(question: Question, candidate: Candidate) -> bool:
-    total = sum(question.rarity.values())
-    words = candidate.reading.heading.union(*(sentence.terms for sentence in candidate.reading.sentences))
-    return sum(weight for word, weight in question.rarity.items() if word in words) >= COVERED_MIN * total
-
-
 def _labels(rivals: list[Candidate]) -> list[str]:
-    """What tells the two apart: their titles, or their headings within one title."""
-    titles = [rival.passage.title for rival in rivals]
-    if len(set(titles)) == len(titles):
-        return titles
-    return [rival.passage.section.split(PATH_SEPARATOR)[-1] or rival.passage.title for rival in rivals]
+    """What tells the two apart: title and last heading, or the one of them that differs."""
+    places = [(rival.passage.title, rival.passage.section.split(PATH_SEPARATOR)[-1]) for rival in rivals]
+    titles, headings = {title for title, _ in places}, {heading for _, heading in places}
+    if len(titles) < len(places):
+        return [heading or title for title, heading in places]
+    if len(headings) < len(places):
+        return [title for title, _ in places]
+    return [f"{title}: {heading}" if heading else title for title, heading in places]

@@ -22,6 +22,11 @@ SAME_WORDS_MIN = 0.6
 SAME_WORDS_NEGATED_MIN = 0.85
 # Fewer words in common are a turn of phrase, not a subject.
 WORDS_SHARED_MIN = 3
+# Words of the question that one side may have and the other not: "cash limit" in one heading is "limit" in another.
+ASKED_APART_MAX = 1
+# Evidence from which both sides are shown. Less than an answer needs: that a second document claims to answer, too,
+# lowers the evidence of the first.
+EVIDENCE_MIN = 0.2
 # "without interest" and "unless" narrow a sentence down; these turn it round.
 _DENIES = re.compile(r"\b(?:not|no|never|cannot|can't|don't|doesn't|won't|isn't|aren't)\b", re.IGNORECASE)
 _VALUED = frozenset({Kind.PRICE, Kind.TIME, Kind.DURATION, Kind.NUMBER})
@@ -37,6 +42,8 @@ class Conflict:
 
 def find(question: Question, choice: Choice) -> Conflict | None:
     """The strongest sentence of another document that contradicts the chosen one, if there is one."""
+    if choice.evidence < EVIDENCE_MIN:
+        return None
     best = choice.best
     floor = float(choice.log_odds.max()) - BEHIND_MAX
     rivals = [
@@ -51,11 +58,11 @@ def find(question: Question, choice: Choice) -> Conflict | None:
 
 
 def _speak_alike(question: Question, one: Candidate, other: Candidate) -> bool:
-    """Whether both cover the same words of the question."""
+    """Whether both cover the same words of the question, or nearly."""
     asked = question.rarity.keys()
     mine = asked & (one.sentence.terms | one.reading.heading)
     theirs = asked & (other.sentence.terms | other.reading.heading)
-    return mine == theirs
+    return len(mine ^ theirs) <= ASKED_APART_MAX
 
 
 def _differ(question: Question, one: Candidate, other: Candidate) -> bool:
