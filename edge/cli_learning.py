@@ -71,6 +71,8 @@ def learn(
     as_json: Json = False,
 ) -> None:
     """Learn from corrections; what does better on the golden questions serves, the rest is kept and told."""
+    if (kind and not roll_back) or (roll_back and history):
+        raise typer.BadParameter("Give one of --roll-back [KIND] and --history, or neither.")
     if roll_back:
         found = operate_on(site, "learn.roll_back", {"kind": kind})
         write(found, as_json, "\n".join(_serves(of, v) for of, v in found["serving"].items()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -30,6 +30,7 @@ from models.progress import Report, silent
 log = logging.getLogger(__name__)
 
 KIND = ModelKind.INTENTS
+NO_NOTE: Mapping[str, Any] = {}
 Further = Callable[[IntentModel], Sequence[str]]
 """What speaks against a trained model that its gate does not look at; called away from the event loop."""
 COMPONENT = "intents"
@@ -142,10 +143,11 @@ class Intents:
         accept: bool = False,
         report: Report = silent,
         further: Further | None = None,
+        note: Mapping[str, Any] = NO_NOTE,
     ) -> Outcome:
         """Train on `examples` in a process of its own, judge, keep, and let the result serve unless it is worse.
 
-        `accept`: also when it is worse. `further`: what else may speak against it.
+        `accept`: also when it is worse. `further`: what else may speak against it. `note`: kept with its figures.
         Raises BadExamples, TrainingBusy, TrainingFailed, ModelTooLarge.
         """
         check_examples(examples)
@@ -154,6 +156,7 @@ class Intents:
         async with self._changing:
             old = await self._comparable()
             trained = await train_apart(self._settings, examples, old, report)
+            trained = replace(trained, figures={**trained.figures, **note})
             if further is not None:
                 trained = _with_reasons(
                     trained, await asyncio.to_thread(further, from_bytes(trained.content))

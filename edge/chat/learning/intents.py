@@ -32,6 +32,12 @@ def addition(known: Sequence[Example], said: Sequence[LabelledQuestion], names: 
     return Addition(tuple((by_text | changed).values()), tuple(changed.values()))
 
 
+def beside(said: Sequence[LabelledQuestion], judged: Sequence[GoldenQuestion]) -> list[LabelledQuestion]:
+    """What staff said of questions by which intents are not judged."""
+    known = {normal(one.question) for one in judged}
+    return [one for one in said if normal(one.text) not in known]
+
+
 def against(
     old: IntentModel,
     new: IntentModel,

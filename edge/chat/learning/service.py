@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -19,12 +19,13 @@ from core.errors import PosternError
 from edge import metrics
 from edge.chat.answers.model import AnswerModel
 from edge.chat.apart import NICENESS_BESIDE_TURNS, TrainingSettings
+from edge.chat.improvement import EXAMPLES_MAX
 from edge.chat.intents.model import Floats, IntentModel
 from edge.chat.intents.service import Intents
 from edge.chat.learning import evidence, golden, intents, lessons, rows
 from edge.chat.learning.examples import Examples
 from edge.chat.learning.golden import Split
-from edge.chat.learning.labels import Asks
+from edge.chat.learning.labels import Asks, LabelledQuestion
 from edge.chat.learning.learner import Learnt, Lesson, Serving, learn_apart
 from edge.chat.session_rows import now_ms
 from edge.config import SitePaths
@@ -39,7 +40,10 @@ log = logging.getLogger(__name__)
 
 # The kinds that are learnt here; intents keep their versions themselves.
 OWN_KINDS = (ModelKind.RANKING, ModelKind.EVIDENCE)
-ROWS_READ_MAX = 10_000
+# All that the table holds.
+ROWS_READ_MAX = EXAMPLES_MAX
+# Figure of a version: which learning made it, by its beginning in milliseconds since the epoch.
+RUN = "run"
 
 
 class LearningBusy(PosternError):
@@ -119,7 +123,7 @@ class Learning:
                 report,
             )
             kept = await self._keep(run, learnt)
-            wanted = await self._learn_intents(asked, report)
+            wanted = await self._learn_intents(run, asked, said, report)
         return {
             "run": run,
             "golden": {"source": asked.source, "questions": len(asked.judge)},
@@ -128,25 +132,12 @@ class Learning:
         }
 
     async def history(self) -> list[dict[str, Any]]:
-        """All versions of what the site learnt, newest first."""
+        """All versions that were learnt from corrections, newest first."""
         found: list[SiteModel] = []
-        for kind in OWN_KINDS:
+        for kind in ModelKind:
             found += await self._parts.store.read(partial(site_models.history, kind=kind))
-        found.sort(key=lambda model: (-model.created_ms, model.kind))
-        return [
-            {
-                "kind": model.kind.value,
-                "version": model.version,
-                "state": model.state.value,
-                "created_ms": model.created_ms,
-                "activated_ms": model.activated_ms,
-                "examples": model.figures["examples"],
-                "before": model.figures["before"],
-                "after": model.figures["after"],
-                "reasons": model.figures["reasons"],
-            }
-            for model in found
-        ]
+        learnt = [model for model in found if RUN in model.figures]
+        return [_listed(model) for model in sorted(learnt, key=lambda model: (-model.created_ms, model.kind))]
 
     async def roll_back(self, kind: ModelKind | None) -> dict[str, Any]:
         """Let serve what served before; of all kinds of the newest learning that serves, unless one is named.
@@ -158,8 +149,11 @@ class Learning:
         async with self._changing:
             if kind is ModelKind.INTENTS:
                 return {"serving": {kind.value: await self._parts.intents.roll_back()}}
-            serving = await self._parts.store.write(partial(_step_back, kind=kind))
+            changed = await self._parts.store.read(partial(_changed, kind=kind))
+            serving = await self._parts.store.write(partial(_step_back, kinds=changed))
             await self.load()
+            if ModelKind.INTENTS in changed:
+                serving[ModelKind.INTENTS] = await self._parts.intents.roll_back()
         return {"serving": {of.value: version for of, version in serving.items()}}
 
     def _serving(self) -> Serving:
@@ -178,16 +172,18 @@ class Learning:
             for kind, lesson in taught.items()
         ]
 
-    async def _learn_intents(self, asked: Split, report: Report) -> dict[str, Any]:
+    async def _learn_intents(
+        self, run: int, asked: Split, said: Sequence[LabelledQuestion], report: Report
+    ) -> dict[str, Any]:
         serving = self._parts.intents.model
         skipped = {"kind": ModelKind.INTENTS.value, "version": None, "active": False}
         if serving is None:
             return {**skipped, "examples": 0, "reasons": ["This site has no intents yet."]}
-        found = intents.addition(serving.examples(), asked.learn, serving.names)
+        judged = [one for one in asked.judge if one.intent in serving.names]
+        found = intents.addition(serving.examples(), intents.beside(said, judged), serving.names)
         if len(found.new) < lessons.EXAMPLES_MIN:
             reason = f"{len(found.new)} examples teach this; {lessons.EXAMPLES_MIN} are needed."
             return {**skipped, "examples": len(found.new), "reasons": [reason]}
-        judged = [one for one in asked.judge if one.intent in serving.names]
 
         def further(new: IntentModel) -> list[str]:
             texts = [example.text for example in found.new] + [one.question for one in judged]
@@ -195,14 +191,17 @@ class Learning:
             cut = len(found.new)
             return intents.against(serving, new, found.new, vectors[:cut], judged, vectors[cut:])
 
-        outcome = await self._parts.intents.train(found.examples, report=report, further=further)
+        outcome = await self._parts.intents.train(
+            found.examples, report=report, further=further, note={RUN: run}
+        )
+        before, after = _accuracy(outcome.figures)
         return {
             "kind": ModelKind.INTENTS.value,
             "version": outcome.version,
             "active": outcome.active,
             "examples": len(found.new),
-            "before": outcome.figures["before"] and {"accuracy": outcome.figures["before"]["before"]},
-            "after": {"accuracy": outcome.figures["accuracy"]},
+            "before": before,
+            "after": after,
             "reasons": list(outcome.reasons),
         }
 
@@ -238,7 +237,7 @@ def _store(db: Database, *, run: int, taught: dict[ModelKind, Lesson]) -> dict[M
         versions[kind] = None
         if lesson.content is None:
             continue
-        figures = {**_figures(lesson), "run": run, "replaces": _active_version(db, kind)}
+        figures = {**_figures(lesson), RUN: run, "replaces": _active_version(db, kind)}
         version = site_models.add(db, kind, lesson.content, figures, refused=bool(lesson.reasons))
         if not lesson.reasons:
             site_models.activate(db, kind, version)
@@ -246,23 +245,56 @@ def _store(db: Database, *, run: int, taught: dict[ModelKind, Lesson]) -> dict[M
     return versions
 
 
-def _step_back(db: Database, *, kind: ModelKind | None) -> dict[ModelKind, int | None]:
-    """What each kind that went back serves now; None: what Postern ships."""
-    serving = {of: one for of in OWN_KINDS if kind in {None, of} and (one := _active(db, of)) is not None}
-    if not serving:
-        raise NoSuchModel("What Postern ships serves; there is nothing to go back to.")
-    newest = max(one.figures["run"] for one in serving.values())
+def _changed(db: Database, *, kind: ModelKind | None) -> list[ModelKind]:
+    """The kinds that the newest learning, of those that serve, has changed. Raises NoSuchModel."""
+    active = [
+        one for of in ModelKind if kind in {None, of} and (one := _active(db, of)) and RUN in one.figures
+    ]
+    if not active:
+        raise NoSuchModel("Nothing that was learnt from corrections serves; there is nothing to go back to.")
+    newest = max(one.figures[RUN] for one in active)
+    return [one.kind for one in active if one.figures[RUN] == newest]
+
+
+def _step_back(db: Database, *, kinds: Sequence[ModelKind]) -> dict[ModelKind, int | None]:
+    """What each of our own kinds serves now; None: what Postern ships."""
     back: dict[ModelKind, int | None] = {}
-    for of, one in serving.items():
-        if one.figures["run"] != newest:
+    for kind in OWN_KINDS:
+        one = _active(db, kind) if kind in kinds else None
+        if one is None:
             continue
-        back[of] = one.figures["replaces"]
+        back[kind] = one.figures["replaces"]
         try:
-            site_models.activate(db, of, -1 if back[of] is None else one.figures["replaces"])
+            site_models.activate(db, kind, -1 if back[kind] is None else one.figures["replaces"])
         except NoSuchModel:  # none before, or it was so long ago that it is no longer kept
-            site_models.deactivate(db, of)
-            back[of] = None
+            site_models.deactivate(db, kind)
+            back[kind] = None
     return back
+
+
+def _listed(model: SiteModel) -> dict[str, Any]:
+    figures = model.figures
+    if model.kind is ModelKind.INTENTS:
+        before, after = _accuracy(figures)
+    else:
+        before, after = figures["before"], figures["after"]
+    return {
+        "kind": model.kind.value,
+        "version": model.version,
+        "state": model.state.value,
+        "created_ms": model.created_ms,
+        "activated_ms": model.activated_ms,
+        "examples": figures["examples"],
+        "before": before,
+        "after": after,
+        "reasons": figures["reasons"],
+    }
+
+
+def _accuracy(figures: Mapping[str, Any]) -> tuple[dict[str, float] | None, dict[str, float]]:
+    """Shares of held-back examples with their intent, before and after."""
+    before = figures["before"]
+    return before and {"accuracy": before["before"]}, {"accuracy": figures["accuracy"]}
 
 
 def _active(db: Database, kind: ModelKind) -> SiteModel | None:

@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import sqlcipher3
 from cryptography.exceptions import InvalidTag
 from sqlite_utils import Database
 
 from edge.config import site_paths
 from edge.store import outbox, store
-from edge.store.connection import KEY_BYTES, SAFE_SQLITE, StoreInUse, StoreUnusable, refuse_unsafe_sqlite
+from edge.store.connection import (
+    KEY_BYTES,
+    SAFE_SQLITE,
+    StoreInUse,
+    StoreUnusable,
+    connect_to_read,
+    refuse_unsafe_sqlite,
+)
 from edge.store.outbox import OutboxClass
 from edge.store.schema import KEY_TABLES, TABLES
 from edge.store.store import Store, StoreBusy, StoreClosed
@@ -106,6 +114,26 @@ async def test_another_key_does_not_open_the_store(tmp_path: Path) -> None:
     (paths.keys / "store.key").write_bytes(b"x" * KEY_BYTES)
     with pytest.raises(StoreUnusable, match="key"):
         Store.open(paths)
+
+
+async def test_a_reader_beside_the_store_sees_what_is_committed_and_changes_nothing(
+    opened: Store, tmp_path: Path
+) -> None:
+    paths = site_paths(tmp_path)
+    await opened.write(add_row)
+    reader = connect_to_read(paths.store, (paths.keys / "store.key").read_bytes())
+    try:
+        count = "SELECT count(*) FROM outbox"
+        before = reader.execute(count).fetchone()[0]
+        await opened.write(add_row)
+        assert reader.execute(count).fetchone()[0] == before + 1
+        with pytest.raises(sqlcipher3.OperationalError):
+            reader.execute("DELETE FROM outbox")
+        assert await opened.read(lambda db: db.execute(count).fetchone()[0]) == before + 1
+    finally:
+        reader.conn.close()
+    with pytest.raises(StoreUnusable):
+        connect_to_read(paths.store, bytes(KEY_BYTES))
 
 
 async def test_a_damaged_key_file_is_named(tmp_path: Path) -> None:
