@@ -10,6 +10,16 @@ import typer
 from core.errors import ExitCode
 from edge.terminal import Json, Site, operate_on, write
 
+_FIGURES = {
+    "right": "right",
+    "wrong_shown": "wrong shown",
+    "refused": "rightly refused",
+    "not_found": "not found",
+    "hit1": "right document first",
+    "hit5": "among five",
+    "accuracy": "share right",
+}
+
 examples = typer.Typer(no_args_is_help=True, help="Corrections: what the right answer to a question is.")
 
 
@@ -99,15 +109,12 @@ def _serves(kind: str, version: int | None) -> str:
 def _figures(one: dict[str, Any]) -> str:
     """A version with its figures before and after, and why it does not serve."""
     named = f"{one['kind']} v{one['version']}" if one["version"] else one["kind"]
+    before = one.get("before") or {}
     change = [
-        f"{name.replace('_', ' ')} {before} → {one['after'][name]}"
-        for name, before in (one.get("before") or {}).items()
-        if name in one["after"] and name != "questions"
+        f"{_FIGURES[name]} {before[name]} → {one['after'][name]}" for name in _FIGURES if name in before
     ]
-    outcome = one["reasons"] or ["It serves now."] if one.get("active", True) else one["reasons"]
-    return f"{named} ({one['examples']} examples): {', '.join(change)}" + "".join(
-        f"\n    {why}" for why in outcome
-    )
+    lines = [f"{named}, {one['examples']} examples" + (f": {', '.join(change)}" if change else "")]
+    return "\n    ".join([*lines, *one["reasons"], *(["It serves now."] if one.get("active") else [])])
 
 
 def _said(one: dict[str, Any]) -> str:

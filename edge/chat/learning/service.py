@@ -251,7 +251,10 @@ def _changed(db: Database, *, kind: ModelKind | None) -> list[ModelKind]:
         one for of in ModelKind if kind in {None, of} and (one := _active(db, of)) and RUN in one.figures
     ]
     if not active:
-        raise NoSuchModel("Nothing that was learnt from corrections serves; there is nothing to go back to.")
+        raise NoSuchModel(
+            "Nothing that was learnt from corrections serves; there is nothing to go back to.",
+            remedy="See what was learnt: postern learn --history",
+        )
     newest = max(one.figures[RUN] for one in active)
     return [one.kind for one in active if one.figures[RUN] == newest]
 
