@@ -31,7 +31,7 @@ from edge.web.console.navigation import NAVIGATION
 from edge.web.console.oidc import ProviderClient
 from edge.web.console.operators_page import OperatorsPages
 from edge.web.console.overview import NodeFacts, OverviewPages
-from edge.web.console.rules import PREFIX, RULES, may
+from edge.web.console.rules import PREFIX, RULES, may, path_of
 from edge.web.console.sign_on import SignOnPages
 from edge.web.console.site import Page, SiteConsole
 from edge.web.console.unanswered_pages import UnansweredPages
@@ -97,6 +97,7 @@ def _shell(site: Site, accounts: Accounts, *, sign_on: str) -> WebShell:
     )
     words = {
         "may": may,
+        "path_of": path_of,
         "navigation": NAVIGATION,
         "site_folder": str(site.paths.root),
         "instant": _instant,

@@ -55,6 +55,11 @@ def note(db: Database, one: Side, other: Side, at_ms: int) -> None:
     )
 
 
+def count(db: Database) -> int:
+    """How many pairs still differ."""
+    return int(db.execute(f"SELECT count(*) FROM differences WHERE {_STILL}").fetchone()[0])  # noqa: S608 - ours
+
+
 def listing(db: Database) -> list[Difference]:
     """Pairs that still differ, the latest first."""
     rows = db.execute(_LIST)

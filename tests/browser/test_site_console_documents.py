@@ -117,6 +117,37 @@ async def test_a_draft_is_found_by_the_test_search_alone_and_staff_text_only_as_
     await expect(page.get_by_role("row", name="parrots.md")).to_contain_text("Draft")
 
 
+async def test_documents_that_differ_stand_side_by_side_until_one_is_retired(
+    page: Page, fresh: RunningNode
+) -> None:
+    await claim(page, fresh)
+    await page.goto(f"{fresh.url}/console/documents/differences")
+    await expect(page.get_by_role("heading", name="No two documents are known to differ")).to_be_visible()
+    assert await violations(page) == []
+    async with Customer.at(fresh.url) as customer:
+        await customer.ask("How much deposit do I leave for a pair of crutches?")
+    await go(page, "Overview")
+    finding = page.get_by_role("row", name="Documents that differ")
+    await expect(finding).to_contain_text("Two documents contradict each other.")
+    await go(page, "Documents")
+    await expect(page.get_by_text("Two documents contradict each other.")).to_be_visible()
+    await go(page, "Overview")
+    await finding.get_by_role("link").click()
+    pair = page.locator(".passages > li")
+    await expect(pair.locator("blockquote")).to_have_count(2)
+    for words in ("£20", "£30", "equipment-loans.md", "physiotherapy.md"):
+        await expect(pair).to_contain_text(words)
+    assert await violations(page) == []
+    await pair.get_by_role("link").first.click()
+    await page.get_by_label("State").select_option("retired")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".standing")).to_contain_text("Retired")
+    await go(page, "Overview")
+    await expect(page.get_by_role("row", name="Documents that differ")).to_have_count(0)
+    await go(page, "Audit")
+    await expect(page.get_by_role("row", name="documents.differences").first).to_contain_text("done")
+
+
 async def test_files_can_be_dropped_and_names_of_files_stay_text(page: Page, fresh: RunningNode) -> None:
     await claim(page, fresh)
     await go(page, "Documents")

@@ -27,6 +27,8 @@ from edge.web.console.site import Page
 
 # Rows of the list that one page shows; the filter finds the others.
 LISTED_MAX = 200
+# Pairs of documents that differ, on one page; more than staff look through at a time.
+PAIRS_MAX = 50
 # Files of one upload; a folder of thousands is for the command line.
 FILES_MAX = 50
 SEARCH_RESULTS = 10
@@ -70,6 +72,7 @@ class DocumentsPages:
             "documents.view": self.view,
             "documents.show": self.show,
             "documents.search": self.search,
+            "documents.differences": self.differences,
             "documents.upload": self.upload,
             "documents.set": self.set_metadata,
             "documents.remove": self.remove,
@@ -97,6 +100,13 @@ class DocumentsPages:
                 fault = error
         context = {"text": text, "staff": staff, "drafts": drafts, "found": found, "fault": fault}
         return self._shell.render(request, "document_search.html", fault.status if fault else 200, **context)
+
+    async def differences(self, request: web.Request) -> web.StreamResponse:
+        """Documents that contradict each other, with what is said of each of them."""
+        pairs = await self._calls("kb.differences")
+        about = {one["doc"]: one for one in await self._calls("kb.list")} if pairs else {}
+        context = {"pairs": pairs[:PAIRS_MAX], "of": len(pairs), "about": about}
+        return self._shell.render(request, "differences.html", **context)
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         """Take the files; reading them in is work that the page looks at."""
@@ -176,6 +186,7 @@ class DocumentsPages:
             "documents": fitting[:LISTED_MAX],
             "of": len(fitting),
             "every": len(every),
+            "differing": len(await self._calls("kb.differences")),
             "words": words,
             "state": state,
             "states": list(State),

@@ -25,6 +25,8 @@ class Finding:
     title: str
     detail: str
     remedy: str = ""
+    action: str = ""
+    """The page where one does that, as its rule names it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Facts:
     """Somebody is logged in with the break-glass account."""
     seal_broken: bool
     """It was used since it was last sealed."""
+    documents_differ: int = 0
+    """Pairs of documents that contradict each other, as customers were shown them."""
 
 
 # What runs weaker than asked, by component: what it means for people, and what to do.
@@ -104,6 +108,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
         *map(_fallback, facts.status.get("fallbacks", ())),
         _queue(facts),
         _knowledge(facts),
+        *_differences(facts),
         _disk(facts),
         _link(facts),
         *_outbox(facts),
@@ -158,9 +163,23 @@ def _knowledge(facts: Facts) -> Finding:
     if documents:
         return Finding("knowledge", "good", "Documents", f"{documents:,} documents in {chunks:,} passages.")
     detail = "There are no documents yet: every question ends with a person."
-    return Finding(
-        "knowledge", "warning", "Documents", detail, "Add the first: postern kb add --site DIR FOLDER."
+    remedy = "Add the first on the page Documents, or with postern kb add."
+    return Finding("knowledge", "warning", "Documents", detail, remedy, "documents.view")
+
+
+def _differences(facts: Facts) -> list[Finding]:
+    if not facts.documents_differ:
+        return []
+    pairs = (
+        "Two documents contradict"
+        if facts.documents_differ == 1
+        else f"{facts.documents_differ} pairs of documents contradict"
     )
+    detail = f"{pairs} each other. Customers are shown both and told so."
+    remedy = "Correct the document that is wrong, or retire it."
+    return [
+        Finding("differences", "warning", "Documents that differ", detail, remedy, "documents.differences")
+    ]
 
 
 def _disk(facts: Facts) -> Finding:

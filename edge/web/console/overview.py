@@ -14,6 +14,7 @@ from aiohttp import web
 from sqlite_utils import Database
 
 from core.webshell.shell import WebShell
+from edge.knowledge import differences
 from edge.store import daily_counts, operators
 from edge.store.daily_counts import DAY_S
 from edge.store.store import Store
@@ -97,6 +98,7 @@ class OverviewPages:
             disk_free_bytes=shutil.disk_usage(self._node.root).free,
             emergency=await self._store.read(lambda db: operators.emergency_in_use(db, now_ms)),
             seal_broken=await self._store.read(operators.seal_broken),
+            documents_differ=await self._store.read(differences.count),
         )
         found = health.findings(facts)
         return {"findings": found, "worst": found[0].level, "node": status}

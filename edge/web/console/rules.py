@@ -67,6 +67,7 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", "/documents", "documents.upload", DESK, body_bytes_max=UPLOAD_BYTES_MAX),
     Rule("GET", "/documents/one", "documents.show", EDITORS, named_by="doc"),
     Rule("GET", "/documents/search", "documents.search", EDITORS),
+    Rule("GET", "/documents/differences", "documents.differences", EDITORS),
     Rule("POST", "/documents/set", "documents.set", DESK, named_by="doc"),
     Rule("POST", "/documents/remove", "documents.remove", DESK, named_by="doc"),
     Rule("GET", "/unanswered", "unanswered.view", DESK),
@@ -90,6 +91,11 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", "/operators/{name}/password", "operators.set-password", TECHNICIAN, own_audit=True),
     Rule("POST", "/operators/{name}/state", "operators.set-state", TECHNICIAN, own_audit=True),
 )
+
+
+def path_of(action: str) -> str:
+    """Where the page of `action` is, below PREFIX."""
+    return next(rule.path for rule in RULES if rule.action == action)
 
 
 def may(roles: frozenset[str], action: str) -> bool:

@@ -32,6 +32,7 @@ def test_a_pair_is_kept_once_in_either_order(db: Database) -> None:
     differences.note(db, OTHER, ONE, 20)
     (found,) = differences.listing(db)
     assert (found.first, found.second, found.noted_ms) == (ONE, OTHER, 20)
+    assert differences.count(db) == 1
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,7 @@ def test_it_is_gone_once_one_side_was_mended(db: Database, change: str) -> None:
     differences.note(db, ONE, OTHER, 10)
     db.execute(change)
     assert differences.listing(db) == []
+    assert differences.count(db) == 0
 
 
 def test_there_is_a_limit(db: Database) -> None:

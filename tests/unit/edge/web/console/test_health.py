@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edge.web.console.health import DISK_FREE_BYTES_MIN, OUTBOX_OLD_S, Facts, findings
+from edge.web.console.rules import path_of
 
 WELL = Facts(
     status={
@@ -38,6 +39,8 @@ def test_a_site_that_is_well_says_so_and_nothing_else() -> None:
     [
         (replace(WELL, emergency=True), "emergency", "bad"),
         (replace(WELL, seal_broken=True), "emergency", "warning"),
+        (replace(WELL, documents_differ=1), "differences", "warning"),
+        (replace(WELL, documents_differ=3), "differences", "warning"),
         (replace(WELL, not_ready=("queue_full",)), "ready", "bad"),
         (replace(WELL, disk_free_bytes=DISK_FREE_BYTES_MIN - 1), "disk", "bad"),
         (replace(WELL, status=status(queue={"waiting": 75})), "queue", "warning"),
@@ -57,6 +60,12 @@ def test_what_is_not_well_comes_first_with_what_to_do(facts: Facts, finding: str
     first = findings(facts)[0]
     assert (first.id, first.level) == (finding, level)
     assert first.remedy
+
+
+def test_pages_that_a_finding_leads_to_are_there() -> None:
+    facts = replace(WELL, documents_differ=2, status=status(knowledge={}))
+    actions = {finding.action for finding in findings(facts)} - {""}
+    assert {path_of(action) for action in actions} == {"/documents", "/documents/differences"}
 
 
 def test_just_below_each_bound_all_is_well() -> None:
