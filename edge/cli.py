@@ -133,7 +133,8 @@ def ask(site: Site, text: str, as_json: Json = False) -> None:
     """Ask one question."""
     answer = _operate(site, "ask", {"text": text})
     sources = "".join(f"\n  {c['title']} › {c['section']}: “{c['quote']}”" for c in answer["citations"])
-    _print(answer, as_json, answer["answer"] + (f"\n\nSources:{sources}" if sources else ""))
+    choices = "".join(f"\n  {choice['label']}" for choice in answer["choices"])
+    _print(answer, as_json, answer["answer"] + choices + (f"\n\nSources:{sources}" if sources else ""))
 
 
 @app.command()
@@ -260,7 +261,8 @@ def _print_error(error: PosternError) -> None:
 
     console = Console(stderr=True, highlight=False)
     console.print(f"[bold red]{error.title}[/]", markup=True)
-    console.print(error.detail, markup=False)
+    if error.detail != error.title:
+        console.print(error.detail, markup=False)
     console.print(error.remedy, markup=False, style="dim")
 
 

@@ -11,7 +11,8 @@ import json
 import re
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,18 +57,22 @@ class Demo:
     async def run(self) -> None:
         """Until SIGINT or SIGTERM."""
         stop = stop_on_signals()
-        say = Console(stderr=True, highlight=False).print
         paths = site_paths(self.state / "site")
         cloud = self.state / "cloud"
         log = self.state / "demo.log"
         private_folder(self.state)
         await self._prepare_site(paths)
-        await self._prepare_cloud(cloud, load_config(paths).site.name)
+        await self._prepare_cloud(cloud, load_config(paths).site.name, enrolled=_enrolment(paths).exists())
+        with _one_cause():
+            await self._serve(paths, cloud, log, stop)
+
+    async def _serve(self, paths: SitePaths, cloud: Path, log: Path, stop: asyncio.Event) -> None:
+        say = Console(stderr=True, highlight=False).print
         async with asyncio.TaskGroup() as group:
             control_plane = _Program("cloud", _cloud_command("run", cloud), log)
             group.create_task(Supervisor([control_plane.child], stop).run(), name="cloud")
             cloud_ready = await _ready_or_stop(control_plane, stop)
-            if not (paths.courier / "enrolment.json").exists():
+            if not _enrolment(paths).exists():
                 await self._enrol(paths, cloud, cloud_ready)
             # The code of the last start does not work any more; its file must not be taken for the new one.
             paths.claim_code.unlink(missing_ok=True)
@@ -88,11 +93,12 @@ class Demo:
             sys.stdout.write("ready\n")
             sys.stdout.flush()
 
-    async def _prepare_cloud(self, folder: Path, organisation: str) -> None:
+    async def _prepare_cloud(self, folder: Path, organisation: str, *, enrolled: bool) -> None:
         settings = folder / "cloud.toml"
         if not settings.exists():
             await _call(_cloud_command("init", folder, "--organisation", organisation))
-            # Nodes remember these two from their enrolment on: chosen once.
+        if not enrolled:
+            # Nodes remember these two from their enrolment on: chosen anew until then.
             for number, section in enumerate(("sync", "enrolment"), 1):
                 _set_port(settings, section, self.cloud_http_port and self.cloud_http_port + number)
         _set_port(settings, "console", self.cloud_http_port)
@@ -173,12 +179,33 @@ async def _ready_or_stop(program: _Program, stop: asyncio.Event) -> dict[str, st
     await asyncio.wait(both, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not program.ready.done():
+        stopped = stop.is_set()
         stop.set()
+        ended = "ended before it was ready" if stopped else f"was not ready within {READY_TIMEOUT_S:.0f} s"
         raise DemoFailed(
-            f"The {program.child.name} was not ready within {READY_TIMEOUT_S:.0f} s.",
-            remedy=f"Read the end of {program.child.log}; another program may hold the port.",
+            f"The {program.child.name} {ended}.",
+            remedy=f"Read the end of {program.child.log}. Where another program holds a port, choose others with "
+            "--http and --cloud-http; a new demo also takes the two ports after --cloud-http.",
         )
     return program.ready.result()
+
+
+@contextmanager
+def _one_cause() -> Iterator[None]:
+    """One error in the place of a group: what the demo itself says, else the first of its programs' errors."""
+    try:
+        yield
+    except ExceptionGroup as failed:
+        own = failed.subgroup(DemoFailed)
+        cause: Exception = own or failed
+        while isinstance(cause, ExceptionGroup):
+            cause = cause.exceptions[0]
+        raise cause from None
+
+
+def _enrolment(paths: SitePaths) -> Path:
+    """What the courier keeps of the control plane, from the site's enrolment on."""
+    return paths.courier / "enrolment.json"
 
 
 async def _console_claim(paths: SitePaths) -> Path:

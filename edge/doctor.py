@@ -51,10 +51,9 @@ class Diagnosis:
 
 
 def examine(paths: SitePaths) -> Diagnosis:
-    """Run every check; a check that itself fails is a finding."""
-    checks = tuple(
-        _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _keys, _disk, _ledger, _staff)
-    )
+    """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
+    of_the_site = (_keys, _disk, _ledger, _staff) if paths.config.exists() else ()
+    checks = tuple(_safely(check, paths) for check in (_settings, _sqlite, _runtimes, *of_the_site))
     checks += tuple(_models())
     return Diagnosis(all(check.ok or check.severity == "warning" for check in checks), checks)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from core.errors import ExitCode, PosternError
 from edge.web.admin import Arguments
@@ -33,5 +34,10 @@ def read_arguments(model: type[M], arguments: Arguments) -> M:
     try:
         return model.model_validate(dict(arguments))
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise BadArguments(found) from None
+        raise BadArguments("; ".join(_said(item) for item in error.errors())) from None
+
+
+def _said(item: ErrorDetails) -> str:
+    """One finding, as "state: Input should be …"; of the arguments together, only what is wrong."""
+    where, what = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

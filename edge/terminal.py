@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ import typer
 
 Site = Annotated[Path, typer.Option("--site", help="The site's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+# Fields that hold a moment since 1970: the name that a person reads, and their units in a second.
+MOMENTS = {"since": ("since", 1), "added_ms": ("added", 1000)}
 
 
 def operate_on(site: Path, name: str, arguments: dict[str, object]) -> Any:
@@ -27,7 +30,9 @@ def operate_on(site: Path, name: str, arguments: dict[str, object]) -> Any:
 
     paths = site_paths(site)
     load_config(paths)
-    with Bar(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # Elsewhere than on a terminal a bar that is taken away again leaves an empty line.
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=None, visible=False)
         return asyncio.run(
             operate(
@@ -48,8 +53,22 @@ def as_lines(value: dict[str, Any], indent: str = "") -> str:
     """A nested object as lines that a person reads."""
     lines: list[str] = []
     for name, item in value.items():
+        if name in MOMENTS and item is not None:
+            name, per_second = MOMENTS[name]
+            item = datetime.fromtimestamp(item / per_second).astimezone().isoformat(" ", "seconds")
         if isinstance(item, dict):
             lines += [f"{indent}{name}:", as_lines(item, indent + "  ")]
         else:
-            lines.append(f"{indent}{name}: {item}")
+            lines.append(f"{indent}{name}: {_in_line(item)}")
     return "\n".join(line for line in lines if line.strip())
+
+
+def _in_line(item: object) -> str:
+    """A value in the line of its name; what is not there is left empty."""
+    if isinstance(item, bool):
+        return "yes" if item else "no"
+    if isinstance(item, list | tuple):
+        return ", ".join(map(_in_line, item))
+    if isinstance(item, dict):
+        return " ".join(_in_line(part) for part in item.values())
+    return "" if item is None else str(item)

@@ -32,3 +32,10 @@ def test_does_anybody_learn_that_a_customer_waits(
     (check,) = [check for check in doctor.examine(paths).checks if check.id == "staff"]
     assert (check.ok, check.severity) == (ok, severity)
     assert found in check.found
+
+
+def test_without_a_site_only_that_is_said_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "verify_models", lambda _: [])
+    found = doctor.examine(site_paths(tmp_path / "site"))
+    assert [check.id for check in found.checks if not check.ok] == ["settings"]
+    assert {"keys", "disk", "ledger", "staff"}.isdisjoint(check.id for check in found.checks)
