@@ -14,6 +14,7 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from core.webshell.shell import ACCOUNT, WebShell, field
 from edge.config import SitePaths
+from edge.knowledge import differences
 from edge.knowledge.document import Audience, State
 from edge.knowledge.uploads import received
 from edge.store import audit
@@ -186,7 +187,7 @@ class DocumentsPages:
             "documents": fitting[:LISTED_MAX],
             "of": len(fitting),
             "every": len(every),
-            "differing": len(await self._calls("kb.differences")),
+            "differing": await self._store.read(differences.count),
             "words": words,
             "state": state,
             "states": list(State),

@@ -168,14 +168,11 @@ def _knowledge(facts: Facts) -> Finding:
 
 
 def _differences(facts: Facts) -> list[Finding]:
-    if not facts.documents_differ:
+    count = facts.documents_differ
+    if not count:
         return []
-    pairs = (
-        "Two documents contradict"
-        if facts.documents_differ == 1
-        else f"{facts.documents_differ} pairs of documents contradict"
-    )
-    detail = f"{pairs} each other. Customers are shown both and told so."
+    who = "Two documents" if count == 1 else f"{count} pairs of documents"
+    detail = f"{who} contradict each other. Customers are shown both and told so."
     remedy = "Correct the document that is wrong, or retire it."
     return [
         Finding("differences", "warning", "Documents that differ", detail, remedy, "documents.differences")
