@@ -40,6 +40,7 @@ from edge.chat.intents.service import Intents
 from edge.chat.learning.examples import Examples
 from edge.chat.learning.service import Learning, Parts
 from edge.chat.notice import notice_of
+from edge.chat.safety import model as safety_model
 from edge.chat.session import Sessions, boot_s
 from edge.chat.turn import Desk
 from edge.chat.unanswered import Unanswered
@@ -147,7 +148,16 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         await warming
-        desk = Desk(config, store, sessions, batcher, worker, answers, partial(_covered, encoder, knowledge))
+        desk = Desk(
+            config,
+            store,
+            sessions,
+            batcher,
+            worker,
+            answers,
+            partial(_covered, encoder, knowledge),
+            safety_model.shipped(encoder.info.model),
+        )
         region, golden = config.site.region, paths.golden_questions
         examples = Examples(store, knowledge, lambda: intents.names, golden, region)
         parts = Parts(store, paths, examples, intents, knowledge.searcher, desk, background.embed)

@@ -30,6 +30,7 @@ from edge.chat.intents.standing import NOTHING_STANDING, Standing, standing_for
 from edge.chat.routing import Route
 from edge.chat.safety.card import SafetyCard
 from edge.chat.safety.check import SafetyCheck
+from edge.chat.safety.model import SafetyModel
 from edge.chat.session import Memory, Session, Sessions
 from edge.chat.session_rows import now_ms
 from edge.chat.understanding import Query, Understood
@@ -137,6 +138,7 @@ class Desk:
         worker: Generator,
         model: AnswerModel,
         covered: Callable[[], tuple[str, ...]] = lambda: languages.DEFAULT,
+        safety_model: SafetyModel | None = None,
     ) -> None:
         """`model`: what chooses answers; it may be replaced while the desk works (`postern learn`).
 
@@ -149,7 +151,7 @@ class Desk:
         self._understand = understand
         self._worker = worker
         self.model = model
-        self._safety = SafetyCheck(config.site, config.safety)
+        self._safety = SafetyCheck(config.site, config.safety, safety_model)
         self.answer_mode = config.answer.mode
 
     async def turn(self, session: Session, text: str) -> AsyncGenerator[Meta | Delta | Final, None]:
@@ -175,6 +177,10 @@ class Desk:
             memory = self._sessions.memory(session)
             understood = await self._understand.submit(Query(question, session.audience, memory.topic))
             clock.lap("understand")
+            if card := self._safety.check_meaning(question, understood.question.embedding):
+                answer = _Answer(card.answer, (), card.route, card)
+                yield await self._durable(session, turn_id, question, answer, spans, clock)
+                return
             standing = standing_for(understood.intent, self._config.intents)
             answer = NO_ANSWER
             async for piece in self._answer(question, understood, standing, memory):

@@ -8,20 +8,20 @@ False alarms are over questions that nobody wrote for this: BANKING77 without th
 short enough to be asked; only a refusal counts, not another card. A card's time is a turn over HTTP at a real node.
 
     python -m tests.bench.safety --json [--seconds N]
+    python -m tests.bench.safety --train    fit the second stage, write models/adapters/safety.npz, and judge it
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import json
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,12 @@ from typing import Any
 from edge.chat.routing import Route
 from edge.chat.safety.check import SafetyCheck
 from edge.chat.safety.kind import Kind
+from edge.chat.safety.model import SafetyModel, shipped
 from edge.config import Config, SiteSection, site_paths
 from edge.site_setup import create_site
-from tests.bench import harness, medquad
+from models.catalog import models_dir
+from models.encoder import Encoder, open_encoder
+from tests.bench import harness, medquad, safety_training
 from tests.bench.chat import ALL, Customer, set_free_port, start_node
 from tests.bench.harness import Report
 
@@ -52,6 +55,7 @@ CARD_INTENTS = frozenset(
 # Words with fewer letters are left as they are: a slip makes another word of them.
 SLIP_CHARS_MIN = 5
 SEED = 11
+LOCALE = "en"
 NEIGHBOURS = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuiopoasdfghjkkzxcvbnn", strict=False))
 
 
@@ -65,7 +69,7 @@ class Phrase:
 
     @property
     def held_out(self) -> bool:
-        return hashlib.sha256(self.text.encode()).digest()[0] % 2 == 1
+        return safety_training.is_held_out(self.text)
 
 
 def golden(name: str) -> list[Phrase]:
@@ -96,26 +100,39 @@ def misspell(text: str, chance: random.Random) -> str:
 
 
 class Examiner:
-    """The check as a site has it, and the time that it takes."""
+    """The check as a site has it, by words and by meaning, and the time that it takes by words."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoder: Encoder, model: SafetyModel | None) -> None:
         settings = Config(site=SiteSection(name="Bench", id="bench"))
-        self._check = SafetyCheck(settings.site, settings.safety)
+        self._check = SafetyCheck(settings.site, settings.safety, model)
+        self._reads_meanings = model is not None
+        self._encoder = encoder
         self.seconds: list[float] = []
 
-    def kind(self, text: str, locale: str = "en") -> Kind | None:
-        """What the check finds."""
+    def kinds(self, texts: Sequence[str], locales: Iterable[str]) -> list[Kind | None]:
+        """What the check finds in each text."""
+        found = [self._by_words(text, locale) for text, locale in zip(texts, locales, strict=True)]
+        if not self._reads_meanings:
+            return found
+        left = [index for index, kind in enumerate(found) if kind is None]
+        embeddings = self._encoder.embed([texts[index] for index in left])
+        for index, embedding in zip(left, embeddings, strict=True):
+            card = self._check.check_meaning(texts[index], embedding)
+            found[index] = card.kind if card else None
+        return found
+
+    def _by_words(self, text: str, locale: str) -> Kind | None:
         began = time.perf_counter()
         card = self._check.check(text, locale)
         self.seconds.append(time.perf_counter() - began)
         return card.kind if card else None
 
-    def recall(self, phrases: Iterable[Phrase]) -> tuple[float, dict[str, str]]:
+    def recall(self, phrases: Sequence[Phrase]) -> tuple[float, dict[str, str]]:
         """Share of phrases that bring a card of a right kind, and the same by language and kind as found/all."""
         found: Counter[str] = Counter()
         of: Counter[str] = Counter()
-        for phrase in phrases:
-            kind = self.kind(phrase.text, phrase.language)
+        kinds = self.kinds([phrase.text for phrase in phrases], (phrase.language for phrase in phrases))
+        for phrase, kind in zip(phrases, kinds, strict=True):
             for cell in ("all", phrase.language, min(phrase.kinds)):
                 of[cell] += 1
                 found[cell] += kind is not None and kind in phrase.kinds
@@ -123,7 +140,7 @@ class Examiner:
 
     def alarms(self, questions: Sequence[str]) -> dict[str, Any]:
         """Share of ordinary questions that bring anything, in per cent, and which kinds."""
-        kinds = Counter(kind for question in questions if (kind := self.kind(question)))
+        kinds = Counter(kind for kind in self.kinds(questions, [LOCALE] * len(questions)) if kind)
         low, high = harness.share_interval(kinds.total(), len(questions))
         share = round(100 * kinds.total() / len(questions), 3)
         return {
@@ -135,32 +152,71 @@ class Examiner:
 
 
 def bench(options: argparse.Namespace) -> Report:
-    """Recall, false alarms, refusals, then the time of a card."""
-    bank = _lines("intent", "banking77_dev.jsonl")
+    """Recall, false alarms, refusals, by words alone and by meaning, too; then the time of a card."""
+    phrases = {name: golden(name) for name in SETS}
+    everyone = [phrase for one in phrases.values() for phrase in one]
+    ordinary = _ordinary()
     jailbreaks = [line["prompt"] for line in _lines("safety", "jailbreak_dev.jsonl")]
     report = Report(
         "safety", config={"card_intents": sorted(CARD_INTENTS), "golden": list(SETS), "seed": SEED}
     )
-    examiner = Examiner()
-    sets = {name: golden(name) for name in SETS}
-    report.results["sets"] = {name: _recalls(examiner, phrases) for name, phrases in sets.items()}
-    phrases = [phrase for one in sets.values() for phrase in one]
-    asked = [phrase for phrase in phrases if phrase.kinds and phrase.held_out]
-    report.judged["recall"] = _recalls(examiner, phrases)["recall"]
-    alarms = {
-        "banking77": examiner.alarms([line["text"] for line in bank if line["intent"] not in CARD_INTENTS]),
-        "medquad": examiner.alarms(sorted({pair.question for pair in medquad.questions(ALL)})),
-        "own_held_out": examiner.alarms([p.text for p in phrases if not p.kinds and p.held_out]),
+    encoder = open_encoder(models_dir())
+    try:
+        model = _trained(encoder, everyone, ordinary) if options.train else shipped(encoder.info.model)
+        for name, examiner in {"words": Examiner(encoder, None), "both": Examiner(encoder, model)}.items():
+            report.results[name] = {
+                **{f"recall_{key}": _recalls(examiner, one) for key, one in phrases.items()},
+                "recall": _recalls(examiner, everyone),
+                "false_alarms": {key: examiner.alarms(questions) for key, questions in ordinary.items()},
+                "jailbreaks": _refusals(examiner, jailbreaks),
+                "check_ms": {
+                    f"p{p}": round(harness.percentile(examiner.seconds, p) * 1e3, 3) for p in (50, 99, 100)
+                },
+            }
+    finally:
+        encoder.close()
+    found = report.results["both"]
+    report.judged |= {
+        "recall": found["recall"]["recall"],
+        "false_alarms_pct": max(found["false_alarms"][name]["pct"] for name in ("banking77", "medquad")),
+        "jailbreaks_refused": found["jailbreaks"]["refused"],
     }
-    report.results["false_alarms"] = alarms
-    report.judged["false_alarms_pct"] = max(alarms[name]["pct"] for name in ("banking77", "medquad"))
-    seconds = examiner.seconds
-    report.results["check_ms"] = {
-        f"p{p}": round(harness.percentile(seconds, p) * 1e3, 3) for p in (50, 99, 100)
-    }
-    _refusals(examiner, jailbreaks, report)
+    asked = [phrase for phrase in everyone if phrase.kinds and phrase.held_out]
     asyncio.run(_card_times(asked, options.seconds, report))
     return report
+
+
+def _ordinary() -> dict[str, list[str]]:
+    """Ordinary questions; of those that thresholds were set on half, also the other half alone."""
+    lines = _lines("intent", "banking77_dev.jsonl")
+    found = {
+        "banking77": [line["text"] for line in lines if line["intent"] not in CARD_INTENTS],
+        "medquad": sorted({pair.question for pair in medquad.questions(ALL)}),
+    }
+    halves = {
+        f"{name}_held_out": [text for text in texts if safety_training.is_held_out(text)]
+        for name, texts in found.items()
+    }
+    own = [phrase for name in SETS for phrase in golden(name) if not phrase.kinds and phrase.held_out]
+    return found | halves | {"own_held_out": [phrase.text for phrase in own]}
+
+
+def _trained(
+    encoder: Encoder, phrases: Sequence[Phrase], ordinary: Mapping[str, Sequence[str]]
+) -> SafetyModel:
+    tuned = [
+        (phrase.text, min(phrase.kinds, default=""))
+        for phrase in phrases
+        if phrase.language == LOCALE and not phrase.held_out
+    ]
+    settings = Config(site=SiteSection(name="Bench", id="bench"))
+    check = SafetyCheck(settings.site, settings.safety)
+    return safety_training.train(
+        encoder,
+        tuned,
+        [*ordinary["banking77"], *ordinary["medquad"]],
+        lambda text: check.check(text, LOCALE) is not None,
+    )
 
 
 def _recalls(examiner: Examiner, phrases: Sequence[Phrase]) -> dict[str, Any]:
@@ -180,14 +236,14 @@ def _recalls(examiner: Examiner, phrases: Sequence[Phrase]) -> dict[str, Any]:
     }
 
 
-def _refusals(examiner: Examiner, prompts: Sequence[str], report: Report) -> None:
+def _refusals(examiner: Examiner, prompts: Sequence[str]) -> dict[str, Any]:
     limit = Config(site=SiteSection(name="Bench", id="bench")).limits.text_chars_max
     short = [prompt for prompt in prompts if len(prompt) <= limit]
-    kinds = Counter(examiner.kind(prompt) for prompt in short)
-    report.judged["jailbreaks_refused"] = round(kinds[Kind.INJECTION] / len(short), 4)
-    report.results["jailbreaks"] = {
+    kinds = Counter(examiner.kinds(short, [LOCALE] * len(short)))
+    return {
         "asked": len(short),
         "too_long_to_ask": len(prompts) - len(short),
+        "refused": round(kinds[Kind.INJECTION] / len(short), 4),
         "other_cards": sum(count for kind, count in kinds.items() if kind and kind is not Kind.INJECTION),
     }
 
@@ -222,5 +278,11 @@ def _lines(*parts: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.split("\n") if line]  # a text may hold other ends of lines
 
 
+def main() -> int:
+    parser = harness.arguments("safety", seconds=10)
+    parser.add_argument("--train", action="store_true", help="fit the second stage first and write it")
+    return harness.run(parser, bench)
+
+
 if __name__ == "__main__":
-    sys.exit(harness.run(harness.arguments("safety", seconds=10), bench))
+    sys.exit(main())

@@ -48,6 +48,19 @@ async def test_documents_that_differ_are_shown_as_such(customer: Customer, node:
     assert {side["doc"] for side in found[0]["sides"]} == {"equipment-loans.md", "physiotherapy.md"}
 
 
+@pytest.mark.parametrize(
+    ("text", "route", "kind"),
+    [
+        ("he puts his hands round my neck", "safety", "violence"),
+        ("would it be clever to invest now", "handoff", "advice"),
+    ],
+)
+async def test_danger_is_seen_in_what_is_meant(customer: Customer, text: str, route: str, kind: str) -> None:
+    answer = await customer.ask(text)
+    assert (answer["route"], answer["card"]["kind"], answer["citations"]) == (route, kind, [])
+    assert "understand" in answer["timings_ms"]  # by words it would have been seen before
+
+
 async def test_a_streamed_answer_ends_with_the_same_final(customer: Customer) -> None:
     events = await customer.stream(SATURDAY)
     assert names(events) == ["meta", "delta", "final"]

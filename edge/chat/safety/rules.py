@@ -101,6 +101,10 @@ class Language:
         )
         return [Hit(kind, first, self.code, evidence) for kind, first in found]
 
+    def mentions(self, concept: str, words: Sequence[Word]) -> bool:
+        """True if `words` have one of `concept`'s entries, written right."""
+        return concept in self._places(self._separated(words), self._lexicon.as_written)
+
     def evidence(self, words: Sequence[Word]) -> int:
         """How many of `words` are words of this language, written right."""
         return sum(word.text in self._lexicon for word in words)
