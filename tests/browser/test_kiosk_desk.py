@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -206,9 +208,50 @@ async def test_sources_that_differ_are_both_shown(page: Page, scripted: Scripted
     await ask(page, "x")
     answer = await answered(page)
     await expect(answer.get_by_text("Two sources differ.")).to_be_visible()
+    # Said once: in the place of the answer, whose quotes are open below.
+    await expect(answer.locator(".answer-text")).to_have_count(0)
     for mark in await answer.locator("mark").all():
         await expect(mark).to_be_visible()
     assert await answer.locator("mark").count() == 2
+
+
+async def test_quotes_of_one_section_stand_together(page: Page, scripted: ScriptedNode) -> None:
+    weekend, visitors = HOURS["citations"]
+    lab = {**weekend, "quote": "The laboratory opens on Monday."}
+    scripted.script.turn = {**HOURS, "citations": [weekend, visitors, lab]}
+    await begin(page, scripted.url)
+    await ask(page, "x")
+    answer = await answered(page)
+    await expect(answer.get_by_text("Where this stands in our documents: 2 places")).to_be_visible()
+    await expect(answer.locator("summary")).to_have_count(2)
+    await answer.locator("summary").first.click()
+    await expect(answer.locator("mark").nth(0)).to_have_text(weekend["quote"])
+    await expect(answer.locator("mark").nth(1)).to_have_text(lab["quote"])
+    await expect(answer.locator("mark").nth(1)).to_be_visible()
+
+
+ASKED = {"name": "talk_to_human", "confidence": 0.99, "in_scope": True}
+
+
+@pytest.mark.parametrize(
+    ("turn", "heading"),
+    [
+        (NOT_FOUND, "Not in our documents"),
+        ({**NOT_FOUND, "intent": {**ASKED, "in_scope": False}}, "Not in our documents"),
+        ({**NOT_FOUND, "intent": ASKED}, "Our staff can help you"),
+        ({**NOT_FOUND, "language": {"code": "de", "dir": "ltr"}}, "Our staff can help you"),
+        ({**NOT_FOUND, "card": {"kind": "diagnosis"}}, "Our staff can help you"),
+        ({**HOURS, "citations": []}, "From our staff"),
+        (HOURS, "From our documents"),
+    ],
+)
+async def test_the_heading_says_where_an_answer_is_from(
+    page: Page, scripted: ScriptedNode, turn: dict[str, Any], heading: str
+) -> None:
+    scripted.script.turn = turn
+    await begin(page, scripted.url)
+    await ask(page, "x")
+    await expect((await answered(page)).locator(".eyebrow").first).to_have_text(heading)
 
 
 async def test_waiting_counts_down(page: Page, scripted: ScriptedNode) -> None:

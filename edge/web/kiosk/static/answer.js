@@ -10,7 +10,7 @@ import { detailNames, words } from "./words.js";
 export function answerArticle(turn, acts, keepHours) {
   const { root, parts } = clone("part-answer");
   root.dataset.route = turn.route;
-  parts.route.textContent = words.route[turn.route] ?? words.route.answer;
+  parts.route.textContent = words.route[kind(turn)] ?? words.route.answer;
   parts.text.textContent = turn.answer;
   if (turn.language) Object.assign(parts.text, { lang: turn.language.code, dir: turn.language.dir });
   showRedactions(parts, turn);
@@ -21,6 +21,13 @@ export function answerArticle(turn, acts, keepHours) {
   parts.print?.addEventListener("click", () => printOnly(root));
   if (turn.route === "safety" && turn.card) showCard(root, parts, turn);
   return root;
+}
+
+// What stands above the answer: its route, or why it is none from the documents.
+function kind(turn) {
+  const asked = turn.intent?.in_scope && turn.intent.name === "talk_to_human";
+  if (turn.route === "handoff" && (turn.card || turn.language || asked)) return "staff";
+  return turn.route === "answer" && !turn.citations?.length ? "standing" : turn.route;
 }
 
 function showRedactions(parts, turn) {
@@ -42,20 +49,34 @@ function showChoices(parts, choices, acts) {
   show(parts.choices, choices.length > 0);
 }
 
-// Where sources differ, that is said first, and both are open: the person judges, or asks.
+// Where sources differ, that is said in the place of an answer, and both are open: the person judges, or asks.
 function showSources(parts, citations, conflict) {
-  show(parts.sources, citations.length > 0);
+  const found = places(citations);
+  show(parts.sources, found.length > 0);
   show(parts.conflict, conflict);
-  parts["sources-title"].textContent = words.sources(citations.length);
-  parts["source-list"].append(...citations.map((citation) => source(citation, conflict)));
+  if (conflict) parts.text.replaceWith(parts.conflict);
+  parts["sources-title"].textContent = words.sources(found.length);
+  parts["source-list"].append(...found.map((quotes) => source(quotes, conflict)));
 }
 
-function source(citation, open) {
+// The citations of one section stand together.
+function places(citations) {
+  const found = new Map();
+  for (const citation of citations) {
+    const place = JSON.stringify([citation.doc, citation.version, citation.section]);
+    found.set(place, [...(found.get(place) ?? []), citation]);
+  }
+  return [...found.values()];
+}
+
+function source(quotes, open) {
   const { root, parts } = clone("part-source");
+  const [{ title, section, doc, version }] = quotes;
   parts.details.open = open;
-  parts.path.textContent = [citation.title, citation.section].filter(Boolean).join(" › ");
-  parts.quote.textContent = citation.quote;
-  parts.origin.textContent = words.origin(citation.doc, citation.version);
+  parts.path.textContent = [title, section].filter(Boolean).join(" › ");
+  const marks = quotes.map(({ quote }) => Object.assign(parts.quote.cloneNode(), { textContent: quote }));
+  parts.quotes.replaceChildren(...marks.flatMap((mark, at) => (at ? ["\n", mark] : [mark])));
+  parts.origin.textContent = words.origin(doc, version);
   return root;
 }
 

@@ -79,6 +79,8 @@ export const words = {
     overflow: "Written by AI with help from outside this building",
     clarify: "One question back",
     handoff: "Not in our documents",
+    staff: "Our staff can help you",
+    standing: "From our staff",
     refuse: "We cannot answer this here",
     safety: "Important",
   },
