@@ -17,8 +17,10 @@ from core.errors import PosternError
 
 # BANKING77, a large public set of this kind, has 10,003 rows and 77 intents in under 1 MB.
 FILE_BYTES_MAX = 10 * 1024 * 1024
-EXAMPLES_MAX = 50_000
-# N-gram weights of so many intents still fit into what a stored model may have (edge/store/site_models.py).
+# The matrix of all their pairs, which training turns around, has 576 MB at this number.
+EXAMPLES_MAX = 12_000
+# Weights of so many intents, with as many examples as there may be, still fit into a stored model
+# (edge/store/site_models.py).
 INTENTS_MAX = 250
 INTENTS_MIN = 2
 # Three parts are predicted by models that have not seen them; each must leave enough to learn from.

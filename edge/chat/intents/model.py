@@ -1,9 +1,9 @@
 """A trained intent model: plain numpy, read from bytes that are checked, never pickled. Pure.
 
-Two linear models give a score to each intent, one from the embedding (what is meant) and one from character n-grams
-(how it is written). Their mixture was fitted on held-back predictions, so that its softmax is a calibrated
-confidence (logarithmic opinion pool; stacking after Wolpert, 1992). Whether a question is in scope at all is judged
-by a score of its own, against a threshold fitted on the same predictions.
+Kernel ridge regression gives a score to each intent: how alike the question and the intent's examples are, in meaning
+and in wording (kernel.py). The softmax of the scores, sharpened by a factor fitted on held-back predictions, is a
+calibrated confidence (Guo et al., 2017). Whether a question is in scope at all is judged by a score of its own, against
+a threshold fitted on the same predictions.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from core.errors import PosternError
-from edge.chat.intents import ngrams
+from edge.chat.intents import kernel, ngrams
 from edge.chat.intents.examples import INTENTS_MAX, INTENTS_MIN, Example
 from edge.chat.intents.scope import SIGNS, Familiar
 
 Floats = npt.NDArray[np.float32]
 
-FORMAT: Final = 1
-# Unpacked size at most, bytes: INTENTS_MAX columns of n-gram weights in float16, the examples and what goes with them.
-UNPACKED_BYTES_MAX: Final = 32 * 1024 * 1024
+FORMAT: Final = 2
+# Unpacked size at most, bytes: INTENTS_MAX columns of weights in float16, the examples and what goes with them.
+UNPACKED_BYTES_MAX: Final = 40 * 1024 * 1024
 DIM_MAX: Final = 4096
 _INT8_MAX: Final = 127
 
 _DTYPES: Final = {
-    "meaning": np.float32,
+    "weights": np.float16,
     "wording": np.float16,
-    "bias": np.float32,
     "idf": np.float32,
     "signs": np.float32,
     "vectors": np.int8,
@@ -74,23 +74,23 @@ class Intent:
 
 @dataclass(frozen=True)
 class Scores:
-    """What the mixture makes of questions: logits float32 [n, intents], and how well each fits in, float32 [n]."""
+    """Of n questions: `intents` float32 [n, intents], and how well each fits in, `scope` float32 [n]."""
 
-    logits: Floats
+    intents: Floats
     scope: Floats
 
 
 @dataclass(frozen=True)
 class IntentModel:
-    """Weights and what was measured of them.
+    """Weights and what was measured of them; m examples.
 
-    meaning    float32 [dim, intents], of the embedding; scaled by the mixture
-    wording    float16 [ngrams.BUCKETS, intents], of the n-grams; scaled by the mixture
-    bias       float32 [2, intents], of meaning and of wording
+    weights    float16 [m, intents], of each example's likeness in meaning
+    wording    float16 [ngrams.BUCKETS, intents], of the n-grams
     idf        float32 [ngrams.BUCKETS]
     signs      float32 [scope.SIGNS], what each sign of familiarity weighs
     vectors    int8 [m, dim], directions of the examples' embeddings
     familiar   the examples as questions are compared with them
+    sharpness  factor of the scores before the softmax
     threshold  least `Scores.scope` of a question that is in scope
     utterances uint8, the texts that it was trained on, as a JSON list of m strings: the next training compares
     labels     uint16 [m], their intents
@@ -99,17 +99,22 @@ class IntentModel:
 
     names: tuple[str, ...]
     encoder_sha256: str
-    meaning: Floats
+    weights: npt.NDArray[np.float16]
     wording: npt.NDArray[np.float16]
-    bias: Floats
     idf: Floats
     signs: Floats
     vectors: npt.NDArray[np.int8]
     familiar: Familiar
+    sharpness: float
     threshold: float
     utterances: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint16]
     predicted: npt.NDArray[np.uint16]
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the encoder's vectors."""
+        return int(self.vectors.shape[1])
 
     def examples(self) -> list[Example]:
         """What it was trained on."""
@@ -119,19 +124,23 @@ class IntentModel:
     def scores(self, texts: Sequence[str], embeddings: Floats) -> Scores:
         """Scores of n texts with their embeddings, float32 [n, dim]."""
         grams = ngrams.weigh(ngrams.count(texts), self.idf)
-        meaning = embeddings @ self.meaning + self.bias[0]
-        logits = meaning + self.bias[1]
+        cosines = embeddings @ self.familiar.vectors.T
+        scores = kernel.meaning(cosines.copy()) @ self._weights
         if len(texts):
             parts = self.wording[grams.buckets].astype(np.float32) * grams.weights[:, None]
-            logits += np.add.reduceat(parts, grams.starts[:-1])
-        signs = self.familiar.signs(texts, embeddings, meaning, logits)
-        return Scores(logits, signs @ self.signs)
+            scores += np.add.reduceat(parts, grams.starts[:-1])
+        return Scores(scores, self.familiar.signs(texts, embeddings, cosines, scores) @ self.signs)
+
+    @cached_property
+    def _weights(self) -> Floats:
+        """As products of matrices want them."""
+        return self.weights.astype(np.float32)
 
     def predict(self, texts: Sequence[str], embeddings: Floats) -> list[Intent]:
         """The likeliest intent of each text."""
         found = self.scores(texts, embeddings)
-        best = found.logits.argmax(axis=1)
-        confidence = softmax(found.logits)[np.arange(len(best)), best]
+        best = found.intents.argmax(axis=1)
+        confidence = softmax(self.sharpness * found.intents)[np.arange(len(best)), best]
         inside = found.scope >= self.threshold
         return [
             Intent(self.names[index], float(sure), bool(known))
@@ -144,6 +153,7 @@ class IntentModel:
             "format": FORMAT,
             "names": self.names,
             "encoder": self.encoder_sha256,
+            "sharpness": self.sharpness,
             "threshold": self.threshold,
             "ngrams": list(ngrams.LENGTHS),
             "signs": list(SIGNS),
@@ -165,6 +175,7 @@ def from_bytes(content: bytes) -> IntentModel:
         model = IntentModel(
             names=names,
             encoder_sha256=str(head["encoder"]),
+            sharpness=float(head["sharpness"]),
             threshold=float(head["threshold"]),
             familiar=Familiar.of(texts, unpack_vectors(arrays["vectors"]), arrays["labels"], len(names)),
             **arrays,
@@ -201,9 +212,9 @@ def unpack_vectors(packed: npt.NDArray[np.int8]) -> Floats:
     return unit
 
 
-def softmax(logits: Floats) -> Floats:
-    """Probabilities [n, k] of logits [n, k]."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+def softmax(scores: Floats) -> Floats:
+    """Probabilities [n, k] of scores [n, k]."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     found: Floats = powers / powers.sum(axis=1, keepdims=True)
     return found
 
@@ -223,15 +234,14 @@ def _arrays(content: bytes) -> dict[str, Any]:
 def _check(model: IntentModel) -> None:
     """Shapes that fit each other and finite numbers. Raises DamagedIntentModel."""
     count = len(model.names)
-    dim = len(model.meaning) if model.meaning.ndim == 2 else 0
+    dim = model.vectors.shape[1] if model.vectors.ndim == 2 else 0
     fits = (
         INTENTS_MIN <= count <= INTENTS_MAX
         and len(set(model.names)) == count
         and all(isinstance(name, str) for name in model.names)
         and 0 < dim <= DIM_MAX
-        and model.meaning.shape == (dim, count)
+        and model.weights.shape == (len(model.labels), count)
         and model.wording.shape == (ngrams.BUCKETS, count)
-        and model.bias.shape == (2, count)
         and model.signs.shape == (len(SIGNS),)
         and model.vectors.shape == (len(model.labels), dim)
         and model.idf.shape == (ngrams.BUCKETS,)
@@ -239,6 +249,7 @@ def _check(model: IntentModel) -> None:
         and model.labels.shape == model.predicted.shape
         and all(not rows.size or int(rows.max()) < count for rows in (model.labels, model.predicted))
     )
-    numbers = (model.meaning, model.wording, model.bias, model.idf, model.signs, np.float64(model.threshold))
+    fitted = np.array([model.sharpness, model.threshold])
+    numbers = (model.weights, model.wording, model.idf, model.signs, fitted)
     if not fits or not all(np.isfinite(part).all() for part in numbers):
         raise DamagedIntentModel("The stored intent model's numbers do not fit together.")

@@ -21,7 +21,7 @@ SIGNS: Final = (
     "nearest of all",  # cosine of the nearest example
     "nearest of its intent",
     "three nearest of its intent",
-    "meaning",  # score of the embedding's model
+    "score",  # of its intent: low where no example is near
     "margin",  # to the second intent
     "distance",  # from its intent's centre, Mahalanobis (Lee et al., 2018)
     "words of its intent",  # share of the question's words, rare ones weighing more
@@ -36,10 +36,10 @@ _WORD: Final = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Familiar:
-    """The examples as questions are compared with them, ordered by intent; m examples, k intents, v words.
+    """The examples as questions are compared with them; m examples, k intents, v words.
 
     vectors    float32 [m, dim], of length 1
-    starts     int [k + 1]; intent i has the rows starts[i]:starts[i + 1]
+    rows       the examples of each intent
     centres    float32 [k, dim], of the intents, whitened
     whitening  float32 [dim, dim]
     words      index of each word
@@ -48,7 +48,7 @@ class Familiar:
     """
 
     vectors: Floats
-    starts: npt.NDArray[np.int64]
+    rows: tuple[npt.NDArray[np.int64], ...]
     centres: Floats
     whitening: Floats
     words: dict[str, int]
@@ -60,34 +60,30 @@ class Familiar:
         cls, texts: Sequence[str], vectors: Floats, labels: npt.NDArray[np.integer], intents: int
     ) -> Familiar:
         """From examples with their embeddings [m, dim] and labels [m]; an intent may have none."""
-        order = np.argsort(labels, kind="stable")
-        vectors, sorted_labels = vectors[order], labels[order].astype(np.int64)
-        starts = np.searchsorted(sorted_labels, np.arange(intents + 1))
-        counts = np.maximum(np.diff(starts), 1)[:, None]
-        sums = np.zeros((intents, vectors.shape[1]), np.float32)
-        np.add.at(sums, sorted_labels, vectors)
-        centres = sums / counts
-        spread = vectors - centres[sorted_labels]
+        rows = tuple(np.flatnonzero(labels == intent) for intent in range(intents))
+        centres = np.zeros((intents, vectors.shape[1]), np.float32)
+        for intent, own in enumerate(rows):
+            if own.size:
+                centres[intent] = vectors[own].mean(axis=0)
+        spread = vectors - centres[labels]
         covariance = spread.T @ spread / len(vectors) + RIDGE * np.eye(vectors.shape[1])
         whitening = np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
         words, rarity, known = _vocabulary(texts, labels, intents)
-        return cls(vectors, starts, (centres @ whitening).astype(np.float32), whitening, words, rarity, known)
+        return cls(vectors, rows, (centres @ whitening).astype(np.float32), whitening, words, rarity, known)
 
-    def signs(self, texts: Sequence[str], embeddings: Floats, meaning: Floats, logits: Floats) -> Floats:
-        """float32 [n, SIGNS] of n texts with their embeddings [n, dim] and scores [n, k]."""
+    def signs(self, texts: Sequence[str], embeddings: Floats, cosines: Floats, scores: Floats) -> Floats:
+        """float32 [n, SIGNS] of n texts: embeddings [n, dim], cosines with the examples [n, m], scores [n, k]."""
         found = np.zeros((len(texts), len(SIGNS)), np.float32)
         if not len(texts):
             return found
-        rows = np.arange(len(texts))
-        chosen = logits.argmax(axis=1)
-        ordered = np.partition(logits, -2, axis=1)
-        cosines = embeddings @ self.vectors.T
+        chosen = scores.argmax(axis=1)
+        ordered = np.partition(scores, -2, axis=1)
         found[:, 0] = cosines.max(axis=1)
-        found[:, 3] = meaning[rows, chosen]
+        found[:, 3] = ordered[:, -1]
         found[:, 4] = ordered[:, -1] - ordered[:, -2]
         found[:, 5] = -np.square(embeddings @ self.whitening - self.centres[chosen]).sum(axis=1)
         for row, intent in enumerate(chosen):
-            own = cosines[row, self.starts[intent] : self.starts[intent + 1]]
+            own = cosines[row, self.rows[intent]]
             best = np.partition(own, -NEIGHBOURS)[-NEIGHBOURS:] if len(own) > NEIGHBOURS else own
             found[row, 1], found[row, 2] = (best.max(), best.mean()) if len(best) else (-1.0, -1.0)
             found[row, 6:8] = self._words_in_common(texts[row], intent)

@@ -199,7 +199,7 @@ class Intents:
     async def _opened(self, version: int, content: bytes) -> _Serving:
         """Unpacked and checked, away from the event loop. Raises DamagedIntentModel, WrongEncoder."""
         model = await asyncio.to_thread(from_bytes, content)
-        if (model.encoder_sha256, len(model.meaning)) != (self._encoder_sha256, self._dim):
+        if (model.encoder_sha256, model.dim) != (self._encoder_sha256, self._dim):
             raise WrongEncoder
         return _Serving(version, model)
 

@@ -107,7 +107,7 @@ def test_no_flipped_byte_passes(candidate: Candidate) -> None:
         except DamagedIntentModel:
             continue
         # A byte that nothing reads (time stamps of the archive): the model is the same.
-        assert np.array_equal(found.meaning, good.meaning)
+        assert np.array_equal(found.weights, good.weights)
         assert np.array_equal(found.wording, good.wording)
 
 
@@ -125,25 +125,26 @@ def rewritten(model: IntentModel, **changes: object) -> bytes:
 @pytest.mark.parametrize(
     "change",
     [
-        {"bias": np.zeros((2, 3), np.float32)},
-        {"bias": np.zeros((2, 4), np.float64)},
-        {"bias": np.full((2, 4), np.nan, np.float32)},
-        {"bias": np.array([{}], dtype=object)},
+        {"weights": np.zeros((160, 3), np.float16)},
+        {"weights": np.zeros((160, 4), np.float32)},
+        {"weights": np.full((160, 4), np.nan, np.float16)},
+        {"weights": np.array([{}], dtype=object)},
         {"signs": np.zeros(3, np.float32)},
         {"vectors": np.zeros((159, corpus.DIM), np.int8)},
-        {"vectors": np.zeros((160, corpus.DIM + 1), np.int8)},
-        {"bias": None},
-        {"meaning": np.zeros((0, 4), np.float32)},
-        {"meaning": np.zeros(4, np.float32)},
+        {"vectors": np.zeros(160, np.int8)},
+        {"weights": None},
+        {"wording": np.zeros((0, 4), np.float16)},
+        {"idf": np.zeros(4, np.float32)},
         {"predicted": np.full(160, 4, np.uint16)},
         {"predicted": np.zeros(159, np.uint16)},
         {"labels": np.full(160, 4, np.uint16)},
         {"labels": np.zeros((160, 1), np.uint16)},
-        {"head": {"format": 2}},
+        {"head": {"format": 1}},
         {"head": {"names": ["a", "a", "b", "c"]}},
         {"head": {"names": [1, 2, 3, 4]}},
         {"head": {"names": None}},
         {"head": {"threshold": "nan"}},
+        {"head": {"sharpness": "inf"}},
         {"head": {"ngrams": [3]}},
     ],
 )
