@@ -27,6 +27,7 @@ from edge.web.console.documents_pages import DocumentsPages
 from edge.web.console.inbox_pages import InboxPages
 from edge.web.console.intents_pages import IntentsPages
 from edge.web.console.jobs import Jobs
+from edge.web.console.learning_pages import LearningPages
 from edge.web.console.navigation import NAVIGATION
 from edge.web.console.oidc import ProviderClient
 from edge.web.console.operators_page import OperatorsPages
@@ -70,6 +71,7 @@ def open_console(
         SignOnPages(shell, site.store, accounts, provider, secure=site.config.console.behind_tls_proxy),
         UnansweredPages(shell, calls),
         IntentsPages(shell, calls, jobs, site.paths.intent_examples),
+        LearningPages(shell, calls, jobs),
         DocumentsPages(shell, calls, jobs, site.store, site.paths),
     ):
         pages |= part.pages()

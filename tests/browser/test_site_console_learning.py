@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,54 @@ async def test_a_question_can_be_dismissed(page: Page, fresh: RunningNode) -> No
     await go(page, "Unanswered")
     await page.get_by_role("button", name="Dismiss").click()
     await expect(page.get_by_role("heading", name="Every question was answered")).to_be_visible()
+
+
+async def test_what_is_right_is_said_of_an_unanswered_question_and_forgotten_again(
+    page: Page, fresh: RunningNode
+) -> None:
+    await claim(page, fresh)
+    await go(page, "Learning")
+    await expect(page.get_by_text("Nothing has been learnt yet")).to_be_visible()
+    await answers(fresh, f"{QUESTION} Call me on {PERSONAL}.")
+    await go(page, "Unanswered")
+    await page.get_by_role("link", name="Write the answer").click()
+    await page.get_by_role("link", name="Say which one").click()
+    await expect(page.get_by_label("The question, as a customer asks it")).to_have_value(re.compile("parrot"))
+    await page.get_by_label("Document", exact=True).fill("no-such-document.md")
+    await page.get_by_role("button", name="Keep it").click()
+    await expect(page.get_by_role("alert")).to_contain_text("no-such-document.md")
+    await page.get_by_label("Document", exact=True).fill("visiting-and-accompanying.md")
+    await page.get_by_role("button", name="Keep it").click()
+    row = page.get_by_role("row").filter(has_text="parrot")
+    await expect(row).to_contain_text("Answered by visiting-and-accompanying.md")
+    await expect(row).not_to_contain_text(PERSONAL)
+    assert await violations(page) == []
+    await go(page, "Unanswered")
+    await expect(page.get_by_role("heading", name="Every question was answered")).to_be_visible()
+    await go(page, "Learning")
+    await row.get_by_role("button", name="Remove").click()
+    await expect(page.get_by_text("There are none yet.")).to_be_visible()
+    await page.get_by_label("The question, as a customer asks it").fill("Do you sell stamps?")
+    await page.get_by_label("No document of ours answers it").check()
+    await page.get_by_role("button", name="Keep it").click()
+    await expect(page.get_by_role("row").filter(has_text="stamps")).to_contain_text("No document answers it")
+    await go(page, "Audit")
+    for action in ("learning.add", "learning.remove"):
+        await expect(page.get_by_role("row", name=action).first).to_be_visible()
+    assert "stamps" not in await page.locator("tbody").inner_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_learning_is_watched_and_says_why_nothing_changed(page: Page, fresh: RunningNode) -> None:
+    await claim(page, fresh)
+    await go(page, "Learning")
+    await page.get_by_role("button", name="Learn now").click()
+    await expect(page.get_by_role("heading", name="Learning", level=1)).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_text("Done", exact=True)).to_be_visible(timeout=TRAINING_MS)
+    await expect(page.get_by_role("row", name="Which passages come first")).to_contain_text("Does not serve")
+    assert await violations(page) == []
 
 
 @pytest.mark.slow

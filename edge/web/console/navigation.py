@@ -22,6 +22,7 @@ NAVIGATION: tuple[Place, ...] = (
     Place("/documents", "Documents", "documents.view"),
     Place("/unanswered", "Unanswered", "unanswered.view"),
     Place("/intents", "Intents", "intents.view"),
+    Place("/learning", "Learning", "learning.view"),
     Place("/figures", "Figures", "figures.view"),
     Place("/devices", "Devices", "devices.view"),
     Place("/operators", "Operators", "operators.view"),

@@ -40,7 +40,7 @@ class UnansweredPages:
 
     async def write(self, request: web.Request) -> web.StreamResponse:
         """The form for an answer to the group that the query names."""
-        wanted = _ids(request.query.get("ids", ""))
+        wanted = ids_of(request.query.get("ids", ""))
         groups = await self._calls("unanswered.list")
         group = next((one for one in groups if set(wanted) & set(one["ids"])), None)
         if group is None:
@@ -48,13 +48,13 @@ class UnansweredPages:
         return self._form(request, group["ids"], group["wordings"], group["question"])
 
     async def dismiss(self, request: web.Request) -> web.StreamResponse:
-        ids, operator = _ids(await field(request, "ids")), request[ACCOUNT].name
+        ids, operator = ids_of(await field(request, "ids")), request[ACCOUNT].name
         await self._calls("unanswered.dismiss", ids=ids, operator=operator)
         raise web.HTTPSeeOther(f"{PREFIX}/unanswered")
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """The draft is written; next to its page, where it is looked at and approved."""
-        ids, operator = _ids(await field(request, "ids")), request[ACCOUNT].name
+        ids, operator = ids_of(await field(request, "ids")), request[ACCOUNT].name
         texts: dict[str, Any] = {
             name: await field(request, name) for name in ("question", "answer", "audience")
         }
@@ -77,6 +77,6 @@ class UnansweredPages:
         return self._shell.render(request, "write_answer.html", fault.status if fault else 200, **context)
 
 
-def _ids(text: str) -> list[int]:
+def ids_of(text: str) -> list[int]:
     """Numbers of questions, as forms carry them."""
     return [int(word) for word in text.split() if word.isdecimal() and len(word) < 19]
