@@ -30,7 +30,8 @@ from core.version import VERSION
 from edge import metrics
 from edge.chat import improvement, languages
 from edge.chat.answers import model as answer_model
-from edge.chat.answers.reading import Reader
+from edge.chat.answers.reading import CHUNKS_READ_MAX, Reader
+from edge.chat.answers.reading_ahead import keep_read
 from edge.chat.answers.spelling import Speller
 from edge.chat.apart import TrainingSettings
 from edge.chat.bell import Bell
@@ -103,6 +104,7 @@ class Site:
     inbox: Inbox
     understand: Batcher[Query, Understood]
     desk: Desk
+    read_ahead: Callable[[], Coroutine[object, object, None]]
 
 
 @asynccontextmanager
@@ -130,12 +132,14 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         notifier = Notifier(config, store, carriers_of(config))
         handoffs.on_ticket = notifier.wake
         inbox = Inbox(store, config.handoff, bell, sessions.is_open)
-        answers = answer_model.shipped()
+        # Told once: a site that grows past the limit reads as before until it is started again.
+        answers = answer_model.shipped(skims=len(knowledge.searcher) > CHUNKS_READ_MAX)
+        reader = Reader(encoder, answers.directions)
         batcher: Batcher[Query, Understood] = Batcher(
             understanding(
                 encoder,
                 knowledge.searcher,
-                Reader(encoder, answers.directions),
+                reader,
                 Speller(encoder.words(), knowledge.searcher),
                 intents,
             ),
@@ -179,6 +183,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             inbox,
             batcher,
             desk,
+            partial(keep_read, reader, knowledge.searcher, background),
         )
 
 
@@ -294,6 +299,7 @@ async def _run_until(
         "tickets": site.handoffs.sweep,
         "notifications": site.notifier.run,
         "unanswered": partial(improvement.sweep, site.store),
+        "reading": site.read_ahead,
         "sync": sync.run,
         "devices": devices.start,
         "discovery": announcer.start,

@@ -87,8 +87,14 @@ class Encoder:
             entry.name, entry.version, runtime.name, runtime.device, sha256, runtime.fallback
         )
 
-    def encode(self, texts: Sequence[str], *, want_states: bool = True) -> Encoded:
-        """Vectors, token states and offsets of `texts`. Raises RuntimeUnavailable."""
+    def encode(
+        self, texts: Sequence[str], *, want_states: bool = True, groups: Sequence[int] | None = None
+    ) -> Encoded:
+        """Vectors, token states and offsets of `texts`. Raises RuntimeUnavailable.
+
+        `groups`: sizes of runs of `texts`, each with passes of its own. The int8 model scales its activations by all
+        that is in a pass, so what a text becomes depends a little on its company; in a group it is always the same.
+        """
         pieces = self._tokenizer.encode_batch(list(texts))
         rows = [_Row.of(piece, self.max_tokens) for piece in pieces]
         width = max((len(row.ids) for row in rows), default=0)
@@ -103,7 +109,8 @@ class Encoder:
                 found[mask == 0] = 0.0
                 states[chosen, : ids.shape[1]] = found
 
-        self._run_all(run, _passes([len(row.ids) for row in rows]))
+        lengths = [len(row.ids) for row in rows]
+        self._run_all(run, _passes(lengths) if groups is None else _passes_of(groups, lengths))
         return _gather(rows, width, embeddings, states)
 
     def embed(self, texts: Sequence[str]) -> Floats:
@@ -260,6 +267,16 @@ def _passes(lengths: list[int]) -> list[list[int]]:
             passes[-1].append(index)
         else:
             passes.append([index])
+    return passes
+
+
+def _passes_of(groups: Sequence[int], lengths: list[int]) -> list[list[int]]:
+    """As `_passes`, for each run of so many texts alone."""
+    passes: list[list[int]] = []
+    start = 0
+    for size in groups:
+        passes += [[start + index for index in chosen] for chosen in _passes(lengths[start : start + size])]
+        start += size
     return passes
 
 

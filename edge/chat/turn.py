@@ -12,7 +12,6 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from time import perf_counter
 from typing import Protocol
 
 from sqlite_utils import Database
@@ -25,6 +24,7 @@ from edge.chat.answers.choosing import Citation, choose, cite
 from edge.chat.answers.clarifying import Meaning
 from edge.chat.answers.conflicts import Conflict
 from edge.chat.answers.model import AnswerModel
+from edge.chat.clock import Clock
 from edge.chat.intents.model import Intent
 from edge.chat.intents.standing import NOTHING_STANDING, Standing, standing_for
 from edge.chat.routing import Route
@@ -158,28 +158,24 @@ class Desk:
         """Answer `text`. Raises EmptyQuestion, TextTooLong, NoticeRequired, SessionBusy, QueueFull, StoreBusy."""
         question = self._checked(text)
         with self._sessions.claim(session):
-            clock = _Clock()
+            clock = Clock()
             turn_id = secrets.token_urlsafe(TURN_ID_BYTES)
             yield Meta(turn_id, self.covered())
             card = self._safety.check(question, session.locale)
             clock.lap("safety")
             spans = patterns.scan(question, region=self._config.site.region)
             clock.lap("scan")
-            if card:
-                answer = _Answer(card.answer, (), card.route, card)
-                yield await self._durable(session, turn_id, question, answer, spans, clock)
-                return
-            if sentence := languages.check(question, self.covered()):
-                answer = _Answer(sentence.text, (), Route.HANDOFF, language=sentence)
-                yield await self._durable(session, turn_id, question, answer, spans, clock)
-                return
-            clock.lap("language")
             memory = self._sessions.memory(session)
+            settled = _of_card(card) if card else self._settled(question, memory)
+            clock.lap("language")
+            if settled:
+                self._sessions.remember(session, Memory(memory.topic))
+                yield await self._durable(session, turn_id, question, settled, spans, clock)
+                return
             understood = await self._understand.submit(Query(question, session.audience, memory.topic))
             clock.lap("understand")
             if card := self._safety.check_meaning(question, understood.question.embedding):
-                answer = _Answer(card.answer, (), card.route, card)
-                yield await self._durable(session, turn_id, question, answer, spans, clock)
+                yield await self._durable(session, turn_id, question, _of_card(card), spans, clock)
                 return
             standing = standing_for(understood.intent, self._config.intents)
             answer = NO_ANSWER
@@ -201,7 +197,7 @@ class Desk:
         question: str,
         answer: _Answer,
         spans: Sequence[Span],
-        clock: _Clock,
+        clock: Clock,
     ) -> Final:
         """The end of a turn, once its row is on disk."""
         await self._store.write(
@@ -210,6 +206,13 @@ class Desk:
         clock.lap("commit")
         _count(answer.route, spans, clock)
         return Final(_body(turn_id, answer, spans, clock))
+
+    def _settled(self, question: str, memory: Memory) -> _Answer | None:
+        """The answer where documents need not be asked: another language, or neither of what was offered."""
+        if question in memory.offered and clarifying.is_neither(question):
+            return NO_ANSWER
+        sentence = languages.check(question, self.covered())
+        return _Answer(sentence.text, (), Route.HANDOFF, language=sentence) if sentence else None
 
     def _checked(self, text: str) -> str:
         """Leading and trailing space carries no meaning; everything else is kept as it was said."""
@@ -282,20 +285,8 @@ class Desk:
         )
 
 
-class _Clock:
-    """Times of the stages of one turn, in seconds."""
-
-    def __init__(self) -> None:
-        self._began = self._last = perf_counter()
-        self.stages: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = perf_counter()
-        self.stages[stage] = now - self._last
-        self._last = now
-
-    def total_s(self) -> float:
-        return perf_counter() - self._began
+def _of_card(card: SafetyCard) -> _Answer:
+    return _Answer(card.answer, (), card.route, card)
 
 
 def _differing(conflict: Conflict) -> _Answer:
@@ -350,7 +341,7 @@ def _insert(
         name = answer.intent.name if answer.intent.in_scope else intent_counts.OUT_OF_SCOPE
         intent_counts.count(db, name)
     if _not_in_documents(answer):
-        improvement.note_unanswered(db, question, spans, now_ms())
+        improvement.note_unanswered(db, clarifying.without_mark(question), spans, now_ms())
     counters.count(db, "turns", answer.route)
     counters.observe(db, "turn_seconds", seconds)
 
@@ -361,7 +352,7 @@ def _not_in_documents(answer: _Answer) -> bool:
     return answer.route is Route.HANDOFF and not fixed
 
 
-def _count(route: Route, spans: Sequence[Span], clock: _Clock) -> None:
+def _count(route: Route, spans: Sequence[Span], clock: Clock) -> None:
     metrics.turns.labels(route).inc()
     metrics.turn_seconds.observe(clock.total_s())
     for stage, seconds in clock.stages.items():
@@ -378,7 +369,7 @@ def _intent(intent: Intent | None) -> dict[str, object]:
     return {"name": intent.name, "confidence": confidence, "in_scope": intent.in_scope}
 
 
-def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: _Clock) -> dict[str, object]:
+def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: Clock) -> dict[str, object]:
     """The turn's answer as the contract gives it."""
     return {
         "turn_id": turn_id,

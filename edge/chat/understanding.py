@@ -61,7 +61,7 @@ def understanding(
         at_ms = now_ms()
         asked = [_asked(query, speller) for query in queries]
         texts = [one.text for one in asked]
-        encoded = encoder.encode(texts)
+        encoded = encoder.encode(texts, want_states=not reader.skims)
         wanted = intents.understand(texts, encoded.embeddings) if intents else [None] * len(texts)
         states = reader.states(encoded)
         found: dict[int, Sequence[Passage]] = {}
@@ -74,7 +74,8 @@ def understanding(
         readings = reader.read(passage for passages in found.values() for passage in passages)
         results = []
         for row, (query, one) in enumerate(zip(queries, asked, strict=True)):
-            offsets = encoded.offsets[row][encoded.mask[row]][1:-1]
+            # Without token states (`Reader.skims`) there is nothing to weigh.
+            offsets = encoded.offsets[row][encoded.mask[row]][1:-1][: len(states[row])]
             question = Question(
                 one.text[one.before :],
                 _rarity(searcher, query.audience, one),

@@ -238,6 +238,10 @@ class Searcher:
         found = _found(snapshot, audience, query, embedding, near, LEG_DEPTH)
         return found.chunk_ids, _features(snapshot, found)
 
+    def chunk_ids(self) -> tuple[int, ...]:
+        """Those of all chunks that may be found now."""
+        return tuple(self._snapshot.chunks)
+
     def chunks(self, chunk_ids: Iterable[int]) -> list[IndexedChunk]:
         """The chunks with these ids. Raises KeyError."""
         snapshot = self._snapshot

@@ -14,6 +14,8 @@ APART_MAX = 2.0
 # needs once the customer has chosen: what the question is about is then known.
 EVIDENCE_MIN = 0.15
 CHOICES = 2
+NEITHER = "Neither of these"
+_NEITHER_MARK = " (neither of these)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +27,25 @@ class Meaning:
 
 
 def meanings(question: Question, choice: Choice, evidence_min: float) -> tuple[Meaning, ...]:
-    """The two things that the question may mean; none when it is clear, or hopeless."""
+    """The two things that the question may mean, and "neither"; none when it is clear, or hopeless."""
     if not EVIDENCE_MIN <= choice.evidence < evidence_min:
         return ()
     labels = _labels(_best_of_sections(choice))
     if len(set(labels)) < CHOICES:
         return ()
     text = question.text.strip().rstrip("?.! ")
-    return tuple(Meaning(label, f"{text} ({label})?") for label in labels)
+    offered = [Meaning(label, f"{text} ({label})?") for label in labels]
+    return (*offered, Meaning(NEITHER, text + _NEITHER_MARK))
+
+
+def is_neither(text: str) -> bool:
+    """Whether the customer chose that it is neither."""
+    return text.endswith(_NEITHER_MARK)
+
+
+def without_mark(text: str) -> str:
+    """The question that was asked first, where `text` says that neither was meant; else `text`."""
+    return text.removesuffix(_NEITHER_MARK)
 
 
 def _best_of_sections(choice: Choice) -> list[Candidate]:

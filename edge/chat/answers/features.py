@@ -155,7 +155,7 @@ class Question:
 
     rarity     its content words, each with how much it tells
     embedding  float32 [dim]
-    states     float32 [tokens, STATE_DIM] (`Reader.states`)
+    states     float32 [tokens, STATE_DIM] (`Reader.states`); no tokens where passages are skimmed
     weights    float32 [tokens], 0 to 1: how much each token counts
     leans      whether it leans on the question before, whose words are in all of these too
     """
@@ -266,7 +266,8 @@ class _Weighed:
 
 def _passage_table(weighed: _Weighed, reading: Reading, shared: tuple[float, ...]) -> Floats:
     question = weighed.question
-    cosines = reading.vectors.astype(np.float32) @ question.embedding
+    # Nothing of it for a skimmed one, whose sentences have no vectors.
+    cosines = reading.vectors.astype(np.float32) @ question.embedding[: reading.vectors.shape[1]]
     rarity = question.rarity
     everywhere = reading.heading.union(*(sentence.terms for sentence in reading.sentences))
     in_passage = _share(rarity, everywhere)

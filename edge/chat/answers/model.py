@@ -1,7 +1,8 @@
 """The two small linear models behind an answer: which sentence, and whether it is one.
 
 Both are logistic regressions on standardised features. They ship as one file of arrays (models/adapters/answers.npz,
-card in models/cards/answers.md); a site may refit the second one from its own corrections (`postern learn`).
+card in models/cards/answers.md), and as another for sites so large that passages are only skimmed (`reading`); a site
+may refit the second one from its own corrections (`postern learn`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from edge.chat.answers.features import QUESTION_FEATURES, SENTENCE_FEATURES, Tok
 Floats = npt.NDArray[np.float32]
 
 SHIPPED = "answers.npz"
+SHIPPED_SKIMMING = "answers-skimming.npz"
 
 
 class AnswerModelUnusable(PosternError):
@@ -83,7 +85,7 @@ class Linear:
 class AnswerModel:
     """What chooses sentences and says how sure it is.
 
-    directions  float32 [dim, STATE_DIM]: how token states are made small (`Reader`)
+    directions  float32 [dim, STATE_DIM]: how token states are made small (`Reader`); [dim, 0] for one that skims
     encoder     hash of the encoder it was trained on; with another one its figures do not hold
     """
 
@@ -92,6 +94,11 @@ class AnswerModel:
     sentence: Linear
     question: Linear
     encoder: str
+
+    @property
+    def skims(self) -> bool:
+        """Whether it goes without sentences' vectors and token states."""
+        return not self.directions.size
 
     def save(self) -> bytes:
         """As an npz without pickles."""
@@ -128,6 +135,7 @@ class AnswerModel:
         )
 
 
-def shipped() -> AnswerModel:
+def shipped(*, skims: bool = False) -> AnswerModel:
     """The model that comes with this release. Raises AnswerModelUnusable."""
-    return AnswerModel.load((files("models") / "adapters" / SHIPPED).read_bytes())
+    name = SHIPPED_SKIMMING if skims else SHIPPED
+    return AnswerModel.load((files("models") / "adapters" / name).read_bytes())

@@ -1,6 +1,8 @@
 """Passages read sentence by sentence: spans, words, kinds of fact, and what the encoder makes of each sentence.
 
-A chunk is read once and remembered as long as there is room, because the same few sections answer most questions.
+A chunk is read once and remembered as long as there is room, because the same few sections answer most questions. On a
+site with more chunks than can be remembered nearly every turn would meet unread ones, and the encoder's pass over their
+sentences costs some ten times the question's own: there they are only skimmed, without the encoder.
 Blocking and thread-safe; meant for the batcher's lane.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,21 +28,27 @@ from models.encoder import Encoded
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 
-# Memory for sentences' vectors and token states. A sentence takes some 8 kB, so that about 6,000 sentences stay: all of
-# a site with a hundred documents, the most asked ones of a larger one.
-BYTES_MAX = 48 * 1024 * 1024
+# Memory for what was read. A sentence takes some 8 kB, a skimmed one 1.5 kB: about 12,000 stay, or 60,000.
+BYTES_MAX = 96 * 1024 * 1024
+# What a sentence takes beside its arrays: its text, and its words as a set.
+SENTENCE_BYTES = 1_500
+# Chunks of the largest site that is read rather than skimmed: so many, of 8 sentences each, fit BYTES_MAX.
+CHUNKS_READ_MAX = 1_500
 # Sentences of one chunk that are read; the chunker's 160 words rarely make more.
 SENTENCES_MAX = 32
-# Sentences that are encoded together: their token states are held in float32 until they are made small.
-ENCODE_ROWS = 64
+# Passages that go to the encoder together: their token states are held in float32 until they are made small.
+PASSAGES_TOGETHER = 8
 # Token states are kept by their strongest directions: 128 of 384 keep the order of nearness (docs/adr/0011).
 STATE_DIM = 128
+_NO_STATES: Halves = np.empty((0, 0), np.float16)
 
 
 class StateEncoder(Protocol):
     """What this file asks of the encoder."""
 
-    def encode(self, texts: Sequence[str], *, want_states: bool = True) -> Encoded: ...
+    def encode(
+        self, texts: Sequence[str], *, want_states: bool = True, groups: Sequence[int] | None = None
+    ) -> Encoded: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,8 @@ class Reading:
     vectors  float16 [sentences, dim], L2-normalised: each sentence with its title and headings before it
     states   float16 [tokens, STATE_DIM], L2-normalised: the token states of all sentences, one after the other
     starts   int64 [sentences + 1]: where each sentence's states begin
+
+    A skimmed one has neither: [sentences, 0] and [0, 0].
     """
 
     heading: frozenset[str]
@@ -73,14 +83,19 @@ class Reading:
 
     @property
     def nbytes(self) -> int:
-        return self.vectors.nbytes + self.states.nbytes + self.starts.nbytes
+        arrays = self.vectors.nbytes + self.states.nbytes + self.starts.nbytes
+        return arrays + len(self.sentences) * SENTENCE_BYTES
 
 
 class Reader:
     """Reads passages; remembers what it read, the least used goes first."""
 
     def __init__(self, encoder: StateEncoder, directions: Floats, bytes_max: int = BYTES_MAX) -> None:
-        """`directions` [dim, STATE_DIM]: what token states are multiplied with before they are kept."""
+        """`directions` [dim, STATE_DIM]: what token states are multiplied with before they are kept.
+
+        [dim, 0]: the model that goes with them needs no states, so that passages are skimmed.
+        """
+        self.skims = not directions.size
         self._encoder = encoder
         self._directions = directions
         self._bytes_max = bytes_max
@@ -89,35 +104,63 @@ class Reader:
         self._lock = threading.Lock()
 
     def states(self, encoded: Encoded) -> list[Floats]:
-        """The kept form of the token states of each text of a pass, [CLS] and [SEP] left out."""
+        """The kept form of the token states of each text of a pass, [CLS] and [SEP] left out; none by who skims."""
+        if self.skims:
+            return [_NO_STATES.astype(np.float32)] * len(encoded.mask)
         small = encoded.token_states @ self._directions
         return [_unit(row[mask][1:-1]) for row, mask in zip(small, encoded.mask, strict=True)]
 
     def read(self, passages: Iterable[Passage]) -> dict[int, Reading]:
-        """Readings by chunk id. What is not known yet goes through the encoder together."""
+        """Readings by chunk id. What is not known yet goes through the encoder."""
         wanted = {passage.chunk_id: passage for passage in passages}
         with self._lock:
             found = {key: self._known[key] for key in wanted if key in self._known}
             for key in found:
                 self._known.move_to_end(key)
-        new = self._read_new([passage for key, passage in wanted.items() if key not in found])
+        new = [passage for key, passage in wanted.items() if key not in found]
+        for start in range(0, len(new), PASSAGES_TOGETHER):
+            readings = self._read_new(new[start : start + PASSAGES_TOGETHER], self._encoder)
+            found |= readings
+            self._remember(readings)
+        return found
+
+    def read_ahead(self, passage: Passage, encoder: StateEncoder) -> bool:
+        """Read what nobody has asked for yet; False when there is no room left, and it is not remembered."""
+        readings = self._read_new([passage], encoder)
         with self._lock:
-            for key, reading in new.items():
+            if self._bytes + sum(reading.nbytes for reading in readings.values()) > self._bytes_max:
+                return False
+        self._remember(readings)
+        return True
+
+    def unread(self, chunk_ids: Iterable[int]) -> list[int]:
+        """Those of the chunks that are not remembered."""
+        with self._lock:
+            return [key for key in chunk_ids if key not in self._known]
+
+    def _remember(self, readings: Mapping[int, Reading]) -> None:
+        with self._lock:
+            for key, reading in readings.items():
                 if key not in self._known:
                     self._known[key] = reading
                     self._bytes += reading.nbytes
             while self._bytes > self._bytes_max and self._known:
                 self._bytes -= self._known.popitem(last=False)[1].nbytes
-        return found | new
 
-    def _read_new(self, passages: Sequence[Passage]) -> dict[int, Reading]:
+    def _read_new(self, passages: Sequence[Passage], encoder: StateEncoder) -> dict[int, Reading]:
         split_up = [(passage, sentences_of(passage)) for passage in passages]
         texts = [
             embedding_text(passage.title, passage.section, sentence.text)
             for passage, sentences in split_up
             for sentence in sentences
         ]
-        vectors, states = self._encode(texts)
+        if self.skims:
+            vectors, states = np.empty((len(texts), 0), np.float16), [_NO_STATES] * len(texts)
+        else:
+            # A passage reads the same whatever is read with it.
+            encoded = encoder.encode(texts, groups=[len(sentences) for _, sentences in split_up])
+            vectors = encoded.embeddings.astype(np.float16)
+            states = [state.astype(np.float16) for state in self.states(encoded)]
         readings: dict[int, Reading] = {}
         at = 0
         for passage, sentences in split_up:
@@ -128,19 +171,10 @@ class Reader:
                 frozenset(terms(f"{passage.title} {passage.section}")),
                 sentences,
                 vectors[rows],
-                np.concatenate(mine) if mine else np.empty((0, STATE_DIM), np.float16),
+                np.concatenate(mine) if mine else np.empty((0, self._directions.shape[1]), np.float16),
                 np.cumsum([0, *(len(state) for state in mine)]),
             )
         return readings
-
-    def _encode(self, texts: Sequence[str]) -> tuple[Halves, list[Halves]]:
-        vectors = np.empty((len(texts), self._directions.shape[0]), np.float16)
-        states: list[Halves] = []
-        for start in range(0, len(texts), ENCODE_ROWS):
-            encoded = self._encoder.encode(texts[start : start + ENCODE_ROWS])
-            vectors[start : start + ENCODE_ROWS] = encoded.embeddings
-            states.extend(state.astype(np.float16) for state in self.states(encoded))
-        return vectors, states
 
 
 def sentences_of(passage: Passage) -> tuple[Sentence, ...]:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from edge.chat.answers.features import PLAIN_GAIN, SENTENCE_FEATURES, SENTENCE_SENSE, STATE_GAIN, TokenWeights
 from edge.chat.answers.model import Linear
-from edge.chat.answers.reading import STATE_DIM
 
 Floats = npt.NDArray[np.float32]
 Parameters = dict[str, Floats]
@@ -43,7 +42,10 @@ _FIRST, _SECOND, _TINY = 0.9, 0.999, 1e-8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenExample:
-    """One question: `states` [tokens, STATE_DIM], `plain` [tokens], `near` [sentences, tokens], features, labels."""
+    """One question: `states` [tokens, dim], `plain` [tokens], `near` [sentences, tokens], features, labels.
+
+    Where passages are skimmed there are no tokens: what is learned of them stays unused.
+    """
 
     states: Floats
     plain: Floats
@@ -70,7 +72,7 @@ def learn(examples: Sequence[TokenExample]) -> tuple[TokenWeights, Linear]:
     packed = _pack(examples, mean, scale)
     # These two columns are what is being learned: the model makes them itself.
     packed.table[:, :, [_MET, _MISSED]] = 0.0
-    parameters = _start(tables.shape[1])
+    parameters = _start(tables.shape[1], examples[0].states.shape[1])
     moments = {name: (np.zeros_like(value), np.zeros_like(value)) for name, value in parameters.items()}
     chance = np.random.default_rng(_SEED)
     sense = np.array([SENTENCE_SENSE[name] for name in SENTENCE_FEATURES])
@@ -95,10 +97,10 @@ def _results(p: Parameters, mean: Floats, scale: Floats) -> tuple[TokenWeights, 
     return tokens, Linear(SENTENCE_FEATURES, mean, scale, weights.astype(np.float32), bias)
 
 
-def _start(features: int) -> Parameters:
+def _start(features: int, state_dim: int) -> Parameters:
     values: Mapping[str, object] = {
-        "share": np.zeros(STATE_DIM),
-        "need": np.zeros(STATE_DIM),
+        "share": np.zeros(state_dim),
+        "need": np.zeros(state_dim),
         "need_bias": -1.0,
         "met_from": 0.6,
         "linear": np.zeros(features),
@@ -113,7 +115,7 @@ def _start(features: int) -> Parameters:
 def _pack(examples: Sequence[TokenExample], mean: Floats, scale: Floats) -> _Batch:
     count, features = len(examples), len(mean)
     packed = _Batch(
-        np.zeros((count, TOKENS_MAX, STATE_DIM), np.float32),
+        np.zeros((count, TOKENS_MAX, examples[0].states.shape[1]), np.float32),
         np.zeros((count, TOKENS_MAX), np.float32),
         np.zeros((count, TOKENS_MAX), np.float32),
         np.zeros((count, CANDIDATES_MAX, TOKENS_MAX), np.float32),
@@ -139,7 +141,7 @@ def _gradients(p: Parameters, batch: _Batch) -> Parameters:
     # The same sums as TokenWeights makes, for many questions at once.
     raised = STATE_GAIN * batch.states @ p["share"] + PLAIN_GAIN * batch.plain
     shares = np.exp(raised) * batch.present
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     needs_raised = STATE_GAIN * batch.states @ p["need"] + PLAIN_GAIN * (batch.plain - 0.5) + p["need_bias"]
     needs = np.logaddexp(0, needs_raised) * batch.present
     short = np.maximum(p["met_from"] - batch.near, 0)

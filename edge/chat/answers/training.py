@@ -1,9 +1,10 @@
 """Fitting the answer model on sites with labelled questions. Offline; needs SciPy.
 
-    python -m edge.chat.answers.training SITE… [--write FILE]
+    python -m edge.chat.answers.training SITE… [--write FILE] [--skim]
 
 Each SITE is a folder with `documents/` and `questions.jsonl` (models/recipes/answerability/README.md). Prints figures
-as JSON, each site judged by a model that has not seen it; with --write the model of all sites is written.
+as JSON, each site judged by a model that has not seen it; with --write the model of all sites is written. With --skim
+it is a model for sites whose passages are only skimmed (`reading`).
 """
 
 from __future__ import annotations
@@ -84,8 +85,9 @@ class Labelled:
         return sentence_features(seen.question, seen.passages, seen.readings, tokens)[1]
 
 
-# What features are made with while tokens are not learned yet: all alike.
-PLAIN_TOKENS = TokenWeights(np.zeros(STATE_DIM, np.float32), np.zeros(STATE_DIM, np.float32), -1.0, 0.6)
+def plain_tokens(dims: int) -> TokenWeights:
+    """What features are made with while tokens are not learned yet: all alike."""
+    return TokenWeights(np.zeros(dims, np.float32), np.zeros(dims, np.float32), -1.0, 0.6)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +132,11 @@ def _token_example(example: Labelled) -> TokenExample:
         for row in nearness(question, readings[passage.chunk_id])
     ]
     return TokenExample(
-        question.states, question.weights, np.stack(near), example.table(PLAIN_TOKENS), example.right
+        question.states,
+        question.weights,
+        np.stack(near),
+        example.table(plain_tokens(question.states.shape[1])),
+        example.right,
     )
 
 
@@ -178,7 +184,10 @@ def _is_shown(example: Labelled, odds: Floats) -> bool:
 def label(understood: Understood, question: Mapping[str, Any], site: str) -> Labelled:
     """An understood question with its labels from a line of `questions.jsonl`."""
     candidates, _ = sentence_features(
-        understood.question, understood.passages, understood.readings, PLAIN_TOKENS
+        understood.question,
+        understood.passages,
+        understood.readings,
+        plain_tokens(understood.question.states.shape[1]),
     )
     answerable = bool(_quotes(question)) and question["kind"] not in {"unanswerable", STRANGE}
     right = [answerable and _is_labelled(candidate, question) for candidate in candidates]
@@ -191,6 +200,10 @@ def _quotes(question: Mapping[str, Any]) -> list[str]:
 
 
 def _is_labelled(candidate: Candidate, question: Mapping[str, Any]) -> bool:
+    return any(_answers(candidate, place) for place in [question, *question.get("also", ())])
+
+
+def _answers(candidate: Candidate, question: Mapping[str, Any]) -> bool:
     if question.get("doc") not in {None, candidate.passage.doc}:
         return False
     text = _plain(candidate.sentence.text)
@@ -325,10 +338,12 @@ def main() -> int:
     parser.add_argument("--write", type=Path)
     parser.add_argument("--every", type=int, default=1, help="judge only every n-th site (a quick look)")
     parser.add_argument("--no-judging", action="store_true", help="only fit and write")
+    parser.add_argument("--skim", action="store_true", help="without sentences' vectors and token states")
     options = parser.parse_args()
     encoder = open_encoder(models_dir())
     try:
-        directions = find_directions(options.sites, encoder)
+        dims = 0 if options.skim else STATE_DIM
+        directions = find_directions(options.sites, encoder)[:, :dims]
         examples = list(read_sites(options.sites, encoder, directions))
     finally:
         encoder.close()

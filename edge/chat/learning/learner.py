@@ -49,8 +49,9 @@ ASKED_TOGETHER = 32
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What the site has of its own; None: what Postern ships."""
+    """What the site has of its own; None: what Postern ships. `skims`: whether passages are only skimmed."""
 
+    skims: bool
     ranking: bytes | None
     evidence: bytes | None
 
@@ -94,6 +95,7 @@ async def learn_apart(
         "evidence_min": evidence_min,
         "golden": [[one.question, one.document] for one in golden],
         "examples": [[one.text, to_json(one.label)] for one in examples],
+        "skims": serving.skims,
         "ranking": serving.ranking and serving.ranking.decode(),
         "evidence": serving.evidence and serving.evidence.decode(),
     }
@@ -115,7 +117,7 @@ def _learn(task: dict[str, Any], report: Report) -> Done:
     with ExitStack() as stack:
         encoder = open_encoder(models_dir(), settings.runtime, settings.threads, model=settings.model)
         stack.callback(encoder.close)
-        shipped = answer_model.shipped()
+        shipped = answer_model.shipped(skims=task["skims"])
         own = task["evidence"]
         model = shipped if own is None else _with_evidence(shipped, own.encode())
         served = RankingModel.from_json(task["ranking"].encode()) if task["ranking"] else ranking.shipped()
@@ -258,7 +260,7 @@ def _learn_evidence(pupil: _Pupil, lesson: _Questions, report: Report) -> Lesson
         answers += pupil.answers(asked, [golden[row] for row in judged], fitted(rest))
     after = figures_of(answers)
     reasons = tuple(judge.against_evidence(before, after))
-    content = evidence.to_bytes(answer_model.shipped(), fitted(range(len(known))).question)
+    content = evidence.to_bytes(pupil.model, fitted(range(len(known))).question)
     return Lesson(len(taught), before, after, reasons, content)
 
 

@@ -157,7 +157,7 @@ class Learning:
         return {"serving": {of.value: version for of, version in serving.items()}}
 
     def _serving(self) -> Serving:
-        return Serving(self._served[ModelKind.RANKING], self._served[ModelKind.EVIDENCE])
+        return Serving(self._shipped.skims, self._served[ModelKind.RANKING], self._served[ModelKind.EVIDENCE])
 
     async def _keep(self, run: int, learnt: Learnt) -> list[dict[str, Any]]:
         """Store both kinds in one transaction; then those that may serve do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,10 +35,12 @@ class WordEncoder:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def encode(self, texts: Sequence[str], *, want_states: bool = True) -> Encoded:
+    def encode(
+        self, texts: Sequence[str], *, want_states: bool = True, groups: Sequence[int] | None = None
+    ) -> Encoded:
         self.texts += texts
         words = [text.split() or [""] for text in texts]
-        width = max(len(line) for line in words) + 2
+        width = max((len(line) for line in words), default=0) + 2
         states = np.zeros((len(texts), width, DIM), np.float32)
         mask = np.zeros((len(texts), width), np.bool_)
         offsets = np.zeros((len(texts), width, 2), np.int32)
@@ -75,6 +78,14 @@ MODEL = AnswerModel(
 )
 
 
+# The same for a site that is only skimmed.
+SKIMMING = replace(
+    MODEL,
+    directions=np.empty((DIM, 0), np.float32),
+    tokens=TokenWeights(np.empty(0, np.float32), np.empty(0, np.float32), -1.0, 0.6),
+)
+
+
 def passage(
     text: str, *, doc: str = "hours.md", title: str = "Opening hours", section: str = "All", key: int = 0
 ) -> Passage:
@@ -93,11 +104,8 @@ def passage(
 
 def question(text: str, reader: Reader, encoder: WordEncoder) -> Question:
     encoded = encoder.encode([text])
-    offsets = encoded.offsets[0][encoded.mask[0]][1:-1]
+    states = reader.states(encoded)[0]
+    offsets = encoded.offsets[0][encoded.mask[0]][1:-1][: len(states)]
     return Question(
-        text,
-        dict.fromkeys(terms(text), 1.0),
-        encoded.embeddings[0],
-        reader.states(encoded)[0],
-        token_weights(text, offsets),
+        text, dict.fromkeys(terms(text), 1.0), encoded.embeddings[0], states, token_weights(text, offsets)
     )

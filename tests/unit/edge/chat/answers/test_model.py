@@ -20,10 +20,12 @@ def test_saved_is_loaded_as_it_was() -> None:
     assert loaded.tokens.met_from == pytest.approx(MODEL.tokens.met_from)
 
 
-def test_the_shipped_one_fits_this_release() -> None:
-    model = shipped()
-    assert model.encoder
-    assert model.directions.shape[1] == len(model.tokens.share)
+@pytest.mark.parametrize("skims", [False, True])
+def test_the_shipped_ones_fit_this_release(skims: bool) -> None:
+    model = shipped(skims=skims)
+    assert model.encoder == shipped().encoder
+    assert model.skims is skims
+    assert model.directions.shape[1] == len(model.tokens.share) == len(model.tokens.need)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", MODEL.save()[:200]])
