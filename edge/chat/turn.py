@@ -325,7 +325,7 @@ def _insert(
     body = {
         "question": question,
         "answer": answer.text,
-        "citations": [asdict(c) for c in answer.citations],
+        "citations": [citation.body() for citation in answer.citations],
         "queue": answer.standing.queue,
     }
     sealed = session.key.seal("turns", turn_id, "body", json.dumps(body, ensure_ascii=False).encode())
@@ -374,7 +374,7 @@ def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: Clock) ->
     return {
         "turn_id": turn_id,
         "answer": answer.text,
-        "citations": [asdict(citation) for citation in answer.citations],
+        "citations": [citation.body() for citation in answer.citations],
         "intent": _intent(answer.intent),
         "route": answer.route,
         "card": answer.card.body() if answer.card else None,

@@ -21,8 +21,10 @@ from edge.knowledge.search import Searcher
 from edge.knowledge.terms import terms
 from models.encoder import Encoder
 
-# Passages that routing and the answer may look at.
+# Passages that routing and the answer may look at; fewer where they are only skimmed, as there every turn meets unread
+# ones (left-out sites: no difference in what is shown).
 PASSAGES = 5
+PASSAGES_SKIMMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def understanding(
         at_ms = now_ms()
         asked = [_asked(query, speller) for query in queries]
         texts = [one.text for one in asked]
+        wanted_passages = PASSAGES_SKIMMED if reader.skims else PASSAGES
         encoded = encoder.encode(texts, want_states=not reader.skims)
         wanted = intents.understand(texts, encoded.embeddings) if intents else [None] * len(texts)
         states = reader.states(encoded)
@@ -69,7 +72,9 @@ def understanding(
             rows = [row for row, query in enumerate(queries) if query.audience is audience]
             if rows:
                 mine = [texts[row] for row in rows]
-                best = searcher.search_batch(mine, encoded.embeddings[rows], audience, PASSAGES, at_ms=at_ms)
+                best = searcher.search_batch(
+                    mine, encoded.embeddings[rows], audience, wanted_passages, at_ms=at_ms
+                )
                 found.update(zip(rows, best, strict=True))
         readings = reader.read(passage for passages in found.values() for passage in passages)
         results = []

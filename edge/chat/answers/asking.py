@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from functools import lru_cache
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAYS = frozenset(range(5))
 _WEEKEND = frozenset({5, 6})
 _ALL_DAYS = frozenset(range(7))
-# Questions and sentences that are looked at often (a kiosk's customers ask alike), with room for both.
-_REMEMBERED = 8192
 
 
 class Kind(StrEnum):
@@ -98,15 +95,15 @@ _LEAVE = re.compile(
     r"without|every|any|all|welcome|accept|offer|provide)\b",
     re.I,
 )
-_HOLDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    (Kind.TIME, _CLOCK),
-    (Kind.DURATION, _SPAN),
-    (Kind.PRICE, _MONEY),
-    (Kind.NUMBER, _DIGIT),
-    (Kind.PLACE, _WHERE),
-    (Kind.CONTACT, _REACH),
-    (Kind.PERMISSION, _LEAVE),
-)
+_HOLDS: dict[Kind, re.Pattern[str]] = {
+    Kind.TIME: _CLOCK,
+    Kind.DURATION: _SPAN,
+    Kind.PRICE: _MONEY,
+    Kind.NUMBER: _DIGIT,
+    Kind.PLACE: _WHERE,
+    Kind.CONTACT: _REACH,
+    Kind.PERMISSION: _LEAVE,
+}
 
 _DAY = r"(mon|tue|wed|thu|fri|sat|sun)[a-z]*"
 _DAY_RANGE = re.compile(rf"\b{_DAY}\.?\s*(?:to|until|till|through|-|–|—)\s*{_DAY}\b", re.I)
@@ -127,15 +124,14 @@ _NEGATIVE = re.compile(
 _VALUE = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
-@lru_cache(_REMEMBERED)
 def asks(question: str) -> frozenset[Kind]:
     """The kinds of fact that a question asks for; none when it shows none."""
     return frozenset(kind for kind, pattern in _ASKS if pattern.search(question))
 
 
-def holds(text: str) -> frozenset[Kind]:
-    """The kinds of fact that a text holds."""
-    return frozenset(kind for kind, pattern in _HOLDS if pattern.search(text))
+def holds(text: str, kind: Kind) -> bool:
+    """Whether a text holds a fact of this kind."""
+    return _HOLDS[kind].search(text) is not None
 
 
 def days(text: str) -> frozenset[int]:

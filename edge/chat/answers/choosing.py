@@ -33,6 +33,16 @@ class Citation:
     section: str
     quote: str
 
+    def body(self) -> dict[str, object]:
+        """As the API gives it."""
+        return {
+            "doc": self.doc,
+            "version": self.version,
+            "title": self.title,
+            "section": self.section,
+            "quote": self.quote,
+        }
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:

@@ -69,11 +69,10 @@ def _differ(question: Question, one: Candidate, other: Candidate) -> bool:
     shared = _shared(one, other)
     if shared is None:
         return False
-    asked = asking.asks(question.text)
-    valued = one.sentence.holds & other.sentence.holds & _VALUED
-    if valued and (not asked & _VALUED or asked & valued):
-        mine, theirs = asking.values(one.sentence.text), asking.values(other.sentence.text)
-        if mine and theirs and not mine & theirs and shared >= SAME_WORDS_MIN:
+    mine, theirs = asking.values(one.sentence.text), asking.values(other.sentence.text)
+    if mine and theirs and not mine & theirs and shared >= SAME_WORDS_MIN:
+        asked = asking.asks(question.text) & _VALUED or _VALUED
+        if any(one.sentence.holds(kind) and other.sentence.holds(kind) for kind in asked):
             return one.sentence.days == other.sentence.days
     denies = (_DENIES.search(side.sentence.text) is not None for side in (one, other))
     return len(set(denies)) > 1 and shared >= SAME_WORDS_NEGATED_MIN

@@ -6,7 +6,7 @@ are named here; the weights that go with them are trained (training.py) and kept
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,6 +19,8 @@ from edge.knowledge.document import Passage
 from edge.knowledge.terms import FUNCTION_WORDS
 
 Floats = npt.NDArray[np.float32]
+# One value a sentence, or one for all.
+Column = Floats | float
 
 SENTENCE_FEATURES = (
     "cosine",  # question and sentence (with title and headings)
@@ -45,6 +47,7 @@ SENTENCE_FEATURES = (
     "tokens_least",  # … the content token that is met worst
     "tokens_back",  # how well each token of the sentence is met in the question
 )
+INTERACTION_FEATURES = ("tokens_met", "tokens_missed", "tokens_least", "tokens_back")
 QUESTION_FEATURES = (
     "best",  # log-odds of the best sentence
     "passage",  # … of the best passage as a whole
@@ -201,18 +204,31 @@ def sentence_features(
     tokens: TokenWeights,
 ) -> tuple[list[Candidate], Floats]:
     """Every sentence of the passages, and its row of SENTENCE_FEATURES: float32 [sentences, features]."""
-    candidates: list[Candidate] = []
-    tables: list[Floats] = []
+    read = [(passage, readings[passage.chunk_id]) for passage in passages]
+    candidates = [
+        Candidate(passage, reading, index)
+        for passage, reading in read
+        for index in range(len(reading.sentences))
+    ]
+    if not candidates:
+        return [], np.empty((0, len(SENTENCE_FEATURES)), np.float32)
     weighed = _Weighed.of(question, tokens)
-    best = passages[0].score if passages else 0.0
-    lexical = max((passage.lexical for passage in passages), default=0.0) or 1.0
-    for rank, passage in enumerate(passages):
-        reading = readings[passage.chunk_id]
-        if reading.sentences:
-            candidates += [Candidate(passage, reading, index) for index in range(len(reading.sentences))]
-            shared = (passage.cosine, passage.lexical / lexical, best - passage.score, 1.0 / (1 + rank))
-            tables.append(_passage_table(weighed, reading, shared))
-    return candidates, np.concatenate(tables) if tables else np.empty((0, len(SENTENCE_FEATURES)), np.float32)
+    counts = [len(reading.sentences) for _, reading in read]
+    columns = {
+        # Nothing of it for skimmed passages, whose sentences have no vectors.
+        "cosine": np.concatenate(
+            [r.vectors.astype(np.float32) @ question.embedding[: r.vectors.shape[1]] for _, r in read]
+        ),
+        **_passage_columns(passages, counts),
+        **_word_columns(question.rarity, [reading for _, reading in read]),
+        **_fact_columns(weighed, [candidate.sentence for candidate in candidates]),
+    }
+    met = np.concatenate([_interaction(weighed, reading) for _, reading in read if reading.sentences])
+    columns |= zip(INTERACTION_FEATURES, met.T, strict=True)
+    table = np.empty((len(candidates), len(SENTENCE_FEATURES)), np.float32)
+    for place, name in enumerate(SENTENCE_FEATURES):
+        table[:, place] = columns[name]
+    return candidates, table
 
 
 def question_features(
@@ -264,60 +280,71 @@ class _Weighed:
         )
 
 
-def _passage_table(weighed: _Weighed, reading: Reading, shared: tuple[float, ...]) -> Floats:
-    question = weighed.question
-    # Nothing of it for a skimmed one, whose sentences have no vectors.
-    cosines = reading.vectors.astype(np.float32) @ question.embedding[: reading.vectors.shape[1]]
-    rarity = question.rarity
-    everywhere = reading.heading.union(*(sentence.terms for sentence in reading.sentences))
-    in_passage = _share(rarity, everywhere)
-    words = (in_passage, 1.0 - in_passage, len(rarity) / QUESTION_WORDS_UNIT)
+def _passage_columns(passages: Sequence[Passage], counts: Sequence[int]) -> dict[str, Column]:
+    """What is the same for all sentences of a passage. `counts`: how many each has."""
+    best = passages[0].score
+    lexical = max(passage.lexical for passage in passages) or 1.0
     rows = [
-        (
-            cosine,
-            *shared,
-            *_word_columns(rarity, sentence, reading.heading, words),
-            *_fact_columns(weighed, sentence),
-            words[2],
-            *met,
-        )
-        for sentence, cosine, met in zip(
-            reading.sentences, cosines.tolist(), _interaction(weighed, reading), strict=True
-        )
+        (passage.cosine, passage.lexical / lexical, best - passage.score, 1.0 / (1 + rank))
+        for rank, passage in enumerate(passages)
     ]
-    return np.array(rows, np.float32)
+    names = ("passage_cosine", "passage_lexical", "passage_behind", "passage_rank")
+    return dict(zip(names, np.repeat(np.array(rows, np.float32), counts, axis=0).T, strict=True))
 
 
-def _word_columns(
-    rarity: Mapping[str, float],
-    sentence: Sentence,
-    heading: frozenset[str],
-    words: tuple[float, float, float],
-) -> tuple[float, ...]:
-    here = _share(rarity, sentence.terms)
-    with_heading = _share(rarity, sentence.terms | heading)
-    rarest = max(rarity.values(), default=0.0)
-    missing = max(
-        (weight for word, weight in rarity.items() if word not in sentence.terms and word not in heading),
-        default=0.0,
+def _word_columns(rarity: Mapping[str, float], readings: Sequence[Reading]) -> dict[str, Column]:
+    """Which of the question's content words stand where, rare ones weighing more."""
+    names = ("words_in_sentence", "words_in_heading", "words_in_passage", "rarest_missing", "unknown_words")
+    weights = np.array(list(rarity.values()), np.float32)
+    total, rarest = float(weights.sum()), float(weights.max(initial=0.0))
+    if not total:
+        return {**dict.fromkeys(names, 0.0), "unknown_words": 1.0, "question_words": 0.0}
+    readings = [reading for reading in readings if reading.sentences]
+    counts = [len(reading.sentences) for reading in readings]
+    # 1 where a word stands, 0 where it does not: [sentences, words], [passages, words].
+    here = np.array(
+        [[word in sentence.terms for word in rarity] for r in readings for sentence in r.sentences],
+        np.float32,
     )
-    return here, with_heading - here, words[0], missing / rarest if rarest else 0.0, words[1]
+    heading = np.array([[word in reading.heading for word in rarity] for reading in readings], np.float32)
+    with_heading = np.maximum(here, np.repeat(heading, counts, axis=0))
+    somewhere = np.maximum(np.maximum.reduceat(here, np.cumsum([0, *counts[:-1]])), heading)
+    in_passage = np.repeat(somewhere @ weights, counts) / total
+    in_sentence = here @ weights / total
+    return {
+        "words_in_sentence": in_sentence,
+        "words_in_heading": with_heading @ weights / total - in_sentence,
+        "words_in_passage": in_passage,
+        "rarest_missing": ((1.0 - with_heading) * weights).max(axis=1) / rarest,
+        "unknown_words": 1.0 - in_passage,
+        "question_words": len(rarity) / QUESTION_WORDS_UNIT,
+    }
 
 
-def _fact_columns(weighed: _Weighed, sentence: Sentence) -> tuple[float, ...]:
+def _fact_columns(weighed: _Weighed, sentences: Sequence[Sentence]) -> dict[str, Column]:
     asked, days = weighed.asks, weighed.days
-    kinds = len(asked) or 1
-    both_days = bool(days) and bool(sentence.days)
-    return (
-        len(asked),
-        len(asked & sentence.holds) / kinds,
-        len(asked - sentence.holds) / kinds,
-        float(bool(days & sentence.days)),
-        float(both_days and not days & sentence.days),
-        float(weighed.negative == sentence.negative),
-        min(len(sentence.terms), WORDS_MAX) / WORDS_UNIT,
-        float(sentence.end - sentence.start < STUB_CHARS),
-    )
+    columns: dict[str, Column] = {
+        "asks": len(asked),
+        "kinds_held": 0.0,
+        "kinds_missing": 0.0,
+        "same_days": 0.0,
+        "other_days": 0.0,
+        "same_negation": _column(weighed.negative == one.negative for one in sentences),
+        "words": _column(min(len(one.terms), WORDS_MAX) / WORDS_UNIT for one in sentences),
+        "stub": _column(one.end - one.start < STUB_CHARS for one in sentences),
+    }
+    if asked:
+        held = _column(sum(map(one.holds, asked)) / len(asked) for one in sentences)
+        columns |= {"kinds_held": held, "kinds_missing": 1.0 - held}
+    if days:
+        same = _column(not days.isdisjoint(one.days) for one in sentences)
+        some = _column(bool(one.days) for one in sentences)
+        columns |= {"same_days": same, "other_days": some - same}
+    return columns
+
+
+def _column(values: Iterable[float]) -> Floats:
+    return np.fromiter(values, np.float32)
 
 
 def nearness(question: Question, reading: Reading) -> list[Floats]:
@@ -328,29 +355,24 @@ def nearness(question: Question, reading: Reading) -> list[Floats]:
     return [near[:, first:last].max(axis=1) if last > first else none for first, last in spans]
 
 
-def _interaction(weighed: _Weighed, reading: Reading) -> list[tuple[float, float, float, float]]:
+def _interaction(weighed: _Weighed, reading: Reading) -> Floats:
     """Late interaction of a question with each sentence: for each token of one the nearest of the other.
 
-    After ColBERT (Khattab and Zaharia, SIGIR 2020), with the encoder's own token states and learned weights of tokens.
+    Rows of INTERACTION_FEATURES: float32 [sentences, 4]. After ColBERT (Khattab and Zaharia, SIGIR 2020), with the
+    encoder's own token states and learned weights of tokens.
     """
+    found = np.zeros((len(reading.sentences), len(INTERACTION_FEATURES)), np.float32)
     near = weighed.question.states @ reading.states.astype(np.float32).T
-    found = []
-    for first, last in zip(reading.starts[:-1], reading.starts[1:], strict=True):
-        part = near[:, first:last]
-        if not part.size:
-            found.append((0.0, 0.0, 0.0, 0.0))
-            continue
-        met = part.max(axis=1)
-        missed = float(weighed.needs @ np.maximum(weighed.met_from - met, 0.0))
-        least = float(met[weighed.content].min())
-        found.append((float(weighed.shares @ met), missed, least, float(part.max(axis=0).mean())))
+    if near.size:
+        lengths = np.diff(reading.starts)
+        some = lengths > 0
+        starts = reading.starts[:-1][some]
+        met = np.maximum.reduceat(near, starts, axis=1)
+        found[some, 0] = weighed.shares @ met
+        found[some, 1] = weighed.needs @ np.maximum(weighed.met_from - met, 0.0)
+        found[some, 2] = met[weighed.content].min(axis=0)
+        found[some, 3] = np.add.reduceat(near.max(axis=0), starts) / lengths[some]
     return found
-
-
-def _share(rarity: Mapping[str, float], found: frozenset[str]) -> float:
-    """Share of the question's words that are `found`, rare ones weighing more."""
-    total = sum(rarity.values())
-    return sum(weight for word, weight in rarity.items() if word in found) / total if total else 0.0
 
 
 def _word_at(text: str, start: int) -> str:

@@ -8,10 +8,12 @@ Blocking and thread-safe; meant for the batcher's lane.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -28,11 +30,12 @@ from models.encoder import Encoded
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 
-# Memory for what was read. A sentence takes some 8 kB, a skimmed one 1.5 kB: about 12,000 stay, or 60,000.
-BYTES_MAX = 96 * 1024 * 1024
-# What a sentence takes beside its arrays: its text, and its words as a set.
-SENTENCE_BYTES = 1_500
-# Chunks of the largest site that is read rather than skimmed: so many, of 8 sentences each, fit BYTES_MAX.
+# Memory for what was read. A sentence takes some 10 kB, a skimmed one 2.5 kB: about 11,000 stay, or 6,500.
+BYTES_MAX = 112 * 1024 * 1024
+BYTES_SKIMMED_MAX = 16 * 1024 * 1024
+# What a sentence takes beside its arrays: its text, and its words as a set. Measured as memory of the process.
+SENTENCE_BYTES = 2_500
+# Chunks of the largest site that is read rather than skimmed: so many, of 7 sentences each, fit BYTES_MAX.
 CHUNKS_READ_MAX = 1_500
 # Sentences of one chunk that are read; the chunker's 160 words rarely make more.
 SENTENCES_MAX = 32
@@ -51,17 +54,39 @@ class StateEncoder(Protocol):
     ) -> Encoded: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sentence:
-    """One sentence of a passage: its span in code points, its words, what it holds."""
+    """One sentence of a passage: its span in code points, its words, what it holds.
+
+    place_days  the days of its headings, which count where it names none itself
+    """
 
     start: int
     end: int
     text: str
-    terms: frozenset[str]
-    holds: frozenset[Kind]
-    days: frozenset[int]
-    negative: bool
+    place_days: frozenset[int]
+    _held: dict[Kind, bool] = field(default_factory=dict, compare=False, repr=False)
+
+    # Most questions ask for no kind of fact and no day, so that these are worked out when first wanted.
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        # The same few thousand words in all sentences: one string each.
+        return frozenset(map(sys.intern, terms(self.text)))
+
+    def holds(self, kind: Kind) -> bool:
+        """Whether it holds a fact of this kind."""
+        if kind not in self._held:
+            self._held[kind] = asking.holds(self.text, kind)
+        return self._held[kind]
+
+    @cached_property
+    def days(self) -> frozenset[int]:
+        return asking.days(self.text) or self.place_days
+
+    @cached_property
+    def negative(self) -> bool:
+        return asking.negative(self.text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +115,7 @@ class Reading:
 class Reader:
     """Reads passages; remembers what it read, the least used goes first."""
 
-    def __init__(self, encoder: StateEncoder, directions: Floats, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(self, encoder: StateEncoder, directions: Floats, bytes_max: int | None = None) -> None:
         """`directions` [dim, STATE_DIM]: what token states are multiplied with before they are kept.
 
         [dim, 0]: the model that goes with them needs no states, so that passages are skimmed.
@@ -98,7 +123,7 @@ class Reader:
         self.skims = not directions.size
         self._encoder = encoder
         self._directions = directions
-        self._bytes_max = bytes_max
+        self._bytes_max = (BYTES_SKIMMED_MAX if self.skims else BYTES_MAX) if bytes_max is None else bytes_max
         self._bytes = 0
         self._known: OrderedDict[int, Reading] = OrderedDict()
         self._lock = threading.Lock()
@@ -178,23 +203,12 @@ class Reader:
 
 
 def sentences_of(passage: Passage) -> tuple[Sentence, ...]:
-    """The sentences of a passage, without the encoder. One that names no day has those of its headings."""
-    place = asking.days(f"{passage.title} {passage.section}")
-    found = []
-    for start, end in split(passage.text)[:SENTENCES_MAX]:
-        text = passage.text[start:end]
-        found.append(
-            Sentence(
-                start,
-                end,
-                text,
-                frozenset(terms(text)),
-                asking.holds(text),
-                asking.days(text) or place,
-                asking.negative(text),
-            )
-        )
-    return tuple(found)
+    """The sentences of a passage, without the encoder."""
+    place_days = asking.days(f"{passage.title} {passage.section}")
+    return tuple(
+        Sentence(start, end, passage.text[start:end], place_days)
+        for start, end in split(passage.text)[:SENTENCES_MAX]
+    )
 
 
 def _unit(states: Floats) -> Floats:

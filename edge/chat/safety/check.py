@@ -62,11 +62,13 @@ class SafetyCheck:
 
     def check_meaning(self, text: str, embedding: Floats) -> SafetyCard | None:
         """The card for an English `text` with its `embedding` float32 [dim], where `check` found none."""
-        said = words(text)
-        if self._model is None or not self._is_english(said) or self._english.mentions(INFORMATION, said):
+        kind = self._model.kind(embedding) if self._model else None
+        if kind is None:
             return None
-        kind = self._model.kind(embedding)
-        return self._cards[MEANING_LANGUAGE][kind] if kind else None
+        said = words(text)
+        if not self._is_english(said) or self._english.mentions(INFORMATION, said):
+            return None
+        return self._cards[MEANING_LANGUAGE][kind]
 
     def _is_english(self, said: Sequence[Word]) -> bool:
         """True if no other language has more of the words: what another's embedding says is chance."""

@@ -147,7 +147,7 @@ def _is_slip(written: str, meant: str) -> bool:
 
 def _ends_within(written: str, meant: str, *, beginning: bool) -> bool:
     """True if `written`, or with `beginning` its first letters, is `meant` with at most SLIPS_MAX slips."""
-    if len(written) < len(meant) - SLIPS_MAX:
+    if len(written) < len(meant) - SLIPS_MAX or (not beginning and len(written) > len(meant) + SLIPS_MAX):
         return False
     longest = len(meant) + SLIPS_MAX
     ends = range(len(meant) - SLIPS_MAX, min(longest, len(written)) + 1) if beginning else (len(written),)

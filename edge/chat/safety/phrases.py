@@ -23,6 +23,8 @@ class Phrases:
 
     def find(self, text: Sequence[Word]) -> int | None:
         """The index of the first card of which a phrase is in `text`, or None."""
+        if not self._entries:
+            return None
         resolved = {word.text: self._lexicon.resolve(word.text) for word in text}
         return next(
             (

@@ -73,7 +73,11 @@ class Language:
     def __init__(self, code: str, rules: Sequence[Rule], data: Mapping[str, Any]) -> None:
         """Raises ValueError for a concept that `rules` name and `data` has not, or the other way round."""
         self.code = code
-        self._rules = rules
+        # Rules by the concepts of their first slot: without one of those a rule need not be looked at.
+        self._rules: dict[str, list[Rule]] = defaultdict(list)
+        for rule in rules:
+            for name in rule.slots[0]:
+                self._rules[name].append(rule)
         concepts = {name: _entries(text) for name, text in data["concepts"].items()}
         if differing := concepts.keys() ^ frozenset().union(*map(_concepts, rules)):
             raise ValueError(f"{code}: in the rules or in the words only: {', '.join(sorted(differing))}")
@@ -92,12 +96,19 @@ class Language:
         separated = self._separated(words)
         evidence = self.evidence(separated)
         places = self._places(separated, self._lexicon.resolve)
+        possible = [
+            rule
+            for name in places
+            for rule in self._rules.get(name, ())
+            if (rule.words_max is None or len(words) <= rule.words_max)
+            and not any(slot.isdisjoint(places) for slot in rule.slots)
+        ]
+        if not possible:
+            return []
         # A slip may hide danger; what takes a rule back must be written right.
         exceptions = self._places(separated, self._lexicon.as_written)
         found = dict.fromkeys(
-            (rule.kind, rule.first)
-            for rule in self._rules
-            if (rule.words_max is None or len(words) <= rule.words_max) and _holds(rule, places, exceptions)
+            (rule.kind, rule.first) for rule in possible if _holds(rule, places, exceptions)
         )
         return [Hit(kind, first, self.code, evidence) for kind, first in found]
 
@@ -117,10 +128,13 @@ class Language:
     def _places(self, words: Sequence[Word], meaning: Callable[[str], set[str]]) -> dict[str, list[Place]]:
         """Where each concept stands. `meaning`: the entries that a word may be."""
         resolved = {text: {YEAR} if text == YEAR else meaning(text) for text in {w.text for w in words}}
+        there = frozenset[str]().union(*resolved.values())
         places: dict[str, list[Place]] = defaultdict(list)
         for index, word in enumerate(words):
             for beginning in resolved[word.text]:
                 for name, entry in self._beginning.get(beginning, ()):
+                    if not there.issuperset(entry):
+                        continue
                     last = follow(entry, words, resolved, index)
                     if last is not None:
                         places[name].append(Place(word.at, last, entry))
@@ -180,12 +194,10 @@ def follow(entry: Entry, words: Sequence[Word], resolved: Mapping[str, set[str]]
 def _holds(
     rule: Rule, places: Mapping[str, Sequence[Place]], exceptions: Mapping[str, Sequence[Place]]
 ) -> bool:
-    """True if the slots stand near each other somewhere and nothing near takes the rule back."""
+    """True if the slots, each of them there, stand near each other somewhere and nothing near takes the rule back."""
     candidates = [
         sorted((place for name in slot for place in places.get(name, ())), key=_first) for slot in rule.slots
     ]
-    if not all(candidates):
-        return False
     if rule.distinct_min > 1:
         return len({place.entry for place in candidates[0]}) >= rule.distinct_min
     stretches = (_stretch(start, candidates[1:], rule.span_max) for start in candidates[0])
