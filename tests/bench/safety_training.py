@@ -2,7 +2,7 @@
 
 Danger: our phrases in `models/recipes/safety`, and the English ones of the golden halves that are tuned on. Ordinary:
 our own there, the questions of the sample sites whose intents are harmless, and those of the recipe's eleven sites.
-The thresholds are set on half of BANKING77's and MedQuAD's questions (`is_held_out`); nothing else is fitted to them.
+Ordinary, too: half of BANKING77's and MedQuAD's questions; the other half (`is_held_out`) only judges.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 import models.adapters
 import models.recipes
+from edge.chat.safety.check import MEANING_LANGUAGE
 from edge.chat.safety.kind import Kind
 from edge.chat.safety.model import SHIPPED, SafetyModel
 from models.encoder import Encoder
@@ -61,24 +61,26 @@ def train(
     the first stage finds anything, since then a site's question is not ordinary.
     """
     harmless = (text for text in _site_questions() if not words_find(text))
-    examples = [*_phrases(), *tuned, *((text, ORDINARY) for text in harmless)]
+    strangers = (text for text in ordinary if not is_held_out(text))
+    examples = [*((text, ORDINARY) for text in (*strangers, *harmless)), *_phrases(), *tuned]
     texts, labels = zip(*dict(examples).items(), strict=True)
-    unseen = [text for text in ordinary if not is_held_out(text)]
-    weights, bias = fit(_embed(encoder, texts), labels, KINDS, _embed(encoder, unseen))
+    weights, bias = fit(encoder.embed(list(texts)), labels, KINDS)
     model = SafetyModel(KINDS, weights.astype(np.float32), bias.astype(np.float32), encoder.info.model)
     content = model.save()
     Path(models.adapters.__path__[0], SHIPPED).write_bytes(content)
     return SafetyModel.load(content)
 
 
-def _embed(encoder: Encoder, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    return encoder.embed(list(texts))
-
-
 def _phrases() -> Iterator[tuple[str, str]]:
-    text = (files("models.recipes.safety") / "phrases.jsonl").read_text(encoding="utf-8")
-    for line in map(json.loads, text.splitlines()):
-        yield line["text"], line["kind"]
+    for line in own_phrases("phrases.jsonl"):
+        if line["language"] == MEANING_LANGUAGE:
+            yield line["text"], line["kind"]
+
+
+def own_phrases(name: str) -> list[dict[str, str]]:
+    """`text`, `kind` (ORDINARY for none) and `language` of each phrase in a file of `models/recipes/safety`."""
+    content = (files("models.recipes.safety") / name).read_text(encoding="utf-8")
+    return [json.loads(line) for line in content.splitlines()]
 
 
 def _site_questions() -> Iterator[str]:
