@@ -335,3 +335,13 @@ async def _big(page: Page, least: int) -> None:
 async def _sound(page: Page) -> None:
     assert not await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     assert await violations(page, enhanced_contrast=True) == []
+
+
+async def test_a_long_conversation_scrolls_in_its_own_place(page: Page, scripted: ScriptedNode) -> None:
+    """What is only heard is not painted, and must not make the page longer than the screen either."""
+    await begin(page, scripted.url)
+    for number in range(1, 5):
+        await ask(page, "When are you open?")
+        await answered(page, number)
+    assert await page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+    assert await page.locator(".transcript").evaluate("e => e.scrollHeight > e.clientHeight")
