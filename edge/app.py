@@ -134,6 +134,8 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         inbox = Inbox(store, config.handoff, bell, sessions.is_open)
         # Told once: a site that grows past the limit reads as before until it is started again.
         answers = answer_model.shipped(skims=len(knowledge.searcher) > CHUNKS_READ_MAX)
+        if answers.skims:
+            metrics.fall_back("answers", "large_site")
         reader = Reader(encoder, answers.directions)
         batcher: Batcher[Query, Understood] = Batcher(
             understanding(

@@ -59,6 +59,18 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "The language model does not answer; customers get quotes instead.",
         "It restarts by itself. If it lasts, look at the worker's log and at the machine's memory.",
     ),
+    "answers": (
+        "There are too many passages to read every sentence: more questions end with “not in our documents”.",
+        "Remove or retire what customers do not ask about, then restart the node.",
+    ),
+    "ranking": (
+        "What the site has learnt of which passages come first is damaged; what Postern ships serves.",
+        "Learn again, or go back: postern learn --roll-back ranking.",
+    ),
+    "evidence": (
+        "What the site has learnt of how sure an answer must be is damaged; what Postern ships serves.",
+        "Learn again, or go back: postern learn --roll-back evidence.",
+    ),
     "intents": (
         "The site's intents do not serve; questions are answered without them.",
         "Open Intents and train them, or let a version before serve again.",

@@ -62,6 +62,13 @@ def test_what_is_not_well_comes_first_with_what_to_do(facts: Facts, finding: str
     assert first.remedy
 
 
+@pytest.mark.parametrize("component", ["answers", "ranking", "evidence", "intents", "encoder", "generation"])
+def test_what_goes_on_serving_is_not_said_to_have_failed(component: str) -> None:
+    first = findings(replace(WELL, status=status(fallbacks=(f"{component}:a_code",))))[0]
+    assert first.id == f"fallback-{component}"
+    assert "has failed" not in first.detail
+
+
 def test_pages_that_a_finding_leads_to_are_there() -> None:
     facts = replace(WELL, documents_differ=2, status=status(knowledge={}))
     actions = {finding.action for finding in findings(facts)} - {""}
