@@ -21,10 +21,7 @@ from edge.cli_kb import kb
 from edge.cli_learning import examples, learn
 from edge.cli_operators import operators
 from edge.cli_unanswered import unanswered
-from edge.terminal import Json, Site
-from edge.terminal import as_lines as _lines
-from edge.terminal import operate_on as _operate
-from edge.terminal import write as _print
+from edge.terminal import Json, Site, as_lines, operate_on, write
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The edge node: answers from the site's own documents."
@@ -64,14 +61,14 @@ def init(
     paths = site_paths(site)
     create_site(paths, template)
     reports = [
-        _operate(site, "kb.add", {"paths": [str(folder)], "audience": audience.value})
+        operate_on(site, "kb.add", {"paths": [str(folder)], "audience": audience.value})
         for folder, audience in documents_by_audience(paths)
     ]
     added = sum(report["added"] for report in reports)
     trained: dict[str, Any] = {"intents": 0}
     if paths.intent_examples.exists():
-        trained = _operate(site, "intents.train", {"path": str(paths.intent_examples)})
-    _print(
+        trained = operate_on(site, "intents.train", {"path": str(paths.intent_examples)})
+    write(
         {"site": str(paths.root), "documents": added, "intents": trained["intents"]},
         as_json,
         f"Made {paths.root} with {added} documents and {trained['intents']} intents.\n"
@@ -121,27 +118,29 @@ def demo(
     ] = None,
 ) -> None:
     """A control plane and an edge node with a sample site, on this machine. Ctrl-C stops all."""
+    import logging
+
     from core.logs import log_to_stderr
     from edge.demo import Demo
 
-    log_to_stderr("demo")
+    log_to_stderr("demo", logging.WARNING)
     asyncio.run(Demo(state.resolve(), http, cloud_http, template).run())
 
 
 @app.command()
 def ask(site: Site, text: str, as_json: Json = False) -> None:
     """Ask one question."""
-    answer = _operate(site, "ask", {"text": text})
+    answer = operate_on(site, "ask", {"text": text})
     sources = "".join(f"\n  {c['title']} › {c['section']}: “{c['quote']}”" for c in answer["citations"])
     choices = "".join(f"\n  {choice['label']}" for choice in answer["choices"])
-    _print(answer, as_json, answer["answer"] + choices + (f"\n\nSources:{sources}" if sources else ""))
+    write(answer, as_json, answer["answer"] + choices + (f"\n\nSources:{sources}" if sources else ""))
 
 
 @app.command()
 def status(site: Site, as_json: Json = False) -> None:
     """How the site is."""
-    found = _operate(site, "status", {})
-    _print(found, as_json, _lines(found))
+    found = operate_on(site, "status", {})
+    write(found, as_json, as_lines(found))
 
 
 @app.command()
@@ -151,11 +150,13 @@ def doctor(site: Site, as_json: Json = False) -> None:
     from edge.doctor import examine
 
     found = examine(site_paths(site))
-    marks = {True: "ok     ", False: "NOT OK "}
+    marks = {"error": "NOT OK", "warning": "look at"}
     lines = [
-        f"{marks[c.ok]} {c.id:28} {c.found}" + ("" if c.ok else f"\n        {c.remedy}") for c in found.checks
+        f"{'ok' if c.ok else marks[c.severity]:8}{c.id:28} {c.found}"
+        + ("" if c.ok else f"\n        {c.remedy}")
+        for c in found.checks
     ]
-    _print(asdict(found), as_json, "\n".join(lines))
+    write(asdict(found), as_json, "\n".join(lines))
     if not found.ok:
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
@@ -173,7 +174,7 @@ def enroll(
 
     enrolment = asyncio.run(enrol(site_paths(site), cloud, code))
     found = {"node_id": enrolment.node_id, "site": enrolment.site_name, "sync": enrolment.sync_endpoint}
-    _print(found, as_json, f"Enrolled as {enrolment.node_id}.")
+    write(found, as_json, f"Enrolled as {enrolment.node_id}.")
 
 
 @models.command("list")
@@ -183,7 +184,7 @@ def models_list(as_json: Json = False) -> None:
     from models.operations import list_models
 
     rows = [asdict(row) for row in list_models(models_dir())]
-    _print(
+    write(
         rows,
         as_json,
         "\n".join(f"{r['model']:24} {r['kind']:8} {r['licence']:12} {r['state']}" for r in rows),
@@ -199,7 +200,7 @@ def models_build(as_json: Json = False) -> None:
 
     with on_terminal() as report:
         rows = [asdict(row) for row in build_all(models_dir(), report)]
-    _print(rows, as_json, "\n".join(_lines(row) for row in rows))
+    write(rows, as_json, "\n".join(as_lines(row) for row in rows))
 
 
 @models.command("verify")
@@ -209,7 +210,7 @@ def models_verify(as_json: Json = False) -> None:
     from models.operations import verify
 
     rows = [asdict(row) for row in verify(models_dir())]
-    _print(rows, as_json, "\n".join(f"{r['model']:24} {r['detail']} {r['remedy']}" for r in rows))
+    write(rows, as_json, "\n".join(f"{r['model']:24} {r['detail']} {r['remedy']}" for r in rows))
     if not all(row["ok"] for row in rows):
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
@@ -224,7 +225,7 @@ def models_bench(as_json: Json = False) -> None:
     text = "\n".join(
         f"{r['runtime']:12} batch {r['batch_rows']:3}  {r['texts_per_s']:8.0f} texts/s" for r in rows
     )
-    _print(rows, as_json, text)
+    write(rows, as_json, text)
 
 
 @ledger.command("verify")
@@ -241,7 +242,7 @@ def ledger_verify(
 
     remembered = read_checkpoint(checkpoint) if checkpoint else None
     report = asdict(verify(site_paths(site).courier / LEDGER_FILE, remembered))
-    _print(report, as_json, _lines(report))
+    write(report, as_json, as_lines(report))
     if not report["ok"]:
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
@@ -253,7 +254,7 @@ def ledger_show(site: Site, as_json: Json = False) -> None:
     from edge.egress.ledger import LEDGER_FILE, read
 
     leaves = [asdict(leaf) for leaf in read(site_paths(site).courier / LEDGER_FILE)]
-    _print(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
+    write(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
 
 
 def _print_error(error: PosternError) -> None:

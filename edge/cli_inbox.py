@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import getpass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from edge.terminal import Json, Site, operate_on, write
+from edge.terminal import Json, Site, local_time, operate_on, write
 
 inbox = typer.Typer(no_args_is_help=True, help="People who asked for a human.")
 
@@ -27,7 +26,7 @@ def inbox_list(
     """Tickets, longest waiting first."""
     found = operate_on(site, "inbox.list", {"all": all_states, "queue": queue})
     lines = [
-        f"{t['ticket']}  {t['state']:9} {t['queue']:10} {_at(t['created_ms'])}  {t['messages']:3} messages  "
+        f"{t['ticket']}  {t['state']:9} {t['queue']:10} {local_time(t['created_ms'])}  {t['messages']:3} messages  "
         f"{'here' if t['customer_here'] else 'left':4}  {t['operator'] or ''}"
         for t in found
     ]
@@ -39,7 +38,7 @@ def inbox_show(site: Site, ticket: Ticket, operator: As = "", as_json: Json = Fa
     """What was handed over and said."""
     found = _operate(site, "inbox.show", ticket, operator)
     lines = [
-        f"{_at(m['created_ms'])} {m['sender']}{' ' + m['operator'] if m['operator'] else ''}: {m['text']}"
+        f"{local_time(m['created_ms'])} {m['sender']}{' ' + m['operator'] if m['operator'] else ''}: {m['text']}"
         for m in found["said"]
     ]
     write(found, as_json, f"{found['ticket']}: {found['state']}\n" + "\n".join(lines))
@@ -69,8 +68,3 @@ def inbox_close(site: Site, ticket: Ticket, operator: As = "", as_json: Json = F
 
 def _operate(site: Path, name: str, ticket: str, operator: str, **more: str) -> Any:
     return operate_on(site, name, {"ticket": ticket, "operator": operator or getpass.getuser(), **more})
-
-
-def _at(moment_ms: int) -> str:
-    """A moment in this machine's own time."""
-    return f"{datetime.fromtimestamp(moment_ms / 1000).astimezone():%d %b %H:%M}"

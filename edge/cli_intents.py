@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from core.errors import ExitCode
-from edge.terminal import Json, Site, operate_on, write
+from edge.terminal import Json, Site, local_time, operate_on, write
 
 intents = typer.Typer(no_args_is_help=True, help="What customers want: train, compare, go back.")
 
@@ -48,8 +47,9 @@ def intents_list(site: Site, as_json: Json = False) -> None:
     """Versions, newest first, with the figures that their gate saw."""
     found = operate_on(site, "intents.list", {})
     lines = [
-        f"v{m['version']:<4} {m['state']:9} {_at(m['created_ms'])}  {m['intents']:3} intents {m['examples']:6} examples"
-        f"  {m['accuracy']:.1%} right" + "".join(f"\n      {reason}" for reason in m["reasons"])
+        f"v{m['version']:<4} {m['state']:9} {local_time(m['created_ms'])}  {m['intents']:3} intents "
+        f"{m['examples']:6} examples  {m['accuracy']:.1%} right"
+        + "".join(f"\n      {reason}" for reason in m["reasons"])
         for m in found
     ]
     write(found, as_json, "\n".join(lines) or "No intents have been trained.")
@@ -82,8 +82,3 @@ def _told(found: dict[str, Any]) -> list[str]:
         if found["active"]
         else "It was kept, but does not serve. To let it serve all the same: --accept.",
     ]
-
-
-def _at(moment_ms: int) -> str:
-    """A moment in this machine's own time."""
-    return f"{datetime.fromtimestamp(moment_ms / 1000).astimezone():%d %b %H:%M}"

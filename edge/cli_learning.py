@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from core.errors import ExitCode
-from edge.terminal import Json, Site, operate_on, write
+from edge.terminal import Json, Site, local_time, operate_on, write
 
 _FIGURES = {
     "right": "right",
@@ -58,7 +57,7 @@ def examples_list(
     """What staff and customers said of questions, newest first."""
     found = operate_on(site, "examples.list", {"kind": kind, "count": count})
     lines = [
-        f"{one['id']:6}  {_at(one['created_ms'])}  {one['source']:10} {one['text']} → {_said(one)}"
+        f"{one['id']:6}  {local_time(one['created_ms'])}  {one['source']:10} {one['text']} → {_said(one)}"
         for one in found
     ]
     write(found, as_json, "\n".join(lines) or "There are no examples.")
@@ -88,7 +87,7 @@ def learn(
         write(found, as_json, "\n".join(_serves(of, v) for of, v in found["serving"].items()))
     elif history:
         found = operate_on(site, "learn.history", {})
-        lines = [f"{_at(one['created_ms'])}  {one['state']:9} {_figures(one)}" for one in found]
+        lines = [f"{local_time(one['created_ms'])}  {one['state']:9} {_figures(one)}" for one in found]
         write(found, as_json, "\n".join(lines) or "Nothing has been learnt yet.")
     else:
         found = operate_on(site, "learn.run", {})
@@ -126,8 +125,3 @@ def _said(one: dict[str, Any]) -> str:
         )
     place = f" › {one['section']}" if one.get("section") else ""
     return f"{one['document']}{place}" if one["document"] else "no document"
-
-
-def _at(moment_ms: int) -> str:
-    """A moment in this machine's own time."""
-    return f"{datetime.fromtimestamp(moment_ms / 1000).astimezone():%d %b %H:%M}"

@@ -17,20 +17,19 @@ from edge.chat.notice import Notice
 from edge.chat.session import Channel, Sessions
 from edge.chat.turn import Desk, Final
 from edge.knowledge.ingest import KnowledgeBase
-from edge.operation_arguments import OperationArguments as _Arguments
-from edge.operation_arguments import read_arguments as _read
+from edge.operation_arguments import OperationArguments, read_arguments
 from edge.store import outbox
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation
 
 
-class AskArguments(_Arguments):
+class AskArguments(OperationArguments):
     """`postern ask`."""
 
     text: str
 
 
-class NoArguments(_Arguments):
+class NoArguments(OperationArguments):
     """Operations that take none."""
 
 
@@ -66,7 +65,7 @@ class Operations:
 
     async def ask(self, arguments: Arguments, _: OnProgress) -> object:
         """One turn in a session of its own, which is wiped afterwards."""
-        text = _read(AskArguments, arguments).text
+        text = read_arguments(AskArguments, arguments).text
         new = await self._sessions.create(Channel.API, "en")
         try:
             session = await self._sessions.consent(new.session, self._notice.version, overflow=False)
@@ -80,7 +79,7 @@ class Operations:
 
     async def status(self, arguments: Arguments, _: OnProgress) -> object:
         """How the site is."""
-        _read(NoArguments, arguments)
+        read_arguments(NoArguments, arguments)
         waiting = await self._store.read(outbox.stats)
         told = await self._store.read(notifications.counts)
         people = await self._store.read(tickets.count_open)

@@ -63,6 +63,11 @@ def as_lines(value: dict[str, Any], indent: str = "") -> str:
     return "\n".join(line for line in lines if line.strip())
 
 
+def local_time(moment_ms: int) -> str:
+    """A moment since 1970 in this machine's own time, as "28 Nov 23:18"."""
+    return f"{datetime.fromtimestamp(moment_ms / 1000).astimezone():%d %b %H:%M}"
+
+
 def _in_line(item: object) -> str:
     """A value in the line of its name; what is not there is left empty."""
     if isinstance(item, bool):
