@@ -110,6 +110,11 @@ class Demo:
             template = self.template or DEFAULT_TEMPLATE
             create_site(paths, template, http_port=self.http_port, bucket_s=DEMO_BUCKET_S)
         _set_port(paths.config, "http", self.http_port)
+        if not _enrolment(paths).exists():
+            await self._fill_site(paths)
+
+    async def _fill_site(self, paths: SitePaths) -> None:
+        """Once, before the first start: later ones are quick, and leave alone what staff changed or removed since."""
         folders = documents_by_audience(paths)
         with Bar(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("Reading documents", total=None)
@@ -121,7 +126,6 @@ class Demo:
                 operations = site_operations(site).table()
                 for folder, audience in folders:
                     await operations["kb.add"]({"paths": [str(folder)], "audience": audience.value}, show)
-                # Once, before the first start: nobody waits for it at any later one.
                 if paths.intent_examples.exists() and not await site.intents.history():
                     await operations["intents.train"]({"path": str(paths.intent_examples)}, show)
 
@@ -216,7 +220,7 @@ async def _console_claim(paths: SitePaths) -> Path:
 
 def _say_claim(say: Callable[[str], None], file: Path) -> None:
     if file.exists():
-        say(f"    first login   {file.read_text().strip()}")
+        say(f"    claim code    {file.read_text().strip()}")
 
 
 def _cloud_command(verb: str, folder: Path, *more: str) -> list[str]:

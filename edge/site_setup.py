@@ -14,7 +14,7 @@ from edge.knowledge.document import Audience
 
 TEMPLATES = Path(__file__).parent / "templates"
 KEY_BYTES = 32
-# Keys that a site has from its first minute: what each opens is told by `postern keys list` and docs/privacy.md.
+# Keys that a site has from its first minute; docs/privacy.md says what each opens.
 KEYS = ("store.key", "subject-keys.key", "envelope.key")
 
 

@@ -232,7 +232,9 @@ class Accounts:
 
 def _check_account(name: str, password: str) -> None:
     if not _NAME.fullmatch(name):
-        raise UnusableAccount("A name has 1 to 60 letters, digits, dots, hyphens, underscores or @.")
+        raise UnusableAccount(
+            "A name for logging in is one word of 1 to 60 letters, digits, dots, hyphens, underscores or @."
+        )
     if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
         raise UnusableAccount(
             f"A password has {PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX} characters."

@@ -244,26 +244,29 @@ class WebShell:
         return self.render(request, "login.html", **context)
 
     async def _claim_page(self, request: web.Request) -> web.StreamResponse:
-        return await self._claim_form(request, name="")
+        return await self._claim_form(request)
 
     async def _claim_account(self, request: web.Request) -> web.StreamResponse:
         name, password = await field(request, "name"), await field(request, "password")
+        code = await field(request, "code")
         try:
             if password != await field(request, "password_again"):
                 raise FormRefused("The two passwords differ.", remedy="Type the same password twice.")
-            code = await field(request, "code")
             token = await self._accounts.claim(code, name, password, request.remote or "")
         except PosternError as error:
-            return await self._claim_form(request, name=name, fault=error)
+            return await self._claim_form(request, name, code, error)
         return self.logged_in(token)
 
     async def _claim_form(
-        self, request: web.Request, name: str, fault: PosternError | None = None
+        self, request: web.Request, name: str = "", code: str = "", fault: PosternError | None = None
     ) -> web.Response:
-        claimed = await self._accounts.claimed()
-        least = PASSWORD_CHARACTERS_MIN
-        context = _fault(fault) | {"name": name, "claimed": claimed, "password_characters_min": least}
-        return self.render(request, "claim.html", **context)
+        context: dict[str, Any] = {
+            "name": name,
+            "code": code,
+            "claimed": await self._accounts.claimed(),
+            "password_characters_min": PASSWORD_CHARACTERS_MIN,
+        }
+        return self.render(request, "claim.html", **_fault(fault), **context)
 
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
         await self._accounts.log_out(request[COOKIE], request[ACCOUNT].name)

@@ -63,8 +63,8 @@ export class TicketPanel {
     this.#parts.ticket.replaceChildren(root);
     this.changed(ticket.state, null);
     parts.title.focus();
-    this.#parts.ticket.scrollIntoView({ block: "nearest" });
     this.#acts.onTicket(this);
+    this.#parts.ticket.scrollIntoView({ block: "nearest" });
   }
 
   #close() {
