@@ -8,9 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import ExitCode
+from edge.knowledge.dates import first_day, last_day
 from edge.terminal import Json, Site, as_lines, operate_on, write
 
 kb = typer.Typer(no_args_is_help=True, help="The site's documents.")
+
+# Which passages are shown, beside what is said of the document.
+_PAGE = ("passages", "first", "of")
 
 AudienceOption = Annotated[str | None, typer.Option("--audience", help="public or staff.")]
 OwnerOption = Annotated[str | None, typer.Option("--owner", help="Who keeps it right.")]
@@ -56,8 +60,8 @@ def kb_set(
     """Change who a document is for, who keeps it, when it answers, and whether it does. Its text stays."""
     said = _said(audience, owner, valid_from, valid_until, state)
     changed = operate_on(site, "kb.set", {"document": document, **said})
-    old, new = changed["old"], changed["new"]
-    lines = [f"{name}: {old[name]} → {new[name]}" for name in new if old[name] != new[name]]
+    old, new = _in_days(changed["old"]), _in_days(changed["new"])
+    lines = [f"{name}: {old[name] or '–'} → {new[name] or '–'}" for name in new if old[name] != new[name]]
     write(changed, as_json, "\n".join(lines) or "Nothing changed.")
 
 
@@ -69,7 +73,7 @@ def kb_list(site: Site, as_json: Json = False) -> None:
         f"{d['audience']:7} {d['state']:9} v{d['version']} {d['chunks']:4} {d['doc']}  {d['title']}"
         + (f"  from {d['valid_from']}" if d["valid_from"] else "")
         + (f"  until {d['valid_until']}" if d["valid_until"] else "")
-        for d in documents
+        for d in map(_in_days, documents)
     ]
     write(documents, as_json, "\n".join(lines))
 
@@ -100,9 +104,9 @@ def kb_show(
 ) -> None:
     """What is said of a document, its versions, and the passages that it was cut into."""
     found = operate_on(site, "kb.show", {"document": document, "version": version})
-    passages = found.pop("passages")
-    lines = [f"[{p['section']}]\n{p['text']}" if p["section"] else p["text"] for p in passages]
-    write({**found, "passages": passages}, as_json, as_lines(found) + "\n\n" + "\n\n".join(lines))
+    passages = [f"[{p['section']}]\n{p['text']}" if p["section"] else p["text"] for p in found["passages"]]
+    details = {name: value for name, value in _in_days(found).items() if name not in _PAGE}
+    write(found, as_json, "\n\n".join([as_lines(details), *passages]))
 
 
 @kb.command("write")
@@ -138,6 +142,12 @@ def kb_search(
     found = operate_on(site, "kb.search", wanted)
     texts = [f"{p['score']:.3f}  {_legs(p)}  {p['title']} › {p['section']}\n{p['text']}" for p in found]
     write(found, as_json, "\n\n".join(texts))
+
+
+def _in_days(details: dict[str, Any]) -> dict[str, Any]:
+    """Validity as it was given: a whole last day rather than the moment after it."""
+    bounds = {"valid_from": first_day, "valid_until": last_day}
+    return {name: bounds[name](value) if name in bounds else value for name, value in details.items()}
 
 
 def _legs(passage: dict[str, Any]) -> str:

@@ -112,7 +112,7 @@ def _figures(one: dict[str, Any]) -> str:
     change = [
         f"{_FIGURES[name]} {before[name]} → {one['after'][name]}" for name in _FIGURES if name in before
     ]
-    lines = [f"{named}, {one['examples']} examples" + (f": {', '.join(change)}" if change else "")]
+    lines = [f"{named}, examples {one['examples']}" + (f": {', '.join(change)}" if change else "")]
     return "\n    ".join([*lines, *one["reasons"], *(["It serves now."] if one.get("active") else [])])
 
 

@@ -18,11 +18,11 @@ from core.webshell.accounts import Accounts
 from core.webshell.pages import Pages
 from core.webshell.shell import ShellSettings, WebShell
 from edge import metrics
+from edge.knowledge.dates import first_day, last_day
 from edge.web.admin import Operation
 from edge.web.console.accounts import OperatorAccounts
 from edge.web.console.audit_page import AuditPages
 from edge.web.console.calls import Calls
-from edge.web.console.dates import first_day, last_day
 from edge.web.console.documents_pages import DocumentsPages
 from edge.web.console.inbox_pages import InboxPages
 from edge.web.console.intents_pages import IntentsPages

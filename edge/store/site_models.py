@@ -47,7 +47,7 @@ class NoSuchModel(PosternError):
 
     code = "no_such_model"
     title = "There is no such version of this model"
-    remedy = "List the versions, then name one of them."
+    remedy = "See the versions: `postern intents list`, or `postern learn --history`."
     status = 404
 
 

@@ -102,7 +102,8 @@ class Examples:
             await self._check_document(label)
         elif isinstance(label, Asks) and label.intent not in self._intents():
             raise BadExample(
-                f"There is no intent {label.intent}.", remedy="Name one that `postern intents list` knows."
+                f"There is no intent {label.intent}.",
+                remedy="Name one of those that the site was trained on; the console's page Intents lists them.",
             )
 
     async def _check_document(self, label: AnsweredBy) -> None:

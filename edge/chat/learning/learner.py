@@ -276,8 +276,7 @@ def _present(known: Sequence[T | None], wanted: Iterable[int]) -> list[T]:
 
 
 def _too_few(count: int, before: GoldenFigures) -> Lesson:
-    reason = f"{count} examples teach this; {lessons.EXAMPLES_MIN} are needed."
-    return Lesson(count, before, before, (reason,), None)
+    return Lesson(count, before, before, (lessons.too_few(count),), None)
 
 
 def _as_json(lesson: Lesson) -> dict[str, Any]:

@@ -35,6 +35,11 @@ def newest_word(examples: Iterable[LabelledQuestion]) -> list[LabelledQuestion]:
     return [one for one in some if one.id in kept][:EXAMPLES_USED_MAX]
 
 
+def too_few(count: int) -> str:
+    """Why a kind of model is not learnt."""
+    return f"It needs {EXAMPLES_MIN} examples that tell it something; there are {count} so far."
+
+
 def label_of(document: str | None) -> AnsweredBy | Unanswerable:
     """What a golden question says, as an example would."""
     return Unanswerable() if document is None else AnsweredBy(document)

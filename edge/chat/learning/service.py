@@ -182,8 +182,7 @@ class Learning:
         judged = [one for one in asked.judge if one.intent in serving.names]
         found = intents.addition(serving.examples(), intents.beside(said, judged), serving.names)
         if len(found.new) < lessons.EXAMPLES_MIN:
-            reason = f"{len(found.new)} examples teach this; {lessons.EXAMPLES_MIN} are needed."
-            return {**skipped, "examples": len(found.new), "reasons": [reason]}
+            return {**skipped, "examples": len(found.new), "reasons": [lessons.too_few(len(found.new))]}
 
         def further(new: IntentModel) -> list[str]:
             texts = [example.text for example in found.new] + [one.question for one in judged]

@@ -1,4 +1,4 @@
-"""A document's bounds come back into the form as they were typed."""
+"""A document's bounds come back as they were typed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.knowledge import metadata
+from edge.knowledge.dates import first_day, last_day
 from edge.knowledge.metadata import first_moment, last_moment
-from edge.web.console.dates import first_day, last_day
 
 
 @pytest.fixture(autouse=True, params=["UTC", "America/New_York", "Pacific/Auckland"], scope="module")

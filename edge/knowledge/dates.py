@@ -1,4 +1,4 @@
-"""A document's validity as the days that a form shows. Pure; days are those of the zone of the site's machine."""
+"""A document's validity as the days that people give and read. Pure; days are those of the machine's zone."""
 
 from __future__ import annotations
 
