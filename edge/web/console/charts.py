@@ -12,7 +12,7 @@ ROUTES: Mapping[str, str] = {
     "generate": "Answered by the language model",
     "overflow": "Answered with help from outside",
     "clarify": "Asked back",
-    "handoff": "Handed to a person",
+    "handoff": "No answer, a person offered",
     "refuse": "Refused",
     "safety": "Safety card",
 }
