@@ -75,7 +75,7 @@ test-all: test-setup ## As test, with the tests marked long (up to 75 minutes)
 	@.ci/test --all
 
 .PHONY: unit
-unit: $(DEV_DONE) ## Only the unit tier (seconds)
+unit: $(DEV_DONE) ## Only the unit tier (under a minute)
 	@$(PYTHON) -m pytest -q tests/unit
 
 .PHONY: soak

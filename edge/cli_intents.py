@@ -80,5 +80,6 @@ def _told(found: dict[str, Any]) -> list[str]:
         *found["reasons"],
         "It serves now."
         if found["active"]
-        else "It was kept, but does not serve. To let it serve all the same: --accept.",
+        else f"It was kept, but does not serve. To let it serve all the same: "
+        f"postern intents activate {found['version']} --accept",
     ]
