@@ -70,9 +70,9 @@ class AnswerSection(_Section):
     # A person waits: past this the extractive answer is shown instead.
     generate_deadline_s: float = Field(default=20.0, gt=0, le=120)
     max_new_tokens: int = Field(default=160, ge=16, le=1024)
-    # Probability that what would be shown is right, below which the desk asks back or hands over
-    # (docs/adr/0011, docs/operations.md).
-    evidence_min: float = Field(default=0.5, ge=0.0, le=1.0)
+    # Probability that what would be shown is right, below which the desk asks back or hands over: 2/3, as if a wrong
+    # answer cost three times what "not in our documents" does (docs/adr/0011, docs/operations.md).
+    evidence_min: float = Field(default=0.67, ge=0.0, le=1.0)
 
 
 class ModelsSection(_Section):

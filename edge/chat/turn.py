@@ -208,8 +208,8 @@ class Desk:
         return Final(_body(turn_id, answer, spans, clock))
 
     def _settled(self, question: str, memory: Memory) -> _Answer | None:
-        """The answer where documents need not be asked: another language, or neither of what was offered."""
-        if question in memory.offered and clarifying.is_neither(question):
+        """The answer where documents need not be asked: another language, or none of what was offered."""
+        if question in memory.offered and clarifying.is_none(question):
             return NO_ANSWER
         sentence = languages.check(question, self.covered())
         return _Answer(sentence.text, (), Route.HANDOFF, language=sentence) if sentence else None

@@ -14,7 +14,7 @@ from edge.store.store import Store
 from edge.web.problems import BODY_BYTES_MAX
 from tests.running import Customer, RunningNode, command, names, running
 
-SATURDAY = "When are you open on Saturday?"
+SATURDAY = "When is the clinic open on Saturday?"
 SATURDAY_QUOTE = "On Saturday the clinic is open from 9:00 to 13:00."
 UNKNOWN = "Which acupuncture needles does the astronaut prefer?"
 CANARY = "quetzalcoatl-7731"
@@ -267,16 +267,16 @@ async def _personal_rows(site: Path) -> dict[str, int]:
     return {**rows, "subject_keys": keys}
 
 
-async def test_who_means_neither_of_what_is_asked_back_gets_a_human(own_node: RunningNode) -> None:
+async def test_who_means_none_of_what_is_asked_back_gets_a_human(own_node: RunningNode) -> None:
     own_node.stop()
     config = site_paths(own_node.site).config
     config.write_text(config.read_text().replace("[answer]\n", "[answer]\nevidence_min = 0.999\n"))
     with running(own_node.site) as node:
         async with Customer.at(node.url) as customer:
             back = await customer.ask("What are the opening hours?")
-            assert (back["route"], len(back["choices"])) == ("clarify", 3)
-            neither = await customer.ask(back["choices"][-1]["question"])
-            assert (neither["route"], neither["citations"], neither["choices"]) == ("handoff", [], [])
+            assert (back["route"], back["choices"][-1]["label"]) == ("clarify", "None of these")
+            none = await customer.ask(back["choices"][-1]["question"])
+            assert (none["route"], none["citations"], none["choices"]) == ("handoff", [], [])
         # Staff see what was asked.
         unanswered = await command("unanswered", "list", "--site", str(node.site), "--json")
         assert [one["question"] for one in unanswered] == ["What are the opening hours"]

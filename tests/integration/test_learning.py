@@ -142,10 +142,10 @@ async def test_a_child_that_is_killed_leaves_what_serves(site: Path) -> None:
 
 async def test_a_node_learns_beside_its_customers_and_survives_being_killed_at_it(site: Path) -> None:
     """The command goes through the admin socket; the swap needs no restart; a kill leaves the old models."""
-    question, document = "Can I take my guide dog upstairs?", "dogs.md"
+    question, document = "What does a tour for my pupils come to?", "groups.md"
     async with staff_at(site) as staff:
         await staff.correct(mill.CORRECTIONS)
-    slow = "Is my puppy welcome?"
+    slow = "Can I take my guide dog upstairs?"
     with running(site) as node:
         async with Customer.at(node.url) as customer:
             before = await customer.ask(slow)
