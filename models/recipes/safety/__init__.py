@@ -25,8 +25,7 @@ INVERSE_L2 = 10.0
 ITERATIONS_MAX = 3000
 FOLDS = 5
 SEED = 11
-# Share of the ordinary questions that one kind may claim. A third of those it claims, of the sites' own, are no false
-# alarms: somebody in trouble among customers who ask.
+# Share of the ordinary questions that one kind may claim: seven kinds claim some one in three hundred.
 CLAIMED_MAX = 5e-4
 
 

@@ -55,6 +55,9 @@ def kind(text: str, locale: str = "en") -> Kind | None:
         ("I inherited 50,000, what should I do with it", Kind.ADVICE),
         ("can you look at my results and say what they mean", Kind.DIAGNOSIS),
         ("can I see my results online", None),
+        ("my husband is waiting for me outside, can he come in", None),
+        ("is it too late to change my account", None),
+        ("my mum's mouth has gone crooked and her speech is jumbled", Kind.EMERGENCY),
     ],
 )
 def test_what_a_question_brings(text: str, expected: Kind | None) -> None:
