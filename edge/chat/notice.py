@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+# Paragraphs are apart by an empty line.
 _TEXT = (
     "You are talking to an AI assistant of {site}, not to a person. "
-    "It answers from {site}'s own documents and shows its sources. It gives information only: "
+    "It answers from {site}'s own documents and shows its sources.\n\n"
+    "It gives information only: "
     "it makes no diagnosis, gives no financial advice, and does not replace advice from staff. "
-    "It is no emergency service: in danger, turn to a person or call the emergency number. "
+    "It is no emergency service: in danger, turn to a person or call the emergency number.\n\n"
     "Your words stay in this building. They are stored encrypted while your visit lasts and are wiped when you "
     "choose “Start over” or after a short silence. You can ask for a member of staff at any time: then your question, "
     "and what you write to them, is kept for them under a number until your matter is closed, and you can take it back."
