@@ -100,13 +100,16 @@ def kb_show(
     site: Site,
     document: str,
     version: Annotated[int | None, typer.Option("--version", help="An older text.")] = None,
+    first: Annotated[int, typer.Option("--first", min=0, help="Begin after so many passages.")] = 0,
     as_json: Json = False,
 ) -> None:
     """What is said of a document, its versions, and the passages that it was cut into."""
-    found = operate_on(site, "kb.show", {"document": document, "version": version})
+    found = operate_on(site, "kb.show", {"document": document, "version": version, "first": first})
     passages = [f"[{p['section']}]\n{p['text']}" if p["section"] else p["text"] for p in found["passages"]]
     details = {name: value for name, value in _in_days(found).items() if name not in _PAGE}
-    write(found, as_json, "\n\n".join([as_lines(details), *passages]))
+    shown_to = first + len(passages)
+    more = [f"{found['of'] - shown_to} more: --first {shown_to}"] if shown_to < found["of"] else []
+    write(found, as_json, "\n\n".join([as_lines(details), *passages, *more]))
 
 
 @kb.command("write")
