@@ -200,6 +200,9 @@ async def test_one_question_back_with_choices(page: Page, scripted: ScriptedNode
     await answer.get_by_role("button", name="The pharmacy").click()
     await answered(page, 2)
     assert scripted.script.asked == ["When are you open?", "When is the pharmacy open?"]
+    # What the person chose stands where what they asked would; what is over can no longer be chosen.
+    await expect(page.locator(".bubble.question").last).to_contain_text("The pharmacy")
+    await expect(answer.get_by_role("button", name=HOSTILE)).to_be_disabled()
 
 
 async def test_sources_that_differ_are_both_shown(page: Page, scripted: ScriptedNode) -> None:

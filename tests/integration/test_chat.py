@@ -51,7 +51,7 @@ async def test_documents_that_differ_are_shown_as_such(customer: Customer, node:
 @pytest.mark.parametrize(
     ("text", "route", "kind"),
     [
-        ("he puts his hands round my neck", "safety", "violence"),
+        ("I feel unsafe with the man I live with", "safety", "violence"),
         ("would it be clever to invest now", "handoff", "advice"),
     ],
 )
@@ -279,4 +279,4 @@ async def test_who_means_none_of_what_is_asked_back_gets_a_human(own_node: Runni
             assert (none["route"], none["citations"], none["choices"]) == ("handoff", [], [])
         # Staff see what was asked.
         unanswered = await command("unanswered", "list", "--site", str(node.site), "--json")
-        assert [one["question"] for one in unanswered] == ["What are the opening hours"]
+        assert [one["question"] for one in unanswered] == ["What are the opening hours?"]

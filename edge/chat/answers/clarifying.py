@@ -17,7 +17,7 @@ EVIDENCE_MIN = 0.15
 # three to 81, the first four to 84; a person reads three at a glance.
 CHOICES_MAX = 3
 NONE = "None of these"
-_NONE_MARK = " (none of these)?"
+_NONE_MARK = " (none of these)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def meanings(question: Question, choice: Choice, evidence_min: float) -> tuple[M
         return ()
     text = question.text.strip().rstrip("?.! ")
     offered = [Meaning(label, f"{text} ({label})?") for label in labels]
-    return (*offered, Meaning(NONE, text + _NONE_MARK))
+    return (*offered, Meaning(NONE, question.text.strip() + _NONE_MARK))
 
 
 def is_none(text: str) -> bool:

@@ -52,9 +52,23 @@ def find(question: Question, choice: Choice) -> Conflict | None:
         if odds >= floor and candidate.passage.doc != best.passage.doc
     ]
     for _, rival in sorted(rivals, key=lambda one: -one[0]):
-        if _speak_alike(question, best, rival) and _differ(question, best, rival):
+        same_subject = not _own_subject(question, best, rival) and not _own_subject(question, rival, best)
+        if same_subject and _speak_alike(question, best, rival) and _differ(question, best, rival):
             return Conflict(best, rival)
     return None
+
+
+def _own_subject(question: Question, one: Candidate, other: Candidate) -> frozenset[str]:
+    """What only `one` is about: words of its headings that the sentence repeats, and nobody else has.
+
+    "A replacement of a card reader" under "card reader" is no other price for "a replacement of a card".
+    """
+    return (
+        (one.sentence.terms & one.reading.heading)
+        - other.sentence.terms
+        - other.reading.heading
+        - question.rarity.keys()
+    )
 
 
 def _speak_alike(question: Question, one: Candidate, other: Candidate) -> bool:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from edge.app import open_site, site_operations
 from edge.config import site_paths
 from edge.knowledge.document import Audience
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.metadata import MetadataChange
+from edge.site_setup import create_site
 from edge.store.store import Store
 from models.catalog import models_dir
 from models.encoder import open_encoder
@@ -45,3 +47,19 @@ async def test_visitors_questions_find_their_document(tmp_path: Path, site: str,
     finally:
         await store.close()
         encoder.close()
+
+
+@pytest.mark.models
+@pytest.mark.slow
+@pytest.mark.parametrize("template", ["clinic", "bank"])
+async def test_what_the_kiosk_suggests_is_answered_with_a_quote(tmp_path: Path, template: str) -> None:
+    paths = site_paths(tmp_path / "site")
+    create_site(paths, template, http_port=0)
+    async with open_site(paths) as site:
+        await site.knowledge.add([paths.documents / "public"])
+        ask = site_operations(site).table()["ask"]
+        assert site.config.site.suggestions
+        for question in site.config.site.suggestions:
+            answer = await ask({"text": question}, lambda _: None)
+            assert (answer["route"], answer["conflict"]) == ("answer", False), question
+            assert answer["citations"], question

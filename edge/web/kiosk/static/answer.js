@@ -6,7 +6,7 @@ import { wireFeedback } from "./feedback.js";
 import { TicketPanel } from "./ticket.js";
 import { detailNames, words } from "./words.js";
 
-// The article for `turn` (the contract's turn body). `acts`: what ticket.js and feedback.js need, and ask(question).
+// The article for `turn` (the contract's turn body). `acts`: what ticket.js and feedback.js need, and choose(choice).
 export function answerArticle(turn, acts, keepHours) {
   const { root, parts } = clone("part-answer");
   root.dataset.route = turn.route;
@@ -42,7 +42,7 @@ function showChoices(parts, choices, acts) {
     const item = document.createElement("li");
     const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "button quiet", textContent: choice.label, dir: "auto" });
-    button.addEventListener("click", () => acts.ask(choice.question));
+    button.addEventListener("click", () => acts.choose(choice));
     item.append(button);
     parts.choices.append(item);
   }

@@ -60,13 +60,14 @@ export class Chat {
     this.#ask();
   }
 
-  async #ask() {
+  // `shown`: what the person chose, where that is not what is asked word for word.
+  async #ask(shown) {
     const text = this.#parts.question.value.trim();
     if (!text || this.#asking) return;
     const chars = [...text].length;
     if (chars > this.#config.text_chars_max) return this.#refuseLong(chars);
     if (this.#human) return this.#tell(text);
-    this.#begin(text);
+    this.#begin(shown ?? text);
     try {
       const turn = await this.#conversation.ask(text, (piece) => this.#stream(piece));
       if (!this.#closed) this.#finish(turn);
@@ -149,6 +150,8 @@ export class Chat {
   }
 
   #begin(text) {
+    // What was offered before belongs to a question that is over.
+    for (const old of this.#parts.log.querySelectorAll(".choices .button")) old.disabled = true;
     this.#said(text, words.youAsked);
     this.#asking = true;
     this.#write("");
@@ -171,7 +174,7 @@ export class Chat {
 
   #finish(turn) {
     const article = answerArticle(turn, {
-      ask: (question) => { if (!this.#human) { this.#write(question); this.focus(); this.#ask(); } },
+      choose: ({ question, label }) => { if (!this.#human) { this.#write(question); this.focus(); this.#ask(label); } },
       feedback: (...told) => this.#conversation.feedback(...told),
       handoff: (id) => this.#conversation.handoff(id),
       withdraw: (id) => this.#conversation.withdraw(id),

@@ -120,6 +120,9 @@ def test_these_are_no_conflicts() -> None:
     assert not conflict_in("How much is the deposit for crutches?", crutches, other)
     assert not conflict_in("How much is the deposit for crutches?", crutches, one_document)
     assert not conflict_in("When is the pharmacy open?", saturday, weekdays)
+    card = passage("A replacement for a lost card costs £6.", doc="a.md", title="Cards")
+    reader = passage("A replacement for a card reader costs £8.", doc="b.md", title="Card reader")
+    assert not conflict_in("What does a replacement card cost?", card, reader)
 
 
 def test_a_question_with_two_places_is_asked_back() -> None:
