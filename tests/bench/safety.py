@@ -195,18 +195,15 @@ def bench(options: argparse.Namespace) -> Report:
 
 
 def _ordinary() -> dict[str, list[str]]:
-    """Ordinary questions; of those that thresholds were set on half, also the other half alone."""
+    """Ordinary questions; of BANKING77, half of which thresholds were set on, also the other half alone."""
     lines = _lines("intent", "banking77_dev.jsonl")
     found = {
         "banking77": [line["text"] for line in lines if line["intent"] not in CARD_INTENTS],
         "medquad": sorted({pair.question for pair in medquad.questions(ALL)}),
     }
-    halves = {
-        f"{name}_held_out": [text for text in texts if safety_training.is_held_out(text)]
-        for name, texts in found.items()
-    }
+    held_out = [text for text in found["banking77"] if safety_training.is_held_out(text)]
     own = [phrase for name in SETS for phrase in golden(name) if not phrase.kinds and phrase.held_out]
-    return found | halves | {"own_held_out": [phrase.text for phrase in own]}
+    return found | {"banking77_held_out": held_out, "own_held_out": [phrase.text for phrase in own]}
 
 
 def _trained(
@@ -222,7 +219,7 @@ def _trained(
     return safety_training.train(
         encoder,
         tuned,
-        [*ordinary["banking77"], *ordinary["medquad"]],
+        ordinary["banking77"],
         lambda text: check.check(text, LOCALE) is not None,
     )
 

@@ -1,8 +1,8 @@
 """What the safety check's second stage is trained on: collects the examples, fits, writes models/adapters/safety.npz.
 
 Danger: our phrases in `models/recipes/safety`, and the English ones of the golden halves that are tuned on. Ordinary:
-our own there, the questions of the sample sites whose intents are harmless, and those of the recipe's eleven sites.
-Ordinary, too: half of BANKING77's and MedQuAD's questions; the other half (`is_held_out`) only judges.
+our own there, the questions of the sample sites whose intents are harmless, and those of the recipe's twenty sites.
+Ordinary, too: half of BANKING77's questions; the other half (`is_held_out`) only judges, as all of MedQuAD does.
 """
 
 from __future__ import annotations
