@@ -58,13 +58,13 @@ class StateEncoder(Protocol):
 class Sentence:
     """One sentence of a passage: its span in code points, its words, what it holds.
 
-    place_days  the days of its headings, which count where it names none itself
+    place  title and headings; the days that they name count where it names none itself
     """
 
     start: int
     end: int
     text: str
-    place_days: frozenset[int]
+    place: str
     _held: dict[Kind, bool] = field(default_factory=dict, compare=False, repr=False)
 
     # Most questions ask for no kind of fact and no day, so that these are worked out when first wanted.
@@ -82,7 +82,7 @@ class Sentence:
 
     @cached_property
     def days(self) -> frozenset[int]:
-        return asking.days(self.text) or self.place_days
+        return asking.days(self.text) or asking.days(self.place)
 
     @cached_property
     def negative(self) -> bool:
@@ -204,9 +204,9 @@ class Reader:
 
 def sentences_of(passage: Passage) -> tuple[Sentence, ...]:
     """The sentences of a passage, without the encoder."""
-    place_days = asking.days(f"{passage.title} {passage.section}")
+    place = f"{passage.title} {passage.section}"
     return tuple(
-        Sentence(start, end, passage.text[start:end], place_days)
+        Sentence(start, end, passage.text[start:end], place)
         for start, end in split(passage.text)[:SENTENCES_MAX]
     )
 
