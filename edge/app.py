@@ -144,6 +144,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
                 reader,
                 Speller(encoder.words(), knowledge.searcher),
                 intents,
+                config.site.you,
             ),
             lanes=1,
             rows_max=ENCODER_ROWS_MAX,

@@ -41,6 +41,8 @@ class SiteSection(_Section):
     # Country (ISO 3166) by whose rules a phone number without a country code is read.
     region: str = Field(default="US", pattern=r"^[A-Z]{2}$")
     suggestions: tuple[str, ...] = ()
+    # What a customer means by "you" in "When are you open?", in the documents' words: "the clinic".
+    you: str = Field(default="", max_length=60)
 
 
 def require_inside(host: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge.chat.answers import followups
+from edge.chat.answers import asking, followups
 from edge.chat.answers.features import BEFORE_WEIGHT, Question, token_weights
 from edge.chat.answers.reading import Reader, Reading
 from edge.chat.answers.spelling import Speller
@@ -48,20 +48,29 @@ class Understood:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The text that is encoded and searched; the question itself begins at `before`."""
+    """The text that is encoded and searched; the question itself begins at `before`, and ends at `end`."""
 
     text: str
     before: int
+    end: int | None = None
 
 
 def understanding(
-    encoder: Encoder, searcher: Searcher, reader: Reader, speller: Speller, intents: Intents | None = None
+    encoder: Encoder,
+    searcher: Searcher,
+    reader: Reader,
+    speller: Speller,
+    intents: Intents | None = None,
+    you: str = "",
 ) -> Callable[[Sequence[Query]], list[Understood]]:
-    """The batcher's work. Without `intents` none is told, as when the answer model is trained."""
+    """The batcher's work. Without `intents` none is told, as when the answer model is trained.
+
+    `you`: what customers mean by it (`site.you`).
+    """
 
     def understand(queries: Sequence[Query]) -> list[Understood]:
         at_ms = now_ms()
-        asked = [_asked(query, speller) for query in queries]
+        asked = [_asked(query, speller, you) for query in queries]
         texts = [one.text for one in asked]
         wanted_passages = PASSAGES_SKIMMED if reader.skims else PASSAGES
         encoded = encoder.encode(texts, want_states=not reader.skims)
@@ -82,7 +91,7 @@ def understanding(
             # Without token states (`Reader.skims`) there is nothing to weigh.
             offsets = encoded.offsets[row][encoded.mask[row]][1:-1][: len(states[row])]
             question = Question(
-                one.text[one.before :],
+                one.text[one.before : one.end],
                 _rarity(searcher, query.audience, one),
                 encoded.embeddings[row],
                 states[row],
@@ -96,12 +105,12 @@ def understanding(
     return understand
 
 
-def _asked(query: Query, speller: Speller) -> _Asked:
-    """The question, its slips mended; with the one before where it leans on that."""
+def _asked(query: Query, speller: Speller, you: str) -> _Asked:
+    """The question, its slips mended; with the one before where it leans on that, else with whom it means by "you"."""
     text = speller.mend(query.text, query.audience)
     if query.previous and followups.leans(text):
         return _Asked(*followups.joined(query.previous, text))
-    return _Asked(text, 0)
+    return _Asked(asking.of_site(text, you), 0, len(text))
 
 
 def _rarity(searcher: Searcher, audience: Audience, asked: _Asked) -> dict[str, float]:

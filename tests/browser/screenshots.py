@@ -41,7 +41,7 @@ async def _kiosk(browser: Browser, folder: Path) -> None:
         await open_kiosk(page, node.url)
         first = await page.screenshot()
         await begin(page, node.url)
-        await ask(page, "When is the clinic open on Saturday?")
+        await ask(page, "When are you open on Saturday?")
         await (await answered(page)).locator("summary").first.click()
         second = await page.screenshot()
         await page.close()

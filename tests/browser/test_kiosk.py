@@ -9,7 +9,7 @@ from tests.browser.chromium import violations
 from tests.browser.kiosk_steps import answered, ask, begin, hand_over, open_kiosk, page_text, question
 from tests.running import RunningNode, command
 
-SATURDAY = "When is the clinic open on Saturday?"
+SATURDAY = "When are you open on Saturday?"
 UNKNOWN = "Who won the football world cup in 1966?"
 CANARY = "zebra canary 4711"
 
@@ -85,7 +85,7 @@ async def test_feedback_is_taken(page: Page, node: RunningNode) -> None:
 
 async def test_a_phone_number_is_recognised_and_said(page: Page, node: RunningNode) -> None:
     await begin(page, node.url)
-    await ask(page, "My number is +44 20 7946 0958. When is the clinic open on Saturday?")
+    await ask(page, "My number is +44 20 7946 0958. When are you open on Saturday?")
     await expect(await answered(page)).to_contain_text("We recognised personal details (phone number")
 
 

@@ -21,7 +21,7 @@ from cloud_sync.store.schema import records
 from tests.integration.sync.rig import ControlPlaneProcess
 from tests.running import Customer, RunningNode, command, names, running
 
-SATURDAY = "When is the clinic open on Saturday?"
+SATURDAY = "When are you open on Saturday?"
 # Long for a loaded machine, and an error when it is reached.
 WAIT_S = 90.0
 

@@ -14,7 +14,7 @@ from edge.store.store import Store
 from edge.web.problems import BODY_BYTES_MAX
 from tests.running import Customer, RunningNode, command, names, running
 
-SATURDAY = "When is the clinic open on Saturday?"
+SATURDAY = "When are you open on Saturday?"
 SATURDAY_QUOTE = "On Saturday the clinic is open from 9:00 to 13:00."
 UNKNOWN = "Which acupuncture needles does the astronaut prefer?"
 CANARY = "quetzalcoatl-7731"

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from tests.running import Customer, RunningNode, copy_site, running
 
-SATURDAY = "When is the clinic open on Saturday?"
+SATURDAY = "When are you open on Saturday?"
 UNKNOWN = "Which acupuncture needles does the astronaut prefer?"
 # Rates of 60 a minute give one more each second, so that a test can wait for what Retry-After says.
 LIMITS = """

@@ -121,6 +121,8 @@ _NEGATIVE = re.compile(
     r"\b(?:not|no|never|cannot|can't|don't|doesn't|won't|isn't|aren't|without|neither|nor|unless|except)\b",
     re.I,
 )
+_YOU = re.compile(r"\b(?:you|your|u)\b", re.I)
+_OPEN = re.compile(r"\b(?:open|opens|opening|close|closes|closing|closed|shut)\b", re.I)
 _VALUE = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
@@ -150,6 +152,12 @@ def days(text: str) -> frozenset[int]:
 def values(text: str) -> frozenset[str]:
     """The numbers of a text as they are written, trailing zeros of a time or price and separators apart."""
     return frozenset(_plain(match[0]) for match in _VALUE.finditer(text))
+
+
+def of_site(question: str, you: str) -> str:
+    """The question with whom it means, where it asks when "you" are open: "When are you open? (the clinic)"."""
+    asks_of_us = you and _YOU.search(question) and _OPEN.search(question)
+    return f"{question} ({you})" if asks_of_us else question
 
 
 def negative(text: str) -> bool:

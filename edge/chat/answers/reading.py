@@ -30,9 +30,9 @@ from models.encoder import Encoded
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 
-# Memory for what was read. A sentence takes some 10 kB, a skimmed one 2.5 kB: about 11,000 stay, or 6,500.
+# Memory for what was read. A sentence takes some 10 kB, a skimmed one 2.5 kB: about 11,000 stay, or 3,300.
 BYTES_MAX = 112 * 1024 * 1024
-BYTES_SKIMMED_MAX = 16 * 1024 * 1024
+BYTES_SKIMMED_MAX = 8 * 1024 * 1024
 # What a sentence takes beside its arrays: its text, and its words as a set. Measured as memory of the process.
 SENTENCE_BYTES = 2_500
 # Chunks of the largest site that is read rather than skimmed: so many, of 7 sentences each, fit BYTES_MAX.

@@ -28,7 +28,7 @@ from edge.chat.learning.golden import GoldenQuestion
 from edge.chat.learning.judge import Answered, GoldenFigures, figures_of
 from edge.chat.learning.labels import Label, LabelledQuestion, from_json, to_json
 from edge.chat.understanding import Query, Understood, understanding
-from edge.config import SitePaths
+from edge.config import SitePaths, load_config
 from edge.knowledge import ranking, rows
 from edge.knowledge.document import Audience, State
 from edge.knowledge.ingest import LOAD_ROWS, now_ms
@@ -168,7 +168,9 @@ class _Pupil:
         searcher = Searcher(encoder.dim, served)
         _load(paths, searcher)
         reader, speller = Reader(encoder, model.directions), Speller(encoder.words(), searcher)
-        return cls(encoder, searcher, understanding(encoder, searcher, reader, speller), model, evidence_min)
+        you = load_config(paths).site.you
+        understand = understanding(encoder, searcher, reader, speller, you=you)
+        return cls(encoder, searcher, understand, model, evidence_min)
 
     def ask(self, texts: Sequence[str], what: str, report: Report) -> list[Understood]:
         """Every text as a customer's question."""

@@ -30,7 +30,7 @@ async def test_what_a_turn_quotes_stays_until_its_conversation_is_wiped(clinic: 
         new = await site.sessions.create(Channel.API, "en")
         notice = notice_of(site.config.site.name).version
         session = await site.sessions.consent(new.session, notice, overflow=False)
-        async for event in site.desk.turn(session, "When is the clinic open on Saturday?"):
+        async for event in site.desk.turn(session, "When are you open on Saturday?"):
             if isinstance(event, Final):
                 body = event.body
         cited = [(citation["doc"], citation["version"]) for citation in body["citations"]]  # type: ignore[attr-defined]

@@ -67,3 +67,18 @@ def test_one_number_written_two_ways_is_one_value() -> None:
 def test_no_is_noticed_and_note_is_not() -> None:
     assert asking.negative("You do not need one.")
     assert not asking.negative("Note the number.")
+
+
+@pytest.mark.parametrize(
+    "question", ["When are you open on Saturday?", "what are YOUR hours of opening", "do u close at noon"]
+)
+def test_you_are_the_site_where_opening_is_asked_for(question: str) -> None:
+    assert asking.of_site(question, "the clinic") == f"{question} (the clinic)"
+    assert asking.of_site(question, "") == question
+
+
+@pytest.mark.parametrize(
+    "question", ["When is the pharmacy open?", "Do you take cash?", "Is the youth club open?"]
+)
+def test_else_nobody_is_added(question: str) -> None:
+    assert asking.of_site(question, "the clinic") == question
