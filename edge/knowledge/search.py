@@ -226,7 +226,12 @@ class Searcher:
             else:
                 found = _found(snapshot, audience, query, embedding, nearest, max(k, LEG_DEPTH))
                 ranked = _by_words(found, k) if mode == "lexical" else _ranked(snapshot, ranking, found, k)
-            results.append([_passage(snapshot.chunks[item.chunk_id], item) for item in ranked])
+            results.append(
+                [
+                    passage_of(snapshot.chunks[item.chunk_id], item.score, item.lexical, item.cosine)
+                    for item in ranked
+                ]
+            )
         return results
 
     def features(
@@ -413,16 +418,17 @@ def _cosines(snapshot: _Snapshot, chunk_ids: list[int], embedding: Floats) -> li
     return found
 
 
-def _passage(chunk: IndexedChunk, item: Ranked) -> Passage:
+def passage_of(chunk: IndexedChunk, score: float = 0.0, lexical: float = 0.0, cosine: float = 0.0) -> Passage:
+    """The chunk as it is found; without scores, as nobody's question found it."""
     document = chunk.document
     return Passage(
-        chunk_id=item.chunk_id,
+        chunk_id=chunk.chunk_id,
         doc=document.id,
         version=document.version,
         title=document.title,
         section=chunk.section,
         text=chunk.text,
-        score=item.score,
-        lexical=item.lexical,
-        cosine=item.cosine,
+        score=score,
+        lexical=lexical,
+        cosine=cosine,
     )

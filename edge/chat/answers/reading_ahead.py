@@ -1,15 +1,11 @@
-"""Passages are read before anybody asks about them: a first question then costs no more than the second.
-
-At start a site of a hundred documents takes some ten seconds of what turns leave over of the machine.
-"""
+"""Passages are read before anybody asks about them: a first question then costs no more than the second."""
 
 from __future__ import annotations
 
 import asyncio
 
 from edge.chat.answers.reading import Reader, StateEncoder
-from edge.knowledge.document import Passage
-from edge.knowledge.search import IndexedChunk, Searcher
+from edge.knowledge.search import Searcher, passage_of
 
 # Documents are added now and then; until they are read ahead, the turn reads what it needs.
 LOOK_EVERY_S = 5.0
@@ -26,22 +22,6 @@ async def keep_read(reader: Reader, searcher: Searcher, encoder: StateEncoder) -
                 [chunk] = searcher.chunks([chunk_id])
             except KeyError:  # taken out meanwhile
                 continue
-            if not await asyncio.to_thread(reader.read_ahead, _passage(chunk), encoder):
+            if not await asyncio.to_thread(reader.read_ahead, passage_of(chunk), encoder):
                 break
         await asyncio.sleep(LOOK_EVERY_S)
-
-
-def _passage(chunk: IndexedChunk) -> Passage:
-    """As found, by nobody's question."""
-    document = chunk.document
-    return Passage(
-        chunk_id=chunk.chunk_id,
-        doc=document.id,
-        version=document.version,
-        title=document.title,
-        section=chunk.section,
-        text=chunk.text,
-        score=0.0,
-        lexical=0.0,
-        cosine=0.0,
-    )
