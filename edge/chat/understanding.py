@@ -22,7 +22,7 @@ from edge.knowledge.terms import terms
 from models.encoder import Encoder
 
 # Passages that routing and the answer may look at; fewer where they are only skimmed, as there every turn meets unread
-# ones (left-out sites: no difference in what is shown).
+# ones.
 PASSAGES = 5
 PASSAGES_SKIMMED = 3
 
