@@ -1,7 +1,6 @@
 """What is known of each candidate for a question, as numbers of about 0 to 1: the ranking's input. A pure rule.
 
-Shares of words weigh each by its rarity on the site. "Rest" is what of the question the title does not hold: of "side
-effects of aspirin" in a document "Aspirin", the side effects.
+Shares of words weigh each by its rarity on the site.
 """
 
 from __future__ import annotations
@@ -23,16 +22,14 @@ FEATURES = (
     "bm25",  # relative to the question's best
     "title_named",  # share of the question that the title holds, if the question names all of the title
     "title_part",  # the same times the share of the title that the question names
-    "in_text",
-    "anywhere",
-    "rest",  # share of the question's rest that section or text hold
+    "anywhere",  # share of the question that title, section and text hold
     "kind_in_words",  # title, section or text has a word of the kind that is asked for
     "kind_shown",  # the text has the form of it: a price, a time, a definition
     "length",  # logarithm of the characters
 )
 # About the logarithm of the characters of a usual chunk: brings the length to the size of the others.
 LENGTH_SCALE = 8.0
-_TITLE, _SECTION, _TEXT = range(len(FIELDS))
+_TITLE = FIELDS.index("title")
 _TINY = 1e-9
 
 
@@ -50,12 +47,10 @@ def features(question: str, rarity: Mapping[str, float], found: Candidates) -> F
     words = list(rarity)
     header, fields = _opened(found.signatures)
     holds = fields.hold([word_hash(word) for word in words])  # [words, candidates, fields]
-    title, section, text = holds[..., _TITLE], holds[..., _SECTION], holds[..., _TEXT]
+    title = holds[..., _TITLE]
     weights = np.fromiter(rarity.values(), np.float64, len(words))
     total = max(weights.sum(), _TINY)
     in_title = weights @ title / total
-    rest = weights * ~title.T  # [candidates, words]
-    rest_total = np.maximum(rest.sum(axis=1), _TINY)
     named = title.sum(axis=0) / np.maximum(header[:, _TITLE], 1)
     asked = np.uint32(kinds.asked(question))
     result = np.empty((len(found.signatures), len(FEATURES)))
@@ -65,9 +60,7 @@ def features(question: str, rarity: Mapping[str, float], found: Candidates) -> F
         found.bm25 / max(found.bm25.max(), _TINY),
         in_title * (named >= 1),
         in_title * named,
-        weights @ text / total,
-        weights @ (title | section | text) / total,
-        (rest * (section | text).T).sum(axis=1) / rest_total,
+        weights @ holds.any(axis=2) / total,
         (header[:, KINDS_OF_WORDS] & asked) != 0,
         (header[:, KINDS_SHOWN] & asked) != 0,
         np.log1p(header[:, CHARACTERS]) / LENGTH_SCALE,

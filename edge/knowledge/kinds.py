@@ -96,13 +96,15 @@ KINDS = {
     "permission": _kind(r"\b(can|may|could) (i|we|my|you)\b|\ballow|\bpermit", "allow permit rule"),
     "negation": _kind(r"\bnot\b|n't\b|\bwithout\b|\bnever\b|\bexcept\b", "not without never except unless"),
 }
+_DEFINITION = 1 << list(KINDS).index("definition")
 _FORMS = [(1 << bit, kind.shows) for bit, kind in enumerate(KINDS.values()) if kind.shows]
 
 
 def asked(question: str) -> int:
-    """The kinds that `question` asks for, as bits."""
+    """The kinds that `question` asks for, as bits. "What are the symptoms" asks for no definition."""
     lower = question.lower()
-    return sum(1 << bit for bit, kind in enumerate(KINDS.values()) if kind.asks.search(lower))
+    found = sum(1 << bit for bit, kind in enumerate(KINDS.values()) if kind.asks.search(lower))
+    return found & ~_DEFINITION or found
 
 
 def shown(lower: str) -> int:

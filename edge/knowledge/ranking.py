@@ -20,7 +20,7 @@ from core.errors import PosternError
 from edge.knowledge.features import FEATURES, Floats
 
 # A model of other features is refused; raise it with every change of what a feature means.
-VERSION = 1
+VERSION = 2
 
 
 class UnusableRanking(PosternError):

@@ -30,9 +30,7 @@ def test_words_are_found_in_their_fields() -> None:
     values = of(QUESTION, ("Parking", "Cost", "Two pounds."), ("Food", "", "Parking costs two pounds."))
     share = len({"park", "cost"}) / len(terms(QUESTION))
     assert values["anywhere"] == pytest.approx([share, share])
-    assert values["in_text"] == pytest.approx([0.0, share])
     assert values["title_named"] == pytest.approx([share / 2, 0.0])
-    assert values["rest"][0] == pytest.approx(1 / (len(terms(QUESTION)) - 1))
 
 
 def test_a_title_that_is_named_in_part_counts_by_its_part() -> None:
@@ -62,6 +60,13 @@ def test_a_text_shows_what_is_asked_for(question: str, text: str) -> None:
     assert kinds.asked(question) & kinds.shown(text.lower())
     assert not kinds.shown("nothing of the sort stands here")
     assert of(question, ("", "", text))["kind_shown"] == [1.0]
+
+
+def test_only_a_question_for_nothing_else_asks_for_a_definition() -> None:
+    definition = kinds.asked("What is asthma?")
+    assert definition
+    assert kinds.asked("What are the symptoms of asthma?") & definition == 0
+    assert kinds.asked("What are the symptoms of asthma?") == kinds.asked("asthma symptoms")
 
 
 @given(st.text(max_size=60), st.text(max_size=30), st.text(max_size=30), st.text(max_size=200))

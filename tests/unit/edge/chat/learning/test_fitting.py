@@ -121,11 +121,11 @@ def firsts(model: ranking.RankingModel, examples: list[Ranking]) -> int:
 
 
 def test_the_ranking_learns_what_tells_the_right_candidate() -> None:
-    taught, unseen = ([choice(seed, "in_text") for seed in seeds] for seeds in (range(300), range(300, 400)))
+    taught, unseen = ([choice(seed, "anywhere") for seed in seeds] for seeds in (range(300), range(300, 400)))
     few, many = refit_ranking(ranking.shipped(), taught[:20]), refit_ranking(ranking.shipped(), taught)
     before = firsts(ranking.shipped(), unseen)
     assert before <= firsts(few, unseen) < firsts(many, unseen)
-    place = FEATURES.index("in_text")
+    place = FEATURES.index("anywhere")
     assert ranking.shipped().weights[place] < few.weights[place] < many.weights[place]
 
 
