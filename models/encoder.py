@@ -57,7 +57,7 @@ class Encoded:
     """One pass over `n` texts, in the order given, padded to the longest.
 
     embeddings    float32 [n, dim], L2-normalised
-    token_states  float32 [n, tokens, dim]; zero where `mask` is false; [n, 0, dim] when not wanted
+    token_states  float32 [n, tokens, dim]; zero where `mask` is false
     mask          bool [n, tokens]; true for real tokens, the first and last of which are [CLS] and [SEP]
     offsets       int32 [n, tokens, 2]; code points [start, end) of the text as given; (0, 0) for specials, padding
     truncated     bool [n]; true where the text had more than `max_tokens`: its tail is in neither vector nor states
@@ -87,9 +87,7 @@ class Encoder:
             entry.name, entry.version, runtime.name, runtime.device, sha256, runtime.fallback
         )
 
-    def encode(
-        self, texts: Sequence[str], *, want_states: bool = True, groups: Sequence[int] | None = None
-    ) -> Encoded:
+    def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> Encoded:
         """Vectors, token states and offsets of `texts`. Raises RuntimeUnavailable.
 
         `groups`: sizes of runs of `texts`, each with passes of its own. The int8 model scales its activations by all
@@ -99,11 +97,11 @@ class Encoder:
         rows = [_Row.of(piece, self.max_tokens) for piece in pieces]
         width = max((len(row.ids) for row in rows), default=0)
         embeddings = np.zeros((len(rows), self.dim), np.float32)
-        states = np.zeros((len(rows), width if want_states else 0, self.dim), np.float32)
+        states = np.zeros((len(rows), width, self.dim), np.float32)
 
         def run(chosen: list[int]) -> None:
             ids, mask = _pad([rows[index] for index in chosen])
-            vectors, found = self._runtime.run(ids, mask, want_states=want_states)
+            vectors, found = self._runtime.run(ids, mask, want_states=True)
             embeddings[chosen] = vectors
             if found is not None:
                 found[mask == 0] = 0.0
@@ -114,7 +112,7 @@ class Encoder:
         return _gather(rows, width, embeddings, states)
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """float32 [n, dim], in the order given; texts of like length share a pass. Raises RuntimeUnavailable."""
+        """The vectors alone: float32 [n, dim], in the order given. Raises RuntimeUnavailable."""
         rows = [_Row.of(piece, self.max_tokens) for piece in self._tokenise(texts)]
         embeddings = np.zeros((len(rows), self.dim), np.float32)
 

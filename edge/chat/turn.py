@@ -292,7 +292,7 @@ def _of_card(card: SafetyCard) -> _Answer:
 def _differing(conflict: Conflict) -> _Answer:
     """Both sides of a conflict, each with its source."""
     sides = (conflict.first, conflict.second)
-    citations = tuple(cite(side.passage, side.sentence.text) for side in sides)
+    citations = tuple(cite(side.passage, side.text) for side in sides)
     text = "\n".join([DIFFER, *(f"{citation.title}: {citation.quote}" for citation in citations)])
     return _Answer(text, citations, Route.ANSWER, conflict=True)
 

@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from edge.chat.answers import asking, followups
 from edge.chat.answers.features import BEFORE_WEIGHT, Question, token_weights
-from edge.chat.answers.reading import Reader, Reading
+from edge.chat.answers.reading import NO_STATES, Reader, Reading
 from edge.chat.answers.spelling import Speller
 from edge.chat.intents.model import Intent
 from edge.chat.intents.service import Intents
 from edge.chat.session_rows import now_ms
 from edge.knowledge.document import Audience, Passage
 from edge.knowledge.search import Searcher
-from edge.knowledge.terms import terms
 from models.encoder import Encoder
+
+Floats = npt.NDArray[np.float32]
 
 # Passages that routing and the answer may look at; fewer where they are only skimmed, as there every turn meets unread
 # ones.
@@ -73,29 +77,24 @@ def understanding(
         asked = [_asked(query, speller, you) for query in queries]
         texts = [one.text for one in asked]
         wanted_passages = PASSAGES_SKIMMED if reader.skims else PASSAGES
-        encoded = encoder.encode(texts, want_states=not reader.skims)
-        wanted = intents.understand(texts, encoded.embeddings) if intents else [None] * len(texts)
-        states = reader.states(encoded)
+        embeddings, states, weights = _encoded(asked, encoder, reader)
+        wanted = intents.understand(texts, embeddings) if intents else [None] * len(texts)
         found: dict[int, Sequence[Passage]] = {}
         for audience in Audience:
             rows = [row for row, query in enumerate(queries) if query.audience is audience]
             if rows:
                 mine = [texts[row] for row in rows]
-                best = searcher.search_batch(
-                    mine, encoded.embeddings[rows], audience, wanted_passages, at_ms=at_ms
-                )
+                best = searcher.search_batch(mine, embeddings[rows], audience, wanted_passages, at_ms=at_ms)
                 found.update(zip(rows, best, strict=True))
         readings = reader.read(passage for passages in found.values() for passage in passages)
         results = []
         for row, (query, one) in enumerate(zip(queries, asked, strict=True)):
-            # Without token states (`Reader.skims`) there is nothing to weigh.
-            offsets = encoded.offsets[row][encoded.mask[row]][1:-1][: len(states[row])]
             question = Question(
                 one.text[one.before : one.end],
                 _rarity(searcher, query.audience, one),
-                encoded.embeddings[row],
+                embeddings[row],
                 states[row],
-                token_weights(one.text, offsets, one.before),
+                weights[row],
                 leans=one.before > 0,
             )
             read = {passage.chunk_id: readings[passage.chunk_id] for passage in found[row]}
@@ -103,6 +102,20 @@ def understanding(
         return results
 
     return understand
+
+
+def _encoded(
+    asked: Sequence[_Asked], encoder: Encoder, reader: Reader
+) -> tuple[Floats, Sequence[Floats], Sequence[Floats]]:
+    """Embeddings [questions, dim]; of each the kept token states and the tokens' weights, none where it is skimmed."""
+    texts = [one.text for one in asked]
+    if reader.skims:
+        nothing = [np.empty(0, np.float32)] * len(texts)
+        return encoder.embed(texts), [NO_STATES] * len(texts), nothing
+    encoded = encoder.encode(texts)
+    tokens = zip(asked, encoded.offsets, encoded.mask, strict=True)
+    weights = [token_weights(one.text, offsets[mask][1:-1], one.before) for one, offsets, mask in tokens]
+    return encoded.embeddings, reader.states(encoded), weights
 
 
 def _asked(query: Query, speller: Speller, you: str) -> _Asked:
@@ -117,6 +130,6 @@ def _rarity(searcher: Searcher, audience: Audience, asked: _Asked) -> dict[str, 
     """The content words with how much each tells; those that only the question before has weigh less."""
     rarity = searcher.rarity(asked.text, audience)
     if asked.before:
-        own = frozenset(terms(asked.text[asked.before :]))
+        own = searcher.rarity(asked.text[asked.before :], audience).keys()
         rarity = {word: weight * (1.0 if word in own else BEFORE_WEIGHT) for word, weight in rarity.items()}
     return rarity

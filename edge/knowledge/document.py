@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 # Between the headings of a section's path, as people see it: "Fees › Private patients".
@@ -85,7 +85,8 @@ class Passage:
     """A chunk that was found for a query.
 
     `score` is comparable within one result only; `lexical` is the BM25 score (0.0 when that leg did not find it);
-    `cosine` is between -1 and 1 (0.0 when no embedding was given).
+    `cosine` is between -1 and 1 (0.0 when no embedding was given); `signature`: what its sentences hold
+    (`signature.sentences`).
     """
 
     chunk_id: int
@@ -97,3 +98,9 @@ class Passage:
     score: float
     lexical: float
     cosine: float
+    signature: bytes = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        """Title and headings, as words."""
+        return f"{self.title} {self.section}"

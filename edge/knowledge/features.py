@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.knowledge import kinds
-from edge.knowledge.signature import CHARACTERS, FIELDS, HEADER, KINDS_OF_WORDS, KINDS_SHOWN, word_hash
+from edge.knowledge.signature import CHARACTERS, FIELDS, HEADER, KINDS_OF_WORDS, KINDS_SHOWN, held, word_hash
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,10 +78,9 @@ class _Fields:
 
     def hold(self, words: Sequence[int]) -> npt.NDArray[np.bool_]:
         """Whether each field holds each word: [words, candidates, fields]."""
-        holds = np.zeros((len(words), self.lengths.size), np.bool_)
-        for row, word in enumerate(words):
-            holds[row, self.owner[np.flatnonzero(self.hashes == word)]] = True
-        return holds.reshape(len(words), *self.lengths.shape)
+        return held(words, self.hashes, self.owner, self.lengths.size).reshape(
+            len(words), *self.lengths.shape
+        )
 
 
 def _opened(signatures: Sequence[bytes]) -> tuple[npt.NDArray[np.uint32], _Fields]:
@@ -91,10 +90,11 @@ def _opened(signatures: Sequence[bytes]) -> tuple[npt.NDArray[np.uint32], _Field
     at = (np.cumsum(sizes) - sizes)[:, None] + np.arange(HEADER)
     header = numbers[at]
     lengths = header[:, : len(FIELDS)].astype(np.intp)
-    body = np.ones(len(numbers), np.bool_)
-    body[at] = False
+    counts = lengths.sum(axis=1)
+    before = at[:, 0] + HEADER - (np.cumsum(counts) - counts)
+    hashes = numbers[np.arange(counts.sum()) + np.repeat(before, counts)]
     owner = np.repeat(np.arange(lengths.size), lengths.ravel())
-    return header, _Fields(numbers[body], owner, lengths)
+    return header, _Fields(hashes, owner, lengths)
 
 
 def _places(values: Floats) -> npt.NDArray[np.intp]:

@@ -6,110 +6,106 @@ order among good passages, never a passage.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 
+from core.pattern_set import PatternSet
 from edge.knowledge.terms import terms
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a kind is asked for, the words that offer it, and the form that shows it (in lower case)."""
+    """How a kind is asked for (a pattern), the words that offer it, and the form that shows it; all in lower case."""
 
-    asks: re.Pattern[str]
+    asks: str
     words: str
-    shows: re.Pattern[str] | None = None
+    shows: str = ""
 
 
-def _kind(asks: str, words: str, shows: str = "") -> Kind:
-    return Kind(re.compile(asks), words, re.compile(shows) if shows else None)
-
-
-# The forms are searched in every chunk as it comes: each begins with something rare or at the start, so that the search
-# costs microseconds.
+# Forms that show a kind.
 _DEFINES = r"[^.!?:\n]{3,90}? (is|are|refers? to|means?|describes?) (a|an|the|one|any|another)\b"
 _CLOCK = r"\d[:.]\d\d\b|\d ?[ap]\.?m\b"
 _SPAN = r"\d (working |calendar )?(minute|hour|day|week|month|year)"
 
 KINDS = {
-    "definition": _kind(
+    "definition": Kind(
         r"\bwhat (is|are|does)\b|\btell me about\b|\bmean(s|ing)?\b",
         "overview about definition",
         r"\A" + _DEFINES,
     ),
-    "sign": _kind(r"\b(symptoms?|signs?)\b|\bfeels? like\b", "symptom sign"),
-    "cause": _kind(r"\bcause[sd]?\b|\bwhy\b|\breasons?\b|\brisk\b", "cause reason risk factor due"),
-    "treatment": _kind(
+    "sign": Kind(r"\b(symptoms?|signs?)\b|\bfeels? like\b", "symptom sign"),
+    "cause": Kind(r"\bcause[sd]?\b|\bwhy\b|\breasons?\b|\brisk\b", "cause reason risk factor due"),
+    "treatment": Kind(
         r"\btreat|\btherap|\bcure[sd]?\b|\bmanage", "treatment therapy manage cure surgery medicine"
     ),
-    "diagnosis": _kind(
+    "diagnosis": Kind(
         r"\bdiagnos|\btest(s|ed|ing)?\b|\bscreen", "diagnosis diagnose test testing exam screening"
     ),
-    "prevention": _kind(r"\bprevent|\bavoid|\bprotect", "prevention prevent avoid protect safe"),
-    "outlook": _kind(
+    "prevention": Kind(r"\bprevent|\bavoid|\bprotect", "prevention prevent avoid protect safe"),
+    "outlook": Kind(
         r"\boutlook\b|\bprognos|\bcomplication|\brecover|\bafter(care|wards)?\b",
         "outlook prognosis complication recovery aftercare",
     ),
-    "frequency": _kind(
+    "frequency": Kind(
         r"\bhow (many|common|often|rare)\b|\baffected\b",
         "frequency prevalence incidence estimate common rare often",
         r"\d in \d|\d (people|individuals|percent)|\d ?%",
     ),
-    "inheritance": _kind(
+    "inheritance": Kind(
         r"\binherit|\bgene(s|tic)?\b|\bhereditary\b",
         "inherit inheritance gene genetic mutation chromosome recessive dominant",
     ),
-    "research": _kind(r"\bresearch\b|\bclinical trials?\b|\bstud(y|ies)\b", "research trial study"),
-    "price": _kind(
+    "research": Kind(r"\bresearch\b|\bclinical trials?\b|\bstud(y|ies)\b", "research trial study"),
+    "price": Kind(
         r"\bhow much\b|\bcosts?\b|\bprices?\b|\bfees?\b|\bcharge[sd]?\b|\bpay(ing)?\b|\bfree\b|\brates?\b",
         "cost price fee charge pay payment free rate tariff",
         r"[£$€]",
     ),
-    "time": _kind(
+    "time": Kind(
         r"\bwhen\b|\bwhat (time|day)|\bhours\b|\bopen(s|ing)?\b|\bclosed?\b|\bhow (late|early)\b",
         "hour open opening time closing monday tuesday wednesday thursday friday saturday sunday",
         _CLOCK,
     ),
-    "duration": _kind(
+    "duration": Kind(
         r"\bhow (long|soon|quickly|fast|far)\b|\bwait(ing)?\b|\bdeadline\b",
         "wait long deadline minute hour day week month",
         _SPAN,
     ),
-    "place": _kind(
+    "place": Kind(
         r"\bwhere\b|\baddress\b|\bwhich (room|floor|building|desk|counter|branch)\b|\bget (to|there)\b|\bpark",
         "where address location find floor room parking travel direction",
     ),
-    "contact": _kind(
+    "contact": Kind(
         r"\bphone|\bcall\b|\bcontact|\be-?mail|\breach\b|\bspeak\b|\bnumber\b",
         "contact phone telephone call email",
         r"\d{3}[ -]\d{3}",
     ),
-    "procedure": _kind(
+    "procedure": Kind(
         r"\bhow (do|can|should|to|would)\b|\bsteps?\b|\bapply|\bbook|\bcancel|\bchange\b|\bregister",
         "apply application book cancel change register request step",
     ),
-    "requirement": _kind(
+    "requirement": Kind(
         r"\bneed(ed|s)?\b|\bbring\b|\bdocuments?\b|\brequire|\beligib|\bwho can\b|\bqualif",
         "bring need document require eligible identification proof",
     ),
-    "permission": _kind(r"\b(can|may|could) (i|we|my|you)\b|\ballow|\bpermit", "allow permit rule"),
-    "negation": _kind(r"\bnot\b|n't\b|\bwithout\b|\bnever\b|\bexcept\b", "not without never except unless"),
+    "permission": Kind(r"\b(can|may|could) (i|we|my|you)\b|\ballow|\bpermit", "allow permit rule"),
+    "negation": Kind(r"\bnot\b|n't\b|\bwithout\b|\bnever\b|\bexcept\b", "not without never except unless"),
 }
 _DEFINITION = 1 << list(KINDS).index("definition")
-_FORMS = [(1 << bit, kind.shows) for bit, kind in enumerate(KINDS.values()) if kind.shows]
+_ASKS = PatternSet(kind.asks for kind in KINDS.values())
+_SHOWN = [1 << bit for bit, kind in enumerate(KINDS.values()) if kind.shows]
+_FORMS = PatternSet(kind.shows for kind in KINDS.values() if kind.shows)
 
 
 def asked(question: str) -> int:
     """The kinds that `question` asks for, as bits. "What are the symptoms" asks for no definition."""
-    lower = question.lower()
-    found = sum(1 << bit for bit, kind in enumerate(KINDS.values()) if kind.asks.search(lower))
+    found = _ASKS.bits(question.lower())
     return found & ~_DEFINITION or found
 
 
 def shown(lower: str) -> int:
     """The kinds that the form of a text in lower case shows (a definition, a time, a price), as bits."""
-    return sum(bit for bit, form in _FORMS if form.search(lower))
+    return sum(_SHOWN[number] for number in _FORMS.found(lower))
 
 
 @cache

@@ -27,7 +27,7 @@ from edge.knowledge.index.vector import VectorIndex
 from edge.knowledge.languages import ENGLISH, by_use, detect
 from edge.knowledge.ranking import Ranked, RankingModel, order, shipped
 from edge.knowledge.signature import signature
-from edge.knowledge.terms import by_english_term, terms
+from edge.knowledge.terms import terms
 
 __all__ = ["Audience", "IndexedChunk", "Passage", "Searcher"]
 
@@ -227,10 +227,7 @@ class Searcher:
                 found = _found(snapshot, audience, query, embedding, nearest, max(k, LEG_DEPTH))
                 ranked = _by_words(found, k) if mode == "lexical" else _ranked(snapshot, ranking, found, k)
             results.append(
-                [
-                    passage_of(snapshot.chunks[item.chunk_id], item.score, item.lexical, item.cosine)
-                    for item in ranked
-                ]
+                [_passage(snapshot, item.chunk_id, item.score, item.lexical, item.cosine) for item in ranked]
             )
         return results
 
@@ -252,16 +249,15 @@ class Searcher:
         snapshot = self._snapshot
         return [snapshot.chunks[chunk_id] for chunk_id in chunk_ids]
 
+    def passage(self, chunk_id: int) -> Passage:
+        """A chunk as it is found, without scores, as nobody's question found it. Raises KeyError."""
+        return _passage(self._snapshot, chunk_id)
+
     def rarity(self, query: str, audience: Audience) -> dict[str, float]:
         """The content words of `query`, each with how much it tells among what `audience` may see."""
         snapshot = self._snapshot
         language = snapshot.language_of(query)
-        words, searcher = terms(query), snapshot.words[audience]
-        if language == ENGLISH:
-            return searcher.rarity(words)
-        own = by_english_term(query, language)
-        rarity = searcher.rarity(own.values(), language)
-        return {key: rarity[word] for key, word in own.items()}
+        return snapshot.words[audience].rarity(terms(query, language), language)
 
     def words(self, audience: Audience) -> frozenset[str]:
         """The words of all documents that an audience may see, in lower case; gathered when first asked for."""
@@ -409,20 +405,20 @@ def _ranked(snapshot: _Snapshot, ranking: RankingModel, found: _Found, k: int) -
 
 def _cosines(snapshot: _Snapshot, chunk_ids: list[int], embedding: Floats) -> list[Scored]:
     """Cosines of chunks that only their words brought in."""
-    found: list[Scored] = []
-    for audience, index in snapshot.vectors.items():
-        mine = [key for key in chunk_ids if snapshot.chunks[key].document.audience is audience]
-        if mine:
-            values = index.cosines(embedding, np.array(mine, np.int64)).tolist()
-            found.extend(zip(mine, values, strict=True))
-    return found
+    ids = np.array(chunk_ids, np.int64)
+    cosines = np.zeros(len(ids), np.float32)
+    for index in snapshot.vectors.values():
+        cosines += index.cosines(embedding, ids)
+    return list(zip(chunk_ids, cosines.tolist(), strict=True))
 
 
-def passage_of(chunk: IndexedChunk, score: float = 0.0, lexical: float = 0.0, cosine: float = 0.0) -> Passage:
-    """The chunk as it is found; without scores, as nobody's question found it."""
+def _passage(
+    snapshot: _Snapshot, chunk_id: int, score: float = 0.0, lexical: float = 0.0, cosine: float = 0.0
+) -> Passage:
+    chunk = snapshot.chunks[chunk_id]
     document = chunk.document
     return Passage(
-        chunk_id=chunk.chunk_id,
+        chunk_id=chunk_id,
         doc=document.id,
         version=document.version,
         title=document.title,
@@ -431,4 +427,5 @@ def passage_of(chunk: IndexedChunk, score: float = 0.0, lexical: float = 0.0, co
         score=score,
         lexical=lexical,
         cosine=cosine,
+        signature=snapshot.signatures[chunk_id],
     )

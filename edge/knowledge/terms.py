@@ -84,15 +84,6 @@ def terms(text: str, language: str = ENGLISH) -> list[str]:
     return list(analyser(language).analyze(text))
 
 
-def by_english_term(text: str, language: str) -> dict[str, str]:
-    """The content words of `text` in its language, by what the English analyser makes of each."""
-    return {
-        english[0]: own[0]
-        for word in _WORD.findall(text)
-        if (own := terms(word, language)) and (english := terms(word))
-    }
-
-
 def _function_words(tongue: Tongue) -> list[str]:
     if tongue.code == ENGLISH:
         return FUNCTION_WORDS

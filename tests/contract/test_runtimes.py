@@ -160,9 +160,7 @@ def test_encoding_keeps_order_and_offsets(encoder: Encoder) -> None:
 
 
 def test_embed_and_encode_agree(encoder: Encoder) -> None:
-    np.testing.assert_allclose(
-        encoder.embed(TEXTS), encoder.encode(TEXTS, want_states=False).embeddings, atol=1e-5
-    )
+    np.testing.assert_allclose(encoder.embed(TEXTS), encoder.encode(TEXTS).embeddings, atol=1e-5)
 
 
 def test_more_texts_than_a_pass_takes(encoder: Encoder) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge.chat.answers.features import Candidate, Question, question_features, sentence_features
+from edge.chat.answers.candidates import Candidate, Candidates
+from edge.chat.answers.features import Question, question_features, sentence_features
 from edge.chat.answers.model import AnswerModel
 from edge.chat.answers.reading import Reading
 from edge.knowledge.document import Passage
@@ -63,7 +64,7 @@ class Choice:
     best: Candidate
     parts: tuple[Part, ...]
     evidence: float
-    candidates: Sequence[Candidate]
+    candidates: Candidates
     log_odds: Floats
 
     @property
@@ -84,7 +85,7 @@ def choose(
 ) -> Choice | None:
     """The best answer for `question` among `passages`, or None when they hold no sentence."""
     candidates, table = sentence_features(question, passages, readings, model.tokens)
-    if not candidates:
+    if not len(candidates):
         return None
     log_odds = model.sentence.log_odds(table)
     row = question_features(question, candidates, table, log_odds)
@@ -98,21 +99,24 @@ def cite(passage: Passage, quote: str) -> Citation:
     return Citation(passage.doc, passage.version, passage.title, passage.section, quote)
 
 
-def shown(candidates: Sequence[Candidate], log_odds: Floats) -> tuple[Part, ...]:
+def shown(candidates: Candidates, log_odds: Floats) -> tuple[Part, ...]:
     """What is shown: the best sentence and, best first, others while there is room.
 
     From its own section those that are not far behind; from other sections of its document only those that answer about
     as well, each with a citation of its own. Never from another document: that would mix two sources.
     """
-    order = np.argsort(-log_odds, kind="stable")
-    best = candidates[int(order[0])]
+    first, *others = np.argsort(-log_odds, kind="stable").tolist()
+    best = candidates[first]
+    behind_max = candidates.of_passages(np.array([_behind_max(best, other) for other in candidates.passages]))
+    near = log_odds[first] - log_odds <= behind_max
     picked = [best]
-    room = QUOTE_CHARS_MAX - (best.sentence.end - best.sentence.start)
-    for row in order[1:]:
-        other = candidates[int(row)]
-        length = other.sentence.end - other.sentence.start
-        behind = float(log_odds[order[0]] - log_odds[row])
-        if length <= room and behind <= _behind_max(best, other):
+    room = QUOTE_CHARS_MAX - (best.end - best.start)
+    for row in others:
+        if not near[row]:
+            continue
+        other = candidates[row]
+        length = other.end - other.start
+        if length <= room:
             picked.append(other)
             room -= length
         if len(picked) == SENTENCES_SHOWN_MAX:
@@ -120,10 +124,10 @@ def shown(candidates: Sequence[Candidate], log_odds: Floats) -> tuple[Part, ...]
     return _parts(picked)
 
 
-def _behind_max(best: Candidate, other: Candidate) -> float:
-    if other.passage.doc != best.passage.doc:
+def _behind_max(best: Candidate, other: Passage) -> float:
+    if other.doc != best.passage.doc:
         return -1.0
-    return BEHIND_MAX if other.passage is best.passage else TIE_MAX
+    return BEHIND_MAX if other is best.passage else TIE_MAX
 
 
 def _parts(picked: Sequence[Candidate]) -> tuple[Part, ...]:
@@ -140,9 +144,9 @@ def _parts(picked: Sequence[Candidate]) -> tuple[Part, ...]:
 def _runs(indexes: Sequence[int], reading: Reading) -> tuple[tuple[int, int], ...]:
     runs: list[tuple[int, int]] = []
     for before, index in zip([None, *indexes], indexes, strict=False):
-        sentence = reading.sentences[index]
+        start, end = reading.sentences.spans[index].tolist()
         if before is not None and index == before + 1:
-            runs[-1] = (runs[-1][0], sentence.end)
+            runs[-1] = (runs[-1][0], end)
         else:
-            runs.append((sentence.start, sentence.end))
+            runs.append((start, end))
     return tuple(runs)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from edge.chat.answers.candidates import Candidate
 from edge.chat.answers.choosing import Choice
-from edge.chat.answers.features import Candidate, Question
+from edge.chat.answers.features import Question
 from edge.knowledge.document import PATH_SEPARATOR
 
 # How much the best sentences of sections may differ, in log-odds, and still compete.
@@ -52,11 +55,12 @@ def without_mark(text: str) -> str:
 
 def _best_of_sections(choice: Choice) -> list[Candidate]:
     """The best sentence of each of the best sections, best first."""
-    ranked = sorted(zip(choice.log_odds.tolist(), choice.candidates, strict=True), key=lambda one: -one[0])
     found: dict[tuple[str, str], Candidate] = {}
-    for odds, candidate in ranked:
-        if odds < ranked[0][0] - APART_MAX or len(found) == CHOICES_MAX:
+    floor = choice.log_odds.max() - APART_MAX
+    for row in np.argsort(-choice.log_odds, kind="stable").tolist():
+        if choice.log_odds[row] < floor or len(found) == CHOICES_MAX:
             break
+        candidate = choice.candidates[row]
         found.setdefault(candidate.section, candidate)
     return list(found.values())
 

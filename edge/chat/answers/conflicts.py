@@ -6,13 +6,21 @@ their content words agree, headings included), and give other values or say yes 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from edge.chat.answers import asking
-from edge.chat.answers.asking import Kind
+from edge.chat.answers.candidates import Candidate
 from edge.chat.answers.choosing import Choice
-from edge.chat.answers.features import Candidate, Question
+from edge.chat.answers.features import Question
+from edge.knowledge import facts
+from edge.knowledge.facts import Kind
+from edge.knowledge.signature import word_hash
+
+# Hashes of content words (`word_hash`).
+Words = frozenset[int]
 
 # How far behind the best sentence another one may be and still claim to answer, in log-odds.
 BEHIND_MAX = 3.0
@@ -27,9 +35,8 @@ ASKED_APART_MAX = 1
 # Evidence from which both sides are shown. Less than an answer needs: that a second document claims to answer, too,
 # lowers the evidence of the first.
 EVIDENCE_MIN = 0.2
-# "without interest" and "unless" narrow a sentence down; these turn it round.
-_DENIES = re.compile(r"\b(?:not|no|never|cannot|can't|don't|doesn't|won't|isn't|aren't)\b", re.IGNORECASE)
 _VALUED = frozenset({Kind.PRICE, Kind.TIME, Kind.DURATION, Kind.NUMBER})
+_VALUED_BITS = sum(map(facts.bit, _VALUED))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,38 +51,43 @@ def find(question: Question, choice: Choice) -> Conflict | None:
     """The strongest sentence of another document that contradicts the chosen one, if there is one."""
     if choice.evidence < EVIDENCE_MIN:
         return None
-    best = choice.best
-    floor = float(choice.log_odds.max()) - BEHIND_MAX
-    rivals = [
-        (float(odds), candidate)
-        for candidate, odds in zip(choice.candidates, choice.log_odds, strict=True)
-        if odds >= floor and candidate.passage.doc != best.passage.doc
-    ]
-    for _, rival in sorted(rivals, key=lambda one: -one[0]):
-        same_subject = not _own_subject(question, best, rival) and not _own_subject(question, rival, best)
-        if same_subject and _speak_alike(question, best, rival) and _differ(question, best, rival):
+    best, candidates = choice.best, choice.candidates
+    others = candidates.of_passages(np.array([one.doc != best.passage.doc for one in candidates.passages]))
+    near = choice.log_odds >= choice.log_odds.max() - BEHIND_MAX
+    # Most hold nothing that could differ, or speak of something else.
+    rivals = others & near & _may_differ(best.held, candidates.held)
+    if rivals.any():
+        rivals &= candidates.shared(best.words) >= WORDS_SHARED_MIN
+    rows = np.flatnonzero(rivals)
+    asked = frozenset(map(word_hash, question.rarity))
+    for row in rows[np.argsort(-choice.log_odds[rows], kind="stable")].tolist():
+        rival = candidates[row]
+        same_subject = not _own_subject(asked, best, rival) and not _own_subject(asked, rival, best)
+        if same_subject and _speak_alike(asked, best, rival) and _differ(question, best, rival):
             return Conflict(best, rival)
     return None
 
 
-def _own_subject(question: Question, one: Candidate, other: Candidate) -> frozenset[str]:
+def _may_differ(one: int, others: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Whether what sentences hold (`facts`) leaves room for a conflict with the one: values, or a "not"."""
+    differ: npt.NDArray[np.bool_] = ((others & (one & _VALUED_BITS)) != 0) | (
+        ((others ^ one) & facts.DENIES) != 0
+    )
+    return differ
+
+
+def _own_subject(asked: Words, one: Candidate, other: Candidate) -> Words:
     """What only `one` is about: words of its headings that the sentence repeats, and nobody else has.
 
     "A replacement of a card reader" under "card reader" is no other price for "a replacement of a card".
     """
-    return (
-        (one.sentence.terms & one.reading.heading)
-        - other.sentence.terms
-        - other.reading.heading
-        - question.rarity.keys()
-    )
+    return (one.words & one.heading) - other.words - other.heading - asked
 
 
-def _speak_alike(question: Question, one: Candidate, other: Candidate) -> bool:
-    """Whether both cover the same words of the question, or nearly."""
-    asked = question.rarity.keys()
-    mine = asked & (one.sentence.terms | one.reading.heading)
-    theirs = asked & (other.sentence.terms | other.reading.heading)
+def _speak_alike(asked: Words, one: Candidate, other: Candidate) -> bool:
+    """Whether both cover the same of the words that are asked for, or nearly."""
+    mine = asked & (one.words | one.heading)
+    theirs = asked & (other.words | other.heading)
     return len(mine ^ theirs) <= ASKED_APART_MAX
 
 
@@ -83,24 +95,18 @@ def _differ(question: Question, one: Candidate, other: Candidate) -> bool:
     shared = _shared(one, other)
     if shared is None:
         return False
-    mine, theirs = asking.values(one.sentence.text), asking.values(other.sentence.text)
+    mine, theirs = asking.values(one.text), asking.values(other.text)
     if mine and theirs and not mine & theirs and shared >= SAME_WORDS_MIN:
         asked = asking.asks(question.text) & _VALUED or _VALUED
-        if any(one.sentence.holds(kind) and other.sentence.holds(kind) for kind in asked):
-            return one.sentence.days == other.sentence.days
-    denies = (_DENIES.search(side.sentence.text) is not None for side in (one, other))
-    return len(set(denies)) > 1 and shared >= SAME_WORDS_NEGATED_MIN
+        if any(one.holds(kind) and other.holds(kind) for kind in asked):
+            return one.days == other.days
+    return one.denies != other.denies and shared >= SAME_WORDS_NEGATED_MIN
 
 
 def _shared(one: Candidate, other: Candidate) -> float | None:
     """Share of the shorter sentence's words that the other has; None when too little is shared to judge."""
-    mine, theirs = _words(one), _words(other)
+    mine, theirs = one.plain_words, other.plain_words
     if len(mine) > len(theirs):
         mine, theirs, other = theirs, mine, one
-    common = mine & (theirs | other.reading.heading)
+    common = mine & (theirs | other.heading)
     return len(common) / len(mine) if len(mine & theirs) >= WORDS_SHARED_MIN else None
-
-
-def _words(candidate: Candidate) -> frozenset[str]:
-    """Content words that are no values."""
-    return frozenset(word for word in candidate.sentence.terms if not any(map(str.isdigit, word)))

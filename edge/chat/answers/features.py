@@ -6,7 +6,7 @@ are named here; the weights that go with them are trained (training.py) and kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,13 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.chat.answers import asking
-from edge.chat.answers.reading import Reading, Sentence
+from edge.chat.answers.candidates import Candidates
+from edge.chat.answers.reading import Reading
+from edge.knowledge import facts
 from edge.knowledge.document import Passage
+from edge.knowledge.signature import word_hash
 from edge.knowledge.terms import FUNCTION_WORDS
 
 Floats = npt.NDArray[np.float32]
 # One value a sentence, or one for all.
-Column = Floats | float
+Column = npt.NDArray[np.generic] | float
 
 SENTENCE_FEATURES = (
     "cosine",  # question and sentence (with title and headings)
@@ -171,24 +174,6 @@ class Question:
     leans: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A sentence that may answer."""
-
-    passage: Passage
-    reading: Reading
-    index: int
-
-    @property
-    def sentence(self) -> Sentence:
-        return self.reading.sentences[self.index]
-
-    @property
-    def section(self) -> tuple[str, str]:
-        """Where it stands: document and headings."""
-        return self.passage.doc, self.passage.section
-
-
 def token_weights(text: str, offsets: npt.NDArray[np.int32], before: int = 0) -> Floats:
     """How much each token counts; tokens that begin before code point `before` are of the question before."""
     words = [_word_at(text, int(start)) for start, _ in offsets]
@@ -202,50 +187,48 @@ def sentence_features(
     passages: Sequence[Passage],
     readings: Mapping[int, Reading],
     tokens: TokenWeights,
-) -> tuple[list[Candidate], Floats]:
+) -> tuple[Candidates, Floats]:
     """Every sentence of the passages, and its row of SENTENCE_FEATURES: float32 [sentences, features]."""
-    read = [(passage, readings[passage.chunk_id]) for passage in passages]
-    candidates = [
-        Candidate(passage, reading, index)
-        for passage, reading in read
-        for index in range(len(reading.sentences))
-    ]
-    if not candidates:
-        return [], np.empty((0, len(SENTENCE_FEATURES)), np.float32)
-    weighed = _Weighed.of(question, tokens)
-    counts = [len(reading.sentences) for _, reading in read]
+    candidates = Candidates(passages, readings)
+    if not len(candidates):
+        return candidates, np.empty((0, len(SENTENCE_FEATURES)), np.float32)
+    read = candidates.readings
     columns = {
         # Nothing of it for skimmed passages, whose sentences have no vectors.
         "cosine": np.concatenate(
-            [r.vectors.astype(np.float32) @ question.embedding[: r.vectors.shape[1]] for _, r in read]
+            [r.vectors.astype(np.float32) @ question.embedding[: r.vectors.shape[1]] for r in read]
         ),
-        **_passage_columns(passages, counts),
-        **_word_columns(question.rarity, [reading for _, reading in read]),
-        **_fact_columns(weighed, [candidate.sentence for candidate in candidates]),
+        **_passage_columns(candidates),
+        **_word_columns(question.rarity, candidates),
+        **_fact_columns(question, candidates),
     }
-    met = np.concatenate([_interaction(weighed, reading) for _, reading in read if reading.sentences])
-    columns |= zip(INTERACTION_FEATURES, met.T, strict=True)
+    if question.states.size:
+        weighed = _Weighed.of(question, tokens)
+        met = np.concatenate([_interaction(weighed, reading) for reading in read])
+        columns |= zip(INTERACTION_FEATURES, met.T, strict=True)
+    else:
+        columns |= dict.fromkeys(INTERACTION_FEATURES, 0.0)
     table = np.empty((len(candidates), len(SENTENCE_FEATURES)), np.float32)
     for place, name in enumerate(SENTENCE_FEATURES):
         table[:, place] = columns[name]
     return candidates, table
 
 
-def question_features(
-    question: Question, candidates: Sequence[Candidate], table: Floats, log_odds: Floats
-) -> Floats:
+def question_features(question: Question, candidates: Candidates, table: Floats, log_odds: Floats) -> Floats:
     """The row of QUESTION_FEATURES for the best sentence: float32 [features]. At least one candidate."""
     best = int(np.argmax(log_odds))
     of = {name: float(table[best, column]) for column, name in enumerate(SENTENCE_FEATURES)}
     section = candidates[best].section
-    others = [float(odds) for c, odds in zip(candidates, log_odds, strict=True) if c.section != section]
-    mine = np.array([odds for c, odds in zip(candidates, log_odds, strict=True) if c.section == section])
+    here = candidates.of_passages(
+        np.array([(one.doc, one.section) == section for one in candidates.passages])
+    )
+    others = log_odds[~here]
     cosines = table[:, SENTENCE_FEATURES.index("passage_cosine")]
     values = {
         **of,
         "best": float(log_odds[best]),
-        "passage": float(np.log(np.exp(mine).sum())),
-        "ahead": float(log_odds[best]) - max(others, default=float(log_odds.min())),
+        "passage": float(np.log(np.exp(log_odds[here]).sum())),
+        "ahead": float(log_odds[best] - (others.max() if len(others) else log_odds.min())),
         "stands_out": of["passage_cosine"] - float(cosines.min()),
         "leans": float(question.leans),
     }
@@ -254,16 +237,13 @@ def question_features(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Weighed:
-    """A question with the weights of its tokens and what it asks, worked out once for all passages."""
+    """A question with the weights of its tokens, worked out once for all passages."""
 
     question: Question
     shares: Floats
     needs: Floats
     content: npt.NDArray[np.bool_]
     met_from: float
-    asks: frozenset[asking.Kind]
-    days: frozenset[int]
-    negative: bool
 
     @classmethod
     def of(cls, question: Question, tokens: TokenWeights) -> Self:
@@ -274,14 +254,12 @@ class _Weighed:
             tokens.needs(question.states, question.weights),
             content if content.any() else np.ones_like(content),
             tokens.met_from,
-            asking.asks(question.text),
-            asking.days(question.text),
-            asking.negative(question.text),
         )
 
 
-def _passage_columns(passages: Sequence[Passage], counts: Sequence[int]) -> dict[str, Column]:
-    """What is the same for all sentences of a passage. `counts`: how many each has."""
+def _passage_columns(candidates: Candidates) -> dict[str, Column]:
+    """What is the same for all sentences of a passage."""
+    passages = candidates.passages
     best = passages[0].score
     lexical = max(passage.lexical for passage in passages) or 1.0
     rows = [
@@ -289,62 +267,50 @@ def _passage_columns(passages: Sequence[Passage], counts: Sequence[int]) -> dict
         for rank, passage in enumerate(passages)
     ]
     names = ("passage_cosine", "passage_lexical", "passage_behind", "passage_rank")
-    return dict(zip(names, np.repeat(np.array(rows, np.float32), counts, axis=0).T, strict=True))
+    return dict(zip(names, candidates.of_passages(np.array(rows, np.float32)).T, strict=True))
 
 
-def _word_columns(rarity: Mapping[str, float], readings: Sequence[Reading]) -> dict[str, Column]:
+def _word_columns(rarity: Mapping[str, float], candidates: Candidates) -> dict[str, Column]:
     """Which of the question's content words stand where, rare ones weighing more."""
     names = ("words_in_sentence", "words_in_heading", "words_in_passage", "rarest_missing", "unknown_words")
     weights = np.array(list(rarity.values()), np.float32)
     total, rarest = float(weights.sum()), float(weights.max(initial=0.0))
     if not total:
         return {**dict.fromkeys(names, 0.0), "unknown_words": 1.0, "question_words": 0.0}
-    readings = [reading for reading in readings if reading.sentences]
-    counts = [len(reading.sentences) for reading in readings]
-    # 1 where a word stands, 0 where it does not: [sentences, words], [passages, words].
-    here = np.array(
-        [[word in sentence.terms for word in rarity] for r in readings for sentence in r.sentences],
-        np.float32,
-    )
-    heading = np.array([[word in reading.heading for word in rarity] for reading in readings], np.float32)
-    with_heading = np.maximum(here, np.repeat(heading, counts, axis=0))
-    somewhere = np.maximum(np.maximum.reduceat(here, np.cumsum([0, *counts[:-1]])), heading)
-    in_passage = np.repeat(somewhere @ weights, counts) / total
+    here, heading, anywhere = candidates.hold(list(map(word_hash, rarity)))
+    with_heading = here | candidates.of_passages(heading)
+    in_passage = candidates.of_passages(anywhere @ weights) / total
     in_sentence = here @ weights / total
     return {
         "words_in_sentence": in_sentence,
         "words_in_heading": with_heading @ weights / total - in_sentence,
         "words_in_passage": in_passage,
-        "rarest_missing": ((1.0 - with_heading) * weights).max(axis=1) / rarest,
+        "rarest_missing": (~with_heading * weights).max(axis=1) / rarest,
         "unknown_words": 1.0 - in_passage,
         "question_words": len(rarity) / QUESTION_WORDS_UNIT,
     }
 
 
-def _fact_columns(weighed: _Weighed, sentences: Sequence[Sentence]) -> dict[str, Column]:
-    asked, days = weighed.asks, weighed.days
+def _fact_columns(question: Question, candidates: Candidates) -> dict[str, Column]:
+    asked, theirs = asking.asks(question.text), candidates.held
+    held, days = facts.facts(question.text)
     columns: dict[str, Column] = {
         "asks": len(asked),
         "kinds_held": 0.0,
         "kinds_missing": 0.0,
         "same_days": 0.0,
         "other_days": 0.0,
-        "same_negation": _column(weighed.negative == one.negative for one in sentences),
-        "words": _column(min(len(one.terms), WORDS_MAX) / WORDS_UNIT for one in sentences),
-        "stub": _column(one.end - one.start < STUB_CHARS for one in sentences),
+        "same_negation": ((theirs ^ held) & facts.NEGATIVE) == 0,
+        "words": np.minimum(candidates.word_counts, WORDS_MAX) / WORDS_UNIT,
+        "stub": candidates.lengths < STUB_CHARS,
     }
     if asked:
-        held = _column(sum(map(one.holds, asked)) / len(asked) for one in sentences)
-        columns |= {"kinds_held": held, "kinds_missing": 1.0 - held}
+        share = np.sum([(theirs & facts.bit(kind)) != 0 for kind in asked], axis=0) / len(asked)
+        columns |= {"kinds_held": share, "kinds_missing": 1.0 - share}
     if days:
-        same = _column(not days.isdisjoint(one.days) for one in sentences)
-        some = _column(bool(one.days) for one in sentences)
-        columns |= {"same_days": same, "other_days": some - same}
+        same, some = (candidates.days & days) != 0, candidates.days != 0
+        columns |= {"same_days": same, "other_days": some & ~same}
     return columns
-
-
-def _column(values: Iterable[float]) -> Floats:
-    return np.fromiter(values, np.float32)
 
 
 def nearness(question: Question, reading: Reading) -> list[Floats]:
@@ -361,7 +327,7 @@ def _interaction(weighed: _Weighed, reading: Reading) -> Floats:
     Rows of INTERACTION_FEATURES: float32 [sentences, 4]. After ColBERT (Khattab and Zaharia, SIGIR 2020), with the
     encoder's own token states and learned weights of tokens.
     """
-    found = np.zeros((len(reading.sentences), len(INTERACTION_FEATURES)), np.float32)
+    found = np.zeros((len(reading), len(INTERACTION_FEATURES)), np.float32)
     near = weighed.question.states @ reading.states.astype(np.float32).T
     if near.size:
         lengths = np.diff(reading.starts)

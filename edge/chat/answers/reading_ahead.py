@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from edge.chat.answers.reading import Reader, StateEncoder
-from edge.knowledge.search import Searcher, passage_of
+from edge.knowledge.search import Searcher
 
 # Documents are added now and then; until they are read ahead, the turn reads what it needs.
 LOOK_EVERY_S = 5.0
@@ -19,9 +19,9 @@ async def keep_read(reader: Reader, searcher: Searcher, encoder: StateEncoder) -
     while not reader.skims:
         for chunk_id in reader.unread(searcher.chunk_ids()):
             try:
-                [chunk] = searcher.chunks([chunk_id])
+                passage = searcher.passage(chunk_id)
             except KeyError:  # taken out meanwhile
                 continue
-            if not await asyncio.to_thread(reader.read_ahead, passage_of(chunk), encoder):
+            if not await asyncio.to_thread(reader.read_ahead, passage, encoder):
                 break
         await asyncio.sleep(LOOK_EVERY_S)

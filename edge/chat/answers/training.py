@@ -24,11 +24,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
+from edge.chat.answers.candidates import Candidate, Candidates
 from edge.chat.answers.choosing import choose, shown
 from edge.chat.answers.features import (
     QUESTION_FEATURES,
     QUESTION_SENSE,
-    Candidate,
     TokenWeights,
     nearness,
     question_features,
@@ -44,6 +44,7 @@ from edge.knowledge.document import Audience
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.metadata import MetadataChange
 from edge.knowledge.sentences import split
+from edge.knowledge.terms import terms
 from edge.store.store import Store
 from models.catalog import models_dir
 from models.encoder import Encoder, open_encoder
@@ -76,7 +77,7 @@ class Labelled:
     site: str
     understood: Understood
     answerable: bool
-    candidates: Sequence[Candidate]
+    candidates: Candidates
     right: Bools
 
     def table(self, tokens: TokenWeights) -> Floats:
@@ -101,7 +102,7 @@ class _Scored:
 
 def fit(examples: Sequence[Labelled], directions: Floats, encoder: str) -> AnswerModel:
     """The model of `examples`. Its second part learns from scores that the first gives to sites it has not seen."""
-    usable = [example for example in examples if example.candidates]
+    usable = [example for example in examples if len(example.candidates)]
     unseen: list[_Scored] = []
     for fold in _folds(usable):
         tokens, sentence = _fit_first([one for one in usable if one.site not in fold])
@@ -173,10 +174,7 @@ def _is_shown(example: Labelled, odds: Floats) -> bool:
     spans = {part.passage.chunk_id: part.runs for part in shown(example.candidates, odds)}
     return any(
         bool(right)
-        and any(
-            start <= candidate.sentence.start < end
-            for start, end in spans.get(candidate.passage.chunk_id, ())
-        )
+        and any(start <= candidate.start < end for start, end in spans.get(candidate.passage.chunk_id, ()))
         for candidate, right in zip(example.candidates, example.right, strict=True)
     )
 
@@ -206,7 +204,7 @@ def _is_labelled(candidate: Candidate, question: Mapping[str, Any]) -> bool:
 def _answers(candidate: Candidate, question: Mapping[str, Any]) -> bool:
     if question.get("doc") not in {None, candidate.passage.doc}:
         return False
-    text = _plain(candidate.sentence.text)
+    text = _plain(candidate.text)
     for quote in _quotes(question):
         for start, end in split(quote):
             wanted = _plain(quote[start:end])
@@ -254,12 +252,7 @@ def _strange(question: Mapping[str, Any]) -> dict[str, Any]:
 def _is_strange(understood: Understood) -> bool:
     """Whether nothing here can answer a question of another site: the passages lack what it is about."""
     asked = understood.question.rarity
-    known = frozenset[str]().union(
-        *(
-            reading.heading.union(*(one.terms for one in reading.sentences))
-            for reading in understood.readings.values()
-        )
-    )
+    known = frozenset[str]().union(*(terms(f"{one.place} {one.text}") for one in understood.passages))
     missing = [word for word in asked if word not in known]
     return len(missing) >= 2 or (len(missing) == 1 and len(asked) <= STRANGE_WORDS_MAX)
 

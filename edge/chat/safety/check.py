@@ -8,6 +8,7 @@ rule finds counts only if the question is about as much that language as any oth
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from edge.chat.safety.card import Phones, SafetyCard, cards_of, emergency_phone
@@ -34,6 +35,10 @@ class SafetyCheck:
         """`model`: what reads meanings; without it only words count."""
         self._model = model
         self._languages = load()
+        self._speakers: dict[str, list[str]] = defaultdict(list)
+        for one in self._languages:
+            for word in one.vocabulary:
+                self._speakers[word].append(one.code)
         self._english = next(one for one in self._languages if one.code == MEANING_LANGUAGE)
         self._site_language = _language(site.locale)
         phones = Phones(
@@ -74,15 +79,20 @@ class SafetyCheck:
 
     def _is_english(self, said: Sequence[Word]) -> bool:
         """True if no other language has more of the words: what another's embedding says is chance."""
-        return self._english.evidence(said) == max(language.evidence(said) for language in self._languages)
+        evidence = self._evidence(said)
+        return evidence[MEANING_LANGUAGE] == max(evidence.values(), default=0)
+
+    def _evidence(self, said: Sequence[Word]) -> Counter[str]:
+        """How many of the words are words of each language, written right."""
+        speakers = self._speakers
+        return Counter(code for word in said if word.text in speakers for code in speakers[word.text])
 
     def _hits(self, said: Sequence[Word]) -> list[Hit]:
         """What the rules find in the languages that the question may be in."""
-        evidence = {language: language.evidence(said) for language in self._languages}
-        least = max(evidence.values()) - EVIDENCE_BEHIND_MAX
-        return [
-            hit for language in self._languages if evidence[language] >= least for hit in language.find(said)
-        ]
+        evidence = self._evidence(said)
+        least = max(evidence.values(), default=0) - EVIDENCE_BEHIND_MAX
+        likely = [language for language in self._languages if evidence[language.code] >= least]
+        return [hit for language in likely for hit in language.find(said)]
 
     def _rank(self, hit: Hit, language: str) -> tuple[bool, int, int, bool, bool]:
         """Smaller goes first: the graver kind, then the likelier language, then the page's, then the site's."""

@@ -8,11 +8,14 @@ Candidates are confirmed by optimal string alignment distance.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from rapidfuzz.distance import OSA
 
 from edge.chat.safety.words import collapse
+
+Value = TypeVar("Value")
 
 # Marks in the data: a beginning ("bleed*"), a word that is itself only when written exactly ("=fire").
 STEM_MARK = "*"
@@ -27,6 +30,9 @@ SLIPS_MAX = 2
 TOGETHER_CHARS_MIN = 7
 PART_CHARS_MIN = 4
 PARTS_MIN = 2
+# Words of which is remembered what they may stand for, so that misspellings are looked for only once. They are known by
+# their hashes, which are random in each process: nothing that somebody typed is kept.
+REMEMBERED_MAX = 16_384
 
 
 class Lexicon:
@@ -41,6 +47,8 @@ class Lexicon:
         self._long: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self._known = frozenset(collapse(word) for word in known)
         self._elisions = tuple(elisions)
+        self._resolved: dict[int, frozenset[str]] = {}
+        self._split: dict[int, tuple[str, ...]] = {}
         for entry in entries:
             self._add(entry)
 
@@ -60,19 +68,29 @@ class Lexicon:
         for form in _forms(word):
             slips[form].add((word, entry))
 
+    def __iter__(self) -> Iterator[str]:
+        """All words of this language, written right."""
+        return iter(self._known | self._exact.keys())
+
     def __contains__(self, word: str) -> bool:
         """True for a word of this language, written right."""
         return word in self._known or word in self._exact
 
-    def resolve(self, word: str) -> set[str]:
+    def resolve(self, word: str) -> frozenset[str]:
         """The entries that `word` may stand for; more than one where spellings are near each other."""
+        return _remembered(self._resolved, word, self._resolve)
+
+    def _resolve(self, word: str) -> frozenset[str]:
         found = self.as_written(word)
         if word not in self:
             found |= self._misspelt(word)
-        return found or self._elided(word)
+        return frozenset(found or self._elided(word))
 
     def split(self, word: str) -> tuple[str, ...]:
         """The fewest right words that were written together as `word`, or nothing."""
+        return _remembered(self._split, word, self._split_up)
+
+    def _split_up(self, word: str) -> tuple[str, ...]:
         if len(word) < TOGETHER_CHARS_MIN or word in self:
             return ()
         cuts: list[tuple[str, ...] | None] = [(), *([None] * len(word))]
@@ -125,6 +143,15 @@ class Lexicon:
             if rest != word and len(rest) >= FUZZY_CHARS_MIN and (found := self.as_written(rest)):
                 return found
         return set()
+
+
+def _remembered(known: dict[int, Value], word: str, find: Callable[[str], Value]) -> Value:
+    key = hash(word)
+    if key not in known:
+        if len(known) >= REMEMBERED_MAX:
+            known.clear()
+        known[key] = find(word)
+    return known[key]
 
 
 def _forms(word: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -94,7 +94,6 @@ class Language:
     def find(self, words: Sequence[Word]) -> list[Hit]:
         """What `words` speak of, each once."""
         separated = self._separated(words)
-        evidence = self.evidence(separated)
         places = self._places(separated, self._lexicon.resolve)
         possible = [
             rule
@@ -110,24 +109,29 @@ class Language:
         found = dict.fromkeys(
             (rule.kind, rule.first) for rule in possible if _holds(rule, places, exceptions)
         )
+        evidence = sum(word.text in self._lexicon for word in separated) if found else 0
         return [Hit(kind, first, self.code, evidence) for kind, first in found]
 
     def mentions(self, concept: str, words: Sequence[Word]) -> bool:
         """True if `words` have one of `concept`'s entries, written right."""
         return concept in self._places(self._separated(words), self._lexicon.as_written)
 
-    def evidence(self, words: Sequence[Word]) -> int:
-        """How many of `words` are words of this language, written right."""
-        return sum(word.text in self._lexicon for word in words)
+    @property
+    def vocabulary(self) -> Iterable[str]:
+        """The words of this language, written right, as far as the rules know them."""
+        return self._lexicon
 
     def _separated(self, words: Sequence[Word]) -> list[Word]:
         """Words that were written together, apart; they keep one position."""
         parts = {text: self._lexicon.split(text) or (text,) for text in {word.text for word in words}}
         return [Word(part, word.at) for word in words for part in parts[word.text]]
 
-    def _places(self, words: Sequence[Word], meaning: Callable[[str], set[str]]) -> dict[str, list[Place]]:
+    def _places(self, words: Sequence[Word], meaning: Callable[[str], Set[str]]) -> dict[str, list[Place]]:
         """Where each concept stands. `meaning`: the entries that a word may be."""
-        resolved = {text: {YEAR} if text == YEAR else meaning(text) for text in {w.text for w in words}}
+        different = {word.text for word in words}
+        resolved: dict[str, Set[str]] = {
+            text: {YEAR} if text == YEAR else meaning(text) for text in different
+        }
         there = frozenset[str]().union(*resolved.values())
         places: dict[str, list[Place]] = defaultdict(list)
         for index, word in enumerate(words):
@@ -178,7 +182,7 @@ def _rules(block: Mapping[str, Any]) -> list[Rule]:
     ]
 
 
-def follow(entry: Entry, words: Sequence[Word], resolved: Mapping[str, set[str]], index: int) -> int | None:
+def follow(entry: Entry, words: Sequence[Word], resolved: Mapping[str, Set[str]], index: int) -> int | None:
     """The position where an entry that starts at `index` ends, or None. `resolved`: what each word may stand for."""
     at = words[index].at
     for wanted in entry[1:]:

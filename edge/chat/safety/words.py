@@ -63,10 +63,15 @@ def words(text: str) -> list[Word]:
 
 def plain(text: str) -> str:
     """Lower case without accents, invisible characters or disguises; apostrophes of contractions are gone."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold()).translate(_PLAIN)
-    visible = "".join(char for char in decomposed if unicodedata.category(char) not in {"Mn", "Cf"})
+    folded = text.casefold()
+    visible = folded if folded.isascii() else _without_accents(folded)
     undisguised = _DISGUISE.sub(lambda found: found[0].translate(_DISGUISED), visible)
     return _CONTRACTION.sub("", _APOSTROPHES.sub("'", undisguised))
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text).translate(_PLAIN)
+    return "".join(char for char in decomposed if unicodedata.category(char) not in {"Mn", "Cf"})
 
 
 def collapse(word: str) -> str:

@@ -70,11 +70,11 @@ class VectorIndex:
         return ids, cosines * scales[:, None]
 
     def cosines(self, query: Floats, ids: Ids) -> Floats:
-        """Cosine of one query with chunks that are in this index."""
+        """Cosine of one query with each of these chunks; 0 for one that is not in this index."""
         found = np.zeros(len(ids), np.float32)
         for part in self._parts:
-            here = np.isin(ids, part.ids)
-            found[here] = part.cosines(query, ids[here])
+            rows, here = part.rows(ids)
+            found[here] = part.cosines(query, rows[here])
         return found
 
     def warm(self) -> None:
@@ -101,8 +101,14 @@ class _Part:
         cosines, rows = self.session.run(None, {"query": codes, "k": np.array([k], np.int64)})
         return self.ids[rows], cosines
 
-    def cosines(self, query: Floats, ids: Ids) -> Floats:
-        rows = np.searchsorted(self.ids, ids)
+    def rows(self, ids: Ids) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """The row of each id, and whether it has one here. Some steps an id: a site has tens of thousands of rows."""
+        if not len(self.ids):
+            return np.zeros(len(ids), np.intp), np.zeros(len(ids), np.bool_)
+        rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return rows, self.ids[rows] == ids
+
+    def cosines(self, query: Floats, rows: npt.NDArray[np.intp]) -> Floats:
         return (self.codes[rows].astype(np.float32) @ query) * self.scales[rows]
 
     @cached_property

@@ -16,8 +16,9 @@ from edge.chat.answers.features import (
     token_weights,
 )
 from edge.chat.answers.model import AnswerModel, Linear
-from edge.chat.answers.reading import STATE_DIM, Reader
+from edge.chat.answers.reading import NO_STATES, STATE_DIM, Reader
 from edge.knowledge.document import Passage
+from edge.knowledge.signature import signature
 from edge.knowledge.terms import terms
 from models.encoder import Encoded
 
@@ -35,9 +36,7 @@ class WordEncoder:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def encode(
-        self, texts: Sequence[str], *, want_states: bool = True, groups: Sequence[int] | None = None
-    ) -> Encoded:
+    def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> Encoded:
         self.texts += texts
         words = [text.split() or [""] for text in texts]
         width = max((len(line) for line in words), default=0) + 2
@@ -99,12 +98,13 @@ def passage(
         score=0.6,
         lexical=1.0,
         cosine=0.6,
+        signature=signature(title, section, text),
     )
 
 
 def question(text: str, reader: Reader, encoder: WordEncoder) -> Question:
     encoded = encoder.encode([text])
-    states = reader.states(encoded)[0]
+    states = NO_STATES if reader.skims else reader.states(encoded)[0]
     offsets = encoded.offsets[0][encoded.mask[0]][1:-1][: len(states)]
     return Question(
         text, dict.fromkeys(terms(text), 1.0), encoded.embeddings[0], states, token_weights(text, offsets)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from edge.chat.answers import reading_ahead
-from edge.chat.answers.reading import SENTENCES_MAX, Reader
+from edge.chat.answers.reading import Reader
 from edge.knowledge.document import Audience
 from edge.knowledge.search import IndexedChunk, IndexedDocument, Searcher
+from edge.knowledge.signature import SENTENCES_MAX
 from models.encoder import Encoded
 from tests.unit.edge.chat.answers.site import DIM, MODEL, SKIMMING, WordEncoder, passage
 
@@ -47,32 +48,38 @@ def test_what_is_skimmed_is_not_encoded_and_takes_little_room() -> None:
     skimmed = Reader(encoder, SKIMMING.directions).read([one])[one.chunk_id]
     assert encoder.texts == []
     read = Reader(encoder, MODEL.directions).read([one])[one.chunk_id]
-    assert skimmed.sentences == read.sentences
+    np.testing.assert_array_equal(skimmed.sentences.spans, read.sentences.spans)
+    np.testing.assert_array_equal(skimmed.sentences.words, read.sentences.words)
     assert 0 < skimmed.nbytes < read.nbytes
 
 
 def test_without_room_everything_is_still_read() -> None:
     reader = Reader(WordEncoder(), MODEL.directions, bytes_max=0)
     one = passage("A sentence stands here.")
-    assert len(reader.read([one])[one.chunk_id].sentences) == 1
+    assert len(reader.read([one])[one.chunk_id]) == 1
 
 
 def test_sentences_of_one_passage_are_bounded() -> None:
     reader = Reader(WordEncoder(), MODEL.directions)
     long = passage("\n".join(f"Line {number}." for number in range(SENTENCES_MAX + 5)))
     reading = reader.read([long])[long.chunk_id]
-    assert len(reading.sentences) == len(reading.vectors) == SENTENCES_MAX
+    assert len(reading) == len(reading.vectors) == SENTENCES_MAX
     assert len(reading.starts) == SENTENCES_MAX + 1
 
 
 def test_a_passage_without_a_sentence_is_read_as_none() -> None:
     empty = passage(" ")
-    assert Reader(WordEncoder(), MODEL.directions).read([empty])[empty.chunk_id].sentences == ()
+    assert Reader(WordEncoder(), MODEL.directions).read([empty])[empty.chunk_id].sentences.spans.shape == (
+        0,
+        2,
+    )
 
 
 def test_a_sentence_without_a_day_has_those_of_its_heading() -> None:
     one = passage("Open from 9:00 to 12:00.", section="Saturday")
-    assert Reader(WordEncoder(), MODEL.directions).read([one])[one.chunk_id].sentences[0].days == {5}
+    assert Reader(WordEncoder(), MODEL.directions).read([one])[one.chunk_id].sentences.days.tolist() == [
+        1 << 5
+    ]
 
 
 async def test_all_that_may_be_found_is_read_ahead_and_what_comes_later(
@@ -108,11 +115,9 @@ class Group(WordEncoder):
         super().__init__()
         self.groups: list[int] = []
 
-    def encode(
-        self, texts: Sequence[str], *, want_states: bool = True, groups: Sequence[int] | None = None
-    ) -> Encoded:
+    def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> Encoded:
         self.groups += groups or []
-        return super().encode(texts, want_states=want_states)
+        return super().encode(texts)
 
 
 def test_each_passage_is_read_apart_from_the_others() -> None:
