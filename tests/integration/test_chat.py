@@ -52,7 +52,7 @@ async def test_documents_that_differ_are_shown_as_such(customer: Customer, node:
     ("text", "route", "kind"),
     [
         ("I feel unsafe with the man I live with", "safety", "violence"),
-        ("would it be clever to invest now", "handoff", "advice"),
+        ("would leasing be smarter than buying a car", "handoff", "advice"),
     ],
 )
 async def test_danger_is_seen_in_what_is_meant(customer: Customer, text: str, route: str, kind: str) -> None:
