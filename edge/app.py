@@ -56,6 +56,7 @@ from edge.inference.opening import start_opening
 from edge.inference.worker_client import WorkerClient
 from edge.intents_operations import IntentsOperations
 from edge.knowledge.ingest import KnowledgeBase
+from edge.knowledge.search import Searcher
 from edge.knowledge_operations import KnowledgeOperations
 from edge.learning_operations import LearningOperations
 from edge.operations import Operations
@@ -137,12 +138,13 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         if answers.skims:
             metrics.fall_back("answers", "large_site")
         reader = Reader(encoder, answers.directions)
+        speller = await _speller(encoder, knowledge.searcher)
         batcher: Batcher[Query, Understood] = Batcher(
             understanding(
                 encoder,
                 knowledge.searcher,
                 reader,
-                Speller(encoder.words(), knowledge.searcher),
+                speller,
                 intents,
                 config.site.you,
             ),
@@ -186,8 +188,16 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             inbox,
             batcher,
             desk,
-            partial(keep_read, reader, knowledge.searcher, background),
+            partial(keep_read, reader, speller, knowledge.searcher, background),
         )
+
+
+async def _speller(encoder: Encoder, searcher: Searcher) -> Speller:
+    """What mends slips. It has read the documents' words, but for a large site: there it does so after the start."""
+    speller = Speller(encoder.words(), searcher)
+    if len(searcher) <= CHUNKS_READ_MAX:
+        await asyncio.to_thread(speller.refresh)
+    return speller
 
 
 async def _intents(config: Config, store: Store, encoder: Encoder) -> Intents:

@@ -8,12 +8,11 @@ takes it in or out before it ranks. Blocking and thread-safe; meant for the node
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -80,7 +79,6 @@ class _Snapshot:
     written: tuple[str, ...] = (ENGLISH,)  # those of all documents, the one of most first
     since_ms: float = -math.inf  # from then on and
     until_ms: float = math.inf  # before then the chunks are those that are valid
-    spelled: dict[Audience, frozenset[str]] = field(init=False, default_factory=dict)  # filled when asked for
 
     def language_of(self, query: str) -> str:
         """The language of a query among those of all documents; in doubt that of most."""
@@ -259,10 +257,11 @@ class Searcher:
         language = snapshot.language_of(query)
         return snapshot.words[audience].rarity(terms(query, language), language)
 
-    def words(self, audience: Audience) -> frozenset[str]:
-        """The words of all documents that an audience may see, in lower case; gathered when first asked for."""
-        snapshot = self._snapshot
-        return _gathered(snapshot, audience)
+    def words(self, chunk_id: int) -> tuple[Audience, set[str]]:
+        """Who may see a chunk, and its words in lower case. Raises KeyError."""
+        chunk = self._snapshot.chunks[chunk_id]
+        text = f"{chunk.document.title} {chunk.section} {chunk.text}"
+        return chunk.document.audience, set(_WORD.findall(text.lower()))
 
     def _changed_words(
         self,
@@ -286,22 +285,6 @@ class Searcher:
         self._words[Audience.STAFF] = LexicalIndex()
         everything = self._words[Audience.STAFF].change((), map(_entry, chunks.values()))
         return {Audience.PUBLIC: searcher, Audience.STAFF: everything}
-
-
-def _gathered(snapshot: _Snapshot, audience: Audience) -> frozenset[str]:
-    if audience not in snapshot.spelled:
-        may_see = _visible(audience)
-        texts = (
-            f"{chunk.document.title} {chunk.section} {chunk.text}"
-            for chunk in snapshot.chunks.values()
-            if chunk.document.audience in may_see
-        )
-        snapshot.spelled[audience] = frozenset(itertools.chain.from_iterable(map(_letters, texts)))
-    return snapshot.spelled[audience]
-
-
-def _letters(text: str) -> set[str]:
-    return set(_WORD.findall(text.lower()))
 
 
 def _entry(chunk: IndexedChunk) -> LexicalEntry:

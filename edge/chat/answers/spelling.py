@@ -2,6 +2,8 @@
 
 Only words that neither knows are touched, and only where one known word is very near: a name or a foreign word that
 resembles nothing stays as it was typed. The customer's text is kept as it is; this is what is searched for.
+
+The documents' words are gathered beside the turns (`Speller.refresh`): for a large site that is a second's work.
 """
 
 from __future__ import annotations
@@ -27,22 +29,31 @@ WORDS_MENDED_MAX = 6
 _WORD = re.compile(r"[^\W\d_]{4,}")
 
 
-class Words(Protocol):
+class Documents(Protocol):
     """What this file asks of the indexes."""
 
-    def words(self, audience: Audience) -> frozenset[str]:
-        """The words of all documents that an audience may see, in lower case."""
+    def chunk_ids(self) -> Iterable[int]:
+        """Those of all chunks."""
+        ...
+
+    def words(self, chunk_id: int) -> tuple[Audience, set[str]]:
+        """Who may see a chunk, and its words in lower case. Raises KeyError."""
         ...
 
 
 class _Index:
     """Words by first letter and length, so that a slip is compared with some hundred words and not with all."""
 
-    def __init__(self, words: frozenset[str]) -> None:
-        self.words = words
+    def __init__(self, words: Iterable[str] = ()) -> None:
+        self.words: set[str] = set()
         self._by_shape: dict[tuple[str, int], list[str]] = {}
+        self.add(words)
+
+    def add(self, words: Iterable[str]) -> None:
+        """Take more words in, while others look for theirs."""
         for word in words:
-            if len(word) >= LETTERS_MIN:
+            if len(word) >= LETTERS_MIN and word not in self.words:
+                self.words.add(word)
                 self._by_shape.setdefault((word[0], len(word)), []).append(word)
 
     def nearest(self, word: str, slips: int) -> str | None:
@@ -64,29 +75,41 @@ class _Index:
 
 
 class Speller:
-    """Mends questions. `known`: words of the language in lower case, the encoder's vocabulary."""
+    """Mends questions, once it has read the documents' words."""
 
-    def __init__(self, known: Iterable[str], documents: Words) -> None:
-        self._known = _Index(frozenset(word for word in known if len(word) >= LETTERS_MIN and word.isalpha()))
+    def __init__(self, known: Iterable[str], documents: Documents) -> None:
+        """`known`: words of the language in lower case, the encoder's vocabulary."""
+        self._known = _Index(word for word in known if word.isalpha())
         self._documents = documents
-        self._indexed: dict[Audience, _Index] = {}
+        self._indexed = {audience: _Index() for audience in Audience}
+        self._seen: set[int] = set()
+        self._ready = False
+
+    def refresh(self) -> None:
+        """Take in the words of new documents; those of removed ones stay until the node starts again. Blocking."""
+        for chunk_id in self._documents.chunk_ids():
+            if chunk_id in self._seen:
+                continue
+            self._seen.add(chunk_id)
+            try:
+                audience, words = self._documents.words(chunk_id)
+            except KeyError:  # taken out meanwhile
+                continue
+            self._indexed[Audience.STAFF].add(words)
+            if audience is Audience.PUBLIC:
+                self._indexed[Audience.PUBLIC].add(words)
+        self._ready = True
 
     def mend(self, text: str, audience: Audience) -> str:
-        """`text` with slips mended."""
-        documents = self._index(audience)
+        """`text` with slips mended; as it is before the first `refresh`, which knows what is right."""
+        if not self._ready:
+            return text
+        documents = self._indexed[audience]
         unknown = {word for word in _WORD.findall(text) if self._is_unknown(word.lower(), documents)}
         if not unknown or len(unknown) > WORDS_MENDED_MAX:
             return text
         mended = {word: self._nearest(word.lower(), documents) or word for word in unknown}
         return _WORD.sub(lambda match: mended.get(match[0], match[0]), text)
-
-    def _index(self, audience: Audience) -> _Index:
-        """The documents' words; made anew when they have changed."""
-        words = self._documents.words(audience)
-        index = self._indexed.get(audience)
-        if index is None or index.words is not words:
-            index = self._indexed[audience] = _Index(words)
-        return index
 
     def _is_unknown(self, word: str, documents: _Index) -> bool:
         return word not in self._known.words and word not in documents.words

@@ -265,8 +265,9 @@ async def _understand(
         try:
             base = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
             await base.add([folder / "documents"], MetadataChange(audience=Audience.PUBLIC))
-            reader = Reader(encoder, directions)
-            lane = understanding(encoder, base.searcher, reader, Speller(encoder.words(), base.searcher))
+            reader, speller = Reader(encoder, directions), Speller(encoder.words(), base.searcher)
+            speller.refresh()
+            lane = understanding(encoder, base.searcher, reader, speller)
             return [understood for query in queries for understood in lane([query])]
         finally:
             await store.close()

@@ -168,6 +168,7 @@ class _Pupil:
         searcher = Searcher(encoder.dim, served)
         _load(paths, searcher)
         reader, speller = Reader(encoder, model.directions), Speller(encoder.words(), searcher)
+        speller.refresh()
         you = load_config(paths).site.you
         understand = understanding(encoder, searcher, reader, speller, you=you)
         return cls(encoder, searcher, understand, model, evidence_min)

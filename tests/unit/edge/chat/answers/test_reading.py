@@ -10,6 +10,7 @@ import pytest
 
 from edge.chat.answers import reading_ahead
 from edge.chat.answers.reading import Reader
+from edge.chat.answers.spelling import Speller
 from edge.knowledge.document import Audience
 from edge.knowledge.search import IndexedChunk, IndexedDocument, Searcher
 from edge.knowledge.signature import SENTENCES_MAX
@@ -87,11 +88,11 @@ async def test_all_that_may_be_found_is_read_ahead_and_what_comes_later(
 ) -> None:
     monkeypatch.setattr(reading_ahead, "LOOK_EVERY_S", 0.001)
     searcher, encoder = Searcher(DIM), WordEncoder()
-    reader = Reader(encoder, MODEL.directions)
+    reader, speller = Reader(encoder, MODEL.directions), Speller([], searcher)
     document = IndexedDocument("hours.md", 1, "Opening hours", Audience.PUBLIC)
     vectors = np.ones((1, DIM), np.float16)
     searcher.change((), [IndexedChunk(1, document, "All", "Open from nine.")], vectors)
-    reading = asyncio.create_task(reading_ahead.keep_read(reader, searcher, encoder))
+    reading = asyncio.create_task(reading_ahead.keep_read(reader, speller, searcher, encoder))
     for chunk_id in (1, 2):
         if chunk_id == 2:
             searcher.change((), [IndexedChunk(2, document, "Later", "Closed at six.")], vectors)
@@ -102,10 +103,19 @@ async def test_all_that_may_be_found_is_read_ahead_and_what_comes_later(
     reading.cancel()
 
 
-async def test_where_passages_are_skimmed_nothing_is_read_ahead() -> None:
-    encoder = WordEncoder()
-    await reading_ahead.keep_read(Reader(encoder, SKIMMING.directions), Searcher(DIM), encoder)
+async def test_where_passages_are_skimmed_only_words_are_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_ahead, "LOOK_EVERY_S", 0.001)
+    searcher, encoder = Searcher(DIM), WordEncoder()
+    speller = Speller([], searcher)
+    document = IndexedDocument("hours.md", 1, "Opening hours", Audience.PUBLIC)
+    searcher.change((), [IndexedChunk(1, document, "All", "Open from nine.")], np.ones((1, DIM), np.float16))
+    ahead = reading_ahead.keep_read(Reader(encoder, SKIMMING.directions), speller, searcher, encoder)
+    reading = asyncio.create_task(ahead)
+    async with asyncio.timeout(10):
+        while speller.mend("oepning", Audience.PUBLIC) != "opening":
+            await asyncio.sleep(0)
     assert encoder.texts == []
+    reading.cancel()
 
 
 class Group(WordEncoder):

@@ -12,13 +12,21 @@ class Documents:
     """The words of two documents, one of them for staff."""
 
     def __init__(self) -> None:
-        self.public = frozenset({"appointment", "physiotherapy", "overdraft", "opening"})
+        self.chunks = {
+            1: (Audience.PUBLIC, {"appointment", "physiotherapy", "overdraft", "opening"}),
+            2: (Audience.STAFF, {"defibrillator"}),
+        }
+        self.removed = 3
 
-    def words(self, audience: Audience) -> frozenset[str]:
-        return self.public if audience is Audience.PUBLIC else self.public | {"defibrillator"}
+    def chunk_ids(self) -> list[int]:
+        return [*self.chunks, self.removed]
+
+    def words(self, chunk_id: int) -> tuple[Audience, set[str]]:
+        return self.chunks[chunk_id]
 
 
 SPELLER = Speller(["when", "what", "hours", "holiday", "the", "book", "your"], Documents())
+SPELLER.refresh()
 
 
 @pytest.mark.parametrize(
@@ -51,9 +59,16 @@ def test_words_of_staff_are_no_help_to_the_public() -> None:
 def test_a_new_document_brings_new_words() -> None:
     documents = Documents()
     speller = Speller([], documents)
+    speller.refresh()
     assert speller.mend("fisiology", Audience.PUBLIC) == "fisiology"
-    documents.public |= {"fisiologie"}
+    documents.chunks[4] = (Audience.PUBLIC, {"fisiologie"})
+    speller.refresh()
     assert speller.mend("fisiology", Audience.PUBLIC) == "fisiologie"
+
+
+def test_nothing_is_mended_before_it_is_known_what_is_right() -> None:
+    speller = Speller(["opening"], Documents())
+    assert speller.mend("oepning", Audience.PUBLIC) == "oepning"
 
 
 def test_too_many_unknown_words_are_another_language() -> None:
