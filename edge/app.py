@@ -30,6 +30,7 @@ from core.version import VERSION
 from edge import metrics
 from edge.chat import improvement, languages
 from edge.chat.answers import model as answer_model
+from edge.chat.answers.answering import Answering, Considered
 from edge.chat.answers.reading import CHUNKS_READ_MAX, Reader
 from edge.chat.answers.reading_ahead import keep_read
 from edge.chat.answers.spelling import Speller
@@ -45,7 +46,7 @@ from edge.chat.safety import model as safety_model
 from edge.chat.session import Sessions, boot_s
 from edge.chat.turn import Desk
 from edge.chat.unanswered import Unanswered
-from edge.chat.understanding import Query, Understood, understanding
+from edge.chat.understanding import Query, understanding
 from edge.config import Config, SitePaths, load_config
 from edge.fabric.devices import Devices
 from edge.fabric.discovery import Announcer
@@ -103,7 +104,7 @@ class Site:
     handoffs: Handoffs
     notifier: Notifier
     inbox: Inbox
-    understand: Batcher[Query, Understood]
+    answering: Batcher[Query, Considered]
     desk: Desk
     read_ahead: Callable[[], Coroutine[object, object, None]]
 
@@ -139,15 +140,10 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             metrics.fall_back("answers", "large_site")
         reader = Reader(encoder, answers.directions)
         speller = await _speller(encoder, knowledge.searcher)
-        batcher: Batcher[Query, Understood] = Batcher(
-            understanding(
-                encoder,
-                knowledge.searcher,
-                reader,
-                speller,
-                intents,
-                config.site.you,
-            ),
+        understand = understanding(encoder, knowledge.searcher, reader, speller, intents, config.site.you)
+        answering = Answering(understand, answers)
+        batcher: Batcher[Query, Considered] = Batcher(
+            answering,
             lanes=1,
             rows_max=ENCODER_ROWS_MAX,
             waiting_max=config.limits.turns_waiting_max,
@@ -163,13 +159,12 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             sessions,
             batcher,
             worker,
-            answers,
             partial(_covered, encoder, knowledge),
             safety_model.shipped(encoder.info.model),
         )
         region, golden = config.site.region, paths.golden_questions
         examples = Examples(store, knowledge, lambda: intents.names, golden, region)
-        parts = Parts(store, paths, examples, intents, knowledge.searcher, desk, background.embed)
+        parts = Parts(store, paths, examples, intents, knowledge.searcher, answering, background.embed)
         learning = Learning(parts, _training(config), config.answer.evidence_min)
         await learning.load()
         yield Site(
@@ -356,7 +351,7 @@ def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object
         },
         "fallbacks": metrics.fallbacks(),
         "notify_errors": dict(site.notifier.last_errors),
-        "queue": asdict(site.understand.stats()),
+        "queue": asdict(site.answering.stats()),
         "sync": asdict(sync.status()),
         "devices": [
             {
@@ -371,13 +366,13 @@ def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object
 
 def _not_ready(site: Site) -> list[str]:
     """Why the node would refuse a question asked now. The port opens only once a turn can be answered at all."""
-    waiting, waiting_max = site.understand.stats().waiting, site.config.limits.turns_waiting_max
+    waiting, waiting_max = site.answering.stats().waiting, site.config.limits.turns_waiting_max
     return ["queue_full"] if waiting >= waiting_max else []
 
 
 def _refresh(site: Site) -> None:
     """Set the gauges that are read off rather than counted."""
-    stats = site.understand.stats()
+    stats = site.answering.stats()
     metrics.queue_depth.labels("encoder").set(stats.waiting)
     metrics.predicted_wait_seconds.set(stats.predicted_wait_s)
     info = site.encoder.info

@@ -40,7 +40,7 @@ async def _apply(site: Site, document: DesiredDocument) -> None:
 def _facts(site: Site, devices: Devices) -> NodeFacts:
     """What the node tells of itself; all of it technical."""
     info = site.encoder.info
-    waiting = site.understand.stats().waiting
+    waiting = site.answering.stats().waiting
     return NodeFacts(
         software_version=VERSION,
         models=(ModelState(name=info.model, version=info.version, runtime=info.runtime, device=info.device),),

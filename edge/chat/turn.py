@@ -19,11 +19,11 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from edge import metrics
 from edge.chat import improvement, languages, prompt, routing, session_rows
-from edge.chat.answers import clarifying, conflicts
-from edge.chat.answers.choosing import Citation, choose, cite
+from edge.chat.answers import clarifying
+from edge.chat.answers.answering import Considered
+from edge.chat.answers.choosing import Citation, cite
 from edge.chat.answers.clarifying import Meaning
 from edge.chat.answers.conflicts import Conflict
-from edge.chat.answers.model import AnswerModel
 from edge.chat.clock import Clock
 from edge.chat.intents.model import Intent
 from edge.chat.intents.standing import NOTHING_STANDING, Standing, standing_for
@@ -134,23 +134,18 @@ class Desk:
         config: Config,
         store: Store,
         sessions: Sessions,
-        understand: Batcher[Query, Understood],
+        answering: Batcher[Query, Considered],
         worker: Generator,
-        model: AnswerModel,
         covered: Callable[[], tuple[str, ...]] = lambda: languages.DEFAULT,
         safety_model: SafetyModel | None = None,
     ) -> None:
-        """`model`: what chooses answers; it may be replaced while the desk works (`postern learn`).
-
-        `covered`: the languages that models and documents speak just now.
-        """
+        """`covered`: the languages that models and documents speak just now."""
         self.covered = covered
         self._config = config
         self._store = store
         self._sessions = sessions
-        self._understand = understand
+        self._answering = answering
         self._worker = worker
-        self.model = model
         self._safety = SafetyCheck(config.site, config.safety, safety_model)
         self.answer_mode = config.answer.mode
 
@@ -172,14 +167,15 @@ class Desk:
                 self._sessions.remember(session, Memory(memory.topic))
                 yield await self._durable(session, turn_id, question, settled, spans, clock)
                 return
-            understood = await self._understand.submit(Query(question, session.audience, memory.topic))
+            considered = await self._answering.submit(Query(question, session.audience, memory.topic))
+            understood = considered.understood
             clock.lap("understand")
             if card := self._safety.check_meaning(question, understood.question.embedding):
                 yield await self._durable(session, turn_id, question, _of_card(card), spans, clock)
                 return
             standing = standing_for(understood.intent, self._config.intents)
             answer = NO_ANSWER
-            async for piece in self._answer(question, understood, standing, memory):
+            async for piece in self._answer(question, considered, standing, memory):
                 if isinstance(piece, _Answer):
                     answer = replace(piece, intent=understood.intent, standing=standing)
                 else:
@@ -225,18 +221,18 @@ class Desk:
         return question
 
     async def _answer(
-        self, text: str, understood: Understood, standing: Standing, memory: Memory
+        self, text: str, considered: Considered, standing: Standing, memory: Memory
     ) -> AsyncIterator[Delta | _Answer]:
         """The pieces of the answer, then the whole of it."""
         if standing.text is not None:
             yield Delta(standing.text)
             yield _Answer(standing.text, (), standing.route)
             return
+        understood, choice = considered.understood, considered.choice
         question, evidence_min = understood.question, self._evidence_min(text, memory)
-        choice = choose(question, understood.passages, understood.readings, self.model)
-        if choice and (conflict := conflicts.find(question, choice)):
+        if considered.conflict:
             # Never in words of a model, which would hide that two documents differ.
-            answer = _differing(conflict)
+            answer = _differing(considered.conflict)
             yield Delta(answer.text)
             yield answer
             return

@@ -11,13 +11,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge import metrics
-from edge.chat.answers.model import AnswerModel
+from edge.chat.answers.answering import Answering
 from edge.chat.apart import NICENESS_BESIDE_TURNS, TrainingSettings
 from edge.chat.improvement import EXAMPLES_MAX
 from edge.chat.intents.model import Floats, IntentModel
@@ -53,12 +53,6 @@ class LearningBusy(PosternError):
     title = "The site is learning already"
     remedy = "Wait until that has ended."
     status = 409
-
-
-class Answering(Protocol):
-    """What chooses answers: its model may be replaced between turns."""
-
-    model: AnswerModel
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,43 @@
+"""What a batch of turns goes through in one lane: questions are understood, and for each the best answer is chosen.
+
+Both in the lane and one after the other: on the event loop, between requests, the same choosing takes twice as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edge.chat.answers import conflicts
+from edge.chat.answers.choosing import Choice, choose
+from edge.chat.answers.conflicts import Conflict
+from edge.chat.answers.model import AnswerModel
+from edge.chat.understanding import Query, Understood
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A question with the best answer that its passages hold, and what contradicts that."""
+
+    understood: Understood
+    choice: Choice | None
+    conflict: Conflict | None
+
+
+class Answering:
+    """The batcher's work. `model` chooses answers; it may be replaced meanwhile (`postern learn`)."""
+
+    def __init__(self, understand: Callable[[Sequence[Query]], list[Understood]], model: AnswerModel) -> None:
+        self._understand = understand
+        self.model = model
+
+    def __call__(self, queries: Sequence[Query]) -> list[Considered]:
+        """Blocking and thread-safe."""
+        model = self.model
+        return [_considered(understood, model) for understood in self._understand(queries)]
+
+
+def _considered(understood: Understood, model: AnswerModel) -> Considered:
+    question = understood.question
+    choice = choose(question, understood.passages, understood.readings, model)
+    return Considered(understood, choice, conflicts.find(question, choice) if choice else None)
