@@ -74,6 +74,7 @@ class _Snapshot:
     signatures: dict[int, bytes]
     vectors: dict[Audience, VectorIndex]  # each audience's own documents
     words: dict[Audience, LexicalSearcher]  # all that an audience may see
+    number: int = 0  # one more with every change of chunks
     documents: int = 0  # how many documents the chunks are of
     languages: frozenset[str] = frozenset()  # those of public documents
     written: tuple[str, ...] = (ENGLISH,)  # those of all documents, the one of most first
@@ -119,6 +120,11 @@ class Searcher:
     def rank_with(self, ranking: RankingModel | None) -> None:
         """Use another ranking from the next search on; None: the one that Postern ships."""
         self._ranking = ranking or shipped()
+
+    @property
+    def revision(self) -> int:
+        """Another one after every change of chunks."""
+        return self._snapshot.number
 
     @property
     def documents(self) -> int:
@@ -190,6 +196,7 @@ class Searcher:
             signatures,
             {audience: _vectors(old, audience, gone, added, vectors) for audience in Audience},
             self._changed_words(old, chunks, gone, added),
+            old.number + 1,
             len(documents),
             frozenset(d.language for d in documents.values() if d.audience is Audience.PUBLIC),
             by_use(d.language for d in documents.values()),

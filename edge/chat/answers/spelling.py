@@ -32,6 +32,11 @@ _WORD = re.compile(r"[^\W\d_]{4,}")
 class Documents(Protocol):
     """What this file asks of the indexes."""
 
+    @property
+    def revision(self) -> int:
+        """Another one after every change of chunks."""
+        ...
+
     def chunk_ids(self) -> Iterable[int]:
         """Those of all chunks."""
         ...
@@ -83,10 +88,11 @@ class Speller:
         self._documents = documents
         self._indexed = {audience: _Index() for audience in Audience}
         self._seen: set[int] = set()
-        self._ready = False
+        self._revision: int | None = None
 
     def refresh(self) -> None:
         """Take in the words of new documents; those of removed ones stay until the node starts again. Blocking."""
+        revision = self._documents.revision
         for chunk_id in self._documents.chunk_ids():
             if chunk_id in self._seen:
                 continue
@@ -98,11 +104,11 @@ class Speller:
             self._indexed[Audience.STAFF].add(words)
             if audience is Audience.PUBLIC:
                 self._indexed[Audience.PUBLIC].add(words)
-        self._ready = True
+        self._revision = revision
 
     def mend(self, text: str, audience: Audience) -> str:
-        """`text` with slips mended; as it is before the first `refresh`, which knows what is right."""
-        if not self._ready:
+        """`text` with slips mended; as it is while there are documents whose words are not read: they may be right."""
+        if self._revision != self._documents.revision:
             return text
         documents = self._indexed[audience]
         unknown = {word for word in _WORD.findall(text) if self._is_unknown(word.lower(), documents)}

@@ -17,6 +17,7 @@ class Documents:
             2: (Audience.STAFF, {"defibrillator"}),
         }
         self.removed = 3
+        self.revision = 0
 
     def chunk_ids(self) -> list[int]:
         return [*self.chunks, self.removed]
@@ -62,12 +63,18 @@ def test_a_new_document_brings_new_words() -> None:
     speller.refresh()
     assert speller.mend("fisiology", Audience.PUBLIC) == "fisiology"
     documents.chunks[4] = (Audience.PUBLIC, {"fisiologie"})
+    documents.revision += 1
     speller.refresh()
     assert speller.mend("fisiology", Audience.PUBLIC) == "fisiologie"
 
 
-def test_nothing_is_mended_before_it_is_known_what_is_right() -> None:
-    speller = Speller(["opening"], Documents())
+def test_nothing_is_mended_while_it_is_not_known_what_is_right() -> None:
+    documents = Documents()
+    speller = Speller(["opening"], documents)
+    assert speller.mend("oepning", Audience.PUBLIC) == "oepning"
+    speller.refresh()
+    assert speller.mend("oepning", Audience.PUBLIC) == "opening"
+    documents.revision += 1
     assert speller.mend("oepning", Audience.PUBLIC) == "oepning"
 
 
