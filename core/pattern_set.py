@@ -1,7 +1,7 @@
 """Many patterns looked for in a text in one pass, in time that grows with the text's length and nothing else.
 
-RE2 makes one automaton of all of them (R. Cox, "Regular Expression Matching in the Wild", 2010): 2 µs for a sentence
-and ten patterns, where Python's `re` takes 94. No look-around and no back-references; `\\b`, `\\d` and `\\w` are ASCII.
+RE2 makes one automaton of all of them (R. Cox, "Regular Expression Matching in the Wild", 2010), where Python's `re`
+begins at each letter for each pattern. No look-around and no back-references; `\\b`, `\\d` and `\\w` are ASCII.
 """
 
 from __future__ import annotations

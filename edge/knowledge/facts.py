@@ -29,7 +29,7 @@ class Kind(StrEnum):
     PERMISSION = "permission"
 
 
-# Of what a text holds (`facts`) the bit of "not"; before it are the kinds of fact, in order.
+# Of what a text holds (`of`) the bit of "not"; before it are the kinds of fact, in order.
 NEGATIVE = 1 << len(Kind)
 # "Without interest" and "unless" narrow a sentence down; what has this bit turns it round.
 DENIES = 2 * NEGATIVE
@@ -101,7 +101,7 @@ _HELD = PatternSet(
 )
 
 
-def facts(text: str) -> tuple[int, int]:
+def of(text: str) -> tuple[int, int]:
     """What a text holds, as bits: kinds of fact (`bit`), NEGATIVE, DENIES; and the days of the week that it speaks of.
 
     Monday's bit is the lowest; ranges and "weekdays" count with all their days.

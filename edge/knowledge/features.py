@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.knowledge import kinds
-from edge.knowledge.signature import CHARACTERS, FIELDS, HEADER, KINDS_OF_WORDS, KINDS_SHOWN, held, word_hash
+from edge.knowledge.signature import (
+    CHARACTERS,
+    FIELDS,
+    HEADER,
+    KINDS_OF_WORDS,
+    KINDS_SHOWN,
+    where_words_stand,
+    word_hash,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,7 +86,7 @@ class _Fields:
 
     def hold(self, words: Sequence[int]) -> npt.NDArray[np.bool_]:
         """Whether each field holds each word: [words, candidates, fields]."""
-        return held(words, self.hashes, self.owner, self.lengths.size).reshape(
+        return where_words_stand(words, self.hashes, self.owner, self.lengths.size).reshape(
             len(words), *self.lengths.shape
         )
 

@@ -1,7 +1,7 @@
 """What is compared with a question, of a chunk: made once when the chunk comes, kept as a few hundred bytes.
 
 Hashes of its words, field by field and sentence by sentence, and what each sentence holds. Sixty chunks are ranked for
-every turn and the sentences of the best are read; their text is analysed here instead, some 100 µs a chunk. Hashes are
+every turn and the sentences of the best are read; their text is analysed here instead, once. Hashes are
 the same in every process. Two words with one hash (1 in 4 billion) would cost a little order, never a passage.
 """
 
@@ -18,8 +18,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from edge.knowledge import kinds
-from edge.knowledge.facts import facts
+from edge.knowledge import facts, kinds
 from edge.knowledge.languages import ENGLISH
 from edge.knowledge.sentences import split
 from edge.knowledge.terms import terms
@@ -56,7 +55,7 @@ class Sentences:
     spans    uint32 [sentences, 2]: where each begins and ends in the chunk's text, code points
     words    uint32 [words]: hashes of content words, each once a sentence; those of title and headings first
     owners   uint8 [words]: whose each word is: 0 title and headings, n the nth sentence
-    held     uint32 [sentences]: the kinds of fact that each holds (`facts`)
+    held     uint32 [sentences]: the kinds of fact that each holds (`facts.of`)
     days     uint32 [sentences]: the days of the week that each speaks of, else its title and headings, as bits
     """
 
@@ -81,7 +80,7 @@ def signature(title: str, section: str, text: str, language: str = ENGLISH) -> b
     if len(spans) > SENTENCES_MAX:
         words.append(word_hashes(text[spans[SENTENCES_MAX][0] :], language))
     text_words = list(chain.from_iterable(words))
-    _, place_days = facts(f"{title} {section}")
+    _, place_days = facts.of(f"{title} {section}")
     header = (
         len(title_words),
         len(section_words),
@@ -93,7 +92,7 @@ def signature(title: str, section: str, text: str, language: str = ENGLISH) -> b
     )
     numbers = [*header, *title_words, *section_words, *text_words]
     for part, (start, end), mine in zip(parts, spans, words, strict=False):
-        held, days = facts(part)
+        held, days = facts.of(part)
         numbers += (start, end, len(mine), held | (days or place_days) << int(_DAYS_SHIFT))
     return array("I", numbers).tobytes()
 
@@ -132,7 +131,9 @@ def word_hashes(text: str, language: str = ENGLISH) -> set[int]:
     return found
 
 
-def held(words: Sequence[int], hashes: Hashes, owners: Rows, owners_count: int) -> npt.NDArray[np.bool_]:
+def where_words_stand(
+    words: Sequence[int], hashes: Hashes, owners: Rows, owners_count: int
+) -> npt.NDArray[np.bool_]:
     """Whether each owner has each of `words` (hashes): [words, owners]. `hashes` in a row, and whose each is."""
     found = np.zeros((len(words), owners_count), np.bool_)
     rows, places = np.nonzero(np.asarray(words, np.uint32)[:, None] == hashes)

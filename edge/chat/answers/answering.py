@@ -1,6 +1,6 @@
 """What a batch of turns goes through in one lane: questions are understood, and for each the best answer is chosen.
 
-Both in the lane and one after the other: on the event loop, between requests, the same choosing takes twice as long.
+Choosing waits for nobody, so it belongs to the lane's batch: on the event loop it would stand between requests.
 """
 
 from __future__ import annotations

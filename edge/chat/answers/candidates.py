@@ -20,7 +20,7 @@ from edge.chat.answers.reading import Reading
 from edge.knowledge import facts
 from edge.knowledge.document import Passage
 from edge.knowledge.facts import Kind
-from edge.knowledge.signature import Hashes, held, word_hashes
+from edge.knowledge.signature import Hashes, where_words_stand, word_hashes
 
 _WITH_DIGIT = re.compile(r"\w*\d\w*")
 
@@ -31,13 +31,21 @@ Counts = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A sentence that may answer. `start` and `end`: code points of the passage's text."""
+    """A sentence that may answer: the `index`th of its passage."""
 
     passage: Passage
     reading: Reading
     index: int
-    start: int
-    end: int
+
+    @property
+    def start(self) -> int:
+        """Where it begins in the passage's text, code points."""
+        return int(self.reading.sentences.spans[self.index, 0])
+
+    @property
+    def end(self) -> int:
+        """Where it ends there."""
+        return int(self.reading.sentences.spans[self.index, 1])
 
     @property
     def text(self) -> str:
@@ -70,7 +78,7 @@ class Candidate:
 
     @property
     def held(self) -> int:
-        """What it holds, as bits (`facts`)."""
+        """What it holds, as bits (`facts.of`)."""
         return int(self.reading.sentences.held[self.index])
 
     @property
@@ -109,9 +117,7 @@ class Candidates(Sequence[Candidate]):
         if row not in self._made:
             place = bisect_right(self._ends, row)
             index = row - (self._ends[place] - self._counts[place])
-            reading = self.readings[place]
-            start, end = reading.sentences.spans[index].tolist()
-            self._made[row] = Candidate(self.passages[place], reading, index, start, end)
+            self._made[row] = Candidate(self.passages[place], self.readings[place], index)
         return self._made[row]
 
     def of_passages(self, values: npt.NDArray[Value]) -> npt.NDArray[Value]:
@@ -123,14 +129,15 @@ class Candidates(Sequence[Candidate]):
 
         In each sentence: [sentences, words]. In title and headings, and anywhere in the passage: [passages, words].
         """
-        found = held(words, self._words, self._owners, self._rows).T
+        found = where_words_stand(words, self._words, self._owners, self._rows).T
         anywhere = np.logical_or.reduceat(found, self._headings)
         return found[self._sentences], found[self._headings], anywhere
 
     def shared(self, words: frozenset[int]) -> Counts:
         """How many of these words each sentence has: [sentences]."""
-        mine = (np.fromiter(words, np.uint32, len(words))[:, None] == self._words).any(axis=0)
-        return np.bincount(self._owners[mine], minlength=self._rows)[self._sentences]
+        here, _, _ = self.hold(list(words))
+        counts: Counts = here.sum(axis=1)
+        return counts
 
     @cached_property
     def word_counts(self) -> Counts:
@@ -144,7 +151,7 @@ class Candidates(Sequence[Candidate]):
 
     @cached_property
     def held(self) -> npt.NDArray[np.uint32]:
-        """The kinds of fact that each sentence holds (`facts`): [sentences]."""
+        """The kinds of fact that each sentence holds (`facts.of`): [sentences]."""
         return np.concatenate([reading.sentences.held for reading in self.readings])
 
     @cached_property

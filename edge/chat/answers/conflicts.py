@@ -69,7 +69,7 @@ def find(question: Question, choice: Choice) -> Conflict | None:
 
 
 def _may_differ(one: int, others: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-    """Whether what sentences hold (`facts`) leaves room for a conflict with the one: values, or a "not"."""
+    """Whether what sentences hold (`facts.of`) leaves room for a conflict with the one: values, or a "not"."""
     differ: npt.NDArray[np.bool_] = ((others & (one & _VALUED_BITS)) != 0) | (
         ((others ^ one) & facts.DENIES) != 0
     )

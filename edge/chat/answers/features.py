@@ -293,7 +293,7 @@ def _word_columns(rarity: Mapping[str, float], candidates: Candidates) -> dict[s
 
 def _fact_columns(question: Question, candidates: Candidates) -> dict[str, Column]:
     asked, theirs = asking.asks(question.text), candidates.held
-    held, days = facts.facts(question.text)
+    held, days = facts.of(question.text)
     columns: dict[str, Column] = {
         "asks": len(asked),
         "kinds_held": 0.0,

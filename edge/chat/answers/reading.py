@@ -30,7 +30,7 @@ Halves = npt.NDArray[np.float16]
 
 # Memory for what was read. A sentence takes some 8 kB: about 14,000 stay.
 BYTES_MAX = 112 * 1024 * 1024
-# What a passage takes beside the contents of its arrays. Measured as memory of the process.
+# No less than a passage takes beside the contents of its arrays: counted so, memory of the process is 2 % below.
 READING_BYTES = 1_400
 # Chunks of the largest site that is read rather than skimmed: so many, of 7 sentences each, fit BYTES_MAX.
 CHUNKS_READ_MAX = 1_500

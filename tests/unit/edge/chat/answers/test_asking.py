@@ -40,7 +40,7 @@ def test_a_question_shows_what_it_asks_for(question: str, kind: Kind) -> None:
     ],
 )
 def test_a_sentence_shows_what_it_holds(sentence: str, kind: Kind) -> None:
-    assert facts.facts(sentence)[0] & facts.bit(kind)
+    assert facts.of(sentence)[0] & facts.bit(kind)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_sentence_shows_what_it_holds(sentence: str, kind: Kind) -> None:
     ],
 )
 def test_days_are_understood(text: str, days: set[int]) -> None:
-    assert facts.facts(text)[1] == sum(1 << day for day in days)
+    assert facts.of(text)[1] == sum(1 << day for day in days)
 
 
 def test_one_number_written_two_ways_is_one_value() -> None:
@@ -66,8 +66,8 @@ def test_one_number_written_two_ways_is_one_value() -> None:
 
 
 def test_no_is_noticed_and_note_is_not() -> None:
-    assert facts.facts("You do not need one.")[0] & facts.NEGATIVE
-    assert not facts.facts("Note the number.")[0] & facts.NEGATIVE
+    assert facts.of("You do not need one.")[0] & facts.NEGATIVE
+    assert not facts.of("Note the number.")[0] & facts.NEGATIVE
 
 
 @pytest.mark.parametrize(
