@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edge.knowledge.document import Document
 from tests.bench.harness import share_interval
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -147,15 +148,29 @@ def _answers(question: Question, reply: Reply) -> bool:
     return all(met) or (question.kind is Kind.CONFLICT and reply.conflict and any(met))
 
 
-def fitting_choice(question: Question, reply: Reply, titles: Mapping[str, str]) -> str | None:
-    """The question behind the choice that names a document with the answer; None where none does.
+def fitting_choice(question: Question, reply: Reply, documents: Mapping[str, Document]) -> str | None:
+    """The question behind the choice that leads to the answer; None where none does.
 
-    `titles`: each document's title. Of several, the one whose label has most words of the question.
+    It names a document with the answer; of several, the one whose label has most words of the question. Where the
+    choices are sections of one document they are its headings alone: it is one with a fact under it.
     """
-    wanted = [_plain(titles[doc]) for doc in question.docs]
+    wanted = [documents[doc] for doc in question.docs]
+    titles = [_plain(document.title) for document in wanted]
+    named = [choice for choice in reply.choices if any(title in _plain(choice[0]) for title in titles)]
+    headings = {_plain(heading) for document in wanted for heading in _headings_with(question, document)}
+    fitting = named or [choice for choice in reply.choices if _plain(choice[0]) in headings]
     own = set(_plain(question.question).split())
-    fitting = [choice for choice in reply.choices if any(title in _plain(choice[0]) for title in wanted)]
     return max(fitting, key=lambda choice: len(own & set(_plain(choice[0]).split())))[1] if fitting else None
+
+
+def _headings_with(question: Question, document: Document) -> Iterable[str]:
+    """The last headings of the blocks that hold one of the facts."""
+    facts = [fact for alternatives in question.facts for fact in alternatives]
+    return (
+        block.headings[-1]
+        for block in document.blocks
+        if block.headings and any(holds(block.text, fact) for fact in facts)
+    )
 
 
 def leaks(reply: Reply, staff_docs: Iterable[str], staff_facts: Iterable[str]) -> bool:

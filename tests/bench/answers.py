@@ -27,7 +27,7 @@ from edge.chat.notice import notice_of
 from edge.chat.session import Channel, Session
 from edge.chat.turn import Final
 from edge.config import SitePaths, site_paths
-from edge.knowledge.document import Audience
+from edge.knowledge.document import Audience, Document
 from edge.knowledge.readers import load, read_bytes
 from edge.site_setup import documents_by_audience
 from tests.bench import answer_judge, harness
@@ -46,9 +46,9 @@ PARTS = ("kind", "style", "reason")
 
 @dataclass(frozen=True)
 class Documents:
-    """The site's documents: the title of each by name, and which are for staff only."""
+    """The site's documents by name, and which are for staff only."""
 
-    titles: dict[str, str]
+    read: dict[str, Document]
     staff: frozenset[str]
 
 
@@ -115,13 +115,13 @@ async def _ask_all(name: str, folder: Path) -> list[Outcome]:
 
 
 def _documents(paths: SitePaths) -> Documents:
-    titles, staff = {}, set()
+    read, staff = {}, set()
     for folder, audience in documents_by_audience(paths):
         for path in sorted(folder.iterdir()):
-            titles[path.name] = read_bytes(load(path), path.name).title
+            read[path.name] = read_bytes(load(path), path.name)
             if audience is Audience.STAFF:
                 staff.add(path.name)
-    return Documents(titles, frozenset(staff))
+    return Documents(read, frozenset(staff))
 
 
 class _Kiosk:
@@ -148,9 +148,7 @@ class _Kiosk:
             seen.append(await self._ask(session, question.previous))
         seen.append(await self._ask(session, text))
         clarified = seen[-1].route == "clarify"
-        choice = (
-            answer_judge.fitting_choice(question, seen[-1], self._documents.titles) if clarified else None
-        )
+        choice = answer_judge.fitting_choice(question, seen[-1], self._documents.read) if clarified else None
         if question.has_answer and choice:
             seen.append(await self._ask(session, choice))
         verdict = answer_judge.verdict(question, seen[-1])

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edge
+from edge.knowledge.document import Block, Document
 from edge.knowledge.readers import load, read_bytes
 from tests.bench import answer_judge
 from tests.bench.answer_judge import Kind, Question, Reply, Verdict
@@ -128,12 +129,25 @@ def test_verdict(asked: Question, got: Reply, expected: Verdict) -> None:
     assert answer_judge.verdict(asked, got) is expected
 
 
+def document(title: str, **sections: str) -> Document:
+    blocks = (Block((heading.capitalize(),), text) for heading, text in sections.items())
+    return Document(title, tuple(blocks), "text/markdown")
+
+
 def test_the_choice_followed_names_a_document_with_the_answer() -> None:
-    titles = {"a.md": "Fees", "b.md": "Parking"}
+    documents = {"a.md": document("Fees"), "b.md": document("Parking")}
     choices = (("Parking: cost", "q1"), ("Fees: visits", "q2"), ("Fees: what it can cost", "q3"))
     asked = question(Kind.ANSWERABLE, ("£20",))
-    assert answer_judge.fitting_choice(asked, Reply("clarify", "", (), choices), titles) == "q3"
-    assert answer_judge.fitting_choice(asked, Reply("clarify", "", (), choices[:1]), titles) is None
+    assert answer_judge.fitting_choice(asked, Reply("clarify", "", (), choices), documents) == "q3"
+    assert answer_judge.fitting_choice(asked, Reply("clarify", "", (), choices[:1]), documents) is None
+
+
+def test_among_headings_of_one_document_the_choice_followed_is_one_with_a_fact_under_it() -> None:
+    documents = {"a.md": document("Fees", visits="A visit is free.", letters="A letter costs £20.")}
+    choices = (("Visits", "q1"), ("Letters", "q2"), ("None of these", "q3"))
+    asked = question(Kind.ANSWERABLE, ("£20", "£25"))
+    assert answer_judge.fitting_choice(asked, Reply("clarify", "", (), choices), documents) == "q2"
+    assert answer_judge.fitting_choice(asked, Reply("clarify", "", (), choices[:1]), documents) is None
 
 
 def test_a_staff_document_or_a_staff_fact_is_a_leak() -> None:
