@@ -15,6 +15,11 @@ class Audience(StrEnum):
     PUBLIC = "public"
     STAFF = "staff"
 
+    @property
+    def sees(self) -> tuple[Audience, ...]:
+        """Whose documents it is answered from."""
+        return (Audience.PUBLIC,) if self is Audience.PUBLIC else (Audience.PUBLIC, Audience.STAFF)
+
 
 class State(StrEnum):
     """Where a document is in its life. Only an approved one answers."""

@@ -322,18 +322,14 @@ def _vectors(
     return changed
 
 
-def _visible(audience: Audience) -> tuple[Audience, ...]:
-    return (Audience.PUBLIC,) if audience is Audience.PUBLIC else (Audience.PUBLIC, Audience.STAFF)
-
-
 def _nearest(snapshot: _Snapshot, audience: Audience, embeddings: Floats, k: int) -> list[list[Scored]]:
     """For each query its nearest chunks over all indexes that the audience may see, best first."""
     found: list[list[Scored]] = [[] for _ in embeddings]
-    for part in _visible(audience):
+    for part in audience.sees:
         ids, cosines = snapshot.vectors[part].search(embeddings, k)
         for near, row, values in zip(found, ids.tolist(), cosines.tolist(), strict=True):
             near.extend(zip(row, values, strict=True))
-    if len(_visible(audience)) > 1:
+    if len(audience.sees) > 1:
         for near in found:
             near.sort(key=lambda item: -item[1])
             del near[k:]

@@ -9,7 +9,7 @@ The documents' words are gathered beside the turns (`Speller.refresh`): for a la
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from rapidfuzz import process
@@ -61,8 +61,8 @@ class _Index:
                 self.words.add(word)
                 self._by_shape.setdefault((word[0], len(word)), []).append(word)
 
-    def nearest(self, word: str, slips: int) -> str | None:
-        """The nearest word within so many slips; None where there is none."""
+    def near(self, word: str, slips: int) -> list[tuple[int, bool, str]]:
+        """The words within so many slips, the nearest the least."""
         found: list[tuple[int, bool, str]] = []
         # The first letter is rarely wrong; it may have changed places with the second.
         for first in dict.fromkeys(word[:2]):
@@ -75,8 +75,7 @@ class _Index:
                     limit=None,
                 )
                 found += [(int(distance), first != word[0], other) for other, distance, _ in near]
-        # Among equals the order must not depend on a set's.
-        return min(found)[2] if found else None
+        return found
 
 
 class Speller:
@@ -86,6 +85,7 @@ class Speller:
         """`known`: words of the language in lower case, the encoder's vocabulary."""
         self._known = _Index(word for word in known if word.isalpha())
         self._documents = documents
+        # Each audience's own documents, so that no word is kept twice.
         self._indexed = {audience: _Index() for audience in Audience}
         self._seen: set[int] = set()
         self._revision: int | None = None
@@ -101,28 +101,30 @@ class Speller:
                 audience, words = self._documents.words(chunk_id)
             except KeyError:  # taken out meanwhile
                 continue
-            self._indexed[Audience.STAFF].add(words)
-            if audience is Audience.PUBLIC:
-                self._indexed[Audience.PUBLIC].add(words)
+            self._indexed[audience].add(words)
         self._revision = revision
 
     def mend(self, text: str, audience: Audience) -> str:
         """`text` with slips mended; as it is while there are documents whose words are not read: they may be right."""
         if self._revision != self._documents.revision:
             return text
-        documents = self._indexed[audience]
+        documents = [self._indexed[one] for one in audience.sees]
         unknown = {word for word in _WORD.findall(text) if self._is_unknown(word.lower(), documents)}
         if not unknown or len(unknown) > WORDS_MENDED_MAX:
             return text
         mended = {word: self._nearest(word.lower(), documents) or word for word in unknown}
         return _WORD.sub(lambda match: mended.get(match[0], match[0]), text)
 
-    def _is_unknown(self, word: str, documents: _Index) -> bool:
-        return word not in self._known.words and word not in documents.words
+    def _is_unknown(self, word: str, documents: Sequence[_Index]) -> bool:
+        return not any(word in index.words for index in (self._known, *documents))
 
-    def _nearest(self, word: str, documents: _Index) -> str | None:
+    def _nearest(self, word: str, documents: Sequence[_Index]) -> str | None:
         """The nearest word of the documents, else of the language; None where nothing is near enough."""
         if len(word) > LETTERS_MAX:
             return None
         slips = 2 if len(word) >= LETTERS_TWO_SLIPS else 1
-        return documents.nearest(word, slips) or self._known.nearest(word, slips)
+        found = [near for index in documents for near in index.near(word, slips)] or self._known.near(
+            word, slips
+        )
+        # Among equals the order must not depend on a set's.
+        return min(found)[2] if found else None
