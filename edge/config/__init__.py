@@ -1,0 +1,96 @@
+"""What a site can set: `site.toml` as frozen models, a file a subsystem, and where a site keeps its files.
+
+Every setting has a default that suits a small site; names carry their units. Unknown keys are errors, because a
+misspelled setting that is silently ignored is how a site ends up less private than it thinks.
+"""
+
+from __future__ import annotations
+
+import tomllib
+
+from pydantic import ValidationError, model_validator
+
+from core.errors import ConfigError
+from edge.config.console import ConsoleSection, OidcSection
+from edge.config.fabric import DiscoverySection, MqttSection
+from edge.config.handoff import HandoffSection, SmtpSection, WebhookSection
+from edge.config.inference import AnswerSection, ModelsSection
+from edge.config.limits import LimitsSection
+from edge.config.paths import UNIX_PATH_BYTES_MAX, SitePaths, site_paths
+from edge.config.safety import IntentRule, IntentsSection, SafetyCardSection, SafetySection
+from edge.config.section import Section
+from edge.config.site import HttpSection, SiteSection, TelemetrySection
+
+__all__ = [
+    "UNIX_PATH_BYTES_MAX",
+    "AnswerSection",
+    "Config",
+    "ConsoleSection",
+    "DiscoverySection",
+    "HandoffSection",
+    "HttpSection",
+    "IntentRule",
+    "IntentsSection",
+    "LimitsSection",
+    "ModelsSection",
+    "MqttSection",
+    "OidcSection",
+    "SafetyCardSection",
+    "SafetySection",
+    "SitePaths",
+    "SiteSection",
+    "SmtpSection",
+    "TelemetrySection",
+    "WebhookSection",
+    "load_config",
+    "site_paths",
+]
+
+
+class Config(Section):
+    """All of `site.toml`."""
+
+    site: SiteSection
+    http: HttpSection = HttpSection()
+    answer: AnswerSection = AnswerSection()
+    models: ModelsSection = ModelsSection()
+    safety: SafetySection = SafetySection()
+    intents: IntentsSection = IntentsSection()
+    limits: LimitsSection = LimitsSection()
+    handoff: HandoffSection = HandoffSection()
+    telemetry: TelemetrySection = TelemetrySection()
+    mqtt: MqttSection = MqttSection()
+    discovery: DiscoverySection = DiscoverySection()
+    console: ConsoleSection = ConsoleSection()
+
+    @model_validator(mode="after")
+    def _short_buckets_stay_here(self) -> Config:
+        """Counts of a minute say more about one person than counts of an hour: loopback demos and tests only."""
+        if self.telemetry.bucket_s < 3600 and not self.http.loopback:
+            raise ValueError("telemetry.bucket_s below 3600 is only for a node that serves loopback")
+        if self.limits.idle_wipe_s < self.limits.idle_warn_s + 20:
+            raise ValueError("limits.idle_wipe_s must leave 20 s after idle_warn_s (WCAG 2.2.1)")
+        return self
+
+
+def load_config(paths: SitePaths) -> Config:
+    """Read `site.toml`. Raises ConfigError with the setting's name and what is wrong with it."""
+    try:
+        text = paths.config.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"There is no site at {paths.root}.", remedy=f"Make one: postern init --site {paths.root}"
+        ) from None
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{paths.config} is not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{paths.config}: {_describe(error)}") from None
+
+
+def _describe(error: ValidationError) -> str:
+    """The findings of pydantic, one a line, without the values that were given."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}" for item in error.errors()
+    )

@@ -1,0 +1,31 @@
+"""How answers are made, which models serve, and on what."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from edge.config.section import Section
+
+
+class AnswerSection(Section):
+    """How answers are made."""
+
+    mode: Literal["extractive", "generative"] = "extractive"
+    # A person waits: past this the extractive answer is shown instead.
+    generate_deadline_s: float = Field(default=20.0, gt=0, le=120)
+    max_new_tokens: int = Field(default=160, ge=16, le=1024)
+    # Probability that what would be shown is right, below which the desk asks back or hands over: 2/3, as if a wrong
+    # answer cost three times what "not in our documents" does (docs/adr/0011, docs/operations.md).
+    evidence_min: float = Field(default=0.67, ge=0.0, le=1.0)
+
+
+class ModelsSection(Section):
+    """Which models serve, and on what."""
+
+    encoder: str = "all-minilm-l6-v2"
+    runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    llm: str = "smollm2-135m-instruct"
+    # 0 lets the node choose from the number of cores.
+    encoder_threads: int = Field(default=0, ge=0, le=64)

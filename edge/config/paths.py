@@ -1,0 +1,90 @@
+"""Where a site keeps its files. Nothing else composes these paths."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+# sockaddr_un holds 108 bytes with the closing zero on Linux; longer paths cannot be bound.
+UNIX_PATH_BYTES_MAX = 107
+LONGEST_SOCKET_NAME = "courier.sock"
+
+
+@dataclass(frozen=True)
+class SitePaths:
+    """Where a site keeps its files. Nothing else composes these paths."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "site.toml"
+
+    @property
+    def documents(self) -> Path:
+        return self.root / "documents"
+
+    @property
+    def intent_examples(self) -> Path:
+        """Labelled sentences that a template brought, for `postern intents train`."""
+        return self.root / "intents.csv"
+
+    @property
+    def golden_questions(self) -> Path:
+        """Questions with their right document, by which `postern learn` judges."""
+        return self.root / "questions.jsonl"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def claim_code(self) -> Path:
+        """The first operator's claim code, as long as nobody has claimed the console."""
+        return self.root / "claim-code"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store" / "site.db"
+
+    @property
+    def subject_keys(self) -> Path:
+        return self.root / "store" / "keys.db"
+
+    @property
+    def store_lock(self) -> Path:
+        return self.root / "store" / "lock"
+
+    @property
+    def courier(self) -> Path:
+        return self.root / "courier"
+
+    @cached_property
+    def run(self) -> Path:
+        """Folder of the Unix sockets; a short one under the temporary folder when the site's path is too long."""
+        inside = self.root / "run"
+        if len(os.fsencode(inside / LONGEST_SOCKET_NAME)) <= UNIX_PATH_BYTES_MAX:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"postern-{os.getuid()}-{digest}"
+
+    @property
+    def admin_socket(self) -> Path:
+        return self.run / "node.sock"
+
+    @property
+    def worker_socket(self) -> Path:
+        return self.run / "worker.sock"
+
+    @property
+    def courier_socket(self) -> Path:
+        return self.run / "courier.sock"
+
+
+def site_paths(site: Path) -> SitePaths:
+    """Paths of the site in folder `site`, made absolute."""
+    return SitePaths(site.resolve())
