@@ -27,7 +27,7 @@ from sqlite_utils import Database
 from core.files import write_atomic
 from core.supervision import stop_on_signals
 from core.version import VERSION
-from edge import metrics
+from edge import encoder_lines, metrics
 from edge.chat import improvement, languages
 from edge.chat.answers import model as answer_model
 from edge.chat.answers.answering import Answering, Considered
@@ -52,8 +52,9 @@ from edge.fabric.devices import Devices
 from edge.fabric.discovery import Announcer
 from edge.fabric.notifier import Notifier, carriers_of
 from edge.inbox_operations import InboxOperations
-from edge.inference.batcher import Batcher
+from edge.inference.embedding import Embeddings
 from edge.inference.opening import start_opening
+from edge.inference.scheduler import Line, Scheduler
 from edge.inference.worker_client import WorkerClient
 from edge.intents_operations import IntentsOperations
 from edge.knowledge.ingest import KnowledgeBase
@@ -75,6 +76,7 @@ from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
 from models.catalog import encoder_entry
 from models.encoder import Encoder, ModelInfo
+from models.machine import usable_cpus
 
 if TYPE_CHECKING:
     from core.webshell.accounts import Accounts
@@ -82,8 +84,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Questions of one batch: as many as the bench has customers. Chosen, not measured; the encoder cuts its own passes.
-ENCODER_ROWS_MAX = 32
 STOP_STEP_TIMEOUT_S = 3.0
 
 
@@ -104,7 +104,8 @@ class Site:
     handoffs: Handoffs
     notifier: Notifier
     inbox: Inbox
-    answering: Batcher[Query, Considered]
+    answering: Line[Query, Considered]
+    embeddings: Embeddings
     desk: Desk
     read_ahead: Callable[[], Coroutine[object, object, None]]
 
@@ -142,14 +143,10 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         speller = await _speller(encoder, knowledge.searcher)
         understand = understanding(encoder, knowledge.searcher, reader, speller, intents, config.site.you)
         answering = Answering(understand, answers)
-        batcher: Batcher[Query, Considered] = Batcher(
-            answering,
-            lanes=1,
-            rows_max=ENCODER_ROWS_MAX,
-            waiting_max=config.limits.turns_waiting_max,
-            on_batch=lambda rows, _: metrics.batch_rows.observe(rows),
-        )
-        stack.push_async_callback(batcher.close)
+        scheduler = Scheduler(config.models.encoder_threads or usable_cpus())
+        stack.push_async_callback(scheduler.close)
+        turns = encoder_lines.turns(scheduler, answering, config.limits)
+        embeddings = encoder_lines.embeddings(scheduler, encoder, config.limits)
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         await warming
@@ -157,7 +154,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             config,
             store,
             sessions,
-            batcher,
+            turns,
             worker,
             partial(_covered, encoder, knowledge),
             safety_model.shipped(encoder.info.model),
@@ -181,7 +178,8 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             handoffs,
             notifier,
             inbox,
-            batcher,
+            turns,
+            embeddings,
             desk,
             partial(keep_read, reader, speller, knowledge.searcher, background),
         )
@@ -374,6 +372,7 @@ def _refresh(site: Site) -> None:
     """Set the gauges that are read off rather than counted."""
     stats = site.answering.stats()
     metrics.queue_depth.labels("encoder").set(stats.waiting)
+    metrics.queue_depth.labels("api").set(site.embeddings.line.stats().waiting)
     metrics.predicted_wait_seconds.set(stats.predicted_wait_s)
     info = site.encoder.info
     metrics.model_info.labels(info.model, info.version, info.runtime, info.device).set(1)

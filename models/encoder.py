@@ -1,7 +1,7 @@
 """Text in, vectors out: tokenizer and runtime together, opened only from files that passed the gate on this node.
 
 Blocking and thread-safe: the runtimes and the tokenizer release the GIL. It neither queues nor batches over callers
-(see `edge.inference.batcher`), and never keeps a text.
+(see `edge.inference.scheduler`), and never keeps a text.
 """
 
 from __future__ import annotations
@@ -113,6 +113,10 @@ class Encoder:
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """The vectors alone: float32 [n, dim], in the order given. Raises RuntimeUnavailable."""
+        return self.embed_counted(texts)[0]
+
+    def embed_counted(self, texts: Sequence[str]) -> tuple[Floats, list[int]]:
+        """As `embed`, and each text's tokens as `count_tokens` gives them. Raises RuntimeUnavailable."""
         rows = [_Row.of(piece, self.max_tokens) for piece in self._tokenise(texts)]
         embeddings = np.zeros((len(rows), self.dim), np.float32)
 
@@ -121,7 +125,7 @@ class Encoder:
             embeddings[chosen], _ = self._runtime.run(ids, mask, want_states=False)
 
         self._run_all(run, _passes([len(row.ids) for row in rows]))
-        return embeddings
+        return embeddings, [row.length for row in rows]
 
     def in_background(self) -> BackgroundEncoder:
         """The same model, for work that may take its time. Close it first."""
@@ -245,16 +249,21 @@ class _Row:
 
     ids: list[int]
     offsets: list[tuple[int, int]]
-    truncated: bool
+    length: int
+    """Tokens before the cut."""
+
+    @property
+    def truncated(self) -> bool:
+        return self.length > len(self.ids)
 
     @classmethod
     def of(cls, piece: Encoding, max_tokens: int) -> _Row:
         ids, offsets = piece.ids, piece.offsets
         if len(ids) <= max_tokens:
-            return cls(ids, offsets, truncated=False)
+            return cls(ids, offsets, len(ids))
         # Keep the closing token: the model has never seen a text without it.
         kept = max_tokens - 1
-        return cls([*ids[:kept], ids[-1]], [*offsets[:kept], offsets[-1]], truncated=True)
+        return cls([*ids[:kept], ids[-1]], [*offsets[:kept], offsets[-1]], len(ids))
 
 
 def _passes(lengths: list[int]) -> list[list[int]]:

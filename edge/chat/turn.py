@@ -35,7 +35,7 @@ from edge.chat.session import Memory, Session, Sessions
 from edge.chat.session_rows import now_ms
 from edge.chat.understanding import Query, Understood
 from edge.config import Config
-from edge.inference.batcher import Batcher
+from edge.inference.scheduler import Line
 from edge.knowledge import differences, versions
 from edge.knowledge.differences import Side
 from edge.knowledge.document import Passage
@@ -134,7 +134,7 @@ class Desk:
         config: Config,
         store: Store,
         sessions: Sessions,
-        answering: Batcher[Query, Considered],
+        answering: Line[Query, Considered],
         worker: Generator,
         covered: Callable[[], tuple[str, ...]] = lambda: languages.DEFAULT,
         safety_model: SafetyModel | None = None,

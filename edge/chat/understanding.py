@@ -67,7 +67,7 @@ def understanding(
     intents: Intents | None = None,
     you: str = "",
 ) -> Callable[[Sequence[Query]], list[Understood]]:
-    """The batcher's work. Without `intents` none is told, as when the answer model is trained.
+    """The work of turns' lane. Without `intents` none is told, as when the answer model is trained.
 
     `you`: what customers mean by it (`site.you`).
     """

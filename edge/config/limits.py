@@ -12,6 +12,11 @@ class LimitsSection(Section):
 
     text_chars_max: int = Field(default=4000, ge=1, le=4000)
     turns_waiting_max: int = Field(default=256, ge=1, le=4096)
+    # A question that would wait longer for the encoder is refused at once: two seconds are a pause, more is a fault.
+    turn_wait_max_s: float = Field(default=2.0, gt=0, le=60)
+    # Texts of programs, which wait behind every customer: ten seconds' work of two cores.
+    api_waiting_max: int = Field(default=4096, ge=1, le=65_536)
+    api_wait_max_s: float = Field(default=10.0, gt=0, le=300)
     sessions_max: int = Field(default=2000, ge=1, le=100_000)
     session_s: int = Field(default=1800, ge=60, le=86_400)
     # A kiosk wipes after this silence: a warning first, then the wipe. The node wipes too, page or no page.

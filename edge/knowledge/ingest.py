@@ -202,7 +202,7 @@ class KnowledgeBase:
         at_ms: int,
         drafts: bool = False,
     ) -> list[Finding]:
-        """What a text finds, best first, for staff to look at. Blocking; a turn uses the batcher and `searcher`."""
+        """What a text finds, best first, for staff to look at. Blocking; a turn uses the scheduler and `searcher`."""
         searchers = {State.APPROVED: self.searcher} | ({State.DRAFT: self.drafts} if drafts else {})
         embedding = self._embedder.embed([text])[0]
         return find(searchers, text, embedding, audience, k, mode, at_ms=at_ms)

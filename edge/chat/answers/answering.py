@@ -25,7 +25,7 @@ class Considered:
 
 
 class Answering:
-    """The batcher's work. `model` chooses answers; it may be replaced meanwhile (`postern learn`)."""
+    """The work of turns' lane. `model` chooses answers; it may be replaced meanwhile (`postern learn`)."""
 
     def __init__(self, understand: Callable[[Sequence[Query]], list[Understood]], model: AnswerModel) -> None:
         self._understand = understand

@@ -5,7 +5,7 @@ All of it is numbers, so that a question is compared with some thirty sentences 
 A chunk is read once and remembered as long as there is room, because the same few sections answer most questions. On a
 site with more chunks than can be remembered nearly every turn would meet unread ones, and the encoder's pass over their
 sentences costs some ten times the question's own: there they are only skimmed, without the encoder.
-Blocking and thread-safe; meant for the batcher's lane.
+Blocking and thread-safe; meant for a lane of the scheduler.
 """
 
 from __future__ import annotations

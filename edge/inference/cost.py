@@ -1,0 +1,69 @@
+"""What work will take, from what work took: the fit behind every predicted wait. Pure; the clock is the caller's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_KEPT: Final = 0.98
+"""Of the weight of what was seen, after one more: a fit remembers about the last fifty passes."""
+
+_SPREAD_MIN: Final = 0.01
+"""Variance of the tokens over the square of their mean, below which passes are too alike to tell slope from offset."""
+
+
+class Cost:
+    """`seconds = a · tokens + b` by least squares that forget; a and b are never negative."""
+
+    def __init__(self) -> None:
+        self._weight = self._x = self._y = self._xx = self._xy = 0.0
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was observed."""
+        return self._weight > 0
+
+    def observe(self, tokens: float, seconds: float) -> None:
+        """A pass over so many tokens, padding included, took so long."""
+        self._weight = self._weight * _KEPT + 1
+        self._x = self._x * _KEPT + tokens
+        self._y = self._y * _KEPT + seconds
+        self._xx = self._xx * _KEPT + tokens * tokens
+        self._xy = self._xy * _KEPT + tokens * seconds
+
+    def predict(self, tokens: float, passes: int = 1) -> float:
+        """Seconds for so many tokens in so many passes; 0 while nothing is known."""
+        a, b = self.line()
+        return a * tokens + b * passes
+
+    def line(self) -> tuple[float, float]:
+        """(a, b), seconds a token and seconds a pass."""
+        if not self._weight:
+            return 0.0, 0.0
+        x, y = self._x / self._weight, self._y / self._weight
+        variance = self._xx / self._weight - x * x
+        through_origin = y / x if x else 0.0
+        if variance <= _SPREAD_MIN * x * x:
+            return through_origin, 0.0
+        slope = (self._xy / self._weight - x * y) / variance
+        a = min(max(slope, 0.0), through_origin)
+        return a, y - a * x
+
+
+class Allowance:
+    """A share of some lanes' time, with a little saved up: `per_s` seconds of work for each second that passes."""
+
+    def __init__(self, per_s: float, saved_s_max: float) -> None:
+        self._per_s = per_s
+        self._saved_s_max = saved_s_max
+        self._saved_s = saved_s_max
+        self._at_s = 0.0
+
+    def left(self, now_s: float) -> bool:
+        """Whether more may be used now."""
+        self._saved_s = min(self._saved_s_max, self._saved_s + self._per_s * max(0.0, now_s - self._at_s))
+        self._at_s = now_s
+        return self._saved_s > 0
+
+    def spend(self, seconds: float) -> None:
+        """So much was used; a debt is paid off before more may be."""
+        self._saved_s -= seconds

@@ -1,0 +1,191 @@
+"""Requests of one class that wait for a lane: earliest deadline first, like lengths together. Pure."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from asyncio import Future
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final, Generic, TypeVar
+
+from edge.inference.cost import Cost
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+LENGTHS: Final = (16, 32, 64, 128, 256, 512)
+"""Bounds of the length buckets, tokens: padding at most doubles a row."""
+
+
+CHARS_A_TOKEN: Final = 4
+"""Of English text, about (measured 4.2). Only sorts and predicts: the encoder counts for itself."""
+
+
+def about_tokens(text: str) -> int:
+    """How long a text is, without looking into it; the two that the model adds included."""
+    return 2 + math.ceil(len(text) / CHARS_A_TOKEN)
+
+
+class Work(IntEnum):
+    """Classes of work, most urgent first."""
+
+    SCAN = 0
+    """A stand-alone scan: somebody's own pipeline waits. A turn's scan is part of its turn."""
+    TURN = 1
+    API = 2
+    BACKGROUND = 3
+    """Documents, training: whenever nobody else waits."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How one class is batched and bounded."""
+
+    rows_max: int
+    waiting_max: int
+    wait_s_max: float
+    """A request that would have to wait longer, and has no deadline of its own, is refused at once."""
+    tokens_max: int | None = None
+    """Rows × length of a batch, padding included; None: what runs the batch cuts its own passes."""
+    lanes: int = 1
+    """Batches at once."""
+
+
+@dataclass(eq=False)
+class Request(Generic[In, Out]):
+    """One item and who awaits its result. `deadline_s`: by the scheduler's clock; `strict`: worthless after it."""
+
+    item: In
+    tokens: int
+    deadline_s: float
+    strict: bool
+    future: Future[Out] = field(repr=False)
+    number: int = 0
+
+    def __lt__(self, other: Request[In, Out]) -> bool:
+        return (self.deadline_s, self.number) < (other.deadline_s, other.number)
+
+
+@dataclass
+class _Bucket(Generic[In, Out]):
+    width: int
+    cost: Cost
+    requests: list[Request[In, Out]]
+    tokens: int = 0
+    """Padded to `width`, where there is one."""
+
+
+@dataclass(frozen=True)
+class Batch(Generic[In, Out]):
+    """What a lane runs next. `tokens`: padding included."""
+
+    requests: list[Request[In, Out]]
+    bucket: int
+    tokens: int
+    predicted_s: float
+
+
+class Waiting(Generic[In, Out]):
+    """The requests of one class, by length bucket."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        widths = (0,) if rules.tokens_max is None else LENGTHS
+        self._buckets: list[_Bucket[In, Out]] = [_Bucket(width, Cost(), []) for width in widths]
+        self._all = Cost()
+        self._rows = 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def push(self, request: Request[In, Out]) -> None:
+        """Take one in."""
+        bucket = self._buckets[self._index(request.tokens)]
+        heapq.heappush(bucket.requests, request)
+        bucket.tokens += bucket.width or request.tokens
+        self._rows += 1
+
+    def remove(self, request: Request[In, Out]) -> None:
+        """Nobody awaits it any more. Nothing happens where it does not wait."""
+        bucket = self._buckets[self._index(request.tokens)]
+        if request in bucket.requests:
+            bucket.requests.remove(request)
+            heapq.heapify(bucket.requests)
+            self._forget(bucket, request)
+
+    def earliest_s(self) -> float:
+        """The first deadline; infinite when nothing waits."""
+        return min(
+            (bucket.requests[0].deadline_s for bucket in self._buckets if bucket.requests), default=math.inf
+        )
+
+    def take(self, now_s: float) -> tuple[Batch[In, Out] | None, list[Request[In, Out]]]:
+        """The next batch, and what was too late for one: the bucket of the first deadline, up to the budget."""
+        late = list(self._late(now_s))
+        ready = [bucket for bucket in self._buckets if bucket.requests]
+        if not ready:
+            return None, late
+        bucket = min(ready, key=lambda one: one.requests[0])
+        taken: list[Request[In, Out]] = []
+        while bucket.requests and self._fits(len(taken) + 1, bucket.width):
+            taken.append(self._pop(bucket))
+        tokens = bucket.width * len(taken) or sum(request.tokens for request in taken)
+        index = self._buckets.index(bucket)
+        return Batch(taken, index, tokens, self._predict(bucket, tokens, 1)), late
+
+    def drain(self) -> list[Request[In, Out]]:
+        """Everything, at a close."""
+        return [self._pop(bucket) for bucket in self._buckets for _ in range(len(bucket.requests))]
+
+    def observe(self, batch: Batch[In, Out], seconds: float) -> None:
+        """A batch took so long."""
+        self._buckets[batch.bucket].cost.observe(batch.tokens, seconds)
+        self._all.observe(batch.tokens, seconds)
+
+    def work_s(self) -> float:
+        """Seconds that what waits will take, on this class's lanes."""
+        seconds = 0.0
+        for bucket in self._buckets:
+            if bucket.requests:
+                seconds += self._predict(bucket, bucket.tokens, self._passes(bucket))
+        return seconds / self.rules.lanes
+
+    def alone_s(self, tokens: int) -> float:
+        """Seconds for one request by itself."""
+        bucket = self._buckets[self._index(tokens)]
+        return self._predict(bucket, bucket.width or tokens, 1)
+
+    def _fits(self, rows: int, width: int) -> bool:
+        if rows > self.rules.rows_max:
+            return False
+        return rows == 1 or self.rules.tokens_max is None or rows * width <= self.rules.tokens_max
+
+    def _passes(self, bucket: _Bucket[In, Out]) -> int:
+        rows = self.rules.rows_max
+        if self.rules.tokens_max is not None:
+            rows = min(rows, max(1, self.rules.tokens_max // bucket.width))
+        return math.ceil(len(bucket.requests) / rows)
+
+    def _predict(self, bucket: _Bucket[In, Out], tokens: int, passes: int) -> float:
+        cost = bucket.cost if bucket.cost.known else self._all
+        return cost.predict(tokens, passes)
+
+    def _index(self, tokens: int) -> int:
+        return min(bisect_left(LENGTHS, tokens), len(self._buckets) - 1)
+
+    def _late(self, now_s: float) -> Iterator[Request[In, Out]]:
+        for bucket in self._buckets:
+            while bucket.requests and bucket.requests[0].strict and bucket.requests[0].deadline_s <= now_s:
+                yield self._pop(bucket)
+
+    def _pop(self, bucket: _Bucket[In, Out]) -> Request[In, Out]:
+        request = heapq.heappop(bucket.requests)
+        self._forget(bucket, request)
+        return request
+
+    def _forget(self, bucket: _Bucket[In, Out], request: Request[In, Out]) -> None:
+        bucket.tokens -= bucket.width or request.tokens
+        self._rows -= 1

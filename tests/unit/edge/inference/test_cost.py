@@ -1,0 +1,71 @@
+"""What a pass will take, and a share of the lanes' time: tables, no clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.inference.cost import Allowance, Cost
+
+
+def fitted(*passes: tuple[float, float]) -> Cost:
+    cost = Cost()
+    for tokens, seconds in passes:
+        cost.observe(tokens, seconds)
+    return cost
+
+
+def test_nothing_is_predicted_before_anything_was_seen() -> None:
+    assert not Cost().known
+    assert Cost().predict(100) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("passes", "a", "b"),
+    [
+        ([(100, 0.03), (200, 0.05), (50, 0.02)], 0.0002, 0.01),
+        ([(100, 0.02)] * 3, 0.0002, 0.0),  # all alike: nothing can be told of an offset
+        ([(100, 0.05), (200, 0.01)], 0.0, 0.03),  # longer is never cheaper
+        ([(100, 0.01), (200, 0.05)], 0.0002, 0.0),  # and a pass over nothing never earns time
+    ],
+)
+def test_a_line_through_what_was_seen(passes: list[tuple[float, float]], a: float, b: float) -> None:
+    found_a, found_b = fitted(*passes).line()
+    assert found_a == pytest.approx(a, abs=5e-6)
+    assert found_b == pytest.approx(b, abs=5e-4)
+
+
+def test_offsets_count_for_each_pass() -> None:
+    cost = fitted((100, 0.03), (200, 0.05))
+    assert cost.predict(300, passes=3) - cost.predict(300) == pytest.approx(2 * cost.line()[1])
+
+
+def test_a_machine_that_became_slower_is_noticed() -> None:
+    cost = fitted(*[(tokens, tokens * 1e-4) for tokens in (50, 100, 200)] * 20)
+    for _ in range(100):
+        for tokens in (50, 100, 200):
+            cost.observe(tokens, tokens * 3e-4)
+    assert cost.predict(100) == pytest.approx(0.03, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("spent_s", "after_s", "left"),
+    [
+        (0.0, 0.0, True),
+        (0.19, 0.0, True),
+        (0.2, 0.0, False),  # exactly what was saved
+        (0.5, 0.4, False),  # 0.2 - 0.5 + 0.4 * 0.6 < 0
+        (0.5, 0.6, True),
+    ],
+)
+def test_a_share_and_what_is_saved_of_it(spent_s: float, after_s: float, left: bool) -> None:
+    allowance = Allowance(per_s=0.6, saved_s_max=0.2)
+    assert allowance.left(100.0)
+    allowance.spend(spent_s)
+    assert allowance.left(100.0 + after_s) is left
+
+
+def test_no_more_is_saved_than_the_limit() -> None:
+    allowance = Allowance(per_s=0.6, saved_s_max=0.2)
+    assert allowance.left(1e6)
+    allowance.spend(0.21)
+    assert not allowance.left(1e6)
