@@ -1,15 +1,86 @@
-"""The official fake of `TextGenerator`: says a fixed text, piece by piece, as fast as it is told. No model.
+"""The official fakes of `Runtime` and `TextGenerator`: no model, and they do what they are told, failing included.
 
-For tests of everything around a model (queues, deadlines, a worker that dies); the contract suite keeps it honest.
+For tests of everything around a model (queues, deadlines, a device that is lost, a worker that dies); the contract
+suite keeps them honest.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Final, Literal
 
-from models.errors import PromptTooLong
-from models.runtimes.port import GenerationResult, Message
+import numpy as np
+
+from models.errors import PromptTooLong, RuntimeUnavailable
+from models.runtimes.port import Floats, GenerationResult, Ids, Message, check_batch
+
+Trouble = Literal["", "error", "nan", "wrong", "hang", "out_of_memory"]
+"""What a `ScriptedRuntime` does instead of its work; empty: its work."""
+
+_DIM: Final = 8
+
+
+class ScriptedRuntime:
+    """Token states are sines of the ids, an embedding is their normalised mean. Made worse by `trouble`, and mended."""
+
+    name = "scripted"
+    fallback = ""
+
+    def __init__(self, *, device: str = "CPU", dim: int = _DIM) -> None:
+        self.device = device
+        self.calls = 0
+        self._dim = dim
+        self._trouble: Trouble = ""
+        self._released = threading.Event()
+        self._closed = False
+
+    @property
+    def trouble(self) -> Trouble:
+        """What every call from now on meets. Setting it lets go of calls that hang, which then answer rightly."""
+        return self._trouble
+
+    @trouble.setter
+    def trouble(self, trouble: Trouble) -> None:
+        released, self._released = self._released, threading.Event()
+        self._trouble = trouble
+        released.set()
+
+    def run(
+        self, input_ids: Ids, attention_mask: Ids, *, want_states: bool = True
+    ) -> tuple[Floats, Floats | None]:
+        """See `Runtime.run`. Raises RuntimeUnavailable, or MemoryError when told to."""
+        if self._closed:
+            raise RuntimeUnavailable("The scripted encoder is closed.")
+        check_batch(input_ids, attention_mask)
+        self.calls += 1
+        released = self._released
+        match self._trouble:
+            case "error":
+                raise RuntimeUnavailable("The scripted device fails.")
+            case "out_of_memory":
+                raise MemoryError("std::bad_alloc")
+            case "hang":
+                released.wait()
+            case "nan":
+                return self._answer(input_ids, attention_mask, want_states, scale=np.nan)
+            case "wrong":
+                return self._answer(input_ids, attention_mask, want_states, scale=0.5)
+        return self._answer(input_ids, attention_mask, want_states)
+
+    def close(self) -> None:
+        """Let go of every call; a later one is an error."""
+        self._closed = True
+        self._released.set()
+
+    def _answer(
+        self, ids: Ids, mask: Ids, want_states: bool, scale: float = 1.0
+    ) -> tuple[Floats, Floats | None]:
+        frequencies = np.arange(1, self._dim + 1, dtype=np.float32) / self._dim
+        states = np.sin(ids[:, :, None] * frequencies, dtype=np.float32)
+        total = (states * mask[:, :, None]).sum(axis=1)
+        embedding = scale * total / np.linalg.norm(total, axis=1, keepdims=True)
+        return embedding.astype(np.float32), states if want_states else None
 
 
 class ScriptedGenerator:

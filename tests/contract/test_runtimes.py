@@ -6,19 +6,22 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge.inference.failover import FailoverRuntime, Placement
 from models.catalog import DEFAULT_ENCODER, models_dir
 from models.encoder import LOWEST_PRIORITY, PASS_TOKENS_MAX, Encoder, open_encoder, open_runtime
 from models.errors import ModelRefused, RuntimeUnavailable
 from models.recipes.files import RUNTIME_FILES
 from models.records import model_folder, read_gate
 from models.runtimes.port import GenerationResult, Message, Runtime, TextGenerator
+from models.runtimes.scripted import ScriptedRuntime
 
 ROOT = Path(__file__).parents[2]
 FOLDER = model_folder(models_dir(), DEFAULT_ENCODER)
@@ -27,6 +30,8 @@ TEXTS = [
     "When does the pharmacy open on public holidays, and who is on duty then?",
     "hi",
 ]
+
+OPENING_TIMEOUT_S = 30.0
 
 SHARED_SCALE_COSINE_MIN = 0.95
 """A text alone and the same text in a batch: .97-.99 measured, the size of the int8 error itself."""
@@ -37,9 +42,26 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=sorted(RUNTIME_FILES))
+def failing_over() -> Runtime:
+    """Two placements of one runtime, the first in service."""
+    opened = partial(open_runtime, "onnxruntime", FOLDER / RUNTIME_FILES["onnxruntime"], threads=1)
+    served = threading.Event()
+    both = [Placement("CPU", opened), Placement("CPU", opened)]
+    runtime = FailoverRuntime(both, on_change=lambda loss: None if loss else served.set())
+    assert served.wait(OPENING_TIMEOUT_S)
+    return runtime
+
+
+RUNTIMES: dict[str, Callable[[], Runtime]] = {
+    **{name: partial(open_runtime, name, FOLDER / file, threads=1) for name, file in RUNTIME_FILES.items()},
+    "scripted": partial(ScriptedRuntime, dim=384),
+    "failover": failing_over,
+}
+
+
+@pytest.fixture(scope="module", params=sorted(RUNTIMES))
 def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
-    loaded = open_runtime(request.param, FOLDER / RUNTIME_FILES[request.param], threads=1)
+    loaded = RUNTIMES[request.param]()
     yield loaded
     loaded.close()
 
@@ -138,9 +160,9 @@ def test_a_file_that_is_no_model_is_refused(name: str, tmp_path: Path) -> None:
         open_runtime(name, tmp_path / "model.onnx", threads=1)
 
 
-@pytest.mark.parametrize("name", sorted(RUNTIME_FILES))
+@pytest.mark.parametrize("name", sorted(RUNTIMES))
 def test_a_closed_runtime_says_so(name: str) -> None:
-    closed = open_runtime(name, FOLDER / RUNTIME_FILES[name], threads=1)
+    closed = RUNTIMES[name]()
     closed.close()
     with pytest.raises(RuntimeUnavailable):
         closed.run(*some_batch())

@@ -1,0 +1,290 @@
+"""A device that is lost in the middle of the work: nothing is lost with it, it is said, and it comes back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+
+from edge.inference.failover import STUCK_MAX, FailoverRuntime, Pace, Placement
+from edge.inference.loss import Loss
+from models.errors import RuntimeUnavailable
+from models.runtimes.port import Runtime
+from models.runtimes.scripted import ScriptedRuntime, Trouble
+
+PATIENCE_S = 30.0
+PATIENT = Pace(deadline_s_min=PATIENCE_S, deadline_s_max=PATIENCE_S, return_first_s=0.01, return_s_max=0.05)
+HASTY = replace(PATIENT, deadline_s_min=0.05, deadline_s_max=0.1)
+"""Only where a call hangs: a busy machine may stand still for as long."""
+POLL_S = 0.01
+LANES = 4
+TROUBLES: list[Trouble] = ["error", "nan", "wrong", "hang", "out_of_memory"]
+
+
+class Told:
+    """What `on_change` was told, and a way to wait for more of it."""
+
+    def __init__(self) -> None:
+        self.all: list[Loss | None] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, loss: Loss | None) -> None:
+        with self._changed:
+            self.all.append(loss)
+            self._changed.notify_all()
+
+    def until(self, condition: Callable[[list[Loss | None]], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self.all), PATIENCE_S), self.all
+
+    def served(self) -> None:
+        self.until(lambda told: told[-1] is None)
+
+    def lost(self, reason: str) -> None:
+        self.until(lambda told: any(loss is not None and loss.reason == reason for loss in told))
+
+
+def until(condition: Callable[[], object]) -> None:
+    """For what nobody is told of."""
+    waited = threading.Event()
+    for _ in range(round(PATIENCE_S / POLL_S)):
+        if condition():
+            return
+        waited.wait(POLL_S)
+    pytest.fail("it never came about")
+
+
+@contextmanager
+def failing_over(
+    *opens: Callable[[], Runtime], pace: Pace = PATIENT
+) -> Iterator[tuple[FailoverRuntime, Told]]:
+    told = Told()
+    devices = [*(f"GPU{number}" for number in range(len(opens))), "CPU"]
+    opened = [
+        Placement(device, open_) for device, open_ in zip(devices, [*opens, ScriptedRuntime], strict=True)
+    ]
+    runtime = FailoverRuntime(opened, on_change=told, pace=pace)
+    try:
+        yield runtime, told
+    finally:
+        runtime.close()
+
+
+def batch(number: int) -> tuple[np.ndarray, np.ndarray]:
+    ids = np.random.default_rng(number).integers(1000, 20_000, (1 + number % 4, 4 + number % 5))
+    return ids, np.ones_like(ids)
+
+
+def check(runtime: FailoverRuntime, number: int) -> None:
+    """One call, with the answer that this batch has everywhere."""
+    want_states = bool(number % 2)
+    embedding, states = runtime.run(*batch(number), want_states=want_states)
+    expected, expected_states = ScriptedRuntime().run(*batch(number))
+    np.testing.assert_allclose(embedding, expected, atol=1e-5)
+    if want_states:
+        np.testing.assert_allclose(states, expected_states, atol=1e-5)
+    else:
+        assert states is None
+
+
+class Load:
+    """Callers that ask without pause and count right answers; a wrong one, or an error, comes out at the end."""
+
+    def __init__(self, runtime: FailoverRuntime) -> None:
+        self._runtime = runtime
+        self._numbers = count()
+        self._stop = threading.Event()
+        self._answers = threading.Semaphore(0)
+        self._pool = ThreadPoolExecutor(LANES)
+        self._lanes = [self._pool.submit(self._ask) for _ in range(LANES)]
+
+    def _ask(self) -> None:
+        while not self._stop.is_set():
+            check(self._runtime, next(self._numbers))
+            self._answers.release()
+
+    def answers(self, number: int) -> None:
+        """Waits for so many more."""
+        for _ in range(number):
+            assert self._answers.acquire(timeout=PATIENCE_S)
+
+    def __enter__(self) -> Load:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for lane in self._lanes:
+            lane.result(PATIENCE_S)
+        self._pool.shutdown()
+
+
+def test_the_first_placement_serves_once_it_is_open_and_checked() -> None:
+    go = threading.Event()
+    device = ScriptedRuntime(device="GPU0")
+
+    def open_slowly() -> Runtime:
+        assert go.wait(PATIENCE_S)
+        return device
+
+    with failing_over(open_slowly) as (runtime, told):
+        check(runtime, 1)
+        assert told.all == [Loss("starting", "GPU0", "CPU", 0.0)]
+        assert (runtime.device, runtime.fallback) == ("CPU", "GPU0 does not serve (starting); CPU does")
+        go.set()
+        told.served()
+        assert (runtime.device, runtime.fallback) == ("GPU0", "")
+        before = device.calls
+        check(runtime, 2)
+        assert device.calls == before + 1
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_no_request_is_lost_with_a_device_and_it_comes_back(trouble: Trouble) -> None:
+    device = ScriptedRuntime(device="GPU0")
+    reopened = KeptOpen(device)
+    with failing_over(reopened.open, pace=HASTY if trouble == "hang" else PATIENT) as (runtime, told):
+        told.served()
+        with Load(runtime) as load:
+            load.answers(20)
+            device.trouble = trouble
+            told.lost(trouble)
+            assert runtime.device == "CPU"
+            assert trouble in runtime.fallback
+            load.answers(20)
+            device.trouble = ""
+            told.served()
+            load.answers(20)
+        lost = next(loss for loss in told.all if loss is not None and loss.reason == trouble)
+        assert lost.slowdown > 0
+        assert len([loss for loss in told.all if loss is None]) >= 1
+
+
+class KeptOpen:
+    """Hands out one scripted device however often it is opened; closing an opening leaves the device."""
+
+    def __init__(self, device: ScriptedRuntime) -> None:
+        self._device = device
+
+    def open(self) -> Runtime:
+        return _Opening(self._device)
+
+
+class _Opening:
+    name = "scripted"
+    fallback = ""
+
+    def __init__(self, device: ScriptedRuntime) -> None:
+        self.device = device.device
+        self.run = device.run
+
+    def close(self) -> None:
+        pass
+
+
+def test_threads_that_hang_are_bounded_and_their_answers_dropped() -> None:
+    device = ScriptedRuntime(device="GPU0")
+    opened = threading.Semaphore(0)
+
+    def open_again() -> Runtime:
+        opened.release()
+        return KeptOpen(device).open()
+
+    with failing_over(open_again, pace=HASTY) as (runtime, told):
+        told.served()
+        device.trouble = "hang"
+        for number in range(8):
+            check(runtime, number)
+        for _ in range(STUCK_MAX):
+            assert opened.acquire(timeout=PATIENCE_S)
+        hands = runtime._others[0].hands
+        refused = runtime._others[0].failures
+        until(lambda: runtime._others[0].failures > refused + 2)
+        assert hands.stuck == STUCK_MAX
+        device.trouble = ""
+        told.served()
+        check(runtime, 9)
+
+
+def test_a_device_that_comes_back_wrong_stays_out() -> None:
+    device, other = ScriptedRuntime(device="GPU0"), ScriptedRuntime(device="GPU0")
+    other.trouble = "wrong"
+    openings = iter([device, other])
+    with failing_over(lambda: next(openings, other)) as (runtime, told):
+        told.served()
+        device.trouble = "error"
+        check(runtime, 1)
+        told.lost("wrong")
+        assert runtime.device == "CPU"
+        check(runtime, 2)
+
+
+def test_another_model_on_the_device_is_told_by_the_known_batch() -> None:
+    with failing_over(lambda: _Turned()) as (runtime, told):
+        told.lost("wrong")
+        check(runtime, 1)
+
+
+class _Turned(ScriptedRuntime):
+    """Vectors of norm 1 that are another model's."""
+
+    def run(self, *args: np.ndarray, want_states: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
+        embedding, states = super().run(*args, want_states=want_states)
+        return embedding[:, ::-1], states
+
+
+def test_the_second_of_three_serves_while_the_first_is_lost() -> None:
+    first, second = ScriptedRuntime(device="GPU0"), ScriptedRuntime(device="GPU1")
+    with failing_over(KeptOpen(first).open, KeptOpen(second).open) as (runtime, told):
+        told.served()
+        until(lambda: all(placed.runtime for placed in runtime._others))
+        first.trouble = "error"
+        check(runtime, 1)
+        assert runtime.device == "GPU1"
+        second.trouble = "nan"
+        check(runtime, 2)
+        assert runtime.device == "CPU"
+        first.trouble = second.trouble = ""
+        told.served()
+        assert runtime.device == "GPU0"
+
+
+def test_a_callers_mistake_loses_no_device() -> None:
+    with failing_over(ScriptedRuntime) as (runtime, told):
+        told.served()
+        ids, mask = batch(3)
+        with pytest.raises(RuntimeUnavailable):
+            runtime.run(ids, mask[:, :-1])
+        assert told.all[-1] is None
+        check(runtime, 3)
+
+
+def test_a_device_that_never_opens_is_said_with_its_reason() -> None:
+    def fail() -> Runtime:
+        raise RuntimeUnavailable("no driver")
+
+    with failing_over(fail) as (runtime, told):
+        told.lost("error")
+        check(runtime, 1)
+
+
+def test_a_closed_one_says_so_and_frees_what_it_opened() -> None:
+    device = ScriptedRuntime(device="GPU0")
+    with failing_over(lambda: device) as (runtime, told):
+        told.served()
+    with pytest.raises(RuntimeUnavailable):
+        runtime.run(*batch(1))
+    with pytest.raises(RuntimeUnavailable):
+        device.run(*batch(1))
+
+
+def test_alone_on_the_processor_it_only_passes_on() -> None:
+    with failing_over() as (runtime, told):
+        check(runtime, 1)
+        assert told.all == []
+        assert (runtime.name, runtime.device, runtime.fallback) == ("scripted", "CPU", "")
