@@ -28,6 +28,7 @@ from core.files import write_atomic
 from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import encoder_lines, metrics
+from edge.api_key_operations import ApiKeyOperations
 from edge.chat import improvement, languages
 from edge.chat.answers import model as answer_model
 from edge.chat.answers.answering import Answering, Considered
@@ -63,6 +64,7 @@ from edge.knowledge_operations import KnowledgeOperations
 from edge.learning_operations import LearningOperations
 from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
+from edge.program_apis import program_routes
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
@@ -70,6 +72,7 @@ from edge.unanswered_operations import UnansweredOperations
 from edge.web.console.door import ConsoleDoor
 from edge.web.handoff_api import HandoffApi
 from edge.web.health import HealthApi
+from edge.web.key_ring import KeyRing
 from edge.web.kiosk_page import KioskPage
 from edge.web.openapi import openapi_route
 from edge.web.server import customer_application, serve_admin, serve_customers
@@ -106,6 +109,7 @@ class Site:
     inbox: Inbox
     answering: Line[Query, Considered]
     embeddings: Embeddings
+    api_keys: KeyRing
     desk: Desk
     read_ahead: Callable[[], Coroutine[object, object, None]]
 
@@ -147,6 +151,8 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.push_async_callback(scheduler.close)
         turns = encoder_lines.turns(scheduler, answering, config.limits)
         embeddings = encoder_lines.embeddings(scheduler, encoder, config.limits)
+        api_keys = KeyRing(store)
+        await api_keys.load()
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         await warming
@@ -180,6 +186,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             inbox,
             turns,
             embeddings,
+            api_keys,
             desk,
             partial(keep_read, reader, speller, knowledge.searcher, background),
         )
@@ -216,15 +223,16 @@ def _unanswered(site: Site) -> Unanswered:
 
 def site_operations(site: Site) -> Operations:
     """The command line's operations on an open site."""
+    notice = notice_of(site.config.site.name)
     others = {
         **InboxOperations(site.inbox).table(),
         **KnowledgeOperations(site.knowledge).table(),
+        **ApiKeyOperations(site.api_keys, notice).table(),
         **OperatorOperations(site.store, lambda: _accounts(site)).table(),
         **IntentsOperations(site.intents, site.encoder).table(),
         **LearningOperations(site.examples, site.learning).table(),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
     }
-    notice = notice_of(site.config.site.name)
     return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
 
 
@@ -288,9 +296,8 @@ def _application(site: Site, door: ConsoleDoor) -> web.Application:
     handoff = HandoffApi(site.sessions, site.handoffs)
     health = HealthApi(lambda: _not_ready(site), lambda: _refresh(site))
     page = KioskPage(site.config)
-    return customer_application(
-        [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), *door.routes(), openapi_route()]
-    )
+    routes = [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), *door.routes()]
+    return customer_application([*routes, *program_routes(site), openapi_route()])
 
 
 async def _run_until(

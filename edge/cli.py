@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import ExitCode, PosternError
+from edge.cli_api_keys import api_keys
 from edge.cli_inbox import inbox
 from edge.cli_intents import intents
 from edge.cli_kb import kb
@@ -33,6 +34,7 @@ app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
 app.add_typer(inbox, name="inbox")
 app.add_typer(operators, name="operators")
+app.add_typer(api_keys, name="api-keys")
 app.add_typer(unanswered, name="unanswered")
 app.add_typer(intents, name="intents")
 app.add_typer(examples, name="examples")

@@ -59,7 +59,7 @@ def operators_set_password(site: Site, name: Name, as_json: Json = False) -> Non
 @operators.command("break-glass")
 def operators_break_glass(site: Site, as_json: Json = False) -> None:
     """Seal the emergency account anew: prints its password this once."""
-    found = operate_on(site, "operators.break-glass", {"actor": _user()})
+    found = operate_on(site, "operators.break-glass", {"actor": user()})
     text = (
         f"Name      {found['name']}\nPassword  {found['password']}\n\n"
         "Print it, seal it in an envelope, keep it where two people must open it.\n"
@@ -81,10 +81,11 @@ def operators_token(
 
 
 def _operate(site: Path, operation: str, name: str, **more: object) -> Any:
-    return operate_on(site, operation, {"name": name, "actor": _user(), **more})
+    return operate_on(site, operation, {"name": name, "actor": user(), **more})
 
 
-def _user() -> str:
+def user() -> str:
+    """Who acts: the user of this machine."""
     return f"terminal:{getpass.getuser()}"[:60]
 
 

@@ -27,9 +27,9 @@ class Rate:
         """Seconds until one more is allowed; 0 when it is now. `whole_at_s`: when the allowance is whole again."""
         return max(0.0, whole_at_s - now_s - 60.0 + self._interval_s)
 
-    def taken(self, whole_at_s: float, now_s: float) -> float:
-        """`whole_at_s` after one more was taken at `now_s`."""
-        return max(whole_at_s, now_s) + self._interval_s
+    def taken(self, whole_at_s: float, now_s: float, count: int = 1) -> float:
+        """`whole_at_s` after `count` more were taken at `now_s`; more than are allowed become a debt."""
+        return max(whole_at_s, now_s) + count * self._interval_s
 
 
 class CallerRates:

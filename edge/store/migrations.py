@@ -50,6 +50,12 @@ def differences(db: Database) -> None:
     _run(db, "site_0005_differences.sql")
 
 
+@site(name="0006_api_keys")
+def api_keys(db: Database) -> None:
+    """Keys of programs."""
+    _run(db, "site_0006_api_keys.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

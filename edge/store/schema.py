@@ -341,6 +341,22 @@ TABLES: dict[str, Table] = {
             "seen_ms": _staff("INTEGER NOT NULL", "idle log-off"),
         }
     ),
+    "api_keys": Table(
+        {
+            "id": _staff("INTEGER PRIMARY KEY AUTOINCREMENT", "order"),
+            "name": _staff("TEXT NOT NULL", "which program it is for"),
+            "key_hash": _staff("BLOB NOT NULL UNIQUE", "authentication"),
+            "scopes": _staff("TEXT NOT NULL", "what it opens"),
+            "requests_per_minute": _staff("INTEGER NOT NULL", "limit"),
+            "tokens_per_minute": _staff("INTEGER NOT NULL", "limit"),
+            "concurrent_max": _staff("INTEGER NOT NULL", "limit"),
+            "notice_version": _staff("TEXT", "which notice its program shows (GDPR Art. 13, AI Act Art. 50)"),
+            "created_ms": _staff("INTEGER NOT NULL", "shown to staff"),
+            "used_day": _staff("INTEGER", "the last day on which it was used, days since the epoch, UTC"),
+            "revoked_ms": _staff("INTEGER", "no use from then on"),
+        },
+        indexes=("CREATE UNIQUE INDEX api_keys_name ON api_keys(name) WHERE revoked_ms IS NULL",),
+    ),
     "audit": Table(
         {
             "id": _staff("INTEGER PRIMARY KEY AUTOINCREMENT", "order", Retention.YEARS_6),

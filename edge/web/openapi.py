@@ -12,11 +12,18 @@ from pydantic import BaseModel
 
 from core.version import VERSION
 from edge.web.handoff_api import MessageBody
+from edge.web.openai_api import EmbeddingsBody
 from edge.web.problems import PROBLEM_JSON
 from edge.web.sessions_api import ConsentBody, FeedbackBody, NewSessionBody, TurnBody
 
 _SESSION = "/api/v1/sessions/{id}"
 _TURN = f"{_SESSION}/turns/{{turn}}"
+
+_VECTORS = {
+    "200": "A vector for each text, in order",
+    "400": "Refused by name",
+    "429": "Come back after Retry-After",
+}
 
 # (method, path, what it does, body, {status: what it means})
 _OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]], ...] = (
@@ -48,6 +55,15 @@ _OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]],
         None,
         {"200": "A stream of events: state, message, ended"},
     ),
+    (
+        "post",
+        "/v1/embeddings",
+        "Vectors of texts, as OpenAI's clients ask for them",
+        EmbeddingsBody,
+        _VECTORS,
+    ),
+    ("get", "/v1/models", "What serves", None, {"200": "A list of models"}),
+    ("get", "/v1/models/{model}", "One of them", None, {"200": "The model", "404": "None of that name"}),
     ("get", "/healthz", "Is the process alive?", None, {"200": "Yes"}),
     ("get", "/readyz", "Are turns answered?", None, {"200": "Yes", "503": "No; the reasons are in the body"}),
     ("get", "/metrics", "Prometheus text", None, {"200": "Metrics"}),
@@ -69,7 +85,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {name: {"type": "http", "scheme": "bearer"} for name in ("session", "apiKey")},
         },
     }
 
@@ -91,9 +107,12 @@ def _operation(
         "summary": summary,
         "responses": {status: {"description": meaning} for status, meaning in replies.items()},
     }
+    if path.startswith(_SESSION):
+        operation["security"] = [{"session": []}]
+    if path.startswith("/v1/"):
+        operation["security"] = [{"apiKey": []}]
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     if names:
-        operation["security"] = [{"session": []}]
         operation["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
         ]

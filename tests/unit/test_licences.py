@@ -11,7 +11,7 @@ PERMITTED = {
     "0bsd", "apache-2.0", "bsd", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cnri-python", "epl-2.0", "isc",
     "lgpl-2.1-or-later", "lgpl-2.0-or-later", "lgpl-3.0-or-later", "lgpl-3.0-only",
     "mit", "mit-0", "mit-cmu", "mpl-1.1", "mpl-2.0", "psf-2.0",
-    "public-domain", "unlicense", "zlib", "hpnd",
+    "public-domain", "unlicense", "zlib", "hpnd", "zpl-2.1",
 }  # fmt: skip
 
 # What packages write in place of an SPDX name.

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from edge.web.handoff_api import HandoffApi
+from edge.web.openai_api import OpenAiApi
 from edge.web.openapi import document
 from edge.web.sessions_api import SessionsApi
 
 
+def unwired(api: type) -> Any:
+    """An API of which only the routes are looked at."""
+    return api(*[None] * (api.__init__.__code__.co_argcount - 1))  # type: ignore[misc]
+
+
 def test_every_route_of_the_api_is_described() -> None:
-    apis = (SessionsApi, HandoffApi)
-    routes = [route for api in apis for route in api.routes(api.__new__(api))]  # type: ignore[arg-type]
+    apis = (SessionsApi, HandoffApi, OpenAiApi)
+    routes = [route for api in apis for route in unwired(api).routes()]
     described = {
         (method.upper(), path)
         for path, operations in document()["paths"].items()
         for method in operations
-        if path.startswith("/api/")
+        if path.startswith(("/api/", "/v1/"))
     }
     assert {(route.method, route.path) for route in routes} == described
+
+
+def test_every_route_says_what_opens_it() -> None:
+    for path, operations in document()["paths"].items():
+        for operation in operations.values():
+            needed = "session" if "/sessions/{id}" in path else "apiKey" if path.startswith("/v1/") else None
+            assert operation.get("security") == ([{needed: []}] if needed else None), path
 
 
 def test_every_reference_resolves() -> None:
