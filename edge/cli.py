@@ -205,6 +205,21 @@ def models_build(as_json: Json = False) -> None:
     write(rows, as_json, "\n".join(as_lines(row) for row in rows))
 
 
+@models.command("import")
+def models_import(
+    folder: Annotated[Path, typer.Argument(help="A folder with model.toml and the files that it lists.")],
+    as_json: Json = False,
+) -> None:
+    """Take in a model from a folder, without a network, and let it pass its golden set on this machine."""
+    from models.catalog import models_dir
+    from models.importing import import_model
+    from models.progress import on_terminal
+
+    with on_terminal() as report:
+        found = asdict(import_model(folder, models_dir(), report))
+    write(found, as_json, as_lines(found))
+
+
 @models.command("verify")
 def models_verify(as_json: Json = False) -> None:
     """Hash every model's files against what passed the gate here."""
@@ -225,7 +240,8 @@ def models_bench(as_json: Json = False) -> None:
 
     rows = [asdict(row) for row in bench(models_dir())]
     text = "\n".join(
-        f"{r['runtime']:12} batch {r['batch_rows']:3}  {r['texts_per_s']:8.0f} texts/s" for r in rows
+        f"{r['model']:24} {r['runtime']:12} batch {r['batch_rows']:3}  {r['texts_per_s']:8.0f} texts/s"
+        for r in rows
     )
     write(rows, as_json, text)
 

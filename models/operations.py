@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.build import Built, build_all, files_of
-from models.catalog import EncoderEntry, catalogue
+from models.build import Built, build_all
+from models.catalog import EncoderEntry, entry, names
 from models.errors import ModelError
-from models.records import check_servable, model_folder, read_gate
+from models.records import check_gate, check_servable, model_folder, read_gate
 
 __all__ = ["BenchRow", "Built", "Listed", "Verified", "bench", "build_all", "list_models", "verify"]
 
@@ -59,31 +59,13 @@ class BenchRow:
 
 
 def list_models(models_dir: Path) -> tuple[Listed, ...]:
-    """Every model of the catalogue."""
-    rows = []
-    for entry in catalogue():
-        folder = model_folder(models_dir, entry.name)
-        checked = _verify_one(models_dir, entry.name)
-        sizes = [(folder / name).stat().st_size for name in files_of(entry) if (folder / name).is_file()]
-        rows.append(
-            Listed(
-                model=entry.name,
-                version=entry.version,
-                title=entry.title,
-                kind=entry.kind,
-                licence=entry.licence,
-                languages=entry.languages,
-                state="ready" if checked.ok else checked.detail,
-                runtime=read_gate(folder).fastest if checked.ok else "",
-                size_bytes=sum(sizes),
-            )
-        )
-    return tuple(rows)
+    """Every model that Postern builds, and every one that was imported."""
+    return tuple(_listed(models_dir, name) for name in names(models_dir))
 
 
 def verify(models_dir: Path) -> tuple[Verified, ...]:
     """Hash every file of every model against its records."""
-    return tuple(_verify_one(models_dir, entry.name) for entry in catalogue())
+    return tuple(_verify_one(models_dir, name) for name in names(models_dir))
 
 
 def bench(models_dir: Path, *, batch_sizes: tuple[int, ...] = (1, 8, 32)) -> tuple[BenchRow, ...]:
@@ -93,12 +75,15 @@ def bench(models_dir: Path, *, batch_sizes: tuple[int, ...] = (1, 8, 32)) -> tup
 
     rows = []
     texts = [text for text, _ in encoder_golden().questions]
-    for entry in catalogue():
-        if not isinstance(entry, EncoderEntry):
+    for name in names(models_dir):
+        if not isinstance(found := entry(name, models_dir), EncoderEntry):
             continue
+        gate = check_gate(models_dir, found)
         runtimes: tuple[RuntimeName, ...] = ("onnxruntime", "openvino")
         for runtime in runtimes:
-            encoder = open_encoder(models_dir, runtime, model=entry.name)
+            if (verdict := gate.verdict(runtime)) is None or not verdict.passed:
+                continue
+            encoder = open_encoder(models_dir, runtime, model=name)
             for size in batch_sizes:
                 speeds = []
                 for _ in range(BENCH_ROUNDS):
@@ -107,17 +92,35 @@ def bench(models_dir: Path, *, batch_sizes: tuple[int, ...] = (1, 8, 32)) -> tup
                         encoder.embed(texts[start : start + size])
                     speeds.append(len(texts) / (time.perf_counter() - started))
                 figures = (statistics.median(speeds), min(speeds), max(speeds))
-                rows.append(BenchRow(entry.name, runtime, encoder.info.device, size, *figures))
+                rows.append(BenchRow(name, runtime, encoder.info.device, size, *figures))
             encoder.close()
     return tuple(rows)
 
 
-def _verify_one(models_dir: Path, name: str) -> Verified:
-    from models.catalog import entry
-
-    found = entry(name)
+def _listed(models_dir: Path, name: str) -> Listed:
+    checked = _verify_one(models_dir, name)
     try:
-        check_servable(models_dir, found, files_of(found))
+        found, folder = entry(name, models_dir), model_folder(models_dir, name)
+    except ModelError:
+        return Listed(name, "", "", "", "", (), checked.detail, "", 0)
+    sizes = [(folder / file).stat().st_size for file in found.file_names if (folder / file).is_file()]
+    return Listed(
+        model=name,
+        version=found.version,
+        title=found.title,
+        kind=found.kind,
+        licence=found.licence,
+        languages=found.languages,
+        state="ready" if checked.ok else checked.detail,
+        runtime=read_gate(folder).fastest if checked.ok else "",
+        size_bytes=sum(sizes),
+    )
+
+
+def _verify_one(models_dir: Path, name: str) -> Verified:
+    try:
+        found = entry(name, models_dir)
+        check_servable(models_dir, found, found.file_names)
     except ModelError as error:
         return Verified(name, ok=False, detail=error.detail, remedy=error.remedy)
     return Verified(name, ok=True, detail="The files are those that passed the gate here.", remedy="")

@@ -15,12 +15,27 @@ from core.files import write_atomic
 from models.catalog import Entry
 from models.errors import ModelMissing, ModelRefused
 from models.machine import Machine, this_machine
+from models.versions import READABLE, model_folder
+
+__all__ = [
+    "BUILD_FILE",
+    "GATE_FILE",
+    "READABLE",
+    "BuildRecord",
+    "GateRecord",
+    "RuntimeVerdict",
+    "check_files",
+    "check_gate",
+    "check_servable",
+    "model_folder",
+    "read_build",
+    "read_gate",
+    "sha256_of",
+    "write_record",
+]
 
 BUILD_FILE: Final = "build.json"
 GATE_FILE: Final = "gate.json"
-READABLE: Final = 0o644
-"""Records and models are no secrets; the worker reads them under a user of its own."""
-
 _CHUNK_BYTES: Final = 1 << 20
 
 
@@ -69,11 +84,6 @@ class GateRecord(_Record):
         return next((verdict for verdict in self.verdicts if verdict.runtime == runtime), None)
 
 
-def model_folder(models_dir: Path, name: str) -> Path:
-    """The folder of one built model."""
-    return models_dir / name
-
-
 def sha256_of(path: Path) -> str:
     """Hex digest of a file. Raises OSError."""
     digest = hashlib.sha256()
@@ -113,7 +123,10 @@ def check_gate(models_dir: Path, entry: Entry) -> GateRecord:
     folder = model_folder(models_dir, entry.name)
     build, gate = read_build(folder), read_gate(folder)
     if (build.recipe, build.source_sha256) != (entry.recipe, entry.source.sha256):
-        raise ModelRefused(f"{entry.name} was built from another source or recipe than the catalogue's.")
+        raise ModelRefused(
+            f"{entry.name} was built from another source or recipe than the catalogue's.",
+            remedy=_remedy(entry),
+        )
     if gate.files != build.files:
         raise ModelRefused(f"{entry.name} was rebuilt after it passed its gate.")
     if gate.machine != this_machine():
@@ -128,16 +141,25 @@ def check_files(models_dir: Path, entry: Entry, files: tuple[str, ...]) -> None:
     folder = model_folder(models_dir, entry.name)
     recorded = read_build(folder).files
     for name in files:
-        _check_file(folder / name, recorded.get(name), entry.name)
+        _check_file(folder / name, recorded.get(name), entry)
 
 
-def _check_file(path: Path, expected: str | None, model: str) -> None:
+def _check_file(path: Path, expected: str | None, entry: Entry) -> None:
     try:
         found = sha256_of(path)
     except OSError as error:
-        raise ModelMissing(f"{model}: {path.name} cannot be read ({error.strerror}).") from error
+        raise ModelMissing(
+            f"{entry.name}: {path.name} cannot be read ({error.strerror}).", remedy=_remedy(entry)
+        ) from error
     if found != expected:
-        raise ModelRefused(f"{model}: {path.name} is not the file that passed the gate.")
+        raise ModelRefused(
+            f"{entry.name}: {path.name} is not the file that passed the gate.", remedy=_remedy(entry)
+        )
+
+
+def _remedy(entry: Entry) -> str | None:
+    """What brings the right files back; None: the error's own."""
+    return "Import the model again: `postern models import DIR`." if entry.imported else None
 
 
 def _read(path: Path, kind: type[_R]) -> _R:

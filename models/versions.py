@@ -1,0 +1,89 @@
+"""Versions of a model side by side in its folder, and one small file that says which serves.
+
+A version is written beside the one that serves and becomes it by one rename of that file (`core.files.write_atomic`):
+a crash, a full disk or a failed gate half-way leaves the old one whole. The version before is kept, the others go.
+A folder without the file holds one version itself, as releases before 0.2 built it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.files import fsync_folder, write_atomic
+from models.errors import ModelRefused
+
+CURRENT_FILE: Final = "current.json"
+READABLE: Final = 0o644
+"""Records and models are no secrets; the worker reads them under a user of its own."""
+READABLE_FOLDER: Final = 0o755
+
+_ID_BYTES: Final = 4
+"""Tells two builds of one version apart; names are looked at by people, so it is short."""
+
+
+class Current(BaseModel):
+    """Which version serves, and which did before: names of folders, "" for none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str = Field(min_length=1, pattern=r"^[^/]+$")
+    before: str = Field(default="", pattern=r"^[^/]*$")
+
+
+def model_folder(models_dir: Path, name: str) -> Path:
+    """The folder of the version of a model that serves; it need not be there. Raises ModelRefused."""
+    found = current(models_dir, name)
+    return models_dir / name / found.version if found else models_dir / name
+
+
+def current(models_dir: Path, name: str) -> Current | None:
+    """What `activate` wrote last; None where it never did. Raises ModelRefused (unreadable)."""
+    try:
+        return Current.model_validate_json((models_dir / name / CURRENT_FILE).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValidationError) as error:
+        raise ModelRefused(f"{name}: {CURRENT_FILE} cannot be read.") from error
+
+
+def begin(models_dir: Path, name: str, version: str) -> Path:
+    """A new, empty folder for a version; nothing serves from it yet. Raises OSError."""
+    folder = models_dir / name / f"{version}-{secrets.token_hex(_ID_BYTES)}"
+    folder.mkdir(parents=True)
+    for each in (folder, folder.parent):
+        each.chmod(READABLE_FOLDER)
+    return folder
+
+
+def activate(folder: Path) -> None:
+    """Let the version in `folder` serve, in one step. The one before stays beside it. Raises OSError, ModelRefused."""
+    models_dir, name = folder.parent.parent, folder.parent.name
+    old = current(models_dir, name)
+    fsync_folder(folder)
+    now = Current(version=folder.name, before=old.version if old else "")
+    write_atomic(folder.parent / CURRENT_FILE, now.model_dump_json().encode() + b"\n", READABLE)
+    sweep(models_dir, name)
+
+
+def sweep(models_dir: Path, name: str) -> None:
+    """Remove what neither serves nor did before: older versions, and what a crash left. Raises ModelRefused."""
+    found = current(models_dir, name)
+    folder = models_dir / name
+    if found is None or not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.name not in {CURRENT_FILE, found.version, found.before}:
+            discard(path)
+
+
+def discard(path: Path) -> None:
+    """Remove a version, or what is left of one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
