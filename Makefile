@@ -109,11 +109,14 @@ protos-freeze: $(PAGES_DONE) ## Make today's protos the ones that later changes 
 	@.ci/buf build -o protos/postern.binpb
 
 .PHONY: lock
-lock: $(DEV_DONE) ## Renew both requirement locks and package-lock.json from their sources
+lock: $(DEV_DONE) ## Renew the requirement locks and package-lock.json from their sources
 	@for name in runtime dev; do \
 	  $(VENV)/bin/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 	    --python-version 3.11 $$([ $$name = dev ] && echo -c requirements/runtime.txt) \
 	    requirements/$$name.in -o requirements/$$name.txt; done
+	@for pins in requirements/peers/*.in; do \
+	  $(VENV)/bin/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	    --python-version 3.11 "$$pins" -o "$${pins%.in}.txt"; done
 	@npm install --package-lock-only --no-audit --no-fund
 	@git diff --stat -- requirements package-lock.json
 
