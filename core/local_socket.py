@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 import struct
+from time import monotonic
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -35,11 +36,52 @@ async def read_frame(reader: asyncio.StreamReader, kind: type[M]) -> M | None:
     """The next message, or None at the end of the stream (a frame cut off by it included). Raises BadFrame."""
     try:
         (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        if length > FRAME_BYTES_MAX:
-            raise BadFrame(f"A frame of {length} bytes is longer than {FRAME_BYTES_MAX}.")
+        _check_length(length)
         body = await reader.readexactly(length)
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
+    return _parsed(body, kind)
+
+
+def receive_frame(sock: socket.socket, kind: type[M], gives_up_at: float | None) -> M:
+    """As `read_frame`, blocking, until `monotonic` says `gives_up_at`; None: for ever.
+
+    Raises BadFrame, TimeoutError, or ConnectionError at the end of the stream.
+    """
+    (length,) = _LENGTH.unpack(_receive(sock, _LENGTH.size, gives_up_at))
+    _check_length(length)
+    return _parsed(_receive(sock, length, gives_up_at), kind)
+
+
+def _receive(sock: socket.socket, length: int, gives_up_at: float | None) -> bytes:
+    body = bytearray(length)
+    rest = memoryview(body)
+    while rest:
+        set_timeout(sock, gives_up_at)
+        received = sock.recv_into(rest)
+        if not received:
+            raise ConnectionError("the stream has ended")
+        rest = rest[received:]
+    return bytes(body)
+
+
+def set_timeout(sock: socket.socket, gives_up_at: float | None) -> None:
+    """Of the next call, so that it ends when `monotonic` says `gives_up_at`. Raises TimeoutError if that is past."""
+    if gives_up_at is None:
+        sock.settimeout(None)
+        return
+    left_s = gives_up_at - monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    sock.settimeout(left_s)
+
+
+def _check_length(length: int) -> None:
+    if length > FRAME_BYTES_MAX:
+        raise BadFrame(f"A frame of {length} bytes is longer than {FRAME_BYTES_MAX}.")
+
+
+def _parsed(body: bytes, kind: type[M]) -> M:
     message = kind()
     try:
         message.ParseFromString(body)
@@ -51,8 +93,7 @@ async def read_frame(reader: asyncio.StreamReader, kind: type[M]) -> M | None:
 def frame(message: Message) -> bytes:
     """A message as bytes for the wire. Raises BadFrame when it is too long."""
     body = message.SerializeToString()
-    if len(body) > FRAME_BYTES_MAX:
-        raise BadFrame(f"A frame of {len(body)} bytes is longer than {FRAME_BYTES_MAX}.")
+    _check_length(len(body))
     return _LENGTH.pack(len(body)) + body
 
 

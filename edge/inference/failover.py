@@ -20,6 +20,7 @@ from typing import Final
 
 import numpy as np
 
+from edge.inference.bounded import BoundedRuntime, bounded, check_answer
 from edge.inference.hands import Hands
 from edge.inference.loss import Loss, PlacementFailed, Reason, reason_of
 from models.runtimes.port import Floats, Ids, Runtime, check_batch
@@ -45,9 +46,6 @@ CLOSE_S_MAX: Final = 5.0
 
 STUCK_MAX: Final = 4
 """Hung calls of one placement, past which it is not probed: each probe may leave one more thread behind."""
-
-NORM_TOLERANCE: Final = 0.05
-"""Of an embedding, whose norm is 1; half precision is off by 0.001."""
 
 KNOWN_COSINE_MIN: Final = 0.95
 """Between placements on the known batch. ONNX Runtime and OpenVINO, int8 both, agree to .97; garbage is near 0."""
@@ -96,16 +94,6 @@ def pause_s(failures: int, chance: float, pace: Pace) -> float:
     return (0.5 + chance) * min(pace.return_s_max, pace.return_first_s * 2.0 ** min(failures, 32))
 
 
-def check_answer(embedding: Floats, states: Floats | None, rows: int) -> None:
-    """Raises PlacementFailed for what no encoder says: NaN, infinities, vectors that are not of norm 1."""
-    # A sum of squares is not finite if one number is not; ten times as fast as looking at each.
-    squares = np.einsum("ij,ij->i", embedding, embedding)
-    if not np.isfinite(squares).all() or (states is not None and not np.isfinite(np.vdot(states, states))):
-        raise PlacementFailed("nan", "The device answered with numbers that are none.")
-    if len(squares) != rows or np.abs(squares - 1.0).max() > 2 * NORM_TOLERANCE:
-        raise PlacementFailed("wrong", "The device answered with vectors that are not of norm 1.")
-
-
 def known_batch() -> tuple[Ids, Ids]:
     """Ids and mask of the probe: ids that every vocabulary has, and one shorter row."""
     ids = np.arange(1000, 1064, dtype=np.int64).reshape(4, 16)
@@ -121,7 +109,7 @@ class _Placed:
         self.device = placement.device
         self.open = placement.open
         self.hands = Hands(f"encoder-{placement.device.lower()}")
-        self.runtime: Runtime | None = None
+        self.runtime: BoundedRuntime | None = None
         self.reason: Reason = "starting"
         self.failures = 0
         self.probe_at = self.since = 0.0
@@ -133,15 +121,13 @@ class _Placed:
         self.probe_at = monotonic() + pause_s(self.failures, chance, pace)
 
     def run(
-        self, runtime: Runtime, ids: Ids, mask: Ids, want_states: bool, pace: Pace
+        self, runtime: BoundedRuntime, ids: Ids, mask: Ids, want_states: bool, pace: Pace
     ) -> tuple[Floats, Floats | None]:
         """The checked answer. Raises PlacementFailed."""
         began = perf_counter()
         limit_s = deadline_s(self.seconds_per_cell, ids.size, pace)
         try:
-            found = self.hands.call(partial(runtime.run, ids, mask, want_states=want_states), limit_s)
-        except TimeoutError:
-            raise PlacementFailed("hang", f"{self.device} gave no answer for {limit_s:.2f} s.") from None
+            found = runtime.run_within(limit_s, ids, mask, want_states=want_states)
         except Exception as error:
             raise PlacementFailed(reason_of(error), f"{self.device} failed.") from error
         check_answer(*found, rows=len(ids))
@@ -288,7 +274,7 @@ class FailoverRuntime:
                 self._changed.wait(wait_s)
         return None
 
-    def _probe(self, placed: _Placed) -> Runtime:
+    def _probe(self, placed: _Placed) -> BoundedRuntime:
         """The placement, open, warm and of the right answer. Raises PlacementFailed."""
         if placed.hands.stuck >= STUCK_MAX:
             raise PlacementFailed("hang", f"{placed.hands.stuck} calls hang on {placed.device}.")
@@ -306,9 +292,9 @@ class FailoverRuntime:
             raise PlacementFailed(reason, f"{placed.device} does not come back.") from error
         placed.known_s = seconds
         placed.seconds_per_cell = seconds / known_batch()[0].size
-        return runtime
+        return bounded(runtime, placed.hands)
 
-    def _take_back(self, placed: _Placed, runtime: Runtime) -> None:
+    def _take_back(self, placed: _Placed, runtime: BoundedRuntime) -> None:
         with self._changed:
             if not self._closed:
                 placed.runtime, placed.since = runtime, monotonic()

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -24,11 +25,24 @@ log = logging.getLogger(__name__)
 WAITING_MAX: Final = 8
 """An answer of the small model takes seconds on two cores: a ninth in line would wait past every deadline."""
 
+LOAD_S_MAX: Final = 600.0
+"""A model of 8 B parameters from a slow disk: 5 GB at 30 MB/s take three minutes."""
+
+GRACE_S: Final = 15.0
+"""Past a generation's deadline the model is taken to hang. It stops at its next token, and the first one comes only
+when the whole prompt is read: some 2,000 tokens, which a large model reads for ten seconds on a small processor."""
+
+Limit = Callable[[str, float], AbstractContextManager[None]]
+
 _SECONDS_GUESS: Final = 5.0
 """Of one generation, until one was timed."""
 
 _WEIGHT_OF_NEWEST: Final = 0.3
 """In the running mean of a generation's seconds: remembers about the last three."""
+
+
+def _no_limit(_what: str, _seconds: float) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class LineFull(PosternError):
@@ -98,12 +112,22 @@ class Job:
 class GenerationQueue:
     """Jobs in line before one model, which is opened when the first needs it."""
 
-    def __init__(self, open_model: Callable[[], TextGenerator], *, waiting_max: int = WAITING_MAX) -> None:
+    def __init__(
+        self,
+        open_model: Callable[[], TextGenerator],
+        *,
+        waiting_max: int = WAITING_MAX,
+        limit: Limit = _no_limit,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        """`limit` is put around each call of the model, with what it is and the seconds it may last."""
         self.waiting_max = waiting_max
         self.state = State.COLD
         self.failure: PosternError | None = None
         self.model: TextGenerator | None = None
         self._open_model = open_model
+        self._limit = limit
+        self._grace_s = grace_s
         self._waiting: deque[Job] = deque()
         self._running: Job | None = None
         self._arrived = asyncio.Event()
@@ -139,7 +163,7 @@ class GenerationQueue:
             return self.model
         if self._loading is None:
             self.state = State.LOADING
-            self._loading = asyncio.get_running_loop().run_in_executor(self._thread, self._open_model)
+            self._loading = asyncio.get_running_loop().run_in_executor(self._thread, self._load)
         loading = self._loading
         try:
             self.model = await asyncio.shield(loading)
@@ -178,6 +202,10 @@ class GenerationQueue:
             self.end(job, End.CANCELLED)
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    def _load(self) -> TextGenerator:
+        with self._limit("load", LOAD_S_MAX):
+            return self._open_model()
+
     async def _one(self, job: Job) -> None:
         model = await self.load()
         if job.ended:
@@ -188,8 +216,11 @@ class GenerationQueue:
             loop.call_soon_threadsafe(job.tell, text)
             return job.ended
 
+        left_s = job.timer.when() - loop.time() if job.timer else 0.0
+
         def generate() -> GenerationResult:
-            return model.generate(job.messages, max_new_tokens=job.max_new_tokens, on_text=on_text)
+            with self._limit("generate", left_s + self._grace_s):
+                return model.generate(job.messages, max_new_tokens=job.max_new_tokens, on_text=on_text)
 
         result = await loop.run_in_executor(self._thread, generate)
         job.tell(Done(_ENDS[result.finish], result.prompt_tokens, result.new_tokens))

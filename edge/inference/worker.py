@@ -1,7 +1,8 @@
-"""The body of the worker process: the language model behind a Unix socket. It opens no connection, ever.
+"""The body of the worker process: language model and accelerators behind a Unix socket. It opens no connection, ever.
 
 Only users in `allowed_uids` may speak (the kernel says who they are). A connection may carry several generations; when
-it ends, so do they. What is queued, loaded and run is `generation_queue`'s matter; texts are never logged.
+it ends, so do they. What is queued, loaded and run is the matter of `generation_queue` and of `encoders`; `watchdog`
+ends the process when a native call hangs. Texts are never logged.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from core.errors import PosternError
 from core.local_socket import BadFrame, frame, peer_uid, read_frame
+from edge.inference.encoders import PASS_GRACE_S, EncoderChoice, Encoders, Refused
 from edge.inference.generation_queue import (
+    GRACE_S,
     WAITING_MAX,
     Done,
     End,
@@ -26,7 +30,9 @@ from edge.inference.generation_queue import (
     LineFull,
     State,
 )
-from models.runtimes.port import Message, TextGenerator
+from edge.inference.watchdog import Watchdog
+from models.errors import RuntimeUnavailable
+from models.runtimes.port import Message, Runtime, TextGenerator
 from postern.v1 import worker_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -38,7 +44,7 @@ UNREAD_BYTES_MAX: Final = 1 << 20
 """What a client may leave unread before it is cut off; a whole answer is a few kB."""
 
 CONNECTIONS_MAX: Final = 16
-"""The node needs one; the rest is for `status`, `doctor` and a node that restarts."""
+"""The node needs one, and one more for each pass on an accelerator at a time; the rest is for `status` and `doctor`."""
 
 NEW_TOKENS_MAX: Final = 1024
 DEADLINE_S_MAX: Final = 300.0
@@ -58,26 +64,52 @@ _STATES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long past its deadline a native call may last before the process ends; other values are for tests."""
+
+    pass_grace_s: float = PASS_GRACE_S
+    generation_grace_s: float = GRACE_S
+
+
+PATIENCE: Final = Patience()
+
+
+def no_encoder(_: EncoderChoice) -> Runtime:
+    """For a worker that has only a language model. Raises RuntimeUnavailable."""
+    raise RuntimeUnavailable("This worker has no encoder.")
+
+
 async def serve(
     socket_path: Path,
     open_model: Callable[[], TextGenerator],
     stop: asyncio.Event,
     *,
+    open_encoder: Callable[[EncoderChoice], Runtime] = no_encoder,
     allowed_uids: Collection[int] | None = None,
     model_name: str = "",
     preload: bool = False,
     waiting_max: int = WAITING_MAX,
+    patience: Patience = PATIENCE,
 ) -> None:
-    """Serve until `stop`; `allowed_uids` None is this process's own user. Raises OSError if it cannot bind."""
+    """Serve until `stop`; `allowed_uids` None is this process's own user. Raises OSError if it cannot bind.
+
+    `open_encoder` opens a placement's encoder, warm, or raises ModelError.
+    """
     uids = frozenset({os.getuid()} if allowed_uids is None else allowed_uids)
-    queue = GenerationQueue(open_model, waiting_max=waiting_max)
-    worker = _Worker(queue, uids, model_name)
+    watchdog = Watchdog()
+    queue = GenerationQueue(
+        open_model, waiting_max=waiting_max, limit=watchdog.limit, grace_s=patience.generation_grace_s
+    )
+    encoders = Encoders(open_encoder, watchdog, pass_grace_s=patience.pass_grace_s)
+    worker = _Worker(queue, encoders, uids, model_name)
     server = await asyncio.start_unix_server(worker.connection, socket_path)
     socket_path.chmod(SOCKET_MODE)
     log.info("worker listens", extra={"model": model_name})
     generations = asyncio.create_task(queue.run(), name="generations")
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    side: set[asyncio.Task[object]] = {generations, stopping}
+    watching = asyncio.create_task(watchdog.run(), name="watchdog")
+    side: set[asyncio.Task[object]] = {generations, stopping, watching}
     if preload:
         side.add(asyncio.create_task(worker.preload(), name="preload"))
     try:
@@ -87,6 +119,7 @@ async def serve(
     finally:
         server.close()
         queue.close()
+        encoders.close()
         await worker.close()
         for task in side:
             task.cancel()
@@ -97,8 +130,11 @@ async def serve(
 class _Worker:
     """Who is connected, and what they may ask."""
 
-    def __init__(self, queue: GenerationQueue, uids: frozenset[int], model_name: str) -> None:
+    def __init__(
+        self, queue: GenerationQueue, encoders: Encoders, uids: frozenset[int], model_name: str
+    ) -> None:
         self.queue = queue
+        self.encoders = encoders
         self._uids = uids
         self._model_name = model_name
         self._connections: set[asyncio.Task[None]] = set()
@@ -131,6 +167,7 @@ class _Worker:
     def health(self, number: int) -> pb.WorkerResponse:
         """What a health query is told."""
         model, failure = self.queue.model, self.queue.failure
+        encoder = self.encoders.newest
         return pb.WorkerResponse(
             worker_health=pb.WorkerHealth(
                 state=_STATES[self.queue.state],
@@ -142,6 +179,8 @@ class _Worker:
                 detail=failure.detail if failure else "",
                 pid=os.getpid(),
                 id=number,
+                encoder_runtime=encoder.name if encoder else "",
+                encoder_device=encoder.device if encoder else "",
             )
         )
 
@@ -154,7 +193,7 @@ class _Worker:
 
 
 class _Client:
-    """One connection's generations."""
+    """One connection's generations, until it is given to an encoder."""
 
     def __init__(self, worker: _Worker, writer: asyncio.StreamWriter) -> None:
         self._worker = worker
@@ -171,11 +210,11 @@ class _Client:
                 if job := self._jobs.get(request.generation_cancel.id):
                     self._worker.queue.end(job, End.CANCELLED)
             case "preload":
-                task = asyncio.create_task(self._preload(request.preload.id), name="preload")
-                self._waits.add(task)
-                task.add_done_callback(self._waits.discard)
+                self._start(self._preload(request.preload.id))
             case "health_query":
                 self._send(self._worker.health(request.health_query.id))
+            case "encoder_open":
+                self._start(self._open_encoder(request.encoder_open))
             case _:
                 pass  # a newer node's request: nothing to say
 
@@ -185,6 +224,26 @@ class _Client:
             self._worker.queue.end(job, End.CANCELLED)
         for task in self._waits:
             task.cancel()
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._waits.add(task)
+        task.add_done_callback(self._waits.discard)
+
+    async def _open_encoder(self, wanted: pb.EncoderOpen) -> None:
+        """From here on the connection is the encoder's; the client waits for the answer before it asks more."""
+        choice = EncoderChoice(
+            wanted.model, wanted.runtime, wanted.device, wanted.precision, wanted.threads, wanted.shapes
+        )
+        encoders = self._worker.encoders
+        try:
+            runtime = await encoders.open(choice)
+            opened = pb.EncoderOpened(id=wanted.id, runtime=runtime.name, device=runtime.device)
+            line = self._writer.get_extra_info("socket").dup()
+            self._writer.transport.abort()  # its descriptor; the connection lives on in ours
+            encoders.serve(line, runtime, pb.WorkerResponse(encoder_opened=opened))
+        except Refused as refused:
+            self._send(refused.answer(wanted.id))
 
     def _generate(self, wanted: pb.Generation) -> None:
         job = _job(wanted, partial(self._tell, wanted.id))

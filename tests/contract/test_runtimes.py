@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge.inference.accelerator import AcceleratorRuntime
+from edge.inference.encoders import EncoderChoice
 from edge.inference.failover import FailoverRuntime, Placement
 from models.catalog import DEFAULT_ENCODER, models_dir
 from models.encoder import LOWEST_PRIORITY, PASS_TOKENS_MAX, Encoder, open_encoder, open_runtime
@@ -22,6 +26,7 @@ from models.recipes.files import RUNTIME_FILES
 from models.records import model_folder, read_gate
 from models.runtimes.port import GenerationResult, Message, Runtime, TextGenerator
 from models.runtimes.scripted import ScriptedRuntime
+from tests.contract.supervised_worker import supervised
 
 ROOT = Path(__file__).parents[2]
 FOLDER = model_folder(models_dir(), DEFAULT_ENCODER)
@@ -52,10 +57,26 @@ def failing_over() -> Runtime:
     return runtime
 
 
+class InWorker(AcceleratorRuntime):
+    """With a worker of its own, which ends with it."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        worker = self._stack.enter_context(supervised(folder))
+        choice = EncoderChoice(DEFAULT_ENCODER, "onnxruntime", "CPU")
+        super().__init__(worker.path, choice, call_s_max=OPENING_TIMEOUT_S)
+
+    def close(self) -> None:
+        super().close()
+        self._stack.close()
+
+
 RUNTIMES: dict[str, Callable[[], Runtime]] = {
     **{name: partial(open_runtime, name, FOLDER / file, threads=1) for name, file in RUNTIME_FILES.items()},
     "scripted": partial(ScriptedRuntime, dim=384),
     "failover": failing_over,
+    "worker": InWorker,
 }
 
 

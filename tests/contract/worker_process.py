@@ -1,37 +1,88 @@
-"""The real worker as a process: `python worker_process.py SOCKET scripted|model [ALLOWED_UID]`. SIGTERM stops it."""
+"""The real worker as a process: `python worker_process.py SOCKET scripted|model [ALLOWED_UID]`. SIGTERM stops it.
+
+Its encoders: onnxruntime and openvino on the CPU, and `scripted`, which meets the trouble named in SOCKET.trouble.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
-from edge.inference.worker import serve
+from core.supervision import stop_on_signals
+from edge.inference.encoders import EncoderChoice
+from edge.inference.worker import PATIENCE, Patience, serve
 from models.catalog import DEFAULT_LLM, models_dir
+from models.encoder import open_runtime
 from models.generator import open_generator
-from models.runtimes.port import TextGenerator
-from models.runtimes.scripted import ScriptedGenerator
+from models.recipes.files import RUNTIME_FILES
+from models.records import model_folder
+from models.runtimes.port import Floats, GenerationResult, Ids, Runtime, TextGenerator
+from models.runtimes.scripted import ScriptedGenerator, ScriptedRuntime, Trouble
 
 PAUSE_S = 0.01
 WAITING_MAX = 2
+DIM = 384
+IMPATIENT = Patience(pass_grace_s=0.2, generation_grace_s=0.2)
+
+
+class FromFile(ScriptedRuntime):
+    """Meets the trouble that the file names when a pass begins."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(dim=DIM)
+        self._path = path
+
+    def run(
+        self, input_ids: Ids, attention_mask: Ids, *, want_states: bool = True
+    ) -> tuple[Floats, Floats | None]:
+        trouble = cast("Trouble", self._path.read_text() if self._path.exists() else "")
+        if trouble != self.trouble:
+            self.trouble = trouble
+        return super().run(input_ids, attention_mask, want_states=want_states)
+
+
+def open_encoder(trouble: Path, choice: EncoderChoice) -> Runtime:
+    if choice.runtime == "scripted":
+        return FromFile(trouble)
+    folder = model_folder(models_dir(), choice.model)
+    return open_runtime(choice.runtime, folder / RUNTIME_FILES[choice.runtime], threads=1)
+
+
+class Hung(ScriptedGenerator):
+    """A model that says nothing and does not stop."""
+
+    def generate(self, *_: object, **__: object) -> GenerationResult:
+        threading.Event().wait()
+        raise AssertionError
 
 
 def open_scripted() -> TextGenerator:
     return ScriptedGenerator(("word ",), pause_s=PAUSE_S, endless=True)
 
 
+MODELS: dict[str, Callable[[], TextGenerator]] = {
+    "scripted": open_scripted,
+    "hung": Hung,
+    "model": partial(open_generator, models_dir()),
+}
+
+
 async def main(socket_path: str, kind: str, *uids: str) -> None:
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    stop = stop_on_signals()
     await serve(
         Path(socket_path),
-        open_scripted if kind == "scripted" else partial(open_generator, models_dir()),
+        MODELS[kind],
         stop,
+        open_encoder=partial(open_encoder, Path(f"{socket_path}.trouble")),
         allowed_uids={int(uid) for uid in uids} or None,
         model_name=DEFAULT_LLM,
         waiting_max=WAITING_MAX,
+        patience=PATIENCE if kind == "model" else IMPATIENT,
     )
 
 

@@ -34,28 +34,40 @@ LLM_STATE_READY: LlmState
 LLM_STATE_FAILED: LlmState
 
 class WorkerRequest(_message.Message):
-    __slots__ = ("generation", "generation_cancel", "preload", "health_query")
+    __slots__ = ("generation", "generation_cancel", "preload", "health_query", "encoder_open", "encode")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     GENERATION_CANCEL_FIELD_NUMBER: _ClassVar[int]
     PRELOAD_FIELD_NUMBER: _ClassVar[int]
     HEALTH_QUERY_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_OPEN_FIELD_NUMBER: _ClassVar[int]
+    ENCODE_FIELD_NUMBER: _ClassVar[int]
     generation: Generation
     generation_cancel: GenerationCancel
     preload: Preload
     health_query: HealthQuery
-    def __init__(self, generation: _Optional[_Union[Generation, _Mapping]] = ..., generation_cancel: _Optional[_Union[GenerationCancel, _Mapping]] = ..., preload: _Optional[_Union[Preload, _Mapping]] = ..., health_query: _Optional[_Union[HealthQuery, _Mapping]] = ...) -> None: ...
+    encoder_open: EncoderOpen
+    encode: Encode
+    def __init__(self, generation: _Optional[_Union[Generation, _Mapping]] = ..., generation_cancel: _Optional[_Union[GenerationCancel, _Mapping]] = ..., preload: _Optional[_Union[Preload, _Mapping]] = ..., health_query: _Optional[_Union[HealthQuery, _Mapping]] = ..., encoder_open: _Optional[_Union[EncoderOpen, _Mapping]] = ..., encode: _Optional[_Union[Encode, _Mapping]] = ...) -> None: ...
 
 class WorkerResponse(_message.Message):
-    __slots__ = ("generation_delta", "generation_done", "generation_refused", "worker_health")
+    __slots__ = ("generation_delta", "generation_done", "generation_refused", "worker_health", "encoder_opened", "encoded", "encoded_part", "encode_refused")
     GENERATION_DELTA_FIELD_NUMBER: _ClassVar[int]
     GENERATION_DONE_FIELD_NUMBER: _ClassVar[int]
     GENERATION_REFUSED_FIELD_NUMBER: _ClassVar[int]
     WORKER_HEALTH_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_OPENED_FIELD_NUMBER: _ClassVar[int]
+    ENCODED_FIELD_NUMBER: _ClassVar[int]
+    ENCODED_PART_FIELD_NUMBER: _ClassVar[int]
+    ENCODE_REFUSED_FIELD_NUMBER: _ClassVar[int]
     generation_delta: GenerationDelta
     generation_done: GenerationDone
     generation_refused: GenerationRefused
     worker_health: WorkerHealth
-    def __init__(self, generation_delta: _Optional[_Union[GenerationDelta, _Mapping]] = ..., generation_done: _Optional[_Union[GenerationDone, _Mapping]] = ..., generation_refused: _Optional[_Union[GenerationRefused, _Mapping]] = ..., worker_health: _Optional[_Union[WorkerHealth, _Mapping]] = ...) -> None: ...
+    encoder_opened: EncoderOpened
+    encoded: Encoded
+    encoded_part: EncodedPart
+    encode_refused: EncodeRefused
+    def __init__(self, generation_delta: _Optional[_Union[GenerationDelta, _Mapping]] = ..., generation_done: _Optional[_Union[GenerationDone, _Mapping]] = ..., generation_refused: _Optional[_Union[GenerationRefused, _Mapping]] = ..., worker_health: _Optional[_Union[WorkerHealth, _Mapping]] = ..., encoder_opened: _Optional[_Union[EncoderOpened, _Mapping]] = ..., encoded: _Optional[_Union[Encoded, _Mapping]] = ..., encoded_part: _Optional[_Union[EncodedPart, _Mapping]] = ..., encode_refused: _Optional[_Union[EncodeRefused, _Mapping]] = ...) -> None: ...
 
 class Generation(_message.Message):
     __slots__ = ("id", "messages", "max_new_tokens", "deadline_ms")
@@ -128,7 +140,7 @@ class GenerationRefused(_message.Message):
     def __init__(self, id: _Optional[int] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
 
 class WorkerHealth(_message.Message):
-    __slots__ = ("state", "model", "runtime", "device", "waiting", "waiting_max", "detail", "pid", "id")
+    __slots__ = ("state", "model", "runtime", "device", "waiting", "waiting_max", "detail", "pid", "id", "encoder_runtime", "encoder_device")
     STATE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +150,8 @@ class WorkerHealth(_message.Message):
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_DEVICE_FIELD_NUMBER: _ClassVar[int]
     state: LlmState
     model: str
     runtime: str
@@ -147,4 +161,80 @@ class WorkerHealth(_message.Message):
     detail: str
     pid: int
     id: int
-    def __init__(self, state: _Optional[_Union[LlmState, str]] = ..., model: _Optional[str] = ..., runtime: _Optional[str] = ..., device: _Optional[str] = ..., waiting: _Optional[int] = ..., waiting_max: _Optional[int] = ..., detail: _Optional[str] = ..., pid: _Optional[int] = ..., id: _Optional[int] = ...) -> None: ...
+    encoder_runtime: str
+    encoder_device: str
+    def __init__(self, state: _Optional[_Union[LlmState, str]] = ..., model: _Optional[str] = ..., runtime: _Optional[str] = ..., device: _Optional[str] = ..., waiting: _Optional[int] = ..., waiting_max: _Optional[int] = ..., detail: _Optional[str] = ..., pid: _Optional[int] = ..., id: _Optional[int] = ..., encoder_runtime: _Optional[str] = ..., encoder_device: _Optional[str] = ...) -> None: ...
+
+class EncoderOpen(_message.Message):
+    __slots__ = ("id", "model", "runtime", "device", "precision", "threads", "shapes")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    SHAPES_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    model: str
+    runtime: str
+    device: str
+    precision: str
+    threads: int
+    shapes: str
+    def __init__(self, id: _Optional[int] = ..., model: _Optional[str] = ..., runtime: _Optional[str] = ..., device: _Optional[str] = ..., precision: _Optional[str] = ..., threads: _Optional[int] = ..., shapes: _Optional[str] = ...) -> None: ...
+
+class EncoderOpened(_message.Message):
+    __slots__ = ("id", "runtime", "device")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    runtime: str
+    device: str
+    def __init__(self, id: _Optional[int] = ..., runtime: _Optional[str] = ..., device: _Optional[str] = ...) -> None: ...
+
+class Encode(_message.Message):
+    __slots__ = ("id", "rows", "tokens", "input_ids", "attention_mask", "want_states", "deadline_ms")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    INPUT_IDS_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_MASK_FIELD_NUMBER: _ClassVar[int]
+    WANT_STATES_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    rows: int
+    tokens: int
+    input_ids: bytes
+    attention_mask: bytes
+    want_states: bool
+    deadline_ms: int
+    def __init__(self, id: _Optional[int] = ..., rows: _Optional[int] = ..., tokens: _Optional[int] = ..., input_ids: _Optional[bytes] = ..., attention_mask: _Optional[bytes] = ..., want_states: _Optional[bool] = ..., deadline_ms: _Optional[int] = ...) -> None: ...
+
+class Encoded(_message.Message):
+    __slots__ = ("id", "dim", "data")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DIM_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    dim: int
+    data: bytes
+    def __init__(self, id: _Optional[int] = ..., dim: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class EncodedPart(_message.Message):
+    __slots__ = ("id", "data")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    data: bytes
+    def __init__(self, id: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class EncodeRefused(_message.Message):
+    __slots__ = ("id", "code", "detail")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    code: str
+    detail: str
+    def __init__(self, id: _Optional[int] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...

@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.inference.failover import (
-    DEADLINE_FACTOR,
-    NORM_TOLERANCE,
-    PACE,
-    check_answer,
-    deadline_s,
-    known_batch,
-    pause_s,
-)
+from edge.inference.bounded import NORM_TOLERANCE, check_answer
+from edge.inference.failover import DEADLINE_FACTOR, PACE, deadline_s, known_batch, pause_s
 from edge.inference.loss import Loss, PlacementFailed, known_reason, reason_of
 from models.errors import RuntimeUnavailable
 

@@ -1,0 +1,78 @@
+"""Ends this process when a native call outlives its limit, or when its event loop stands still.
+
+A native call that hangs cannot be ended from outside its process, and one that holds Python's lock stops every thread
+of it. So the event loop winds up a timer of `faulthandler`, whose thread needs no lock, again and again: while all is
+well it never goes off. Whoever supervises the process starts it afresh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from time import monotonic
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+BEAT_S: Final = 1.0
+"""Between two looks: a hung process is ended that much late at most. Costs 0.1 ms of one core a second."""
+
+STALL_S: Final = 10.0
+"""The event loop may stand still that long: loading libraries takes a second or two, on a bad day."""
+
+HUNG: Final = 70
+"""Exit status (EX_SOFTWARE of sysexits.h); the timer's own is 1."""
+
+
+class Watchdog:
+    """Native calls of this process and until when each may last. `limit` may be used from any thread."""
+
+    def __init__(self, *, beat_s: float = BEAT_S, stall_s: float = STALL_S) -> None:
+        self._beat_s = beat_s
+        self._stall_s = stall_s
+        self._numbers = count()
+        self._ends: dict[int, tuple[str, float]] = {}
+        self._armed_until = 0.0
+
+    @contextmanager
+    def limit(self, what: str, seconds: float) -> Iterator[None]:
+        """The block is a native call that may last so long."""
+        number, end = next(self._numbers), monotonic() + seconds
+        self._ends[number] = (what, end)
+        if end > self._armed_until:  # it may hold Python's lock, so that the loop cannot wind up the timer
+            self._arm()
+        try:
+            yield
+        finally:
+            del self._ends[number]
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        try:
+            while True:
+                self._look()
+                self._arm()
+                await asyncio.sleep(self._beat_s)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            self._armed_until = float("inf")
+
+    def _look(self) -> None:
+        now = monotonic()
+        for what, end in list(self._ends.values()):
+            if now > end:
+                log.critical("a native call hangs: this process ends", extra={"call": what})
+                os._exit(HUNG)
+
+    def _arm(self) -> None:
+        """Nothing is printed but names of functions and lines of code."""
+        now = monotonic()
+        last = max((end for _, end in list(self._ends.values())), default=now)
+        seconds = self._stall_s + max(0.0, last - now)
+        faulthandler.dump_traceback_later(seconds, exit=True)
+        self._armed_until = now + seconds
