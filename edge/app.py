@@ -387,7 +387,7 @@ def _refresh(site: Site) -> None:
 
 def _say_fallbacks(site: Site) -> None:
     """What is weaker than asked from the start."""
-    if site.encoder.info.fallback:
+    if site.encoder.info.shortfall:
         metrics.fall_back("encoder", "slower_runtime")
     if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
         # Without a user of its own for the courier the kernel cannot keep the others from the network.

@@ -220,6 +220,26 @@ def models_import(
     write(found, as_json, as_lines(found))
 
 
+@models.command("tune")
+def models_tune(
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Time to measure each encoder.")] = 40,
+    as_json: Json = False,
+) -> None:
+    """Measure where the encoder runs best on this machine, and place it there from the next start on."""
+    from models.catalog import models_dir
+    from models.operations import tune
+    from models.placement import as_table
+    from models.progress import on_terminal
+
+    with on_terminal() as report:
+        placements = tune(models_dir(), seconds, report)
+    write(
+        [placement.model_dump(mode="json") for placement in placements],
+        as_json,
+        "\n\n".join(map(as_table, placements)),
+    )
+
+
 @models.command("verify")
 def models_verify(as_json: Json = False) -> None:
     """Hash every model's files against what passed the gate here."""

@@ -19,15 +19,19 @@ import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from models.catalog import DEFAULT_ENCODER, EncoderEntry, encoder_entry
-from models.errors import ModelRefused, RuntimeUnavailable
+from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable
+from models.loading import default_for, file_of, load, opened_files
 from models.machine import usable_cpus
+from models.placement import CPU_PASS_TOKENS, Candidate, Plan, Shortfall, current
+from models.placement import plan as make_plan
+from models.probe import check_device
 from models.recipes.files import TOKENIZER_FILE
-from models.records import check_files, check_gate, model_folder
+from models.records import GateRecord, check_files, check_gate, model_folder, read_build
 from models.runtimes.port import Floats, Ids, Runtime
 
 RuntimeName = Literal["auto", "onnxruntime", "openvino"]
 
-PASS_TOKENS_MAX: Final = 256
+PASS_TOKENS_MAX: Final = CPU_PASS_TOKENS
 """Rows × padded length of one pass. Past it the activations fall out of the core's cache and every row costs more.
 
 Measured as CPU time a row on 2 VNNI cores: questions of 18 tokens 3.1 ms in passes of 8, 5.2 ms in passes of 32;
@@ -49,7 +53,13 @@ class ModelInfo:
     runtime: str
     device: str
     sha256: str
-    fallback: str = ""
+    plan: Plan | None = None
+    """Where it was to run, and what that falls short of; None for an encoder that was opened by hand."""
+
+    @property
+    def shortfall(self) -> Shortfall | None:
+        """Why it does not run where it was asked to."""
+        return self.plan.shortfall if self.plan else None
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,15 @@ class Encoder:
     """A tokenizer and a loaded model; `lanes` passes of one call run side by side."""
 
     def __init__(
-        self, entry: EncoderEntry, tokenizer: Path, runtime: Runtime, sha256: str, lanes: int = 1
+        self,
+        entry: EncoderEntry,
+        tokenizer: Path,
+        runtime: Runtime,
+        sha256: str,
+        lanes: int = 1,
+        *,
+        pass_tokens: int = PASS_TOKENS_MAX,
+        plan: Plan | None = None,
     ) -> None:
         self.dim = entry.shape.dim
         self.max_tokens = entry.shape.max_tokens
@@ -83,9 +101,8 @@ class Encoder:
         self._tokenizer.no_truncation()
         self._runtime = runtime
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
-        self.info = ModelInfo(
-            entry.name, entry.version, runtime.name, runtime.device, sha256, runtime.fallback
-        )
+        self._pass_tokens = pass_tokens
+        self.info = ModelInfo(entry.name, entry.version, runtime.name, runtime.device, sha256, plan)
 
     def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> Encoded:
         """Vectors, token states and offsets of `texts`. Raises RuntimeUnavailable.
@@ -108,7 +125,7 @@ class Encoder:
                 states[chosen, : ids.shape[1]] = found
 
         lengths = [len(row.ids) for row in rows]
-        self._run_all(run, _passes(lengths) if groups is None else _passes_of(groups, lengths))
+        self._run_all(run, self._passes(lengths, groups))
         return _gather(rows, width, embeddings, states)
 
     def embed(self, texts: Sequence[str]) -> Floats:
@@ -124,12 +141,17 @@ class Encoder:
             ids, mask = _pad([rows[index] for index in chosen])
             embeddings[chosen], _ = self._runtime.run(ids, mask, want_states=False)
 
-        self._run_all(run, _passes([len(row.ids) for row in rows]))
+        self._run_all(run, self._passes([len(row.ids) for row in rows]))
         return embeddings, [row.length for row in rows]
 
     def in_background(self) -> BackgroundEncoder:
         """The same model, for work that may take its time. Close it first."""
         return BackgroundEncoder(self)
+
+    def _passes(self, lengths: list[int], groups: Sequence[int] | None = None) -> list[list[int]]:
+        if groups is None:
+            return _passes(lengths, self._pass_tokens)
+        return _passes_of(groups, lengths, self._pass_tokens)
 
     def _tokenise(self, texts: Sequence[str]) -> list[Encoding]:
         return self._tokenizer.encode_batch_fast(list(texts))
@@ -170,6 +192,7 @@ class BackgroundEncoder(Encoder):
         self.info = encoder.info
         self._tokenizer = encoder._tokenizer
         self._runtime = encoder._runtime
+        self._pass_tokens = encoder._pass_tokens
         self._lanes = ThreadPoolExecutor(
             encoder._lanes._max_workers, thread_name_prefix="background", initializer=_lower_priority
         )
@@ -197,50 +220,92 @@ def open_encoder(
     runtime: RuntimeName = "auto",
     threads: int = 0,
     *,
-    device: str = "CPU",
+    device: str = "auto",
     model: str = DEFAULT_ENCODER,
 ) -> Encoder:
-    """The encoder, on the runtime asked for or the one that was faster at the gate; `threads` 0 is every core.
+    """The encoder, where measuring placed it (`models.placement`), else on the runtime that was faster at the gate.
 
-    ONNX Runtime gets one thread a pass and as many passes side by side: without spinning its threads wait for each
-    other too long. Medians of five interleaved rounds on 2 shared cores: 676 against 578 short texts/s, 55 against
-    45 chunks/s; a single text, alternating, in 4.4 against 5.7 ms.
-
-    Raises ModelMissing, ModelRefused (not gated on this machine, or changed since) or RuntimeUnavailable.
+    `device` is the setting `models.device`, `threads` 0 every core. A device that is asked for and cannot be used is
+    told in `info.shortfall`, and the CPU serves. Raises ModelMissing, ModelRefused (not gated on this machine, or
+    changed since) or RuntimeUnavailable.
     """
     entry = encoder_entry(model, models_dir)
+    plan = plan_encoder(models_dir, entry, runtime, threads, device)
+    return open_planned(models_dir, entry, plan)
+
+
+def plan_encoder(
+    models_dir: Path,
+    entry: EncoderEntry,
+    runtime: RuntimeName = "auto",
+    threads: int = 0,
+    device: str = "auto",
+) -> Plan:
+    """Where it is to run, without opening it. Raises ModelMissing or ModelRefused."""
     gate = check_gate(models_dir, entry)
     chosen = gate.fastest if runtime == "auto" else runtime
-    verdict = gate.verdict(chosen)
+    _refuse_ungated(gate, entry.name, chosen)
+    placement, stale = current(model_folder(models_dir, entry.name), gate.files)
+    # A number of threads that somebody set is not what was measured.
+    stale = "the number of threads is set by hand" if threads and placement and not stale else stale
+    return make_plan(
+        placement,
+        stale,
+        runtimes=(chosen,) if runtime != "auto" else tuple(v.runtime for v in gate.verdicts if v.passed),
+        default=default_for(entry, chosen, threads or usable_cpus()),
+        device=device,
+        missing=_missing(device),
+    )
+
+
+def open_planned(models_dir: Path, entry: EncoderEntry, plan: Plan) -> Encoder:
+    """The encoder of a plan; a device that does not start after all is a shortfall, and the CPU serves."""
+    try:
+        return _open_candidate(models_dir, entry, plan.candidate, plan)
+    except (RuntimeUnavailable, ModelRefused) as error:
+        if plan.candidate.device == "CPU":
+            raise
+        reason = error.reason if isinstance(error, DeviceMissing) else "does_not_start"
+        lost = Shortfall(plan.candidate.device.lower(), reason, error.detail, error.remedy)
+    gate = check_gate(models_dir, entry)
+    spare = default_for(entry, gate.fastest, usable_cpus())
+    return _open_candidate(models_dir, entry, spare, Plan(spare, lost, plan.stale))
+
+
+def _open_candidate(models_dir: Path, entry: EncoderEntry, candidate: Candidate, plan: Plan) -> Encoder:
+    """Raises ModelMissing, ModelRefused or RuntimeUnavailable."""
+    folder = model_folder(models_dir, entry.name)
+    served = file_of(entry, candidate)
+    check_files(models_dir, entry, opened_files(entry, candidate))
+    runtime = load(entry, folder, candidate)
+    sha256 = read_build(folder).files[served]
+    return Encoder(
+        entry,
+        folder / TOKENIZER_FILE,
+        runtime,
+        sha256,
+        candidate.lanes,
+        pass_tokens=candidate.pass_tokens,
+        plan=plan,
+    )
+
+
+def _refuse_ungated(gate: GateRecord, name: str, runtime: str) -> None:
+    verdict = gate.verdict(runtime)
     if verdict is None or not verdict.passed:
         reason = verdict.reason if verdict else "it was not there when the model was built"
-        raise ModelRefused(f"{entry.name} did not pass its gate on {chosen}: {reason}.")
-    served = entry.runtimes[chosen]
-    check_files(models_dir, entry, entry.opened(chosen))
-    folder = model_folder(models_dir, entry.name)
-    cores = threads or usable_cpus()
-    lanes = cores if chosen == "onnxruntime" else 1
-    loaded = open_runtime(chosen, folder / served, threads=cores // lanes, device=device)
-    return Encoder(entry, folder / TOKENIZER_FILE, loaded, gate.files[served], lanes)
+        raise ModelRefused(f"{name} did not pass its gate on {runtime}: {reason}.")
 
 
-def open_runtime(name: str, path: Path, *, threads: int, device: str = "CPU") -> Runtime:
-    """One runtime on one file, gate or no gate: for the gate itself and for tests. Raises RuntimeUnavailable."""
-    threads = threads or usable_cpus()
+def _missing(device: str) -> DeviceMissing | None:
+    """Why a device that is asked for by name cannot be used."""
+    if device in {"auto", "cpu"}:
+        return None
     try:
-        if name == "onnxruntime":
-            from models.runtimes.onnx_runtime import OnnxRuntime
-
-            return OnnxRuntime(path, threads=threads, device=device)
-        if name == "openvino":
-            from models.runtimes.openvino_runtime import OpenVinoRuntime
-
-            return OpenVinoRuntime(path, threads=threads, device=device)
-    except ImportError as error:
-        raise RuntimeUnavailable(f"{name} is not installed.") from error
-    raise RuntimeUnavailable(
-        f"There is no runtime {name!r}.", remedy="Use `auto`, `onnxruntime` or `openvino`."
-    )
+        check_device(device.upper())
+    except DeviceMissing as error:
+        return error
+    return None
 
 
 @dataclass(frozen=True)
@@ -266,23 +331,26 @@ class _Row:
         return cls([*ids[:kept], ids[-1]], [*offsets[:kept], offsets[-1]], len(ids))
 
 
-def _passes(lengths: list[int]) -> list[list[int]]:
-    """Indices by pass: like lengths together, each pass within PASS_TOKENS_MAX (a longer text goes alone)."""
+def _passes(lengths: list[int], tokens_max: int) -> list[list[int]]:
+    """Indices by pass: like lengths together, each pass within `tokens_max` (a longer text goes alone)."""
     passes: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if passes and (len(passes[-1]) + 1) * lengths[index] <= PASS_TOKENS_MAX:
+        if passes and (len(passes[-1]) + 1) * lengths[index] <= tokens_max:
             passes[-1].append(index)
         else:
             passes.append([index])
     return passes
 
 
-def _passes_of(groups: Sequence[int], lengths: list[int]) -> list[list[int]]:
+def _passes_of(groups: Sequence[int], lengths: list[int], tokens_max: int) -> list[list[int]]:
     """As `_passes`, for each run of so many texts alone."""
     passes: list[list[int]] = []
     start = 0
     for size in groups:
-        passes += [[start + index for index in chosen] for chosen in _passes(lengths[start : start + size])]
+        passes += [
+            [start + index for index in chosen]
+            for chosen in _passes(lengths[start : start + size], tokens_max)
+        ]
         start += size
     return passes
 

@@ -49,6 +49,19 @@ class RuntimeUnavailable(ModelError):
     remedy = "Install the runtime from the lock file, or choose `auto`."
 
 
+class DeviceMissing(RuntimeUnavailable):
+    """The device asked for is not there, or something that it needs is not. `reason` is a short code of its own."""
+
+    code = "device_missing"
+    title = "The device asked for is not there"
+    remedy = "See `postern doctor`, or set models.device to auto."
+    exit_code = ExitCode.CHECK_FAILED
+
+    def __init__(self, reason: str, detail: str, *, remedy: str) -> None:
+        super().__init__(detail, remedy=remedy)
+        self.reason = reason
+
+
 class PromptTooLong(ModelError):
     """The prompt and the answer asked for do not fit the model's context."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from models.catalog import EncoderEntry, GeneratorEntry
-from models.encoder import Encoder, open_runtime
+from models.encoder import Encoder
 from models.errors import ModelBuildFailed, RuntimeUnavailable
 from models.evaluate import answers, compare_encoders, encoder_shortfalls, vector_faults
 from models.generator import load_generator
@@ -25,6 +25,7 @@ from models.golden import (
     generator_golden,
     read_encoder_golden,
 )
+from models.loading import open_runtime
 from models.progress import Report
 from models.recipes.files import TOKENIZER_FILE
 from models.records import RuntimeVerdict
@@ -38,9 +39,9 @@ def gate_encoder(entry: EncoderEntry, folder: Path, report: Report) -> tuple[tup
     """Verdicts on all runtimes, and the name of the fastest that passed. Raises ModelBuildFailed."""
     what, steps = f"Checking {entry.name}", len(entry.runtimes) + 2
     report(what, 0, steps)
-    golden = read_encoder_golden(folder / entry.golden) if entry.golden else encoder_golden()
+    golden = golden_of(entry, folder)
     texts = golden.texts
-    expected = _expected(entry, folder, texts)
+    expected = reference_vectors(entry, folder, texts)
     passed: dict[str, Encoder] = {}
     verdicts: dict[str, RuntimeVerdict] = {}
     for index, name in enumerate(entry.runtimes, start=1):
@@ -63,7 +64,12 @@ _REMEDY: Final = (
 )
 
 
-def _expected(entry: EncoderEntry, folder: Path, texts: Sequence[str]) -> Floats:
+def golden_of(entry: EncoderEntry, folder: Path) -> EncoderGolden:
+    """The golden set that an encoder is judged by: Postern's, or the one that came with it."""
+    return read_encoder_golden(folder / entry.golden) if entry.golden else encoder_golden()
+
+
+def reference_vectors(entry: EncoderEntry, folder: Path, texts: Sequence[str]) -> Floats:
     """Vectors of the reference; where none came with the model, of the first runtime: the others must agree with it."""
     first, served = next(iter(entry.runtimes.items()))
     runtime = "openvino" if entry.reference.endswith(".xml") else "onnxruntime"
@@ -115,7 +121,8 @@ def _try_runtime(
 
 
 def _open(entry: EncoderEntry, folder: Path, file: str, runtime: str) -> Encoder:
-    return Encoder(entry, folder / TOKENIZER_FILE, open_runtime(runtime, folder / file, threads=0), sha256="")
+    loaded = open_runtime(runtime, folder / file, threads=0, tokens_max=entry.shape.max_tokens)
+    return Encoder(entry, folder / TOKENIZER_FILE, loaded, sha256="")
 
 
 def _race(contestants: dict[str, Callable[[], object]]) -> dict[str, float]:

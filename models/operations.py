@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.build import Built, build_all
+from models.build import Built, alone, build_all
 from models.catalog import EncoderEntry, entry, names
 from models.errors import ModelError
+from models.placement import Placement
+from models.progress import Report, silent
 from models.records import check_gate, check_servable, model_folder, read_gate
 
-__all__ = ["BenchRow", "Built", "Listed", "Verified", "bench", "build_all", "list_models", "verify"]
+__all__ = [
+    "BenchRow",
+    "Built",
+    "Listed",
+    "Verified",
+    "bench",
+    "build_all",
+    "list_models",
+    "tune",
+    "verify",
+]
 
 BENCH_ROUNDS: Final = 7
 """Rounds a row; the median is reported with the extremes beside it."""
@@ -66,6 +78,19 @@ def list_models(models_dir: Path) -> tuple[Listed, ...]:
 def verify(models_dir: Path) -> tuple[Verified, ...]:
     """Hash every file of every model against its records."""
     return tuple(_verify_one(models_dir, name) for name in names(models_dir))
+
+
+def tune(models_dir: Path, seconds: float, report: Report = silent) -> tuple[Placement, ...]:
+    """Measure where every encoder runs best here; `seconds` for each. Raises ModelError."""
+    from models.tune import tune_encoder
+
+    found = []
+    for name in names(models_dir):
+        if isinstance(encoder := entry(name, models_dir), EncoderEntry):
+            check_servable(models_dir, encoder, encoder.file_names)
+            with alone(models_dir):
+                found.append(tune_encoder(encoder, model_folder(models_dir, name), seconds, report))
+    return tuple(found)
 
 
 def bench(models_dir: Path, *, batch_sizes: tuple[int, ...] = (1, 8, 32)) -> tuple[BenchRow, ...]:

@@ -26,6 +26,8 @@ class ModelsSection(Section):
 
     encoder: str = "all-minilm-l6-v2"
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    # A device that is asked for and not there is told everywhere, and the processor serves.
+    device: Literal["auto", "cpu", "cuda", "gpu", "npu"] = "auto"
     llm: str = "smollm2-135m-instruct"
     # 0 lets the node choose from the number of cores.
     encoder_threads: int = Field(default=0, ge=0, le=64)

@@ -14,7 +14,12 @@ def start_opening(config: Config) -> Future[Encoder]:
     threads = ThreadPoolExecutor(1, thread_name_prefix="open-encoder")
     settings = config.models
     opening = threads.submit(
-        open_encoder, models_dir(), settings.runtime, settings.encoder_threads, model=settings.encoder
+        open_encoder,
+        models_dir(),
+        settings.runtime,
+        settings.encoder_threads,
+        device=settings.device,
+        model=settings.encoder,
     )
     threads.shutdown(wait=False)
     return opening

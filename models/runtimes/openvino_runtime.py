@@ -1,17 +1,20 @@
-"""OpenVINO behind the `Runtime` port, on int8 weights whose activations it quantises itself.
+"""OpenVINO behind the `Runtime` port: CPU, GPU or NPU by name, never AUTO (which leaves the NPU out and tells nobody).
 
-Compiled once, then from a cache beside the model. Which file it gets is chosen in `models.encoder`.
+On the CPU and the GPU lengths are padded to buckets, so that few shapes are ever seen; on the NPU, or where asked, each
+bucket is a compiled model of its own. Compiled once, then from a cache beside the model.
 """
 
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import openvino as ov
 
-from models.errors import RuntimeUnavailable
+from models.errors import DeviceMissing, RuntimeUnavailable
+from models.runtimes.buckets import Bucket, Buckets, in_buckets
 from models.runtimes.port import Floats, Ids, check_batch
 
 CACHE: Final = "openvino-cache"
@@ -20,51 +23,104 @@ QUANTISED_GROUP: Final = "128"
 """Activations that share one int8 scale. Texts/s on two VNNI cores, cosine to fp32: off 136, .9997; 32 → 181, .9995;
 128 → 241, .9991; 384 → 231, .9981. ONNX Runtime's form of the file: 75, .9941."""
 
+SHAPES_KEPT: Final = 64
+"""Prepared operations that the CPU plugin keeps, of every shape of theirs. By default 5,000, and what they hold."""
+
+_NO_BUCKET: Final = Bucket(0, 0)
+
 
 class OpenVinoRuntime:
-    """One compiled model; an inference request a thread."""
+    """A compiled model, or one a bucket; an inference request a thread."""
 
     name = "openvino"
+    fallback = ""
 
-    def __init__(self, path: Path, *, threads: int, device: str = "CPU") -> None:
-        """Compile `path`. Raises RuntimeUnavailable."""
+    def __init__(
+        self, path: Path, *, threads: int, device: str = "CPU", precision: str = "f32", buckets: Buckets
+    ) -> None:
+        """Compile `path` for every bucket of fixed shape. Raises RuntimeUnavailable, DeviceMissing among it."""
         self.device = device
-        self.fallback = ""
-        settings = {
-            # One stream over all threads: measured 1.8x a stream a core, for our one batch at a time.
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": QUANTISED_GROUP,
-            "CACHE_DIR": str(path.parent / CACHE),
-        }
+        self._buckets = buckets
+        self._own = threading.local()
+        core = ov.Core()
+        _check_listed(core, device)
         try:
-            self._model: Any = ov.Core().compile_model(str(path), device, settings)
+            self._models = _compile(core, path, device, _settings(path, threads, device, precision), buckets)
         except Exception as error:
             raise RuntimeUnavailable(
-                f"OpenVINO cannot compile {path.name} ({type(error).__name__})."
+                f"OpenVINO cannot compile {path.name} for {device} ({type(error).__name__})."
             ) from error
-        self._own = threading.local()
 
     def run(
         self, input_ids: Ids, attention_mask: Ids, *, want_states: bool = True
     ) -> tuple[Floats, Floats | None]:
         """See `Runtime.run`. Raises RuntimeUnavailable."""
-        if self._model is None:
-            raise RuntimeUnavailable("The encoder is closed.")
         check_batch(input_ids, attention_mask)
-        request = getattr(self._own, "request", None)
-        if request is None:
-            request = self._own.request = self._model.create_infer_request()
+        run = partial(self._run, want_states, self._models)
+        return in_buckets(self._buckets, input_ids, attention_mask, run)
+
+    def close(self) -> None:
+        """Free the compiled models."""
+        self._models = {}
+        self._own = threading.local()
+
+    def _run(
+        self, want_states: bool, models: dict[Bucket, Any], bucket: Bucket, ids: Ids, mask: Ids
+    ) -> tuple[Floats, Floats | None]:
+        key = bucket if self._buckets.rows else _NO_BUCKET
+        if key not in models:
+            raise RuntimeUnavailable("The encoder is closed.")
+        requests: dict[Bucket, Any] = self._own.__dict__.setdefault("requests", {})
+        if key not in requests:
+            requests[key] = models[key].create_infer_request()
+        request = requests[key]
         try:
-            request.infer({"input_ids": input_ids, "attention_mask": attention_mask})
+            request.infer({"input_ids": ids, "attention_mask": mask})
             embedding: Floats = request.get_tensor("embedding").data.copy()
             states: Floats | None = request.get_tensor("token_states").data.copy() if want_states else None
         except Exception as error:
             raise RuntimeUnavailable(f"OpenVINO failed on this batch ({type(error).__name__}).") from error
         return embedding, states
 
-    def close(self) -> None:
-        """Free the compiled model."""
-        self._model = None
-        self._own = threading.local()
+
+def devices() -> tuple[str, ...]:
+    """What OpenVINO can compile for here, `GPU.1` and the like shortened."""
+    return tuple(dict.fromkeys(name.partition(".")[0] for name in ov.Core().available_devices))
+
+
+def _check_listed(core: Any, device: str) -> None:
+    listed = [name.partition(".")[0] for name in core.available_devices]
+    if device not in listed:
+        raise DeviceMissing(
+            f"no_intel_{device.lower()}",
+            f"OpenVINO finds no {device} here, only {', '.join(listed) or 'nothing'}.",
+            remedy="Install the device's driver, or set models.device to auto.",
+        )
+
+
+def _compile(
+    core: Any, path: Path, device: str, settings: dict[str, object], buckets: Buckets
+) -> dict[Bucket, Any]:
+    if not buckets.rows:
+        return {_NO_BUCKET: core.compile_model(str(path), device, settings)}
+    compiled = {}
+    for bucket in buckets.all():
+        model = core.read_model(str(path))
+        shape = ov.PartialShape([bucket.rows, bucket.tokens])
+        model.reshape({"input_ids": shape, "attention_mask": shape})
+        compiled[bucket] = core.compile_model(model, device, settings)
+    return compiled
+
+
+def _settings(path: Path, threads: int, device: str, precision: str) -> dict[str, object]:
+    settings: dict[str, object] = {
+        # One stream over all threads: measured 1.8x a stream a core, for our one batch at a time.
+        "PERFORMANCE_HINT": "LATENCY",
+        "CACHE_DIR": str(path.parent / CACHE),
+    }
+    if device == "NPU":
+        return settings  # computes in fp16 and int8, and takes no hint
+    settings |= {"INFERENCE_PRECISION_HINT": precision, "DYNAMIC_QUANTIZATION_GROUP_SIZE": QUANTISED_GROUP}
+    if device == "CPU":
+        settings |= {"INFERENCE_NUM_THREADS": threads, "CPU_RUNTIME_CACHE_CAPACITY": SHAPES_KEPT}
+    return settings

@@ -20,8 +20,9 @@ from edge.inference.accelerator import AcceleratorRuntime
 from edge.inference.encoders import EncoderChoice
 from edge.inference.failover import FailoverRuntime, Placement
 from models.catalog import DEFAULT_ENCODER, models_dir
-from models.encoder import LOWEST_PRIORITY, PASS_TOKENS_MAX, Encoder, open_encoder, open_runtime
+from models.encoder import LOWEST_PRIORITY, PASS_TOKENS_MAX, Encoder, open_encoder
 from models.errors import ModelRefused, RuntimeUnavailable
+from models.loading import open_runtime
 from models.recipes.files import RUNTIME_FILES
 from models.records import model_folder, read_gate
 from models.runtimes.port import GenerationResult, Message, Runtime, TextGenerator
