@@ -156,12 +156,13 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         await warming
+        writing = encoder_lines.writing(scheduler, encoder, config, worker)
         desk = Desk(
             config,
             store,
             sessions,
             turns,
-            worker,
+            writing,
             partial(_covered, encoder, knowledge),
             safety_model.shipped(encoder.info.model),
         )

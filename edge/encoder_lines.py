@@ -6,15 +6,23 @@ from typing import Final
 
 from edge import metrics
 from edge.chat.answers.answering import Answering, Considered
+from edge.chat.generating import Writing
 from edge.chat.understanding import Query
-from edge.config import LimitsSection
+from edge.config import Config, LimitsSection
 from edge.inference.embedding import Embeddings
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.waiting import Rules, Work, about_tokens
+from edge.inference.worker_client import WorkerClient
+from models.catalog import generator_entry, models_dir
 from models.encoder import Encoder
+from models.errors import ModelMissing, ModelRefused
 
 TURNS_A_BATCH_MAX: Final = 32
 """As many as the bench has customers. Chosen, not measured; the encoder cuts its own passes."""
+
+
+CONTEXT_TOKENS_GUESS: Final = 2048
+"""As the default model's; few have less."""
 
 
 def turns(scheduler: Scheduler, answering: Answering, limits: LimitsSection) -> Line[Query, Considered]:
@@ -38,6 +46,28 @@ def embeddings(scheduler: Scheduler, encoder: Encoder, limits: LimitsSection) ->
         keep_s=limits.idle_other_s,
         on_batch=_observe,
     )
+
+
+def writing(scheduler: Scheduler, encoder: Encoder, config: Config, worker: WorkerClient) -> Writing:
+    """What has answers written. A customer waits for its checks: they are in turns' class. Nothing of them is kept."""
+    checks = Embeddings(
+        scheduler,
+        encoder,
+        waiting_max=config.limits.turns_waiting_max,
+        wait_s_max=config.limits.turn_wait_max_s,
+        keep_s=0,
+        work=Work.TURN,
+        on_batch=_observe,
+    )
+    return Writing(config.answer, config.site.name, worker, checks, _context_tokens(config.models.llm))
+
+
+def _context_tokens(model: str) -> int:
+    """Of the site's language model. The worker counts exactly and refuses: a guess for one that is missing will do."""
+    try:
+        return generator_entry(model, models_dir()).context_tokens
+    except (ModelMissing, ModelRefused):
+        return CONTEXT_TOKENS_GUESS
 
 
 def _observe(rows: int, _: float) -> None:

@@ -24,6 +24,7 @@ fallback_active = Gauge(
     "postern_fallback_active", "1 while weaker or slower than asked", ["component", "reason"]
 )
 pii_entities = Counter("postern_pii_entities_total", "Personal values recognised, by type", ["type"])
+grounding = Counter("postern_grounding_total", "Answers that a language model began, by outcome", ["outcome"])
 notifications = Counter(
     "postern_notifications_total", "Attempts to tell staff of a ticket", ["channel", "outcome"]
 )

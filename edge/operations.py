@@ -89,6 +89,7 @@ class Operations:
             "sessions": len(self._sessions),
             "tickets": {"open": people, "notifications": told},
             "answer_mode": self._desk.answer_mode,
+            "generated": self._desk.generated(),
             "knowledge": {
                 "documents": self._knowledge.searcher.documents,
                 "chunks": len(self._knowledge.searcher),

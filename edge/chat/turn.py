@@ -10,21 +10,23 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
 
 from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge import metrics
-from edge.chat import improvement, languages, prompt, routing, session_rows
+from edge.chat import improvement, languages, routing, session_rows
 from edge.chat.answers import clarifying
 from edge.chat.answers.answering import Considered
 from edge.chat.answers.choosing import Citation, cite
 from edge.chat.answers.clarifying import Meaning
 from edge.chat.answers.conflicts import Conflict
 from edge.chat.clock import Clock
+from edge.chat.generating import Quoted, Writing, Written
+from edge.chat.grounding import Outcome
 from edge.chat.intents.model import Intent
 from edge.chat.intents.standing import NOTHING_STANDING, Standing, standing_for
 from edge.chat.routing import Route
@@ -33,12 +35,11 @@ from edge.chat.safety.check import SafetyCheck
 from edge.chat.safety.model import SafetyModel
 from edge.chat.session import Memory, Session, Sessions
 from edge.chat.session_rows import now_ms
-from edge.chat.understanding import Query, Understood
+from edge.chat.understanding import Query
 from edge.config import Config
 from edge.inference.scheduler import Line
 from edge.knowledge import differences, versions
 from edge.knowledge.differences import Side
-from edge.knowledge.document import Passage
 from edge.store import counters, intent_counts
 from edge.store.store import Store
 from models.detect import patterns
@@ -72,19 +73,6 @@ class TextTooLong(PosternError):
     title = "The question is too long"
     remedy = "Shorten the question."
     status = 413
-
-
-class Generator(Protocol):
-    """The worker, as a turn sees it."""
-
-    @property
-    def ready(self) -> bool:
-        """True when a request would be taken on."""
-
-    def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float
-    ) -> AsyncIterator[str]:
-        """Pieces of text as they come. Raises PosternError when the answer cannot be finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +109,8 @@ class _Answer:
     language: languages.Sentence | None = None
     meanings: tuple[Meaning, ...] = ()
     conflict: bool = False
+    # How the language model's own answer ended, where it began one (`generating.OUTCOMES`).
+    generated: str = ""
 
 
 NO_ANSWER = _Answer(NOT_FOUND, (), Route.HANDOFF)
@@ -135,7 +125,7 @@ class Desk:
         store: Store,
         sessions: Sessions,
         answering: Line[Query, Considered],
-        worker: Generator,
+        writing: Writing,
         covered: Callable[[], tuple[str, ...]] = lambda: languages.DEFAULT,
         safety_model: SafetyModel | None = None,
     ) -> None:
@@ -145,9 +135,13 @@ class Desk:
         self._store = store
         self._sessions = sessions
         self._answering = answering
-        self._worker = worker
+        self._writing = writing
         self._safety = SafetyCheck(config.site, config.safety, safety_model)
         self.answer_mode = config.answer.mode
+
+    def generated(self) -> Mapping[str, int]:
+        """How the language model's answers ended since the start, by outcome (`generating.OUTCOMES`)."""
+        return self._writing.counts()
 
     async def turn(self, session: Session, text: str) -> AsyncGenerator[Meta | Delta | Final, None]:
         """Answer `text`. Raises EmptyQuestion, TextTooLong, NoticeRequired, SessionBusy, QueueFull, StoreBusy."""
@@ -175,11 +169,12 @@ class Desk:
                 return
             standing = standing_for(understood.intent, self._config.intents)
             answer = NO_ANSWER
-            async for piece in self._answer(question, considered, standing, memory):
-                if isinstance(piece, _Answer):
-                    answer = replace(piece, intent=understood.intent, standing=standing)
-                else:
-                    yield piece
+            async with aclosing(self._answer(question, considered, standing, memory)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, _Answer):
+                        answer = replace(piece, intent=understood.intent, standing=standing)
+                    else:
+                        yield piece
             topic = memory.topic if understood.question.leans else question
             offered = tuple(meaning.question for meaning in answer.meanings)
             self._sessions.remember(session, Memory(topic, offered))
@@ -222,7 +217,7 @@ class Desk:
 
     async def _answer(
         self, text: str, considered: Considered, standing: Standing, memory: Memory
-    ) -> AsyncIterator[Delta | _Answer]:
+    ) -> AsyncGenerator[Delta | _Answer, None]:
         """The pieces of the answer, then the whole of it."""
         if standing.text is not None:
             yield Delta(standing.text)
@@ -244,41 +239,33 @@ class Desk:
             evidence_min=evidence_min,
             competing=bool(meanings),
             generative=self.answer_mode == "generative",
-            worker_ready=self._worker.ready,
+            worker_ready=self._writing.ready,
         )
-        if route is Route.GENERATE:
-            pieces: list[str] = []
-            try:
-                async for text in self._generate(understood):
-                    pieces.append(text)
-                    yield Delta(text)
-            except PosternError as error:  # an answer that was cut off is never shown as whole
-                log.warning("generation failed, answering with quotes", extra={"code": error.code})
-                metrics.fall_back("generation", error.code)
-            else:
-                metrics.recover("generation")
-                yield _Answer("".join(pieces).strip(), _sources(understood.passages), route)
-                return
+        generated, shown = "", False
+        if route is Route.GENERATE and choice:
+            async with aclosing(self._writing.write(understood, choice)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Written):
+                        yield _Answer(piece.text, piece.citations, route, generated=Outcome.GROUNDED)
+                        return
+                    if isinstance(piece, Quoted):
+                        generated = piece.outcome
+                    else:
+                        shown = True
+                        yield Delta(piece)
         if route is Route.CLARIFY:
             yield _Answer(WHICH, (), route, meanings=meanings)
         elif route is Route.HANDOFF or choice is None:
             yield NO_ANSWER
         else:
-            yield Delta(choice.text)
-            yield _Answer(choice.text, choice.citations, Route.ANSWER)
+            if not shown:  # else `final` takes the place of what was shown
+                yield Delta(choice.text)
+            yield _Answer(choice.text, choice.citations, Route.ANSWER, generated=generated)
 
     def _evidence_min(self, text: str, memory: Memory) -> float:
         """What an answer needs: less once the customer has chosen what the question is about."""
         usual = self._config.answer.evidence_min
         return min(usual, clarifying.EVIDENCE_MIN) if text in memory.offered else usual
-
-    def _generate(self, understood: Understood) -> AsyncIterator[str]:
-        settings = self._config.answer
-        return self._worker.generate(
-            prompt.messages(self._config.site.name, understood.question.text, understood.passages),
-            max_new_tokens=settings.max_new_tokens,
-            deadline_s=settings.generate_deadline_s,
-        )
 
 
 def _of_card(card: SafetyCard) -> _Answer:
@@ -291,12 +278,6 @@ def _differing(conflict: Conflict) -> _Answer:
     citations = tuple(cite(side.passage, side.text) for side in sides)
     text = "\n".join([DIFFER, *(f"{citation.title}: {citation.quote}" for citation in citations)])
     return _Answer(text, citations, Route.ANSWER, conflict=True)
-
-
-def _sources(passages: Sequence[Passage]) -> tuple[Citation, ...]:
-    """The passages that the model was given, as citations."""
-    used = passages[: prompt.PASSAGES_MAX]
-    return tuple(cite(passage, passage.text[: prompt.PASSAGE_CHARS_MAX]) for passage in used)
 
 
 def _types(spans: Sequence[Span]) -> list[str]:
@@ -339,6 +320,8 @@ def _insert(
     if _not_in_documents(answer):
         improvement.note_unanswered(db, clarifying.without_mark(question), spans, now_ms())
     counters.count(db, "turns", answer.route)
+    if answer.generated:
+        counters.count(db, "generated", answer.generated)
     counters.observe(db, "turn_seconds", seconds)
 
 

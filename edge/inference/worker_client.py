@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from core.errors import NotReachable, PosternError
 from core.local_socket import BadFrame, frame, read_frame
+from edge.inference.first_text import FirstText
 from postern.v1 import worker_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -166,6 +167,13 @@ class WorkerClient:
         self._connecting = asyncio.Lock()
         self._numbers = itertools.count(1)
         self._failed_at = float("-inf")
+        self._first_text = FirstText()
+        self._running = 0
+
+    @property
+    def first_text_s(self) -> float:
+        """Predicted seconds until the first text of one more generation; 0 when none is ahead: that is always tried."""
+        return self._first_text.predicted_s(self._running) if self._running else 0.0
 
     @property
     def ready(self) -> bool:
@@ -175,7 +183,7 @@ class WorkerClient:
 
     async def generate(
         self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Pieces of text as they come, to the model's own end or `max_new_tokens`; `messages` are (role, text).
 
         Leaving the iterator early cancels the generation. Raises WorkerUnreachable, WorkerBusy, WorkerDied,
@@ -184,20 +192,28 @@ class WorkerClient:
         connection = await self._connected()
         number = next(self._numbers)
         line = connection.open_line(number)
-        give_up_at = asyncio.get_running_loop().time() + deadline_s + DEADLINE_GRACE_S
-        ended = False
+        began = asyncio.get_running_loop().time()
+        give_up_at = began + deadline_s + DEADLINE_GRACE_S
+        ended, silent = False, True
+        ahead, self._running = self._running, self._running + 1
         try:
             await connection.send(_generation(number, messages, max_new_tokens, deadline_s))
             while not ended:
                 # No `asyncio.timeout` around a yield: it would cancel whoever reads us, at their own work.
                 left_s = give_up_at - asyncio.get_running_loop().time()
                 text, ended = self._understand(await asyncio.wait_for(line.get(), left_s))
+                if text and silent:
+                    silent = False
+                    self._first_text.observe(ahead, asyncio.get_running_loop().time() - began)
                 if text:
                     yield text
         except TimeoutError:
             self._failed()
             raise GenerationTimedOut("The worker gave no answer within the deadline.") from None
         finally:
+            self._running -= 1
+            if silent:
+                self._first_text.gave_up(ahead, asyncio.get_running_loop().time() - began)
             connection.close_line(number)
             if not ended and not connection.broken:
                 cancel = pb.GenerationCancel(id=number)

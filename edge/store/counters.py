@@ -21,6 +21,13 @@ _SECONDS_CELLS = tuple((bound, f"{bound:g}") for bound in SECONDS_BOUNDS)
 CELLS: dict[str, frozenset[str]] = {
     "turns": frozenset({"answer", "generate", "overflow", "clarify", "handoff", "refuse", "safety"}),
     "turn_seconds": frozenset({*(name for _, name in _SECONDS_CELLS), OVER_ALL_BOUNDS}),
+    # Answers that the language model began: shown, or why quotes took their place (edge/chat/generating.py).
+    "generated": frozenset(
+        {
+            *("grounded", "declined", "words", "values", "names", "denial", "condition", "meaning"),
+            *("busy", "late", "empty", "too_long", "failed"),
+        }
+    ),
     "feedback": frozenset({"useful", "not_useful"}),
     "handoffs": frozenset({"opened"}),
 }

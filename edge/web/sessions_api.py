@@ -16,7 +16,7 @@ from edge.chat.session import Channel, Session, Sessions, StaleNotice
 from edge.chat.turn import Delta, Desk, Final, Meta
 from edge.knowledge.document import Audience
 from edge.store.store import Store
-from edge.web.event_stream import EVENT_STREAM, event, event_stream
+from edge.web.event_stream import EVENT_STREAM, ended_with, event, event_stream
 from edge.web.problems import dumps, read_body
 from edge.web.session_token import session_of
 
@@ -137,9 +137,13 @@ class SessionsApi:
         """The answer as JSON, or as a stream of events."""
         session = await self._session(request)
         body = await read_body(request, TurnBody)
-        if EVENT_STREAM in request.headers.get(hdrs.ACCEPT, ""):
-            return await self._stream(request, session, body.text)
-        async with aclosing(self._desk.turn(session, body.text)) as events:
+        with ended_with(request):
+            if EVENT_STREAM in request.headers.get(hdrs.ACCEPT, ""):
+                return await self._stream(request, session, body.text)
+            return await self._whole(session, body.text)
+
+    async def _whole(self, session: Session, text: str) -> web.Response:
+        async with aclosing(self._desk.turn(session, text)) as events:
             async for happened in events:
                 if isinstance(happened, Final):
                     return web.json_response(happened.body, dumps=dumps)

@@ -16,6 +16,21 @@ ROUTES: Mapping[str, str] = {
     "refuse": "Refused",
     "safety": "Safety card",
 }
+GENERATED: Mapping[str, str] = {
+    "grounded": "Shown",
+    "values": "Quotes instead: a number, time or day",
+    "names": "Quotes instead: a name or address",
+    "denial": "Quotes instead: a “not”, or an opposite",
+    "condition": "Quotes instead: an “if” or “only” left out",
+    "words": "Quotes instead: not what the passages speak of",
+    "meaning": "Quotes instead: too far from the passages",
+    "declined": "Quotes instead: it said that it does not know",
+    "empty": "Quotes instead: it wrote nothing",
+    "busy": "Quotes instead: it was busy",
+    "late": "Quotes instead: it began too late",
+    "too_long": "Quotes instead: too long for it",
+    "failed": "Quotes instead: it failed",
+}
 # What is promised to a customer.
 PROMISE_S = 1.0
 

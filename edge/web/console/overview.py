@@ -45,6 +45,8 @@ class Figures:
     days: tuple[charts.Bar, ...]
     latency: tuple[charts.Bar, ...]
     intents: tuple[charts.Bar, ...]
+    generated: tuple[charts.Bar, ...]
+    """Without those that did not happen."""
     within_promise: int | None
     turns: int
     handoffs: int
@@ -131,12 +133,17 @@ def read_figures(db: Database, today: int) -> Figures:
         days=charts.bars({day: _weekday(int(day)) for day in by_day}, {}, by_day),
         latency=charts.latency(span.get("turn_seconds", {})),
         intents=charts.most(intents, INTENTS_MAX),
+        generated=_generated(now.get("generated", {}), span.get("generated", {})),
         within_promise=charts.within_promise(span.get("turn_seconds", {})),
         turns=sum(span.get("turns", {}).values()),
         handoffs=sum(span.get("handoffs", {}).values()),
         useful=feedback.get("useful", 0),
         not_useful=feedback.get("not_useful", 0),
     )
+
+
+def _generated(today: Mapping[str, int], total: Mapping[str, int]) -> tuple[charts.Bar, ...]:
+    return tuple(bar for bar in charts.bars(charts.GENERATED, today, total) if bar.total)
 
 
 def _weekday(day: int) -> str:

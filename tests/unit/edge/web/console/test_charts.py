@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.chat.generating import OUTCOMES
 from edge.store.counters import CELLS
 from edge.web.console import charts
 
@@ -18,6 +19,7 @@ def test_bars_are_relative_to_the_largest_and_keep_their_order() -> None:
 
 def test_every_route_and_every_cell_of_the_histogram_has_a_row() -> None:
     assert charts.ROUTES.keys() == CELLS["turns"]
+    assert charts.GENERATED.keys() == CELLS["generated"] == set(OUTCOMES)
     assert len(charts.latency({})) == len(CELLS["turn_seconds"])
 
 

@@ -1,0 +1,205 @@
+"""A model's answer: shown by the sentence once checked, and quotes in its place whenever anything is not right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from edge.chat.answers import choosing
+from edge.chat.answers.choosing import Choice
+from edge.chat.answers.features import Question
+from edge.chat.answers.model import AnswerModel, shipped
+from edge.chat.answers.reading import NO_STATES, Reader
+from edge.chat.generating import Quoted, Why, Writing, Written
+from edge.chat.grounding import Outcome
+from edge.chat.understanding import Understood
+from edge.config import AnswerSection
+from edge.inference.embedding import Embedded
+from edge.inference.worker_client import GenerationFailed, WorkerDied
+from edge.knowledge.document import Passage
+from edge.knowledge.signature import signature
+
+HOURS = "The café opens at 8:00. It closes at 17:00. Bring your own cup."
+PARKING = "Parking costs £2 an hour."
+GOOD = ("The café ", "opens at ", "8:00. The café ", "closes at 17:00", ".")
+SHOWN = ["The café opens at 8:00.", " The café closes at 17:00."]
+
+
+@dataclass
+class ScriptedWorker:
+    """Says `pieces`, or raises what stands among them; keeps what it was asked, and whether it was stopped."""
+
+    pieces: Sequence[str | Exception | None] = GOOD
+    first_text_s: float = 0.0
+    ready: bool = True
+    asked: list[str] = field(default_factory=list)
+    stopped: bool = False
+    silent: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def generate(
+        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float
+    ) -> AsyncGenerator[str, None]:
+        self.asked.append(messages[-1][1])
+        try:
+            for piece in self.pieces:
+                if piece is None:
+                    await self.silent.wait()
+                elif isinstance(piece, Exception):
+                    raise piece
+                else:
+                    yield piece
+        finally:
+            self.stopped = True
+
+
+class NearEmbedder:
+    """Everything means the same."""
+
+    async def embed(self, texts: Sequence[str], *, deadline_s: float | None = None) -> list[Embedded]:
+        return [Embedded(np.ones(1, np.float32), 1, False) for _ in texts]
+
+
+def understood(*texts: str) -> tuple[Understood, Choice]:
+    """A question with its passages, skimmed, and the choice among them."""
+    passages = [
+        Passage(number, f"{number}.md", 1, "Café", "", text, 1.0, 1.0, 1.0, signature("Café", "", text))
+        for number, text in enumerate(texts)
+    ]
+    model: AnswerModel = shipped(skims=True)
+    reader = Reader(_NoEncoder(), np.empty((1, 0), np.float32))
+    readings = reader.read(passages)
+    question = Question(
+        "When does the café open?", {"cafe": 1.0}, np.ones(1, np.float32), NO_STATES, np.empty(0, np.float32)
+    )  # fmt: skip
+    choice = choosing.choose(question, passages, readings, model)
+    assert choice is not None
+    return Understood(question, passages, readings), choice
+
+
+class _NoEncoder:
+    def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> object:
+        raise AssertionError
+
+
+async def write(
+    worker: ScriptedWorker, *texts: str, context_tokens: int = 2048, **settings: float
+) -> tuple[list[str], Written | Quoted, Writing]:
+    """What was shown, how it ended, and who wrote."""
+    writing = Writing(AnswerSection(**settings), "The Clinic", worker, NearEmbedder(), context_tokens)  # type: ignore[arg-type]
+    shown: list[str] = []
+    end: Written | Quoted | None = None
+    async for piece in writing.write(*understood(*(texts or (HOURS,)))):
+        if isinstance(piece, str):
+            shown.append(piece)
+        else:
+            assert end is None
+            end = piece
+    assert end is not None
+    return shown, end, writing
+
+
+async def test_each_sentence_is_shown_with_the_quote_that_grounds_it() -> None:
+    shown, end, writing = await write(ScriptedWorker())
+    assert shown == SHOWN
+    assert isinstance(end, Written)
+    assert end.text == "".join(SHOWN)
+    assert [cited.quote for cited in end.citations] == ["The café opens at 8:00.", "It closes at 17:00."]
+    assert writing.counts() == {"grounded": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("The café closes at 18:00.", Outcome.VALUES),
+        ("The café does not open at 8:00.", Outcome.DENIAL),
+        ("The café opens at 8:00 in Leeds.", Outcome.NAMES),
+        ("The capital of Brazil is sunny.", Outcome.WORDS),
+        ("I do not know.", Outcome.DECLINED),
+    ],
+)
+async def test_one_sentence_that_is_not_grounded_ends_it_unshown(said: str, outcome: Outcome) -> None:
+    worker = ScriptedWorker(("The café opens at 8:00. ", said, " It is nice here.", None))
+    shown, end, writing = await write(worker)
+    assert (shown, end) == ([SHOWN[0]], Quoted(outcome))
+    assert worker.stopped
+    assert writing.counts() == {outcome: 1}
+
+
+@pytest.mark.parametrize("pieces", [(WorkerDied(),), ("The café opens at 8:00. It", WorkerDied())])
+async def test_a_worker_that_fails_is_replaced(pieces: tuple[str | Exception, ...]) -> None:
+    shown, end, _ = await write(ScriptedWorker(pieces))
+    assert end == Quoted(Why.FAILED)
+    assert shown in ([], [SHOWN[0]])
+
+
+async def test_nothing_written() -> None:
+    assert (await write(ScriptedWorker((" ", "\n"))))[1] == Quoted(Why.EMPTY)
+    assert (await write(ScriptedWorker(())))[1] == Quoted(Why.EMPTY)
+
+
+async def test_first_words_that_do_not_come() -> None:
+    worker = ScriptedWorker((None,))
+    shown, end, _ = await write(worker, first_token_deadline_s=0.01)
+    assert (shown, end) == ([], Quoted(Why.LATE))
+    assert worker.stopped
+
+
+@pytest.mark.parametrize(("predicted_s", "asked"), [(4.9, 1), (5.0, 1), (5.1, 0)])
+async def test_a_busy_model_is_not_waited_for(predicted_s: float, asked: int) -> None:
+    worker = ScriptedWorker(first_text_s=predicted_s)
+    _, end, _ = await write(worker, first_token_deadline_s=5.0)
+    assert len(worker.asked) == asked
+    assert isinstance(end, Written) is bool(asked)
+    assert asked or end == Quoted(Why.BUSY)
+
+
+async def test_a_prompt_that_the_worker_finds_too_long_is_asked_again_with_less() -> None:
+    worker = ScriptedWorker((GenerationFailed("prompt_too_long", ""),))
+    _, end, _ = await write(worker, HOURS, PARKING)
+    assert end == Quoted(Why.TOO_LONG)
+    assert [text.count("<quote") for text in worker.asked] == [2, 1]
+
+
+async def test_a_context_without_room_is_not_asked_at_all() -> None:
+    worker = ScriptedWorker()
+    _, end, _ = await write(worker, context_tokens=200)
+    assert (end, worker.asked) == (Quoted(Why.TOO_LONG), [])
+
+
+async def test_other_refusals_are_failures() -> None:
+    assert (await write(ScriptedWorker((GenerationFailed("bad_request", ""),))))[1] == Quoted(Why.FAILED)
+
+
+@pytest.mark.parametrize("rest", ["The café opens at 8:00. ", "The café closes at"])
+async def test_repeated_and_cut_off_sentences_are_left_out(rest: str) -> None:
+    shown, end, _ = await write(ScriptedWorker(("The café opens at 8:00. ", rest)))
+    assert shown == [SHOWN[0]]
+    assert isinstance(end, Written)
+
+
+async def test_no_more_than_four_sentences() -> None:
+    said = [
+        "The café opens at 8:00. ",
+        "The café closes at 17:00. ",
+        "Bring your cup. ",
+        "Bring your own cup. ",
+    ]
+    worker = ScriptedWorker((*said, "You bring a cup. ", "You bring your own cup. ", None))
+    shown, end, _ = await write(worker)
+    assert len(shown) == 4
+    assert isinstance(end, Written)
+    assert worker.stopped
+
+
+async def test_closing_it_stops_the_model() -> None:
+    worker = ScriptedWorker((*GOOD, None))
+    writing = Writing(AnswerSection(), "The Clinic", worker, NearEmbedder(), 2048)
+    async with aclosing(writing.write(*understood(HOURS))) as pieces:
+        assert await anext(pieces) == SHOWN[0]
+        assert not worker.stopped
+    assert worker.stopped
