@@ -27,7 +27,7 @@ from sqlite_utils import Database
 from core.files import write_atomic
 from core.supervision import stop_on_signals
 from core.version import VERSION
-from edge import encoder_lines, metrics
+from edge import encoder_lines, language_model, metrics
 from edge.api_key_operations import ApiKeyOperations
 from edge.chat import improvement, languages
 from edge.chat.answers import model as answer_model
@@ -83,6 +83,7 @@ from models.machine import usable_cpus
 
 if TYPE_CHECKING:
     from core.webshell.accounts import Accounts
+    from edge.egress.llm_server import LlmServer
     from edge.sync.service import SyncService
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class Site:
     embeddings: Embeddings
     api_keys: KeyRing
     desk: Desk
+    llm_server: LlmServer | None
     read_ahead: Callable[[], Coroutine[object, object, None]]
 
 
@@ -156,7 +158,9 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         await warming
-        writing = encoder_lines.writing(scheduler, encoder, config, worker)
+        llm_server = language_model.server_of(config, store)
+        writer = language_model.writer_of(config, worker, llm_server)
+        writing = encoder_lines.writing(scheduler, encoder, config, writer)
         desk = Desk(
             config,
             store,
@@ -189,6 +193,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             embeddings,
             api_keys,
             desk,
+            llm_server,
             partial(keep_read, reader, speller, knowledge.searcher, background),
         )
 
@@ -355,6 +360,7 @@ def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object
             "runtime": info.runtime,
             "device": info.device,
         },
+        "llm_server": language_model.status_of(site.llm_server),
         "fallbacks": metrics.fallbacks(),
         "notify_errors": dict(site.notifier.last_errors),
         "queue": asdict(site.answering.stats()),

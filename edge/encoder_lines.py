@@ -8,11 +8,11 @@ from edge import metrics
 from edge.chat.answers.answering import Answering, Considered
 from edge.chat.generating import Writing
 from edge.chat.understanding import Query
-from edge.config import Config, LimitsSection
+from edge.config import Config, LimitsSection, ModelsSection
 from edge.inference.embedding import Embeddings
+from edge.inference.measured import Measured
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.waiting import Rules, Work, about_tokens
-from edge.inference.worker_client import WorkerClient
 from models.catalog import generator_entry, models_dir
 from models.encoder import Encoder
 from models.errors import ModelMissing, ModelRefused
@@ -48,7 +48,7 @@ def embeddings(scheduler: Scheduler, encoder: Encoder, limits: LimitsSection) ->
     )
 
 
-def writing(scheduler: Scheduler, encoder: Encoder, config: Config, worker: WorkerClient) -> Writing:
+def writing(scheduler: Scheduler, encoder: Encoder, config: Config, writer: Measured) -> Writing:
     """What has answers written. A customer waits for its checks: they are in turns' class. Nothing of them is kept."""
     checks = Embeddings(
         scheduler,
@@ -59,13 +59,15 @@ def writing(scheduler: Scheduler, encoder: Encoder, config: Config, worker: Work
         work=Work.TURN,
         on_batch=_observe,
     )
-    return Writing(config.answer, config.site.name, worker, checks, _context_tokens(config.models.llm))
+    return Writing(config.answer, config.site.name, writer, checks, _context_tokens(config.models))
 
 
-def _context_tokens(model: str) -> int:
+def _context_tokens(models: ModelsSection) -> int:
     """Of the site's language model. The worker counts exactly and refuses: a guess for one that is missing will do."""
+    if models.llm_server.url is not None:
+        return models.llm_server.context_tokens
     try:
-        return generator_entry(model, models_dir()).context_tokens
+        return generator_entry(models.llm, models_dir()).context_tokens
     except (ModelMissing, ModelRefused):
         return CONTEXT_TOKENS_GUESS
 

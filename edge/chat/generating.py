@@ -68,9 +68,12 @@ class Generator(Protocol):
         """Predicted seconds until the first text of one more answer; 0 when none is ahead of it."""
 
     def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float
+        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str
     ) -> AsyncGenerator[str, None]:
-        """Pieces of text as they come. Raises PosternError when the answer cannot be finished; closing it stops it."""
+        """Pieces of text as they come. Raises PosternError when the answer cannot be finished; closing it stops it.
+
+        `about`: the session that it is for, where that must be written down.
+        """
 
 
 class Embedder(Protocol):
@@ -124,13 +127,13 @@ class Writing:
         return dict(self._outcomes)
 
     async def write(
-        self, understood: Understood, choice: Choice
+        self, understood: Understood, choice: Choice, about: str
     ) -> AsyncGenerator[str | Written | Quoted, None]:
         """Pieces of text to show, each a checked sentence, then Written or Quoted. Closing it stops the model."""
         end: Written | Quoted
         try:
             answer = _Answer()
-            async with aclosing(self._sentences(understood, choice)) as sentences:
+            async with aclosing(self._sentences(understood, choice, about)) as sentences:
                 async for sentence, verdict in sentences:
                     yield answer.add(sentence, verdict.sources)
             end = answer.whole()
@@ -147,7 +150,7 @@ class Writing:
         yield end
 
     async def _sentences(
-        self, understood: Understood, choice: Choice
+        self, understood: Understood, choice: Choice, about: str
     ) -> AsyncGenerator[tuple[str, Verdict], None]:
         """Each sentence of the answer once it is grounded. Raises _Unshown for one that is not, or PosternError."""
         if self._worker.first_text_s > self._settings.first_token_deadline_s:
@@ -156,7 +159,7 @@ class Writing:
         fence = secrets.token_hex(FENCE_BYTES)
         for asked in self._prompts(understood.question.text, _best_first(understood, choice), fence):
             try:
-                async with aclosing(self._grounded(asked, understood, fence, give_up_at)) as sentences:
+                async with aclosing(self._grounded(asked, understood, fence, give_up_at, about)) as sentences:
                     async for found in sentences:
                         yield found
             except GenerationFailed as error:
@@ -184,12 +187,12 @@ class Writing:
             most = len(made.quotations) - 1
 
     async def _grounded(
-        self, asked: Prompt, understood: Understood, fence: str, give_up_at: float
+        self, asked: Prompt, understood: Understood, fence: str, give_up_at: float, about: str
     ) -> AsyncGenerator[tuple[str, Verdict], None]:
         """The model's sentences, checked. Raises as `_sentences`."""
         sources = grounding.sources(asked.quotations)
         vectors = _read(sources, understood.readings)
-        async with aclosing(self._written(asked, fence, give_up_at)) as sentences:
+        async with aclosing(self._written(asked, fence, give_up_at, about)) as sentences:
             async for sentence in sentences:
                 if vectors is None:  # passages of a large site are only skimmed
                     vectors = await self._embed([source.embedding_text for source in sources], give_up_at)
@@ -199,13 +202,15 @@ class Writing:
                     raise _Unshown(verdict.outcome)
                 yield sentence, verdict
 
-    async def _written(self, asked: Prompt, fence: str, give_up_at: float) -> AsyncGenerator[str, None]:
+    async def _written(
+        self, asked: Prompt, fence: str, give_up_at: float, about: str
+    ) -> AsyncGenerator[str, None]:
         """Sentences as the model ends them, until it stops, repeats itself or has written enough.
 
         A last one that was cut off is left out, unless it is the only one.
         """
         stream, seen = SentenceStream(), set[str]()
-        async with aclosing(self._pieces(asked, give_up_at)) as pieces:
+        async with aclosing(self._pieces(asked, give_up_at, about)) as pieces:
             async for piece in pieces:
                 for sentence in stream.feed(piece):
                     if (clean := _clean(sentence, fence)) in seen or len(seen) == SENTENCES_MAX:
@@ -221,11 +226,11 @@ class Writing:
                 seen.add(clean)
                 yield clean
 
-    async def _pieces(self, asked: Prompt, give_up_at: float) -> AsyncGenerator[str, None]:
+    async def _pieces(self, asked: Prompt, give_up_at: float, about: str) -> AsyncGenerator[str, None]:
         """Text as it comes. Raises _Unshown when the first is late, or PosternError."""
         left_s = give_up_at - monotonic()
         generating = self._worker.generate(
-            asked.messages, max_new_tokens=self._settings.max_new_tokens, deadline_s=left_s
+            asked.messages, max_new_tokens=self._settings.max_new_tokens, deadline_s=left_s, about=about
         )
         async with aclosing(generating) as pieces:
             try:

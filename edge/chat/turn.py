@@ -169,7 +169,7 @@ class Desk:
                 return
             standing = standing_for(understood.intent, self._config.intents)
             answer = NO_ANSWER
-            async with aclosing(self._answer(question, considered, standing, memory)) as pieces:
+            async with aclosing(self._answer(session, question, considered, standing, memory)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, _Answer):
                         answer = replace(piece, intent=understood.intent, standing=standing)
@@ -216,7 +216,7 @@ class Desk:
         return question
 
     async def _answer(
-        self, text: str, considered: Considered, standing: Standing, memory: Memory
+        self, session: Session, text: str, considered: Considered, standing: Standing, memory: Memory
     ) -> AsyncGenerator[Delta | _Answer, None]:
         """The pieces of the answer, then the whole of it."""
         if standing.text is not None:
@@ -243,7 +243,7 @@ class Desk:
         )
         generated, shown = "", False
         if route is Route.GENERATE and choice:
-            async with aclosing(self._writing.write(understood, choice)) as pieces:
+            async with aclosing(self._writing.write(understood, choice, session.id)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Written):
                         yield _Answer(piece.text, piece.citations, route, generated=Outcome.GROUNDED)

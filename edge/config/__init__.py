@@ -16,6 +16,7 @@ from edge.config.fabric import DiscoverySection, MqttSection
 from edge.config.handoff import HandoffSection, SmtpSection, WebhookSection
 from edge.config.inference import AnswerSection, ModelsSection
 from edge.config.limits import LimitsSection
+from edge.config.llm_server import LlmServerSection
 from edge.config.paths import UNIX_PATH_BYTES_MAX, SitePaths, site_paths
 from edge.config.safety import IntentRule, IntentsSection, SafetyCardSection, SafetySection
 from edge.config.section import Section
@@ -32,6 +33,7 @@ __all__ = [
     "IntentRule",
     "IntentsSection",
     "LimitsSection",
+    "LlmServerSection",
     "ModelsSection",
     "MqttSection",
     "OidcSection",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from edge.config.llm_server import LlmServerSection
 from edge.config.section import Section
 
 
@@ -34,3 +35,5 @@ class ModelsSection(Section):
     llm: str = "smollm2-135m-instruct"
     # 0 lets the node choose from the number of cores.
     encoder_threads: int = Field(default=0, ge=0, le=64)
+    # Writes generated answers in the place of the model on this machine.
+    llm_server: LlmServerSection = LlmServerSection()

@@ -10,7 +10,6 @@ import binascii
 import hashlib
 import hmac
 import json
-import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -19,11 +18,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from core.errors import ConfigError
 from core.network import local_addresses
 from edge.config import WebhookSection
+from edge.egress.lan_connection import judged_connector
 from edge.fabric.delivery import DELIVERY_TIMEOUT_S, DeliveryFailed, Notice
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
@@ -88,42 +87,13 @@ class WebhookCarrier:
     async def _post(self, body: bytes, headers: dict[str, str]) -> int:
         parts = urlsplit(self._url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        judged = _Judged(await local_addresses(parts.hostname or "", port))
-        connector = aiohttp.TCPConnector(
-            resolver=judged, use_dns_cache=False, force_close=True, ssl=self._tls
-        )
+        connector = judged_connector(await local_addresses(parts.hostname or "", port), self._tls)
         timeout = aiohttp.ClientTimeout(total=DELIVERY_TIMEOUT_S)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as client,
             client.post(self._url, data=body, headers=headers, allow_redirects=False) as response,
         ):
             return response.status
-
-
-class _Judged(AbstractResolver):
-    """Resolves the webhook's name to the addresses that were found to be inside the site, and to nothing else."""
-
-    def __init__(self, addresses: list[str]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses, whatever is asked for."""
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-        ]
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 def _text(path: Path) -> str:

@@ -182,12 +182,13 @@ class WorkerClient:
         return cooled and self._path.exists()
 
     async def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float
+        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
     ) -> AsyncGenerator[str, None]:
         """Pieces of text as they come, to the model's own end or `max_new_tokens`; `messages` are (role, text).
 
-        Leaving the iterator early cancels the generation. Raises WorkerUnreachable, WorkerBusy, WorkerDied,
-        GenerationTimedOut or GenerationFailed; after any of them the text so far is not a whole answer.
+        `about` stays here: the worker is this machine's own. Leaving the iterator early cancels the generation.
+        Raises WorkerUnreachable, WorkerBusy, WorkerDied, GenerationTimedOut or GenerationFailed; after any of them
+        the text so far is not a whole answer.
         """
         connection = await self._connected()
         number = next(self._numbers)

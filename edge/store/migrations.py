@@ -56,6 +56,12 @@ def api_keys(db: Database) -> None:
     _run(db, "site_0006_api_keys.sql")
 
 
+@site(name="0007_lan_uses")
+def lan_uses(db: Database) -> None:
+    """What was handed to servers of the site's own network."""
+    _run(db, "site_0007_lan_uses.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

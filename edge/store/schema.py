@@ -333,6 +333,21 @@ TABLES: dict[str, Table] = {
             "created_ms": _staff("INTEGER NOT NULL", "shown to staff"),
         }
     ),
+    "lan_uses": Table(
+        {
+            "id": _operations("INTEGER PRIMARY KEY AUTOINCREMENT", "order", Retention.DAYS_30),
+            "at_ms": _operations("INTEGER NOT NULL", "when, retention", Retention.DAYS_30),
+            "service": _operations("TEXT NOT NULL", "what kind of server: llm_server", Retention.DAYS_30),
+            "host": _operations("TEXT NOT NULL", "which server of the site's network", Retention.DAYS_30),
+            "bytes": _operations("INTEGER NOT NULL", "how much was handed over; no text", Retention.DAYS_30),
+            "session": _session("TEXT NOT NULL", Kind.PSEUDONYM, "whose, for the receipt; empty afterwards"),
+            "outcome": _operations("TEXT NOT NULL", "how it ended", Retention.DAYS_30),
+        },
+        indexes=(
+            "CREATE INDEX lan_uses_session ON lan_uses(session)",
+            "CREATE INDEX lan_uses_time ON lan_uses(at_ms)",
+        ),
+    ),
     "operator_sessions": Table(
         {
             "token_hash": _staff("BLOB PRIMARY KEY", "authentication"),

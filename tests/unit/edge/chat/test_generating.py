@@ -42,7 +42,7 @@ class ScriptedWorker:
     silent: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float
+        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str
     ) -> AsyncGenerator[str, None]:
         self.asked.append(messages[-1][1])
         try:
@@ -93,7 +93,7 @@ async def write(
     writing = Writing(AnswerSection(**settings), "The Clinic", worker, NearEmbedder(), context_tokens)  # type: ignore[arg-type]
     shown: list[str] = []
     end: Written | Quoted | None = None
-    async for piece in writing.write(*understood(*(texts or (HOURS,)))):
+    async for piece in writing.write(*understood(*(texts or (HOURS,))), "a-session"):
         if isinstance(piece, str):
             shown.append(piece)
         else:
@@ -199,7 +199,7 @@ async def test_no_more_than_four_sentences() -> None:
 async def test_closing_it_stops_the_model() -> None:
     worker = ScriptedWorker((*GOOD, None))
     writing = Writing(AnswerSection(), "The Clinic", worker, NearEmbedder(), 2048)
-    async with aclosing(writing.write(*understood(HOURS))) as pieces:
+    async with aclosing(writing.write(*understood(HOURS), "a-session")) as pieces:
         assert await anext(pieces) == SHOWN[0]
         assert not worker.stopped
     assert worker.stopped

@@ -1,0 +1,257 @@
+"""A language model on another machine of the site's own network, asked through OpenAI's protocol.
+
+The one text that leaves this machine for another of the site: through the guard's rule for such servers, over a
+connection to addresses that were judged (no name server can lead it out), with the certificate that the settings name,
+and written down before the first byte. Nothing is retried: half an answer may already be on a screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing, suppress
+from functools import partial
+from pathlib import Path
+from time import time
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.http_exceptions import LineTooLong
+
+from core.errors import ConfigError, PosternError
+from core.network import local_addresses
+from edge.config import LlmServerSection
+from edge.egress import completion_stream, metrics
+from edge.egress.completion_stream import DONE, WHOLE, Malformed, chunk_of, data_of
+from edge.egress.guard import GuardRefused, lan_refusal
+from edge.egress.lan_connection import judged_connector
+from edge.egress.llm_server_errors import (
+    LlmServerBusy,
+    LlmServerCut,
+    LlmServerFailed,
+    LlmServerLate,
+    LlmServerUnreachable,
+)
+from edge.store import lan_uses
+from edge.store.store import Store
+
+log = logging.getLogger(__name__)
+
+SERVICE: Final = "llm_server"
+PATH: Final = "/chat/completions"
+
+ANSWER_CHARS_MAX: Final = 64 * 1024
+"""Far above what `answer.max_new_tokens` can make; a server that does not stop is left."""
+
+RECEIVED_BYTES_MAX: Final = 4 << 20
+"""A chunk of one token has some 250 bytes: 1,024 tokens a sixteenth of this."""
+
+COOL_DOWN_S: Final = 2.0
+"""After a failure the server is not asked for so long: quotes are there at once, and a restart takes seconds."""
+
+RETRY_AFTER_S_MAX: Final = 60.0
+"""A busy server is believed so far and no further."""
+
+_T = TypeVar("_T")
+
+
+class LlmServer:
+    """Asks the server, any number of generations at once; how many it runs is its own matter."""
+
+    first_text_s = 0.0
+    """It is another machine's: tried always."""
+
+    def __init__(self, settings: LlmServerSection, store: Store, first_text_s_max: float) -> None:
+        """`first_text_s_max`: how long the first words may take.
+
+        Raises ConfigError when a file of the settings cannot be used.
+        """
+        assert settings.url is not None
+        parts = urlsplit(settings.url)
+        self.host = parts.hostname or ""
+        self.model = settings.model
+        self.last_error = ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._url = settings.url.rstrip("/") + PATH
+        self._first_text_s_max = first_text_s_max
+        self._tls = _tls(settings)
+        self._headers = _headers(settings.api_key_file)
+        self._store = store
+        self._not_before_s = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be tried: nothing failed just now."""
+        return asyncio.get_running_loop().time() >= self._not_before_s
+
+    async def generate(
+        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
+    ) -> AsyncGenerator[str, None]:
+        """Pieces of text as they come; `messages` are (role, text), `about` the session that it is for.
+
+        Closing the iterator ends the request. Raises NotLocal, GuardRefused, LlmServerUnreachable, -Busy, -Failed,
+        -Cut or -Late; after any of them the text so far is not a whole answer.
+        """
+        body = completion_stream.request_body(self.model, messages, max_new_tokens)
+        addresses = await self._judged(len(body))
+        use = await self._store.write(
+            partial(
+                lan_uses.begin,
+                service=SERVICE,
+                host=self.host,
+                size=len(body),
+                session=about,
+                at_ms=_now_ms(),
+            )
+        )
+        outcome = "left"
+        try:
+            async with aclosing(self._ask(addresses, body, deadline_s)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            outcome, self.last_error = "whole", ""
+        except PosternError as error:
+            outcome = error.code
+            self._pause(error)
+            raise
+        finally:
+            with suppress(PosternError):  # that it began is on disk
+                await self._store.write(partial(lan_uses.end, use=use, outcome=outcome))
+
+    async def close(self) -> None:
+        """Nothing is kept open between requests."""
+
+    async def _judged(self, size: int) -> list[str]:
+        """Where the request goes. Raises NotLocal, LlmServerUnreachable, GuardRefused."""
+        try:
+            addresses = await local_addresses(self.host, self._port)
+        except PosternError as error:
+            self._pause(error)
+            raise
+        if reason := lan_refusal(SERVICE, addresses, size):
+            metrics.REFUSED.labels(reason).inc()
+            raise GuardRefused(f"Refused: {reason}.")
+        metrics.LAN_BYTES.labels(SERVICE).inc(size)
+        return addresses
+
+    async def _ask(self, addresses: list[str], body: bytes, deadline_s: float) -> AsyncGenerator[str, None]:
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + deadline_s
+        first_by = min(give_up_at, loop.time() + self._first_text_s_max)
+        # Every wait has a limit of its own below; aiohttp's would also run while our reader is busy.
+        client = aiohttp.ClientSession(
+            connector=judged_connector(addresses, self._tls),
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+        try:
+            request = client.post(self._url, data=body, headers=self._headers, allow_redirects=False)
+            response = await _within(request, first_by)
+            _check(response)
+            async with aclosing(_pieces(response, first_by, give_up_at)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            await client.close()
+
+    def _pause(self, error: PosternError) -> None:
+        """Leave the server alone for a while, and say why."""
+        self.last_error = error.code
+        wait_s = min(error.retry_after_s or COOL_DOWN_S, RETRY_AFTER_S_MAX)
+        self._not_before_s = asyncio.get_running_loop().time() + wait_s
+        log.warning("the language model server failed", extra={"code": error.code})
+
+
+async def _pieces(
+    response: aiohttp.ClientResponse, first_by: float, give_up_at: float
+) -> AsyncGenerator[str, None]:
+    """The text, up to the end that the server announced. Raises LlmServerCut, -Failed, -Late."""
+    finish, chars, received = "", 0, 0
+    try:
+        while line := await _within(response.content.readline(), give_up_at if chars else first_by):
+            received += len(line)
+            if received > RECEIVED_BYTES_MAX:
+                raise LlmServerFailed("too_long")
+            data = data_of(line)
+            if data == DONE:
+                break
+            if not data:
+                continue
+            chunk = chunk_of(data)
+            finish = chunk.finish or finish
+            chars += len(chunk.text)
+            if chars > ANSWER_CHARS_MAX:
+                raise LlmServerFailed("too_long")
+            if chunk.text:
+                yield chunk.text
+            if finish:  # what may follow are counts
+                break
+    except Malformed as error:
+        raise LlmServerFailed(str(error)) from None
+    except LineTooLong:
+        raise LlmServerFailed("line_too_long") from None
+    if not finish:
+        raise LlmServerCut
+    if finish not in WHOLE:
+        raise LlmServerFailed("not_finished")
+
+
+def _check(response: aiohttp.ClientResponse) -> None:
+    """Raises LlmServerBusy or LlmServerFailed for what is no stream."""
+    if response.status in {429, 503}:
+        raise LlmServerBusy(_retry_after_s(response.headers.get("Retry-After", "")))
+    if response.status != 200:  # a redirect is no answer either: it could lead anywhere
+        raise LlmServerFailed(f"status_{response.status}")
+    if response.content_type != "text/event-stream":
+        raise LlmServerFailed("no_stream")
+
+
+def _retry_after_s(header: str) -> float:
+    """Seconds (RFC 9110 §10.2.3); a date or nonsense counts as nothing said."""
+    return float(header) if header.isascii() and header.isdigit() and len(header) < 7 else COOL_DOWN_S
+
+
+async def _within(step: Awaitable[_T], until: float) -> _T:
+    """A step of the exchange, by `until` on the loop's clock. Raises LlmServerLate, -Unreachable or -Cut."""
+    try:
+        async with asyncio.timeout_at(until):
+            return await step
+    except TimeoutError:
+        raise LlmServerLate from None
+    except (aiohttp.ClientConnectionError, ssl.SSLError) as error:
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ServerFingerprintMismatch):
+            raise LlmServerUnreachable(f"No connection: {type(error).__name__}.") from None
+        raise LlmServerCut from None
+    except (aiohttp.ClientError, OSError):
+        raise LlmServerCut from None
+
+
+def _headers(api_key_file: Path | None) -> dict[str, str]:
+    headers = {
+        "content-type": "application/json",
+        "accept": "text/event-stream",
+        "accept-encoding": "identity",
+    }
+    if api_key_file is None:
+        return headers
+    with suppress(OSError, UnicodeDecodeError):
+        key = api_key_file.read_text(encoding="utf-8").strip()
+        if key.isascii() and key.isprintable() and key:
+            return {**headers, "authorization": f"Bearer {key}"}
+    raise ConfigError(f"models.llm_server.api_key_file: {api_key_file} holds no key.")
+
+
+def _tls(settings: LlmServerSection) -> ssl.SSLContext | aiohttp.Fingerprint:
+    if settings.sha256 is not None:
+        return aiohttp.Fingerprint(bytes.fromhex(settings.sha256.replace(":", "")))
+    with suppress(OSError, ssl.SSLError):
+        return ssl.create_default_context(cafile=settings.ca_file and str(settings.ca_file))
+    raise ConfigError(f"models.llm_server.ca_file: {settings.ca_file} holds no certificate.")
+
+
+def _now_ms() -> int:
+    return round(time() * 1000)

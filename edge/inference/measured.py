@@ -1,0 +1,101 @@
+"""The OpenTelemetry GenAI server metrics around whatever writes the answers.
+
+Names, units and bounds are of the semantic conventions for generative AI ("Generative AI model server"), in
+Prometheus' spelling. A piece of text counts as a token: the worker hands over one token at a time, but for characters
+of several tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from time import perf_counter
+from typing import Final, Protocol
+
+from prometheus_client import Histogram
+
+from core.errors import PosternError
+
+_DURATION_BOUNDS_S: Final = tuple(0.01 * 2**step for step in range(14))
+_FIRST_BOUNDS_S: Final = (
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0
+)  # fmt: skip
+_TOKEN_BOUNDS_S: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+_LABELS: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+
+_duration = Histogram(
+    "gen_ai_server_request_duration_seconds",
+    "Time of one generation",
+    [*_LABELS, "error_type"],
+    buckets=_DURATION_BOUNDS_S,
+)
+_first = Histogram(
+    "gen_ai_server_time_to_first_token_seconds", "Time to the first text", _LABELS, buckets=_FIRST_BOUNDS_S
+)
+_per_token = Histogram(
+    "gen_ai_server_time_per_output_token_seconds",
+    "Time between tokens after the first",
+    _LABELS,
+    buckets=_TOKEN_BOUNDS_S,
+)
+
+
+class Generator(Protocol):
+    """What writes answers: the worker, or a server of the site's own network."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def first_text_s(self) -> float: ...
+
+    def generate(
+        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
+    ) -> AsyncGenerator[str, None]: ...
+
+
+class Measured:
+    """A generator that is measured. `error_type`: empty, an error's code, or "left" for a reader who went."""
+
+    def __init__(self, inner: Generator, provider: str, model: str) -> None:
+        """`provider`: postern for a model of the node's own, else what kind of server."""
+        self._inner = inner
+        self._names = ("chat", provider, model)
+
+    @property
+    def ready(self) -> bool:
+        """See the generator's own."""
+        return self._inner.ready
+
+    @property
+    def first_text_s(self) -> float:
+        """See the generator's own."""
+        return self._inner.first_text_s
+
+    async def generate(
+        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
+    ) -> AsyncGenerator[str, None]:
+        """See the generator's own."""
+        began = perf_counter()
+        first = last = 0.0
+        pieces, error_type = 0, "left"
+        wanted = self._inner.generate(
+            messages, max_new_tokens=max_new_tokens, deadline_s=deadline_s, about=about
+        )
+        try:
+            async with aclosing(wanted) as texts:
+                async for text in texts:
+                    last = perf_counter()
+                    first = first or last
+                    pieces += 1
+                    yield text
+            error_type = ""
+        except PosternError as error:
+            error_type = error.code
+            raise
+        finally:
+            _duration.labels(*self._names, error_type).observe(perf_counter() - began)
+            if pieces:
+                _first.labels(*self._names).observe(first - began)
+            if pieces > 1:
+                _per_token.labels(*self._names).observe((last - first) / (pieces - 1))

@@ -1,0 +1,53 @@
+"""What was handed to servers of the site's own network: a row before the first byte, completed at the end. No text.
+
+A conversation's rows name it for its receipt; when it is forgotten the rows stay, about no one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+# As long as a month's trend needs; a site that must prove more keeps the log of its server.
+DAYS_KEPT = 30
+_DAY_MS = 86_400_000
+# Of one conversation, shown on its receipt.
+SHOWN_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LanUse:
+    """One request. `outcome`: "begun" until it ended."""
+
+    at_ms: int
+    service: str
+    host: str
+    bytes: int
+    outcome: str
+
+
+def begin(db: Database, service: str, host: str, size: int, session: str, at_ms: int) -> int:
+    """Note that `size` bytes are about to go to `host`; `session` "" where none is concerned. Returns the row's id."""
+    db.execute("DELETE FROM lan_uses WHERE at_ms < ?", [at_ms - DAYS_KEPT * _DAY_MS])
+    row = db.execute(
+        "INSERT INTO lan_uses(at_ms, service, host, bytes, session, outcome) VALUES (?,?,?,?,?,'begun') RETURNING id",
+        [at_ms, service, host, size, session],
+    ).fetchone()
+    return int(row[0])
+
+
+def end(db: Database, use: int, outcome: str) -> None:
+    """How it ended: a word of the program."""
+    db.execute("UPDATE lan_uses SET outcome = ? WHERE id = ?", [outcome, use])
+
+
+def of_session(db: Database, session: str) -> list[LanUse]:
+    """What a conversation caused, oldest first."""
+    query = "SELECT at_ms, service, host, bytes, outcome FROM lan_uses WHERE session = ? ORDER BY id LIMIT ?"
+    return [LanUse(*row) for row in db.execute(query, [session, SHOWN_MAX])]
+
+
+def forget_session(db: Database, session: str) -> None:
+    """The rows stay, without whose they were."""
+    db.execute("UPDATE lan_uses SET session = '' WHERE session = ?", [session])
