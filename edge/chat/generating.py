@@ -50,6 +50,7 @@ class Why(StrEnum):
     LATE = "late"
     EMPTY = "empty"
     TOO_LONG = "too_long"
+    STEERING = "steering"
     FAILED = "failed"
 
 
@@ -157,7 +158,10 @@ class Writing:
             raise _Unshown(Why.BUSY)
         give_up_at = monotonic() + self._settings.generate_deadline_s
         fence = secrets.token_hex(FENCE_BYTES)
-        for asked in self._prompts(understood.question.text, _best_first(understood, choice), fence):
+        passages = [one for one in _best_first(understood, choice) if prompt.quote(one).spans]
+        if not passages:  # each of them speaks to a model
+            raise _Unshown(Why.STEERING)
+        for asked in self._prompts(understood.question.text, passages, fence):
             try:
                 async with aclosing(self._grounded(asked, understood, fence, give_up_at, about)) as sentences:
                     async for found in sentences:

@@ -3,7 +3,7 @@
 Whoever wrote a document or asks a question may have written for the model: "ignore your instructions". Four things are
 done about it here; the fifth, which does not trust the model at all, is `edge.chat.grounding`. Both stand between tags
 that nobody can guess, since they are new for every turn. What could end the fence or forge a message is made harmless.
-Sentences that speak to a model are left out. And the model is told which is which.
+A passage in which something speaks to a model is left out. And the model is told which is which.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ _ROLE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _UNSEEN = frozenset({"Cf", "Cn", "Co", "Cs"})
 _BLANKS = re.compile(r"[ \t]+")
+_CHAT = re.compile(
+    rf"<\||\|>|<</?SYS>>|<(?:start|end)_of_turn>|</?(?:quote|question)\b|{_BRACKET_MARK.pattern}|"
+    r"^[ \t>*#-]*(?:system|assistant|user|human|ai)[ \t*]*:",
+    re.I | re.M,
+)
 # What steers a model and is no information: sentences that name it, its instructions, or the play that it shall act.
 _TO_A_MODEL = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass|do not follow|don't follow|stop following)\b.{0,40}"
@@ -56,6 +61,9 @@ _TO_A_MODEL = re.compile(
     r"|\b(?:new|updated|additional|real|special) instructions?\s*(?::|follow|are)"
     r"|\b(?:respond|reply|answer|output|say|write|print|repeat)\b.{0,30}"
     r"\b(?:only with|exactly|verbatim|the following|nothing but|nothing else|in base64|in all caps)\b"
+    r"|\b(?:begin|start|end|finish|answer|reply|respond) with (?:this|these|the|only) (?:sentence|words?|phrase)\b"
+    r"|\bto every (?:question|customer|user|reader)\b"
+    r"|\byour (?:(?:next|final|whole|entire) )?(?:response|answer|reply|output)s?\b"
     r"|\b(?:AI|language) models?\b.{0,40}\b(?:must|should|shall|will|have to|need to)\b"
     r"|\b(?:attention|note to|message (?:to|for)|instructions? (?:to|for)) (?:the )?"
     r"(?:AI|assistant|model|bot|chat ?bot)\b",
@@ -116,15 +124,19 @@ def make(
 
 
 def quote(passage: Passage) -> Quotation:
-    """The whole sentences of a passage from its beginning that say something to people, PASSAGE_CHARS_MAX of them."""
+    """The whole sentences of a passage from its beginning, PASSAGE_CHARS_MAX of them; none where it speaks to a model.
+
+    Whoever could write "ignore your instructions" into it may have written the sentences beside that, too.
+    """
     spans: list[tuple[int, int]] = []
+    if speaks_to_a_model(f"{passage.place}\n{passage.text}"):
+        return Quotation(passage, ())
     room = PASSAGE_CHARS_MAX
     for start, end in split(passage.text):
         room -= end - start
         if room < 0:
             break
-        if not speaks_to_a_model(passage.text[start:end]):
-            spans.append((start, end))
+        spans.append((start, end))
     return Quotation(passage, tuple(spans))
 
 
@@ -133,9 +145,12 @@ def without_tags(text: str, fence: str) -> str:
     return re.sub(rf"</?\w*\s*{re.escape(fence)}>?", "", text)
 
 
-def speaks_to_a_model(sentence: str) -> bool:
-    """Whether a sentence is meant to steer a language model rather than to tell people something. English."""
-    return _TO_A_MODEL.search(plain(sentence)) is not None
+def speaks_to_a_model(text: str) -> bool:
+    """Whether it has marks of a chat, or something to steer a language model rather than tell people. English."""
+    text = plain(text)
+    return _CHAT.search(text) is not None or any(
+        _TO_A_MODEL.search(text[start:end]) for start, end in split(text)
+    )
 
 
 def harmless(text: str, fence: str = "") -> str:

@@ -29,6 +29,7 @@ GENERATED: Mapping[str, str] = {
     "busy": "Quotes instead: it was busy",
     "late": "Quotes instead: it began too late",
     "too_long": "Quotes instead: too long for it",
+    "steering": "Quotes instead: the passages try to steer it",
     "failed": "Quotes instead: it failed",
 }
 # What is promised to a customer.
