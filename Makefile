@@ -21,7 +21,7 @@ hash = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-16)
 RUNTIME_DONE := $(DONE)/runtime-$(call hash,requirements/runtime.txt pyproject.toml)
 DEV_DONE := $(DONE)/dev-$(call hash,requirements/dev.txt pyproject.toml)
 PAGES_DONE := $(VENDOR)/.done-$(call hash,package-lock.json .ci/assets)
-MODELS_DONE := build/.done/models-$(call hash,$(sort $(shell find models/catalog models/recipes -type f -name '*.toml' -o -type f -name '*.py' -path 'models/recipes/*' 2>/dev/null)))
+MODELS_DONE := build/.done/models-$(call hash,models/placement.py models/tune.py $(sort $(shell find models/catalog models/recipes -type f -name '*.toml' -o -type f -name '*.py' -path 'models/recipes/*' 2>/dev/null)))
 
 .PHONY: help
 help: ## This list

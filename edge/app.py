@@ -64,6 +64,7 @@ from edge.knowledge_operations import KnowledgeOperations
 from edge.learning_operations import LearningOperations
 from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
+from edge.placed import encoder_status, keep_tuned, say_shortfall
 from edge.program_apis import program_routes
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
@@ -77,7 +78,7 @@ from edge.web.kiosk_page import KioskPage
 from edge.web.openapi import openapi_route
 from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
-from models.catalog import encoder_entry
+from models.catalog import encoder_entry, models_dir
 from models.encoder import Encoder, ModelInfo
 from models.machine import usable_cpus
 
@@ -319,6 +320,7 @@ async def _run_until(
         "notifications": site.notifier.run,
         "unanswered": partial(improvement.sweep, site.store),
         "reading": site.read_ahead,
+        "placement": partial(keep_tuned, site.encoder.info, models_dir()),
         "sync": sync.run,
         "devices": devices.start,
         "discovery": announcer.start,
@@ -354,12 +356,7 @@ def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object
     """The part of `postern status` that only a running node knows."""
     info = site.encoder.info
     return {
-        "encoder": {
-            "model": info.model,
-            "version": info.version,
-            "runtime": info.runtime,
-            "device": info.device,
-        },
+        "encoder": encoder_status(info),
         "llm_server": language_model.status_of(site.llm_server),
         "fallbacks": metrics.fallbacks(),
         "notify_errors": dict(site.notifier.last_errors),
@@ -394,8 +391,7 @@ def _refresh(site: Site) -> None:
 
 def _say_fallbacks(site: Site) -> None:
     """What is weaker than asked from the start."""
-    if site.encoder.info.shortfall:
-        metrics.fall_back("encoder", "slower_runtime")
+    say_shortfall(site.encoder.info)
     if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
         # Without a user of its own for the courier the kernel cannot keep the others from the network.
         metrics.fall_back("egress", "courier_shares_user")

@@ -189,7 +189,9 @@ def models_list(as_json: Json = False) -> None:
     write(
         rows,
         as_json,
-        "\n".join(f"{r['model']:24} {r['kind']:8} {r['licence']:12} {r['state']}" for r in rows),
+        "\n".join(
+            f"{r['model']:24} {r['kind']:8} {r['licence']:12} {r['state']}  {r['placement']}" for r in rows
+        ),
     )
 
 

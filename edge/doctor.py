@@ -16,13 +16,17 @@ from typing import Literal
 import sqlcipher3
 
 from core.errors import PosternError
-from edge.config import SitePaths, load_config
+from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
 from edge.site_setup import KEYS
 from edge.store.connection import KEY_BYTES, refuse_unsafe_sqlite
-from models.catalog import models_dir
+from models.catalog import encoder_entry, models_dir
+from models.encoder import plan_encoder
+from models.errors import DeviceMissing
 from models.operations import verify as verify_models
+from models.placement import BY_HAND, Plan
+from models.probe import check_onnx_provider, this_hardware
 
 Severity = Literal["error", "warning"]
 
@@ -52,8 +56,10 @@ class Diagnosis:
 
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
-    of_the_site = (_keys, _disk, _ledger, _staff) if paths.config.exists() else ()
-    checks = tuple(_safely(check, paths) for check in (_settings, _sqlite, _runtimes, *of_the_site))
+    of_the_site = (_keys, _disk, _ledger, _staff, _device, _placement) if paths.config.exists() else ()
+    checks = tuple(
+        _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _accelerator, *of_the_site)
+    )
     checks += tuple(_models())
     return Diagnosis(all(check.ok or check.severity == "warning" for check in checks), checks)
 
@@ -136,6 +142,41 @@ def _staff(paths: SitePaths) -> Check:
         else "nobody is told of tickets; they wait in the inbox"
     )
     return Check("staff", bool(ways), "warning", found, remedy)
+
+
+def _device(paths: SitePaths) -> Check:
+    """Does the encoder run on the device that the settings ask for, as far as can be told without starting it?"""
+    wanted = load_config(paths).models
+    plan = _plan(wanted)
+    lost = plan.shortfall
+    if lost is not None:
+        found = f"{wanted.device} is asked for, {plan.candidate.label} serves: {lost} ({lost.reason})"
+        return Check("device", False, "error", found, lost.remedy)
+    return Check("device", True, "error", f"encoder on {plan.candidate.label}")
+
+
+def _placement(paths: SitePaths) -> Check:
+    stale = _plan(load_config(paths).models).stale
+    found = f"{stale}; the encoder runs unmeasured" if stale else "measured on this machine as it is"
+    return Check("placement", stale in {"", BY_HAND}, "warning", found, "Run `postern models tune`.")
+
+
+def _plan(wanted: ModelsSection) -> Plan:
+    folder = models_dir()
+    entry = encoder_entry(wanted.encoder, folder)
+    return plan_encoder(folder, entry, wanted.runtime, wanted.encoder_threads, wanted.device)
+
+
+def _accelerator(_: SitePaths) -> Check:
+    """An NVIDIA GPU that is there and cannot be used, whether it was asked for or not."""
+    hardware = this_hardware()
+    if not hardware.nvidia_driver:
+        return Check("accelerator", True, "warning", "no NVIDIA GPU")
+    try:
+        check_onnx_provider("CUDA", hardware)
+    except DeviceMissing as error:
+        return Check("accelerator", False, "warning", error.detail, error.remedy)
+    return Check("accelerator", True, "warning", f"{', '.join(hardware.nvidia_gpus)} can be used")
 
 
 def _models() -> Iterator[Check]:

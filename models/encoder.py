@@ -22,7 +22,7 @@ from models.catalog import DEFAULT_ENCODER, EncoderEntry, encoder_entry
 from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable
 from models.loading import default_for, file_of, load, opened_files
 from models.machine import usable_cpus
-from models.placement import CPU_PASS_TOKENS, Candidate, Plan, Shortfall, current
+from models.placement import BY_HAND, CPU_PASS_TOKENS, Candidate, Plan, Shortfall, current
 from models.placement import plan as make_plan
 from models.probe import check_device
 from models.recipes.files import TOKENIZER_FILE
@@ -247,7 +247,7 @@ def plan_encoder(
     _refuse_ungated(gate, entry.name, chosen)
     placement, stale = current(model_folder(models_dir, entry.name), gate.files)
     # A number of threads that somebody set is not what was measured.
-    stale = "the number of threads is set by hand" if threads and placement and not stale else stale
+    stale = BY_HAND if threads and placement and not stale else stale
     return make_plan(
         placement,
         stale,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.build import Built, alone, build_all
-from models.catalog import EncoderEntry, entry, names
+from models.build import Built, alone
+from models.build import build_all as build_models
+from models.catalog import EncoderEntry, Entry, entry, names
 from models.errors import ModelError
-from models.placement import Placement
+from models.placement import Placement, current
 from models.progress import Report, silent
 from models.records import check_gate, check_servable, model_folder, read_gate
 
@@ -19,11 +20,13 @@ __all__ = [
     "BenchRow",
     "Built",
     "Listed",
+    "Placement",
     "Verified",
     "bench",
     "build_all",
     "list_models",
     "tune",
+    "tune_what_changed",
     "verify",
 ]
 
@@ -44,6 +47,8 @@ class Listed:
     state: str
     """`ready`, or why it is not."""
     runtime: str
+    placement: str
+    """Where it runs, as measured; why that does not count; empty for what is not placed."""
     size_bytes: int
 
 
@@ -75,6 +80,13 @@ def list_models(models_dir: Path) -> tuple[Listed, ...]:
     return tuple(_listed(models_dir, name) for name in names(models_dir))
 
 
+def build_all(models_dir: Path, report: Report = silent) -> tuple[Built, ...]:
+    """Build and gate what is missing, then measure where encoders run best. Raises ModelBuildFailed and its kin."""
+    built = build_models(models_dir, report)
+    tune_what_changed(models_dir, report)
+    return built
+
+
 def verify(models_dir: Path) -> tuple[Verified, ...]:
     """Hash every file of every model against its records."""
     return tuple(_verify_one(models_dir, name) for name in names(models_dir))
@@ -90,6 +102,22 @@ def tune(models_dir: Path, seconds: float, report: Report = silent) -> tuple[Pla
             check_servable(models_dir, encoder, encoder.file_names)
             with alone(models_dir):
                 found.append(tune_encoder(encoder, model_folder(models_dir, name), seconds, report))
+    return tuple(found)
+
+
+def tune_what_changed(models_dir: Path, report: Report = silent) -> tuple[Placement, ...]:
+    """As `tune`, for encoders whose placement is missing or out of date: at a build, and behind a node's back."""
+    from models.tune import SECONDS, tune_encoder
+
+    found = []
+    for name in names(models_dir):
+        encoder = entry(name, models_dir)
+        if isinstance(encoder, EncoderEntry):
+            gate = check_servable(models_dir, encoder, encoder.file_names)
+            folder = model_folder(models_dir, name)
+            with alone(models_dir):  # whoever waited here may find it done
+                if current(folder, gate.files)[1]:
+                    found.append(tune_encoder(encoder, folder, SECONDS, report))
     return tuple(found)
 
 
@@ -127,7 +155,7 @@ def _listed(models_dir: Path, name: str) -> Listed:
     try:
         found, folder = entry(name, models_dir), model_folder(models_dir, name)
     except ModelError:
-        return Listed(name, "", "", "", "", (), checked.detail, "", 0)
+        return Listed(name, "", "", "", "", (), checked.detail, "", "", 0)
     sizes = [(folder / file).stat().st_size for file in found.file_names if (folder / file).is_file()]
     return Listed(
         model=name,
@@ -138,8 +166,16 @@ def _listed(models_dir: Path, name: str) -> Listed:
         languages=found.languages,
         state="ready" if checked.ok else checked.detail,
         runtime=read_gate(folder).fastest if checked.ok else "",
+        placement=_placement(found, folder) if checked.ok else "",
         size_bytes=sum(sizes),
     )
+
+
+def _placement(entry: Entry, folder: Path) -> str:
+    if not isinstance(entry, EncoderEntry):
+        return ""
+    placement, stale = current(folder, read_gate(folder).files)
+    return stale if placement is None or stale else placement.chosen.label
 
 
 def _verify_one(models_dir: Path, name: str) -> Verified:

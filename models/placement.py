@@ -46,6 +46,9 @@ PARALLEL_PASS_TOKENS: Final = 8192
 NEARLY_AS_FAST: Final = 0.97
 """Within three parts in a hundred two candidates are alike here: the simpler one, earlier in the list, is taken."""
 
+BY_HAND: Final = "the number of threads is set by hand"
+"""Why a record does not count that nothing is wrong with."""
+
 _READABLE: Final = 0o644
 
 

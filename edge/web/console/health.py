@@ -117,7 +117,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
     found = [
         *_emergency(facts),
         _ready(facts),
-        *map(_fallback, facts.status.get("fallbacks", ())),
+        *(_fallback(code, facts) for code in facts.status.get("fallbacks", ())),
         _queue(facts),
         _knowledge(facts),
         *_differences(facts),
@@ -151,12 +151,24 @@ def _ready(facts: Facts) -> Finding:
     )
 
 
-def _fallback(code: str) -> Finding:
+def _fallback(code: str, facts: Facts) -> Finding:
     component, _, reason = code.partition(":")
+    lost = facts.status.get("encoder", {}).get("fallback") if component == "encoder" else None
+    if lost and lost["reason"] == reason:
+        return _device_lost(lost)
     detail, remedy = _FALLBACKS.get(component, (_PART_FAILED[0].format(component), _PART_FAILED[1]))
     return Finding(
         f"fallback-{component}", "warning", f"Weaker than asked: {component}", f"{detail} ({reason})", remedy
     )
+
+
+def _device_lost(lost: Mapping[str, Any]) -> Finding:
+    """The encoder runs elsewhere than the settings ask: what lacks, what that costs, what to do."""
+    slower = f" That takes {lost['slowdown']:.1f} times as long." if lost.get("slowdown") else ""
+    detail = (
+        f"{lost['wanted']} is asked for; the processor serves.{slower} {lost['detail']} ({lost['reason']})"
+    )
+    return Finding("fallback-encoder", "warning", "Weaker than asked: encoder", detail, str(lost["remedy"]))
 
 
 def _queue(facts: Facts) -> Finding:

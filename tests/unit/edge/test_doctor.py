@@ -9,6 +9,7 @@ import pytest
 from edge import doctor
 from edge.config import site_paths
 from edge.site_setup import create_site
+from models.placement import Plan, Shortfall, default_candidate
 
 MAIL = '\n[handoff.smtp]\nhost = "127.0.0.1"\nsecurity = "none"\nrecipients = ["desk@site"]\n'
 HOOK = '\n[handoff.webhook]\nurl = "http://127.0.0.1:9/"\nsecret_file = "{}"\n'
@@ -38,4 +39,35 @@ def test_without_a_site_only_that_is_said_of_it(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(doctor, "verify_models", lambda _: [])
     found = doctor.examine(site_paths(tmp_path / "site"))
     assert [check.id for check in found.checks if not check.ok] == ["settings"]
-    assert {"keys", "disk", "ledger", "staff"}.isdisjoint(check.id for check in found.checks)
+    assert {"keys", "disk", "ledger", "staff", "device"}.isdisjoint(check.id for check in found.checks)
+
+
+@pytest.mark.parametrize(
+    ("shortfall", "stale", "device_ok", "placement_ok"),
+    [
+        (None, "", True, True),
+        (None, "a driver has changed", True, False),
+        (Shortfall("cuda", "no_nvidia_driver", "There is no driver.", "Install it."), "", False, True),
+    ],
+)
+def test_a_device_that_is_asked_for_and_not_there_is_an_error(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shortfall: Shortfall | None,
+    stale: str,
+    device_ok: bool,
+    placement_ok: bool,
+) -> None:
+    monkeypatch.setattr(doctor, "verify_models", lambda _: [])
+    plan = Plan(default_candidate("onnxruntime", 2), shortfall, stale)
+    monkeypatch.setattr(doctor, "plan_encoder", lambda *_: plan)
+    paths = site_paths(tmp_path / "site")
+    create_site(paths, "empty")
+    found = doctor.examine(paths)
+    checks = {check.id: check for check in found.checks}
+    assert (checks["device"].ok, checks["placement"].ok) == (device_ok, placement_ok)
+    assert (checks["device"].severity, checks["placement"].severity) == ("error", "warning")
+    assert found.ok is device_ok
+    if shortfall is not None:
+        assert "no_nvidia_driver" in checks["device"].found
+        assert checks["device"].remedy == "Install it."

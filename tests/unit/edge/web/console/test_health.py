@@ -85,3 +85,19 @@ def test_a_site_on_its_own_is_no_fault() -> None:
     alone = replace(WELL, status=status(sync={"enrolled": False}))
     assert {finding.level for finding in findings(alone)} == {"good"}
     assert "outbox" not in {finding.id for finding in findings(alone)}
+
+
+def test_a_lost_device_says_what_lacks_what_it_costs_and_what_to_do() -> None:
+    fallback = {
+        "wanted": "cuda",
+        "reason": "no_nvidia_driver",
+        "detail": "There is no NVIDIA driver.",
+        "remedy": "Install it.",
+        "slowdown": 4.0,
+    }
+    told = status(fallbacks=("encoder:no_nvidia_driver",), encoder={"fallback": fallback})
+    first = findings(replace(WELL, status=told))[0]
+    assert first.id == "fallback-encoder"
+    assert "4.0 times" in first.detail
+    assert "no_nvidia_driver" in first.detail
+    assert first.remedy == "Install it."

@@ -1,0 +1,105 @@
+"""Part of the composition root: where the encoder runs, told to people, and measured anew when that is out of date."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from edge import metrics
+from models.encoder import LOWEST_PRIORITY, ModelInfo
+from models.placement import BY_HAND, Shortfall
+
+log = logging.getLogger(__name__)
+
+TUNING: Final = (sys.executable, "-m", "models", "tune")
+TUNING_AFTER_S: Final = 60.0
+"""Of serving: customers come first, and a node that is started again and again does not measure each time."""
+
+TUNING_S_MAX: Final = 900.0
+"""On a machine that serves customers meanwhile it takes minutes: it has the lowest priority."""
+
+
+def encoder_status(info: ModelInfo) -> dict[str, object]:
+    """The encoder's part of `postern status`."""
+    told: dict[str, object] = {
+        "model": info.model,
+        "version": info.version,
+        "runtime": info.runtime,
+        "device": info.device,
+    }
+    if info.plan is None:
+        return told
+    placed = info.plan.candidate.model_dump(include={"precision", "lanes", "threads", "shapes"})
+    placement = {**placed, "measured": not info.plan.stale, "out_of_date": info.plan.stale}
+    return {**told, "placement": placement, "fallback": _told(info.shortfall)}
+
+
+def say_shortfall(info: ModelInfo) -> None:
+    """Metric and log, when the encoder does not run where it was asked to."""
+    if (lost := info.shortfall) is None:
+        return
+    metrics.fall_back("encoder", lost.reason)
+    log.warning(
+        "encoder runs elsewhere than asked",
+        extra={
+            "reason": lost.reason,
+            "wanted": lost.wanted,
+            "device": info.device,
+            "detail": str(lost),
+            "remedy": lost.remedy,
+        },
+    )
+
+
+async def keep_tuned(
+    info: ModelInfo, folder: Path, command: tuple[str, ...] = TUNING, after_s: float = TUNING_AFTER_S
+) -> None:
+    """Measure in a process of the lowest priority if the placement is missing or out of date; else nothing.
+
+    What comes out serves from the next start on: nothing changes under a customer.
+    """
+    if info.plan is None or info.plan.stale in {"", BY_HAND}:
+        return
+    extra = {"because": info.plan.stale}
+    if not os.access(folder, os.W_OK):
+        log.warning("placement is out of date; run `postern models tune`", extra=extra)
+        return
+    await asyncio.sleep(after_s)
+    log.info("measuring where the encoder runs best, in the background", extra=extra)
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
+        async with asyncio.timeout(TUNING_S_MAX):
+            code = await process.wait()
+        log.info("measured; the result serves from the next start on", extra={"exit_code": code})
+    finally:
+        _end(process.kill)
+
+
+def _end(kill: Callable[[], None]) -> None:
+    try:
+        kill()
+    except ProcessLookupError:
+        pass  # it has ended by itself
+
+
+def _told(lost: Shortfall | None) -> dict[str, object] | None:
+    if lost is None:
+        return None
+    return {
+        "wanted": lost.wanted,
+        "reason": lost.reason,
+        "detail": lost.detail,
+        "remedy": lost.remedy,
+        "slowdown": round(lost.slowdown, 2),
+    }
