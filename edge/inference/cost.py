@@ -11,6 +11,17 @@ _SPREAD_MIN: Final = 0.01
 """Variance of the tokens over the square of their mean, below which passes are too alike to tell slope from offset."""
 
 
+_TELLING_S: Final = 0.005
+"""A shorter wait than that of a pass says nothing of how waits are predicted."""
+
+_STEP_MAX: Final = 2.0
+_LEARNT: Final = 0.1
+"""How much of what was wrong, and how far at most, one batch corrects: a factor of two in some ten batches."""
+
+_STRETCH_MAX: Final = 8.0
+"""Beyond it the machine stands still, and no factor describes that."""
+
+
 class Cost:
     """`seconds = a · tokens + b` by least squares that forget; a and b are never negative."""
 
@@ -47,6 +58,24 @@ class Cost:
         slope = (self._xy / self._weight - x * y) / variance
         a = min(max(slope, 0.0), through_origin)
         return a, y - a * x
+
+
+class Stretch:
+    """How much longer requests wait than predicted: more urgent ones come after them, and cores are shared."""
+
+    def __init__(self) -> None:
+        self._factor = 1.0
+
+    def of(self, predicted_s: float) -> float:
+        """What a wait predicted so long will be."""
+        return predicted_s * self._factor
+
+    def observe(self, told_s: float, waited_s: float) -> None:
+        """A request was told `told_s` when it came, and waited so long."""
+        if told_s < _TELLING_S:
+            return
+        wrong = min(max(waited_s / told_s, 1 / _STEP_MAX), _STEP_MAX)
+        self._factor = min(max(self._factor * wrong**_LEARNT, 1.0), _STRETCH_MAX)
 
 
 class Allowance:

@@ -77,7 +77,7 @@ class Embeddings:
             self._kept.clear()
 
     def _run(self, texts: Sequence[str]) -> list[Embedded]:
-        vectors, tokens = self._encoder.embed_counted(texts)
+        vectors, tokens = self._encoder.embed_here(texts)
         # Copies: a slice that is kept would keep its whole batch.
         return [
             Embedded(vector.copy(), count, count > self.max_tokens)

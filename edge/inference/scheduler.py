@@ -18,17 +18,20 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Final, Generic, TypeVar
 
 from core.errors import PosternError
-from edge.inference.cost import Allowance
+from edge.inference.cost import Allowance, Stretch
 from edge.inference.waiting import Batch, Request, Rules, Waiting, Work
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 RETRY_AFTER_S_MIN: Final = 1.0
+
+TRUSTED: Final = 0.8
+"""Of the time a request has, what the predicted wait may fill: the rest is for its own pass, and for being wrong."""
 
 SCAN_SHARE: Final = 0.3
 """Of the lanes' time: customers' turns keep the rest, whatever a pipeline sends to be scanned."""
@@ -76,6 +79,7 @@ class Line(Generic[In, Out]):
         self._scheduler = scheduler
         self._tokens_of = tokens_of
         self._on_batch = on_batch
+        self.stretch = Stretch()
         self._batches = self._rows = self._refused = 0
 
     async def submit(self, item: In, *, deadline_s: float | None = None) -> Out:
@@ -141,7 +145,7 @@ class Scheduler:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._scan = threading.Condition(self._lock)
-        self._free = 0
+        self._idle = {False: 0, True: 0}  # threads that wait for work, by whether they take only scans
         self._closed = False
         self._threads = [
             threading.Thread(target=self._serve, args=(only_scans,), name=name, daemon=True)
@@ -170,13 +174,12 @@ class Scheduler:
         loop = asyncio.get_running_loop()
         with self._lock:
             wait_s = self._wait_s(line)
-            # With nothing ahead it is always tried: a fit gone wrong must see new passes to mend.
-            late = wait_s > 0 and wait_s + line.waiting.alone_s(tokens) > allowed_s
-            if self._closed or late or len(line.waiting) >= line.rules.waiting_max:
-                raise line.refuse(wait_s - allowed_s)
+            # By what is ahead only: its own length would keep the long ones out whenever the line is full.
+            if self._closed or wait_s > allowed_s * TRUSTED or len(line.waiting) >= line.rules.waiting_max:
+                raise line.refuse(wait_s - allowed_s * TRUSTED)
             request: Request[In, Out] = Request(
                 item, tokens, perf_counter() + allowed_s, deadline_s is not None, loop.create_future(),
-                next(self._numbers),
+                next(self._numbers), allowed_s, wait_s,
             )  # fmt: skip
             line.waiting.push(request)
             self._wake(line)
@@ -216,10 +219,13 @@ class Scheduler:
 
     def _wait_s(self, line: Line[Any, Any]) -> float:
         """Until a lane is free, and then what is ahead: everything as urgent or more that waits."""
+        return line.stretch.of(self._ahead_s(line))
+
+    def _ahead_s(self, line: Line[Any, Any]) -> float:
         ahead_s = sum(other.waiting.work_s() for other in self._lines if other.work <= line.work)
         mine = list(line.running.values())
         if len(mine) < line.rules.lanes:
-            if self._free or line.work is Work.SCAN:
+            if self._idle[False] or (line.work is Work.SCAN and self._idle[True]):
                 return ahead_s
             mine = [one for other in self._lines for one in other.running.values()]
         now = perf_counter()
@@ -236,15 +242,16 @@ class Scheduler:
                 while (found := self._next(only_scans)) is None:
                     if self._closed:
                         return
-                    self._free += not only_scans
+                    self._idle[only_scans] += 1
                     condition.wait()
-                    self._free -= not only_scans
+                    self._idle[only_scans] -= 1
                 line, batch = found
                 began = perf_counter()
                 line.running[own] = batch, began
             self._run(line, batch, began)
 
     def _run(self, line: Line[Any, Any], batch: Batch[Any, Any], began: float) -> None:
+        began_cpu = thread_time()
         results: Sequence[Any] = ()
         error: Exception | None = None
         try:
@@ -257,7 +264,8 @@ class Scheduler:
             if error is None:
                 line.waiting.observe(batch, seconds)
             if line.work is Work.SCAN:
-                self._scans.spend(seconds)
+                # Its time on a core: while there are more threads than cores, a pass takes longer than it costs.
+                self._scans.spend(thread_time() - began_cpu)
             self._scan.notify()  # scans that had used up their share may have some again
         _tell(batch.requests[0], line.finish, batch, results, error, seconds)
 
@@ -266,10 +274,13 @@ class Scheduler:
         for line in self._order(only_scans):
             if len(line.running) >= line.rules.lanes or not len(line.waiting):
                 continue
-            batch, late = line.waiting.take(perf_counter())
+            now = perf_counter()
+            batch, late = line.waiting.take(now)
             for request in late:
                 _tell(request, _fail, request.future, line.refuse())
             if batch is not None:
+                first = batch.requests[0]
+                line.stretch.observe(first.predicted_s, now - (first.deadline_s - first.allowed_s))
                 return line, batch
         return None
 

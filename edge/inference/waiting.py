@@ -64,6 +64,10 @@ class Request(Generic[In, Out]):
     strict: bool
     future: Future[Out] = field(repr=False)
     number: int = 0
+    allowed_s: float = 0.0
+    """From when it came to its deadline."""
+    predicted_s: float = 0.0
+    """The wait that it was taken on with."""
 
     def __lt__(self, other: Request[In, Out]) -> bool:
         return (self.deadline_s, self.number) < (other.deadline_s, other.number)
@@ -152,11 +156,6 @@ class Waiting(Generic[In, Out]):
             if bucket.requests:
                 seconds += self._predict(bucket, bucket.tokens, self._passes(bucket))
         return seconds / self.rules.lanes
-
-    def alone_s(self, tokens: int) -> float:
-        """Seconds for one request by itself."""
-        bucket = self._buckets[self._index(tokens)]
-        return self._predict(bucket, bucket.width or tokens, 1)
 
     def _fits(self, rows: int, width: int) -> bool:
         if rows > self.rules.rows_max:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.inference.cost import Allowance, Cost
+from edge.inference.cost import Allowance, Cost, Stretch
 
 
 def fitted(*passes: tuple[float, float]) -> Cost:
@@ -69,3 +69,28 @@ def test_no_more_is_saved_than_the_limit() -> None:
     assert allowance.left(1e6)
     allowance.spend(0.21)
     assert not allowance.left(1e6)
+
+
+def test_predictions_that_are_too_short_are_stretched_until_they_hold() -> None:
+    stretch = Stretch()
+    for _ in range(100):
+        stretch.observe(stretch.of(0.1), 0.15)
+    assert stretch.of(0.1) == pytest.approx(0.15, rel=0.01)
+    for _ in range(100):
+        stretch.observe(stretch.of(0.1), 0.05)
+    assert stretch.of(0.1) == 0.1  # never below what is known to be ahead
+
+
+def test_one_wait_out_of_all_proportion_hardly_counts() -> None:
+    stretch = Stretch()
+    stretch.observe(0.1, 3600.0)
+    assert stretch.of(0.1) < 0.11
+    stretch.observe(0.001, 3600.0)  # nor does one that was no wait
+    assert stretch.of(0.1) < 0.11
+
+
+def test_a_stretch_has_an_end() -> None:
+    stretch = Stretch()
+    for _ in range(1000):
+        stretch.observe(0.1, 3600.0)
+    assert stretch.of(0.1) == pytest.approx(0.8)
