@@ -94,5 +94,8 @@ class Allowance:
         return self._saved_s > 0
 
     def spend(self, seconds: float) -> None:
-        """So much was used; a debt is paid off before more may be."""
-        self._saved_s -= seconds
+        """So much was used; a debt is paid off before more may be, but never a longer one than could be saved.
+
+        What was used while nobody else wanted it is not held against anyone for long.
+        """
+        self._saved_s = max(self._saved_s - seconds, -self._saved_s_max)

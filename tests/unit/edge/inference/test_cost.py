@@ -53,8 +53,10 @@ def test_a_machine_that_became_slower_is_noticed() -> None:
         (0.0, 0.0, True),
         (0.19, 0.0, True),
         (0.2, 0.0, False),  # exactly what was saved
-        (0.5, 0.4, False),  # 0.2 - 0.5 + 0.4 * 0.6 < 0
-        (0.5, 0.6, True),
+        (0.3, 0.1, False),  # 0.2 - 0.3 + 0.1 * 0.6 < 0
+        (0.3, 0.2, True),
+        (9.9, 0.3, False),  # a debt has an end: 0.2
+        (9.9, 0.4, True),
     ],
 )
 def test_a_share_and_what_is_saved_of_it(spent_s: float, after_s: float, left: bool) -> None:
