@@ -24,4 +24,7 @@ def load_generator(entry: GeneratorEntry, folder: Path, *, threads: int = 0) -> 
         from models.runtimes.genai_runtime import GenAiGenerator
     except ImportError as error:
         raise RuntimeUnavailable("openvino-genai is not installed.") from error
-    return GenAiGenerator(folder, threads=threads or usable_cpus(), context_tokens=entry.context_tokens)
+    # Answers here quote passages: guessing from the prompt pays (docs/adr/0024).
+    return GenAiGenerator(
+        folder, threads=threads or usable_cpus(), context_tokens=entry.context_tokens, prompt_lookup=True
+    )

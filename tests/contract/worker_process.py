@@ -17,8 +17,8 @@ from core.supervision import stop_on_signals
 from edge.inference.encoders import EncoderChoice
 from edge.inference.worker import PATIENCE, Patience, serve
 from models.catalog import DEFAULT_LLM, models_dir
-from models.encoder import open_runtime
 from models.generator import open_generator
+from models.loading import open_runtime
 from models.recipes.files import RUNTIME_FILES
 from models.records import model_folder
 from models.runtimes.port import Floats, GenerationResult, Ids, Runtime, TextGenerator
