@@ -21,10 +21,12 @@ from edge.inference.encoders import EncoderChoice
 from edge.inference.failover import FailoverRuntime, Placement
 from models.catalog import DEFAULT_ENCODER, models_dir
 from models.encoder import LOWEST_PRIORITY, PASS_TOKENS_MAX, Encoder, open_encoder
-from models.errors import ModelRefused, RuntimeUnavailable
+from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable
 from models.loading import open_runtime
+from models.probe import check_device
 from models.recipes.files import RUNTIME_FILES
 from models.records import model_folder, read_gate
+from models.runtimes.buckets import Buckets
 from models.runtimes.port import GenerationResult, Message, Runtime, TextGenerator
 from models.runtimes.scripted import ScriptedRuntime
 from tests.contract.supervised_worker import supervised
@@ -73,8 +75,15 @@ class InWorker(AcceleratorRuntime):
         self._stack.close()
 
 
+FEW = Buckets((16, 32), (1, 4))
+"""Of fixed shape: small enough to compile in a test, and most batches of it are padded, cut or both."""
+
 RUNTIMES: dict[str, Callable[[], Runtime]] = {
     **{name: partial(open_runtime, name, FOLDER / file, threads=1) for name, file in RUNTIME_FILES.items()},
+    **{
+        f"{name}-static": partial(open_runtime, name, FOLDER / file, threads=1, buckets=FEW)
+        for name, file in RUNTIME_FILES.items()
+    },
     "scripted": partial(ScriptedRuntime, dim=384),
     "failover": failing_over,
     "worker": InWorker,
@@ -86,6 +95,20 @@ def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
     loaded = RUNTIMES[request.param]()
     yield loaded
     loaded.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [("onnxruntime", "CUDA"), ("onnxruntime", "TENSORRT"), ("openvino", "GPU"), ("openvino", "NPU")],
+)
+def test_a_device_that_is_not_there_is_refused_with_the_reason(name: str, device: str) -> None:
+    try:
+        check_device(device)
+    except DeviceMissing:
+        with pytest.raises(DeviceMissing) as caught:
+            open_runtime(name, FOLDER / RUNTIME_FILES[name], threads=1, device=device)
+        assert caught.value.reason
+        assert caught.value.remedy
 
 
 @pytest.fixture(scope="module", params=sorted(RUNTIME_FILES))
@@ -237,7 +260,10 @@ def test_the_runtimes_agree() -> None:
 
 def test_auto_takes_the_faster_one() -> None:
     with_auto = open_encoder(models_dir(), threads=1)
-    assert with_auto.info.runtime == read_gate(FOLDER).fastest
+    plan = with_auto.info.plan
+    assert plan is not None
+    expected = read_gate(FOLDER).fastest if plan.stale else plan.candidate.runtime
+    assert with_auto.info.runtime == expected
     with_auto.close()
 
 

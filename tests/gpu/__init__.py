@@ -1,0 +1,1 @@
+"""What needs an NVIDIA GPU; its CPU leg runs in `make test`."""
