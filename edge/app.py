@@ -304,7 +304,7 @@ def _application(site: Site, door: ConsoleDoor) -> web.Application:
     health = HealthApi(lambda: _not_ready(site), lambda: _refresh(site))
     page = KioskPage(site.config)
     routes = [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), *door.routes()]
-    return customer_application([*routes, *program_routes(site), openapi_route()])
+    return customer_application([*routes, *program_routes(site, lambda: _not_ready(site)), openapi_route()])
 
 
 async def _run_until(

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
 from edge.store.api_keys import Scope
-from edge.web.openai_api import OpenAiApi, no_such_route
+from edge.web import inference_api, openai_errors
+from edge.web.inference_api import InferenceApi
+from edge.web.openai_api import OpenAiApi
 
 if TYPE_CHECKING:
     from edge.app import Site
 
 
-def program_routes(site: Site) -> list[web.RouteDef]:
+def program_routes(site: Site, not_ready: Callable[[], list[str]]) -> list[web.RouteDef]:
     """Every route of the APIs for programs."""
-    openai = OpenAiApi(site.api_keys, site.embeddings, lambda: _models(site))
-    return [*openai.routes(), web.route(hdrs.METH_ANY, "/v1/{rest:.*}", no_such_route)]
+    keys, embeddings = site.api_keys, site.embeddings
+    openai = OpenAiApi(keys, embeddings, lambda: _models(site))
+    inference = InferenceApi(keys, embeddings, site.encoder.info.version, not_ready)
+    return [
+        *openai.routes(),
+        *inference.routes(),
+        web.route(hdrs.METH_ANY, "/v1/{rest:.*}", openai_errors.no_such_route),
+        web.route(hdrs.METH_ANY, "/v2/{rest:.*}", inference_api.no_such_route),
+    ]
 
 
 def _models(site: Site) -> dict[str, Scope]:

@@ -7,41 +7,28 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from typing import Final, Literal
 
 import orjson
-from aiohttp import hdrs, web
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from edge.inference.embedding import Embedded, Embeddings
-from edge.inference.waiting import about_tokens
 from edge.store.api_keys import Scope
 from edge.web.key_ring import KeyRing, Use
-from edge.web.openai_errors import (
-    ContextLengthExceeded,
+from edge.web.openai_errors import error_response
+from edge.web.program_requests import (
     ModelNotFound,
-    RequestRefused,
-    TooManyInputs,
     UnsupportedValue,
-    error_response,
-    openai_errors,
+    check_texts,
+    opened_by,
     parse,
     read_program_body,
+    require_whole,
 )
 
-INPUTS_MAX: Final = 2048
-"""As OpenAI's."""
-
-TEXT_CHARS_MAX: Final = 16_384
-"""No language writes that much in 256 tokens; whatever is longer is refused before the tokenizer reads it."""
-
-TOKENS_MAX: Final = 65_536
-"""Of one request, by its characters: some four seconds' work of two cores. Past it others would wait too long."""
-
 JSON: Final = "application/json"
-
-Handler = Callable[[web.Request, Use], Awaitable[web.StreamResponse]]
 
 
 class EmbeddingsBody(BaseModel):
@@ -67,10 +54,11 @@ class OpenAiApi:
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this file."""
+        embeddings = opened_by(self._keys, Scope.EMBEDDINGS, error_response, self.embeddings)
         return [
-            web.post("/v1/embeddings", opened_by(self._keys, Scope.EMBEDDINGS, self.embeddings)),
-            web.get("/v1/models", opened_by(self._keys, None, self.models)),
-            web.get("/v1/models/{model}", opened_by(self._keys, None, self.model)),
+            web.post("/v1/embeddings", embeddings),
+            web.get("/v1/models", opened_by(self._keys, None, error_response, self.models)),
+            web.get("/v1/models/{model}", opened_by(self._keys, None, error_response, self.model)),
         ]
 
     async def embeddings(self, request: web.Request, use: Use) -> web.Response:
@@ -78,7 +66,7 @@ class OpenAiApi:
         body = parse(await read_program_body(request), EmbeddingsBody)
         texts = self._checked(body)
         found = await self._embeddings.embed(texts)
-        _whole(found, self._embeddings.max_tokens)
+        require_whole(found, self._embeddings.max_tokens)
         tokens = sum(one.tokens for one in found)
         use.spend(tokens)
         reply = {
@@ -104,7 +92,7 @@ class OpenAiApi:
         """`created` is when this node began to serve it."""
         return {"id": name, "object": "model", "created": self._began_s, "owned_by": "postern"}
 
-    def _checked(self, body: EmbeddingsBody) -> Sequence[str]:
+    def _checked(self, body: EmbeddingsBody) -> list[str]:
         """The texts. Raises RequestRefused."""
         if body.model != self._embeddings.model:
             raise ModelNotFound("No model of that name makes vectors here.", "model")
@@ -115,65 +103,6 @@ class OpenAiApi:
                 "dimensions",
             )
         return check_texts([body.input] if isinstance(body.input, str) else body.input)
-
-
-def opened_by(
-    keys: KeyRing, scope: Scope | None, handler: Handler
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """A handler that needs a key with `scope` (None: any)."""
-
-    @openai_errors
-    async def guarded(request: web.Request) -> web.StreamResponse:
-        authorization = request.headers.get(hdrs.AUTHORIZATION, "")
-        with keys.enter(authorization, request.remote or "", scope) as use:
-            await keys.note_use(use)
-            return await handler(request, use)
-
-    return guarded
-
-
-async def no_such_route(_: web.Request) -> web.StreamResponse:
-    """For everything else below /v1."""
-    return error_response(_NoSuchRoute("There is no such route, or not with this method."))
-
-
-class _NoSuchRoute(RequestRefused):
-    code = "not_found"
-    title = "Not Found"
-    remedy = "See /openapi.json for the routes and methods."
-    status = 404
-
-
-def check_texts(texts: Sequence[object], param: str = "input") -> list[str]:
-    """The texts of one request, within its limits. Raises RequestRefused."""
-    if not texts:
-        raise RequestRefused(f"{param} is empty.", param)
-    if len(texts) > INPUTS_MAX:
-        raise TooManyInputs(f"{param} may have {INPUTS_MAX} texts; this one has {len(texts)}.", param)
-    tokens, found = 0, list[str]()
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise UnsupportedValue("Send texts, not tokens: this model's tokenizer is not OpenAI's.", param)
-        if not text:
-            raise RequestRefused(f"{param}[{index}] is empty.", param)
-        if len(text) > TEXT_CHARS_MAX:
-            raise ContextLengthExceeded(f"{param}[{index}] has more than {TEXT_CHARS_MAX} characters.", param)
-        tokens += about_tokens(text)
-        found.append(text)
-    if tokens > TOKENS_MAX:
-        raise TooManyInputs(
-            f"{param} may have about {TOKENS_MAX} tokens together; it has about {tokens}.", param
-        )
-    return found
-
-
-def _whole(found: Sequence[Embedded], tokens_max: int) -> None:
-    """Refuse what the model did not read to the end. Raises ContextLengthExceeded."""
-    for index, one in enumerate(found):
-        if one.truncated:
-            raise ContextLengthExceeded(
-                f"The model reads {tokens_max} tokens; input[{index}] has {one.tokens}.", "input"
-            )
 
 
 def _item(index: int, one: Embedded, encoding: str) -> dict[str, object]:

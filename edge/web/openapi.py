@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from core.version import VERSION
 from edge.web.handoff_api import MessageBody
+from edge.web.inference_wire import InferBody
 from edge.web.openai_api import EmbeddingsBody
 from edge.web.problems import PROBLEM_JSON
 from edge.web.sessions_api import ConsentBody, FeedbackBody, NewSessionBody, TurnBody
@@ -64,6 +65,18 @@ _OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]],
     ),
     ("get", "/v1/models", "What serves", None, {"200": "A list of models"}),
     ("get", "/v1/models/{model}", "One of them", None, {"200": "The model", "404": "None of that name"}),
+    ("get", "/v2", "What answers", None, {"200": "Name, version, extensions"}),
+    ("get", "/v2/health/live", "Is the process alive?", None, {"200": "Yes"}),
+    ("get", "/v2/health/ready", "Would it answer?", None, {"200": "Yes", "503": "No"}),
+    *(
+        operation
+        for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+        for operation in (
+            ("get", model, "What the model takes and gives", None, {"200": "Inputs and outputs"}),
+            ("get", f"{model}/ready", "Would it answer?", None, {"200": "Yes", "503": "No"}),
+            ("post", f"{model}/infer", "A vector for each text", InferBody, _VECTORS),
+        )
+    ),
     ("get", "/healthz", "Is the process alive?", None, {"200": "Yes"}),
     ("get", "/readyz", "Are turns answered?", None, {"200": "Yes", "503": "No; the reasons are in the body"}),
     ("get", "/metrics", "Prometheus text", None, {"200": "Metrics"}),
@@ -109,7 +122,7 @@ def _operation(
     }
     if path.startswith(_SESSION):
         operation["security"] = [{"session": []}]
-    if path.startswith("/v1/"):
+    if path.startswith(("/v1/", "/v2/models/")) and not path.endswith("/ready"):
         operation["security"] = [{"apiKey": []}]
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     if names:

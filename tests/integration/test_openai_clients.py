@@ -13,8 +13,7 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 
-from edge.web.openai_api import INPUTS_MAX, TEXT_CHARS_MAX
-from edge.web.openai_errors import PROGRAM_BODY_BYTES_MAX
+from edge.web.program_requests import INPUTS_MAX, PROGRAM_BODY_BYTES_MAX, TEXT_CHARS_MAX
 from tests.running import RunningNode, command
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from edge.web.handoff_api import HandoffApi
+from edge.web.inference_api import InferenceApi
 from edge.web.openai_api import OpenAiApi
 from edge.web.openapi import document
 from edge.web.sessions_api import SessionsApi
@@ -18,13 +19,13 @@ def unwired(api: type) -> Any:
 
 
 def test_every_route_of_the_api_is_described() -> None:
-    apis = (SessionsApi, HandoffApi, OpenAiApi)
+    apis = (SessionsApi, HandoffApi, OpenAiApi, InferenceApi)
     routes = [route for api in apis for route in unwired(api).routes()]
     described = {
         (method.upper(), path)
         for path, operations in document()["paths"].items()
         for method in operations
-        if path.startswith(("/api/", "/v1/"))
+        if path.startswith(("/api/", "/v1/", "/v2"))
     }
     assert {(route.method, route.path) for route in routes} == described
 
@@ -32,7 +33,8 @@ def test_every_route_of_the_api_is_described() -> None:
 def test_every_route_says_what_opens_it() -> None:
     for path, operations in document()["paths"].items():
         for operation in operations.values():
-            needed = "session" if "/sessions/{id}" in path else "apiKey" if path.startswith("/v1/") else None
+            keyed = path.startswith(("/v1/", "/v2/models/")) and not path.endswith("/ready")
+            needed = "session" if "/sessions/{id}" in path else "apiKey" if keyed else None
             assert operation.get("security") == ([{needed: []}] if needed else None), path
 
 
