@@ -128,7 +128,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         store = Store.open(paths)
         stack.push_async_callback(store.close)
         warming = asyncio.create_task(asyncio.to_thread(languages.warm), name="languages")
-        encoder = await asyncio.wrap_future(opening or start_opening(config))
+        encoder = await asyncio.wrap_future(opening or start_opening(config, paths.worker_socket))
         stack.callback(encoder.close)
         background = encoder.in_background()  # documents wait for customers
         stack.callback(background.close)
@@ -386,6 +386,7 @@ def _refresh(site: Site) -> None:
     metrics.queue_depth.labels("api").set(site.embeddings.line.stats().waiting)
     metrics.predicted_wait_seconds.set(stats.predicted_wait_s)
     info = site.encoder.info
+    metrics.model_info.clear()  # a device may have been lost, or come back
     metrics.model_info.labels(info.model, info.version, info.runtime, info.device).set(1)
 
 

@@ -12,8 +12,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.logs import log_to_stderr
+
+if TYPE_CHECKING:
+    from edge.inference.encoders import EncoderChoice
+    from models.runtimes.port import Runtime
 
 
 def run_node(site: Path) -> None:
@@ -23,7 +28,7 @@ def run_node(site: Path) -> None:
     from edge.inference.opening import start_opening
 
     paths = site_paths(site)
-    opening = start_opening(load_config(paths))
+    opening = start_opening(load_config(paths), paths.worker_socket)
     import uvloop
 
     from edge.app import run_node
@@ -32,7 +37,7 @@ def run_node(site: Path) -> None:
 
 
 def run_worker(site: Path) -> None:
-    """Run the language model for the node until told to stop; it is loaded when it is first needed."""
+    """Run models for the node until told to stop: the language model, loaded when first needed, and accelerators."""
     log_to_stderr("worker")
     from core.files import private_folder
     from core.local_socket import allowed_uids
@@ -51,12 +56,19 @@ def run_worker(site: Path) -> None:
             paths.worker_socket,
             partial(open_generator, models_dir(), config.models.llm),
             stop_on_signals(),
+            open_encoder=_open_encoder,
             allowed_uids=allowed_uids(paths.root),
             model_name=config.models.llm,
             preload=config.answer.mode == "generative",
         )
 
     asyncio.run(serve_until_stopped())
+
+
+def _open_encoder(choice: EncoderChoice) -> Runtime:
+    from edge.inference.opening import open_chosen  # loads the libraries of encoders: most workers need none
+
+    return open_chosen(choice)
 
 
 def run_courier(site: Path) -> None:

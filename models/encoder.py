@@ -10,7 +10,8 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -49,6 +50,9 @@ LOWEST_PRIORITY: Final = 19
 """Niceness of work in the background: a thread of usual priority gets some 70 times its share (sched(7))."""
 
 _PAD_ID: Final = 0
+
+Accelerated = Callable[[str, Candidate, Runtime], Runtime]
+"""A model of the catalogue on an accelerator outside this process, and on the CPU's runtime whenever it cannot."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,12 @@ class Encoder:
         self._runtime = runtime
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
         self._pass_tokens = pass_tokens
-        self.info = ModelInfo(entry.name, entry.version, runtime.name, runtime.device, sha256, plan)
+        self._info = ModelInfo(entry.name, entry.version, runtime.name, runtime.device, sha256, plan)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What answers now: a device that is lost has another in its place."""
+        return replace(self._info, runtime=self._runtime.name, device=self._runtime.device)
 
     def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> Encoded:
         """Vectors, token states and offsets of `texts`. Raises RuntimeUnavailable.
@@ -166,10 +175,12 @@ class Encoder:
         return BackgroundEncoder(self)
 
     def _passes(self, lengths: list[int], groups: Sequence[int] | None = None) -> list[list[int]]:
+        # Whatever it was opened for: the CPU may stand in for a device that likes longer passes.
+        on_cpu = self._runtime.device == "CPU"
+        tokens_max = PASS_TOKENS_MAX if on_cpu else self._pass_tokens
         if groups is None:
-            on_cpu = self._pass_tokens == PASS_TOKENS_MAX
-            return _passes(lengths, self._pass_tokens, PADDING_TOKENS_MAX if on_cpu else self._pass_tokens)
-        return _passes_of(groups, lengths, self._pass_tokens)
+            return _passes(lengths, tokens_max, PADDING_TOKENS_MAX if on_cpu else tokens_max)
+        return _passes_of(groups, lengths, tokens_max)
 
     def _tokenise(self, texts: Sequence[str]) -> list[Encoding]:
         return self._tokenizer.encode_batch_fast(list(texts))
@@ -206,7 +217,7 @@ class BackgroundEncoder(Encoder):
     def __init__(self, encoder: Encoder) -> None:
         self.dim = encoder.dim
         self.max_tokens = encoder.max_tokens
-        self.info = encoder.info
+        self._info = encoder._info
         self._tokenizer = encoder._tokenizer
         self._runtime = encoder._runtime
         self._pass_tokens = encoder._pass_tokens
@@ -244,16 +255,18 @@ def open_encoder(
     *,
     device: str = "auto",
     model: str = DEFAULT_ENCODER,
+    accelerated: Accelerated | None = None,
 ) -> Encoder:
     """The encoder, where measuring placed it (`models.placement`), else on the runtime that was faster at the gate.
 
-    `device` is the setting `models.device`, `threads` 0 every core. A device that is asked for and cannot be used is
+    `device` is the setting `models.device`, `threads` 0 every core. `accelerated` runs what is placed on an accelerator
+    in another process; without it this one does. A device that is asked for and cannot be used is
     told in `info.shortfall`, and the CPU serves. Raises ModelMissing, ModelRefused (not gated on this machine, or
     changed since) or RuntimeUnavailable.
     """
     entry = encoder_entry(model, models_dir)
     plan = plan_encoder(models_dir, entry, runtime, threads, device)
-    return open_planned(models_dir, entry, plan)
+    return open_planned(models_dir, entry, plan, accelerated)
 
 
 def plan_encoder(
@@ -280,8 +293,14 @@ def plan_encoder(
     )
 
 
-def open_planned(models_dir: Path, entry: EncoderEntry, plan: Plan) -> Encoder:
+def open_planned(
+    models_dir: Path, entry: EncoderEntry, plan: Plan, accelerated: Accelerated | None = None
+) -> Encoder:
     """The encoder of a plan; a device that does not start after all is a shortfall, and the CPU serves."""
+    if accelerated is not None and plan.candidate.device != "CPU":
+        spare = default_for(entry, check_gate(models_dir, entry).fastest, usable_cpus())
+        around = partial(accelerated, entry.name, plan.candidate)
+        return _open_candidate(models_dir, entry, spare, plan, around)
     try:
         return _open_candidate(models_dir, entry, plan.candidate, plan)
     except (RuntimeUnavailable, ModelRefused) as error:
@@ -294,20 +313,30 @@ def open_planned(models_dir: Path, entry: EncoderEntry, plan: Plan) -> Encoder:
     return _open_candidate(models_dir, entry, spare, Plan(spare, lost, plan.stale))
 
 
-def _open_candidate(models_dir: Path, entry: EncoderEntry, candidate: Candidate, plan: Plan) -> Encoder:
+def open_measured(models_dir: Path, entry: EncoderEntry, candidate: Candidate) -> Runtime:
+    """One way to run an encoder, from files that passed. Raises ModelMissing, ModelRefused or RuntimeUnavailable."""
+    check_files(models_dir, entry, opened_files(entry, candidate))
+    return load(entry, model_folder(models_dir, entry.name), candidate)
+
+
+def _open_candidate(
+    models_dir: Path,
+    entry: EncoderEntry,
+    candidate: Candidate,
+    plan: Plan,
+    around: Callable[[Runtime], Runtime] = lambda runtime: runtime,
+) -> Encoder:
     """Raises ModelMissing, ModelRefused or RuntimeUnavailable."""
     folder = model_folder(models_dir, entry.name)
-    served = file_of(entry, candidate)
-    check_files(models_dir, entry, opened_files(entry, candidate))
-    runtime = load(entry, folder, candidate)
-    sha256 = read_build(folder).files[served]
+    runtime = open_measured(models_dir, entry, candidate)
+    sha256 = read_build(folder).files[file_of(entry, candidate)]
     return Encoder(
         entry,
         folder / TOKENIZER_FILE,
-        runtime,
+        around(runtime),
         sha256,
         candidate.lanes,
-        pass_tokens=candidate.pass_tokens,
+        pass_tokens=plan.candidate.pass_tokens,
         plan=plan,
     )
 

@@ -1,15 +1,29 @@
-"""Opening the encoder beside other work: most of it is native code, which runs while Python loads the rest."""
+"""Opening encoders: the node's beside other work, since most of it is native code, and what the worker is asked for.
+
+What is placed on an accelerator runs in the worker's process; the processor in the node stands in for it.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.config import Config
-from models.catalog import models_dir
-from models.encoder import Encoder, open_encoder
+from models.catalog import encoder_entry, models_dir
+from models.encoder import Encoder, open_encoder, open_measured
+from models.errors import ModelRefused
+from models.placement import Candidate, current
+from models.records import check_gate, model_folder
+from models.runtimes.port import Runtime
+
+if TYPE_CHECKING:
+    from edge.inference.encoders import EncoderChoice
+    from edge.inference.loss import Loss
 
 
-def start_opening(config: Config) -> Future[Encoder]:
+def start_opening(config: Config, worker_socket: Path) -> Future[Encoder]:
     """Begin to open the site's encoder in a thread. The future raises what `open_encoder` raises."""
     threads = ThreadPoolExecutor(1, thread_name_prefix="open-encoder")
     settings = config.models
@@ -20,6 +34,51 @@ def start_opening(config: Config) -> Future[Encoder]:
         settings.encoder_threads,
         device=settings.device,
         model=settings.encoder,
+        accelerated=partial(over_worker, worker_socket),
     )
     threads.shutdown(wait=False)
     return opening
+
+
+def over_worker(worker_socket: Path, model: str, candidate: Candidate, processor: Runtime) -> Runtime:
+    """The model on the candidate's device in the worker's process, and on `processor` whenever that is lost."""
+    # Only here: nodes without an accelerator start without these.
+    from edge.inference.accelerator import AcceleratorRuntime
+    from edge.inference.failover import FailoverRuntime, Placement
+
+    open_there = partial(AcceleratorRuntime, worker_socket, choice_of(model, candidate))
+    placements = [Placement(candidate.device, open_there), Placement(processor.device, lambda: processor)]
+    return FailoverRuntime(placements, on_change=_tell)
+
+
+def choice_of(model: str, candidate: Candidate) -> EncoderChoice:
+    """What the worker is asked to open."""
+    from edge.inference.encoders import EncoderChoice
+
+    return EncoderChoice(
+        model, candidate.runtime, candidate.device, candidate.precision, candidate.threads, candidate.shapes
+    )
+
+
+def open_chosen(choice: EncoderChoice) -> Runtime:
+    """For the worker: what it is asked to open, if it was measured here and passed. Raises ModelError."""
+    root = models_dir()
+    entry = encoder_entry(choice.model, root)
+    gate = check_gate(root, entry)
+    placement, stale = current(model_folder(root, entry.name), gate.files)
+    measured = placement.measured if placement and not stale else ()
+    passed = (row.candidate for row in measured if row.passed)
+    candidate = next((each for each in passed if choice_of(entry.name, each) == choice), None)
+    if candidate is None:
+        reason = stale or "it was not measured, or did not pass"
+        raise ModelRefused(f"{entry.name} may not run on {choice.device}: {reason}.")
+    return open_measured(root, entry, candidate)
+
+
+def _tell(loss: Loss | None) -> None:
+    from edge import metrics
+
+    if loss is None:
+        metrics.recover("encoder")
+    else:
+        metrics.fall_back("encoder", loss.reason)

@@ -18,12 +18,20 @@ Floats = npt.NDArray[np.float32]
 class Runtime(Protocol):
     """One loaded encoder on one device. Thread-safe; every failure is a `ModelError`."""
 
-    name: str
-    """`onnxruntime` or `openvino`."""
-    device: str
-    """`CPU`, `CUDA`, …"""
-    fallback: str
-    """Why this is slower or weaker than asked for; empty when it is not."""
+    @property
+    def name(self) -> str:
+        """`onnxruntime` or `openvino`."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """`CPU`, `CUDA`, …"""
+        ...
+
+    @property
+    def fallback(self) -> str:
+        """Why this is slower or weaker than asked for; empty when it is not."""
+        ...
 
     def run(
         self, input_ids: Ids, attention_mask: Ids, *, want_states: bool = True
@@ -72,9 +80,20 @@ class GenerationResult:
 class TextGenerator(Protocol):
     """One loaded language model. One generation at a time; a second caller waits."""
 
-    name: str
-    device: str
-    context_tokens: int
+    @property
+    def name(self) -> str:
+        """`openvino-genai`, …"""
+        ...
+
+    @property
+    def device(self) -> str:
+        """`CPU`, …"""
+        ...
+
+    @property
+    def context_tokens(self) -> int:
+        """What prompt and answer may have together."""
+        ...
 
     def generate(
         self, messages: Sequence[Message], *, max_new_tokens: int, on_text: Callable[[str], bool]

@@ -24,6 +24,7 @@ from postern.v1 import worker_pb2 as pb
 from tests.contract.failing import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
+DIM = 384
 SCRIPTED = EncoderChoice(DEFAULT_ENCODER, "scripted", "CPU")
 
 

@@ -10,19 +10,25 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.local_socket import frame, receive_frame
+from edge import metrics
 from edge.inference.accelerator import LINES_MAX, AcceleratorRuntime
 from edge.inference.encoders import CELLS_MAX, PART_BYTES, PASSES_MAX
 from edge.inference.failover import FailoverRuntime, Pace, Placement
 from edge.inference.loss import PlacementFailed
+from edge.inference.opening import choice_of, open_chosen, over_worker
 from edge.inference.worker_client import GenerationTimedOut, WorkerClient, WorkerDied
-from models.catalog import DEFAULT_ENCODER
-from models.errors import RuntimeUnavailable
+from models.catalog import DEFAULT_ENCODER, models_dir
+from models.encoder import open_encoder
+from models.errors import ModelRefused, RuntimeUnavailable
+from models.placement import Candidate, Plan
+from models.records import model_folder
 from models.runtimes.scripted import ScriptedRuntime, Trouble
 from postern.v1 import worker_pb2 as pb
 from tests.contract.failing import PATIENCE_S, Load, Told, until
@@ -30,6 +36,7 @@ from tests.contract.supervised_worker import SCRIPTED, Worker, supervised
 
 DIM = 384
 PATIENT = Pace(deadline_s_min=PATIENCE_S, deadline_s_max=PATIENCE_S, return_first_s=0.05, return_s_max=0.2)
+SHARED_SCALE_COSINE_MIN = 0.95
 HASTY = replace(PATIENT, deadline_s_min=0.3, deadline_s_max=0.3)
 """Only where the worker hangs: a busy machine may stand still for as long."""
 
@@ -257,3 +264,54 @@ async def test_passes_do_not_wait_behind_a_generation(tmp_path: Path) -> None:
         assert await anext(answer)
         await answer.aclose()
         await client.close()
+
+
+@pytest.fixture
+def placed_on_npu(monkeypatch: pytest.MonkeyPatch) -> Candidate:
+    """The plan says NPU, as if it had been measured to be the fastest here."""
+    candidate = Candidate(
+        runtime="onnxruntime",
+        device="NPU",
+        precision="int8",
+        threads=1,
+        lanes=1,
+        shapes="static",
+        pass_tokens=8192,
+    )
+    monkeypatch.setattr("models.encoder.plan_encoder", lambda *_: Plan(candidate))
+    return candidate
+
+
+needs_models = pytest.mark.skipif(
+    not (model_folder(models_dir(), DEFAULT_ENCODER) / "gate.json").is_file(),
+    reason="the models are not built",
+)
+
+
+@pytest.mark.models
+@needs_models
+@pytest.mark.usefixtures("placed_on_npu")
+def test_an_encoder_that_is_placed_on_an_accelerator_survives_its_worker(tmp_path: Path) -> None:
+    texts = ["Where is the lift?", "When does the pharmacy open?"] * 40
+    with supervised(tmp_path) as worker:
+        opened = open_encoder(models_dir(), accelerated=partial(over_worker, worker.path))
+        with closing(opened), closing(opened.in_background()) as background:
+            until(lambda: opened.info.device == "NPU")
+            assert "encoder:" not in ",".join(metrics.fallbacks())
+            before = opened.embed(texts)
+            os.kill(worker.health().pid, signal.SIGKILL)
+            after = opened.embed(texts)
+            assert np.sum(before * after, axis=1).min() > SHARED_SCALE_COSINE_MIN
+            assert "encoder:unreachable" in metrics.fallbacks()
+            assert (opened.info.device, background.info.device) == ("CPU", "CPU")
+            until(lambda: background.info.device == "NPU")
+            assert "encoder:" not in ",".join(metrics.fallbacks())
+            assert opened.embed(texts) == pytest.approx(before, abs=1e-5)
+    metrics.recover("encoder")
+
+
+@pytest.mark.models
+@needs_models
+def test_the_worker_opens_nothing_that_was_not_measured(placed_on_npu: Candidate) -> None:
+    with pytest.raises(ModelRefused):
+        open_chosen(choice_of(DEFAULT_ENCODER, placed_on_npu))

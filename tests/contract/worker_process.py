@@ -1,6 +1,7 @@
 """The real worker as a process: `python worker_process.py SOCKET scripted|model [ALLOWED_UID]`. SIGTERM stops it.
 
-Its encoders: onnxruntime and openvino on the CPU, and `scripted`, which meets the trouble named in SOCKET.trouble.
+Its encoders: `openvino` on the CPU; `onnxruntime`, which takes it for any device; and `scripted`, which meets the
+trouble named in SOCKET.trouble.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ def open_encoder(trouble: Path, choice: EncoderChoice) -> Runtime:
     if choice.runtime == "scripted":
         return FromFile(trouble)
     folder = model_folder(models_dir(), choice.model)
-    return open_runtime(choice.runtime, folder / RUNTIME_FILES[choice.runtime], threads=1)
+    runtime = open_runtime(choice.runtime, folder / RUNTIME_FILES[choice.runtime], threads=1)
+    if choice.runtime == "onnxruntime":
+        runtime.device = choice.device  # type: ignore[misc]
+    return runtime
 
 
 class Hung(ScriptedGenerator):
