@@ -62,6 +62,7 @@ from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.search import Searcher
 from edge.knowledge_operations import KnowledgeOperations
 from edge.learning_operations import LearningOperations
+from edge.models_operations import ModelsOperations
 from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
 from edge.placed import encoder_status, keep_tuned, say_shortfall
@@ -112,6 +113,7 @@ class Site:
     answering: Line[Query, Considered]
     embeddings: Embeddings
     api_keys: KeyRing
+    worker: WorkerClient
     desk: Desk
     llm_server: LlmServer | None
     read_ahead: Callable[[], Coroutine[object, object, None]]
@@ -133,7 +135,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         background = encoder.in_background()  # documents wait for customers
         stack.callback(background.close)
         knowledge, intents = await asyncio.gather(
-            KnowledgeBase.open(store, background, encoder.info.sha256), _intents(config, store, encoder)
+            KnowledgeBase.open(store, background, encoder.info.space), _intents(config, store, encoder)
         )
         stack.push_async_callback(knowledge.close)
         sessions = Sessions(store, config.limits)
@@ -193,6 +195,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             turns,
             embeddings,
             api_keys,
+            worker,
             desk,
             llm_server,
             partial(keep_read, reader, speller, knowledge.searcher, background),
@@ -209,7 +212,7 @@ async def _speller(encoder: Encoder, searcher: Searcher) -> Speller:
 
 async def _intents(config: Config, store: Store, encoder: Encoder) -> Intents:
     """The site's intents, with the version that serves."""
-    intents = Intents(store, _training(config), encoder.info.sha256, encoder.dim)
+    intents = Intents(store, _training(config), encoder.info.space, encoder.dim)
     await intents.load()
     return intents
 
@@ -239,8 +242,19 @@ def site_operations(site: Site) -> Operations:
         **IntentsOperations(site.intents, site.encoder).table(),
         **LearningOperations(site.examples, site.learning).table(),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
+        **_models_operations(site).table(),
     }
     return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
+
+
+def _models_operations(site: Site) -> ModelsOperations:
+    """As the settings say now, not when the node started: they may be why the encoder is opened again."""
+
+    def opening() -> Future[Encoder]:
+        # As the settings are now: they may be why.
+        return start_opening(load_config(site.paths), site.paths.worker_socket)
+
+    return ModelsOperations(site.encoder, site.embeddings, site.worker, site.store, opening, _record_model)
 
 
 async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
@@ -402,5 +416,9 @@ def _say_fallbacks(site: Site) -> None:
 
 def _record_start(db: Database, *, info: ModelInfo) -> None:
     outbox.append(db, OutboxClass.STATE, "node.started", {"software_version": VERSION})
+    _record_model(db, info)
+
+
+def _record_model(db: Database, info: ModelInfo) -> None:
     active = {"name": info.model, "version": info.version, "runtime": info.runtime, "device": info.device}
     outbox.append(db, OutboxClass.STATE, "model.active", {**active, "sha256": info.sha256})

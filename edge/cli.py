@@ -242,6 +242,15 @@ def models_tune(
     )
 
 
+@models.command("use")
+def models_use(site: Site, name: str, as_json: Json = False) -> None:
+    """Let a model of the catalogue serve at a site: at once where the node runs, without refusing a question."""
+    from edge.models_use import use_model
+
+    found = use_model(site, name)
+    write(found, as_json, as_lines(found))
+
+
 @models.command("verify")
 def models_verify(as_json: Json = False) -> None:
     """Hash every model's files against what passed the gate here."""

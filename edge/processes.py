@@ -57,6 +57,7 @@ def run_worker(site: Path) -> None:
             partial(open_generator, models_dir(), config.models.llm),
             stop_on_signals(),
             open_encoder=_open_encoder,
+            open_named=partial(open_generator, models_dir()),
             allowed_uids=allowed_uids(paths.root),
             model_name=config.models.llm,
             preload=config.answer.mode == "generative",

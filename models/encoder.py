@@ -20,15 +20,17 @@ import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from models.catalog import DEFAULT_ENCODER, EncoderEntry, encoder_entry
-from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable
+from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable, SwapRefused
 from models.loading import default_for, file_of, load, opened_files
 from models.machine import usable_cpus
+from models.passes import Row, pad, passes_for, passes_of
 from models.placement import BY_HAND, CPU_PASS_TOKENS, Candidate, Plan, Shortfall, current
 from models.placement import plan as make_plan
 from models.probe import check_device
 from models.recipes.files import TOKENIZER_FILE
 from models.records import GateRecord, check_files, check_gate, model_folder, read_build
-from models.runtimes.port import Floats, Ids, Runtime
+from models.runtimes.port import Floats, Runtime
+from models.runtimes.swappable import SwappableRuntime
 
 RuntimeName = Literal["auto", "onnxruntime", "openvino"]
 
@@ -49,8 +51,6 @@ A pass takes 83 us a token and 1.2 ms by itself (CPU time of a core with AVX2 an
 LOWEST_PRIORITY: Final = 19
 """Niceness of work in the background: a thread of usual priority gets some 70 times its share (sched(7))."""
 
-_PAD_ID: Final = 0
-
 Accelerated = Callable[[str, Candidate, Runtime], Runtime]
 """A model of the catalogue on an accelerator outside this process, and on the CPU's runtime whenever it cannot."""
 
@@ -66,6 +66,8 @@ class ModelInfo:
     sha256: str
     plan: Plan | None = None
     """Where it was to run, and what that falls short of; None for an encoder that was opened by hand."""
+    space: str = ""
+    """Which vectors its own may be compared with (`EncoderEntry.space`)."""
 
     @property
     def shortfall(self) -> Shortfall | None:
@@ -110,15 +112,30 @@ class Encoder:
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._runtime = runtime
+        self._runtime = SwappableRuntime(runtime)
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
         self._pass_tokens = pass_tokens
-        self._info = ModelInfo(entry.name, entry.version, runtime.name, runtime.device, sha256, plan)
+        self._info = ModelInfo(
+            entry.name, entry.version, runtime.name, runtime.device, sha256, plan, entry.space
+        )
 
     @property
     def info(self) -> ModelInfo:
         """What answers now: a device that is lost has another in its place."""
         return replace(self._info, runtime=self._runtime.name, device=self._runtime.device)
+
+    def take_over(self, other: Encoder) -> None:
+        """Serve from the next pass on what `other` serves, of the same vector space; `other` is not used any more.
+
+        Passes that run end on the old runtime, which is closed after the last. Raises SwapRefused.
+        """
+        if other.info.space != self.info.space or other.dim != self.dim:
+            raise SwapRefused(f"{other.info.model} makes other vectors than {self.info.model}, which serves.")
+        self._runtime.swap(other._runtime.model)
+        self._info = other._info
+        # As many threads as suit the new runtime. The old ones end with the last call that holds them.
+        self._lanes = other._lanes
+        self._pass_tokens = other._pass_tokens
 
     def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> Encoded:
         """Vectors, token states and offsets of `texts`. Raises RuntimeUnavailable.
@@ -127,13 +144,13 @@ class Encoder:
         that is in a pass, so what a text becomes depends a little on its company; in a group it is always the same.
         """
         pieces = self._tokenizer.encode_batch(list(texts))
-        rows = [_Row.of(piece, self.max_tokens) for piece in pieces]
+        rows = [Row.of(piece, self.max_tokens) for piece in pieces]
         width = max((len(row.ids) for row in rows), default=0)
         embeddings = np.zeros((len(rows), self.dim), np.float32)
         states = np.zeros((len(rows), width, self.dim), np.float32)
 
         def run(chosen: list[int]) -> None:
-            ids, mask = _pad([rows[index] for index in chosen])
+            ids, mask = pad([rows[index] for index in chosen])
             vectors, found = self._runtime.run(ids, mask, want_states=True)
             embeddings[chosen] = vectors
             if found is not None:
@@ -141,7 +158,7 @@ class Encoder:
                 states[chosen, : ids.shape[1]] = found
 
         lengths = [len(row.ids) for row in rows]
-        self._run_all(run, self._passes(lengths, groups))
+        self._run_all(run, self.passes_for(lengths, groups))
         return _gather(rows, width, embeddings, states)
 
     def embed(self, texts: Sequence[str]) -> Floats:
@@ -160,27 +177,27 @@ class Encoder:
         pieces: Sequence[Encoding],
         run_all: Callable[[Callable[[list[int]], None], list[list[int]]], None],
     ) -> tuple[Floats, list[int]]:
-        rows = [_Row.of(piece, self.max_tokens) for piece in pieces]
+        rows = [Row.of(piece, self.max_tokens) for piece in pieces]
         embeddings = np.zeros((len(rows), self.dim), np.float32)
 
         def run(chosen: list[int]) -> None:
-            ids, mask = _pad([rows[index] for index in chosen])
+            ids, mask = pad([rows[index] for index in chosen])
             embeddings[chosen], _ = self._runtime.run(ids, mask, want_states=False)
 
-        run_all(run, self._passes([len(row.ids) for row in rows]))
+        run_all(run, self.passes_for([len(row.ids) for row in rows]))
         return embeddings, [row.length for row in rows]
 
     def in_background(self) -> BackgroundEncoder:
         """The same model, for work that may take its time. Close it first."""
         return BackgroundEncoder(self)
 
-    def _passes(self, lengths: list[int], groups: Sequence[int] | None = None) -> list[list[int]]:
+    def passes_for(self, lengths: list[int], groups: Sequence[int] | None = None) -> list[list[int]]:
         # Whatever it was opened for: the CPU may stand in for a device that likes longer passes.
         on_cpu = self._runtime.device == "CPU"
         tokens_max = PASS_TOKENS_MAX if on_cpu else self._pass_tokens
         if groups is None:
-            return _passes(lengths, tokens_max, PADDING_TOKENS_MAX if on_cpu else tokens_max)
-        return _passes_of(groups, lengths, tokens_max)
+            return passes_for(lengths, tokens_max, PADDING_TOKENS_MAX if on_cpu else tokens_max)
+        return passes_of(groups, lengths, tokens_max)
 
     def _tokenise(self, texts: Sequence[str]) -> list[Encoding]:
         return self._tokenizer.encode_batch_fast(list(texts))
@@ -217,13 +234,18 @@ class BackgroundEncoder(Encoder):
     def __init__(self, encoder: Encoder) -> None:
         self.dim = encoder.dim
         self.max_tokens = encoder.max_tokens
-        self._info = encoder._info
+        self._encoder = encoder
         self._tokenizer = encoder._tokenizer
         self._runtime = encoder._runtime
         self._pass_tokens = encoder._pass_tokens
         self._lanes = ThreadPoolExecutor(
             encoder._lanes._max_workers, thread_name_prefix="background", initializer=_lower_priority
         )
+
+    @property
+    def info(self) -> ModelInfo:
+        """What answers now."""
+        return self._encoder.info
 
     def close(self) -> None:
         """End the threads; the model stays."""
@@ -359,71 +381,7 @@ def _missing(device: str) -> DeviceMissing | None:
     return None
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One tokenised text, cut to what the model takes."""
-
-    ids: list[int]
-    offsets: list[tuple[int, int]]
-    length: int
-    """Tokens before the cut."""
-
-    @property
-    def truncated(self) -> bool:
-        return self.length > len(self.ids)
-
-    @classmethod
-    def of(cls, piece: Encoding, max_tokens: int) -> _Row:
-        ids, offsets = piece.ids, piece.offsets
-        if len(ids) <= max_tokens:
-            return cls(ids, offsets, len(ids))
-        # Keep the closing token: the model has never seen a text without it.
-        kept = max_tokens - 1
-        return cls([*ids[:kept], ids[-1]], [*offsets[:kept], offsets[-1]], len(ids))
-
-
-def _passes(lengths: list[int], tokens_max: int, padding_max: int) -> list[list[int]]:
-    """Indices by pass: like lengths together, each pass within `tokens_max` (a longer text goes alone).
-
-    A row joins a pass as long as that pads the others by no more than `padding_max` tokens in all.
-    """
-    passes: list[list[int]] = []
-    width = 0
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        length = lengths[index]
-        rows = len(passes[-1]) if passes else 0
-        if rows and (rows + 1) * length <= tokens_max and rows * (length - width) <= padding_max:
-            passes[-1].append(index)
-        else:
-            passes.append([index])
-        width = length
-    return passes
-
-
-def _passes_of(groups: Sequence[int], lengths: list[int], tokens_max: int) -> list[list[int]]:
-    """As `_passes`, for each run of so many texts alone."""
-    passes: list[list[int]] = []
-    start = 0
-    for size in groups:
-        passes += [
-            [start + index for index in chosen]
-            for chosen in _passes(lengths[start : start + size], tokens_max, tokens_max)
-        ]
-        start += size
-    return passes
-
-
-def _pad(rows: Sequence[_Row]) -> tuple[Ids, Ids]:
-    width = max(len(row.ids) for row in rows)
-    ids = np.full((len(rows), width), _PAD_ID, np.int64)
-    mask = np.zeros((len(rows), width), np.int64)
-    for index, row in enumerate(rows):
-        ids[index, : len(row.ids)] = row.ids
-        mask[index, : len(row.ids)] = 1
-    return ids, mask
-
-
-def _gather(rows: list[_Row], width: int, embeddings: Floats, states: Floats) -> Encoded:
+def _gather(rows: list[Row], width: int, embeddings: Floats, states: Floats) -> Encoded:
     offsets = np.zeros((len(rows), width, 2), np.int32)
     mask = np.zeros((len(rows), width), np.bool_)
     for index, row in enumerate(rows):

@@ -90,3 +90,15 @@ class ModelDiskFull(ModelError):
         "Free the space that is named, or set POSTERN_MODELS to a larger disk. What served before still does."
     )
     status = 507
+
+
+class SwapRefused(ModelError):
+    """What was asked for cannot take the place of what serves while it serves."""
+
+    code = "swap_refused"
+    title = "This model cannot take over while the node runs"
+    remedy = (
+        "Name it in site.toml and restart the node: documents are then embedded anew, before it serves. "
+        "Train the intents again afterwards."
+    )
+    status = 409

@@ -8,6 +8,7 @@ model at its next token.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from typing import Final
 
 from core.errors import PosternError
 from models.runtimes.port import Finish, GenerationResult, Message, TextGenerator
+from models.runtimes.swappable import SwappableGenerator
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +126,7 @@ class GenerationQueue:
         self.waiting_max = waiting_max
         self.state = State.COLD
         self.failure: PosternError | None = None
-        self.model: TextGenerator | None = None
+        self.model: SwappableGenerator | None = None
         self._open_model = open_model
         self._limit = limit
         self._grace_s = grace_s
@@ -132,8 +134,9 @@ class GenerationQueue:
         self._running: Job | None = None
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._loading: asyncio.Future[TextGenerator] | None = None
+        self._loading: asyncio.Future[SwappableGenerator] | None = None
         self._seconds = _SECONDS_GUESS
+        self._replacing = asyncio.Lock()
 
     @property
     def waiting(self) -> int:
@@ -177,6 +180,23 @@ class GenerationQueue:
             if loading.done():
                 self._loading = None
 
+    async def replace(self, open_model: Callable[[], TextGenerator]) -> None:
+        """Let another model serve from the next job on. What runs ends on the old one, which is closed after it.
+
+        Raises what opening the new one raises: the old one then serves on, and nobody noticed.
+        """
+        async with self._replacing:
+            new = await asyncio.to_thread(open_model)
+            self._open_model = open_model
+            if self._loading is not None:
+                with contextlib.suppress(PosternError):
+                    await self.load()
+            if self.model is not None:
+                await asyncio.to_thread(self.model.swap, new)
+            else:
+                self.model = SwappableGenerator(new)
+            self.state, self.failure = State.READY, None
+
     async def run(self) -> None:
         """Work until cancelled."""
         loop = asyncio.get_running_loop()
@@ -202,9 +222,9 @@ class GenerationQueue:
             self.end(job, End.CANCELLED)
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _load(self) -> TextGenerator:
+    def _load(self) -> SwappableGenerator:
         with self._limit("load", LOAD_S_MAX):
-            return self._open_model()
+            return SwappableGenerator(self._open_model())
 
     async def _one(self, job: Job) -> None:
         model = await self.load()

@@ -86,6 +86,7 @@ async def serve(
     stop: asyncio.Event,
     *,
     open_encoder: Callable[[EncoderChoice], Runtime] = no_encoder,
+    open_named: Callable[[str], TextGenerator] | None = None,
     allowed_uids: Collection[int] | None = None,
     model_name: str = "",
     preload: bool = False,
@@ -94,7 +95,8 @@ async def serve(
 ) -> None:
     """Serve until `stop`; `allowed_uids` None is this process's own user. Raises OSError if it cannot bind.
 
-    `open_encoder` opens a placement's encoder, warm, or raises ModelError.
+    `open_encoder` opens a placement's encoder, warm, or raises ModelError. `open_named`: opens another language model
+    by its name in the catalogue, to take the place of the one that serves.
     """
     uids = frozenset({os.getuid()} if allowed_uids is None else allowed_uids)
     watchdog = Watchdog()
@@ -102,7 +104,7 @@ async def serve(
         open_model, waiting_max=waiting_max, limit=watchdog.limit, grace_s=patience.generation_grace_s
     )
     encoders = Encoders(open_encoder, watchdog, pass_grace_s=patience.pass_grace_s)
-    worker = _Worker(queue, encoders, uids, model_name)
+    worker = _Worker(queue, encoders, uids, model_name, open_named)
     server = await asyncio.start_unix_server(worker.connection, socket_path)
     socket_path.chmod(SOCKET_MODE)
     log.info("worker listens", extra={"model": model_name})
@@ -131,10 +133,16 @@ class _Worker:
     """Who is connected, and what they may ask."""
 
     def __init__(
-        self, queue: GenerationQueue, encoders: Encoders, uids: frozenset[int], model_name: str
+        self,
+        queue: GenerationQueue,
+        encoders: Encoders,
+        uids: frozenset[int],
+        model_name: str,
+        open_named: Callable[[str], TextGenerator] | None,
     ) -> None:
         self.queue = queue
         self.encoders = encoders
+        self._open_named = open_named
         self._uids = uids
         self._model_name = model_name
         self._connections: set[asyncio.Task[None]] = set()
@@ -164,8 +172,21 @@ class _Worker:
         with contextlib.suppress(PosternError):
             await self.queue.load()
 
-    def health(self, number: int) -> pb.WorkerResponse:
-        """What a health query is told."""
+    async def use(self, name: str) -> str:
+        """Let another model serve; why not, or nothing. The old one serves on until then, and after a failure."""
+        if self._open_named is None:
+            return "This worker has one model only."
+        try:
+            await self.queue.replace(partial(self._open_named, name))
+        except PosternError as error:
+            log.warning("the model stays", extra={"wanted": name, "code": error.code})
+            return error.detail
+        self._model_name = name
+        log.info("another model serves", extra={"model": name})
+        return ""
+
+    def health(self, number: int, refusal: str = "") -> pb.WorkerResponse:
+        """What a health query is told; `refusal`: why a model that was asked for does not serve."""
         model, failure = self.queue.model, self.queue.failure
         encoder = self.encoders.newest
         return pb.WorkerResponse(
@@ -176,7 +197,7 @@ class _Worker:
                 device=model.device if model else "",
                 waiting=self.queue.waiting,
                 waiting_max=self.queue.waiting_max,
-                detail=failure.detail if failure else "",
+                detail=refusal or (failure.detail if failure else ""),
                 pid=os.getpid(),
                 id=number,
                 encoder_runtime=encoder.name if encoder else "",
@@ -210,7 +231,7 @@ class _Client:
                 if job := self._jobs.get(request.generation_cancel.id):
                     self._worker.queue.end(job, End.CANCELLED)
             case "preload":
-                self._start(self._preload(request.preload.id))
+                self._start(self._preload(request.preload.id, request.preload.model))
             case "health_query":
                 self._send(self._worker.health(request.health_query.id))
             case "encoder_open":
@@ -276,9 +297,13 @@ class _Client:
         )
         self._send(pb.WorkerResponse(generation_refused=refused))
 
-    async def _preload(self, number: int) -> None:
-        await self._worker.preload()
-        self._send(self._worker.health(number))
+    async def _preload(self, number: int, model: str) -> None:
+        refusal = ""
+        if model:
+            refusal = await self._worker.use(model)
+        else:
+            await self._worker.preload()
+        self._send(self._worker.health(number, refusal))
 
     def _send(self, response: pb.WorkerResponse) -> None:
         transport = self._writer.transport

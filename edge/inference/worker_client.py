@@ -232,6 +232,18 @@ class WorkerClient:
         request = pb.WorkerRequest(preload=pb.Preload(id=number))
         return await self._ask_health(number, request, PRELOAD_TIMEOUT_S)
 
+    async def use(self, model: str) -> Health:
+        """Have another model of the catalogue serve from the next generation on. No generation is refused for it.
+
+        Raises WorkerUnreachable or WorkerDied, or GenerationFailed: the old one serves on.
+        """
+        number = next(self._numbers)
+        request = pb.WorkerRequest(preload=pb.Preload(id=number, model=model))
+        health = await self._ask_health(number, request, PRELOAD_TIMEOUT_S)
+        if health.model != model:
+            raise GenerationFailed("model_unusable", health.detail or "The worker kept its model.")
+        return health
+
     async def close(self) -> None:
         """Cut the connection; what still runs raises WorkerDied."""
         if self._connection is not None:

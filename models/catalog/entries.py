@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
@@ -122,6 +123,19 @@ class EncoderEntry(_Entry):
         """The names of all its files."""
         return tuple(self.source.files) if isinstance(self.source, FolderSource) else ENCODER_FILES
 
+    @property
+    def space(self) -> str:
+        """Which vectors may be compared with each other: those of the same weights, in whatever form they run.
+
+        Every form has passed its gate against the same reference, so documents, intents and what else was learnt from
+        vectors hold for all of them.
+        """
+        if not isinstance(self.source, FolderSource):
+            return self.source.sha256
+        first = self.reference or next(iter(self.runtimes.values()))
+        weights = sorted(hash for name, hash in self.source.files.items() if _stem(name) == _stem(first))
+        return hashlib.sha256("".join((*weights, self.source.files[self.tokenizer])).encode()).hexdigest()
+
     def opened(self, runtime: str) -> tuple[str, ...]:
         """The files that a runtime reads; of an imported one all, for a graph's weights may lie beside it."""
         return self.file_names if self.imported else (self.runtimes[runtime], self.tokenizer)
@@ -143,3 +157,8 @@ class GeneratorEntry(_Entry):
 
 
 Entry = EncoderEntry | GeneratorEntry
+
+
+def _stem(name: str) -> str:
+    """What the files of one graph have in common: model.xml and model.bin."""
+    return name.rpartition(".")[0]

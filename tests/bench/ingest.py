@@ -111,7 +111,7 @@ async def measure_rate(folder: Path, answers: Iterator[str], seconds: float, rep
     store = Store.open(site_paths(folder / "rate"))
     try:
         embedder = RecordingEmbedder(encoder.in_background())
-        base = await KnowledgeBase.open(store, embedder, encoder.info.sha256)
+        base = await KnowledgeBase.open(store, embedder, encoder.info.space)
         documents = max(DOCUMENTS_MIN, int(seconds * 12))
         files = write_files(folder / "documents", [next(answers) for _ in range(documents)])
         warm = write_files(folder / "warm", [next(answers) for _ in range(SLICE_DOCUMENTS)])

@@ -120,7 +120,7 @@ async def _build_site(site: Path, on_progress: Callable[[str], None]) -> AddRepo
     embedder = CachedEmbedder(encoder, encoder.info.sha256)
     store = Store.open(site_paths(site))
     try:
-        base = await KnowledgeBase.open(store, embedder, encoder.info.sha256)
+        base = await KnowledgeBase.open(store, embedder, encoder.info.space)
         return await base.add_documents(documents(), MetadataChange(), _every_thousand(on_progress))
     finally:
         embedder.save()

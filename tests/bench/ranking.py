@@ -165,7 +165,7 @@ async def _open(encoder: Encoder, site: Path) -> AsyncIterator[KnowledgeBase]:
     """The knowledge base of a site's folder, open for a while."""
     store = Store.open(site_paths(site))
     try:
-        base = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
+        base = await KnowledgeBase.open(store, encoder, encoder.info.space)
         yield base
         await base.close()
     finally:

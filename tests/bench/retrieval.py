@@ -79,7 +79,7 @@ async def _measure(site: Path, seconds: float, report: Report) -> None:
     try:
         before = psutil.Process().memory_info().rss
         started = time.perf_counter()
-        base = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
+        base = await KnowledgeBase.open(store, encoder, encoder.info.space)
         report.results["start_s"] = round(time.perf_counter() - started, 2)
         report.results["index_rss_mb"] = round((psutil.Process().memory_info().rss - before) / 1e6, 1)
         groups = await store.read(lambda db: list(rows.all_chunks(db, 8192)))

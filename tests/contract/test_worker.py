@@ -117,6 +117,22 @@ async def test_a_full_line_refuses_at_once_and_says_when_to_come_back() -> None:
         assert len(await collect(client, 2)) == 2
 
 
+async def test_another_model_takes_over_and_nobody_is_refused() -> None:
+    async with worker("scripted") as (client, _, _):
+        running = client.generate(QUESTION, max_new_tokens=100, deadline_s=60)
+        said = [await anext(running)]
+        waiting = asyncio.create_task(collect(client, 3))
+        health = await client.use("other")
+        assert (health.model, health.state) == ("other", "ready")
+        said += [text async for text in running]
+        assert said == ["word "] * 100
+        assert await waiting == ["other "] * 3
+        with pytest.raises(GenerationFailed, match=r"weights\.bin"):
+            await client.use("damaged")
+        assert (await client.health()).model == "other"
+        assert await collect(client, 2) == ["other "] * 2
+
+
 async def test_leaving_early_stops_the_model() -> None:
     async with worker("scripted") as (client, _, _):
         async with aclosing(client.generate(QUESTION, max_new_tokens=1000, deadline_s=60)) as answer:

@@ -18,6 +18,7 @@ from core.supervision import stop_on_signals
 from edge.inference.encoders import EncoderChoice
 from edge.inference.worker import PATIENCE, Patience, serve
 from models.catalog import DEFAULT_LLM, models_dir
+from models.errors import ModelRefused
 from models.generator import open_generator
 from models.loading import open_runtime
 from models.recipes.files import RUNTIME_FILES
@@ -76,12 +77,20 @@ MODELS: dict[str, Callable[[], TextGenerator]] = {
 }
 
 
+def open_named(name: str) -> TextGenerator:
+    """Another model, whose every word is its name; `damaged` cannot be loaded."""
+    if name == "damaged":
+        raise ModelRefused("damaged: weights.bin is not the file that passed the gate.")
+    return ScriptedGenerator((f"{name} ",), pause_s=PAUSE_S, endless=True)
+
+
 async def main(socket_path: str, kind: str, *uids: str) -> None:
     stop = stop_on_signals()
     await serve(
         Path(socket_path),
         MODELS[kind],
         stop,
+        open_named=open_named,
         open_encoder=partial(open_encoder, Path(f"{socket_path}.trouble")),
         allowed_uids={int(uid) for uid in uids} or None,
         model_name=DEFAULT_LLM,

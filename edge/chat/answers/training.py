@@ -263,7 +263,7 @@ async def _understand(
     with tempfile.TemporaryDirectory() as site:
         store = Store.open(site_paths(Path(site)))
         try:
-            base = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
+            base = await KnowledgeBase.open(store, encoder, encoder.info.space)
             await base.add([folder / "documents"], MetadataChange(audience=Audience.PUBLIC))
             reader, speller = Reader(encoder, directions), Speller(encoder.words(), base.searcher)
             speller.refresh()

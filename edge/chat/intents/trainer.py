@@ -50,7 +50,7 @@ def _train(task: dict[str, Any], report: Report) -> Done:
         embeddings = embed(encoder, examples, report)
     finally:
         encoder.close()
-    candidate = train(examples, embeddings, encoder.info.sha256, report)
+    candidate = train(examples, embeddings, encoder.info.space, report)
     comparison = _compared(candidate.model, examples, embeddings, task["active"])
     reasons = tuple(reasons_against(candidate.figures, comparison))
     figures = {

@@ -96,10 +96,12 @@ class GenerationCancel(_message.Message):
     def __init__(self, id: _Optional[int] = ...) -> None: ...
 
 class Preload(_message.Message):
-    __slots__ = ("id",)
+    __slots__ = ("id", "model")
     ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     id: int
-    def __init__(self, id: _Optional[int] = ...) -> None: ...
+    model: str
+    def __init__(self, id: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
 
 class HealthQuery(_message.Message):
     __slots__ = ("id",)

@@ -30,7 +30,7 @@ async def test_visitors_questions_find_their_document(tmp_path: Path, site: str,
     encoder = open_encoder(models_dir())
     store = Store.open(site_paths(tmp_path))
     try:
-        base = await KnowledgeBase.open(store, encoder, encoder.info.sha256)
+        base = await KnowledgeBase.open(store, encoder, encoder.info.space)
         report = await base.add([TEMPLATES / site / "documents" / "public"])
         staff = await base.add([TEMPLATES / site / "documents" / "staff"], MetadataChange(Audience.STAFF))
         assert not report.failed + staff.failed

@@ -1,0 +1,101 @@
+"""Models for the command line: the operation `models.use` changes what serves while it serves.
+
+A language model is changed by the worker. The encoder's runtime is changed here, where the new one makes vectors of the
+same space: the same weights in another form, another file, or another placement. Then all that was learnt from vectors
+holds; a model with other vectors needs a restart, which embeds the documents anew before it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict
+from typing import Final
+
+import numpy as np
+from sqlite_utils import Database
+
+from edge.inference.embedding import Embeddings
+from edge.inference.worker_client import WorkerClient
+from edge.operation_arguments import OperationArguments, read_arguments
+from edge.store.store import Store
+from edge.web.admin import Arguments, OnProgress, Operation
+from models.catalog import EncoderEntry, entry
+from models.encoder import Encoder, ModelInfo
+from models.errors import SwapRefused
+
+log = logging.getLogger(__name__)
+
+TRIED_TEXTS: Final = ("When are you open?", "opening hours", "I need to see somebody about my knee.")
+COSINE_MIN: Final = 0.9
+"""Between the old and the new form of a text's vector. Forms that passed their gate agree to .96; garbage is near 0."""
+
+
+class UseArguments(OperationArguments):
+    """`postern models use`."""
+
+    name: str
+
+
+class ModelsOperations:
+    """The operations, by name."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        embeddings: Embeddings,
+        worker: WorkerClient,
+        store: Store,
+        start_opening: Callable[[], Future[Encoder]],
+        record: Callable[[Database, ModelInfo], None],
+    ) -> None:
+        """`start_opening` opens the site's encoder again, as at the start; `record` notes what serves for the fleet."""
+        self._encoder = encoder
+        self._embeddings = embeddings
+        self._worker = worker
+        self._store = store
+        self._start_opening = start_opening
+        self._record = record
+        self._changing = asyncio.Lock()
+
+    def table(self) -> dict[str, Operation]:
+        """Operations by name."""
+        return {"models.use": self.use}
+
+    async def use(self, arguments: Arguments, _: OnProgress) -> object:
+        """Let a model serve from now on. Raises ModelMissing, ModelRefused, SwapRefused, or what the worker raises."""
+        name = read_arguments(UseArguments, arguments).name
+        found = await asyncio.to_thread(entry, name)
+        async with self._changing:
+            if isinstance(found, EncoderEntry):
+                return await self._use_encoder(found)
+            health = await self._worker.use(name)
+        return {"model": name, "kind": found.kind, "runtime": health.runtime, "device": health.device}
+
+    async def _use_encoder(self, found: EncoderEntry) -> object:
+        serving = self._encoder.info
+        if (found.name, found.space) != (serving.model, serving.space):
+            raise SwapRefused(f"{found.name} makes other vectors than {serving.model}, which serves.")
+        new = await asyncio.wrap_future(self._start_opening())
+        try:
+            if new.info.space != serving.space:  # site.toml names another
+                raise SwapRefused(f"site.toml names {new.info.model}, and {serving.model} serves.")
+            await asyncio.to_thread(_try_out, self._encoder, new)
+        except BaseException:
+            new.close()
+            raise
+        await asyncio.to_thread(self._encoder.take_over, new)
+        self._embeddings.forget()
+        info = self._encoder.info
+        await self._store.write(lambda db: self._record(db, info))
+        log.info("the encoder was changed", extra={"was": asdict(serving), "is": asdict(info)})
+        return {"model": info.model, "kind": found.kind, "runtime": info.runtime, "device": info.device}
+
+
+def _try_out(old: Encoder, new: Encoder) -> None:
+    """One pass on the new runtime, held against the one that serves. Raises SwapRefused, RuntimeUnavailable."""
+    cosines = np.sum(old.embed(TRIED_TEXTS) * new.embed(TRIED_TEXTS), axis=1)
+    if not cosines.min() >= COSINE_MIN:
+        raise SwapRefused(f"{new.info.model} on {new.info.runtime} makes other vectors than what serves.")

@@ -1,0 +1,121 @@
+"""A loaded model that can be replaced while it is asked: composites that obey the ports of `port`.
+
+Whoever is at it keeps the model that it began with; who comes next has the new one; the old one is closed after its
+last use. Nobody waits, and nobody is refused.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
+
+from models.runtimes.port import Floats, GenerationResult, Ids, Message, Runtime, TextGenerator
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_T = TypeVar("_T", bound=_Closable)
+
+
+class _Slot(Generic[_T]):
+    """One model and how many are at it; `retired` once another has taken its place."""
+
+    def __init__(self, model: _T) -> None:
+        self.model = model
+        self.users = 0
+        self.retired = False
+
+
+class _Swappable(Generic[_T]):
+    def __init__(self, model: _T) -> None:
+        self._slot = _Slot(model)
+        self._lock = threading.Lock()
+
+    @property
+    def model(self) -> _T:
+        """The one that whoever comes next will have."""
+        return self._slot.model
+
+    def swap(self, model: _T) -> None:
+        """Let `model` serve from the next call on; the old one is closed after its last. Thread-safe."""
+        with self._lock:
+            old, self._slot = self._slot, _Slot(model)
+            old.retired = True
+            idle = not old.users
+        if idle:
+            old.model.close()
+
+    def close(self) -> None:
+        """Free the model; a later use is the model's own error."""
+        self._slot.model.close()
+
+    @contextmanager
+    def _use(self) -> Iterator[_T]:
+        """The model, which stays open for as long; whoever leaves a retired one last closes it."""
+        with self._lock:
+            slot = self._slot
+            slot.users += 1
+        try:
+            yield slot.model
+        finally:
+            with self._lock:
+                slot.users -= 1
+                last = slot.retired and not slot.users
+            if last:
+                slot.model.close()
+
+
+class SwappableRuntime(_Swappable[Runtime]):
+    """See `Runtime`."""
+
+    @property
+    def name(self) -> str:
+        """Of the one that serves."""
+        return self.model.name
+
+    @property
+    def device(self) -> str:
+        """Of the one that serves."""
+        return self.model.device
+
+    @property
+    def fallback(self) -> str:
+        """Of the one that serves."""
+        return self.model.fallback
+
+    def run(
+        self, input_ids: Ids, attention_mask: Ids, *, want_states: bool = True
+    ) -> tuple[Floats, Floats | None]:
+        """See `Runtime.run`. Raises what the runtime raises."""
+        with self._use() as runtime:
+            return runtime.run(input_ids, attention_mask, want_states=want_states)
+
+
+class SwappableGenerator(_Swappable[TextGenerator]):
+    """See `TextGenerator`. Two models take memory for as long as the old one's last answer is being written."""
+
+    @property
+    def name(self) -> str:
+        """Of the one that serves."""
+        return self.model.name
+
+    @property
+    def device(self) -> str:
+        """Of the one that serves."""
+        return self.model.device
+
+    @property
+    def context_tokens(self) -> int:
+        """Of the one that serves."""
+        return self.model.context_tokens
+
+    def generate(
+        self, messages: Sequence[Message], *, max_new_tokens: int, on_text: Callable[[str], bool]
+    ) -> GenerationResult:
+        """See `TextGenerator.generate`. Raises what the model raises."""
+        with self._use() as model:
+            return model.generate(messages, max_new_tokens=max_new_tokens, on_text=on_text)
