@@ -115,7 +115,7 @@ lock: $(DEV_DONE) ## Renew the requirement locks and package-lock.json from thei
 	    --python-version 3.11 $$([ $$name = dev ] && echo -c requirements/runtime.txt) \
 	    requirements/$$name.in -o requirements/$$name.txt; done
 	@for pins in requirements/peers/*.in; do \
-	  $(VENV)/bin/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	  $(VENV)/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header \
 	    --python-version 3.11 "$$pins" -o "$${pins%.in}.txt"; done
 	@npm install --package-lock-only --no-audit --no-fund
 	@git diff --stat -- requirements package-lock.json

@@ -3,7 +3,8 @@
 In process, on ONNX Runtime's int8 file on both sides, tokenising counted on both: 64 callers against the bare runtime
 in its best way (slices of a second alternate), one caller against a bare call (calls alternate), then programs and
 stand-alone scans that arrive at three times what the scheduler can do. Beside it an idle node's CPU, and the memory of
-ten minutes of texts of any length, in processes of their own. Texts are unique and the cache is off.
+ten minutes of texts of any length, in processes of their own; and its HTTP against a peer's (`encoder_http`).
+Texts are unique and the cache is off.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from models.encoder import Encoder, open_encoder
 from tests.bench import harness
 from tests.bench.bare import Bare, NeverEnding, fastest_bare
 from tests.bench.chat import set_free_port, start_node
+from tests.bench.encoder_http import http_over_peer
 from tests.bench.encoder_load import closed_loop, mixed_texts, open_loop, sentences
 
 CONCURRENCY = 64
@@ -284,6 +286,7 @@ async def in_process(seconds: float, report: harness.Report) -> None:
 def bench(options: argparse.Namespace) -> harness.Report:
     report = harness.Report("encoder")
     uvloop.run(in_process(options.seconds, report))
+    http_over_peer(options.seconds, report)
     idle(report)
     memory(options.memory_seconds, report)
     return report

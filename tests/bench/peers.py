@@ -20,6 +20,8 @@ REQUIREMENTS = REPOSITORY / "requirements" / "peers"
 ENVIRONMENTS = CACHE / "peers"
 # In an environment that is whole: the hash of what it was made from.
 STAMP = ".made-from"
+# In pins with torch: its build for processors, which is not on the package index itself (there it is the one for CUDA).
+CPU_BUILD = "+cpu"
 # llama.cpp is compiled: about a quarter of an hour on two quiet cores, thrice that on busy ones.
 INSTALL_TIMEOUT_S = 3600
 
@@ -53,15 +55,22 @@ def _make(name: str, folder: Path, pins: Path) -> None:
     progress(f"[peers] installing {name} for comparison (once; what is only published as source is compiled)")
     python = folder / "bin" / "python"
     _uv(name, ["venv", "-q", "--clear", "--python", sys.executable, str(folder)])
-    _uv(name, ["pip", "install", "--python", str(python), "--require-hashes", "-r", str(pins)])
+    if CPU_BUILD in pins.read_text():
+        # pip's own settings say where builds for processors lie; uv reads other ones.
+        _run(name, [str(python), "-m", "ensurepip"])
+        _run(name, [str(python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(pins)])
+    else:
+        _uv(name, ["pip", "install", "--python", str(python), "--require-hashes", "-r", str(pins)])
 
 
 def _uv(name: str, arguments: list[str]) -> None:
-    """Run uv with its own progress on stderr; stdout belongs to the bench's document."""
+    _run(name, [find_uv_bin(), *arguments])
+
+
+def _run(name: str, command: list[str]) -> None:
+    """Run it with its own progress on stderr; stdout belongs to the bench's document."""
     try:
-        done = subprocess.run(
-            [find_uv_bin(), *arguments], stdout=sys.stderr, timeout=INSTALL_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(command, stdout=sys.stderr, timeout=INSTALL_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         raise BenchRefused(f"{name} was not installed within {INSTALL_TIMEOUT_S // 60} minutes.") from None
     if done.returncode:
