@@ -32,7 +32,7 @@ from edge.web.server import customer_application, serve_customers
 
 PASSWORD = "a long enough secret"
 STATUS: dict[str, Any] = {
-    "version": "0.1.0", "uptime_s": 90, "sessions": 1, "answer_mode": "extractive",
+    "version": "0.1.0", "uptime_s": 90, "sessions": 1, "answer_mode": "extractive", "generated": {},
     "knowledge": {"documents": 27, "chunks": 143}, "outbox": {"rows": 3, "newest_sequence": 9},
     "encoder": {"model": "all-minilm-l6-v2", "version": "0.1.0", "runtime": "onnxruntime", "device": "CPU"},
     "fallbacks": (), "queue": {"waiting": 0, "batches": 1, "rows": 1, "predicted_wait_s": 0.0},
