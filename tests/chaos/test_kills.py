@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from cloud_sync.store.schema import records
 from tests.integration.sync.rig import ControlPlaneProcess
-from tests.running import Customer, RunningNode, command, names, running
+from tests.running import Customer, RunningNode, command, running
 
 SATURDAY = "When are you open on Saturday?"
 # Long for a loaded machine, and an error when it is reached.
