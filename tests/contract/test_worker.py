@@ -22,7 +22,8 @@ from edge.inference.worker_client import (
     WorkerDied,
     WorkerUnreachable,
 )
-from models.catalog import models_dir
+from models.catalog import DEFAULT_LLM, models_dir
+from models.records import model_folder
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 30.0
@@ -231,7 +232,7 @@ async def test_a_prompt_that_does_not_fit_is_refused_without_a_word_of_it() -> N
 
 @pytest.mark.models
 async def test_the_default_model_answers_and_survives_being_left() -> None:
-    if not (models_dir() / "smollm2-135m-instruct" / "gate.json").is_file():
+    if not (model_folder(models_dir(), DEFAULT_LLM) / "gate.json").is_file():
         pytest.skip("the models are not built")
     async with worker("model") as (client, process, _):
         assert (await client.preload()).state == "ready"
