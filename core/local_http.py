@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Iterable
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -18,20 +19,25 @@ class LocalResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """What the name means, whatever family is asked for."""
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in await local_addresses(host, port)
-        ]
+        return resolved(host, port, await local_addresses(host, port))
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def resolved(host: str, port: int, addresses: Iterable[str]) -> list[ResolveResult]:
+    """Addresses in digits in the form that aiohttp connects to."""
+    return [
+        ResolveResult(
+            hostname=host,
+            host=address,
+            port=port,
+            family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+            proto=0,
+            flags=socket.AI_NUMERICHOST,
+        )
+        for address in addresses
+    ]
 
 
 def local_client(timeout_s: float, tls: ssl.SSLContext | None = None) -> aiohttp.ClientSession:

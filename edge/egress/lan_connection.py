@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from core.local_http import resolved
+
 
 def judged_connector(
     addresses: Sequence[str], tls: ssl.SSLContext | aiohttp.Fingerprint
@@ -27,17 +29,7 @@ class _Judged(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """The addresses, whatever is asked for."""
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-        ]
+        return resolved(host, port, self._addresses)
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -12,13 +12,16 @@ from enum import IntEnum
 from typing import Final, Generic, TypeVar
 
 from edge.inference.cost import Cost
+from models.runtimes.buckets import FEW_LENGTHS
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-LENGTHS: Final = (16, 32, 64, 128, 256, 512)
-"""Bounds of the length buckets, tokens: padding at most doubles a row."""
+LENGTH_MAX: Final = 512
+"""Tokens: longer texts share a bucket, and each is a batch of its own."""
 
+LENGTHS: Final = tuple(length for length in FEW_LENGTHS if length <= LENGTH_MAX)
+"""Bounds of the length buckets, tokens, those of the devices' shapes: padding at most doubles a row."""
 
 CHARS_A_TOKEN: Final = 4
 """Of English text, about (measured 4.2). Only sorts and predicts: the encoder counts for itself."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -68,6 +68,12 @@ class _Manifest(Frozen):
             raise ValueError(f"{MANIFEST_FILE} cannot hold its own hash")
         return files
 
+    def of_both(self, sha256: str) -> dict[str, Any]:
+        """What entries of either kind hold. `sha256`: of the manifest."""
+        told = ("name", "version", "title", "licence", "languages")
+        source = FolderSource(sha256=sha256, files=self.files)
+        return {name: getattr(self, name) for name in told} | {"recipe": IMPORTED, "source": source}
+
     def require(self, *names: str) -> None:
         """Raises ValueError: one of the files is not listed."""
         if missing := [name for name in names if name and name not in self.files]:
@@ -96,13 +102,7 @@ class _EncoderManifest(_Manifest):
     def entry(self, sha256: str) -> EncoderEntry:
         return EncoderEntry(
             kind="encoder",
-            name=self.name,
-            version=self.version,
-            title=self.title,
-            licence=self.licence,
-            languages=self.languages,
-            recipe=IMPORTED,
-            source=FolderSource(sha256=sha256, files=self.files),
+            **self.of_both(sha256),
             shape=self.shape,
             gate=EncoderGate(**self.gate.model_dump()),
             runtimes={str(name): file for name, file in self.runtimes.items()},
@@ -133,13 +133,7 @@ class _GeneratorManifest(_Manifest):
     def entry(self, sha256: str) -> GeneratorEntry:
         return GeneratorEntry(
             kind="generator",
-            name=self.name,
-            version=self.version,
-            title=self.title,
-            licence=self.licence,
-            languages=self.languages,
-            recipe=IMPORTED,
-            source=FolderSource(sha256=sha256, files=self.files),
+            **self.of_both(sha256),
             context_tokens=self.context_tokens,
             gate=GeneratorGate(**self.gate.model_dump()),
         )

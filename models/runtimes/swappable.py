@@ -14,11 +14,17 @@ from typing import Generic, Protocol, TypeVar
 from models.runtimes.port import Floats, GenerationResult, Ids, Message, Runtime, TextGenerator
 
 
-class _Closable(Protocol):
+class _Model(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
     def close(self) -> None: ...
 
 
-_T = TypeVar("_T", bound=_Closable)
+_T = TypeVar("_T", bound=_Model)
 
 
 class _Slot(Generic[_T]):
@@ -39,6 +45,16 @@ class _Swappable(Generic[_T]):
     def model(self) -> _T:
         """The one that whoever comes next will have."""
         return self._slot.model
+
+    @property
+    def name(self) -> str:
+        """Of the one that serves."""
+        return self.model.name
+
+    @property
+    def device(self) -> str:
+        """Of the one that serves."""
+        return self.model.device
 
     def swap(self, model: _T) -> None:
         """Let `model` serve from the next call on; the old one is closed after its last. Thread-safe."""
@@ -73,16 +89,6 @@ class SwappableRuntime(_Swappable[Runtime]):
     """See `Runtime`."""
 
     @property
-    def name(self) -> str:
-        """Of the one that serves."""
-        return self.model.name
-
-    @property
-    def device(self) -> str:
-        """Of the one that serves."""
-        return self.model.device
-
-    @property
     def fallback(self) -> str:
         """Of the one that serves."""
         return self.model.fallback
@@ -97,16 +103,6 @@ class SwappableRuntime(_Swappable[Runtime]):
 
 class SwappableGenerator(_Swappable[TextGenerator]):
     """See `TextGenerator`. Two models take memory for as long as the old one's last answer is being written."""
-
-    @property
-    def name(self) -> str:
-        """Of the one that serves."""
-        return self.model.name
-
-    @property
-    def device(self) -> str:
-        """Of the one that serves."""
-        return self.model.device
 
     @property
     def context_tokens(self) -> int:

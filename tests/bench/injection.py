@@ -115,7 +115,7 @@ class Vectors:
         self._encoder = encoder
 
     def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> object:
-        raise NotImplementedError("passages are skimmed here")
+        return self._encoder.encode(texts, groups=groups)
 
     async def embed(self, texts: Sequence[str], *, deadline_s: float | None = None) -> list[Embedded]:
         return [Embedded(vector, 0, False) for vector in self._encoder.embed(texts)]
