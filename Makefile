@@ -114,8 +114,10 @@ lock: $(DEV_DONE) ## Renew the requirement locks and package-lock.json from thei
 	  $(VENV)/bin/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 	    --python-version 3.11 $$([ $$name = dev ] && echo -c requirements/runtime.txt) \
 	    requirements/$$name.in -o requirements/$$name.txt; done
+	@# torch's build for processors is on no package index: uv looks for it where pip was told to.
 	@for pins in requirements/peers/*.in; do \
-	  $(VENV)/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header \
+	  UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" \
+	    $(VENV)/bin/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 	    --python-version 3.11 "$$pins" -o "$${pins%.in}.txt"; done
 	@npm install --package-lock-only --no-audit --no-fund
 	@git diff --stat -- requirements package-lock.json

@@ -119,6 +119,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(head.encode() + payload)
         return await self._answer
 
+    def close(self) -> None:
+        self._transport.close()
+
 
 @dataclass
 class Customer:
