@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +24,7 @@ from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable, SwapR
 from models.loading import default_for, file_of, load, opened_files
 from models.machine import usable_cpus
 from models.passes import Row, pad, passes_for, passes_of
-from models.placement import BY_HAND, CPU_PASS_TOKENS, Candidate, Plan, Shortfall, current
+from models.placement import BY_HAND, CPU_PASS_TOKENS, Candidate, Plan, Shortfall, current, read_placement
 from models.placement import plan as make_plan
 from models.probe import check_device
 from models.recipes.files import TOKENIZER_FILE
@@ -337,8 +337,14 @@ def open_planned(
 
 def open_measured(models_dir: Path, entry: EncoderEntry, candidate: Candidate) -> Runtime:
     """One way to run an encoder, from files that passed. Raises ModelMissing, ModelRefused or RuntimeUnavailable."""
-    check_files(models_dir, entry, opened_files(entry, candidate))
+    check_files(models_dir, entry, opened_files(entry, candidate), _made_here(models_dir, entry))
     return load(entry, model_folder(models_dir, entry.name), candidate)
+
+
+def _made_here(models_dir: Path, entry: EncoderEntry) -> Mapping[str, str]:
+    """Hashes of the files that measuring read, beside those of the build: the fp16 form is made by it."""
+    placement = read_placement(model_folder(models_dir, entry.name))
+    return placement.files if placement else {}
 
 
 def _open_candidate(
@@ -351,7 +357,8 @@ def _open_candidate(
     """Raises ModelMissing, ModelRefused or RuntimeUnavailable."""
     folder = model_folder(models_dir, entry.name)
     runtime = open_measured(models_dir, entry, candidate)
-    sha256 = read_build(folder).files[file_of(entry, candidate)]
+    files = {**_made_here(models_dir, entry), **read_build(folder).files}
+    sha256 = files[file_of(entry, candidate)]
     return Encoder(
         entry,
         folder / TOKENIZER_FILE,

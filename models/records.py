@@ -6,6 +6,7 @@ A model is served only from files whose hashes stand in both records. Nothing he
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -136,10 +137,15 @@ def check_gate(models_dir: Path, entry: Entry) -> GateRecord:
     return gate
 
 
-def check_files(models_dir: Path, entry: Entry, files: tuple[str, ...]) -> None:
-    """Hash the files that are about to be served. Raises ModelMissing or ModelRefused."""
+def check_files(
+    models_dir: Path, entry: Entry, files: tuple[str, ...], made_later: Mapping[str, str] | None = None
+) -> None:
+    """Hash the files that are about to be served. Raises ModelMissing or ModelRefused.
+
+    `made_later`: hashes of files that were made here from the build's; for a file of the build its own record counts.
+    """
     folder = model_folder(models_dir, entry.name)
-    recorded = read_build(folder).files
+    recorded = {**(made_later or {}), **read_build(folder).files}
     for name in files:
         _check_file(folder / name, recorded.get(name), entry)
 

@@ -13,10 +13,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Final, Literal
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from core.errors import PosternError
 from models.progress import Report
+
+if TYPE_CHECKING:
+    from models.encoder import Encoder
 
 # Politest that a process can be.
 NICENESS_BESIDE_TURNS: Final = 19
@@ -45,6 +48,19 @@ class TrainingSettings:
     runtime: Literal["auto", "onnxruntime", "openvino"]
     threads: int
     niceness: int = 0
+
+
+def open_processor(settings: TrainingSettings) -> Encoder:
+    """The child's own encoder: on the processor, wherever the node's runs, for a device is the worker's alone.
+
+    Raises ModelError.
+    """
+    from models.catalog import models_dir
+    from models.encoder import open_encoder
+
+    return open_encoder(
+        models_dir(), settings.runtime, settings.threads, device="cpu", model=settings.model
+    )
 
 
 @dataclass(frozen=True)

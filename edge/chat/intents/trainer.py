@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge.chat.apart import Done, TrainingSettings, serve, work_apart
+from edge.chat.apart import Done, TrainingSettings, open_processor, serve, work_apart
 from edge.chat.intents.examples import Example
 from edge.chat.intents.gate import Comparison, compare, reasons_against
 from edge.chat.intents.model import Floats, IntentModel, from_bytes
@@ -40,12 +40,10 @@ async def train_apart(
 def _train(task: dict[str, Any], report: Report) -> Done:
     """The libraries of training are imported only here."""
     from edge.chat.intents.training import embed, train
-    from models.catalog import models_dir
-    from models.encoder import open_encoder
 
     settings = TrainingSettings(**task["settings"])
     examples = [Example(text, intent) for text, intent in task["examples"]]
-    encoder = open_encoder(models_dir(), settings.runtime, settings.threads, model=settings.model)
+    encoder = open_processor(settings)
     try:
         embeddings = embed(encoder, examples, report)
     finally:

@@ -21,7 +21,7 @@ from edge.chat.answers import model as answer_model
 from edge.chat.answers.model import AnswerModel
 from edge.chat.answers.reading import Reader
 from edge.chat.answers.spelling import Speller
-from edge.chat.apart import Done, TrainingSettings, serve, work_apart
+from edge.chat.apart import Done, TrainingSettings, open_processor, serve, work_apart
 from edge.chat.learning import evidence, judge, lessons
 from edge.chat.learning.fitting import Ranking, refit_evidence, refit_ranking
 from edge.chat.learning.golden import GoldenQuestion
@@ -35,8 +35,7 @@ from edge.knowledge.ingest import LOAD_ROWS, now_ms
 from edge.knowledge.ranking import RankingModel
 from edge.knowledge.search import Searcher
 from edge.store.connection import connect_to_read, load_or_create_key
-from models.catalog import models_dir
-from models.encoder import Encoder, open_encoder
+from models.encoder import Encoder
 from models.progress import Report
 
 T = TypeVar("T")
@@ -115,7 +114,7 @@ def _learn(task: dict[str, Any], report: Report) -> Done:
     """The child's work."""
     settings = TrainingSettings(**task["settings"])
     with ExitStack() as stack:
-        encoder = open_encoder(models_dir(), settings.runtime, settings.threads, model=settings.model)
+        encoder = open_processor(settings)
         stack.callback(encoder.close)
         shipped = answer_model.shipped(skims=task["skims"])
         own = task["evidence"]
