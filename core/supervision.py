@@ -2,7 +2,8 @@
 
 A child that ends is started again after a pause that doubles from PAUSE_FIRST_S to PAUSE_MAX_S and falls back once
 the child has lived for STABLE_S; one that was started wrongly (exit status 2) is not started again. Stop is a request
-first (SIGTERM), then SIGKILL. Children notice a supervisor that was killed by the end of their standard input.
+first (SIGTERM), then SIGKILL. Children notice a supervisor that was killed by the end of their standard input. A child
+that promised signs of life and gives none any more is killed, and started again like any other that ended.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from core.errors import ExitCode, PosternError
+from core.signs_of_life import NOTIFY_SOCKET, SignsOfLife
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ STOP_TIMEOUT_S = 8.0
 # A child that waits for another's readiness starts all the same when that one is in trouble.
 AFTER_TIMEOUT_S = 10.0
 LINE_BYTES_MAX = 64 * 1024
+# Between two looks at a child's signs of life.
+LOOK_S = 1.0
 SUPERVISED = "POSTERN_SUPERVISED"
 
 
@@ -39,7 +43,8 @@ class Child:
     """A command to keep running.
 
     `on_line` gets each line of its standard output; its standard error goes to the end of `log`, or to ours. It is
-    started when `after` is set, but no later than AFTER_TIMEOUT_S.
+    started when `after` is set, but no later than AFTER_TIMEOUT_S. `gives_signs`: it tells again and again that it
+    lives (`core.signs_of_life`), and is killed when it does not.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Child:
     on_line: Callable[[str], None] | None = None
     log: Path | None = None
     after: asyncio.Event | None = None
+    gives_signs: bool = False
 
 
 def next_pause_s(pause_s: float, lived_s: float) -> float:
@@ -98,6 +104,11 @@ class Supervisor:
 
     async def _run_once(self, child: Child) -> int:
         """One life of a child: its exit status."""
+        with SignsOfLife() as signs:
+            return await self._live(child, signs)
+
+    async def _live(self, child: Child, signs: SignsOfLife) -> int:
+        heard = {NOTIFY_SOCKET: signs.address} if child.gives_signs else {}
         with _errors_of(child) as errors:
             process = await asyncio.create_subprocess_exec(
                 *child.command,
@@ -105,13 +116,15 @@ class Supervisor:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 limit=LINE_BYTES_MAX,
-                env={**os.environ, SUPERVISED: "1"},
+                env={**os.environ, SUPERVISED: "1", **heard},
             )
         lines = asyncio.create_task(_read_lines(process, child.on_line), name=f"lines-{child.name}")
         ended = asyncio.create_task(process.wait(), name=f"wait-{child.name}")
         stopping = asyncio.create_task(self._stop.wait(), name=f"stop-{child.name}")
+        watching = asyncio.create_task(_watch(process, child, signs), name=f"watch-{child.name}")
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        watching.cancel()
         if not ended.done():
             await _end(process, child.name)
         await lines
@@ -120,6 +133,17 @@ class Supervisor:
 
 def _errors_of(child: Child) -> contextlib.AbstractContextManager[IO[bytes] | None]:
     return child.log.open("ab") if child.log else contextlib.nullcontext()
+
+
+async def _watch(process: asyncio.subprocess.Process, child: Child, signs: SignsOfLife) -> None:
+    """Kill the child when it has fallen silent; SIGKILL reaches also one that was stopped."""
+    while child.gives_signs:
+        await asyncio.sleep(LOOK_S)
+        if signs.silent(process.pid, LOOK_S):
+            log.error("process gives no sign of life: it is killed", extra={"child": child.name})
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            return
 
 
 async def _end(process: asyncio.subprocess.Process, name: str) -> None:

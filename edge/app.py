@@ -65,7 +65,7 @@ from edge.learning_operations import LearningOperations
 from edge.models_operations import ModelsOperations
 from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
-from edge.placed import encoder_status, keep_tuned, say_shortfall
+from edge.placed import encoder_status, keep_tuned, watch_encoder
 from edge.program_apis import program_routes
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
@@ -395,6 +395,7 @@ def _not_ready(site: Site) -> list[str]:
 
 def _refresh(site: Site) -> None:
     """Set the gauges that are read off rather than counted."""
+    metrics.fallbacks()
     stats = site.answering.stats()
     metrics.queue_depth.labels("encoder").set(stats.waiting)
     metrics.queue_depth.labels("api").set(site.embeddings.line.stats().waiting)
@@ -406,7 +407,7 @@ def _refresh(site: Site) -> None:
 
 def _say_fallbacks(site: Site) -> None:
     """What is weaker than asked from the start."""
-    say_shortfall(site.encoder.info)
+    watch_encoder(site.encoder)
     if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
         # Without a user of its own for the courier the kernel cannot keep the others from the network.
         metrics.fall_back("egress", "courier_shares_user")

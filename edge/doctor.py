@@ -1,17 +1,21 @@
 """`postern doctor`: is this machine and this site fit to serve? Each finding comes with what to do.
 
-Looks at files and versions only; it starts nothing and needs no running node.
+Looks at files and versions; it starts nothing and needs no running node. One that runs is asked where its encoder is:
+a device that was lost on the way is in no file.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib.metadata
 import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import sqlcipher3
 
@@ -19,8 +23,10 @@ from core.errors import PosternError
 from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
+from edge.placed import told_shortfall
 from edge.site_setup import KEYS
 from edge.store.connection import KEY_BYTES, refuse_unsafe_sqlite
+from edge.web import admin
 from models.catalog import encoder_entry, models_dir
 from models.encoder import plan_encoder
 from models.errors import DeviceMissing
@@ -32,6 +38,8 @@ Severity = Literal["error", "warning"]
 
 # A model update needs room for a second copy of the models beside the store's growth.
 DISK_FREE_BYTES_MIN = 2 * 10**9
+# A node that is up answers within milliseconds; one that hangs must not hang the doctor.
+ANSWER_S_MAX = 2.0
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
@@ -145,14 +153,25 @@ def _staff(paths: SitePaths) -> Check:
 
 
 def _device(paths: SitePaths) -> Check:
-    """Does the encoder run on the device that the settings ask for, as far as can be told without starting it?"""
+    """Does the encoder run where the settings ask for, as far as a running node says, or files without one?"""
     wanted = load_config(paths).models
     plan = _plan(wanted)
-    lost = plan.shortfall
+    lost, serving = plan.shortfall, plan.candidate.label
+    if lost is None and (encoder := asyncio.run(_running(paths.admin_socket)).get("encoder")):
+        lost, serving = told_shortfall(encoder), encoder["device"]
     if lost is not None:
-        found = f"{wanted.device} is asked for, {plan.candidate.label} serves: {lost} ({lost.reason})"
-        return Check("device", False, "error", found, lost.remedy)
-    return Check("device", True, "error", f"encoder on {plan.candidate.label}")
+        found = f"{lost.wanted} is asked for, {serving} serves: {lost} ({lost.reason})"
+        return Check("device", False, "warning" if lost.reason == "starting" else "error", found, lost.remedy)
+    return Check("device", True, "error", f"encoder on {serving}")
+
+
+async def _running(socket: Path) -> dict[str, Any]:
+    """The running node's status; empty where none answers."""
+    with contextlib.suppress(PosternError, TimeoutError):
+        async with asyncio.timeout(ANSWER_S_MAX):
+            status = await admin.call(socket, "status", {}, lambda _: None)
+            return status if isinstance(status, dict) else {}
+    return {}
 
 
 def _placement(paths: SitePaths) -> Check:

@@ -5,6 +5,8 @@ Labels are drawn from closed lists of the code, never from customers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 # A turn is to be answered in well under a second; generated answers take seconds.
@@ -36,6 +38,7 @@ model_info = Gauge(
 )
 
 _fallbacks: dict[str, str] = {}
+_watched: dict[str, Callable[[], str]] = {}
 
 
 def fall_back(component: str, reason: str) -> None:
@@ -51,6 +54,16 @@ def recover(component: str) -> None:
         fallback_active.labels(component, _fallbacks.pop(component)).set(0)
 
 
+def watch(component: str, reason: Callable[[], str]) -> None:
+    """`component` knows by itself why it runs weaker than asked (empty: it does not): it is asked at every look."""
+    _watched[component] = reason
+
+
 def fallbacks() -> tuple[str, ...]:
-    """What runs weaker than asked now, as "component:reason"; for `status` and the fleet page."""
+    """What runs weaker than asked now, as "component:reason"; for `status`, the fleet page and the gauge."""
+    for component, reason_of in _watched.items():
+        if reason := reason_of():
+            fall_back(component, reason)
+        else:
+            recover(component)
     return tuple(f"{component}:{reason}" for component, reason in sorted(_fallbacks.items()))

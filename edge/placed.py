@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from edge import metrics
-from models.encoder import LOWEST_PRIORITY, ModelInfo
+from edge.inference.opening import say
+from models.encoder import LOWEST_PRIORITY, Encoder, ModelInfo
 from models.placement import BY_HAND, Shortfall
 
 log = logging.getLogger(__name__)
@@ -39,21 +41,12 @@ def encoder_status(info: ModelInfo) -> dict[str, object]:
     return {**told, "placement": placement, "fallback": _told(info.shortfall)}
 
 
-def say_shortfall(info: ModelInfo) -> None:
-    """Metric and log, when the encoder does not run where it was asked to."""
-    if (lost := info.shortfall) is None:
-        return
-    metrics.fall_back("encoder", lost.reason)
-    log.warning(
-        "encoder runs elsewhere than asked",
-        extra={
-            "reason": lost.reason,
-            "wanted": lost.wanted,
-            "device": info.device,
-            "detail": str(lost),
-            "remedy": lost.remedy,
-        },
-    )
+def watch_encoder(encoder: Encoder) -> None:
+    """Say in the log what it falls short of from the start, and let the metrics look at it from here on."""
+    info = encoder.info
+    if info.plan is not None and info.plan.shortfall is not None:
+        say(info.plan.shortfall)  # what is lost later the encoder says by itself
+    metrics.watch("encoder", lambda: lost.reason if (lost := encoder.info.shortfall) else "")
 
 
 async def keep_tuned(
@@ -93,13 +86,11 @@ def _end(kill: Callable[[], None]) -> None:
         pass  # it has ended by itself
 
 
+def told_shortfall(encoder: Mapping[str, Any]) -> Shortfall | None:
+    """What `encoder_status` told, read again by whoever asked the node."""
+    lost = encoder.get("fallback")
+    return Shortfall(**lost) if lost else None
+
+
 def _told(lost: Shortfall | None) -> dict[str, object] | None:
-    if lost is None:
-        return None
-    return {
-        "wanted": lost.wanted,
-        "reason": lost.reason,
-        "detail": lost.detail,
-        "remedy": lost.remedy,
-        "slowdown": round(lost.slowdown, 2),
-    }
+    return {**asdict(lost), "slowdown": round(lost.slowdown, 2)} if lost else None

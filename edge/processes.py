@@ -111,7 +111,7 @@ async def _supervise(site: Path) -> None:
 
     children = [
         Child("node", _command("node", site), on_line),
-        Child("worker", _command("worker", site), after=ready),
+        Child("worker", _command("worker", site), after=ready, gives_signs=True),
         Child("courier", _command("courier", site), after=ready),
     ]
     await Supervisor(children, stop_on_signals()).run()

@@ -68,11 +68,8 @@ class ModelInfo:
     """Where it was to run, and what that falls short of; None for an encoder that was opened by hand."""
     space: str = ""
     """Which vectors its own may be compared with (`EncoderEntry.space`)."""
-
-    @property
-    def shortfall(self) -> Shortfall | None:
-        """Why it does not run where it was asked to."""
-        return self.plan.shortfall if self.plan else None
+    shortfall: Shortfall | None = None
+    """Why it does not run where it was asked to: never could, or does not just now. All who tell of it read this."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,13 @@ class Encoder:
     @property
     def info(self) -> ModelInfo:
         """What answers now: a device that is lost has another in its place."""
-        return replace(self._info, runtime=self._runtime.name, device=self._runtime.device)
+        planned = self._info.plan.shortfall if self._info.plan else None
+        return replace(
+            self._info,
+            runtime=self._runtime.name,
+            device=self._runtime.device,
+            shortfall=planned or self._runtime.shortfall,
+        )
 
     def take_over(self, other: Encoder) -> None:
         """Serve from the next pass on what `other` serves, of the same vector space; `other` is not used any more.

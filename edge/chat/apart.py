@@ -58,9 +58,7 @@ def open_processor(settings: TrainingSettings) -> Encoder:
     from models.catalog import models_dir
     from models.encoder import open_encoder
 
-    return open_encoder(
-        models_dir(), settings.runtime, settings.threads, device="cpu", model=settings.model
-    )
+    return open_encoder(models_dir(), settings.runtime, settings.threads, device="cpu", model=settings.model)
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ class _Line:
 class AcceleratorRuntime:
     """The encoder that the worker opened for us. `choice` says which, and on what."""
 
-    fallback = ""
+    shortfall = None
 
     def __init__(self, socket_path: Path, choice: EncoderChoice, *, call_s_max: float = CALL_S_MAX) -> None:
         """Have it opened, which may take minutes the first time. Raises PlacementFailed."""

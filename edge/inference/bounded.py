@@ -30,7 +30,7 @@ class InHand:
     """A runtime of this process, called by another thread, so that the caller can leave."""
 
     def __init__(self, runtime: Runtime, hands: Hands) -> None:
-        self.name, self.device, self.fallback = runtime.name, runtime.device, runtime.fallback
+        self.name, self.device, self.shortfall = runtime.name, runtime.device, runtime.shortfall
         self.run = runtime.run
         self.close = runtime.close
         self._hands = hands

@@ -139,11 +139,11 @@ class Encoders:
         self._thread.shutdown(wait=False)
 
     def _open_now(self, choice: EncoderChoice) -> Runtime:
-        with self._watchdog.limit("open", OPEN_S_MAX):
+        with self._watchdog.limit("open", OPEN_S_MAX, locks=True):
             runtime = self._open_encoder(choice)
         if runtime.device != choice.device:
             runtime.close()
-            raise RuntimeUnavailable(runtime.fallback or f"{choice.device} does not start here.")
+            raise RuntimeUnavailable(f"{choice.device} does not start here.")
         return runtime
 
     def _passes(self, line: socket.socket, runtime: Runtime, opened: pb.WorkerResponse) -> None:

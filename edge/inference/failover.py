@@ -22,7 +22,8 @@ import numpy as np
 
 from edge.inference.bounded import BoundedRuntime, bounded, check_answer
 from edge.inference.hands import Hands
-from edge.inference.loss import Loss, PlacementFailed, Reason, reason_of
+from edge.inference.loss import PlacementFailed, Reason, reason_of, told
+from models.placement import Shortfall
 from models.runtimes.port import Floats, Ids, Runtime, check_batch
 
 log = logging.getLogger(__name__)
@@ -137,16 +138,16 @@ class _Placed:
 
 
 class FailoverRuntime:
-    """The best placement that works. `on_change` gets the Loss while that is not the first, and None when it is again.
+    """The best placement that works. `on_change` gets the Shortfall while that is not the first, None when it is again.
 
-    `on_change` is called in whatever thread noticed, one call at a time; it must not block.
+    It is called in whatever thread noticed, one call at a time; it must not block.
     """
 
     def __init__(
         self,
         placements: Sequence[Placement],
         *,
-        on_change: Callable[[Loss | None], None] = lambda _: None,
+        on_change: Callable[[Shortfall | None], None] = lambda _: None,
         pace: Pace = PACE,
     ) -> None:
         """Opens the last placement, and in the background the others. Raises what opening the last one raises."""
@@ -157,7 +158,7 @@ class FailoverRuntime:
         self._known, self._known_s = _timed(self._last)
         self._changed = threading.Condition()
         self._closed = False
-        self._told: Loss | None = None
+        self._told: Shortfall | None = None
         with self._changed:
             self._tell()
         self._prober = threading.Thread(target=self._keep_probing, name="encoder-return", daemon=True)
@@ -174,9 +175,9 @@ class FailoverRuntime:
         return self._serving().device
 
     @property
-    def fallback(self) -> str:
-        """What is lost and why, in a sentence; empty while the first placement serves."""
-        return str(self._told) if self._told else self._serving().fallback
+    def shortfall(self) -> Shortfall | None:
+        """What is lost and why; None while the first placement serves."""
+        return self._told or self._serving().shortfall
 
     def run(
         self, input_ids: Ids, attention_mask: Ids, *, want_states: bool = True
@@ -232,24 +233,11 @@ class FailoverRuntime:
             serving = next((each for each in self._others if each.runtime), None)
             here_s = serving.known_s if serving else self._known_s
             slowdown = here_s / first.known_s if first.known_s else 0.0
-            loss = Loss(
-                first.reason, first.device, serving.device if serving else self._last.device, slowdown
-            )
+            device = serving.device if serving else self._last.device
+            loss = told(first.reason, first.device, device, slowdown)
         if loss == self._told:
             return
         self._told = loss
-        if loss is None:
-            log.info("encoder runs where it was asked to", extra={"device": self.device})
-        else:
-            log.warning(
-                "encoder runs elsewhere than asked",
-                extra={
-                    "reason": loss.reason,
-                    "wanted": loss.wanted,
-                    "device": loss.device,
-                    "slowdown": round(loss.slowdown, 2),
-                },
-            )
         self._on_change(loss)
 
     def _keep_probing(self) -> None:

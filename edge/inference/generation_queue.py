@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from core.errors import PosternError
 from models.runtimes.port import Finish, GenerationResult, Message, TextGenerator
@@ -34,7 +34,12 @@ GRACE_S: Final = 15.0
 """Past a generation's deadline the model is taken to hang. It stops at its next token, and the first one comes only
 when the whole prompt is read: some 2,000 tokens, which a large model reads for ten seconds on a small processor."""
 
-Limit = Callable[[str, float], AbstractContextManager[None]]
+
+class Limit(Protocol):
+    """See `Watchdog.limit`."""
+
+    def __call__(self, what: str, seconds: float, *, locks: bool = False) -> AbstractContextManager[None]: ...
+
 
 _SECONDS_GUESS: Final = 5.0
 """Of one generation, until one was timed."""
@@ -43,7 +48,7 @@ _WEIGHT_OF_NEWEST: Final = 0.3
 """In the running mean of a generation's seconds: remembers about the last three."""
 
 
-def _no_limit(_what: str, _seconds: float) -> AbstractContextManager[None]:
+def _no_limit(what: str, seconds: float, *, locks: bool = False) -> AbstractContextManager[None]:
     return nullcontext()
 
 
@@ -186,7 +191,7 @@ class GenerationQueue:
         Raises what opening the new one raises: the old one then serves on, and nobody noticed.
         """
         async with self._replacing:
-            new = await asyncio.to_thread(open_model)
+            new = await asyncio.to_thread(self._opened, open_model)
             self._open_model = open_model
             if self._loading is not None:
                 with contextlib.suppress(PosternError):
@@ -223,8 +228,11 @@ class GenerationQueue:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _load(self) -> SwappableGenerator:
-        with self._limit("load", LOAD_S_MAX):
-            return SwappableGenerator(self._open_model())
+        return SwappableGenerator(self._opened(self._open_model))
+
+    def _opened(self, open_model: Callable[[], TextGenerator]) -> TextGenerator:
+        with self._limit("load", LOAD_S_MAX, locks=True):
+            return open_model()
 
     async def _one(self, job: Job) -> None:
         model = await self.load()

@@ -5,6 +5,7 @@ What is placed on an accelerator runs in the worker's process; the processor in 
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,14 @@ from edge.config import Config
 from models.catalog import encoder_entry, models_dir
 from models.encoder import Encoder, open_encoder, open_measured
 from models.errors import ModelRefused
-from models.placement import Candidate, current
+from models.placement import Candidate, Shortfall, current
 from models.records import check_gate, model_folder
 from models.runtimes.port import Runtime
 
 if TYPE_CHECKING:
     from edge.inference.encoders import EncoderChoice
-    from edge.inference.loss import Loss
+
+log = logging.getLogger(__name__)
 
 
 def start_opening(config: Config, worker_socket: Path) -> Future[Encoder]:
@@ -48,7 +50,7 @@ def over_worker(worker_socket: Path, model: str, candidate: Candidate, processor
 
     open_there = partial(AcceleratorRuntime, worker_socket, choice_of(model, candidate))
     placements = [Placement(candidate.device, open_there), Placement(processor.device, lambda: processor)]
-    return FailoverRuntime(placements, on_change=_tell)
+    return FailoverRuntime(placements, on_change=say)
 
 
 def choice_of(model: str, candidate: Candidate) -> EncoderChoice:
@@ -75,10 +77,12 @@ def open_chosen(choice: EncoderChoice) -> Runtime:
     return open_measured(root, entry, candidate)
 
 
-def _tell(loss: Loss | None) -> None:
-    from edge import metrics
-
-    if loss is None:
-        metrics.recover("encoder")
-    else:
-        metrics.fall_back("encoder", loss.reason)
+def say(lost: Shortfall | None) -> None:
+    """The log's part of telling that the encoder does not run where it was asked to, or does again."""
+    if lost is None:
+        log.info("encoder runs where it was asked to")
+        return
+    log.warning(
+        "encoder runs elsewhere than asked",
+        extra={"reason": lost.reason, "wanted": lost.wanted, "detail": str(lost), "remedy": lost.remedy},
+    )

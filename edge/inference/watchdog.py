@@ -2,7 +2,8 @@
 
 A native call that hangs cannot be ended from outside its process, and one that holds Python's lock stops every thread
 of it. So the event loop winds up a timer of `faulthandler`, whose thread needs no lock, again and again: while all is
-well it never goes off. Whoever supervises the process starts it afresh.
+well it never goes off. Whoever supervises the process starts it afresh, and is told at each beat that the loop lives:
+a process that was stopped runs no timer.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import asyncio
 import faulthandler
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from time import monotonic
 from typing import Final
+
+from core.signs_of_life import say_alive
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +28,9 @@ BEAT_S: Final = 1.0
 
 STALL_S: Final = 10.0
 """The event loop may stand still that long: loading libraries takes a second or two, on a bad day."""
+
+SILENCE_S: Final = 5.0
+"""Past the timer's end the supervisor may kill this process: it ends by itself where it still can, and says why."""
 
 HUNG: Final = 70
 """Exit status (EX_SOFTWARE of sysexits.h); the timer's own is 1."""
@@ -37,30 +44,37 @@ class Watchdog:
         self._stall_s = stall_s
         self._numbers = count()
         self._ends: dict[int, tuple[str, float]] = {}
-        self._armed_until = 0.0
+        self._locked_until: dict[int, float] = {}
+        self._arming = threading.Lock()
+        self._watches = False
 
     @contextmanager
-    def limit(self, what: str, seconds: float) -> Iterator[None]:
-        """The block is a native call that may last so long."""
+    def limit(self, what: str, seconds: float, *, locks: bool = False) -> Iterator[None]:
+        """The block is a native call that may last so long; `locks`: and hold Python's lock as long, as openings do."""
         number, end = next(self._numbers), monotonic() + seconds
         self._ends[number] = (what, end)
-        if end > self._armed_until:  # it may hold Python's lock, so that the loop cannot wind up the timer
-            self._arm()
+        if locks:
+            self._locked_until[number] = end
+            self._arm()  # the loop may not come to winding up the timer
         try:
             yield
         finally:
             del self._ends[number]
+            if self._locked_until.pop(number, None):
+                self._arm()  # what was promised for the opening holds no longer
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        self._watches = True
         try:
             while True:
                 self._look()
                 self._arm()
                 await asyncio.sleep(self._beat_s)
         finally:
-            faulthandler.cancel_dump_traceback_later()
-            self._armed_until = float("inf")
+            with self._arming:
+                self._watches = False
+                faulthandler.cancel_dump_traceback_later()
 
     def _look(self) -> None:
         now = monotonic()
@@ -71,8 +85,11 @@ class Watchdog:
 
     def _arm(self) -> None:
         """Nothing is printed but names of functions and lines of code."""
-        now = monotonic()
-        last = max((end for _, end in list(self._ends.values())), default=now)
-        seconds = self._stall_s + max(0.0, last - now)
-        faulthandler.dump_traceback_later(seconds, exit=True)
-        self._armed_until = now + seconds
+        with self._arming:
+            if not self._watches:
+                return
+            now = monotonic()
+            last = max(list(self._locked_until.values()), default=now)
+            seconds = self._stall_s + max(0.0, last - now)
+            faulthandler.dump_traceback_later(seconds, exit=True)
+        say_alive(seconds + SILENCE_S)

@@ -30,7 +30,7 @@ from edge.inference.generation_queue import (
     LineFull,
     State,
 )
-from edge.inference.watchdog import Watchdog
+from edge.inference.watchdog import STALL_S, Watchdog
 from models.errors import RuntimeUnavailable
 from models.runtimes.port import Message, Runtime, TextGenerator
 from postern.v1 import worker_pb2 as pb
@@ -66,10 +66,12 @@ _STATES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long past its deadline a native call may last before the process ends; other values are for tests."""
+    """How long past its deadline a native call may last before the process ends, and how long the event loop may stand
+    still; other values are for tests."""
 
     pass_grace_s: float = PASS_GRACE_S
     generation_grace_s: float = GRACE_S
+    stall_s: float = STALL_S
 
 
 PATIENCE: Final = Patience()
@@ -99,7 +101,7 @@ async def serve(
     by its name in the catalogue, to take the place of the one that serves.
     """
     uids = frozenset({os.getuid()} if allowed_uids is None else allowed_uids)
-    watchdog = Watchdog()
+    watchdog = Watchdog(stall_s=patience.stall_s)
     queue = GenerationQueue(
         open_model, waiting_max=waiting_max, limit=watchdog.limit, grace_s=patience.generation_grace_s
     )

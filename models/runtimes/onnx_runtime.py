@@ -39,7 +39,7 @@ class OnnxRuntime:
     """One session. `run` may be called from any thread at once; with buckets, one call runs at a time."""
 
     name = "onnxruntime"
-    fallback = ""
+    shortfall = None
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ class OpenVinoRuntime:
     """A compiled model, or one a bucket; an inference request a thread."""
 
     name = "openvino"
-    fallback = ""
+    shortfall = None
 
     def __init__(
         self, path: Path, *, threads: int, device: str = "CPU", precision: str = "f32", buckets: Buckets

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from models.errors import RuntimeUnavailable
+
+if TYPE_CHECKING:
+    from models.placement import Shortfall
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -29,8 +32,8 @@ class Runtime(Protocol):
         ...
 
     @property
-    def fallback(self) -> str:
-        """Why this is slower or weaker than asked for; empty when it is not."""
+    def shortfall(self) -> Shortfall | None:
+        """Why another device serves than the one that was placed; None: it does."""
         ...
 
     def run(

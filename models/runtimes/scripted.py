@@ -25,7 +25,7 @@ class ScriptedRuntime:
     """Token states are sines of the ids, an embedding is their normalised mean. Made worse by `trouble`, and mended."""
 
     name = "scripted"
-    fallback = ""
+    shortfall = None
 
     def __init__(self, *, device: str = "CPU", dim: int = _DIM) -> None:
         self.device = device

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
+from models.placement import Shortfall
 from models.runtimes.port import Floats, GenerationResult, Ids, Message, Runtime, TextGenerator
 
 
@@ -89,9 +90,9 @@ class SwappableRuntime(_Swappable[Runtime]):
     """See `Runtime`."""
 
     @property
-    def fallback(self) -> str:
+    def shortfall(self) -> Shortfall | None:
         """Of the one that serves."""
-        return self.model.fallback
+        return self.model.shortfall
 
     def run(
         self, input_ids: Ids, attention_mask: Ids, *, want_states: bool = True

@@ -20,7 +20,7 @@ from statistics import median
 import numpy as np
 
 from edge.inference.failover import PACE, FailoverRuntime, Placement
-from edge.inference.loss import Loss
+from models.placement import Shortfall
 from models.runtimes.port import Runtime
 from models.runtimes.scripted import ScriptedRuntime
 from tests.bench.harness import Report, arguments, percentile, progress, run
@@ -52,7 +52,7 @@ def _move(worker: Worker, kind: str) -> float:
     """Seconds of the slowest pass from a healthy device to one that is lost and left."""
     served, left = threading.Event(), threading.Event()
 
-    def on_change(loss: Loss | None) -> None:
+    def on_change(loss: Shortfall | None) -> None:
         if loss is None:
             served.set()
         elif served.is_set():

@@ -10,7 +10,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from edge.inference.loss import Loss
+from models.placement import Shortfall
 from models.runtimes.port import Runtime
 from models.runtimes.scripted import ScriptedRuntime
 
@@ -24,15 +24,15 @@ class Told:
     """What `on_change` was told, and a way to wait for more of it."""
 
     def __init__(self) -> None:
-        self.all: list[Loss | None] = []
+        self.all: list[Shortfall | None] = []
         self._changed = threading.Condition()
 
-    def __call__(self, loss: Loss | None) -> None:
+    def __call__(self, loss: Shortfall | None) -> None:
         with self._changed:
             self.all.append(loss)
             self._changed.notify_all()
 
-    def until(self, condition: Callable[[list[Loss | None]], bool]) -> None:
+    def until(self, condition: Callable[[list[Shortfall | None]], bool]) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: condition(self.all), PATIENCE_S), self.all
 

@@ -66,7 +66,7 @@ def supervised(folder: Path, kind: str = "scripted") -> Iterator[Worker]:
     async def supervise() -> None:
         stop = asyncio.Event()
         started.append((asyncio.get_running_loop(), stop))
-        await Supervisor([Child("worker", command, log=folder / "worker.log")], stop).run()
+        await Supervisor([Child("worker", command, log=folder / "worker.log", gives_signs=True)], stop).run()
 
     thread = threading.Thread(target=asyncio.run, args=(supervise(),))
     worker = Worker(path)

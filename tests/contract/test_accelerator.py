@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from core.local_socket import frame, receive_frame
-from edge import metrics
 from edge.inference.accelerator import LINES_MAX, AcceleratorRuntime
 from edge.inference.encoders import CELLS_MAX, PART_BYTES, PASSES_MAX
 from edge.inference.failover import FailoverRuntime, Pace, Placement
@@ -223,7 +222,26 @@ def test_a_worker_that_is_killed_takes_no_request_with_it(tmp_path: Path) -> Non
         load.answers(20)
 
 
-def test_a_worker_that_stands_still_is_left_alone_until_it_goes_on(tmp_path: Path) -> None:
+def test_a_worker_that_was_stopped_is_killed_and_started_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        supervised(tmp_path) as worker,
+        failing_over(worker, HASTY) as (runtime, told),
+        Load(runtime, dim=DIM) as load,
+    ):
+        first = worker.health().pid
+        load.answers(20)
+        os.kill(first, signal.SIGSTOP)
+        told.lost("hang")
+        load.answers(20)
+        told.served()
+        assert worker.health().pid != first
+        load.answers(20)
+    assert "process gives no sign of life: it is killed" in caplog.messages
+
+
+def test_a_worker_that_stands_still_for_a_moment_is_left_alone(tmp_path: Path) -> None:
     with (
         supervised(tmp_path) as worker,
         failing_over(worker, HASTY) as (runtime, told),
@@ -234,11 +252,11 @@ def test_a_worker_that_stands_still_is_left_alone_until_it_goes_on(tmp_path: Pat
         os.kill(pid, signal.SIGSTOP)
         try:
             told.lost("hang")
-            load.answers(20)
         finally:
             os.kill(pid, signal.SIGCONT)
         told.served()
         load.answers(20)
+        assert worker.health().pid == pid
 
 
 async def test_a_generation_that_hangs_past_its_deadline_ends_the_worker(tmp_path: Path) -> None:
@@ -297,17 +315,18 @@ def test_an_encoder_that_is_placed_on_an_accelerator_survives_its_worker(tmp_pat
         opened = open_encoder(models_dir(), accelerated=partial(over_worker, worker.path))
         with closing(opened), closing(opened.in_background()) as background:
             until(lambda: opened.info.device == "NPU")
-            assert "encoder:" not in ",".join(metrics.fallbacks())
+            assert opened.info.shortfall is None
             before = opened.embed(texts)
             os.kill(worker.health().pid, signal.SIGKILL)
             after = opened.embed(texts)
             assert np.sum(before * after, axis=1).min() > SHARED_SCALE_COSINE_MIN
-            assert "encoder:unreachable" in metrics.fallbacks()
+            lost = opened.info.shortfall
+            assert lost is not None
+            assert lost.reason == "unreachable"
             assert (opened.info.device, background.info.device) == ("CPU", "CPU")
             until(lambda: background.info.device == "NPU")
-            assert "encoder:" not in ",".join(metrics.fallbacks())
+            assert opened.info.shortfall is None
             assert opened.embed(texts) == pytest.approx(before, abs=1e-5)
-    metrics.recover("encoder")
 
 
 @pytest.mark.models

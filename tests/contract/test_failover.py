@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge.inference.failover import STUCK_MAX, FailoverRuntime, Pace, Placement
-from edge.inference.loss import Loss
+from edge.inference.loss import told as told_of
 from models.errors import RuntimeUnavailable
 from models.runtimes.port import Runtime
 from models.runtimes.scripted import ScriptedRuntime, Trouble
@@ -49,11 +49,11 @@ def test_the_first_placement_serves_once_it_is_open_and_checked() -> None:
 
     with failing_over(open_slowly) as (runtime, told):
         check(runtime, 1)
-        assert told.all == [Loss("starting", "GPU0", "CPU", 0.0)]
-        assert (runtime.device, runtime.fallback) == ("CPU", "GPU0 does not serve (starting); CPU does")
+        assert told.all == [told_of("starting", "GPU0", "CPU", 0.0)]
+        assert (runtime.device, runtime.shortfall) == ("CPU", told.all[0])
         go.set()
         told.served()
-        assert (runtime.device, runtime.fallback) == ("GPU0", "")
+        assert (runtime.device, runtime.shortfall) == ("GPU0", None)
         before = device.calls
         check(runtime, 2)
         assert device.calls == before + 1
@@ -70,7 +70,7 @@ def test_no_request_is_lost_with_a_device_and_it_comes_back(trouble: Trouble) ->
             device.trouble = trouble
             told.lost(trouble)
             assert runtime.device == "CPU"
-            assert trouble in runtime.fallback
+            assert runtime.shortfall is not None
             load.answers(20)
             device.trouble = ""
             told.served()
@@ -92,7 +92,7 @@ class KeptOpen:
 
 class _Opening:
     name = "scripted"
-    fallback = ""
+    shortfall = None
 
     def __init__(self, device: ScriptedRuntime) -> None:
         self.device = device.device
@@ -202,4 +202,4 @@ def test_alone_on_the_processor_it_only_passes_on() -> None:
     with failing_over() as (runtime, told):
         check(runtime, 1)
         assert told.all == []
-        assert (runtime.name, runtime.device, runtime.fallback) == ("scripted", "CPU", "")
+        assert (runtime.name, runtime.device, runtime.shortfall) == ("scripted", "CPU", None)

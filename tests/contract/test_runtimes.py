@@ -146,7 +146,7 @@ def test_shapes_types_and_norm(runtime: Runtime) -> None:
     assert (embedding.shape, states.shape) == ((3, 384), (3, 7, 384))
     assert embedding.dtype == states.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, atol=1e-5)
-    assert (runtime.name, runtime.device, runtime.fallback) == (runtime.name, "CPU", "")
+    assert (runtime.name, runtime.device, runtime.shortfall) == (runtime.name, "CPU", None)
 
 
 def test_the_embedding_is_the_mean_of_the_states(runtime: Runtime) -> None:

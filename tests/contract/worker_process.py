@@ -29,7 +29,7 @@ from models.runtimes.scripted import ScriptedGenerator, ScriptedRuntime, Trouble
 PAUSE_S = 0.01
 WAITING_MAX = 2
 DIM = 384
-IMPATIENT = Patience(pass_grace_s=0.2, generation_grace_s=0.2)
+IMPATIENT = Patience(pass_grace_s=0.2, generation_grace_s=0.2, stall_s=2.0)
 
 
 class FromFile(ScriptedRuntime):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from edge import doctor
 from edge.config import site_paths
+from edge.inference.loss import Reason, told
 from edge.site_setup import create_site
 from models.placement import Plan, Shortfall, default_candidate
 
@@ -71,3 +73,24 @@ def test_a_device_that_is_asked_for_and_not_there_is_an_error(
     if shortfall is not None:
         assert "no_nvidia_driver" in checks["device"].found
         assert checks["device"].remedy == "Install it."
+
+
+@pytest.mark.parametrize(("reason", "severity"), [("hang", "error"), ("starting", "warning")])
+def test_a_running_node_says_what_was_lost_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Reason, severity: str
+) -> None:
+    lost = told(reason, "CUDA", "CPU", 3.0)
+
+    async def status(*_: object) -> object:
+        return {"encoder": {"device": "CPU", "fallback": asdict(lost)}}
+
+    monkeypatch.setattr(doctor, "verify_models", lambda _: [])
+    monkeypatch.setattr(doctor, "plan_encoder", lambda *_: Plan(default_candidate("onnxruntime", 2)))
+    monkeypatch.setattr(doctor.admin, "call", status)
+    paths = site_paths(tmp_path / "site")
+    create_site(paths, "empty")
+    found = doctor.examine(paths)
+    (check,) = [each for each in found.checks if each.id == "device"]
+    assert (check.ok, check.severity, check.remedy) == (False, severity, lost.remedy)
+    assert lost.detail in check.found
+    assert found.ok is (severity == "warning")

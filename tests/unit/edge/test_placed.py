@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from edge import metrics
-from edge.placed import encoder_status, keep_tuned, say_shortfall
-from models.encoder import ModelInfo
+from edge.inference.loss import told
+from edge.placed import encoder_status, keep_tuned, told_shortfall, watch_encoder
+from models.encoder import Encoder, ModelInfo
 from models.placement import BY_HAND, Plan, Shortfall, default_candidate
 
 CPU = default_candidate("onnxruntime", 2)
@@ -17,7 +20,8 @@ LOST = Shortfall("cuda", "no_nvidia_driver", "There is no NVIDIA driver.", "Inst
 
 
 def info(stale: str = "", shortfall: Shortfall | None = None) -> ModelInfo:
-    return ModelInfo("m", "1", "onnxruntime", "CPU", "00", Plan(CPU, shortfall, stale))
+    plan = Plan(CPU, shortfall, stale)
+    return ModelInfo("m", "1", "onnxruntime", "CPU", "00", plan, shortfall=shortfall)
 
 
 def test_status_tells_where_it_runs_and_what_that_falls_short_of() -> None:
@@ -42,17 +46,46 @@ def test_status_tells_where_it_runs_and_what_that_falls_short_of() -> None:
     assert "placement" not in encoder_status(ModelInfo("m", "1", "scripted", "CPU", ""))
 
 
-def test_a_shortfall_is_in_metrics_and_log(caplog: pytest.LogCaptureFixture) -> None:
-    try:
-        say_shortfall(info(shortfall=LOST))
-        assert "encoder:no_nvidia_driver" in metrics.fallbacks()
-        (record,) = [each for each in caplog.records if each.name == "edge.placed"]
-        assert "4.0 times" in record.__dict__["detail"]
-        assert record.__dict__["remedy"] == "Install it."
-    finally:
-        metrics.recover("encoder")
-    say_shortfall(info())
-    assert not [each for each in metrics.fallbacks() if each.startswith("encoder:")]
+class Serving:
+    """An encoder as far as it tells where it runs."""
+
+    def __init__(self, told: ModelInfo) -> None:
+        self.info = told
+
+
+@pytest.fixture
+def _unwatched() -> Iterator[None]:
+    yield
+    metrics.watch("encoder", lambda: "")
+    metrics.fallbacks()
+
+
+def watched(told: ModelInfo) -> Serving:
+    serving = Serving(told)
+    watch_encoder(cast("Encoder", serving))
+    return serving
+
+
+def told_of_encoder() -> list[str]:
+    return [each for each in metrics.fallbacks() if each.startswith("encoder:")]
+
+
+@pytest.mark.usefixtures("_unwatched")
+def test_a_shortfall_from_the_start_is_in_metrics_and_log(caplog: pytest.LogCaptureFixture) -> None:
+    watched(info(shortfall=LOST))
+    assert told_of_encoder() == ["encoder:no_nvidia_driver"]
+    (record,) = [each for each in caplog.records if each.name == "edge.inference.opening"]
+    assert "4.0 times" in record.__dict__["detail"]
+    assert record.__dict__["remedy"] == "Install it."
+
+
+@pytest.mark.usefixtures("_unwatched")
+def test_metrics_and_status_say_the_same_at_every_moment() -> None:
+    serving = watched(info())
+    for shortfall in (None, told("starting", "NPU", "CPU", 0.0), None, told("hang", "NPU", "CPU", 3.0), LOST):
+        serving.info = info(shortfall=shortfall)
+        assert told_of_encoder() == ([f"encoder:{shortfall.reason}"] if shortfall else [])
+        assert told_shortfall(encoder_status(serving.info)) == shortfall
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from edge.inference.bounded import NORM_TOLERANCE, check_answer
 from edge.inference.failover import DEADLINE_FACTOR, PACE, deadline_s, known_batch, pause_s
-from edge.inference.loss import Loss, PlacementFailed, known_reason, reason_of
+from edge.inference.loss import PlacementFailed, Reason, known_reason, reason_of, told
 from models.errors import RuntimeUnavailable
 
 
@@ -112,10 +114,18 @@ def test_a_reason_from_a_wire_is_of_the_list() -> None:
 
 
 def test_a_loss_is_said_in_a_sentence() -> None:
-    assert str(Loss("hang", "CUDA", "CPU", 4.25)) == (
-        "CUDA does not serve (hang); CPU does, measured 4.2 times as long"
+    assert str(told("hang", "CUDA", "CPU", 4.25)) == (
+        "CUDA gave no answer in time; CPU serves. It takes 4.2 times as long."
     )
-    assert str(Loss("starting", "CUDA", "CPU", 0.0)) == "CUDA does not serve (starting); CPU does"
+    assert str(told("starting", "CUDA", "CPU", 0.0)) == "CUDA is being opened; CPU serves."
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+def test_every_loss_names_the_device_and_what_to_do(reason: Reason) -> None:
+    lost = told(reason, "NPU", "CPU", 1.0)
+    assert (lost.wanted, lost.reason) == ("npu", reason)
+    assert "NPU" in lost.detail
+    assert lost.remedy.endswith(".")
 
 
 def test_the_known_batch_has_padding_and_small_ids() -> None:

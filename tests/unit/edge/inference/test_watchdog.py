@@ -25,8 +25,8 @@ async def main():
     {body}
     watching.cancel()
 
-def hang(dog, limit_s, hanging=lambda: threading.Event().wait()):
-    with dog.limit("test", limit_s):
+def hang(dog, limit_s, hanging=lambda: threading.Event().wait(), locks=False):
+    with dog.limit("test", limit_s, locks=locks):
         hanging()
 
 asyncio.run(main())
@@ -43,10 +43,18 @@ HOLDING_THE_LOCK = "ctypes.PyDLL(None).sleep(1000)"
             HUNG,
         ),
         (f"{HOLDING_THE_LOCK}", 1),
-        (f"hang(dog, 0.5, lambda: {HOLDING_THE_LOCK})", 1),
-        ("hang(dog, 0.6, lambda: ctypes.PyDLL(None).usleep(500_000))", 0),
+        (f"hang(dog, 30.0, lambda: {HOLDING_THE_LOCK})", 1),
+        (f"hang(dog, 0.5, lambda: {HOLDING_THE_LOCK}, locks=True)", 1),
+        ("hang(dog, 0.6, lambda: ctypes.PyDLL(None).usleep(500_000), locks=True)", 0),
     ],
-    ids=["a call in time", "a hung call", "a lock held", "a hung call holds the lock", "long, but allowed"],
+    ids=[
+        "a call in time",
+        "a hung call",
+        "a lock held",
+        "a call that should not holds the lock",
+        "a hung opening",
+        "a long opening",
+    ],
 )
 def test_how_a_process_ends(body: str, status: int) -> None:
     program = PROGRAM.format(body=body)
