@@ -247,11 +247,11 @@ def _convert(folder: Path, entry: GeneratorEntry, report: Report) -> dict[str, s
     if not gguf:
         return {"weights": "as they came"}
     report(f"Converting {entry.name}", 0, 1)
-    convert_gguf(entry.name, folder / gguf)
+    weights = convert_gguf(entry.name, folder / gguf)
     for name in entry.file_names:
         (folder / name).chmod(READABLE)
     report(f"Converting {entry.name}", 1, 1)
-    return {"weights": "as they came", "gguf_sha256": _listed(entry)[gguf]}
+    return {"weights": weights, "gguf_sha256": _listed(entry)[gguf]}
 
 
 def _record(folder: Path, entry: Entry, decisions: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ ENCODER_FILES: Final = (FP32_FILE, INT8_FILE, INT8_WEIGHTS_FILE, TOKENIZER_FILE)
 RUNTIME_FILES: Final = {"onnxruntime": INT8_FILE, "openvino": INT8_WEIGHTS_FILE}
 """Which of them each runtime serves."""
 
+LLM_MODEL: Final = "openvino_model.xml"
 LLM_FILES: Final = tuple(
     f"openvino_{part}.{suffix}" for part in ("model", "tokenizer", "detokenizer") for suffix in ("xml", "bin")
 )
