@@ -91,10 +91,12 @@ class Running:
 
 
 def ways() -> list[Way]:
-    """What is tried, one fastest somewhere. Slower everywhere: larger batches, workers of several threads, BentoML."""
+    """What is tried: what was fastest at some number of callers, and infinity-emb as it comes (batches of 32).
+
+    Slower everywhere: larger batches, workers of several threads, infinity-emb's threads that do not spin, BentoML.
+    """
     cores = len(psutil.Process().cpu_affinity())
-    infinity = [_infinity(batch) for batch in (2, 4, 8, 32)]
-    return [*infinity, *(_litserve(batch, cores) for batch in (1, 2, 4))]
+    return [*(_infinity(batch) for batch in (4, 8, 32)), *(_litserve(batch, cores) for batch in (1, 2))]
 
 
 def _infinity(batch: int) -> Way:

@@ -30,7 +30,7 @@ from tests.bench.peers import peer_python
 # By the number of callers: seconds of a slice before those that count, and those. At 64 an answer takes up to half one.
 SLICES_S = {1: (0.05, 0.8), 16: (0.15, 0.8), 64: (0.4, 1.0)}
 # Slices of each way before the comparison, after one that does not count. Only the order matters: they are shorter.
-TRIES = 2
+TRIES = 3
 TRY_SHARE = 0.7
 # The least agreement of the two sides' vectors: the same weights, rounded differently by batches.
 COSINE_MIN = 0.99
@@ -91,15 +91,19 @@ def our_node(folder: Path) -> Iterator[Server]:
         node.stop()
 
 
-def rank(sides: Sides, callers: int) -> list[tuple[float, Running]]:
-    """The peers' ways with what each did a second, the fastest first."""
-    seen: dict[int, list[float]] = {at: [] for at in range(len(sides.peers))}
+def rank(sides: Sides, callers: int, report: harness.Report) -> list[Running]:
+    """The peers' ways, the fastest first; the node is asked in turn with them, for a figure beside theirs."""
+    asks = [sides.ours, *map(sides.of, sides.peers)]
+    seen: list[list[float]] = [[] for _ in asks]
     for _ in range(1 + TRIES):
         wanted = sides.wanted(callers, TRY_SHARE)
-        for at, peer in enumerate(sides.peers):
-            seen[at].append(sides.of(peer)(wanted).per_s)
-    found = [(statistics.median(rates[1:]), sides.peers[at]) for at, rates in seen.items()]
-    return sorted(found, key=lambda one: one[0], reverse=True)
+        for rates, ask in zip(seen, asks, strict=True):
+            rates.append(ask(wanted).per_s)
+    ours, *theirs = (round(statistics.median(rates[1:]), 1) for rates in seen)
+    found = sorted(zip(theirs, sides.peers, strict=True), key=lambda one: one[0], reverse=True)
+    table = {"ours": ours} | {_title(peer.way): rate for rate, peer in found}
+    report.results[f"http_c{callers}"] = {"per_s_by_way": table}
+    return [peer for _, peer in found]
 
 
 def compare(
@@ -108,12 +112,12 @@ def compare(
     """The node with each of `rivals`, by the key of the ratio. Their slices take turns: ours serves for all."""
     asks = [sides.ours, *(sides.of(peer) for peer in rivals.values())]
     seen: list[list[Counted]] = [[] for _ in asks]
-    for pair in range(-1, pairs):
+    for ask in asks:
+        ask(sides.wanted(callers))  # warms it up
+    for pair in range(pairs):
         wanted = sides.wanted(callers)
         for at in sorted(range(len(asks)), reverse=pair % 2 == 1):
-            counted = asks[at](wanted)
-            if pair >= 0:  # the first warms both up
-                seen[at].append(counted)
+            seen[at].append(asks[at](wanted))
         if pair % 10 == 9:
             rates = ", ".join(f"{slices[-1].per_s:.0f}" for slices in seen)
             harness.progress(f"{callers} callers, pair {pair + 1} of {pairs}: {rates} requests/s")
@@ -139,13 +143,11 @@ def _title(way: Way) -> str:
 
 def at(callers: int, sides: Sides, pairs: int, report: harness.Report) -> str:
     """`http_over_peer_cN`, and beside it `http_over_unbatched_cN` where that peer is faster; returns the peer."""
-    ranked = rank(sides, callers)
-    table = {_title(peer.way): round(rate, 1) for rate, peer in ranked}
-    report.results[f"http_c{callers}"] = {"peers_per_s_by_way": table}
-    best = next(peer for _, peer in ranked if peer.way.batches)
+    ranked = rank(sides, callers, report)
+    best = next(peer for peer in ranked if peer.way.batches)
     rivals = {f"http_over_peer_c{callers}": best}
-    if not (fastest := ranked[0][1]).way.batches:
-        rivals[f"http_over_unbatched_c{callers}"] = fastest
+    if not ranked[0].way.batches:
+        rivals[f"http_over_unbatched_c{callers}"] = ranked[0]
     compare(sides, rivals, callers, pairs, report)
     return _title(best.way)
 
@@ -176,7 +178,8 @@ def http_over_peer(seconds: float, report: harness.Report) -> None:
         stack.callback(load.close)
         sides = Sides(load, node, running)
         _same_vectors(sides, report)
-        report.judged["peer"] = {f"c{callers}": at(callers, sides, pairs, report) for callers in SLICES_S}
+        found = [f"{callers} callers: {at(callers, sides, pairs, report)}" for callers in SLICES_S]
+        report.judged["peer"] = "; ".join(found)
 
 
 def _same_vectors(sides: Sides, report: harness.Report) -> None:

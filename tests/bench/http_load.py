@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import count
-from typing import IO
+from typing import IO, Any
 
 from models.catalog import DEFAULT_ENCODER
 from tests.bench.chat import Connection
@@ -67,8 +67,7 @@ class Load:
 
     def vectors(self, server: Server, texts: list[str]) -> list[list[float]]:
         """What `server` makes of them, one request each."""
-        found: list[list[float]] = self._said([asdict(server), texts])
-        return found
+        return list(self._said([asdict(server), texts]))
 
     def close(self) -> None:
         stdin: IO[str] | None = self._child.stdin
@@ -76,7 +75,7 @@ class Load:
         stdin.close()
         self._child.wait(timeout=10)
 
-    def _said(self, words: list[object]) -> list[list[float]] | list[float]:
+    def _said(self, words: list[object]) -> Any:
         assert self._child.stdin
         assert self._child.stdout
         self._child.stdin.write(json.dumps(words) + "\n")
