@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 
-from core.errors import PosternError
 from core.version import VERSION
 from edge.chat import notifications, tickets
 from edge.chat.notice import Notice
-from edge.chat.session import Channel, Sessions
-from edge.chat.turn import Desk, Final
+from edge.chat.session import Sessions
+from edge.chat.single_turn import SingleTurns
+from edge.chat.turn import Desk
 from edge.knowledge.ingest import KnowledgeBase
 from edge.operation_arguments import OperationArguments, read_arguments
 from edge.store import outbox
@@ -48,7 +47,7 @@ class Operations:
         """`others`: operations of parts that have a file of their own, by name."""
         self._desk = desk
         self._sessions = sessions
-        self._notice = notice
+        self._turns = SingleTurns(sessions, desk, notice)
         self._knowledge = knowledge
         self._store = store
         self._others = others
@@ -66,16 +65,7 @@ class Operations:
     async def ask(self, arguments: Arguments, _: OnProgress) -> object:
         """One turn in a session of its own, which is wiped afterwards."""
         text = read_arguments(AskArguments, arguments).text
-        new = await self._sessions.create(Channel.API, "en")
-        try:
-            session = await self._sessions.consent(new.session, self._notice.version, overflow=False)
-            async with aclosing(self._desk.turn(session, text)) as events:
-                async for event in events:
-                    if isinstance(event, Final):
-                        return event.body
-        finally:
-            await self._sessions.wipe(new.session.id)
-        raise PosternError
+        return await self._turns.ask(text)
 
     async def status(self, arguments: Arguments, _: OnProgress) -> object:
         """How the site is."""

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
+from edge.chat.notice import notice_of
+from edge.chat.single_turn import ProgramTurns, SingleTurns
 from edge.store.api_keys import Scope
-from edge.web import inference_api, openai_errors
+from edge.web import inference_api, openai_chat, openai_errors
 from edge.web.inference_api import InferenceApi
 from edge.web.openai_api import OpenAiApi
+from edge.web.openai_chat import OpenAiChat
 
 if TYPE_CHECKING:
     from edge.app import Site
@@ -23,12 +26,19 @@ def program_routes(site: Site, not_ready: Callable[[], list[str]]) -> list[web.R
     inference = InferenceApi(keys, embeddings, site.encoder.info.version, not_ready)
     return [
         *openai.routes(),
+        *_chat(site).routes(),
         *inference.routes(),
         web.route(hdrs.METH_ANY, "/v1/{rest:.*}", openai_errors.no_such_route),
         web.route(hdrs.METH_ANY, "/v2/{rest:.*}", inference_api.no_such_route),
     ]
 
 
+def _chat(site: Site) -> OpenAiChat:
+    notice, limits = notice_of(site.config.site.name), site.config.limits
+    turns = ProgramTurns(site.store, SingleTurns(site.sessions, site.desk, notice), notice)
+    return OpenAiChat(site.api_keys, turns, site.encoder.count_tokens, limits.text_chars_max)
+
+
 def _models(site: Site) -> dict[str, Scope]:
     """What serves now."""
-    return {site.embeddings.model: Scope.EMBEDDINGS}
+    return {site.embeddings.model: Scope.EMBEDDINGS, openai_chat.DESK: Scope.CHAT}

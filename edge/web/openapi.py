@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from core.version import VERSION
+from edge.web.chat_request import ChatBody
 from edge.web.handoff_api import MessageBody
 from edge.web.inference_wire import InferBody
 from edge.web.openai_api import EmbeddingsBody
@@ -55,6 +56,17 @@ _OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]],
         "Follow the tickets; goes on after Last-Event-ID",
         None,
         {"200": "A stream of events: state, message, ended"},
+    ),
+    (
+        "post",
+        "/v1/chat/completions",
+        "Ask the desk, as OpenAI's clients do",
+        ChatBody,
+        {
+            "200": "The answer, or a stream of chunks",
+            "400": "Refused by name",
+            "429": "Come back after Retry-After",
+        },
     ),
     (
         "post",

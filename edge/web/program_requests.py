@@ -43,6 +43,10 @@ TOKENS_MAX: Final = 65_536
 """Of one request, by its characters: some four seconds' work of two cores. Past it others would wait too long."""
 
 
+PARAM_CHARS_MAX: Final = 60
+"""Of a name that is repeated in a refusal."""
+
+
 class RequestRefused(PosternError):
     """Base of what a program asks for and does not get. `param`: which field of the body."""
 
@@ -172,15 +176,16 @@ def _refusal(found: ErrorDetails) -> RequestRefused:
     """The first finding of pydantic."""
     param = str(found["loc"][0]) if found["loc"] else None
     if found["type"] == "extra_forbidden":
-        return UnknownParameter(f"Unknown parameter: {_named(param)}.", param and _named(param))
+        return unknown_parameter(".".join(map(str, found["loc"])))
     if param is None:
         return RequestRefused("The body is not a JSON object as this route takes it.")
     return RequestRefused(f"{param}: {found['msg']}.", param)
 
 
-def _named(param: str | None) -> str:
-    """A name that came from outside, fit to be said again."""
-    return json.dumps((param or "")[:60])[1:-1]
+def unknown_parameter(param: str) -> UnknownParameter:
+    """The refusal of a field; its name came from outside and is made fit to be said again."""
+    named = json.dumps(param[:PARAM_CHARS_MAX])[1:-1]
+    return UnknownParameter(f"Unknown parameter: {named}.", named)
 
 
 def check_texts(texts: Sequence[object], param: str = "input") -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from edge.web.handoff_api import HandoffApi
 from edge.web.inference_api import InferenceApi
 from edge.web.openai_api import OpenAiApi
+from edge.web.openai_chat import OpenAiChat
 from edge.web.openapi import document
 from edge.web.sessions_api import SessionsApi
 
@@ -19,7 +20,7 @@ def unwired(api: type) -> Any:
 
 
 def test_every_route_of_the_api_is_described() -> None:
-    apis = (SessionsApi, HandoffApi, OpenAiApi, InferenceApi)
+    apis = (SessionsApi, HandoffApi, OpenAiApi, OpenAiChat, InferenceApi)
     routes = [route for api in apis for route in unwired(api).routes()]
     described = {
         (method.upper(), path)
