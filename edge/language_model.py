@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.config import Config
-from edge.inference.measured import Measured
+from edge.inference.measured import OWN, SERVER, Measured
 from edge.inference.worker_client import WorkerClient
 from edge.store.store import Store
 
 if TYPE_CHECKING:
     from edge.egress.llm_server import LlmServer
-
-# What answers are measured under (gen_ai.provider.name): the node's own engine, or a server of OpenAI's protocol.
-OWN, SERVER = "postern", "openai"
 
 
 def server_of(config: Config, store: Store) -> LlmServer | None:

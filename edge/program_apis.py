@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 
 from edge.chat.notice import notice_of
+from edge.chat.raw_text import RawText
 from edge.chat.single_turn import ProgramTurns, SingleTurns
 from edge.store.api_keys import Scope
 from edge.web import inference_api, openai_chat, openai_errors
@@ -22,23 +23,28 @@ if TYPE_CHECKING:
 def program_routes(site: Site, not_ready: Callable[[], list[str]]) -> list[web.RouteDef]:
     """Every route of the APIs for programs."""
     keys, embeddings = site.api_keys, site.embeddings
-    openai = OpenAiApi(keys, embeddings, lambda: _models(site))
+    chat, raw = _chat(site)
+    openai = OpenAiApi(keys, embeddings, lambda: _models(site, raw))
     inference = InferenceApi(keys, embeddings, site.encoder.info.version, not_ready)
     return [
         *openai.routes(),
-        *_chat(site).routes(),
+        *chat.routes(),
         *inference.routes(),
         web.route(hdrs.METH_ANY, "/v1/{rest:.*}", openai_errors.no_such_route),
         web.route(hdrs.METH_ANY, "/v2/{rest:.*}", inference_api.no_such_route),
     ]
 
 
-def _chat(site: Site) -> OpenAiChat:
+def _chat(site: Site) -> tuple[OpenAiChat, RawText]:
     notice, limits = notice_of(site.config.site.name), site.config.limits
     turns = ProgramTurns(site.store, SingleTurns(site.sessions, site.desk, notice), notice)
-    return OpenAiChat(site.api_keys, turns, site.encoder.count_tokens, limits.text_chars_max)
+    # A server of the site's network has an API of its own: a program that wants its model asks it.
+    own = None if site.llm_server else site.config.models.llm
+    raw = RawText(site.desk, site.worker, site.embeddings, site.config.answer, own)
+    return OpenAiChat(site.api_keys, turns, raw, site.encoder.count_tokens, limits.text_chars_max), raw
 
 
-def _models(site: Site) -> dict[str, Scope]:
+def _models(site: Site, raw: RawText) -> dict[str, Scope]:
     """What serves now."""
-    return {site.embeddings.model: Scope.EMBEDDINGS, openai_chat.DESK: Scope.CHAT}
+    chat = {openai_chat.DESK: Scope.CHAT} | ({raw.model: Scope.CHAT} if raw.model else {})
+    return {site.embeddings.model: Scope.EMBEDDINGS, **chat}

@@ -136,7 +136,7 @@ class Desk:
         self._sessions = sessions
         self._answering = answering
         self._writing = writing
-        self._safety = SafetyCheck(config.site, config.safety, safety_model)
+        self.safety = SafetyCheck(config.site, config.safety, safety_model)
         self.answer_mode = config.answer.mode
 
     def generated(self) -> Mapping[str, int]:
@@ -150,7 +150,7 @@ class Desk:
             clock = Clock()
             turn_id = secrets.token_urlsafe(TURN_ID_BYTES)
             yield Meta(turn_id, self.covered())
-            card = self._safety.check(question, session.locale)
+            card = self.safety.check(question, session.locale)
             clock.lap("safety")
             spans = patterns.scan(question, region=self._config.site.region)
             clock.lap("scan")
@@ -164,7 +164,7 @@ class Desk:
             considered = await self._answering.submit(Query(question, session.audience, memory.topic))
             understood = considered.understood
             clock.lap("understand")
-            if card := self._safety.check_meaning(question, understood.question.embedding):
+            if card := self.safety.check_meaning(question, understood.question.embedding):
                 yield await self._durable(session, turn_id, question, _of_card(card), spans, clock)
                 return
             standing = standing_for(understood.intent, self._config.intents)

@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from core.errors import PosternError
+from edge.inference.stops import BeforeStop
 from models.runtimes.port import Finish, GenerationResult, Message, TextGenerator
 from models.runtimes.swappable import SwappableGenerator
 
@@ -102,6 +103,7 @@ class Job:
     messages: Sequence[Message]
     max_new_tokens: int
     say: Callable[[str | Done | PosternError], None]
+    stops: Sequence[str] = ()
     ended: bool = False
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
@@ -239,10 +241,12 @@ class GenerationQueue:
         if job.ended:
             return
         loop = asyncio.get_running_loop()
+        text_before = BeforeStop(job.stops)
 
         def on_text(text: str) -> bool:
-            loop.call_soon_threadsafe(job.tell, text)
-            return job.ended
+            if shown := text_before.feed(text):
+                loop.call_soon_threadsafe(job.tell, shown)
+            return job.ended or text_before.found
 
         left_s = job.timer.when() - loop.time() if job.timer else 0.0
 
@@ -251,4 +255,7 @@ class GenerationQueue:
                 return model.generate(job.messages, max_new_tokens=job.max_new_tokens, on_text=on_text)
 
         result = await loop.run_in_executor(self._thread, generate)
-        job.tell(Done(_ENDS[result.finish], result.prompt_tokens, result.new_tokens))
+        if rest := text_before.rest():
+            job.tell(rest)
+        end = End.STOP if text_before.found else _ENDS[result.finish]
+        job.tell(Done(end, result.prompt_tokens, result.new_tokens))

@@ -21,6 +21,9 @@ _FIRST_BOUNDS_S: Final = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0
 )  # fmt: skip
 _TOKEN_BOUNDS_S: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+OWN, SERVER = "postern", "openai"
+"""What is measured under (gen_ai.provider.name): the node's own engine, or a server of OpenAI's protocol."""
+
 _LABELS: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
 _duration = Histogram(
@@ -55,12 +58,13 @@ class Generator(Protocol):
 
 
 class Measured:
-    """A generator that is measured. `error_type`: empty, an error's code, or "left" for a reader who went."""
+    """A generator that is measured."""
 
     def __init__(self, inner: Generator, provider: str, model: str) -> None:
-        """`provider`: postern for a model of the node's own, else what kind of server."""
+        """`provider`: `OWN` or `SERVER`."""
         self._inner = inner
-        self._names = ("chat", provider, model)
+        self._provider = provider
+        self._model = model
 
     @property
     def ready(self) -> bool:
@@ -72,30 +76,38 @@ class Measured:
         """See the generator's own."""
         return self._inner.first_text_s
 
-    async def generate(
+    def generate(
         self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
     ) -> AsyncGenerator[str, None]:
         """See the generator's own."""
-        began = perf_counter()
-        first = last = 0.0
-        pieces, error_type = 0, "left"
         wanted = self._inner.generate(
             messages, max_new_tokens=max_new_tokens, deadline_s=deadline_s, about=about
         )
-        try:
-            async with aclosing(wanted) as texts:
-                async for text in texts:
-                    last = perf_counter()
-                    first = first or last
-                    pieces += 1
-                    yield text
-            error_type = ""
-        except PosternError as error:
-            error_type = error.code
-            raise
-        finally:
-            _duration.labels(*self._names, error_type).observe(perf_counter() - began)
-            if pieces:
-                _first.labels(*self._names).observe(first - began)
-            if pieces > 1:
-                _per_token.labels(*self._names).observe((last - first) / (pieces - 1))
+        return measured(wanted, self._provider, self._model)
+
+
+async def measured(
+    generation: AsyncGenerator[str, None], provider: str, model: str
+) -> AsyncGenerator[str, None]:
+    """The same text, measured. `error_type`: empty, an error's code, or "left" for a reader who went."""
+    names = ("chat", provider, model)
+    began = perf_counter()
+    first = last = 0.0
+    pieces, error_type = 0, "left"
+    try:
+        async with aclosing(generation) as texts:
+            async for text in texts:
+                last = perf_counter()
+                first = first or last
+                pieces += 1
+                yield text
+        error_type = ""
+    except PosternError as error:
+        error_type = error.code
+        raise
+    finally:
+        _duration.labels(*names, error_type).observe(perf_counter() - began)
+        if pieces:
+            _first.labels(*names).observe(first - began)
+        if pieces > 1:
+            _per_token.labels(*names).observe((last - first) / (pieces - 1))

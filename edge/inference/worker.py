@@ -47,6 +47,7 @@ CONNECTIONS_MAX: Final = 16
 """The node needs one, and one more for each pass on an accelerator at a time; the rest is for `status` and `doctor`."""
 
 NEW_TOKENS_MAX: Final = 1024
+STOPS_MAX: Final = 4
 DEADLINE_S_MAX: Final = 300.0
 STOP_TIMEOUT_S: Final = 3.0
 
@@ -327,6 +328,8 @@ def _job(wanted: pb.Generation, say: Callable[[str | Done | PosternError], None]
                 messages.append(Message(role, each.content))
             case _:
                 return None
+    if "" in wanted.stops or len(wanted.stops) > STOPS_MAX:
+        return None
     if not messages or not 1 <= wanted.max_new_tokens <= NEW_TOKENS_MAX or not wanted.deadline_ms:
         return None
-    return Job(messages, wanted.max_new_tokens, say)
+    return Job(messages, wanted.max_new_tokens, say, tuple(wanted.stops))

@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from core.errors import NotReachable, PosternError
 from core.local_socket import BadFrame, frame, read_frame
@@ -48,6 +48,7 @@ class WorkerDied(PosternError):
     title = "The language model stopped in the middle of an answer"
     remedy = "Ask again; if it happens often, look at the worker's log and at the machine's memory."
     status = 503
+    retry_after_s = COOL_DOWN_S
 
 
 class WorkerBusy(PosternError):
@@ -97,6 +98,15 @@ class Health:
     waiting_max: int
     detail: str
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A generation that came to its end. `finish`: by itself or at a stop, or at the most tokens."""
+
+    finish: Literal["stop", "length"]
+    prompt_tokens: int
+    new_tokens: int
 
 
 _Reply = pb.WorkerResponse | None
@@ -162,6 +172,8 @@ class WorkerClient:
     """Asks the worker. Any number of generations at once; the worker takes them in turn."""
 
     def __init__(self, socket_path: Path) -> None:
+        self.model: str | None = None
+        """What `use` has let serve; None: what the worker began with."""
         self._path = socket_path
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
@@ -182,10 +194,18 @@ class WorkerClient:
         return cooled and self._path.exists()
 
     async def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
+        self,
+        messages: Sequence[tuple[str, str]],
+        *,
+        max_new_tokens: int,
+        deadline_s: float,
+        about: str = "",
+        stops: Sequence[str] = (),
+        on_end: Callable[[Ended], None] = lambda _: None,
     ) -> AsyncGenerator[str, None]:
-        """Pieces of text as they come, to the model's own end or `max_new_tokens`; `messages` are (role, text).
+        """Pieces of text as they come, to the model's own end, one of `stops` or `max_new_tokens`.
 
+        `messages` are (role, text); `on_end` is told how it ended before the iterator does.
         `about` stays here: the worker is this machine's own. Leaving the iterator early cancels the generation.
         Raises WorkerUnreachable, WorkerBusy, WorkerDied, GenerationTimedOut or GenerationFailed; after any of them
         the text so far is not a whole answer.
@@ -198,11 +218,15 @@ class WorkerClient:
         ended, silent = False, True
         ahead, self._running = self._running, self._running + 1
         try:
-            await connection.send(_generation(number, messages, max_new_tokens, deadline_s))
+            await connection.send(_generation(number, messages, max_new_tokens, deadline_s, stops))
             while not ended:
                 # No `asyncio.timeout` around a yield: it would cancel whoever reads us, at their own work.
                 left_s = give_up_at - asyncio.get_running_loop().time()
-                text, ended = self._understand(await asyncio.wait_for(line.get(), left_s))
+                found = self._understand(await asyncio.wait_for(line.get(), left_s))
+                text = found if isinstance(found, str) else ""
+                if isinstance(found, Ended):
+                    ended = True
+                    on_end(found)
                 if text and silent:
                     silent = False
                     self._first_text.observe(ahead, asyncio.get_running_loop().time() - began)
@@ -242,6 +266,7 @@ class WorkerClient:
         health = await self._ask_health(number, request, PRELOAD_TIMEOUT_S)
         if health.model != model:
             raise GenerationFailed("model_unusable", health.detail or "The worker kept its model.")
+        self.model = model
         return health
 
     async def close(self) -> None:
@@ -250,18 +275,18 @@ class WorkerClient:
             await self._connection.close()
             self._connection = None
 
-    def _understand(self, reply: _Reply) -> tuple[str, bool]:
-        """(text, ended). Raises what the reply says."""
+    def _understand(self, reply: _Reply) -> str | Ended:
+        """More text, or the end. Raises what the reply says."""
         if reply is None:
             self._failed()
             raise WorkerDied
         match reply.WhichOneof("response"):
             case "generation_delta":
-                return reply.generation_delta.text, False
+                return reply.generation_delta.text
             case "generation_refused":
                 raise _refusal(reply.generation_refused)
             case _:
-                return "", _check_end(reply.generation_done.end)
+                return _ended(reply.generation_done)
 
     async def _ask_health(self, number: int, request: pb.WorkerRequest, timeout_s: float) -> Health:
         connection = await self._connected()
@@ -294,7 +319,11 @@ class WorkerClient:
 
 
 def _generation(
-    number: int, messages: Sequence[tuple[str, str]], max_new_tokens: int, deadline_s: float
+    number: int,
+    messages: Sequence[tuple[str, str]],
+    max_new_tokens: int,
+    deadline_s: float,
+    stops: Sequence[str],
 ) -> pb.WorkerRequest:
     chat = [pb.ChatMessage(role=role, content=content) for role, content in messages]
     return pb.WorkerRequest(
@@ -303,17 +332,19 @@ def _generation(
             messages=chat,
             max_new_tokens=max_new_tokens,
             deadline_ms=max(1, round(deadline_s * 1000)),
+            stops=stops,
         )
     )
 
 
-def _check_end(end: int) -> bool:
-    """True. Raises when the answer was cut off."""
-    if end == pb.GENERATION_END_DEADLINE:
+def _ended(done: pb.GenerationDone) -> Ended:
+    """How it ended. Raises when the answer was cut off."""
+    if done.end == pb.GENERATION_END_DEADLINE:
         raise GenerationTimedOut("The deadline passed before the answer was whole.")
-    if end not in (pb.GENERATION_END_STOP, pb.GENERATION_END_LENGTH):
+    if done.end not in (pb.GENERATION_END_STOP, pb.GENERATION_END_LENGTH):
         raise WorkerDied("The worker ended the generation.")
-    return True
+    finish: Literal["stop", "length"] = "stop" if done.end == pb.GENERATION_END_STOP else "length"
+    return Ended(finish, done.prompt_tokens, done.new_tokens)
 
 
 def _refusal(refused: pb.GenerationRefused) -> PosternError:

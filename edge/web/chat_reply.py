@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, Literal
 
+import orjson
+
 from edge.knowledge.sentences import split
 
 Finish = Literal["stop", "length"]
 
 ID_PREFIX: Final = "chatcmpl-"
+
+DONE: Final = b"data: [DONE]\n\n"
+"""The end of a stream that came to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,11 @@ def last_chunks(
     yield {**_chunk(head, {}, finish, include_usage), **more}
     if include_usage:
         yield {**_begun(head, "chat.completion.chunk"), "choices": [], "usage": usage.body()}
+
+
+def chunk_bytes(chunk: dict[str, object]) -> bytes:
+    """One event of a stream."""
+    return b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 
 def _chunk(

@@ -24,6 +24,9 @@ from edge.web.program_requests import (
 STOPS_MAX: Final = 4
 """As OpenAI's."""
 
+STOP_CHARS_MAX: Final = 256
+"""Of each: what may be the beginning of one is held back."""
+
 MESSAGES_MAX: Final = 256
 """More than any conversation has that a person still follows; each is looked at."""
 
@@ -214,6 +217,8 @@ def _stops(stop: str | list[str] | None) -> tuple[str, ...]:
         raise RequestRefused("stop: an empty text is found everywhere.", "stop")
     if len(stops) > STOPS_MAX:
         raise UnsupportedValue(f"stop: at most {STOPS_MAX} texts.", "stop")
+    if any(len(text) > STOP_CHARS_MAX for text in stops):
+        raise UnsupportedValue(f"stop: at most {STOP_CHARS_MAX} characters each.", "stop")
     return stops
 
 

@@ -1,12 +1,13 @@
-"""`/v1/chat/completions`: the desk itself, as OpenAI's clients ask it.
+"""`/v1/chat/completions`: the desk itself, as OpenAI's clients ask it, and the site's language model beside it.
 
-Nothing is sent before the turn is final: what a program has read cannot be taken back as on the kiosk's page, and an
-error still has a status of its own, which the clients understand.
+Of the desk nothing is sent before the turn is final: what a program has read cannot be taken back as on the kiosk's
+page, and an error still has a status of its own, which the clients understand.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,27 +16,27 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from edge.chat.single_turn import ProgramTurns, text_of
+from edge.chat.raw_text import RawText
+from edge.chat.single_turn import LOCALE, ProgramTurns, text_of
 from edge.store.api_keys import Scope
 from edge.web import chat_reply, chat_request
-from edge.web.chat_reply import Finish, Head, Usage
+from edge.web.chat_reply import Finish, Head, Usage, chunk_bytes
 from edge.web.chat_request import Wanted
 from edge.web.event_stream import ended_with, event_stream
 from edge.web.key_ring import KeyRing, Use
 from edge.web.openai_errors import error_response
 from edge.web.program_requests import ModelNotFound, opened_by, read_program_body
+from edge.web.raw_chat import ID_BYTES, RawChat
 
 DESK: Final = "postern"
 """The model that is the desk: safety, intents, answers from the site's documents."""
-
-DONE: Final = b"data: [DONE]\n\n"
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the desk says: in whole sentences, as many as fit."""
+    """What is said: in whole sentences, as many as fit."""
 
     head: Head
     pieces: Sequence[str]
@@ -52,10 +53,17 @@ class OpenAiChat:
     """Handlers. `count_tokens`: by the encoder's tokenizer, blocking, its two special ones included."""
 
     def __init__(
-        self, keys: KeyRing, turns: ProgramTurns, count_tokens: CountTokens, question_chars_max: int
+        self,
+        keys: KeyRing,
+        turns: ProgramTurns,
+        raw: RawText,
+        count_tokens: CountTokens,
+        question_chars_max: int,
     ) -> None:
         self._keys = keys
         self._turns = turns
+        self._raw = raw
+        self._raw_chat = RawChat(raw)
         self._count_tokens = count_tokens
         self._question_chars_max = question_chars_max
 
@@ -68,30 +76,54 @@ class OpenAiChat:
     async def complete(self, request: web.Request, use: Use) -> web.StreamResponse:
         """An answer to the last question, whole or in chunks."""
         wanted = chat_request.read(await read_program_body(request))
-        if wanted.model != DESK:
+        if wanted.model not in {DESK, self._raw.model}:
             raise ModelNotFound("No model of that name answers here.", "model")
         with ended_with(request):
-            answer = await self._asked(wanted, use)
+            if wanted.model == DESK:
+                answer = await self._of_desk(wanted, use)
+            else:
+                found = await self._card(wanted, use)
+                if found is None:
+                    return await self._raw_chat.answer(request, wanted, use)
+                answer = found
         use.spend(answer.usage.total)
         if wanted.stream:
             return await _streamed(request, _chunks(answer, wanted.include_usage))
         body = chat_reply.completion(answer.head, answer.text, answer.finish, answer.usage, answer.more)
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
-    async def _asked(self, wanted: Wanted, use: Use) -> _Answer:
+    async def _of_desk(self, wanted: Wanted, use: Use) -> _Answer:
         """The desk's turn, cut as wanted. Raises RequestRefused, and what `ProgramTurns.ask` does."""
         asked = chat_request.asked(wanted, self._question_chars_max)
         turn = await self._turns.ask(use.key, asked.question, asked.before)
-        pieces = chat_reply.in_sentences(chat_reply.before_stop(text_of(turn), wanted.stops))
-        prompt = await self._tokens([asked.before.topic, asked.question])
+        more = {name: value for name, value in turn.items() if name != "answer"}
+        read = [asked.before.topic, asked.question]
+        return await self._cut(wanted, str(turn["turn_id"]), text_of(turn), read, more)
+
+    async def _card(self, wanted: Wanted, use: Use) -> _Answer | None:
+        """What is said in the language model's place. Raises RequestRefused, NoticeRequired, QueueFull."""
+        question = chat_request.asked(wanted, self._question_chars_max).question
+        self._turns.require_notice(use.key)
+        card = await self._raw.card(question, LOCALE)
+        if card is None:
+            return None
+        more: dict[str, object] = {"route": card.route, "card": card.body()}
+        return await self._cut(wanted, secrets.token_urlsafe(ID_BYTES), card.answer, [question], more)
+
+    async def _cut(
+        self, wanted: Wanted, number: str, text: str, read: Sequence[str], more: dict[str, object]
+    ) -> _Answer:
+        """The text up to a stop and to the last sentence that fits; `read`: what the encoder was given."""
+        pieces = chat_reply.in_sentences(chat_reply.before_stop(text, wanted.stops))
+        prompt = await self._tokens(read)
         said = await self._tokens(chat_reply.beginnings(pieces))
         kept = chat_reply.fitting(said, wanted.tokens_max)
         return _Answer(
-            Head(f"{chat_reply.ID_PREFIX}{turn['turn_id']}", DESK),
+            Head(f"{chat_reply.ID_PREFIX}{number}", wanted.model),
             pieces[:kept],
             "stop" if kept == len(pieces) else "length",
             Usage(sum(prompt), said[kept - 1] if kept else 0),
-            {DESK: {name: value for name, value in turn.items() if name != "answer"}},
+            {DESK: more},
         )
 
     async def _tokens(self, texts: Sequence[str]) -> list[int]:
@@ -113,7 +145,7 @@ async def _streamed(request: web.Request, chunks: Iterator[dict[str, object]]) -
     with suppress(ConnectionError):  # the program has gone
         await response.prepare(request)
         for chunk in chunks:
-            await response.write(b"data: " + orjson.dumps(chunk) + b"\n\n")
-        await response.write(DONE)
+            await response.write(chunk_bytes(chunk))
+        await response.write(chat_reply.DONE)
         await response.write_eof()
     return response

@@ -15,6 +15,7 @@ import pytest
 
 from core.local_socket import FRAME_BYTES_MAX
 from edge.inference.worker_client import (
+    Ended,
     GenerationFailed,
     GenerationTimedOut,
     WorkerBusy,
@@ -84,6 +85,22 @@ async def test_text_streams_and_ends() -> None:
         assert await collect(client, 5) == ["word "] * 5
         health = await client.health()
         assert (health.state, health.runtime, health.waiting) == ("ready", "scripted", 0)
+
+
+async def test_it_is_told_how_it_ended() -> None:
+    async with worker("scripted") as (client, _, _):
+        for stops, said, finish in (((), "word word word ", "length"), (("rd w", "x"), "wo", "stop")):
+            ends: list[Ended] = []
+            generating = client.generate(
+                QUESTION, max_new_tokens=3, deadline_s=20, stops=stops, on_end=ends.append
+            )
+            assert "".join([text async for text in generating]) == said
+            (end,) = ends
+            assert end.finish == finish
+            assert end.prompt_tokens > 0
+            assert end.new_tokens > 0
+        with pytest.raises(GenerationFailed):
+            await anext(client.generate(QUESTION, max_new_tokens=3, deadline_s=20, stops=("",)))
 
 
 async def test_preload_answers_when_the_model_is_there() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -289,3 +289,57 @@ async def test_overload_is_told_as_the_client_understands_it(clinic: Path) -> No
             assert int(limited.response.headers["Retry-After"]) == 1
             # The client waits as long as it was told, and is let in.
             assert QUOTE in (await ask(client.with_options(max_retries=5))).choices[0].message.content
+
+
+RAW = "smollm2-135m-instruct"
+
+
+@pytest.fixture
+def writing_node(clinic: Path) -> Iterator[RunningNode]:
+    """A node whose answers the model writes, however long that takes."""
+    settings = clinic / "site.toml"
+    mode = 'mode = "generative"\nfirst_token_deadline_s = 60\ngenerate_deadline_s = 110'
+    settings.write_text(settings.read_text().replace('mode = "extractive"', mode))
+    with running(clinic) as started:
+        yield started
+
+
+async def test_the_language_model_writes_in_its_own_words(writing_node: RunningNode) -> None:
+    key = await new_key(writing_node.site, "portal", "--scope", "chat")
+    messages = [says("Answer in one short sentence.", "system"), says("What is the capital of France?")]
+    async with client_of(writing_node, key) as client, asyncio.timeout(WAIT_S):
+        patient = client.with_options(max_retries=20)  # until the worker is there
+        assert RAW in [model.id async for model in await client.models.list()]
+        whole: Any = await patient.chat.completions.create(model=RAW, messages=messages, max_tokens=40)
+        text = whole.choices[0].message.content
+        assert text
+        assert 20 < whole.usage.prompt_tokens < 80
+        assert 1 <= whole.usage.completion_tokens <= 40
+        stream = await client.chat.completions.create(
+            model=RAW,
+            messages=messages,
+            max_tokens=40,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        *chunks, last = [chunk async for chunk in stream]
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == text
+        assert last.usage == whole.usage
+        word = text.split()[1]
+        stopped = await client.chat.completions.create(
+            model=RAW, messages=messages, max_tokens=40, stop=[f"{word} never", word]
+        )
+        assert stopped.choices[0].message.content == text[: text.index(word)]
+        assert stopped.choices[0].finish_reason == "stop"
+        short = await client.chat.completions.create(model=RAW, messages=messages, max_tokens=1)
+        assert (short.choices[0].finish_reason, short.usage and short.usage.completion_tokens) == (
+            "length",
+            1,
+        )
+        long = [says("word " * 3000, "system"), *messages]
+        with pytest.raises(openai.BadRequestError) as refused:
+            await client.chat.completions.create(model=RAW, messages=long)
+        assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "messages")
+        desk = await ask(client, "When is the pharmacy open?")
+        assert desk.postern["route"] in {"answer", "generate"}
+        assert desk.postern["citations"]

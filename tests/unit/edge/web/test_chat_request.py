@@ -9,7 +9,7 @@ import pytest
 
 from edge.chat.turn import WHICH
 from edge.web import chat_request
-from edge.web.chat_request import MESSAGES_MAX, STOPS_MAX
+from edge.web.chat_request import MESSAGES_MAX, STOP_CHARS_MAX, STOPS_MAX
 from edge.web.program_requests import RequestRefused
 
 USER = {"role": "user", "content": "When is the pharmacy open?"}
@@ -74,6 +74,7 @@ def test_what_changes_nothing_is_taken() -> None:
         ({"stop": ""}, "bad_request", "stop"),
         ({"stop": ["a", ""]}, "bad_request", "stop"),
         ({"stop": ["a"] * (STOPS_MAX + 1)}, "unsupported_value", "stop"),
+        ({"stop": ["a", "x" * (STOP_CHARS_MAX + 1)]}, "unsupported_value", "stop"),
         ({"stop": 3}, "bad_request", "stop"),
         ({"max_tokens": 0}, "bad_request", "max_tokens"),
         ({"max_completion_tokens": 0}, "bad_request", "max_completion_tokens"),
@@ -103,7 +104,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(arguments: dict[str, Any], c
 
 
 def test_as_many_stops_and_messages_as_are_taken() -> None:
-    assert read(stop="a").stops == ("a",)
+    assert read(stop="a" * STOP_CHARS_MAX).stops == ("a" * STOP_CHARS_MAX,)
     assert read(stop=["a", "b", "c", "d"]).stops == ("a", "b", "c", "d")
     assert len(read(messages=[USER] * MESSAGES_MAX).messages) == MESSAGES_MAX
 
