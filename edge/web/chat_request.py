@@ -30,6 +30,9 @@ STOP_CHARS_MAX: Final = 256
 MESSAGES_MAX: Final = 256
 """More than any conversation has that a person still follows; each is looked at."""
 
+EARLIER_MAX: Final = 8
+"""Questions before the last that are looked at: a person leans on what was just said."""
+
 _ONLY: Final[dict[str, object]] = {
     "n": 1,
     "temperature": 0,
@@ -179,7 +182,8 @@ def asked(wanted: Wanted, chars_max: int) -> Asked:
         raise ContextLengthExceeded(f"A user's message may have {chars_max} characters.", "messages")
     since = wanted.messages[users[-2] + 1 : users[-1]] if len(users) > 1 else ()
     answers = [text for role, text in since if role == "assistant"]
-    return Asked(questions[-1], memory_of([text for text in questions[:-1] if text], "\n".join(answers[-1:])))
+    earlier = [text for text in questions[:-1] if text][-EARLIER_MAX:]
+    return Asked(questions[-1], memory_of(earlier, "\n".join(answers[-1:])))
 
 
 def _refuse_others(body: ChatBody) -> None:

@@ -115,8 +115,8 @@ class OpenAiChat:
     ) -> _Answer:
         """The text up to a stop and to the last sentence that fits; `read`: what the encoder was given."""
         pieces = chat_reply.in_sentences(chat_reply.before_stop(text, wanted.stops))
-        prompt = await self._tokens(read)
-        said = await self._tokens(chat_reply.beginnings(pieces))
+        tokens = await self._tokens([*read, *chat_reply.beginnings(pieces)])
+        prompt, said = tokens[: len(read)], tokens[len(read) :]
         kept = chat_reply.fitting(said, wanted.tokens_max)
         return _Answer(
             Head(f"{chat_reply.ID_PREFIX}{number}", wanted.model),

@@ -24,6 +24,9 @@ from edge.web.program_requests import ContextLengthExceeded
 
 ID_BYTES: Final = 12
 
+PROMPT_CHARS_MAX: Final = 262_144
+"""Some 65,000 tokens, more than the context of what runs at a site; the worker counts exactly, in its one lane."""
+
 # What the worker says before the first word (`models.errors`).
 PROMPT_TOO_LONG: Final = "prompt_too_long"
 
@@ -36,6 +39,10 @@ class RawChat:
 
     async def answer(self, request: web.Request, wanted: Wanted, use: Use) -> web.StreamResponse:
         """The model's words, whole or in chunks. Raises ContextLengthExceeded, and what `RawText.write` does."""
+        if sum(len(text) for _, text in wanted.messages) > PROMPT_CHARS_MAX:
+            raise ContextLengthExceeded(
+                f"The messages have more than {PROMPT_CHARS_MAX} characters.", "messages"
+            )
         generation = _Generation(self._raw, wanted)
         try:
             async with aclosing(generation.pieces()) as pieces:

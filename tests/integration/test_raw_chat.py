@@ -27,6 +27,7 @@ from edge.store.api_keys import Allowance, Scope
 from edge.store.store import Store
 from edge.web.key_ring import KeyRing
 from edge.web.openai_chat import OpenAiChat
+from edge.web.raw_chat import PROMPT_CHARS_MAX
 from edge.web.server import customer_application
 
 MODEL = "small"
@@ -123,6 +124,15 @@ async def test_more_tokens_than_the_worker_writes_are_as_many_as_it_does(rig: Ri
     for wanted, asked in ((1, 1), (NEW_TOKENS_MAX, NEW_TOKENS_MAX), (NEW_TOKENS_MAX + 1, NEW_TOKENS_MAX)):
         await rig.ask(max_tokens=wanted)
         assert rig.worker.asked["max_new_tokens"] == asked
+
+
+async def test_messages_at_and_over_what_the_worker_is_given(rig: Rig) -> None:
+    question: Any = {"role": "user", "content": "Hello there"}
+    fill = PROMPT_CHARS_MAX - len(question["content"])
+    await rig.ask([{"role": "system", "content": "x" * fill}, question])
+    with pytest.raises(openai.BadRequestError) as refused:
+        await rig.ask([{"role": "system", "content": "x" * (fill + 1)}, question])
+    assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "messages")
 
 
 async def test_chunks_as_they_come(rig: Rig) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from edge.chat.turn import WHICH
 from edge.web import chat_request
-from edge.web.chat_request import MESSAGES_MAX, STOP_CHARS_MAX, STOPS_MAX
+from edge.web.chat_request import EARLIER_MAX, MESSAGES_MAX, STOP_CHARS_MAX, STOPS_MAX
 from edge.web.program_requests import RequestRefused
 
 USER = {"role": "user", "content": "When is the pharmacy open?"}
@@ -136,6 +136,12 @@ def test_the_topic_is_the_last_question_that_stood_on_its_own() -> None:
     alone = asked(said("user", "And on Saturday?"), said("user", "And on Sunday?"))
     assert alone.before.topic == "And on Saturday?"
     assert asked(USER).before.topic == ""
+
+
+def test_how_far_back_a_topic_is_looked_for() -> None:
+    leaning = [said("user", "And on Sunday?")]
+    assert asked(USER, *leaning * EARLIER_MAX).before.topic == USER["content"]
+    assert asked(USER, *leaning * (EARLIER_MAX + 1)).before.topic == "And on Sunday?"
 
 
 def test_choices_that_were_offered_are_known_again() -> None:
