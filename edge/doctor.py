@@ -156,13 +156,13 @@ def _device(paths: SitePaths) -> Check:
     """Does the encoder run where the settings ask for, as far as a running node says, or files without one?"""
     wanted = load_config(paths).models
     plan = _plan(wanted)
-    lost, serving = plan.shortfall, plan.candidate.label
+    lost, serving = plan.shortfall, f"{plan.candidate.runtime} on {plan.candidate.device}"
     if lost is None and (encoder := asyncio.run(_running(paths.admin_socket)).get("encoder")):
-        lost, serving = told_shortfall(encoder), encoder["device"]
+        lost, serving = told_shortfall(encoder), f"{encoder['runtime']} on {encoder['device']}"
     if lost is not None:
         found = f"{lost.wanted} is asked for, {serving} serves: {lost} ({lost.reason})"
         return Check("device", False, "warning" if lost.reason == "starting" else "error", found, lost.remedy)
-    return Check("device", True, "error", f"encoder on {serving}")
+    return Check("device", True, "error", f"the encoder runs with {serving}")
 
 
 async def _running(socket: Path) -> dict[str, Any]:

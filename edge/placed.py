@@ -74,7 +74,10 @@ async def keep_tuned(
         os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
         async with asyncio.timeout(TUNING_S_MAX):
             code = await process.wait()
-        log.info("measured; the result serves from the next start on", extra={"exit_code": code})
+        if code:
+            log.warning("measuring failed; run `postern models tune` to see why", extra={"exit_code": code})
+        else:
+            log.info("measured; the result serves from the next start on")
     finally:
         _end(process.kill)
 
@@ -89,8 +92,9 @@ def _end(kill: Callable[[], None]) -> None:
 def told_shortfall(encoder: Mapping[str, Any]) -> Shortfall | None:
     """What `encoder_status` told, read again by whoever asked the node."""
     lost = encoder.get("fallback")
-    return Shortfall(**lost) if lost else None
+    return Shortfall(**{**lost, "slowdown": lost["slowdown"] or 0.0}) if lost else None
 
 
 def _told(lost: Shortfall | None) -> dict[str, object] | None:
-    return {**asdict(lost), "slowdown": round(lost.slowdown, 2)} if lost else None
+    """`slowdown` is null where it is not known."""
+    return {**asdict(lost), "slowdown": round(lost.slowdown, 2) or None} if lost else None

@@ -66,6 +66,17 @@ def this_machine() -> Machine:
     )
 
 
+def differences(before: Machine, now: Machine) -> str:
+    """What has changed, in words; a package too many is one, too: two of ONNX Runtime's hide each other."""
+    processors = [(each.architecture, each.cpu, each.flags) for each in (before, now)]
+    found = ["the processor is another one"] if processors[0] != processors[1] else []
+    for name in sorted(before.runtimes.keys() | now.runtimes.keys()):
+        was, is_ = (each.runtimes.get(name, "not installed") for each in (before, now))
+        if was != is_:
+            found.append(f"{name} was {was} and is {is_}")
+    return "; ".join(found)
+
+
 def usable_cpus() -> int:
     """Processors that this process may use (a container often may not use all)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

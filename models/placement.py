@@ -223,7 +223,8 @@ def plan(
     if missing is None:
         missing = not_measured(device)
     slowdown = _slowdown(placement, allowed, used)
-    return Plan(used, Shortfall(device, missing.reason, missing.detail, missing.remedy, slowdown), stale)
+    detail = missing.detail if slowdown else f"{missing.detail} How fast it would be was never measured here."
+    return Plan(used, Shortfall(device, missing.reason, detail, missing.remedy, slowdown), stale)
 
 
 def not_measured(device: str) -> DeviceMissing:
@@ -237,7 +238,10 @@ def not_measured(device: str) -> DeviceMissing:
 
 def as_table(placement: Placement) -> str:
     """The record for people: what was chosen, and every candidate with its milliseconds a bucket."""
-    lines = [f"{placement.model}: {placement.why}"]
+    lines = [
+        f"{placement.model}: {placement.why}",
+        "  (runtime, device, precision, passes×threads, shapes; the median time of a batch of ROWSxTOKENS)",
+    ]
     for row in placement.measured:
         mark = "chosen" if row.candidate == placement.chosen else "passed" if row.passed else "dropped"
         figures = " ".join(f"{key} {ms:.1f} ms" for key, ms in row.ms.items())

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from core.files import write_atomic
 from models.catalog import Entry
 from models.errors import ModelMissing, ModelRefused
-from models.machine import Machine, this_machine
+from models.machine import Machine, differences, this_machine
 from models.versions import READABLE, model_folder
 
 __all__ = [
@@ -132,7 +132,8 @@ def check_gate(models_dir: Path, entry: Entry) -> GateRecord:
         raise ModelRefused(f"{entry.name} was rebuilt after it passed its gate.")
     if gate.machine != this_machine():
         raise ModelRefused(
-            f"{entry.name} passed its gate on another processor or with other runtime versions."
+            f"{entry.name} passed its gate on another processor or with other runtime versions: "
+            f"{differences(gate.machine, this_machine())}."
         )
     return gate
 

@@ -1,25 +1,29 @@
 """`python -m tests.gpu.encoder [--device CUDA|CPU] [--seconds N]`: the encoder's paths on one device, as a table.
 
 Each candidate (fp16, int8, fp32; captured graphs or not) is held against the fp32 reference on the golden set and timed
-by batch and length, beside sentence-transformers on the same GPU where that is installed; watts where nvidia-smi tells.
+by rows and tokens of a batch, beside sentence-transformers on the same GPU where that is installed; watts where
+nvidia-smi tells. The table is Markdown, for docs/performance.md, with versions and device above it.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from core.errors import PosternError
 from models.catalog import encoder_entry, models_dir
 from models.errors import ModelError
 from models.evaluate import compare_encoders, encoder_shortfalls
 from models.gates import golden_of, reference_vectors
 from models.loading import HALF_FILE, forms
-from models.machine import usable_cpus
+from models.machine import this_machine, usable_cpus
 from models.placement import candidates
 from models.probe import check_device, this_hardware
 from models.recipes.files import FP32_FILE
@@ -80,16 +84,21 @@ def peer(seconds: float, batches: Sequence[tuple[int, int]] = BATCHES) -> Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """For a person, and for docs/performance.md."""
+    """For a person, and for docs/performance.md; what is not known is a dash."""
     keys = list(dict.fromkeys(key for row in rows for key in row.texts_per_s))
-    lines = [
-        " | ".join(("candidate", "least cosine", *(f"{key}, texts/s" for key in keys), "watts", "problem"))
-    ]
+    cells = [["runtime device precision passes×threads shapes", *keys, "least cosine", "W", "problem"]]
     for row in rows:
-        speeds = (f"{row.texts_per_s[key]:.0f}" if key in row.texts_per_s else "-" for key in keys)
+        speeds = [f"{row.texts_per_s[key]:.0f}" if key in row.texts_per_s else "-" for key in keys]
+        cosine = "-" if math.isnan(row.cosine_min) else f"{row.cosine_min:.4f}"
         watts = "-" if row.watts is None else f"{row.watts:.0f}"
-        lines.append(" | ".join((row.label, f"{row.cosine_min:.4f}", *speeds, watts, row.problem)))
-    return "\n".join(lines)
+        cells.append([row.label, *speeds, cosine, watts, row.problem or "-"])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * width for width in widths])
+    return "\n".join(_line(row, widths) for row in cells)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return f"| {' | '.join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))} |"
 
 
 def _texts(batches: Sequence[tuple[int, int]]) -> dict[str, list[str]]:
@@ -118,16 +127,26 @@ def _watts() -> float | None:
         return None
 
 
-def main() -> None:
-    """Print the machine and the table."""
+def main() -> int:
+    """Print the machine and the table; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="CUDA", choices=("CUDA", "TENSORRT", "CPU"))
     parser.add_argument("--seconds", type=float, default=SECONDS)
     wanted = parser.parse_args()
-    print(this_hardware().model_dump_json())
-    rows = measure(wanted.device, wanted.seconds)
+    try:
+        rows = measure(wanted.device, wanted.seconds)
+    except PosternError as error:
+        print(f"{error.detail}\n{error.remedy}\nThe processor's own rows: --device CPU", file=sys.stderr)
+        return int(error.exit_code)
+    hardware = this_hardware()
+    gpus = ", ".join(hardware.nvidia_gpus) or "no NVIDIA GPU"
+    print(f"{this_machine().cpu}, {hardware.cores} cores; {gpus}, driver {hardware.nvidia_driver or '-'}")
+    versions = {**this_machine().runtimes, **hardware.cuda_libraries}
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
+    print("Texts a second by ROWSxTOKENS of a batch; the median call, one caller.\n")
     print(table(rows if wanted.device == "CPU" else [*rows, peer(wanted.seconds)]))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -82,7 +82,7 @@ def test_a_running_node_says_what_was_lost_on_the_way(
     lost = told(reason, "CUDA", "CPU", 3.0)
 
     async def status(*_: object) -> object:
-        return {"encoder": {"device": "CPU", "fallback": asdict(lost)}}
+        return {"encoder": {"runtime": "openvino", "device": "CPU", "fallback": asdict(lost)}}
 
     monkeypatch.setattr(doctor, "verify_models", lambda _: [])
     monkeypatch.setattr(doctor, "plan_encoder", lambda *_: Plan(default_candidate("onnxruntime", 2)))

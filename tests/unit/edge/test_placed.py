@@ -98,5 +98,12 @@ async def test_what_is_out_of_date_is_measured_once(tmp_path: Path, stale: str, 
     assert mark.exists() is measures
 
 
-async def test_a_measurement_that_fails_is_nobodys_failure(tmp_path: Path) -> None:
-    await keep_tuned(info("changed"), tmp_path, (sys.executable, "-c", "raise SystemExit(3)"), after_s=0)
+@pytest.mark.parametrize(("code", "said"), [(0, "measured; "), (3, "measuring failed; ")])
+async def test_a_measurement_that_fails_is_nobodys_failure_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, code: int, said: str
+) -> None:
+    caplog.set_level("INFO")
+    await keep_tuned(
+        info("changed"), tmp_path, (sys.executable, "-c", f"raise SystemExit({code})"), after_s=0
+    )
+    assert caplog.messages[-1].startswith(said)

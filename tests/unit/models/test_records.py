@@ -9,7 +9,7 @@ import pytest
 from models.catalog import encoder_entry
 from models.encoder import open_encoder
 from models.errors import ModelMissing, ModelRefused
-from models.machine import this_machine
+from models.machine import differences, this_machine
 from models.recipes.files import ENCODER_FILES
 from models.records import (
     BUILD_FILE,
@@ -109,8 +109,18 @@ def test_a_rebuild_without_gate_is_refused(built: Path) -> None:
 
 def test_a_gate_of_another_machine_is_refused(built: Path) -> None:
     change(built, GATE_FILE, machine=this_machine().model_copy(update={"runtimes": {"onnxruntime": "0.1"}}))
-    with pytest.raises(ModelRefused, match="another processor"):
+    with pytest.raises(ModelRefused, match=r"another processor.*onnxruntime was 0\.1 and is "):
         open_encoder(built)
+
+
+def test_what_changed_about_a_machine_is_named() -> None:
+    before = this_machine().model_copy(update={"runtimes": {"openvino": "1", "onnxruntime-gpu": "1"}})
+    both = before.model_copy(update={"runtimes": {"onnxruntime": "2", "onnxruntime-gpu": "1"}})
+    assert differences(before, before) == ""
+    assert differences(before, both) == (
+        "onnxruntime was not installed and is 2; openvino was 1 and is not installed"
+    )
+    assert differences(before, before.model_copy(update={"cpu": "x"})) == "the processor is another one"
 
 
 def test_a_runtime_that_failed_its_gate_is_refused_with_the_reason(built: Path) -> None:
