@@ -21,6 +21,7 @@ stage_seconds = Histogram(
 )
 queue_depth = Gauge("postern_queue_depth", "Requests that wait", ["queue"])
 batch_rows = Histogram("postern_batch_rows", "Rows of a batch of the encoder", buckets=_BATCH_BOUNDS)
+clients_gone = Counter("postern_clients_gone_total", "Requests that were ended because their client had gone")
 predicted_wait_seconds = Gauge("postern_predicted_wait_seconds", "Predicted wait of a question asked now")
 fallback_active = Gauge(
     "postern_fallback_active", "1 while weaker or slower than asked", ["component", "reason"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from asyncio import Future
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -81,6 +80,7 @@ class _Bucket(Generic[In, Out]):
     width: int
     cost: Cost
     requests: list[Request[In, Out]]
+    """Sorted: one of thousands leaves in microseconds, which a heap's would not when a program goes away."""
     tokens: int = 0
     """Padded to `width`, where there is one."""
 
@@ -111,16 +111,16 @@ class Waiting(Generic[In, Out]):
     def push(self, request: Request[In, Out]) -> None:
         """Take one in."""
         bucket = self._buckets[self._index(request.tokens)]
-        heapq.heappush(bucket.requests, request)
+        insort(bucket.requests, request)
         bucket.tokens += bucket.width or request.tokens
         self._rows += 1
 
     def remove(self, request: Request[In, Out]) -> None:
         """Nobody awaits it any more. Nothing happens where it does not wait."""
         bucket = self._buckets[self._index(request.tokens)]
-        if request in bucket.requests:
-            bucket.requests.remove(request)
-            heapq.heapify(bucket.requests)
+        index = bisect_left(bucket.requests, request)
+        if index < len(bucket.requests) and bucket.requests[index] is request:
+            del bucket.requests[index]
             self._forget(bucket, request)
 
     def earliest_s(self) -> float:
@@ -184,7 +184,7 @@ class Waiting(Generic[In, Out]):
                 yield self._pop(bucket)
 
     def _pop(self, bucket: _Bucket[In, Out]) -> Request[In, Out]:
-        request = heapq.heappop(bucket.requests)
+        request = bucket.requests.pop(0)
         self._forget(bucket, request)
         return request
 

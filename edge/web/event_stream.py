@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from aiohttp import hdrs, web
 
+from edge import metrics
 from edge.web.problems import dumps
 
 EVENT_STREAM = "text/event-stream"
@@ -39,6 +40,7 @@ def ended_with(request: web.Request) -> Iterator[None]:
     def look() -> None:
         nonlocal timer
         if request.transport is None or request.transport.is_closing():
+            metrics.clients_gone.inc()
             task.cancel("the client has gone")
         else:
             timer = loop.call_later(GONE_CHECK_S, look)

@@ -22,7 +22,7 @@ from edge.store.api_keys import Scope
 from edge.web import chat_reply, chat_request
 from edge.web.chat_reply import Finish, Head, Usage, chunk_bytes
 from edge.web.chat_request import Wanted
-from edge.web.event_stream import ended_with, event_stream
+from edge.web.event_stream import event_stream
 from edge.web.key_ring import KeyRing, Use
 from edge.web.openai_errors import error_response
 from edge.web.program_requests import ModelNotFound, opened_by, read_program_body
@@ -78,14 +78,13 @@ class OpenAiChat:
         wanted = chat_request.read(await read_program_body(request))
         if wanted.model not in {DESK, self._raw.model}:
             raise ModelNotFound("No model of that name answers here.", "model")
-        with ended_with(request):
-            if wanted.model == DESK:
-                answer = await self._of_desk(wanted, use)
-            else:
-                found = await self._card(wanted, use)
-                if found is None:
-                    return await self._raw_chat.answer(request, wanted, use)
-                answer = found
+        if wanted.model == DESK:
+            answer = await self._of_desk(wanted, use)
+        else:
+            found = await self._card(wanted, use)
+            if found is None:
+                return await self._raw_chat.answer(request, wanted, use)
+            answer = found
         use.spend(answer.usage.total)
         if wanted.stream:
             return await _streamed(request, _chunks(answer, wanted.include_usage))

@@ -15,6 +15,7 @@ from core.errors import PosternError
 from edge.inference.embedding import Embedded
 from edge.inference.waiting import about_tokens
 from edge.store.api_keys import Scope
+from edge.web.event_stream import ended_with
 from edge.web.key_ring import KeyRing, Use
 from edge.web.problems import BODY_BYTES_MAX
 
@@ -133,14 +134,18 @@ class ProgramBodyTooLarge(PosternError):
 def opened_by(
     keys: KeyRing, scope: Scope | None, shape: Shape, handler: Handler
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """A handler that needs a key with `scope` (None: any) and tells every error as `shape` does."""
+    """A handler that needs a key with `scope` (None: any) and tells every error as `shape` does.
+
+    Its work ends when the program goes away: what waits in line for nobody is not computed.
+    """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
             authorization = request.headers.get(hdrs.AUTHORIZATION, "")
             with keys.enter(authorization, request.remote or "", scope) as use:
                 await keys.note_use(use)
-                return await handler(request, use)
+                with ended_with(request):
+                    return await handler(request, use)
         except PosternError as error:
             return shape(error)
         except Exception as error:

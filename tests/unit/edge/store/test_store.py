@@ -56,6 +56,17 @@ async def test_a_failed_write_undoes_only_itself(opened: Store) -> None:
     assert (await opened.read(outbox.stats)).rows == 2
 
 
+async def test_a_write_whose_caller_has_gone_is_whole_and_holds_up_nobody(opened: Store) -> None:
+    """A client may leave at any moment: a turn is recorded with all its rows, or not at all."""
+    leaving = asyncio.create_task(opened.write(lambda db: [add_row(db), add_row(db)]))
+    await asyncio.sleep(0)  # up to where it waits for the commit
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await opened.write(add_row) == 3
+    assert (await opened.read(outbox.stats)).rows == 3
+
+
 async def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
     first = Store.open(site_paths(tmp_path))
     await first.write(add_row)
