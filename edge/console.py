@@ -21,6 +21,7 @@ from edge import metrics
 from edge.knowledge.dates import first_day, last_day
 from edge.web.admin import Operation
 from edge.web.console.accounts import OperatorAccounts
+from edge.web.console.api_keys_page import ApiKeysPages
 from edge.web.console.audit_page import AuditPages
 from edge.web.console.calls import Calls
 from edge.web.console.documents_pages import DocumentsPages
@@ -66,6 +67,7 @@ def open_console(
     for part in (
         OverviewPages(shell, site.store, operations["status"], node),
         AuditPages(shell, site.store),
+        ApiKeysPages(shell, calls),
         OperatorsPages(shell, site.store, accounts),
         InboxPages(shell, calls),
         SignOnPages(shell, site.store, accounts, provider, secure=site.config.console.behind_tls_proxy),

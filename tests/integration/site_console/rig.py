@@ -15,8 +15,10 @@ import aiohttp
 from aiohttp import web
 from sqlite_utils import Database
 
+from edge.api_key_operations import ApiKeyOperations
 from edge.chat.bell import Bell
 from edge.chat.inbox import Inbox
+from edge.chat.notice import notice_of
 from edge.config import Config, SitePaths, load_config, site_paths
 from edge.console import console_accounts, open_console
 from edge.inbox_operations import InboxOperations
@@ -27,6 +29,7 @@ from edge.store.operators import Role
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation, UnknownOperation
 from edge.web.console.door import ConsoleDoor
+from edge.web.key_ring import KeyRing
 from edge.web.kiosk_page import SHELL
 from edge.web.server import customer_application, serve_customers
 
@@ -148,7 +151,10 @@ async def console_rig(
         _at(config, port).http,
     )
     inbox = Inbox(store, config.handoff, Bell(10, time.monotonic), lambda session: True)
-    operations = Operations({"status": read_status, **InboxOperations(inbox).table(), **(more or {})})
+    keys = ApiKeyOperations(KeyRing(store), notice_of(config.site.name))
+    operations = Operations(
+        {"status": read_status, **InboxOperations(inbox).table(), **keys.table(), **(more or {})}
+    )
     door.open(open_console(site, accounts, operations, list))
     rig = Rig(url, store, paths, code, accounts, door, status, [])
     try:

@@ -29,7 +29,7 @@ COMMANDS = command_names(typer.main.get_command(app), "postern")
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_commands_that_a_page_shows_exist(path: Path) -> None:
-    for shown in re.findall(r"postern [a-z]+(?: [a-z][a-z-]*)?", path.read_text(encoding="utf-8")):
+    for shown in re.findall(r"postern [a-z][a-z-]*(?: [a-z][a-z-]*)?", path.read_text(encoding="utf-8")):
         assert shown in COMMANDS or shown.rsplit(" ", 1)[0] in COMMANDS, shown
 
 
@@ -42,6 +42,7 @@ def test_no_inline_script_style_or_unescaped_text(path: Path) -> None:
 
 def test_pages_with_a_change_show_its_command() -> None:
     changing = {
+        "api_keys.html",
         "operators.html",
         "ticket.html",
         "documents.html",
