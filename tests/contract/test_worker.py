@@ -274,3 +274,29 @@ def internet_sockets(pid: int) -> int:
     ]
     listed = {f"socket:[{line.split()[9]}]" for table in tables for line in table}
     return len(inodes & listed)
+
+
+@pytest.mark.models
+async def test_three_at_once_get_each_their_own_answer_and_one_may_leave() -> None:
+    """What is kept of one prompt (the part they share) never brings a word of it into another's answer."""
+    if not (model_folder(models_dir(), DEFAULT_LLM) / "gate.json").is_file():
+        pytest.skip("the models are not built")
+
+    def about(place: str) -> list[tuple[str, str]]:
+        text = f"Text: The pharmacy is in the {place}.\n\nQuestion: Where is the pharmacy?"
+        return [QUESTION[0], ("user", text)]
+
+    async def answer(client: WorkerClient, place: str) -> str:
+        generated = client.generate(about(place), max_new_tokens=30, deadline_s=90)
+        return "".join([text async for text in generated]).lower()
+
+    places = ("basement", "garden")
+    async with worker("model") as (client, _, _):
+        leaving = client.generate(about("tower"), max_new_tokens=1000, deadline_s=90)
+        await anext(leaving)
+        waiting = [asyncio.create_task(answer(client, place)) for place in places]
+        await leaving.aclose()
+        answers = await asyncio.gather(*waiting)
+        for place, found in zip(places, answers, strict=True):
+            assert place in found
+            assert not [other for other in ("tower", *places) if other != place and other in found]
