@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -39,6 +40,9 @@ def run_node(site: Path) -> None:
 def run_worker(site: Path) -> None:
     """Run models for the node until told to stop: the language model, loaded when first needed, and accelerators."""
     log_to_stderr("worker")
+    from edge.inference.scheduler import LANE_NICENESS
+
+    os.nice(LANE_NICENESS)  # what a model writes never keeps an answer from the documents waiting
     from core.files import private_folder
     from core.local_socket import allowed_uids
     from core.supervision import stop_on_signals

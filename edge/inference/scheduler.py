@@ -6,8 +6,9 @@ then like lengths within a budget of tokens. A request that cannot be answered i
 the time to come back, from the fitted cost of what is ahead of it; one that nobody awaits any more leaves the line.
 The event loop is woken once a batch.
 
-Stand-alone scans have a lane of their own, since a batch is never interrupted and theirs must not wait for it; they
-come first as long as they take no more than `SCAN_SHARE` of the lanes' time, and last beyond it.
+A batch is never interrupted, and so who is urgent has lanes of their own (`LANES_OF`): the kernel interrupts the lanes
+of all others for these, and for the event loop, since they step back (`LANE_NICENESS`). Stand-alone scans come first as
+long as they take no more than `SCAN_SHARE` of the lanes' time, and last beyond it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -35,6 +37,19 @@ TRUSTED: Final = 0.8
 
 SCAN_SHARE: Final = 0.3
 """Of the lanes' time: customers' turns keep the rest, whatever a pipeline sends to be scanned."""
+
+LANES_OF: Final[dict[Work, tuple[Work | None, ...]]] = {
+    Work.SCAN: (Work.SCAN, None),
+    Work.TURN: (Work.TURN,),
+    Work.API: (None,),
+    Work.BACKGROUND: (None,),
+}
+"""The lanes that serve each class: its own, at the process's priority, or None, those that step back. Turns stay away
+from these: choosing an answer holds the interpreter's lock, which a thread that stepped back would keep from all."""
+
+LANE_NICENESS: Final = 10
+"""How far lanes that belong to nobody step back: of a contended core a thread beside them gets ten times their share
+(sched(7)). A refusal or a scan of 3 ms then does not wait for passes that fill every core."""
 
 SCAN_SAVED_S_MAX: Final = 0.2
 """Of scans' time that may be saved up while there are none: a burst of some fifty sentences on two cores."""
@@ -143,13 +158,19 @@ class Scheduler:
         self._numbers = itertools.count()
         self._scans = Allowance(SCAN_SHARE * lanes, SCAN_SAVED_S_MAX)
         self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
-        self._scan = threading.Condition(self._lock)
-        self._idle = {False: 0, True: 0}  # threads that wait for work, by whether they take only scans
         self._closed = False
+        kinds = {Work.SCAN: 1, Work.TURN: lanes, None: lanes}
+        self._free = {own: threading.Condition(self._lock) for own in kinds}
+        self._idle = dict.fromkeys(kinds, 0)  # lanes that wait for work
         self._threads = [
-            threading.Thread(target=self._serve, args=(only_scans,), name=name, daemon=True)
-            for name, only_scans in [*((f"lane-{n}", False) for n in range(lanes)), ("lane-scan", True)]
+            threading.Thread(
+                target=self._serve,
+                args=(own,),
+                name=f"lane-{own.name if own is not None else 'any'}",
+                daemon=True,
+            )
+            for own, count in kinds.items()
+            for _ in range(count)
         ]
         for thread in self._threads:
             thread.start()
@@ -201,8 +222,8 @@ class Scheduler:
         with self._lock:
             self._closed = True
             left = [(line, request) for line in self._lines for request in line.waiting.drain()]
-            self._work.notify_all()
-            self._scan.notify_all()
+            for free in self._free.values():
+                free.notify_all()
         for line, request in left:
             if not request.future.done():
                 request.future.set_exception(line.refuse())
@@ -213,9 +234,8 @@ class Scheduler:
             thread.join()
 
     def _wake(self, line: Line[Any, Any]) -> None:
-        if line.work is Work.SCAN:
-            self._scan.notify()
-        self._work.notify()
+        for own in LANES_OF[line.work]:
+            self._free[own].notify()
 
     def _wait_s(self, line: Line[Any, Any]) -> float:
         """Until a lane is free, and then what is ahead: everything as urgent or more that waits."""
@@ -225,29 +245,30 @@ class Scheduler:
         ahead_s = sum(other.waiting.work_s() for other in self._lines if other.work <= line.work)
         mine = list(line.running.values())
         if len(mine) < line.rules.lanes:
-            if self._idle[False] or (line.work is Work.SCAN and self._idle[True]):
+            if any(self._idle[own] for own in LANES_OF[line.work]):
                 return ahead_s
-            mine = [one for other in self._lines for one in other.running.values()]
+            mine = [one for other in self._lines if _share(other, line) for one in other.running.values()]
         now = perf_counter()
         left_s = [max(0.0, batch.predicted_s - (now - began)) for batch, began in mine]
         return ahead_s + min(left_s, default=0.0)
 
     # In a lane's thread.
 
-    def _serve(self, only_scans: bool) -> None:
-        own = threading.get_ident()
-        condition = self._scan if only_scans else self._work
+    def _serve(self, own: Work | None) -> None:
+        if own is None:
+            os.nice(LANE_NICENESS)  # Linux: of the calling thread, and of those that it starts
+        ident = threading.get_ident()
         while True:
             with self._lock:
-                while (found := self._next(only_scans)) is None:
+                while (found := self._next(own)) is None:
                     if self._closed:
                         return
-                    self._idle[only_scans] += 1
-                    condition.wait()
-                    self._idle[only_scans] -= 1
+                    self._idle[own] += 1
+                    self._free[own].wait()
+                    self._idle[own] -= 1
                 line, batch = found
                 began = perf_counter()
-                line.running[own] = batch, began
+                line.running[ident] = batch, began
             self._run(line, batch, began)
 
     def _run(self, line: Line[Any, Any], batch: Batch[Any, Any], began: float) -> None:
@@ -263,15 +284,19 @@ class Scheduler:
             del line.running[threading.get_ident()]
             if error is None:
                 line.waiting.observe(batch, seconds)
-            if line.work is Work.SCAN:
+            if line.work is Work.SCAN and self._wanted():
                 # Its time on a core: while there are more threads than cores, a pass takes longer than it costs.
                 self._scans.spend(thread_time() - began_cpu)
-            self._scan.notify()  # scans that had used up their share may have some again
+            self._free[Work.SCAN].notify()  # scans that had used up their share may have some again
         _tell(batch.requests[0], line.finish, batch, results, error, seconds)
 
-    def _next(self, only_scans: bool) -> tuple[Line[Any, Any], Batch[Any, Any]] | None:
+    def _wanted(self) -> bool:
+        """Whether others than scans want the lanes: what nobody else wanted is not held against scans."""
+        return any(line.running or len(line.waiting) for line in self._lines if line.work is not Work.SCAN)
+
+    def _next(self, own: Work | None) -> tuple[Line[Any, Any], Batch[Any, Any]] | None:
         """The batch to run next; what is too late for any is refused on the way."""
-        for line in self._order(only_scans):
+        for line in self._order(own):
             if len(line.running) >= line.rules.lanes or not len(line.waiting):
                 continue
             now = perf_counter()
@@ -284,12 +309,19 @@ class Scheduler:
                 return line, batch
         return None
 
-    def _order(self, only_scans: bool) -> list[Line[Any, Any]]:
-        if self._scans.left(perf_counter()):
-            return [line for line in self._lines if line.work is Work.SCAN] if only_scans else self._lines
-        if only_scans:
+    def _order(self, own: Work | None) -> list[Line[Any, Any]]:
+        """What a lane serves, the first first."""
+        lines = [line for line in self._lines if own in LANES_OF[line.work]]
+        if own is Work.TURN or self._scans.left(perf_counter()):
+            return lines
+        if own is Work.SCAN:
             return []
-        return sorted(self._lines, key=lambda line: (line.work is Work.SCAN, line.work))
+        return sorted(lines, key=lambda line: (line.work is Work.SCAN, line.work))
+
+
+def _share(one: Line[Any, Any], other: Line[Any, Any]) -> bool:
+    """Whether a lane serves both."""
+    return not set(LANES_OF[one.work]).isdisjoint(LANES_OF[other.work])
 
 
 def _tell(request: Request[Any, Any], tell: Callable[..., None], *arguments: object) -> None:

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Final, Generic, TypeVar
 
 from edge.inference.cost import Cost
-from models.runtimes.buckets import FEW_LENGTHS
+from models.runtimes import buckets
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -19,8 +19,9 @@ Out = TypeVar("Out")
 LENGTH_MAX: Final = 512
 """Tokens: longer texts share a bucket, and each is a batch of its own."""
 
-LENGTHS: Final = tuple(length for length in FEW_LENGTHS if length <= LENGTH_MAX)
-"""Bounds of the length buckets, tokens, those of the devices' shapes: padding at most doubles a row."""
+LENGTHS: Final = tuple(length for length in buckets.LENGTHS if length <= LENGTH_MAX)
+"""Bounds of the length buckets, tokens, those of the devices' shapes. Narrow ones: rows of a batch that differ by more
+than a pass costs would become passes of their own (`models.passes`)."""
 
 CHARS_A_TOKEN: Final = 4
 """Of English text, about (measured 4.2). Only sorts and predicts: the encoder counts for itself."""
@@ -130,7 +131,7 @@ class Waiting(Generic[In, Out]):
         )
 
     def take(self, now_s: float) -> tuple[Batch[In, Out] | None, list[Request[In, Out]]]:
-        """The next batch, and what was too late for one: the bucket of the first deadline, up to the budget."""
+        """The next batch, and what is too late for one: the bucket of the first deadline, up to the budget."""
         late = list(self._late(now_s))
         ready = [bucket for bucket in self._buckets if bucket.requests]
         if not ready:
@@ -179,9 +180,21 @@ class Waiting(Generic[In, Out]):
         return min(bisect_left(LENGTHS, tokens), len(self._buckets) - 1)
 
     def _late(self, now_s: float) -> Iterator[Request[In, Out]]:
+        """What is worthless by now, or would be when its pass is done, which would take the time of others.
+
+        The last that waits is tried all the same: else a fit gone wrong would never see the pass that mends it.
+        """
         for bucket in self._buckets:
-            while bucket.requests and bucket.requests[0].strict and bucket.requests[0].deadline_s <= now_s:
+            while bucket.requests and bucket.requests[0].strict:
+                pass_s = self._pass_s(bucket) if self._rows > 1 else 0.0
+                if bucket.requests[0].deadline_s > now_s + pass_s:
+                    break
                 yield self._pop(bucket)
+
+    def _pass_s(self, bucket: _Bucket[In, Out]) -> float:
+        """Seconds of the pass that would be taken now."""
+        passes = self._passes(bucket)
+        return self._predict(bucket, math.ceil(bucket.tokens / passes), 1)
 
     def _pop(self, bucket: _Bucket[In, Out]) -> Request[In, Out]:
         request = bucket.requests.pop(0)

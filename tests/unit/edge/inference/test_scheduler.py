@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from edge.inference.scheduler import RETRY_AFTER_S_MIN, Line, QueueFull, Scheduler
+from edge.inference.scheduler import LANE_NICENESS, RETRY_AFTER_S_MIN, Line, QueueFull, Scheduler
 from edge.inference.waiting import Batch, Rules, Work
 
 RULES = Rules(rows_max=4, waiting_max=8, wait_s_max=60.0)
@@ -61,6 +62,12 @@ async def busy(line: Line[int, int], run: Doubler) -> list[asyncio.Task[int]]:
     return tasks
 
 
+async def ended(line: Line[int, int]) -> None:
+    """No batch runs: a lane tells results a moment before it is free."""
+    while line.running:
+        await asyncio.sleep(0)
+
+
 def of_20_s(line: Line[int, int]) -> None:
     """As far as the line knows, batches like the running one take 20 s."""
     batch: Batch[int, int] = next(batch for batch, _ in line.running.values())
@@ -79,30 +86,68 @@ async def test_what_waits_while_a_lane_is_busy_becomes_one_batch(scheduler: Sche
     assert (line.stats().batches, line.stats().rows, line.stats().waiting) == (3, 6, 0)
 
 
-async def test_the_urgent_go_first_and_scans_have_a_lane_of_their_own(scheduler: Scheduler) -> None:
-    turn, api, scan = Doubler(), Doubler(), Doubler(held=False)
-    turns, programs = line_of(scheduler, turn), line_of(scheduler, api, Work.API)
+async def test_scans_and_turns_have_lanes_of_their_own(scheduler: Scheduler) -> None:
+    api, turn, scan = Doubler(), Doubler(held=False), Doubler(held=False)
+    programs, turns = line_of(scheduler, api, Work.API), line_of(scheduler, turn)
     scans = line_of(scheduler, scan, Work.SCAN)
-    tasks = await busy(programs, api) + await ask(programs, 1) + await ask(turns, 2)
-    assert await scans.submit(3) == 6  # while the only lane is still busy
-    api.go_on.set()
-    await turn.wait_started()
+    tasks = await busy(programs, api) + await ask(programs, 1)
+    assert await scans.submit(2) == 4  # while the only lane of the others is still busy
+    assert await turns.submit(3) == 6
     assert api.batches == [[0]]
-    turn.go_on.set()
+    api.go_on.set()
+    assert await asyncio.gather(*tasks) == [0, 2]
+
+
+async def test_of_those_that_share_a_lane_the_urgent_go_first(scheduler: Scheduler) -> None:
+    api, background = Doubler(), Doubler()
+    documents, programs = line_of(scheduler, background, Work.BACKGROUND), line_of(scheduler, api, Work.API)
+    tasks = await busy(documents, background) + await ask(documents, 1) + await ask(programs, 2)
+    background.go_on.set()
+    await api.wait_started()
+    assert background.batches == [[0]]
+    api.go_on.set()
     assert await asyncio.gather(*tasks) == [0, 2, 4]
+
+
+async def test_lanes_that_belong_to_nobody_step_back(scheduler: Scheduler) -> None:
+    def niceness(_: Sequence[int]) -> list[int]:
+        return [os.getpriority(os.PRIO_PROCESS, threading.get_native_id())]
+
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    found = {}
+    for work in (Work.TURN, Work.API):
+        line: Line[int, int] = scheduler.line(work, niceness, RULES, tokens_of=lambda _: 1)
+        found[work] = await line.submit(0)
+    assert found == {Work.TURN: usual, Work.API: min(usual + LANE_NICENESS, 19)}
 
 
 async def test_scans_beyond_their_share_come_last(scheduler: Scheduler) -> None:
-    turn, scan = Doubler(), Doubler(held=False)
-    turns, scans = line_of(scheduler, turn), line_of(scheduler, scan, Work.SCAN)
-    tasks = await busy(turns, turn)
+    api, scan = Doubler(), Doubler(held=False)
+    programs, scans = line_of(scheduler, api, Work.API), line_of(scheduler, scan, Work.SCAN)
+    tasks = await busy(programs, api)
     scheduler._scans.spend(1e9)
-    tasks += await ask(scans, 1) + await ask(turns, 2)
-    turn.go_on.set()
-    await turn.wait_started()
+    tasks += await ask(scans, 1) + await ask(programs, 2)
+    api.go_on.set()
+    await api.wait_started()
     assert await asyncio.gather(*tasks) == [0, 2, 4]
-    assert turn.batches == [[0], [2]]
+    assert api.batches == [[0], [2]]
     assert await scans.submit(4) == 8  # nobody else waits
+
+
+async def test_scans_are_charged_only_while_others_want_the_lanes(scheduler: Scheduler) -> None:
+    charged: list[float] = []
+    scheduler._scans.spend = charged.append  # type: ignore[method-assign]
+    api, scan = Doubler(), Doubler(held=False)
+    programs, scans = line_of(scheduler, api, Work.API), line_of(scheduler, scan, Work.SCAN)
+    await scans.submit(1)
+    await ended(scans)
+    assert not charged
+    tasks = await busy(programs, api)
+    await scans.submit(2)
+    await ended(scans)
+    assert len(charged) == 1
+    api.go_on.set()
+    await asyncio.gather(*tasks)
 
 
 async def test_a_class_has_no_more_lanes_than_it_may() -> None:
@@ -165,8 +210,7 @@ async def test_a_fit_gone_wrong_mends_itself(scheduler: Scheduler) -> None:
     of_20_s(line)
     run.go_on.set()
     await asyncio.gather(*tasks)
-    while line.running:  # the lane tells the result a moment before it is free
-        await asyncio.sleep(0)
+    await ended(line)
     assert await line.submit(1) == 2  # with nothing ahead it is tried, whatever the fit says
 
 

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from edge.inference.waiting import LENGTHS, Request, Rules, Waiting, about_tokens
+from edge.inference.waiting import LENGTHS, Batch, Request, Rules, Waiting, about_tokens
 
 NUMBERS = count()
 # A request only carries it; nothing here awaits one.
@@ -34,10 +34,13 @@ def taken(line: Waiting[str, str]) -> list[str]:
     return [one.item for one in batch.requests] if batch else []
 
 
-@pytest.mark.parametrize("bound", LENGTHS[:-2])
+@pytest.mark.parametrize("bound", LENGTHS[:-1])
 def test_a_length_at_a_bound_belongs_below_it(bound: int) -> None:
     line = waiting(
-        request("at", bound, 1.0), request("above", bound + 1, 2.0), request("below", bound - 1, 3.0)
+        request("at", bound, 1.0),
+        request("above", bound + 1, 2.0),
+        request("below", bound - 1, 3.0),
+        tokens_max=2 * LENGTHS[-1],
     )
     assert [taken(line), taken(line)] == [["at", "below"], ["above"]]
 
@@ -81,6 +84,25 @@ def test_what_nobody_awaits_leaves() -> None:
     line.remove(gone)
     assert len(line) == 2
     assert taken(line) == ["a", "b"]
+
+
+@pytest.mark.parametrize(("now_s", "late"), [(0.6, []), (0.7, ["strict"]), (0.8, ["strict"])])
+def test_what_its_pass_would_bring_past_its_deadline_is_not_computed(now_s: float, late: list[str]) -> None:
+    line = waiting(request("strict", strict=True), request("patient"))
+    line.observe(Batch([], 1, 32, 0.0), 0.3)  # what a pass of the two takes
+    batch, found = line.take(now_s)
+    assert [one.item for one in found] == late
+    assert batch is not None
+    assert [one.item for one in batch.requests] == (["patient"] if late else ["strict", "patient"])
+
+
+def test_the_last_that_waits_is_tried_whatever_the_fit_says() -> None:
+    line = waiting(request("a", strict=True), request("b", strict=True))
+    line.observe(Batch([], 1, 20, 0.0), 60.0)
+    batch, found = line.take(0.0)
+    assert [one.item for one in found] == ["a"]
+    assert batch is not None
+    assert [one.item for one in batch.requests] == ["b"]
 
 
 @pytest.mark.parametrize(("now_s", "late"), [(0.9, []), (1.0, ["strict"]), (1.1, ["strict"])])
