@@ -65,7 +65,7 @@ from edge.learning_operations import LearningOperations
 from edge.models_operations import ModelsOperations
 from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
-from edge.placed import encoder_status, keep_tuned, watch_encoder
+from edge.placed import encoder_status, keep_tuned, say_setback, watch_encoder
 from edge.program_apis import program_routes
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
@@ -79,7 +79,7 @@ from edge.web.kiosk_page import KioskPage
 from edge.web.openapi import openapi_route
 from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
-from models.catalog import encoder_entry, models_dir
+from models.catalog import models_dir
 from models.encoder import Encoder, ModelInfo
 from models.machine import usable_cpus
 
@@ -224,7 +224,7 @@ def _training(config: Config) -> TrainingSettings:
 
 def _covered(encoder: Encoder, knowledge: KnowledgeBase) -> tuple[str, ...]:
     """The languages that the desk answers in."""
-    return languages.covered(encoder_entry(encoder.info.model).languages, knowledge.searcher.languages)
+    return languages.covered(encoder.info.languages, knowledge.searcher.languages)
 
 
 def _unanswered(site: Site) -> Unanswered:
@@ -334,6 +334,7 @@ async def _run_until(
         "notifications": site.notifier.run,
         "unanswered": partial(improvement.sweep, site.store),
         "reading": site.read_ahead,
+        "llm": partial(language_model.watch, site.worker),
         "placement": partial(keep_tuned, site.encoder.info, models_dir()),
         "sync": sync.run,
         "devices": devices.start,
@@ -371,6 +372,7 @@ def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object
     info = site.encoder.info
     return {
         "encoder": encoder_status(info),
+        "llm": language_model.told_of(site.worker),
         "llm_server": language_model.status_of(site.llm_server),
         "fallbacks": metrics.fallbacks(),
         "notify_errors": dict(site.notifier.last_errors),
@@ -408,6 +410,7 @@ def _refresh(site: Site) -> None:
 def _say_fallbacks(site: Site) -> None:
     """What is weaker than asked from the start."""
     watch_encoder(site.encoder)
+    say_setback(site.encoder.info)
     if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
         # Without a user of its own for the courier the kernel cannot keep the others from the network.
         metrics.fall_back("egress", "courier_shares_user")

@@ -243,11 +243,18 @@ def models_tune(
 
 
 @models.command("use")
-def models_use(site: Site, name: str, as_json: Json = False) -> None:
+def models_use(
+    site: Site,
+    name: str,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="Go back to the version that served before the current one.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Let a model of the catalogue serve at a site: at once where the node runs, without refusing a question."""
     from edge.models_use import use_model
 
-    found = use_model(site, name)
+    found = use_model(site, name, previous=previous)
     write(found, as_json, as_lines(found))
 
 

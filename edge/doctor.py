@@ -33,6 +33,7 @@ from models.errors import DeviceMissing
 from models.operations import verify as verify_models
 from models.placement import BY_HAND, Plan
 from models.probe import check_onnx_provider, this_hardware
+from models.servable import Setback, first_servable
 
 Severity = Literal["error", "warning"]
 
@@ -181,9 +182,11 @@ def _placement(paths: SitePaths) -> Check:
 
 
 def _plan(wanted: ModelsSection) -> Plan:
-    folder = models_dir()
-    entry = encoder_entry(wanted.encoder, folder)
-    return plan_encoder(folder, entry, wanted.runtime, wanted.encoder_threads, wanted.device)
+    def plan_in(folder: Path, _: Setback | None) -> Plan:
+        entry = encoder_entry(wanted.encoder, version=folder)
+        return plan_encoder(folder, entry, wanted.runtime, wanted.encoder_threads, wanted.device)
+
+    return first_servable(models_dir(), wanted.encoder, plan_in)
 
 
 def _accelerator(_: SitePaths) -> Check:

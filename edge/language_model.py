@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Final
 
+from core.errors import PosternError
+from edge import metrics
 from edge.config import Config
 from edge.inference.measured import OWN, SERVER, Measured
 from edge.inference.worker_client import WorkerClient
@@ -11,6 +16,14 @@ from edge.store.store import Store
 
 if TYPE_CHECKING:
     from edge.egress.llm_server import LlmServer
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 10.0
+"""At the worker: which version of its model serves is known once it is loaded, and only there."""
+
+VERSION: Final = "llm_version"
+"""The component that runs weaker than asked while the version before serves."""
 
 
 def server_of(config: Config, store: Store) -> LlmServer | None:
@@ -27,6 +40,31 @@ def writer_of(config: Config, worker: WorkerClient, server: LlmServer | None) ->
     if server is not None:
         return Measured(server, SERVER, server.model)
     return Measured(worker, OWN, config.models.llm)
+
+
+async def watch(worker: WorkerClient, every_s: float = LOOK_EVERY_S) -> None:
+    """Say it when the worker's language model is the version before the current one, until cancelled."""
+    said = ""
+    while True:
+        with contextlib.suppress(
+            PosternError
+        ):  # a worker that is away has nothing to say; it is started again
+            fallback = (await worker.health()).fallback
+            if fallback and fallback != said:
+                metrics.fall_back(VERSION, "model_refused")
+                log.error("the version before of the language model serves", extra={"detail": fallback})
+            elif not fallback:
+                metrics.recover(VERSION)
+            said = fallback
+        await asyncio.sleep(every_s)
+
+
+def told_of(worker: WorkerClient) -> dict[str, object] | None:
+    """The part of `postern status` about the worker's language model; None while it was not asked."""
+    health = worker.last_health
+    if health is None:
+        return None
+    return {name: getattr(health, name) for name in ("model", "state", "runtime", "device", "fallback")}
 
 
 def status_of(server: LlmServer | None) -> dict[str, object] | None:

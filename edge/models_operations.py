@@ -20,11 +20,12 @@ from sqlite_utils import Database
 from edge.inference.embedding import Embeddings
 from edge.inference.worker_client import WorkerClient
 from edge.operation_arguments import OperationArguments, read_arguments
+from edge.placed import say_setback
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation
 from models.catalog import EncoderEntry, entry
 from models.encoder import Encoder, ModelInfo
-from models.errors import SwapRefused
+from models.errors import ModelRefused, SwapRefused
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ class ModelsOperations:
             raise SwapRefused(f"{found.name} makes other vectors than {serving.model}, which serves.")
         new = await asyncio.wrap_future(self._start_opening())
         try:
+            if new.info.setback is not None:
+                raise ModelRefused(new.info.setback.detail, remedy=new.info.setback.remedy)
             if new.info.space != serving.space:  # site.toml names another
                 raise SwapRefused(f"site.toml names {new.info.model}, and {serving.model} serves.")
             await asyncio.to_thread(_try_out, self._encoder, new)
@@ -89,6 +92,7 @@ class ModelsOperations:
         await asyncio.to_thread(self._encoder.take_over, new)
         self._embeddings.forget()
         info = self._encoder.info
+        say_setback(info)
         await self._store.write(lambda db: self._record(db, info))
         log.info("the encoder was changed", extra={"was": asdict(serving), "is": asdict(info)})
         return {"model": info.model, "kind": found.kind, "runtime": info.runtime, "device": info.device}

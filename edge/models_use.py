@@ -6,19 +6,39 @@ import asyncio
 from pathlib import Path
 
 from core.errors import PosternError
-from edge.config import load_config, site_paths
+from edge.config import SitePaths, load_config, site_paths
 from edge.config.edit import set_text
 from edge.web import admin
+from models.build import alone
 from models.catalog import EncoderEntry, entry, models_dir
-from models.records import check_servable
+from models.records import check_servable, model_folder
+from models.versions import go_back
 
 
-def use_model(site: Path, name: str) -> dict[str, object]:
-    """What serves now, or from the next start on. Raises ModelMissing, ModelRefused, SwapRefused, ConfigError, …"""
+def use_model(site: Path, name: str, *, previous: bool = False) -> dict[str, object]:
+    """What serves now, or from the next start on. Raises ModelMissing, ModelRefused, SwapRefused, ConfigError, …
+
+    `previous`: the version of the model that served before its current one, which changes places with it. If it cannot
+    serve, the two are as they were.
+    """
     paths = site_paths(site)
     load_config(paths)
-    found = entry(name)
-    check_servable(models_dir(), found, found.file_names)
+    if not previous:
+        return _use(paths, name)
+    root = models_dir()
+    with alone(root):
+        go_back(root, name)
+    try:
+        return _use(paths, name)
+    except BaseException:
+        with alone(root):
+            go_back(root, name)
+        raise
+
+
+def _use(paths: SitePaths, name: str) -> dict[str, object]:
+    found, folder = entry(name), model_folder(models_dir(), name)
+    check_servable(folder, found, found.file_names)
     socket = paths.admin_socket
     serving: object = {}
     if socket.exists() and asyncio.run(admin.answers(socket)):
@@ -28,6 +48,7 @@ def use_model(site: Path, name: str) -> dict[str, object]:
         raise PosternError
     return {
         "model": name,
+        "version": folder.name,
         "kind": found.kind,
         "serves": "now" if serving else "from the next start on",
         **serving,

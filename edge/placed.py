@@ -18,6 +18,9 @@ from models.placement import BY_HAND, Shortfall
 
 log = logging.getLogger(__name__)
 
+VERSION: Final = "encoder_version"
+"""The component that runs weaker than asked while the version before serves."""
+
 TUNING: Final = (sys.executable, "-m", "models", "tune")
 TUNING_AFTER_S: Final = 60.0
 """Of serving: customers come first, and a node that is started again and again does not measure each time."""
@@ -34,6 +37,8 @@ def encoder_status(info: ModelInfo) -> dict[str, object]:
         "runtime": info.runtime,
         "device": info.device,
     }
+    if info.setback is not None:
+        told["setback"] = info.setback.told()
     if info.plan is None:
         return told
     placed = info.plan.candidate.model_dump(include={"precision", "lanes", "threads", "shapes"})
@@ -47,6 +52,17 @@ def watch_encoder(encoder: Encoder) -> None:
     if info.plan is not None and info.plan.shortfall is not None:
         say(info.plan.shortfall)  # what is lost later the encoder says by itself
     metrics.watch("encoder", lambda: lost.reason if (lost := encoder.info.shortfall) else "")
+
+
+def say_setback(info: ModelInfo) -> None:
+    """Metric and log, when the version before serves because the current one was refused."""
+    if (found := info.setback) is None:
+        metrics.recover(VERSION)
+        return
+    metrics.fall_back(VERSION, found.reason)
+    log.error(
+        "the version before of the encoder serves", extra={"detail": str(found), "remedy": found.remedy}
+    )
 
 
 async def keep_tuned(

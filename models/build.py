@@ -34,6 +34,7 @@ from models.records import (
     sha256_of,
     write_record,
 )
+from models.servable import version_to_keep
 from models.versions import READABLE, activate, begin, discard
 
 TOOLS: Final = ("onnx", "numpy")
@@ -62,7 +63,7 @@ def build_model(entry: Entry, models_dir: Path, report: Report = silent) -> Buil
     models_dir.mkdir(parents=True, exist_ok=True)
     with alone(models_dir):
         try:
-            gate = check_servable(models_dir, entry, entry.file_names)
+            gate = check_servable(model_folder(models_dir, entry.name), entry, entry.file_names)
             return Built(entry.name, rebuilt=False, gated=False, fastest=gate.fastest)
         except ModelError:
             pass
@@ -110,7 +111,7 @@ def _rebuild(entry: Entry, models_dir: Path, report: Report) -> GateRecord:
         )
         write_record(folder, BUILD_FILE, record)
         gate = gate_into(entry, folder, report)
-        activate(folder)
+        activate(folder, before=version_to_keep(models_dir, entry.name))
     except BaseException:
         discard(folder)
         raise

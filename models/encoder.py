@@ -28,9 +28,10 @@ from models.placement import BY_HAND, CPU_PASS_TOKENS, Candidate, Plan, Shortfal
 from models.placement import plan as make_plan
 from models.probe import check_device
 from models.recipes.files import TOKENIZER_FILE
-from models.records import GateRecord, check_files, check_gate, model_folder, read_build
+from models.records import GateRecord, check_files, check_gate, read_build
 from models.runtimes.port import Floats, Runtime
 from models.runtimes.swappable import SwappableRuntime
+from models.servable import Setback, first_servable
 
 RuntimeName = Literal["auto", "onnxruntime", "openvino"]
 
@@ -70,6 +71,9 @@ class ModelInfo:
     """Which vectors its own may be compared with (`EncoderEntry.space`)."""
     shortfall: Shortfall | None = None
     """Why it does not run where it was asked to: never could, or does not just now. All who tell of it read this."""
+    languages: tuple[str, ...] = ()
+    setback: Setback | None = None
+    """Why the version before serves."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class Encoder:
         *,
         pass_tokens: int = PASS_TOKENS_MAX,
         plan: Plan | None = None,
+        setback: Setback | None = None,
     ) -> None:
         self.dim = entry.shape.dim
         self.max_tokens = entry.shape.max_tokens
@@ -113,7 +118,15 @@ class Encoder:
         self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
         self._pass_tokens = pass_tokens
         self._info = ModelInfo(
-            entry.name, entry.version, runtime.name, runtime.device, sha256, plan, entry.space
+            entry.name,
+            entry.version,
+            runtime.name,
+            runtime.device,
+            sha256,
+            plan,
+            entry.space,
+            languages=entry.languages,
+            setback=setback,
         )
 
     @property
@@ -286,26 +299,30 @@ def open_encoder(
 
     `device` is the setting `models.device`, `threads` 0 every core. `accelerated` runs what is placed on an accelerator
     in another process; without it this one does. A device that is asked for and cannot be used is
-    told in `info.shortfall`, and the CPU serves. Raises ModelMissing, ModelRefused (not gated on this machine, or
-    changed since) or RuntimeUnavailable.
+    told in `info.shortfall`, and the CPU serves; a version that was refused (not gated on this machine, or changed
+    since) in `info.setback`, and the one before serves. Raises ModelMissing, ModelRefused or RuntimeUnavailable.
     """
-    entry = encoder_entry(model, models_dir)
-    plan = plan_encoder(models_dir, entry, runtime, threads, device)
-    return open_planned(models_dir, entry, plan, accelerated)
+
+    def open_in(folder: Path, setback: Setback | None) -> Encoder:
+        entry = encoder_entry(model, version=folder)
+        plan = plan_encoder(folder, entry, runtime, threads, device)
+        return open_planned(folder, entry, plan, accelerated, setback)
+
+    return first_servable(models_dir, model, open_in)
 
 
 def plan_encoder(
-    models_dir: Path,
+    folder: Path,
     entry: EncoderEntry,
     runtime: RuntimeName = "auto",
     threads: int = 0,
     device: str = "auto",
 ) -> Plan:
-    """Where it is to run, without opening it. Raises ModelMissing or ModelRefused."""
-    gate = check_gate(models_dir, entry)
+    """Where the version in `folder` is to run, without opening it. Raises ModelMissing or ModelRefused."""
+    gate = check_gate(folder, entry)
     chosen = gate.fastest if runtime == "auto" else runtime
     _refuse_ungated(gate, entry.name, chosen)
-    placement, stale = current(model_folder(models_dir, entry.name), gate.files)
+    placement, stale = current(folder, gate.files)
     # A number of threads that somebody set is not what was measured.
     stale = BY_HAND if threads and placement and not stale else stale
     return make_plan(
@@ -319,48 +336,52 @@ def plan_encoder(
 
 
 def open_planned(
-    models_dir: Path, entry: EncoderEntry, plan: Plan, accelerated: Accelerated | None = None
+    folder: Path,
+    entry: EncoderEntry,
+    plan: Plan,
+    accelerated: Accelerated | None = None,
+    setback: Setback | None = None,
 ) -> Encoder:
     """The encoder of a plan; a device that does not start after all is a shortfall, and the CPU serves."""
     if accelerated is not None and plan.candidate.device != "CPU":
-        spare = default_for(entry, check_gate(models_dir, entry).fastest, usable_cpus())
+        spare = default_for(entry, check_gate(folder, entry).fastest, usable_cpus())
         around = partial(accelerated, entry.name, plan.candidate)
-        return _open_candidate(models_dir, entry, spare, plan, around)
+        return _open_candidate(folder, entry, spare, plan, setback, around)
     try:
-        return _open_candidate(models_dir, entry, plan.candidate, plan)
+        return _open_candidate(folder, entry, plan.candidate, plan, setback)
     except (RuntimeUnavailable, ModelRefused) as error:
         if plan.candidate.device == "CPU":
             raise
         reason = error.reason if isinstance(error, DeviceMissing) else "does_not_start"
         lost = Shortfall(plan.candidate.device.lower(), reason, error.detail, error.remedy)
-    gate = check_gate(models_dir, entry)
+    gate = check_gate(folder, entry)
     spare = default_for(entry, gate.fastest, usable_cpus())
-    return _open_candidate(models_dir, entry, spare, Plan(spare, lost, plan.stale))
+    return _open_candidate(folder, entry, spare, Plan(spare, lost, plan.stale), setback)
 
 
-def open_measured(models_dir: Path, entry: EncoderEntry, candidate: Candidate) -> Runtime:
+def open_measured(folder: Path, entry: EncoderEntry, candidate: Candidate) -> Runtime:
     """One way to run an encoder, from files that passed. Raises ModelMissing, ModelRefused or RuntimeUnavailable."""
-    check_files(models_dir, entry, opened_files(entry, candidate), _made_here(models_dir, entry))
-    return load(entry, model_folder(models_dir, entry.name), candidate)
+    check_files(folder, entry, opened_files(entry, candidate), _made_here(folder))
+    return load(entry, folder, candidate)
 
 
-def _made_here(models_dir: Path, entry: EncoderEntry) -> Mapping[str, str]:
+def _made_here(folder: Path) -> Mapping[str, str]:
     """Hashes of the files that measuring read, beside those of the build: the fp16 form is made by it."""
-    placement = read_placement(model_folder(models_dir, entry.name))
+    placement = read_placement(folder)
     return placement.files if placement else {}
 
 
 def _open_candidate(
-    models_dir: Path,
+    folder: Path,
     entry: EncoderEntry,
     candidate: Candidate,
     plan: Plan,
+    setback: Setback | None,
     around: Callable[[Runtime], Runtime] = lambda runtime: runtime,
 ) -> Encoder:
     """Raises ModelMissing, ModelRefused or RuntimeUnavailable."""
-    folder = model_folder(models_dir, entry.name)
-    runtime = open_measured(models_dir, entry, candidate)
-    files = {**_made_here(models_dir, entry), **read_build(folder).files}
+    runtime = open_measured(folder, entry, candidate)
+    files = {**_made_here(folder), **read_build(folder).files}
     sha256 = files[file_of(entry, candidate)]
     return Encoder(
         entry,
@@ -370,6 +391,7 @@ def _open_candidate(
         candidate.lanes,
         pass_tokens=plan.candidate.pass_tokens,
         plan=plan,
+        setback=setback,
     )
 
 

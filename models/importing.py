@@ -29,7 +29,8 @@ from models.progress import Report, silent
 from models.recipes.files import TOKENIZER_FILE
 from models.recipes.generator import convert_gguf
 from models.recipes.wheel import WHEELS
-from models.records import BUILD_FILE, BuildRecord, check_servable, sha256_of, write_record
+from models.records import BUILD_FILE, BuildRecord, check_servable, model_folder, sha256_of, write_record
+from models.servable import version_to_keep
 from models.versions import READABLE, activate, begin, discard
 
 MANIFEST_BYTES_MAX: Final = 64 * 1024
@@ -80,7 +81,7 @@ def import_model(source: Path, models_dir: Path, report: Report = silent) -> Imp
             decisions = _check(folder, entry, report)
             _record(folder, entry, decisions)
             gate = gate_into(entry, folder, report)
-            activate(folder)
+            activate(folder, before=version_to_keep(models_dir, entry.name))
         except BaseException:
             discard(folder)
             raise
@@ -148,7 +149,7 @@ def _listed(entry: Entry) -> dict[str, str]:
 def _as_before(entry: Entry, models_dir: Path, size_bytes: int) -> Imported | None:
     """What the same manifest brought, where that is still in order here."""
     try:
-        gate = check_servable(models_dir, entry, entry.file_names)
+        gate = check_servable(model_folder(models_dir, entry.name), entry, entry.file_names)
     except ModelError:
         return None
     passed = next(verdict for verdict in gate.verdicts if verdict.runtime == gate.fastest)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from models.build import Built, alone
 from models.build import build_all as build_models
-from models.catalog import EncoderEntry, Entry, entry, names
+from models.catalog import EncoderEntry, Entry, entry, entry_in, names
 from models.errors import ModelError
 from models.placement import Placement, current
 from models.progress import Report, silent
 from models.records import check_gate, check_servable, model_folder, read_gate
+from models.servable import Setback, first_servable
 
 __all__ = [
     "BenchRow",
@@ -99,9 +101,10 @@ def tune(models_dir: Path, seconds: float, report: Report = silent) -> tuple[Pla
     found = []
     for name in names(models_dir):
         if isinstance(encoder := entry(name, models_dir), EncoderEntry):
-            check_servable(models_dir, encoder, encoder.file_names)
+            folder = model_folder(models_dir, name)
+            check_servable(folder, encoder, encoder.file_names)
             with alone(models_dir):
-                found.append(tune_encoder(encoder, model_folder(models_dir, name), seconds, report))
+                found.append(tune_encoder(encoder, folder, seconds, report))
     return tuple(found)
 
 
@@ -113,8 +116,8 @@ def tune_what_changed(models_dir: Path, report: Report = silent) -> tuple[Placem
     for name in names(models_dir):
         encoder = entry(name, models_dir)
         if isinstance(encoder, EncoderEntry):
-            gate = check_servable(models_dir, encoder, encoder.file_names)
             folder = model_folder(models_dir, name)
+            gate = check_servable(folder, encoder, encoder.file_names)
             with alone(models_dir):  # whoever waited here may find it done
                 if current(folder, gate.files)[1]:
                     found.append(tune_encoder(encoder, folder, SECONDS, report))
@@ -131,7 +134,7 @@ def bench(models_dir: Path, *, batch_sizes: tuple[int, ...] = (1, 8, 32)) -> tup
     for name in names(models_dir):
         if not isinstance(found := entry(name, models_dir), EncoderEntry):
             continue
-        gate = check_gate(models_dir, found)
+        gate = check_gate(model_folder(models_dir, name), found)
         runtimes: tuple[RuntimeName, ...] = ("onnxruntime", "openvino")
         for runtime in runtimes:
             if (verdict := gate.verdict(runtime)) is None or not verdict.passed:
@@ -180,8 +183,15 @@ def _placement(entry: Entry, folder: Path) -> str:
 
 def _verify_one(models_dir: Path, name: str) -> Verified:
     try:
-        found = entry(name, models_dir)
-        check_servable(models_dir, found, found.file_names)
+        setback = first_servable(models_dir, name, partial(_check, name))
     except ModelError as error:
         return Verified(name, ok=False, detail=error.detail, remedy=error.remedy)
+    if setback is not None:
+        return Verified(name, ok=False, detail=f"{setback}", remedy=setback.remedy)
     return Verified(name, ok=True, detail="The files are those that passed the gate here.", remedy="")
+
+
+def _check(name: str, folder: Path, setback: Setback | None) -> Setback | None:
+    found = entry_in(name, folder)
+    check_servable(folder, found, found.file_names)
+    return setback

@@ -109,19 +109,18 @@ def read_gate(folder: Path) -> GateRecord:
     return _read(folder / GATE_FILE, GateRecord)
 
 
-def check_servable(models_dir: Path, entry: Entry, files: tuple[str, ...]) -> GateRecord:
+def check_servable(folder: Path, entry: Entry, files: tuple[str, ...]) -> GateRecord:
     """`check_gate` and `check_files`."""
-    gate = check_gate(models_dir, entry)
-    check_files(models_dir, entry, files)
+    gate = check_gate(folder, entry)
+    check_files(folder, entry, files)
     return gate
 
 
-def check_gate(models_dir: Path, entry: Entry) -> GateRecord:
-    """The gate record, if it is of today's build from the catalogue's source, on this machine.
+def check_gate(folder: Path, entry: Entry) -> GateRecord:
+    """The gate record in `folder`, if it is of today's build from the catalogue's source, on this machine.
 
     Raises ModelMissing or ModelRefused, saying which of these does not hold.
     """
-    folder = model_folder(models_dir, entry.name)
     build, gate = read_build(folder), read_gate(folder)
     if (build.recipe, build.source_sha256) != (entry.recipe, entry.source.sha256):
         raise ModelRefused(
@@ -139,13 +138,12 @@ def check_gate(models_dir: Path, entry: Entry) -> GateRecord:
 
 
 def check_files(
-    models_dir: Path, entry: Entry, files: tuple[str, ...], made_later: Mapping[str, str] | None = None
+    folder: Path, entry: Entry, files: tuple[str, ...], made_later: Mapping[str, str] | None = None
 ) -> None:
     """Hash the files that are about to be served. Raises ModelMissing or ModelRefused.
 
     `made_later`: hashes of files that were made here from the build's; for a file of the build its own record counts.
     """
-    folder = model_folder(models_dir, entry.name)
     recorded = {**(made_later or {}), **read_build(folder).files}
     for name in files:
         _check_file(folder / name, recorded.get(name), entry)

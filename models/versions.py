@@ -15,7 +15,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.files import fsync_folder, write_atomic
-from models.errors import ModelRefused
+from models.errors import ModelMissing, ModelRefused
 
 CURRENT_FILE: Final = "current.json"
 READABLE: Final = 0o644
@@ -36,9 +36,16 @@ class Current(BaseModel):
 
 
 def model_folder(models_dir: Path, name: str) -> Path:
-    """The folder of the version of a model that serves; it need not be there. Raises ModelRefused."""
+    """The folder of the version of a model that is to serve; it need not be there. Raises ModelRefused."""
+    return folders(models_dir, name)[0]
+
+
+def folders(models_dir: Path, name: str) -> tuple[Path, ...]:
+    """The folder of the current version, then that of the one before, where there is one. Raises ModelRefused."""
     found = current(models_dir, name)
-    return models_dir / name / found.version if found else models_dir / name
+    if found is None:
+        return (models_dir / name,)
+    return tuple(models_dir / name / version for version in (found.version, found.before) if version)
 
 
 def current(models_dir: Path, name: str) -> Current | None:
@@ -60,14 +67,34 @@ def begin(models_dir: Path, name: str, version: str) -> Path:
     return folder
 
 
-def activate(folder: Path) -> None:
-    """Let the version in `folder` serve, in one step. The one before stays beside it. Raises OSError, ModelRefused."""
+def activate(folder: Path, *, before: str | None = None) -> None:
+    """Let the version in `folder` serve, in one step. One stays beside it: `before`, else the one that was current.
+
+    Raises OSError, ModelRefused.
+    """
     models_dir, name = folder.parent.parent, folder.parent.name
-    old = current(models_dir, name)
+    if before is None:
+        old = current(models_dir, name)
+        before = old.version if old else ""
     fsync_folder(folder)
-    now = Current(version=folder.name, before=old.version if old else "")
-    write_atomic(folder.parent / CURRENT_FILE, now.model_dump_json().encode() + b"\n", READABLE)
+    _point(folder.parent, Current(version=folder.name, before=before))
     sweep(models_dir, name)
+
+
+def go_back(models_dir: Path, name: str) -> Current:
+    """Let the version before serve, in one step; a second time undoes it. Raises ModelMissing (none), ModelRefused."""
+    found = current(models_dir, name)
+    if found is None or not found.before:
+        raise ModelMissing(
+            f"{name} has no version before the one that serves.", remedy="See `postern models list`."
+        )
+    now = Current(version=found.before, before=found.version)
+    _point(models_dir / name, now)
+    return now
+
+
+def _point(folder: Path, now: Current) -> None:
+    write_atomic(folder / CURRENT_FILE, now.model_dump_json().encode() + b"\n", READABLE)
 
 
 def sweep(models_dir: Path, name: str) -> None:

@@ -16,8 +16,9 @@ from models.catalog import encoder_entry, models_dir
 from models.encoder import Encoder, open_encoder, open_measured
 from models.errors import ModelRefused
 from models.placement import Candidate, Shortfall, current
-from models.records import check_gate, model_folder
+from models.records import check_gate
 from models.runtimes.port import Runtime
+from models.servable import Setback, first_servable
 
 if TYPE_CHECKING:
     from edge.inference.encoders import EncoderChoice
@@ -64,17 +65,20 @@ def choice_of(model: str, candidate: Candidate) -> EncoderChoice:
 
 def open_chosen(choice: EncoderChoice) -> Runtime:
     """For the worker: what it is asked to open, if it was measured here and passed. Raises ModelError."""
-    root = models_dir()
-    entry = encoder_entry(choice.model, root)
-    gate = check_gate(root, entry)
-    placement, stale = current(model_folder(root, entry.name), gate.files)
+    return first_servable(models_dir(), choice.model, partial(_open_in, choice))
+
+
+def _open_in(choice: EncoderChoice, folder: Path, _: Setback | None) -> Runtime:
+    entry = encoder_entry(choice.model, version=folder)
+    gate = check_gate(folder, entry)
+    placement, stale = current(folder, gate.files)
     measured = placement.measured if placement and not stale else ()
     passed = (row.candidate for row in measured if row.passed)
     candidate = next((each for each in passed if choice_of(entry.name, each) == choice), None)
     if candidate is None:
         reason = stale or "it was not measured, or did not pass"
         raise ModelRefused(f"{entry.name} may not run on {choice.device}: {reason}.")
-    return open_measured(root, entry, candidate)
+    return open_measured(folder, entry, candidate)
 
 
 def say(lost: Shortfall | None) -> None:

@@ -205,6 +205,7 @@ class _Worker:
                 id=number,
                 encoder_runtime=encoder.name if encoder else "",
                 encoder_device=encoder.device if encoder else "",
+                fallback=model.fallback if model else "",
             )
         )
 

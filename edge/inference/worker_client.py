@@ -98,6 +98,8 @@ class Health:
     waiting_max: int
     detail: str
     pid: int
+    fallback: str = ""
+    """Why the version before serves; empty while it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ class WorkerClient:
     def __init__(self, socket_path: Path) -> None:
         self.model: str | None = None
         """What `use` has let serve; None: what the worker began with."""
+        self.last_health: Health | None = None
+        """What the worker said of itself when it was last asked."""
         self._path = socket_path
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
@@ -300,7 +304,8 @@ class WorkerClient:
             connection.close_line(number)
         if reply is None:
             raise WorkerDied("The worker closed the connection.")
-        return _health(reply.worker_health)
+        self.last_health = _health(reply.worker_health)
+        return self.last_health
 
     async def _connected(self) -> _Connection:
         async with self._connecting:
@@ -363,4 +368,5 @@ def _health(found: pb.WorkerHealth) -> Health:
         waiting_max=found.waiting_max,
         detail=found.detail,
         pid=found.pid,
+        fallback=found.fallback,
     )

@@ -44,6 +44,7 @@ __all__ = [
     "catalogue",
     "encoder_entry",
     "entry",
+    "entry_in",
     "generator_entry",
     "models_dir",
     "names",
@@ -81,26 +82,32 @@ def names(folder: Path) -> tuple[str, ...]:
 
 def entry(name: str, folder: Path | None = None) -> Entry:
     """One model of the catalogue, or of those in `folder` (None: `models_dir()`). Raises ModelMissing, ModelRefused."""
+    return entry_in(name, model_folder(folder or models_dir(), name))
+
+
+def entry_in(name: str, version: Path) -> Entry:
+    """As `entry`, of the version of an imported model in the folder `version`. Raises ModelMissing, ModelRefused."""
     for candidate in catalogue():
         if candidate.name == name:
             return candidate
-    found = _imported(folder or models_dir(), name)
-    if found is None:
-        raise ModelMissing(f"The catalogue has no model {name!r}.", remedy="See `postern models list`.")
-    return found
+    return _imported(name, version)
 
 
-def encoder_entry(name: str = DEFAULT_ENCODER, folder: Path | None = None) -> EncoderEntry:
-    """One encoder; as `entry`."""
-    found = entry(name, folder)
+def encoder_entry(
+    name: str = DEFAULT_ENCODER, folder: Path | None = None, version: Path | None = None
+) -> EncoderEntry:
+    """One encoder; as `entry`, or as `entry_in` where there is a `version`."""
+    found = entry_in(name, version) if version else entry(name, folder)
     if not isinstance(found, EncoderEntry):
         raise ModelMissing(f"{name!r} is not an encoder.", remedy="See `postern models list`.")
     return found
 
 
-def generator_entry(name: str = DEFAULT_LLM, folder: Path | None = None) -> GeneratorEntry:
-    """One language model; as `entry`."""
-    found = entry(name, folder)
+def generator_entry(
+    name: str = DEFAULT_LLM, folder: Path | None = None, version: Path | None = None
+) -> GeneratorEntry:
+    """One language model; as `entry`, or as `entry_in` where there is a `version`."""
+    found = entry_in(name, version) if version else entry(name, folder)
     if not isinstance(found, GeneratorEntry):
         raise ModelMissing(f"{name!r} is not a language model.", remedy="See `postern models list`.")
     return found
@@ -113,13 +120,12 @@ def _read(path: Path) -> Entry:
     return GeneratorEntry.model_validate(table)
 
 
-def _imported(folder: Path, name: str) -> Entry | None:
-    """The entry that came with a model; None where nothing was brought under that name. Raises ModelRefused."""
-    if not (folder / name / CURRENT_FILE).is_file():
-        return None
-    manifest = model_folder(folder, name) / MANIFEST_FILE
+def _imported(name: str, version: Path) -> Entry:
+    """The entry that came with a model. Raises ModelMissing (nothing was brought under that name), ModelRefused."""
+    if not (version.parent / CURRENT_FILE).is_file():
+        raise ModelMissing(f"The catalogue has no model {name!r}.", remedy="See `postern models list`.")
     try:
-        found = read_manifest(manifest.read_bytes())
+        found = read_manifest((version / MANIFEST_FILE).read_bytes())
     except (OSError, ImportRefused) as error:
         raise ModelRefused(f"{name}: {MANIFEST_FILE} cannot be read.", remedy=_AGAIN) from error
     if found.name != name:

@@ -52,6 +52,7 @@ class GenAiGenerator:
         context_tokens: int,
         device: str = "CPU",
         prompt_lookup: bool = False,
+        fallback: str = "",
     ) -> None:
         """Load the model. `prompt_lookup`: guess tokens from the prompt, which pays where answers quote.
 
@@ -59,6 +60,7 @@ class GenAiGenerator:
         """
         self.device = device
         self.context_tokens = context_tokens
+        self.fallback = fallback
         self._lookup = prompt_lookup
         # No CACHE_DIR: measured, the compiled blob (129 MB) loads in 5.6 s, compiling the model takes 3.7 s.
         settings = {

@@ -98,6 +98,11 @@ class TextGenerator(Protocol):
         """What prompt and answer may have together."""
         ...
 
+    @property
+    def fallback(self) -> str:
+        """Why something older or weaker than asked for serves; empty when it does not."""
+        ...
+
     def generate(
         self, messages: Sequence[Message], *, max_new_tokens: int, on_text: Callable[[str], bool]
     ) -> GenerationResult:

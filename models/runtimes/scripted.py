@@ -89,6 +89,7 @@ class ScriptedGenerator:
     name = "scripted"
     device = "CPU"
     context_tokens = 2048
+    fallback = ""
 
     def __init__(
         self,

@@ -110,6 +110,11 @@ class SwappableGenerator(_Swappable[TextGenerator]):
         """Of the one that serves."""
         return self.model.context_tokens
 
+    @property
+    def fallback(self) -> str:
+        """Of the one that serves."""
+        return self.model.fallback
+
     def generate(
         self, messages: Sequence[Message], *, max_new_tokens: int, on_text: Callable[[str], bool]
     ) -> GenerationResult:

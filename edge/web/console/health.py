@@ -51,6 +51,14 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "Search by meaning runs on a slower engine than this machine has.",
         "Set models.runtime to auto, or build the models again: postern models build.",
     ),
+    "encoder_version": (
+        "The current version of the search model is damaged; the version before serves.",
+        "postern doctor says which file. Import or build the model again, or stay: postern models use NAME --previous.",
+    ),
+    "llm_version": (
+        "The current version of the language model is damaged; the version before serves.",
+        "postern doctor says which file. Import or build the model again, or stay: postern models use NAME --previous.",
+    ),
     "egress": (
         "All of the site's processes share one user, so the system cannot keep the others from the network.",
         "Install with the installer: each process then has a user of its own.",

@@ -144,7 +144,7 @@ class GenerationRefused(_message.Message):
     def __init__(self, id: _Optional[int] = ..., code: _Optional[str] = ..., detail: _Optional[str] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
 
 class WorkerHealth(_message.Message):
-    __slots__ = ("state", "model", "runtime", "device", "waiting", "waiting_max", "detail", "pid", "id", "encoder_runtime", "encoder_device")
+    __slots__ = ("state", "model", "runtime", "device", "waiting", "waiting_max", "detail", "pid", "id", "encoder_runtime", "encoder_device", "fallback")
     STATE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +156,7 @@ class WorkerHealth(_message.Message):
     ID_FIELD_NUMBER: _ClassVar[int]
     ENCODER_RUNTIME_FIELD_NUMBER: _ClassVar[int]
     ENCODER_DEVICE_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
     state: LlmState
     model: str
     runtime: str
@@ -167,7 +168,8 @@ class WorkerHealth(_message.Message):
     id: int
     encoder_runtime: str
     encoder_device: str
-    def __init__(self, state: _Optional[_Union[LlmState, str]] = ..., model: _Optional[str] = ..., runtime: _Optional[str] = ..., device: _Optional[str] = ..., waiting: _Optional[int] = ..., waiting_max: _Optional[int] = ..., detail: _Optional[str] = ..., pid: _Optional[int] = ..., id: _Optional[int] = ..., encoder_runtime: _Optional[str] = ..., encoder_device: _Optional[str] = ...) -> None: ...
+    fallback: str
+    def __init__(self, state: _Optional[_Union[LlmState, str]] = ..., model: _Optional[str] = ..., runtime: _Optional[str] = ..., device: _Optional[str] = ..., waiting: _Optional[int] = ..., waiting_max: _Optional[int] = ..., detail: _Optional[str] = ..., pid: _Optional[int] = ..., id: _Optional[int] = ..., encoder_runtime: _Optional[str] = ..., encoder_device: _Optional[str] = ..., fallback: _Optional[str] = ...) -> None: ...
 
 class EncoderOpen(_message.Message):
     __slots__ = ("id", "model", "runtime", "device", "precision", "threads", "shapes")

@@ -105,6 +105,13 @@ def version_head(number: int) -> str:
     return HEAD.replace('"1.0"', f'"{number}.0"')
 
 
+def flip_byte(path: Path) -> None:
+    """Damage a file as a failing disk does."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 def serves(models_dir: Path) -> str:
     """The hash of the file that serves from a models folder; it is opened, and answers."""
     encoder = open_encoder(models_dir, model=NAME)

@@ -66,7 +66,7 @@ def change(models: Path, name: str, **fields: object) -> None:
 
 
 def test_records_in_order_are_accepted(built: Path) -> None:
-    assert check_servable(built, ENTRY, ENCODER_FILES).fastest == "onnxruntime"
+    assert check_servable(built / ENTRY.name, ENTRY, ENCODER_FILES).fastest == "onnxruntime"
 
 
 def test_never_built(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_damaged_record_is_refused(built: Path, record: str) -> None:
 def test_a_changed_file_is_refused(built: Path, name: str) -> None:
     (built / ENTRY.name / name).write_bytes(b"other")
     with pytest.raises(ModelRefused, match=name):
-        check_servable(built, ENTRY, ENCODER_FILES)
+        check_servable(built / ENTRY.name, ENTRY, ENCODER_FILES)
 
 
 def test_another_source_is_refused(built: Path) -> None:

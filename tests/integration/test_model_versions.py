@@ -1,0 +1,74 @@
+"""A byte of the current version is flipped, the node is started: the version before serves, and everybody is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from models.catalog import DEFAULT_ENCODER, DEFAULT_LLM, models_dir
+from models.versions import CURRENT_FILE, folders, model_folder
+from tests.running import command, copy_site, running
+from tests.unit.models.small_model import flip_byte
+
+SERVED = "encoder.int8.onnx"
+
+
+@pytest.fixture
+def two_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A models folder of the test's own: the default encoder twice, the language model once."""
+    here = tmp_path / "models"
+    encoder = model_folder(models_dir(), DEFAULT_ENCODER)
+    for version in ("1-old", "2-new"):
+        shutil.copytree(encoder, here / DEFAULT_ENCODER / version)
+    (here / DEFAULT_ENCODER / CURRENT_FILE).write_text('{"version": "2-new", "before": "1-old"}')
+    shutil.copytree(model_folder(models_dir(), DEFAULT_LLM), here / DEFAULT_LLM, copy_function=os.link)
+    monkeypatch.setenv("POSTERN_MODELS", str(here))
+    return here
+
+
+@pytest.mark.models
+async def test_a_flipped_byte_in_the_current_version(
+    prepared_clinic: Path, tmp_path: Path, two_versions: Path
+) -> None:
+    site = copy_site(prepared_clinic, tmp_path)
+    current = folders(two_versions, DEFAULT_ENCODER)[0]
+    flip_byte(current / SERVED)
+    use = ("models", "use", "--site", str(site), DEFAULT_ENCODER)
+    with running(site) as node:
+        status = await command("status", "--site", str(site), "--json")
+        setback = status["encoder"]["setback"]
+        assert (setback["refused"], setback["serves"]) == ("2-new", "1-old")
+        assert SERVED in setback["detail"]
+        assert "encoder_version:model_refused" in status["fallbacks"]
+        async with aiohttp.ClientSession(node.url) as http:
+            metrics = await (await http.get("/metrics")).text()
+        told = 'postern_fallback_active{component="encoder_version",reason="model_refused"} 1.0'
+        assert told in metrics
+        assert SERVED in (site / "run.log").read_text()
+        diagnosis = await command("doctor", "--site", str(site), "--json", expect=3)
+        (check,) = [one for one in diagnosis["checks"] if one["id"] == f"model.{DEFAULT_ENCODER}"]
+        assert (check["ok"], check["severity"]) == (False, "error")
+        assert "1-old serves" in check["found"]
+        assert "--previous" in check["remedy"]
+        assert SERVED in await command(*use, expect=3)
+        assert (await command(*use, "--previous", "--json"))["version"] == "1-old"
+        status = await command("status", "--site", str(site), "--json")
+        assert "setback" not in status["encoder"]
+        assert not [one for one in status["fallbacks"] if one.startswith("encoder_version")]
+        # The way back is refused: it is the damaged one, and nothing has changed.
+        assert SERVED in await command(*use, "--previous", expect=3)
+        assert folders(two_versions, DEFAULT_ENCODER)[0].name == "1-old"
+
+
+@pytest.mark.models
+async def test_without_a_version_before_the_start_says_which_file(
+    prepared_clinic: Path, tmp_path: Path, two_versions: Path
+) -> None:
+    site = copy_site(prepared_clinic, tmp_path)
+    (two_versions / DEFAULT_ENCODER / CURRENT_FILE).write_text('{"version": "2-new"}')
+    flip_byte(model_folder(two_versions, DEFAULT_ENCODER) / SERVED)
+    assert SERVED in await command("node", "--site", str(site), expect=3)
