@@ -29,9 +29,9 @@ from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import encoder_lines, language_model, metrics
 from edge.api_key_operations import ApiKeyOperations
-from edge.chat import improvement, languages
-from edge.chat.answers import model as answer_model
+from edge.chat import heads, improvement, languages
 from edge.chat.answers.answering import Answering, Considered
+from edge.chat.answers.model import AnswerModel
 from edge.chat.answers.reading import CHUNKS_READ_MAX, Reader
 from edge.chat.answers.reading_ahead import keep_read
 from edge.chat.answers.spelling import Speller
@@ -65,7 +65,8 @@ from edge.learning_operations import LearningOperations
 from edge.models_operations import ModelsOperations
 from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
-from edge.placed import encoder_status, keep_tuned, say_setback, watch_encoder
+from edge.other_encoder import catch_up, change_encoder
+from edge.placed import encoder_status, keep_tuned, say_setback, say_unfitted, watch_encoder
 from edge.program_apis import program_routes
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
@@ -91,6 +92,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_STEP_TIMEOUT_S = 3.0
+# Weaker than asked while documents are found by their words alone.
+VECTORS = "vectors"
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ class Site:
     notifier: Notifier
     inbox: Inbox
     answering: Line[Query, Considered]
+    chooser: Answering
+    speller: Speller
     embeddings: Embeddings
     api_keys: KeyRing
     worker: WorkerClient
@@ -134,8 +139,9 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.callback(encoder.close)
         background = encoder.in_background()  # documents wait for customers
         stack.callback(background.close)
+        plain = heads.heads_for(encoder.info, skims=False).ranking
         knowledge, intents = await asyncio.gather(
-            KnowledgeBase.open(store, background, encoder.info.space), _intents(config, store, encoder)
+            KnowledgeBase.open(store, background, encoder.info.space, plain), _intents(config, store, encoder)
         )
         stack.push_async_callback(knowledge.close)
         sessions = Sessions(store, config.limits)
@@ -144,14 +150,11 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         notifier = Notifier(config, store, carriers_of(config))
         handoffs.on_ticket = notifier.wake
         inbox = Inbox(store, config.handoff, bell, sessions.is_open)
-        # Told once: a site that grows past the limit reads as before until it is started again.
-        answers = answer_model.shipped(skims=len(knowledge.searcher) > CHUNKS_READ_MAX)
-        if answers.skims:
-            metrics.fall_back("answers", "large_site")
+        answers = _answers(encoder, knowledge.searcher)
         reader = Reader(encoder, answers.directions)
         speller = await _speller(encoder, knowledge.searcher)
         understand = understanding(encoder, knowledge.searcher, reader, speller, intents, config.site.you)
-        answering = Answering(understand, answers)
+        answering = Answering(understand, answers, reader)
         scheduler = Scheduler(config.models.encoder_threads or usable_cpus())
         stack.push_async_callback(scheduler.close)
         turns = encoder_lines.turns(scheduler, answering, config.limits)
@@ -164,18 +167,13 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         llm_server = language_model.server_of(config, store)
         writer = language_model.writer_of(config, worker, llm_server)
         writing = encoder_lines.writing(scheduler, encoder, config, writer)
-        desk = Desk(
-            config,
-            store,
-            sessions,
-            turns,
-            writing,
-            partial(_covered, encoder, knowledge),
-            safety_model.shipped(encoder.info.model),
-        )
+        covered = partial(_covered, encoder, knowledge)
+        desk = Desk(config, store, sessions, turns, writing, covered, safety_model.shipped())
         region, golden = config.site.region, paths.golden_questions
         examples = Examples(store, knowledge, lambda: intents.names, golden, region)
-        parts = Parts(store, paths, examples, intents, knowledge.searcher, answering, background.embed)
+        parts = Parts(
+            store, paths, examples, intents, knowledge.searcher, answering, background.embed, encoder.info
+        )
         learning = Learning(parts, _training(config), config.answer.evidence_min)
         await learning.load()
         yield Site(
@@ -193,13 +191,23 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             notifier,
             inbox,
             turns,
+            answering,
+            speller,
             embeddings,
             api_keys,
             worker,
             desk,
             llm_server,
-            partial(keep_read, reader, speller, knowledge.searcher, background),
+            partial(keep_read, lambda: answering.reader or reader, speller, knowledge.searcher, background),
         )
+
+
+def _answers(encoder: Encoder, searcher: Searcher) -> AnswerModel:
+    """Told once: a site that grows past the limit reads as before until it is started again."""
+    large = len(searcher) > CHUNKS_READ_MAX
+    if large:
+        metrics.fall_back("answers", "large_site")
+    return heads.heads_for(encoder.info, skims=large).answers
 
 
 async def _speller(encoder: Encoder, searcher: Searcher) -> Speller:
@@ -228,7 +236,7 @@ def _covered(encoder: Encoder, knowledge: KnowledgeBase) -> tuple[str, ...]:
 
 
 def _unanswered(site: Site) -> Unanswered:
-    return Unanswered(site.store, site.encoder.embed, site.encoder.dim)
+    return Unanswered(site.store, site.encoder.embed, lambda: site.encoder.dim)
 
 
 def site_operations(site: Site) -> Operations:
@@ -250,11 +258,12 @@ def site_operations(site: Site) -> Operations:
 def _models_operations(site: Site) -> ModelsOperations:
     """As the settings say now, not when the node started: they may be why the encoder is opened again."""
 
-    def opening() -> Future[Encoder]:
-        # As the settings are now: they may be why.
-        return start_opening(load_config(site.paths), site.paths.worker_socket)
+    def opening(name: str) -> Future[Encoder]:
+        return start_opening(load_config(site.paths), site.paths.worker_socket, name)
 
-    return ModelsOperations(site.encoder, site.embeddings, site.worker, site.store, opening, _record_model)
+    change, follow = partial(change_encoder, site), partial(_keep, "intents", site.intents.follow_encoder)
+    rest = (opening, change, follow, _record_model)
+    return ModelsOperations(site.encoder, site.embeddings, site.worker, site.store, *rest)
 
 
 async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
@@ -334,6 +343,7 @@ async def _run_until(
         "notifications": site.notifier.run,
         "unanswered": partial(improvement.sweep, site.store),
         "reading": site.read_ahead,
+        "vectors": partial(catch_up, site),
         "llm": partial(language_model.watch, site.worker),
         "placement": partial(keep_tuned, site.encoder.info, models_dir()),
         "sync": sync.run,
@@ -411,6 +421,8 @@ def _say_fallbacks(site: Site) -> None:
     """What is weaker than asked from the start."""
     watch_encoder(site.encoder)
     say_setback(site.encoder.info)
+    say_unfitted(site.encoder.info)
+    metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
     if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
         # Without a user of its own for the courier the kernel cannot keep the others from the network.
         metrics.fall_back("egress", "courier_shares_user")

@@ -253,8 +253,10 @@ def models_use(
 ) -> None:
     """Let a model of the catalogue serve at a site: at once where the node runs, without refusing a question."""
     from edge.models_use import use_model
+    from models.progress import on_terminal
 
-    found = use_model(site, name, previous=previous)
+    with on_terminal() as report:
+        found = use_model(site, name, previous=previous, report=report)
     write(found, as_json, as_lines(found))
 
 

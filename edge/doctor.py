@@ -20,6 +20,7 @@ from typing import Any, Literal
 import sqlcipher3
 
 from core.errors import PosternError
+from edge.chat import heads
 from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
@@ -27,7 +28,7 @@ from edge.placed import told_shortfall
 from edge.site_setup import KEYS
 from edge.store.connection import KEY_BYTES, refuse_unsafe_sqlite
 from edge.web import admin
-from models.catalog import encoder_entry, models_dir
+from models.catalog import DEFAULT_ENCODER, encoder_entry, models_dir
 from models.encoder import plan_encoder
 from models.errors import DeviceMissing
 from models.operations import verify as verify_models
@@ -65,7 +66,9 @@ class Diagnosis:
 
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
-    of_the_site = (_keys, _disk, _ledger, _staff, _device, _placement) if paths.config.exists() else ()
+    of_the_site = (
+        (_keys, _disk, _ledger, _staff, _device, _placement, _fitted) if paths.config.exists() else ()
+    )
     checks = tuple(
         _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _accelerator, *of_the_site)
     )
@@ -179,6 +182,15 @@ def _placement(paths: SitePaths) -> Check:
     stale = _plan(load_config(paths).models).stale
     found = f"{stale}; the encoder runs unmeasured" if stale else "measured on this machine as it is"
     return Check("placement", stale in {"", BY_HAND}, "warning", found, "Run `postern models tune`.")
+
+
+def _fitted(paths: SitePaths) -> Check:
+    """What Postern fitted on its own encoder does not serve beside another one."""
+    name = load_config(paths).models.encoder
+    found = f"{name}: answers, order of passages and danger by their words alone, as no small model was fitted on it"
+    if name == DEFAULT_ENCODER:
+        return Check("fitted_models", True, "warning", f"fitted on {name}")
+    return Check("fitted_models", False, "warning", found, heads.REMEDY)
 
 
 def _plan(wanted: ModelsSection) -> Plan:

@@ -1,15 +1,15 @@
 """Models for the command line: the operation `models.use` changes what serves while it serves.
 
-A language model is changed by the worker. The encoder's runtime is changed here, where the new one makes vectors of the
-same space: the same weights in another form, another file, or another placement. Then all that was learnt from vectors
-holds; a model with other vectors needs a restart, which embeds the documents anew before it serves.
+A language model is changed by the worker. The encoder is changed here: at once where the new one makes vectors of the
+same space (the same weights in another form, another file, or another placement), for all that was learnt from vectors
+holds then; else after the documents were embedded by it (`edge.other_encoder`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import asdict
 from typing import Final
@@ -19,10 +19,11 @@ from sqlite_utils import Database
 
 from edge.inference.embedding import Embeddings
 from edge.inference.worker_client import WorkerClient
+from edge.knowledge.vectors import Embedded
 from edge.operation_arguments import OperationArguments, read_arguments
 from edge.placed import say_setback
 from edge.store.store import Store
-from edge.web.admin import Arguments, OnProgress, Operation
+from edge.web.admin import Arguments, OnProgress, Operation, Progress
 from models.catalog import EncoderEntry, entry
 from models.encoder import Encoder, ModelInfo
 from models.errors import ModelRefused, SwapRefused
@@ -30,6 +31,7 @@ from models.errors import ModelRefused, SwapRefused
 log = logging.getLogger(__name__)
 
 TRIED_TEXTS: Final = ("When are you open?", "opening hours", "I need to see somebody about my knee.")
+_EMBEDDING: Final = "Reading the documents with the new model"
 COSINE_MIN: Final = 0.9
 """Between the old and the new form of a text's vector. Forms that passed their gate agree to .96; garbage is near 0."""
 
@@ -49,15 +51,21 @@ class ModelsOperations:
         embeddings: Embeddings,
         worker: WorkerClient,
         store: Store,
-        start_opening: Callable[[], Future[Encoder]],
+        start_opening: Callable[[str], Future[Encoder]],
+        change: Callable[[Encoder, Callable[[Embedded], None]], Awaitable[None]],
+        follow: Callable[[], Coroutine[object, object, None]],
         record: Callable[[Database, ModelInfo], None],
     ) -> None:
-        """`start_opening` opens the site's encoder again, as at the start; `record` notes what serves for the fleet."""
+        """`start_opening` opens an encoder by its name, otherwise as at the start. `change` lets one with other weights
+        serve, `follow` does what may come later, `record` notes what serves for the fleet."""
         self._encoder = encoder
         self._embeddings = embeddings
         self._worker = worker
         self._store = store
         self._start_opening = start_opening
+        self._change = change
+        self._follow = follow
+        self._following: asyncio.Task[None] | None = None
         self._record = record
         self._changing = asyncio.Lock()
 
@@ -65,31 +73,32 @@ class ModelsOperations:
         """Operations by name."""
         return {"models.use": self.use}
 
-    async def use(self, arguments: Arguments, _: OnProgress) -> object:
+    async def use(self, arguments: Arguments, on_progress: OnProgress) -> object:
         """Let a model serve from now on. Raises ModelMissing, ModelRefused, SwapRefused, or what the worker raises."""
         name = read_arguments(UseArguments, arguments).name
         found = await asyncio.to_thread(entry, name)
         async with self._changing:
             if isinstance(found, EncoderEntry):
-                return await self._use_encoder(found)
+                return await self._use_encoder(found, on_progress)
             health = await self._worker.use(name)
         return {"model": name, "kind": found.kind, "runtime": health.runtime, "device": health.device}
 
-    async def _use_encoder(self, found: EncoderEntry) -> object:
+    async def _use_encoder(self, found: EncoderEntry, on_progress: OnProgress) -> object:
         serving = self._encoder.info
-        if (found.name, found.space) != (serving.model, serving.space):
-            raise SwapRefused(f"{found.name} makes other vectors than {serving.model}, which serves.")
-        new = await asyncio.wrap_future(self._start_opening())
+        new = await asyncio.wrap_future(self._start_opening(found.name))
         try:
             if new.info.setback is not None:
                 raise ModelRefused(new.info.setback.detail, remedy=new.info.setback.remedy)
-            if new.info.space != serving.space:  # site.toml names another
-                raise SwapRefused(f"site.toml names {new.info.model}, and {serving.model} serves.")
-            await asyncio.to_thread(_try_out, self._encoder, new)
+            if new.info.space == serving.space:
+                await asyncio.to_thread(_try_out, self._encoder, new)
+                await asyncio.to_thread(self._encoder.take_over, new)
+            else:
+                await self._change(new, lambda done: on_progress(Progress(done.done, done.of, _EMBEDDING)))
+                self._following = asyncio.create_task(self._follow())
         except BaseException:
-            new.close()
+            if not self._encoder.serves_as(new):
+                new.close()
             raise
-        await asyncio.to_thread(self._encoder.take_over, new)
         self._embeddings.forget()
         info = self._encoder.info
         say_setback(info)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from core.version import VERSION
 from edge.chat import notifications, tickets
@@ -83,6 +84,8 @@ class Operations:
             "knowledge": {
                 "documents": self._knowledge.searcher.documents,
                 "chunks": len(self._knowledge.searcher),
+                "behind": self._knowledge.behind,
+                "embedded": self._knowledge.embedded and asdict(self._knowledge.embedded),
             },
             "outbox": {"rows": waiting.rows, "newest_sequence": waiting.newest_sequence},
             **self.more_status(),

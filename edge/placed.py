@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge import metrics
+from edge.chat import heads
 from edge.inference.opening import say
 from models.encoder import LOWEST_PRIORITY, Encoder, ModelInfo
 from models.placement import BY_HAND, Shortfall
@@ -63,6 +64,15 @@ def say_setback(info: ModelInfo) -> None:
     log.error(
         "the version before of the encoder serves", extra={"detail": str(found), "remedy": found.remedy}
     )
+
+
+def say_unfitted(info: ModelInfo) -> None:
+    """Metric and log, when what Postern fitted on its own encoder does not serve beside another one."""
+    if heads.fit(info):
+        metrics.recover(heads.COMPONENT)
+        return
+    metrics.fall_back(heads.COMPONENT, heads.REASON)
+    log.warning("answers, ranking and danger by words alone: they were fitted on another encoder")
 
 
 async def keep_tuned(

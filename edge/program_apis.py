@@ -25,7 +25,7 @@ def program_routes(site: Site, not_ready: Callable[[], list[str]]) -> list[web.R
     keys, embeddings = site.api_keys, site.embeddings
     chat, raw = _chat(site)
     openai = OpenAiApi(keys, embeddings, lambda: _models(site, raw))
-    inference = InferenceApi(keys, embeddings, site.encoder.info.version, not_ready)
+    inference = InferenceApi(keys, embeddings, not_ready)
     return [
         *openai.routes(),
         *chat.routes(),

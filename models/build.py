@@ -6,7 +6,9 @@ A build stands beside the version that serves until it has passed its gate; then
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import Final
 
 from models.catalog import EncoderEntry, Entry, GeneratorEntry, WheelSource, names
 from models.catalog import entry as entry_of
-from models.errors import ModelError, ModelRefused
+from models.errors import ModelDiskFull, ModelError, ModelRefused
 from models.gates import gate_encoder, gate_generator
 from models.machine import this_machine
 from models.progress import Report, silent
@@ -38,6 +40,7 @@ from models.servable import version_to_keep
 from models.versions import READABLE, activate, begin, discard
 
 TOOLS: Final = ("onnx", "numpy")
+_OUT_OF_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ def build_all(models_dir: Path, report: Report = silent) -> tuple[Built, ...]:
 
 
 def build_model(entry: Entry, models_dir: Path, report: Report = silent) -> Built:
-    """One model; returns at once when it is already built and gated here. Raises ModelError."""
+    """One model; returns at once when it is already built and gated here. Raises ModelError, ModelDiskFull among it."""
     models_dir.mkdir(parents=True, exist_ok=True)
-    with alone(models_dir):
+    with alone(models_dir), loud_when_full(models_dir):
         try:
             gate = check_servable(model_folder(models_dir, entry.name), entry, entry.file_names)
             return Built(entry.name, rebuilt=False, gated=False, fastest=gate.fastest)
@@ -160,6 +163,20 @@ def alone(models_dir: Path) -> Iterator[None]:
     with (models_dir / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def loud_when_full(models_dir: Path) -> Iterator[None]:
+    """A disk that ran full all the same. Raises ModelDiskFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OUT_OF_SPACE:
+            raise
+        free = shutil.disk_usage(models_dir).free
+        raise ModelDiskFull(
+            f"Writing to {models_dir} failed half-way; {free / 1e9:.1f} GB are free."
+        ) from error
 
 
 def built_now() -> str:

@@ -21,33 +21,20 @@ from tokenizers import Encoding, Tokenizer
 
 from models.catalog import DEFAULT_ENCODER, EncoderEntry, encoder_entry
 from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable, SwapRefused
+from models.loaded import PASS_TOKENS_MAX, Loaded, embed, one_by_one
 from models.loading import default_for, file_of, load, opened_files
 from models.machine import usable_cpus
-from models.passes import Row, pad, passes_for, passes_of
-from models.placement import BY_HAND, CPU_PASS_TOKENS, Candidate, Plan, Shortfall, current, read_placement
+from models.passes import Row, pad
+from models.placement import BY_HAND, Candidate, Plan, Shortfall, current, read_placement
 from models.placement import plan as make_plan
 from models.probe import check_device
 from models.recipes.files import TOKENIZER_FILE
 from models.records import GateRecord, check_files, check_gate, read_build
 from models.runtimes.port import Floats, Runtime
-from models.runtimes.swappable import SwappableRuntime
+from models.runtimes.swappable import Swappable
 from models.servable import Setback, first_servable
 
 RuntimeName = Literal["auto", "onnxruntime", "openvino"]
-
-PASS_TOKENS_MAX: Final = CPU_PASS_TOKENS
-"""Rows × padded length of one pass. Past it the activations fall out of the core's cache and every row costs more.
-
-Measured as CPU time a row on 2 VNNI cores: questions of 18 tokens 3.1 ms in passes of 8, 5.2 ms in passes of 32;
-chunks of 200 tokens 36 ms alone, 82 ms in passes of 16.
-"""
-
-PADDING_TOKENS_MAX: Final = 14
-"""Tokens of padding that a further row may cost before a pass of its own is cheaper.
-
-A pass takes 83 us a token and 1.2 ms by itself (CPU time of a core with AVX2 and VNNI, passes of 1 to 16 rows of 8 to
-128 tokens), as much as 14 tokens.
-"""
 
 LOWEST_PRIORITY: Final = 19
 """Niceness of work in the background: a thread of usual priority gets some 70 times its share (sched(7))."""
@@ -109,15 +96,10 @@ class Encoder:
         plan: Plan | None = None,
         setback: Setback | None = None,
     ) -> None:
-        self.dim = entry.shape.dim
-        self.max_tokens = entry.shape.max_tokens
-        self._tokenizer: Tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._runtime = SwappableRuntime(runtime)
-        self._lanes = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
-        self._pass_tokens = pass_tokens
-        self._info = ModelInfo(
+        found: Tokenizer = Tokenizer.from_file(str(tokenizer))
+        found.no_padding()
+        found.no_truncation()
+        info = ModelInfo(
             entry.name,
             entry.version,
             runtime.name,
@@ -128,30 +110,44 @@ class Encoder:
             languages=entry.languages,
             setback=setback,
         )
+        threads = ThreadPoolExecutor(lanes, thread_name_prefix="encoder")
+        self._serving = Swappable(Loaded(found, runtime, threads, pass_tokens, entry.shape, info))
+
+    @property
+    def dim(self) -> int:
+        """Of the vectors."""
+        return self._serving.model.shape.dim
+
+    @property
+    def max_tokens(self) -> int:
+        """Of a text; what is beyond them is cut."""
+        return self._serving.model.shape.max_tokens
 
     @property
     def info(self) -> ModelInfo:
         """What answers now: a device that is lost has another in its place."""
-        planned = self._info.plan.shortfall if self._info.plan else None
+        model = self._serving.model
+        planned = model.info.plan.shortfall if model.info.plan else None
         return replace(
-            self._info,
-            runtime=self._runtime.name,
-            device=self._runtime.device,
-            shortfall=planned or self._runtime.shortfall,
+            model.info,
+            runtime=model.runtime.name,
+            device=model.runtime.device,
+            shortfall=planned or model.runtime.shortfall,
         )
 
-    def take_over(self, other: Encoder) -> None:
-        """Serve from the next pass on what `other` serves, of the same vector space; `other` is not used any more.
+    def take_over(self, other: Encoder, *, other_space: bool = False) -> None:
+        """Serve from the next call on what `other` serves; `other` is not used any more.
 
-        Passes that run end on the old runtime, which is closed after the last. Raises SwapRefused.
+        Calls that run end on the old model, which is closed after the last. Raises SwapRefused: its vectors are of
+        another space, and `other_space` does not say that whoever compares vectors knows.
         """
-        if other.info.space != self.info.space or other.dim != self.dim:
+        if not other_space and other.info.space != self.info.space:
             raise SwapRefused(f"{other.info.model} makes other vectors than {self.info.model}, which serves.")
-        self._runtime.swap(other._runtime.model)
-        self._info = other._info
-        # As many threads as suit the new runtime. The old ones end with the last call that holds them.
-        self._lanes = other._lanes
-        self._pass_tokens = other._pass_tokens
+        self._serving.swap(other._serving.model)
+
+    def serves_as(self, other: Encoder) -> bool:
+        """Whether this one has taken over what `other` serves."""
+        return self._serving.model is other._serving.model
 
     def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> Encoded:
         """Vectors, token states and offsets of `texts`. Raises RuntimeUnavailable.
@@ -159,85 +155,66 @@ class Encoder:
         `groups`: sizes of runs of `texts`, each with passes of its own. The int8 model scales its activations by all
         that is in a pass, so what a text becomes depends a little on its company; in a group it is always the same.
         """
-        pieces = self._tokenizer.encode_batch(list(texts))
-        rows = [Row.of(piece, self.max_tokens) for piece in pieces]
-        width = max((len(row.ids) for row in rows), default=0)
-        embeddings = np.zeros((len(rows), self.dim), np.float32)
-        states = np.zeros((len(rows), width, self.dim), np.float32)
+        with self._serving.use() as model:
+            rows = model.rows(model.tokenizer.encode_batch(list(texts)))
+            width = max((len(row.ids) for row in rows), default=0)
+            embeddings = np.zeros((len(rows), model.shape.dim), np.float32)
+            states = np.zeros((len(rows), width, model.shape.dim), np.float32)
 
-        def run(chosen: list[int]) -> None:
-            ids, mask = pad([rows[index] for index in chosen])
-            vectors, found = self._runtime.run(ids, mask, want_states=True)
-            embeddings[chosen] = vectors
-            if found is not None:
-                found[mask == 0] = 0.0
-                states[chosen, : ids.shape[1]] = found
+            def run(chosen: list[int]) -> None:
+                ids, mask = pad([rows[index] for index in chosen])
+                vectors, found = model.runtime.run(ids, mask, want_states=True)
+                embeddings[chosen] = vectors
+                if found is not None:
+                    found[mask == 0] = 0.0
+                    states[chosen, : ids.shape[1]] = found
 
-        lengths = [len(row.ids) for row in rows]
-        self._run_all(run, self.passes_for(lengths, groups))
-        return _gather(rows, width, embeddings, states)
+            self._run_all(model, run, model.passes_for([len(row.ids) for row in rows], groups))
+            return _gather(rows, width, embeddings, states)
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """The vectors alone: float32 [n, dim], in the order given. Raises RuntimeUnavailable."""
-        return self._embed(self._tokenise(texts), self._run_all)[0]
+        with self._serving.use() as model:
+            return embed(model, self._tokenise(model, texts), partial(self._run_all, model))[0]
 
     def embed_here(self, texts: Sequence[str]) -> tuple[Floats, list[int]]:
         """As `embed`, all of it in the calling thread, and each text's tokens as `count_tokens` gives them.
 
         For callers that are threads by the core themselves.
         """
-        return self._embed([self._tokenizer.encode(text) for text in texts], _one_by_one)
-
-    def _embed(
-        self,
-        pieces: Sequence[Encoding],
-        run_all: Callable[[Callable[[list[int]], None], list[list[int]]], None],
-    ) -> tuple[Floats, list[int]]:
-        rows = [Row.of(piece, self.max_tokens) for piece in pieces]
-        embeddings = np.zeros((len(rows), self.dim), np.float32)
-
-        def run(chosen: list[int]) -> None:
-            ids, mask = pad([rows[index] for index in chosen])
-            embeddings[chosen], _ = self._runtime.run(ids, mask, want_states=False)
-
-        run_all(run, self.passes_for([len(row.ids) for row in rows]))
-        return embeddings, [row.length for row in rows]
+        with self._serving.use() as model:
+            return embed(model, [model.tokenizer.encode(text) for text in texts], one_by_one)
 
     def in_background(self) -> BackgroundEncoder:
         """The same model, for work that may take its time. Close it first."""
         return BackgroundEncoder(self)
 
     def passes_for(self, lengths: list[int], groups: Sequence[int] | None = None) -> list[list[int]]:
-        # Whatever it was opened for: the CPU may stand in for a device that likes longer passes.
-        on_cpu = self._runtime.device == "CPU"
-        tokens_max = PASS_TOKENS_MAX if on_cpu else self._pass_tokens
-        if groups is None:
-            return passes_for(lengths, tokens_max, PADDING_TOKENS_MAX if on_cpu else tokens_max)
-        return passes_of(groups, lengths, tokens_max)
+        """How texts of so many tokens are put together."""
+        return self._serving.model.passes_for(lengths, groups)
 
-    def _tokenise(self, texts: Sequence[str]) -> list[Encoding]:
-        return self._tokenizer.encode_batch_fast(list(texts))
+    def _tokenise(self, model: Loaded, texts: Sequence[str]) -> list[Encoding]:
+        return model.tokenizer.encode_batch_fast(list(texts))
 
-    def _run_all(self, run: Callable[[list[int]], None], passes: list[list[int]]) -> None:
+    def _run_all(self, model: Loaded, run: Callable[[list[int]], None], passes: list[list[int]]) -> None:
         """One pass runs here; more run on the lanes. Each writes its own rows."""
         if len(passes) <= 1:
-            _one_by_one(run, passes)
+            one_by_one(run, passes)
         else:
-            for _ in self._lanes.map(run, passes):
+            for _ in model.lanes.map(run, passes):
                 pass
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, specials included, not cut at `max_tokens`."""
-        return [len(piece) for piece in self._tokenizer.encode_batch_fast(list(texts))]
+        return [len(piece) for piece in self._serving.model.tokenizer.encode_batch_fast(list(texts))]
 
     def words(self) -> frozenset[str]:
         """Whole words of the tokenizer's vocabulary, as it spells them; pieces and signs left out."""
-        return frozenset(word for word in self._tokenizer.get_vocab() if word.isalpha())
+        return frozenset(word for word in self._serving.model.tokenizer.get_vocab() if word.isalpha())
 
     def close(self) -> None:
         """Free the model."""
-        self._lanes.shutdown()
-        self._runtime.close()
+        self._serving.close()
 
 
 class BackgroundEncoder(Encoder):
@@ -248,37 +225,24 @@ class BackgroundEncoder(Encoder):
     """
 
     def __init__(self, encoder: Encoder) -> None:
-        self.dim = encoder.dim
-        self.max_tokens = encoder.max_tokens
-        self._encoder = encoder
-        self._tokenizer = encoder._tokenizer
-        self._runtime = encoder._runtime
-        self._pass_tokens = encoder._pass_tokens
-        self._lanes = ThreadPoolExecutor(
-            encoder._lanes._max_workers, thread_name_prefix="background", initializer=_lower_priority
+        self._serving = encoder._serving
+        self._threads = ThreadPoolExecutor(
+            encoder._serving.model.lanes._max_workers,
+            thread_name_prefix="background",
+            initializer=_lower_priority,
         )
-
-    @property
-    def info(self) -> ModelInfo:
-        """What answers now."""
-        return self._encoder.info
 
     def close(self) -> None:
         """End the threads; the model stays."""
-        self._lanes.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
 
-    def _tokenise(self, texts: Sequence[str]) -> list[Encoding]:
+    def _tokenise(self, model: Loaded, texts: Sequence[str]) -> list[Encoding]:
         # One by one: a batch would go to the tokenizer's own threads, which have everyone's priority.
-        return list(self._lanes.map(self._tokenizer.encode, texts))
+        return list(self._threads.map(model.tokenizer.encode, texts))
 
-    def _run_all(self, run: Callable[[list[int]], None], passes: list[list[int]]) -> None:
-        for _ in self._lanes.map(run, passes):
+    def _run_all(self, _: Loaded, run: Callable[[list[int]], None], passes: list[list[int]]) -> None:
+        for _done in self._threads.map(run, passes):
             pass
-
-
-def _one_by_one(run: Callable[[list[int]], None], passes: list[list[int]]) -> None:
-    for chosen in passes:
-        run(chosen)
 
 
 def _lower_priority() -> None:

@@ -97,8 +97,5 @@ class SwapRefused(ModelError):
 
     code = "swap_refused"
     title = "This model cannot take over while the node runs"
-    remedy = (
-        "Name it in site.toml and restart the node: documents are then embedded anew, before it serves. "
-        "Train the intents again afterwards."
-    )
+    remedy = "Import or build the model again, then `postern models use`. What served before still does."
     status = 409

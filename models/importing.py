@@ -7,19 +7,16 @@ golden set here; one rename then makes it the one that is opened next. Whatever 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from models import inspection
-from models.build import alone, built_now, gate_into
+from models.build import alone, built_now, gate_into, loud_when_full
 from models.catalog import EncoderEntry, Entry, FolderSource, GeneratorEntry, catalogue
 from models.catalog.manifest import MANIFEST_FILE, read_manifest
 from models.errors import ImportRefused, ModelDiskFull, ModelError
@@ -43,7 +40,6 @@ SPARE_BYTES: Final = 512 * 2**20
 """Must be left on the disk afterwards: the store and its log write to the same one on most nodes."""
 
 _COPY_BYTES: Final = 1 << 20
-_OUT_OF_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def import_model(source: Path, models_dir: Path, report: Report = silent) -> Imp
     entry, manifest = _read(source)
     sizes = _look(source, entry)
     models_dir.mkdir(parents=True, exist_ok=True)
-    with alone(models_dir), _loud_when_full(models_dir):
+    with alone(models_dir), loud_when_full(models_dir):
         if (same := _as_before(entry, models_dir, sum(sizes.values()))) is not None:
             return same
         _check_space(models_dir, entry, sum(sizes.values()))
@@ -164,20 +160,6 @@ def _check_space(models_dir: Path, entry: Entry, size_bytes: int) -> None:
         raise ModelDiskFull(
             f"{entry.name} needs {needed / 1e9:.1f} GB in {models_dir}, {free / 1e9:.1f} GB are free."
         )
-
-
-@contextmanager
-def _loud_when_full(models_dir: Path) -> Iterator[None]:
-    """A disk that ran full all the same. Raises ModelDiskFull."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _OUT_OF_SPACE:
-            raise
-        free = shutil.disk_usage(models_dir).free
-        raise ModelDiskFull(
-            f"Writing to {models_dir} failed half-way; {free / 1e9:.1f} GB are free."
-        ) from error
 
 
 def _take(source: Path, folder: Path, entry: Entry, sizes: dict[str, int], report: Report) -> None:

@@ -33,6 +33,7 @@ from edge.config import AnswerSection
 from edge.inference.embedding import Embedded
 from edge.inference.worker_client import GenerationFailed
 from edge.knowledge.document import Passage
+from models.catalog import DEFAULT_ENCODER
 
 log = logging.getLogger(__name__)
 
@@ -195,12 +196,14 @@ class Writing:
     ) -> AsyncGenerator[tuple[str, Verdict], None]:
         """The model's sentences, checked. Raises as `_sentences`."""
         sources = grounding.sources(asked.quotations)
+        # How near is near enough was found on the default encoder's vectors.
+        fitted = understood.encoder == DEFAULT_ENCODER
         vectors = _read(sources, understood.readings)
         async with aclosing(self._written(asked, fence, give_up_at, about)) as sentences:
             async for sentence in sentences:
-                if vectors is None:  # passages of a large site are only skimmed
+                if fitted and vectors is None:  # passages of a large site are only skimmed
                     vectors = await self._embed([source.embedding_text for source in sources], give_up_at)
-                (vector,) = await self._embed([sentence], give_up_at)
+                vector = (await self._embed([sentence], give_up_at))[0] if fitted else None
                 verdict = grounding.judge(sentence, vector, sources, vectors, understood.question.text)
                 if verdict.outcome is not Outcome.GROUNDED:
                     raise _Unshown(verdict.outcome)

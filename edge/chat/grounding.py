@@ -106,19 +106,27 @@ def sources(quotations: Sequence[Quotation]) -> list[Source]:
 
 
 def judge(
-    sentence: str, vector: Floats, found: Sequence[Source], vectors: Floats, question: str = ""
+    sentence: str,
+    vector: Floats | None,
+    found: Sequence[Source],
+    vectors: Floats | None,
+    question: str = "",
 ) -> Verdict:
     """Whether `sentence` is grounded in one of `found`.
 
-    `vector` float32 [dim]: its embedding; `vectors` float32 [sources, dim]: theirs. `question`: a condition that the
-    customer has named need not be repeated.
+    `vector` float32 [dim]: its embedding; `vectors` float32 [sources, dim]: theirs; None: of an encoder that
+    NEAR_ENOUGH was not set on, where a source must have all of its words. `question`: a condition that the customer has
+    named need not be repeated.
     """
     sentence = prompt.plain(sentence)
     if _DECLINES.search(sentence):
         return Verdict(Outcome.DECLINED)
     lead = _YES_NO.match(sentence)
     bare = sentence[lead.end() :] if lead else sentence
-    cosines = vectors @ vector
+    if vector is None or vectors is None:
+        cosines = np.full(len(found), NEAR_ENOUGH[0][1], np.float32)
+    else:
+        cosines = vectors @ vector
     whole = _best(Claims(bare), found, cosines, question)
     if whole.outcome is not Outcome.GROUNDED and (parts := _parts(bare)):
         whole = _joined([_best(part, found, cosines, question) for part in parts], whole)

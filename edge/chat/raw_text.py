@@ -49,7 +49,7 @@ class RawText:
         if card := self._desk.safety.check(question, locale):
             return card
         (found,) = await self._embedder.embed([question])
-        return self._desk.safety.check_meaning(question, found.vector)
+        return self._desk.safety.check_meaning(question, found.vector, found.encoder)
 
     async def write(
         self,

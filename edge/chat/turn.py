@@ -164,7 +164,8 @@ class Desk:
             considered = await self._answering.submit(Query(question, session.audience, memory.topic))
             understood = considered.understood
             clock.lap("understand")
-            if card := self.safety.check_meaning(question, understood.question.embedding):
+            embedding = understood.question.embedding
+            if card := self.safety.check_meaning(question, embedding, understood.encoder):
                 yield await self._durable(session, turn_id, question, _of_card(card), spans, clock)
                 return
             standing = standing_for(understood.intent, self._config.intents)

@@ -51,12 +51,12 @@ class Group:
 
 
 class Unanswered:
-    """The open questions. `embed`: texts to unit vectors [n, dim]; called in a thread."""
+    """The open questions. `embed`: texts to unit vectors [n, dim]; called in a thread. `dim`: as it is now."""
 
-    def __init__(self, store: Store, embed: Embed, dim: int) -> None:
+    def __init__(self, store: Store, embed: Embed, dim: Callable[[], int]) -> None:
         self._store = store
         self._embed = embed
-        self._vector_bytes = dim * np.dtype("<f2").itemsize
+        self._dim = dim
 
     async def groups(self) -> list[Group]:
         """What is open, similar questions together; the most frequent first, then the newest."""
@@ -91,7 +91,8 @@ class Unanswered:
 
     async def _vectors(self, rows: Sequence[_Row]) -> npt.NDArray[np.float32]:
         """The rows' vectors; those that are missing, or of another encoder, are made now and kept."""
-        missing = [row for row in rows if len(row.vector) != self._vector_bytes]
+        size = self._dim() * np.dtype("<f2").itemsize
+        missing = [row for row in rows if len(row.vector) != size]
         made: dict[int, bytes] = {}
         for start in range(0, len(missing), EMBED_ROWS):
             part = missing[start : start + EMBED_ROWS]
@@ -127,6 +128,11 @@ def _open_rows(db: Database) -> list[_Row]:
         [GROUPED_MAX],
     )
     return [_Row(row[0], row[1], row[2], bytes(row[3])) for row in found]
+
+
+def forget_vectors(db: Database) -> None:
+    """Another encoder serves: they are made again when somebody looks."""
+    db.execute("UPDATE unanswered SET vector = x''")
 
 
 def _keep_vectors(db: Database, *, made: dict[int, bytes]) -> None:

@@ -21,6 +21,7 @@ from edge.chat.intents.service import Intents
 from edge.chat.session_rows import now_ms
 from edge.knowledge.document import Audience, Passage
 from edge.knowledge.search import Searcher
+from models.catalog import DEFAULT_ENCODER
 from models.encoder import Encoder
 
 Floats = npt.NDArray[np.float32]
@@ -48,6 +49,8 @@ class Understood:
     passages: Sequence[Passage]
     readings: Mapping[int, Reading]
     intent: Intent | None = None
+    encoder: str = DEFAULT_ENCODER
+    """Whose vectors these are, by its name in the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def understanding(
                 leans=one.before > 0,
             )
             read = {passage.chunk_id: readings[passage.chunk_id] for passage in found[row]}
-            results.append(Understood(question, found[row], read, wanted[row]))
+            results.append(Understood(question, found[row], read, wanted[row], encoder.info.model))
         return results
 
     return understand

@@ -17,7 +17,9 @@ from cachetools import TTLCache
 
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.waiting import Rules, Work, about_tokens
-from models.encoder import PASS_TOKENS_MAX, Encoder
+from models.catalog import DEFAULT_ENCODER
+from models.encoder import Encoder
+from models.loaded import PASS_TOKENS_MAX
 from models.runtimes.port import Floats
 
 CACHED_MAX: Final = 4096
@@ -32,11 +34,12 @@ ROWS_MAX: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """One text. `vector` float32 [dim], L2-normalised; `tokens`: specials included, uncut."""
+    """One text. `vector` float32 [dim], L2-normalised, by `encoder`; `tokens`: specials included, uncut."""
 
     vector: Floats
     tokens: int
     truncated: bool
+    encoder: str = DEFAULT_ENCODER
 
 
 class Embeddings:
@@ -47,9 +50,6 @@ class Embeddings:
         keep_s: float, work: Work = Work.API, on_batch: Callable[[int, float], None] | None = None,
     ) -> None:  # fmt: skip
         """`keep_s`: how long a vector is kept for the same text; 0 turns the cache off."""
-        self.model = encoder.info.model
-        self.dim = encoder.dim
-        self.max_tokens = encoder.max_tokens
         self._encoder = encoder
         rules = Rules(ROWS_MAX, waiting_max, wait_s_max, tokens_max=PASS_TOKENS_MAX, lanes=scheduler.lanes)
         self.line: Line[str, Embedded] = scheduler.line(
@@ -58,8 +58,36 @@ class Embeddings:
         self._key = secrets.token_bytes(KEY_BYTES)
         self._kept: TTLCache[bytes, Embedded] | None = TTLCache(CACHED_MAX, keep_s) if keep_s else None
 
+    @property
+    def model(self) -> str:
+        """The encoder that serves."""
+        return self._encoder.info.model
+
+    @property
+    def version(self) -> str:
+        """… its version."""
+        return self._encoder.info.version
+
+    @property
+    def dim(self) -> int:
+        """… the length of its vectors."""
+        return self._encoder.dim
+
+    @property
+    def max_tokens(self) -> int:
+        """… and what it reads of a text."""
+        return self._encoder.max_tokens
+
     async def embed(self, texts: Sequence[str], *, deadline_s: float | None = None) -> list[Embedded]:
         """In the order given. Raises QueueFull, or what the encoder raises; then none of them is answered."""
+        while True:
+            space = self._encoder.info.space
+            found = await self._embed(texts, deadline_s)
+            if space == self._encoder.info.space:  # else some may be another encoder's than others
+                return found
+            self.forget()
+
+    async def _embed(self, texts: Sequence[str], deadline_s: float | None) -> list[Embedded]:
         kept = self._kept
         if kept is None:
             return await self.line.submit_all(texts, deadline_s=deadline_s)
@@ -77,10 +105,11 @@ class Embeddings:
             self._kept.clear()
 
     def _run(self, texts: Sequence[str]) -> list[Embedded]:
+        model = self.model
         vectors, tokens = self._encoder.embed_here(texts)
         # Copies: a slice that is kept would keep its whole batch.
         return [
-            Embedded(vector.copy(), count, count > self.max_tokens)
+            Embedded(vector.copy(), count, count > self.max_tokens, model)
             for vector, count in zip(vectors, tokens, strict=True)
         ]
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def start_opening(config: Config, worker_socket: Path) -> Future[Encoder]:
-    """Begin to open the site's encoder in a thread. The future raises what `open_encoder` raises."""
+def start_opening(config: Config, worker_socket: Path, model: str = "") -> Future[Encoder]:
+    """Begin to open the site's encoder, or `model`, in a thread. The future raises what `open_encoder` raises."""
     threads = ThreadPoolExecutor(1, thread_name_prefix="open-encoder")
     settings = config.models
     opening = threads.submit(
@@ -36,7 +36,7 @@ def start_opening(config: Config, worker_socket: Path) -> Future[Encoder]:
         settings.runtime,
         settings.encoder_threads,
         device=settings.device,
-        model=settings.encoder,
+        model=model or settings.encoder,
         accelerated=partial(over_worker, worker_socket),
     )
     threads.shutdown(wait=False)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,12 @@ from edge.knowledge.document import Audience, Metadata, State
 from edge.knowledge.files import FoundFile, find_files
 from edge.knowledge.finding import Finding, find
 from edge.knowledge.metadata import BadMetadata, MetadataChange
+from edge.knowledge.ranking import RankingModel
 from edge.knowledge.reading import ReaderProcess
-from edge.knowledge.rows import Committed, ListedDocument, PreparedDocument
+from edge.knowledge.rows import Committed, ListedDocument, PreparedDocument, StoredChunks
 from edge.knowledge.search import Mode, Searcher
-from edge.knowledge.sources import EMBED_CHUNKS, CutDocument, SourceDocument, next_group, read_all
+from edge.knowledge.sources import CutDocument, SourceDocument, next_group, read_all
+from edge.knowledge.vectors import Embedded, TextEmbedder, Vectors, embed_missing, keep
 from edge.knowledge.versions import OldVersion
 from edge.store.store import Store
 
@@ -43,14 +45,6 @@ CHUNKS_OF_A_LANGUAGE = 3
 # What a metadata change says that says nothing.
 NOTHING = MetadataChange()
 _NO_FOLDERS: Mapping[str, str] = {}
-
-
-class TextEmbedder(Protocol):
-    """What this package asks of the encoder: texts to L2-normalised float32 [texts, dim]. Blocking, thread-safe."""
-
-    dim: int
-
-    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +93,15 @@ class _Outcome:
 class KnowledgeBase:
     """All documents of a site. Open it with `open`; its `searcher` follows every commit, as do its `drafts`."""
 
-    def __init__(self, store: Store, embedder: TextEmbedder, encoder: str) -> None:
-        self.searcher = Searcher(embedder.dim)
-        self.drafts = Searcher(embedder.dim)
+    def __init__(
+        self, store: Store, embedder: TextEmbedder, encoder: str, ranking: RankingModel | None = None
+    ) -> None:
+        self.searcher = Searcher(embedder.dim, ranking)
+        self.drafts = Searcher(embedder.dim, ranking)
+        self.behind = False
+        """The stored vectors are of another encoder: passages are found by their words, until `catch_up`."""
+        self.embedded: Embedded | None = None
+        """How far that is, while it goes on."""
         self._store = store
         self._embedder = embedder
         self._encoder = encoder
@@ -110,15 +110,66 @@ class KnowledgeBase:
         self._adding = 0
 
     @classmethod
-    async def open(cls, store: Store, embedder: TextEmbedder, encoder: str) -> Self:
+    async def open(
+        cls, store: Store, embedder: TextEmbedder, encoder: str, ranking: RankingModel | None = None
+    ) -> Self:
         """Build the indexes from the store. `encoder` identifies the model (its hash).
 
-        When the stored vectors are of another encoder they are made anew first: slow, and said in the log.
+        When the stored vectors are of another encoder, the base is `behind`.
         """
-        base = cls(store, embedder, encoder)
-        await base._follow_encoder()
+        base = cls(store, embedder, encoder, ranking)
+        base.behind = await store.read(rows.encoder_of) not in {"", encoder}
         await store.read(base._load)
         return base
+
+    async def catch_up(self) -> None:
+        """Where the base is `behind`: make the vectors of all documents anew, then search by them. Slow."""
+        if not self.behind:
+            return
+        log.warning("documents are embedded again: the encoder changed", extra={"is": self._encoder})
+        made = await self.embed_all(self._embedder)
+        await self.exchange(made, self._encoder)
+        log.info("documents are embedded", extra={"chunks": len(made)})
+
+    async def embed_all(
+        self, embedder: TextEmbedder, tell: Callable[[Embedded], None] = lambda _: None
+    ) -> Vectors:
+        """Vectors of all documents by another encoder, while this one serves. Slow; `embedded` says how far it is."""
+        made: Vectors = {}
+        try:
+            await embed_missing(self._store, embedder, made, partial(self._tell, tell))
+        finally:
+            self.embedded = None
+        return made
+
+    def _tell(self, tell: Callable[[Embedded], None], embedded: Embedded) -> None:
+        self.embedded = embedded
+        tell(embedded)
+
+    async def exchange(
+        self,
+        made: Vectors,
+        encoder: str,
+        embedder: TextEmbedder | None = None,
+        ranking: RankingModel | None = None,
+        switch: Callable[[Callable[[], None]], None] = lambda take: take(),
+    ) -> None:
+        """Let the vectors of `embed_all` serve. They are stored in one transaction with the name of their encoder.
+
+        `embedder`, `ranking`: of an encoder that takes the place of the one that serves. `switch` calls what it is
+        given, in a thread, when nobody searches, and lets that encoder serve in the same moment.
+        """
+        async with self._changing:
+            by = embedder or self._embedder
+            await embed_missing(self._store, by, made)  # documents that came meanwhile
+            await self._store.write(partial(keep, made=made, encoder=encoder))
+
+            def take() -> None:
+                self._encoder, self.behind = encoder, False
+                for searcher in (self.searcher, self.drafts):
+                    searcher.take_vectors(by.dim, made, ranking)
+
+            await asyncio.to_thread(switch, take)
 
     async def add(
         self,
@@ -237,10 +288,12 @@ class KnowledgeBase:
     ) -> None:
         while group := await asyncio.to_thread(next_group, sources, self._encoder, outcome.failed):
             new = await self._new_ones(group, change, outcome)
-            prepared = await asyncio.to_thread(self._embed, new, change)
-            if prepared:
+            if new:
+                encoder = self._encoder
+                prepared = await asyncio.to_thread(self._embed, new, change)
                 # Once committed, the indexes must follow even if whoever asked is gone.
-                await asyncio.shield(self._commit(prepared))
+                again = partial(self._embed, new, change)
+                await asyncio.shield(self._commit(prepared, encoder, again))
                 outcome.added += [document.id for document in prepared]
             if progress:
                 progress(Progress(outcome.done, of, group[-1].source.id))
@@ -280,18 +333,25 @@ class KnowledgeBase:
         parts = np.split(vectors, ends[:-1]) if group else []
         return [_prepared(cut, change, part) for cut, part in zip(group, parts, strict=True)]
 
-    async def _commit(self, documents: list[PreparedDocument]) -> None:
-        """All of the group in one transaction; whoever reads sees each of them whole."""
+    async def _commit(
+        self, documents: list[PreparedDocument], encoder: str, again: Callable[[], list[PreparedDocument]]
+    ) -> None:
+        """All of the group in one transaction; whoever reads sees each of them whole.
+
+        `encoder`: whose vectors they have; where another one serves by now, `again` gives them its own.
+        """
 
         def run(db: Database) -> list[Committed]:
             at_ms = now_ms()
             versions.prune(db, at_ms)
             committed = [rows.replace(db, document, at_ms) for document in documents]
-            rows.set_encoder(db, self._encoder)
+            rows.set_encoder(db, rows.MIXED if self.behind else self._encoder)
             rows.announce(db)
             return committed
 
         async with self._changing:
+            if encoder != self._encoder:
+                documents = await asyncio.to_thread(again)
             await self._follow(await self._store.write(run))
 
     async def _set_metadata(
@@ -347,29 +407,23 @@ class KnowledgeBase:
             added = [one.added for one in committed if one.added and one.state is state]
             chunks = [chunk for one in added for chunk in one.chunks]
             empty = np.empty((0, self._embedder.dim), rows.STORED)
-            vectors = np.concatenate([one.vectors for one in added if one.chunks] or [empty])
+            vectors = np.concatenate([self._usable(one) for one in added if one.chunks] or [empty])
             await asyncio.to_thread(searcher.change, removed, chunks, vectors)
 
-    async def _follow_encoder(self) -> None:
-        stored = await self._store.read(rows.encoder_of)
-        if stored in {"", self._encoder}:
-            return
-        log.warning(
-            "documents are embedded again: the encoder changed", extra={"was": stored, "is": self._encoder}
+    def _usable(self, stored: StoredChunks) -> npt.NDArray[np.float16]:
+        """[chunks, dim]; zeros where they may be another encoder's."""
+        return (
+            np.zeros((len(stored.chunks), self._embedder.dim), rows.STORED) if self.behind else stored.vectors
         )
-        for chunks, _ in await self._store.read(lambda db: list(rows.all_chunks(db, EMBED_CHUNKS))):
-            texts = [chunking.embedding_text(c.document.title, c.section, c.text) for c in chunks]
-            vectors = (await asyncio.to_thread(self._embedder.embed, texts)).astype(rows.STORED)
-            ids = [chunk.chunk_id for chunk in chunks]
-            await self._store.write(partial(rows.set_vectors, ids=ids, vectors=vectors))
-        await self._store.write(lambda db: rows.set_encoder(db, self._encoder))
 
     def _load(self, db: Database) -> None:
         for searcher, state in ((self.searcher, State.APPROVED), (self.drafts, State.DRAFT)):
-            groups = list(rows.all_chunks(db, LOAD_ROWS, state))
+            groups = [
+                StoredChunks(tuple(chunks), found) for chunks, found in rows.all_chunks(db, LOAD_ROWS, state)
+            ]
             if groups:
-                chunks = [chunk for group, _ in groups for chunk in group]
-                searcher.change((), chunks, np.concatenate([vectors for _, vectors in groups]))
+                chunks = [chunk for group in groups for chunk in group.chunks]
+                searcher.change((), chunks, np.concatenate([self._usable(group) for group in groups]))
 
 
 def _prepared(cut: CutDocument, change: MetadataChange, vectors: npt.NDArray[np.float16]) -> PreparedDocument:

@@ -51,6 +51,7 @@ class RankingModel:
 
     weights: npt.NDArray[np.float64]  # [len(FEATURES)]
     repeat: float
+    encoder: str = ""  # hash of the one that a site fitted it with; "": Postern's default
 
     def score(self, features: Floats) -> Floats:
         """A score for each row of [candidates, features]: comparable for one question only."""
@@ -60,7 +61,8 @@ class RankingModel:
         """The model as it is kept."""
         weights = dict(zip(FEATURES, (round(weight, 4) for weight in self.weights.tolist()), strict=True))
         table = {"version": VERSION, "weights": weights, "repeat": round(self.repeat, 4)}
-        return json.dumps(table, indent=2).encode() + b"\n"
+        own = {"encoder": self.encoder} if self.encoder else {}
+        return json.dumps(table | own, indent=2).encode() + b"\n"
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
@@ -70,12 +72,18 @@ class RankingModel:
             weights: Mapping[str, float] = table["weights"]
             if table["version"] != VERSION or set(weights) != set(FEATURES):
                 raise UnusableRanking(f"It is of version {table['version']} and has {len(weights)} weights.")
-            model = cls(np.array([float(weights[name]) for name in FEATURES]), float(table["repeat"]))
+            fitted = np.array([float(weights[name]) for name in FEATURES])
+            model = cls(fitted, float(table["repeat"]), str(table.get("encoder", "")))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UnusableRanking("It cannot be read.") from error
         if not np.isfinite([*model.weights, model.repeat]).all():
             raise UnusableRanking("A weight is not a number.")
         return model
+
+
+# For an encoder that no ranking was fitted on, whatever its cosines are: the place by meaning and the share of the best
+# score by words, alike (after reciprocal ranks: Cormack, Clarke and Büttcher, SIGIR 2009).
+PLAIN = RankingModel(np.array([float(name in {"cosine_place", "bm25"}) for name in FEATURES]), repeat=0.1)
 
 
 @cache

@@ -6,7 +6,7 @@ vectors and the outbox within the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from edge.store.outbox import OutboxClass, append
 STORED = np.dtype("<f2")
 _GENERATION = "knowledge_generation"
 _ENCODER = "knowledge_encoder"
+# In its place when some vectors are of one encoder and some of another.
+MIXED = "mixed"
 _LISTED = (
     "SELECT id, title, media_type, version, added_ms, folder, content_hash, audience, owner, state, valid_from_ms,"
     " valid_until_ms, (SELECT count(*) FROM chunks WHERE document = documents.id) FROM documents"
@@ -210,9 +212,9 @@ def set_encoder(db: Database, encoder: str) -> None:
     _set_meta(db, _ENCODER, encoder)
 
 
-def set_vectors(db: Database, ids: Sequence[int], vectors: npt.NDArray[np.float16]) -> None:
-    """Replace the vectors of chunks."""
-    pairs = zip((vector.tobytes() for vector in vectors), ids, strict=True)
+def set_vectors(db: Database, vectors: Mapping[int, npt.NDArray[np.float16]]) -> None:
+    """Replace the vectors of chunks, by their ids."""
+    pairs = ((vector.tobytes(), chunk_id) for chunk_id, vector in vectors.items())
     db.conn.executemany("UPDATE chunks SET vector = ? WHERE id = ?", pairs)
 
 
@@ -243,8 +245,14 @@ def _stored(rows: list[Any], documents: dict[str, IndexedDocument]) -> StoredChu
             valid = Validity(from_ms, until_ms)
             documents[name] = IndexedDocument(name, version, title, Audience(audience), valid, language)
         chunks.append(IndexedChunk(chunk_id, documents[name], section, text))
-    vectors = np.frombuffer(b"".join(row[3] for row in rows), STORED)
-    return StoredChunks(tuple(chunks), vectors.reshape(len(rows), -1 if len(rows) else 0))
+    return StoredChunks(tuple(chunks), _vectors([row[3] for row in rows]))
+
+
+def _vectors(stored: list[bytes]) -> npt.NDArray[np.float16]:
+    """[rows, dim]; [rows, 0] where two encoders made them: until all are made again they are of no use."""
+    if len({len(vector) for vector in stored}) > 1:
+        return np.empty((len(stored), 0), STORED)
+    return np.frombuffer(b"".join(stored), STORED).reshape(len(stored), -1 if stored else 0)
 
 
 def _listed(row: tuple[Any, ...]) -> ListedDocument:

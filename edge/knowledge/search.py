@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -99,18 +99,17 @@ class Searcher:
 
     def __init__(self, dim: int, ranking: RankingModel | None = None) -> None:
         """Rank with `ranking`, else with the model that Postern ships."""
-        self._ranking = ranking or shipped()
+        self._usual = self._ranking = ranking or shipped()
         self._dim = dim
         self._changing = threading.Lock()
         self._dated: dict[int, _Dated] = {}  # chunks of documents with dates, valid now or not
         # Staff's words cover public documents, too, so that rare words weigh the same; without any document for
         # staff the public index serves both and there is no second one.
         self._words: dict[Audience, LexicalIndex] = {Audience.PUBLIC: LexicalIndex()}
-        empty = VectorIndex(np.empty(0, np.int64), np.empty((0, dim), np.float32))
         self._snapshot = _Snapshot(
             {},
             {},
-            dict.fromkeys(Audience, empty),
+            dict.fromkeys(Audience, _no_vectors(dim)),
             dict.fromkeys(Audience, self._words[Audience.PUBLIC].searcher()),
         )
 
@@ -118,8 +117,8 @@ class Searcher:
         return len(self._snapshot.chunks)
 
     def rank_with(self, ranking: RankingModel | None) -> None:
-        """Use another ranking from the next search on; None: the one that Postern ships."""
-        self._ranking = ranking or shipped()
+        """Use another ranking from the next search on; None: the usual one."""
+        self._ranking = ranking or self._usual
 
     @property
     def revision(self) -> int:
@@ -141,6 +140,7 @@ class Searcher:
     ) -> None:
         """Take chunks out and in, in one step as seen by every search. `vectors` are those of `added`, in order.
 
+        A row of zeros: it has no vector yet, and is found by its words alone.
         Chunks of documents with dates come in with the next search, if they are valid then.
         """
         with self._changing:
@@ -157,6 +157,23 @@ class Searcher:
             self._snapshot = self._changed(gone, plain, vectors[~dated])
             if self._dated:
                 self._snapshot = replace(self._snapshot, until_ms=-math.inf)
+
+    def take_vectors(
+        self, dim: int, vectors: Mapping[int, npt.NDArray[np.floating]], ranking: RankingModel | None = None
+    ) -> None:
+        """Search by these, by chunk id, from now on: those of another encoder, [dim] each. `ranking`: its usual one."""
+        if ranking is not None:
+            self._usual = self._ranking = ranking
+        none = np.zeros(dim, np.float16)
+        with self._changing:
+            old, self._dim = self._snapshot, dim
+            for key, dated in self._dated.items():
+                self._dated[key] = replace(dated, vector=vectors.get(key, none))
+            chunks = list(old.chunks.values())
+            rows = np.array([vectors.get(chunk.chunk_id, none) for chunk in chunks]).reshape(-1, dim)
+            empty = replace(old, vectors=dict.fromkeys(Audience, _no_vectors(dim)))
+            found = {one: _vectors(empty, one, frozenset(), chunks, rows) for one in Audience}
+            self._snapshot = replace(old, vectors=found)
 
     def _at(self, at_ms: int) -> _Snapshot:
         """What is valid at a moment."""
@@ -303,6 +320,10 @@ def _signature(chunk: IndexedChunk) -> bytes:
     return signature(chunk.document.title, chunk.section, chunk.text, chunk.document.language)
 
 
+def _no_vectors(dim: int) -> VectorIndex:
+    return VectorIndex(np.empty(0, np.int64), np.empty((0, dim), np.float32))
+
+
 def _vectors(
     old: _Snapshot,
     audience: Audience,
@@ -312,7 +333,8 @@ def _vectors(
 ) -> VectorIndex:
     """The audience's own vectors after the change; the same index when nothing of it changed."""
     index = old.vectors[audience]
-    rows = [row for row, chunk in enumerate(added) if chunk.document.audience is audience]
+    there = (vectors != 0).any(axis=1)
+    rows = [row for row, chunk in enumerate(added) if chunk.document.audience is audience and there[row]]
     mine = frozenset(key for key in gone if old.chunks[key].document.audience is audience)
     if not rows and not mine:
         return index

@@ -32,14 +32,11 @@ _DIGITS_MAX: Final = 9
 
 
 class InferenceApi:
-    """Handlers. `version`: of the model that serves; `not_ready`: what keeps the node from answering."""
+    """Handlers. `not_ready`: what keeps the node from answering."""
 
-    def __init__(
-        self, keys: KeyRing, embeddings: Embeddings, version: str, not_ready: Callable[[], list[str]]
-    ) -> None:
+    def __init__(self, keys: KeyRing, embeddings: Embeddings, not_ready: Callable[[], list[str]]) -> None:
         self._keys = keys
         self._embeddings = embeddings
-        self._version = version
         self._not_ready = not_ready
 
     def routes(self) -> list[web.RouteDef]:
@@ -82,7 +79,9 @@ class InferenceApi:
     async def metadata(self, request: web.Request, _: Use) -> web.Response:
         """What the model takes and gives."""
         self._check(request)
-        return _json(inference_wire.metadata(self._embeddings.model, self._version, self._embeddings.dim))
+        return _json(
+            inference_wire.metadata(self._embeddings.model, self._embeddings.version, self._embeddings.dim)
+        )
 
     async def infer(self, request: web.Request, use: Use) -> web.Response:
         """A vector for each text."""
@@ -92,7 +91,7 @@ class InferenceApi:
         found = await self._embeddings.embed(check_texts(wanted.texts, "inputs"))
         require_whole(found, self._embeddings.max_tokens, "inputs")
         use.spend(sum(one.tokens for one in found))
-        body, head = inference_wire.write(wanted, self._embeddings.model, self._version, found)
+        body, head = inference_wire.write(wanted, self._embeddings.model, self._embeddings.version, found)
         if head is None:
             return web.Response(body=body, content_type="application/json")
         return web.Response(
@@ -101,11 +100,9 @@ class InferenceApi:
 
     def _check(self, request: web.Request) -> None:
         """The model that is asked for is the one that serves. Raises ModelNotFound."""
-        wanted = request.match_info
-        if wanted["model"] != self._embeddings.model or wanted.get("version", self._version) != self._version:
-            raise ModelNotFound(
-                f"This node serves {self._embeddings.model}, version {self._version}.", "model"
-            )
+        wanted, model, version = request.match_info, self._embeddings.model, self._embeddings.version
+        if wanted["model"] != model or wanted.get("version", version) != version:
+            raise ModelNotFound(f"This node serves {model}, version {version}.", "model")
 
 
 def error_response(error: PosternError) -> web.Response:

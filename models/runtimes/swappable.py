@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
-from models.placement import Shortfall
-from models.runtimes.port import Floats, GenerationResult, Ids, Message, Runtime, TextGenerator
+from models.runtimes.port import GenerationResult, Message, TextGenerator
 
 
 class _Model(Protocol):
@@ -37,7 +36,9 @@ class _Slot(Generic[_T]):
         self.retired = False
 
 
-class _Swappable(Generic[_T]):
+class Swappable(Generic[_T]):
+    """One model at a time."""
+
     def __init__(self, model: _T) -> None:
         self._slot = _Slot(model)
         self._lock = threading.Lock()
@@ -71,7 +72,7 @@ class _Swappable(Generic[_T]):
         self._slot.model.close()
 
     @contextmanager
-    def _use(self) -> Iterator[_T]:
+    def use(self) -> Iterator[_T]:
         """The model, which stays open for as long; whoever leaves a retired one last closes it."""
         with self._lock:
             slot = self._slot
@@ -86,23 +87,7 @@ class _Swappable(Generic[_T]):
                 slot.model.close()
 
 
-class SwappableRuntime(_Swappable[Runtime]):
-    """See `Runtime`."""
-
-    @property
-    def shortfall(self) -> Shortfall | None:
-        """Of the one that serves."""
-        return self.model.shortfall
-
-    def run(
-        self, input_ids: Ids, attention_mask: Ids, *, want_states: bool = True
-    ) -> tuple[Floats, Floats | None]:
-        """See `Runtime.run`. Raises what the runtime raises."""
-        with self._use() as runtime:
-            return runtime.run(input_ids, attention_mask, want_states=want_states)
-
-
-class SwappableGenerator(_Swappable[TextGenerator]):
+class SwappableGenerator(Swappable[TextGenerator]):
     """See `TextGenerator`. Two models take memory for as long as the old one's last answer is being written."""
 
     @property
@@ -119,5 +104,5 @@ class SwappableGenerator(_Swappable[TextGenerator]):
         self, messages: Sequence[Message], *, max_new_tokens: int, on_text: Callable[[str], bool]
     ) -> GenerationResult:
         """See `TextGenerator.generate`. Raises what the model raises."""
-        with self._use() as model:
+        with self.use() as model:
             return model.generate(messages, max_new_tokens=max_new_tokens, on_text=on_text)

@@ -112,7 +112,7 @@ class Examiner:
         left = [index for index, kind in enumerate(found) if kind is None]
         embeddings = self._encoder.embed([texts[index] for index in left])
         for index, embedding in zip(left, embeddings, strict=True):
-            card = self._check.check_meaning(texts[index], embedding)
+            card = self._check.check_meaning(texts[index], embedding, self._encoder.info.model)
             found[index] = card.kind if card else None
         return found
 

@@ -20,8 +20,9 @@ from edge.inference.accelerator import AcceleratorRuntime
 from edge.inference.encoders import EncoderChoice
 from edge.inference.failover import FailoverRuntime, Placement
 from models.catalog import DEFAULT_ENCODER, models_dir
-from models.encoder import LOWEST_PRIORITY, PASS_TOKENS_MAX, Encoder, open_encoder
+from models.encoder import LOWEST_PRIORITY, Encoder, open_encoder
 from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable
+from models.loaded import PASS_TOKENS_MAX
 from models.loading import open_runtime
 from models.probe import check_device
 from models.recipes.files import RUNTIME_FILES

@@ -1,7 +1,8 @@
-"""A byte of the current version is flipped, the node is started: the version before serves, and everybody is told."""
+"""What an operator meets with models: a damaged version, the way back, an encoder with other weights."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -10,8 +11,11 @@ import aiohttp
 import pytest
 
 from models.catalog import DEFAULT_ENCODER, DEFAULT_LLM, models_dir
+from models.importing import import_model
 from models.versions import CURRENT_FILE, folders, model_folder
-from tests.running import command, copy_site, running
+from tests import projected_encoder
+from tests.projected_encoder import projected_folder
+from tests.running import Customer, command, copy_site, running
 from tests.unit.models.small_model import flip_byte
 
 SERVED = "encoder.int8.onnx"
@@ -72,3 +76,72 @@ async def test_without_a_version_before_the_start_says_which_file(
     (two_versions / DEFAULT_ENCODER / CURRENT_FILE).write_text('{"version": "2-new"}')
     flip_byte(model_folder(two_versions, DEFAULT_ENCODER) / SERVED)
     assert SERVED in await command("node", "--site", str(site), expect=3)
+
+
+@pytest.mark.models
+async def test_another_encoder_after_a_restart(
+    prepared_clinic: Path, tmp_path: Path, two_versions: Path
+) -> None:
+    """Other weights, another dimension: customers are answered from the start, and it is said what is weaker."""
+    site = copy_site(prepared_clinic, tmp_path)
+    import_model(projected_folder(tmp_path / "brought"), two_versions)
+    assert (await command("models", "use", "--site", str(site), projected_encoder.NAME, "--json"))["version"]
+    with running(site) as node:
+        async with Customer.at(node.url) as customer:
+            answer = await customer.ask("When are you open on Saturday?")
+            assert answer["citations"] or answer["choices"], answer
+            while (status := await command("status", "--site", str(site), "--json"))["knowledge"]["behind"]:
+                assert "vectors:embedding" in status["fallbacks"]
+            assert status["encoder"]["model"] == projected_encoder.NAME
+            assert "fitted_models:other_encoder" in status["fallbacks"]
+            assert "vectors:embedding" not in status["fallbacks"]
+            assert (await customer.ask("When are you open on Saturday?"))["route"]
+        diagnosis = await command("doctor", "--site", str(site), "--json")
+        (check,) = [one for one in diagnosis["checks"] if one["id"] == "fitted_models"]
+        assert (check["ok"], check["severity"]) == (False, "warning")
+    found = await command("kb", "search", "--site", str(site), "opening hours on Saturday", "--json")
+    assert found
+
+
+@pytest.mark.models
+async def test_another_encoder_while_customers_ask(
+    prepared_clinic: Path, tmp_path: Path, two_versions: Path
+) -> None:
+    """Other weights, another dimension, and back again: no question fails, and both ways serve after a restart."""
+    site = copy_site(prepared_clinic, tmp_path)
+    import_model(projected_folder(tmp_path / "brought"), two_versions)
+    use = ("models", "use", "--site", str(site))
+    with (site / "site.toml").open("a") as settings:
+        settings.write("\n[limits]\nturns_per_minute = 100000\n")
+    with running(site) as node:
+        async with Customer.at(node.url) as customer:
+            done, asked = asyncio.Event(), 0
+
+            async def ask() -> int:
+                count = 0
+                while not done.is_set():
+                    answer = await customer.ask(f"When are you open on Saturday? {count}")
+                    assert answer["route"]
+                    count += 1
+                return count
+
+            asking = asyncio.create_task(ask())
+            for name in (projected_encoder.NAME, DEFAULT_ENCODER, projected_encoder.NAME):
+                told = await command(*use, name, "--json")
+                assert (told["model"], told["serves"]) == (name, "now")
+                status = await command("status", "--site", str(site), "--json")
+                assert status["encoder"]["model"] == name
+                assert not status["knowledge"]["behind"]
+                other = name != DEFAULT_ENCODER
+                assert ("fitted_models:other_encoder" in status["fallbacks"]) is other
+                found = await command("kb", "search", "--site", str(site), "opening hours", "--json")
+                assert found
+                assert not asking.done()
+            done.set()
+            asked = await asking
+            assert asked
+    assert 'encoder = "projected"' in (site / "site.toml").read_text()
+    with running(site) as node:
+        status = await command("status", "--site", str(site), "--json")
+        assert not status["knowledge"]["behind"]
+        assert "vectors:embedding" not in status["fallbacks"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any, Self
 from zipfile import BadZipFile
@@ -25,6 +25,8 @@ Floats = npt.NDArray[np.float32]
 
 SHIPPED = "answers.npz"
 SHIPPED_SKIMMING = "answers-skimming.npz"
+# Features that are cosines, or differences of scores that are mostly cosines.
+OF_MEANING = frozenset({"cosine", "passage_cosine", "stands_out", "passage_behind"})
 
 
 class AnswerModelUnusable(PosternError):
@@ -50,6 +52,10 @@ class Linear:
         """float32 [rows] for `table` [rows, features]."""
         odds = ((table - self.mean) / self.scale) @ self.weights + self.bias
         return odds.astype(np.float32)
+
+    def without(self, names: Collection[str]) -> Self:
+        """The same, for which the features of these names always have their mean."""
+        return replace(self, weights=np.where([name in names for name in self.names], 0.0, self.weights))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a site's own model."""
@@ -99,6 +105,15 @@ class AnswerModel:
     def skims(self) -> bool:
         """Whether it goes without sentences' vectors and token states."""
         return not self.directions.size
+
+    def by_words(self, encoder: str) -> Self:
+        """Without what it takes from vectors, beside another `encoder` (a hash): as if all were usually near."""
+        return replace(
+            self,
+            sentence=self.sentence.without(OF_MEANING),
+            question=self.question.without(OF_MEANING),
+            encoder=encoder,
+        )
 
     def save(self) -> bytes:
         """As an npz without pickles."""

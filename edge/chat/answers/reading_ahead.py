@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from edge.chat.answers.reading import Reader, StateEncoder
 from edge.chat.answers.spelling import Speller
@@ -12,13 +13,16 @@ from edge.knowledge.search import Searcher
 LOOK_EVERY_S = 5.0
 
 
-async def keep_read(reader: Reader, speller: Speller, searcher: Searcher, encoder: StateEncoder) -> None:
+async def keep_read(
+    reader_now: Callable[[], Reader], speller: Speller, searcher: Searcher, encoder: StateEncoder
+) -> None:
     """Read all passages, unless they are only skimmed, and all words; and what is added later, until cancelled.
 
-    `encoder` works in the background (`Encoder.in_background`).
+    `reader_now`: another one where the encoder is another. `encoder` works in the background (`Encoder.in_background`).
     """
     while True:
         await asyncio.to_thread(speller.refresh)
+        reader = reader_now()
         if not reader.skims:
             await _read_new(reader, searcher, encoder)
         await asyncio.sleep(LOOK_EVERY_S)

@@ -89,6 +89,7 @@ class Intents:
         self._encoder_sha256 = encoder_sha256
         self._dim = dim
         self._serving: _Serving | None = None
+        self._outdated: list[Example] | None = None
         self._changing = asyncio.Lock()
 
     @property
@@ -111,6 +112,7 @@ class Intents:
 
     async def load(self) -> None:
         """Let the stored active version serve; a bad one is said loudly, and none serves."""
+        self._outdated = None
         try:
             found = await self._store.read(lambda db: site_models.active(db, KIND))
             self._serving = None if found is None else await self._opened(*found)
@@ -119,6 +121,24 @@ class Intents:
             self._serving = None
             metrics.fall_back(COMPONENT, error.code)
             log.error("running without intents", extra={"code": error.code, "detail": error.detail})
+
+    def use_encoder(self, model: str, space: str, dim: int) -> None:
+        """Another encoder serves: none of the intents does, until `follow_encoder` has trained them again."""
+        examples = self.examples() or self._outdated
+        self._settings = replace(self._settings, model=model)
+        self._encoder_sha256, self._dim = space, dim
+        self._serving, self._outdated = None, examples
+        if examples:
+            metrics.fall_back(COMPONENT, WrongEncoder.code)
+
+    async def follow_encoder(self) -> None:
+        """Train the intents that serve on the site's encoder, where they were trained on another one's vectors."""
+        if self._outdated is None:
+            return
+        log.warning("intents are trained again: the encoder changed")
+        outcome = await self.train(self._outdated)
+        if not outcome.active:
+            log.error("running without intents", extra={"reasons": outcome.reasons})
 
     def understand(self, texts: Sequence[str], embeddings: Floats) -> Sequence[Intent | None]:
         """The intent of each text with its embedding, float32 [n, dim]; None where no model serves."""
@@ -200,11 +220,12 @@ class Intents:
         """Unpacked and checked, away from the event loop. Raises DamagedIntentModel, WrongEncoder."""
         model = await asyncio.to_thread(from_bytes, content)
         if (model.encoder_sha256, model.dim) != (self._encoder_sha256, self._dim):
+            self._outdated = model.examples()
             raise WrongEncoder
         return _Serving(version, model)
 
     def _serve(self, version: int, model: IntentModel) -> None:
-        self._serving = _Serving(version, model)
+        self._serving, self._outdated = _Serving(version, model), None
         metrics.recover(COMPONENT)
         log.info("intents serve", extra={"version": version, "intents": len(model.names)})
 

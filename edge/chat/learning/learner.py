@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from edge.chat.answers import model as answer_model
+from edge.chat import heads
 from edge.chat.answers.model import AnswerModel
 from edge.chat.answers.reading import Reader
 from edge.chat.answers.spelling import Speller
-from edge.chat.apart import Done, TrainingSettings, open_processor, serve, work_apart
+from edge.chat.apart import Done, TrainingFailed, TrainingSettings, open_processor, serve, work_apart
 from edge.chat.learning import evidence, judge, lessons
 from edge.chat.learning.fitting import Ranking, refit_evidence, refit_ranking
 from edge.chat.learning.golden import GoldenQuestion
@@ -29,7 +29,7 @@ from edge.chat.learning.judge import Answered, GoldenFigures, figures_of
 from edge.chat.learning.labels import Label, LabelledQuestion, from_json, to_json
 from edge.chat.understanding import Query, Understood, understanding
 from edge.config import SitePaths, load_config
-from edge.knowledge import ranking, rows
+from edge.knowledge import rows
 from edge.knowledge.document import Audience, State
 from edge.knowledge.ingest import LOAD_ROWS, now_ms
 from edge.knowledge.ranking import RankingModel
@@ -116,10 +116,11 @@ def _learn(task: dict[str, Any], report: Report) -> Done:
     with ExitStack() as stack:
         encoder = open_processor(settings)
         stack.callback(encoder.close)
-        shipped = answer_model.shipped(skims=task["skims"])
+        usual = heads.heads_for(encoder.info, skims=task["skims"])
+        shipped = usual.answers
         own = task["evidence"]
         model = shipped if own is None else _with_evidence(shipped, own.encode())
-        served = RankingModel.from_json(task["ranking"].encode()) if task["ranking"] else ranking.shipped()
+        served = RankingModel.from_json(task["ranking"].encode()) if task["ranking"] else usual.ranking
         pupil = _Pupil.of(SitePaths(Path(task["site"])), encoder, model, served, task["evidence_min"])
         lesson = _Questions(
             [GoldenQuestion(question, document) for question, document in task["golden"]],
@@ -165,7 +166,7 @@ class _Pupil:
     ) -> _Pupil:
         """With the site's approved documents."""
         searcher = Searcher(encoder.dim, served)
-        _load(paths, searcher)
+        _load(paths, searcher, encoder.info.space)
         reader, speller = Reader(encoder, model.directions), Speller(encoder.words(), searcher)
         speller.refresh()
         you = load_config(paths).site.you
@@ -201,10 +202,14 @@ class _Pupil:
         return lessons.for_ranking(label, self.searcher.chunks(ids), table)
 
 
-def _load(paths: SitePaths, searcher: Searcher) -> None:
-    """The approved documents as they are now."""
+def _load(paths: SitePaths, searcher: Searcher, encoder: str) -> None:
+    """The approved documents as they are now. Raises TrainingFailed: their vectors are not this encoder's yet."""
     db = connect_to_read(paths.store, load_or_create_key(paths.keys / "store.key"))
     try:
+        if rows.encoder_of(db) not in {"", encoder}:
+            raise TrainingFailed(
+                "The documents are still being embedded.", remedy="Learn when that has ended."
+            )
         groups = list(rows.all_chunks(db, LOAD_ROWS, State.APPROVED))
     finally:
         db.conn.close()
@@ -226,7 +231,7 @@ def _learn_ranking(pupil: _Pupil, lesson: _Questions, served: RankingModel, repo
     taught = [one for one in said if one is not None]
     if len(taught) < lessons.EXAMPLES_MIN:
         return _too_few(len(taught), before)
-    fitted = refit_ranking(served, taught)
+    fitted = replace(refit_ranking(served, taught), encoder=heads.mark(pupil.encoder.info))
     pupil.searcher.rank_with(fitted)
     again = pupil.ask(lesson.golden_texts, "Judging the ranking", report)
     after = pupil.figures(lesson.golden, again, pupil.model)

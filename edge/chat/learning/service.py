@@ -17,7 +17,9 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge import metrics
+from edge.chat import heads
 from edge.chat.answers.answering import Answering
+from edge.chat.answers.model import AnswerModel
 from edge.chat.apart import NICENESS_BESIDE_TURNS, TrainingSettings
 from edge.chat.improvement import EXAMPLES_MAX
 from edge.chat.intents.model import Floats, IntentModel
@@ -29,11 +31,12 @@ from edge.chat.learning.labels import Asks, LabelledQuestion
 from edge.chat.learning.learner import Learnt, Lesson, Serving, learn_apart
 from edge.chat.session_rows import now_ms
 from edge.config import SitePaths
-from edge.knowledge.ranking import RankingModel
+from edge.knowledge.ranking import RankingModel, UnusableRanking
 from edge.knowledge.search import Searcher
 from edge.store import site_models
 from edge.store.site_models import ModelKind, NoSuchModel, SiteModel
 from edge.store.store import Store
+from models.encoder import ModelInfo
 from models.progress import Report
 
 log = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ class Parts:
     searcher: Searcher
     answering: Answering
     embed: Callable[[Sequence[str]], Floats]
+    encoder: ModelInfo
 
 
 class Learning:
@@ -83,6 +87,13 @@ class Learning:
     def yield_to_turns(self) -> None:
         """From now on learning gets only what turns leave over of the machine."""
         self._settings = replace(self._settings, niceness=NICENESS_BESIDE_TURNS)
+
+    def use_encoder(self, encoder: ModelInfo, shipped: AnswerModel) -> None:
+        """Another encoder serves, with `shipped`; `load` then looks for what the site has learnt with it."""
+        self._parts = replace(self._parts, encoder=encoder)
+        self._settings = replace(self._settings, model=encoder.model)
+        self._shipped = shipped
+        self._served = dict.fromkeys(OWN_KINDS)
 
     async def load(self) -> None:
         """Let what the site has learnt serve; what is damaged is said loudly, and what Postern ships serves."""
@@ -201,7 +212,10 @@ class Learning:
     def _serve(self, kind: ModelKind, content: bytes | None) -> None:
         """From the next turn on; None: what Postern ships. Raises UnusableRanking, AnswerModelUnusable."""
         if kind is ModelKind.RANKING:
-            self._parts.searcher.rank_with(None if content is None else RankingModel.from_json(content))
+            ranking = None if content is None else RankingModel.from_json(content)
+            if ranking is not None and ranking.encoder != heads.mark(self._parts.encoder):
+                raise UnusableRanking("What this site learnt belongs to another encoder.")
+            self._parts.searcher.rank_with(ranking)
         else:
             own = None if content is None else evidence.from_bytes(content, self._shipped)
             question = self._shipped.question if own is None else own

@@ -65,9 +65,9 @@ class SafetyCheck:
                 return self._site_cards[index]
         return self._cards[hit.language][hit.kind] if hit else None
 
-    def check_meaning(self, text: str, embedding: Floats) -> SafetyCard | None:
-        """The card for an English `text` with its `embedding` float32 [dim], where `check` found none."""
-        if self._model is None:
+    def check_meaning(self, text: str, embedding: Floats, encoder: str) -> SafetyCard | None:
+        """The card for an English `text` with its `embedding` float32 [dim] by `encoder`, where `check` found none."""
+        if self._model is None or self._model.encoder != encoder:
             return None
         said = words(text)
         kind = self._model.kind(embedding, (word.text for word in said))

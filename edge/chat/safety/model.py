@@ -124,7 +124,6 @@ def word_share(rows: npt.NDArray[np.intp]) -> float:
     return 1.0 / math.sqrt(max(len(rows), 1))
 
 
-def shipped(encoder: str) -> SafetyModel | None:
-    """The model that comes with this release; None for another `encoder`. Raises SafetyModelUnusable."""
-    model = SafetyModel.load((files("models") / "adapters" / SHIPPED).read_bytes())
-    return model if model.encoder == encoder else None
+def shipped() -> SafetyModel:
+    """The model that comes with this release. Raises SafetyModelUnusable."""
+    return SafetyModel.load((files("models") / "adapters" / SHIPPED).read_bytes())

@@ -53,11 +53,19 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
     ),
     "encoder_version": (
         "The current version of the search model is damaged; the version before serves.",
-        "postern doctor says which file. Import or build the model again, or stay: postern models use NAME --previous.",
+        "Which file: postern doctor. Import or build the model again, or stay: postern models use NAME --previous.",
     ),
     "llm_version": (
         "The current version of the language model is damaged; the version before serves.",
-        "postern doctor says which file. Import or build the model again, or stay: postern models use NAME --previous.",
+        "Which file: postern doctor. Import or build the model again, or stay: postern models use NAME --previous.",
+    ),
+    "fitted_models": (
+        "The search model is the site's own: answers, their order and danger are judged by words alone.",
+        "Ask golden questions and see how it answers; Learning fits what may be. Or use Postern's own model again.",
+    ),
+    "vectors": (
+        "The search model has changed; documents are found by their words until all are read by the new one.",
+        "Wait. How far that is: postern status.",
     ),
     "egress": (
         "All of the site's processes share one user, so the system cannot keep the others from the network.",

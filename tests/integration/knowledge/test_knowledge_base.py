@@ -14,7 +14,7 @@ import pytest
 from sqlite_utils import Database
 
 from edge.config import site_paths
-from edge.knowledge import commands, rows, uploads, versions
+from edge.knowledge import commands, uploads, versions
 from edge.knowledge.document import Audience, Metadata, State, Validity
 from edge.knowledge.files import uploaded_name
 from edge.knowledge.ingest import KnowledgeBase, Progress, now_ms
@@ -187,18 +187,6 @@ async def test_the_indexes_are_rebuilt_from_the_store(
     for audience in Audience:
         for text in ("parking pounds an hour", "Saturday at nine"):
             assert again.search(text, 5, audience, at_ms=NOW) == base.search(text, 5, audience, at_ms=NOW)
-
-
-async def test_another_encoder_embeds_everything_again(
-    base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords
-) -> None:
-    await base.add([folder], PUBLIC)
-    before = sorted(embedder.texts)
-    embedder.texts.clear()
-    again = await KnowledgeBase.open(store, embedder, "encoder-2")
-    assert sorted(embedder.texts) == before
-    assert await store.read(rows.encoder_of) == "encoder-2"
-    assert ids(again, "What does parking cost?")[0] == "fees/parking.txt"
 
 
 async def test_the_commands_speak_the_contract(base: KnowledgeBase, folder: Path) -> None:

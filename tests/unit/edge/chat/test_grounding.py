@@ -37,6 +37,15 @@ def judged(case: Case, vector: Floats = NEAR) -> Verdict:
     return grounding.judge(case.sentence, vector, found, np.ones((len(found), 1), np.float32), case.question)
 
 
+def test_with_vectors_of_another_encoder_a_source_must_have_every_word() -> None:
+    passage = Passage(1, "a.md", 1, "House", "Rules", "The lift is beside the pharmacy.", 1.0, 1.0, 1.0, b"")
+    found = grounding.sources([prompt.quote(passage)])
+    said = {"The lift is beside the pharmacy.": True, "The lift is beside the pharmacy entrance hall.": False}
+    for sentence, grounded in said.items():
+        verdict = grounding.judge(sentence, None, found, None)
+        assert (verdict.outcome is Outcome.GROUNDED) is grounded, sentence
+
+
 def test_there_are_enough_cases_of_every_kind() -> None:
     assert len(CASES) == len({(case.passage, case.sentence, case.question) for case in CASES}) >= 60
     assert min(sum(case.grounded for case in CASES), sum(not case.grounded for case in CASES)) >= 30

@@ -12,6 +12,7 @@ import pytest
 
 from edge.chat.raw_text import RawText
 from edge.config import AnswerSection
+from edge.inference.embedding import Embedded
 from edge.inference.worker_client import Ended, WorkerBusy
 
 MESSAGES = [("user", "Hello")]
@@ -43,7 +44,7 @@ class Safety:
     def check(self, text: str, locale: str) -> str | None:
         return "by words" if "danger" in text else None
 
-    def check_meaning(self, text: str, embedding: Any) -> str | None:
+    def check_meaning(self, text: str, embedding: Any, _encoder: str) -> str | None:
         return "by meaning" if embedding[0] else None
 
 
@@ -53,7 +54,7 @@ class Embedder:
 
     async def embed(self, texts: Sequence[str], *, deadline_s: float | None = None) -> Any:
         self.texts += texts
-        return [SimpleNamespace(vector=np.array(["meant" in text], np.float32)) for text in texts]
+        return [Embedded(np.array(["meant" in text], np.float32), 1, truncated=False) for text in texts]
 
 
 class Rig:

@@ -42,12 +42,12 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 async def test_similar_questions_stand_together_the_most_frequent_first(store: Store) -> None:
     embed = Embedder()
-    found = await Unanswered(store, embed, 2).groups()
+    found = await Unanswered(store, embed, lambda: 2).groups()
     assert [(group.ids, set(group.wordings), group.newest_ms) for group in found] == [
         ((2, 3, 4), {"parking", "where to park"}, 3),
         ((1,), {"parrots"}, 0),
     ]
-    again = await Unanswered(store, embed, 2).groups()
+    again = await Unanswered(store, embed, lambda: 2).groups()
     assert again == found
     assert sorted(embed.asked) == ["parking", "parking", "parrots", "where to park"]  # once a row, then kept
 
@@ -55,12 +55,12 @@ async def test_similar_questions_stand_together_the_most_frequent_first(store: S
 async def test_vectors_of_another_encoder_are_made_anew(store: Store) -> None:
     await store.write(lambda db: db.execute("UPDATE unanswered SET vector = ?", [b"\0" * 12]))
     embed = Embedder()
-    assert len(await Unanswered(store, embed, 2).groups()) == 2
+    assert len(await Unanswered(store, embed, lambda: 2).groups()) == 2
     assert len(embed.asked) == 4
 
 
 async def test_what_is_dismissed_or_answered_is_gone_and_written_down(store: Store) -> None:
-    unanswered = Unanswered(store, Embedder(), 2)
+    unanswered = Unanswered(store, Embedder(), lambda: 2)
     assert await unanswered.dismiss([1], "mira") == 1
     assert await unanswered.answered([2, 3, 4], "mira", "answers/parking.md") == 3
     assert await unanswered.groups() == []

@@ -22,7 +22,7 @@ class Encoder:
     max_tokens = 8
 
     def __init__(self) -> None:
-        self.info = SimpleNamespace(model="small", sha256="a" * 64)
+        self.info = SimpleNamespace(model="small", sha256="a" * 64, space="b" * 64)
         self.asked: list[str] = []
 
     def embed_here(self, texts: Sequence[str]) -> tuple[Any, list[int]]:
@@ -102,3 +102,20 @@ async def test_more_texts_than_may_wait_are_refused_whole(scheduler: Scheduler) 
     with pytest.raises(QueueFull):
         await cached.embed(["x" * n for n in range(2, 200)])
     assert cached.line.stats().waiting == 0
+
+
+async def test_no_answer_holds_vectors_of_two_encoders(scheduler: Scheduler) -> None:
+    """The encoder changes between two batches of one request: all of it is embedded again."""
+    encoder = Encoder()
+    asked = encoder.embed_here
+
+    def changing(texts: Sequence[str]) -> tuple[Any, list[int]]:
+        found = asked(texts)
+        if encoder.info.space[0] == "b":
+            encoder.info = SimpleNamespace(model="other", sha256="c" * 64, space="d" * 64)
+            return found
+        return found[0] + 100, found[1]
+
+    encoder.embed_here = changing  # type: ignore[method-assign]
+    found = await embeddings(scheduler, encoder).embed(["a", "bb"])
+    assert [one.vector[0] for one in found] == [101.0, 102.0]

@@ -92,7 +92,7 @@ async def test_all_that_may_be_found_is_read_ahead_and_what_comes_later(
     document = IndexedDocument("hours.md", 1, "Opening hours", Audience.PUBLIC)
     vectors = np.ones((1, DIM), np.float16)
     searcher.change((), [IndexedChunk(1, document, "All", "Open from nine.")], vectors)
-    reading = asyncio.create_task(reading_ahead.keep_read(reader, speller, searcher, encoder))
+    reading = asyncio.create_task(reading_ahead.keep_read(lambda: reader, speller, searcher, encoder))
     for chunk_id in (1, 2):
         if chunk_id == 2:
             searcher.change((), [IndexedChunk(2, document, "Later", "Closed at six.")], vectors)
@@ -109,7 +109,7 @@ async def test_where_passages_are_skimmed_only_words_are_read_ahead(monkeypatch:
     speller = Speller([], searcher)
     document = IndexedDocument("hours.md", 1, "Opening hours", Audience.PUBLIC)
     searcher.change((), [IndexedChunk(1, document, "All", "Open from nine.")], np.ones((1, DIM), np.float16))
-    ahead = reading_ahead.keep_read(Reader(encoder, SKIMMING.directions), speller, searcher, encoder)
+    ahead = reading_ahead.keep_read(lambda: Reader(encoder, SKIMMING.directions), speller, searcher, encoder)
     reading = asyncio.create_task(ahead)
     async with asyncio.timeout(10):
         while speller.mend("oepning", Audience.PUBLIC) != "opening":

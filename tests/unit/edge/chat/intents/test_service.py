@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from edge.chat.intents.training import Candidate, train
 from edge.config import site_paths
 from edge.store.site_models import ModelState, NoSuchModel
 from edge.store.store import Store
-from models.progress import Report
+from models.progress import Report, silent
 from tests.unit.edge.chat.intents import corpus
 
 ENCODER = "e" * 64
@@ -196,6 +196,27 @@ async def test_a_damaged_model_is_said_and_the_one_before_comes_back(
     assert await again.roll_back() == 1
     assert names(again) == [e.intent for e in GOOD[:8]]
     assert not said()
+
+
+async def test_intents_are_trained_again_on_another_encoder(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await intents_of(store).train(GOOD)
+    other = intents_of(store, encoder="f" * 64)
+    await other.load()
+
+    async def on_the_other(*_: object) -> Trained:
+        trained = await train_here(SETTINGS, GOOD, None, silent)
+        model = replace(from_bytes(trained.content), encoder_sha256="f" * 64)
+        return replace(trained, content=model.to_bytes())
+
+    monkeypatch.setattr(service, "train_apart", on_the_other)
+    await other.follow_encoder()
+    assert other.version == 2
+    assert names(other) == [e.intent for e in GOOD[:8]]
+    assert not said()
+    await other.follow_encoder()  # nothing is due
+    assert other.version == 2
 
 
 async def test_a_model_of_another_encoder_does_not_serve(store: Store) -> None:

@@ -78,7 +78,7 @@ async def learning(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     await intents.train(BASE)
     examples = Examples(store, cast(Any, None), lambda: intents.names, tmp_path / "questions.jsonl", "GB")
     desk = Desk(answer_model.shipped())
-    parts = Parts(store, site_paths(tmp_path), examples, intents, Searcher(4), desk, embed)
+    parts = Parts(store, site_paths(tmp_path), examples, intents, Searcher(4), desk, embed, cast(Any, None))
     return Learning(parts, SETTINGS, 0.25)
 
 

@@ -28,6 +28,8 @@ from edge.knowledge.ranking import RankingModel
 from edge.knowledge.search import Searcher
 from edge.store.site_models import ModelKind, NoSuchModel
 from edge.store.store import Store
+from models.catalog import DEFAULT_ENCODER
+from models.encoder import ModelInfo
 from models.progress import silent
 from tests.integration import mill
 
@@ -94,12 +96,17 @@ class Rig:
         return await self.learning.run(silent)
 
 
-def opened(store: Store, tmp_path: Path, child: Child) -> Rig:
+DEFAULT = ModelInfo(DEFAULT_ENCODER, "1", "onnxruntime", "CPU", "00", space="11")
+OTHER = ModelInfo("our-encoder", "1", "onnxruntime", "CPU", "22", space="33")
+
+
+def opened(store: Store, tmp_path: Path, child: Child, encoder: ModelInfo = DEFAULT) -> Rig:
     """As after a start, before anything is loaded."""
     examples = Examples(store, cast(Any, None), tuple, tmp_path / "questions.jsonl", "GB")
     desk, searcher = Desk(answer_model.shipped()), Searcher(4)
     intents = SimpleNamespace(model=None, names=())
-    parts = Parts(store, site_paths(tmp_path), examples, cast(Any, intents), searcher, desk, cast(Any, None))
+    nobody: Any = None
+    parts = Parts(store, site_paths(tmp_path), examples, cast(Any, intents), searcher, desk, nobody, encoder)
     return Rig(child, desk, searcher, Learning(parts, SETTINGS, 0.25), store)
 
 

@@ -1,0 +1,97 @@
+"""Another encoder than the one that made the stored vectors: words first, then its own, and nothing mixed up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.knowledge import rows
+from edge.knowledge.document import Audience
+from edge.knowledge.ingest import KnowledgeBase
+from edge.knowledge.metadata import Bound, MetadataChange
+from edge.store.store import Store
+from tests.integration.knowledge.test_knowledge_base import (
+    BICYCLES,
+    DIM,
+    NOW,
+    PUBLIC,
+    STAFF,
+    HashedWords,
+    base,
+    embedder,
+    folder,
+    ids,
+    store,
+)
+
+__all__ = ["base", "embedder", "folder", "store"]
+
+
+async def test_another_encoder_embeds_everything_again(
+    base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords
+) -> None:
+    await base.add([folder], PUBLIC)
+    before = sorted(embedder.texts)
+    embedder.texts.clear()
+    again = await KnowledgeBase.open(store, embedder, "encoder-2")
+    assert again.behind
+    assert not embedder.texts
+    assert ids(again, "What does parking cost?") == ["fees/parking.txt"]  # by its words
+    await again.catch_up()
+    assert sorted(set(embedder.texts)) == sorted({*before, "What does parking cost?"})
+    assert not again.behind
+    assert again.embedded is None
+    assert await store.read(rows.encoder_of) == "encoder-2"
+    assert ids(again, "What does parking cost?")[0] == "fees/parking.txt"
+    assert len(ids(again, "What does parking cost?")) > 1  # by meaning, everything is somewhere near
+
+
+class Shorter(HashedWords):
+    """Another encoder, with fewer dimensions."""
+
+    dim = DIM // 2
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        found = super().embed(texts)[:, : self.dim]
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+async def test_another_dimension_and_what_happens_meanwhile(
+    base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords
+) -> None:
+    await base.add([folder], PUBLIC)
+    behind = await KnowledgeBase.open(store, Shorter(), "encoder-2")
+    (folder / "bicycles.md").write_text("# Bicycles\n\nBicycles stand behind the house.\n")
+    await behind.add([folder / "bicycles.md"], PUBLIC)
+    await behind.set_metadata("hours.md", STAFF)
+    assert ids(behind, BICYCLES)[0] == "bicycles.md"
+    assert "hours.md" not in ids(behind, "open on Saturday")
+    assert "hours.md" in ids(behind, "open on Saturday", Audience.STAFF)
+    assert await store.read(rows.encoder_of) == rows.MIXED
+    # Stopped half-way, and back to the first encoder: nothing is taken for what it is not.
+    back = await KnowledgeBase.open(store, embedder, "encoder-1")
+    assert back.behind
+    assert "fees/parking.txt" in ids(back, "What does parking cost?")
+    made = await behind.embed_all(Shorter())
+    (folder / "late.md").write_text("# Late\n\nThe bell is rung when you are late.\n")
+    await behind.add([folder / "late.md"], PUBLIC)
+    await behind.exchange(made, "encoder-2")
+    again = await KnowledgeBase.open(store, Shorter(), "encoder-2")
+    assert not again.behind
+    for one in (behind, again):
+        assert ids(one, "rung when late")[0] == "late.md"
+        assert len(ids(one, BICYCLES)) > 1
+        assert "hours.md" not in ids(one, "open on Saturday")
+
+
+async def test_dates_hold_while_vectors_change(base: KnowledgeBase, folder: Path, store: Store) -> None:
+    await base.add([folder / "fees"], MetadataChange(Audience.PUBLIC, valid_from=Bound(NOW)))
+    behind = await KnowledgeBase.open(store, Shorter(), "encoder-2")
+    await behind.catch_up()
+    asked = "What does parking cost?"
+    found = behind.search(asked, 5, Audience.PUBLIC, at_ms=NOW)
+    assert [one.passage.doc for one in found] == ["parking.txt"]
+    assert not behind.search(asked, 5, Audience.PUBLIC, at_ms=NOW - 1)

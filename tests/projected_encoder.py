@@ -1,0 +1,68 @@
+"""An encoder with other weights and another dimension, made of the default one: its vectors in a random subspace."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from models.catalog import DEFAULT_ENCODER, models_dir
+from models.versions import model_folder
+
+NAME: Final = "projected"
+DIM: Final = 256
+
+HEAD: Final = f"""
+kind = "encoder"
+name = "{NAME}"
+version = "1.0"
+title = "The default encoder, in {DIM} dimensions"
+licence = "Apache-2.0"
+origin = "made by this test"
+languages = ["en"]
+
+[shape]
+dim = {DIM}
+max_tokens = 256
+
+[runtimes]
+onnxruntime = "model.onnx"
+
+[files]
+"""
+
+
+def projected_folder(folder: Path, dim: int = DIM, seed: int = 1) -> Path:
+    """A folder that `postern models import` takes."""
+    folder.mkdir(parents=True)
+    source = model_folder(models_dir(), DEFAULT_ENCODER)
+    onnx.save(_projected(onnx.load(source / "encoder.int8.onnx"), dim, seed), folder / "model.onnx")
+    shutil.copy(source / "tokenizer.json", folder)
+    lines = [
+        f'"{path.name}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"\n'
+        for path in sorted(folder.iterdir())
+    ]
+    (folder / "model.toml").write_text(HEAD.replace(str(DIM), str(dim)) + "".join(lines), "utf-8")
+    return folder
+
+
+def _projected(model: onnx.ModelProto, dim: int, seed: int) -> onnx.ModelProto:
+    graph = model.graph
+    whole = graph.output[0].type.tensor_type.shape.dim[-1].dim_value
+    square, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((whole, whole)))
+    graph.initializer.append(numpy_helper.from_array(square[:, :dim].astype(np.float32), "subspace"))
+    for output in graph.output:
+        wide = f"{output.name}_wide"
+        for node in graph.node:
+            for names in (node.input, node.output):
+                names[:] = [wide if name == output.name else name for name in names]
+        low = "low" if output.name == "embedding" else output.name
+        graph.node.append(helper.make_node("MatMul", [wide, "subspace"], [low]))
+        output.type.tensor_type.shape.dim[-1].dim_value = dim
+    graph.node.append(helper.make_node("LpNormalization", ["low"], ["embedding"], axis=-1, p=2))
+    return model
