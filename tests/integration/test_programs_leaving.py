@@ -93,7 +93,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     scopes = (Scope.EMBEDDINGS, Scope.INFERENCE)
     _, key = await keys.new("ada", "tests", scopes, Allowance(1000, 1000, 2), None)
     api = OpenAiApi(keys, embeddings, dict)
-    inference = InferenceApi(keys, embeddings, "1", list)
+    inference = InferenceApi(keys, embeddings, list)
     # Not aiohttp's TestServer: that one cancels for itself what a client has left, and the node's does not.
     application = customer_application([*api.routes(), *inference.routes()])
     runner, url = await serve_customers(application, HttpSection(port=0))
