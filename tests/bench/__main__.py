@@ -17,8 +17,8 @@ from rich.table import Table
 
 HERE = Path(__file__).parent
 RESULTS = Path("bench-results")
-# The contract gives a bench ten minutes, which `encoder` needs for its memory alone; thrice that is a bench that hangs.
-LIMIT_S = 1800
+# The contract gives a bench ten minutes; twice that is a bench that hangs.
+LIMIT_S = 1200
 
 
 def names() -> list[str]:
