@@ -203,7 +203,8 @@ class Writing:
             async for sentence in sentences:
                 if fitted and vectors is None:  # passages of a large site are only skimmed
                     vectors = await self._embed([source.embedding_text for source in sources], give_up_at)
-                vector = (await self._embed([sentence], give_up_at))[0] if fitted else None
+                said = await self._embed([sentence], give_up_at) if fitted else None
+                vector = said[0] if said is not None else None
                 verdict = grounding.judge(sentence, vector, sources, vectors, understood.question.text)
                 if verdict.outcome is not Outcome.GROUNDED:
                     raise _Unshown(verdict.outcome)
@@ -250,9 +251,14 @@ class Writing:
             async for piece in pieces:
                 yield piece
 
-    async def _embed(self, texts: Sequence[str], give_up_at: float) -> Floats:
-        """float32 [texts, dim]. Raises QueueFull, or what the encoder raises."""
+    async def _embed(self, texts: Sequence[str], give_up_at: float) -> Floats | None:
+        """float32 [texts, dim]; None where another encoder than the default one took over meanwhile.
+
+        Raises QueueFull, or what the encoder raises.
+        """
         found = await self._embedder.embed(texts, deadline_s=max(0.0, give_up_at - monotonic()))
+        if any(one.encoder != DEFAULT_ENCODER for one in found):
+            return None
         return np.stack([one.vector for one in found])
 
 

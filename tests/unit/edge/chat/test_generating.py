@@ -64,6 +64,20 @@ class NearEmbedder:
         return [Embedded(np.ones(1, np.float32), 1, False) for _ in texts]
 
 
+@dataclass
+class ChangingEmbedder:
+    """The default encoder serves `before` requests, then another one with longer vectors."""
+
+    before: int
+    asked: int = 0
+
+    async def embed(self, texts: Sequence[str], *, deadline_s: float | None = None) -> list[Embedded]:
+        self.asked += 1
+        if self.asked <= self.before:
+            return [Embedded(np.ones(1, np.float32), 1, False) for _ in texts]
+        return [Embedded(np.ones(2, np.float32), 1, False, "another-encoder") for _ in texts]
+
+
 def understood(*texts: str) -> tuple[Understood, Choice]:
     """A question with its passages, skimmed, and the choice among them."""
     passages = [
@@ -135,6 +149,16 @@ async def test_a_worker_that_fails_is_replaced(pieces: tuple[str | Exception, ..
     shown, end, _ = await write(ScriptedWorker(pieces))
     assert end == Quoted(Why.FAILED)
     assert shown in ([], [SHOWN[0]])
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+async def test_an_encoder_that_takes_over_meanwhile_leaves_the_check_to_words(before: int) -> None:
+    worker = ScriptedWorker(("The café opens at 8:00. ", "It closes at 17:00. ", "Bring your own cup."))
+    embedder = ChangingEmbedder(before)
+    writing = Writing(AnswerSection(), "The Clinic", worker, embedder, 2048)
+    told = [piece async for piece in writing.write(*understood(HOURS), "a-session")]
+    assert isinstance(told[-1], Written)
+    assert embedder.asked > before
 
 
 async def test_nothing_written() -> None:
