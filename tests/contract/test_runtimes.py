@@ -133,7 +133,9 @@ def test_the_background_gives_the_same_vectors_at_the_lowest_priority(encoder: E
         texts = [*TEXTS, "word " * 400]
         assert background.embed(texts) == pytest.approx(encoder.embed(texts), abs=1e-6)
         assert background.embed([]).shape == (0, encoder.dim)
-        thread = background._threads.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        thread = background._threads.submit(
+            lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        )
         assert thread.result() == LOWEST_PRIORITY
     finally:
         background.close()
