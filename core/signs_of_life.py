@@ -11,6 +11,8 @@ import os
 import re
 import socket
 import struct
+import tempfile
+from pathlib import Path
 from types import TracebackType
 from typing import Final
 
@@ -19,6 +21,9 @@ NOTIFY_SOCKET: Final = "NOTIFY_SOCKET"
 
 FIRST_S_MAX: Final = 60.0
 """From a process's start to its first sign: libraries load for seconds, on a busy machine for many."""
+
+MESSAGES_MAX: Final = 1024
+"""Read at one look: more than Linux keeps for a socket by itself (net.unix.max_dgram_qlen, 10 to 512)."""
 
 _DATAGRAM_BYTES: Final = 256
 _CREDENTIALS: Final = struct.Struct("iII")  # struct ucred of Linux: pid, uid, gid
@@ -47,19 +52,20 @@ class SignsOfLife:
         self._left_s = first_s_max
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._line.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._line.bind("")  # Linux chooses a name that is free, and no file is left behind
+        # In a folder of this user's: a name in the abstract space takes what anybody on this machine sends.
+        self._folder = tempfile.TemporaryDirectory(prefix="postern-signs-")
+        self._line.bind(str(Path(self._folder.name) / "signs"))
 
     @property
     def address(self) -> str:
         """For the process's NOTIFY_SOCKET."""
-        name: bytes = self._line.getsockname()
-        return "@" + name[1:].decode()
+        return str(self._line.getsockname())
 
     def silent(self, pid: int, waited_s: float) -> bool:
         """Whether the process's time is up, so long after the last look."""
         self._left_s -= waited_s
         with contextlib.suppress(BlockingIOError):
-            while True:
+            for _ in range(MESSAGES_MAX):
                 self._hear(pid)
         return self._left_s <= 0
 
@@ -80,3 +86,4 @@ class SignsOfLife:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._line.close()
+        self._folder.cleanup()

@@ -104,11 +104,11 @@ class Supervisor:
 
     async def _run_once(self, child: Child) -> int:
         """One life of a child: its exit status."""
-        with SignsOfLife() as signs:
+        with SignsOfLife() if child.gives_signs else contextlib.nullcontext() as signs:
             return await self._live(child, signs)
 
-    async def _live(self, child: Child, signs: SignsOfLife) -> int:
-        heard = {NOTIFY_SOCKET: signs.address} if child.gives_signs else {}
+    async def _live(self, child: Child, signs: SignsOfLife | None) -> int:
+        heard = {} if signs is None else {NOTIFY_SOCKET: signs.address}
         with _errors_of(child) as errors:
             process = await asyncio.create_subprocess_exec(
                 *child.command,
@@ -135,9 +135,9 @@ def _errors_of(child: Child) -> contextlib.AbstractContextManager[IO[bytes] | No
     return child.log.open("ab") if child.log else contextlib.nullcontext()
 
 
-async def _watch(process: asyncio.subprocess.Process, child: Child, signs: SignsOfLife) -> None:
+async def _watch(process: asyncio.subprocess.Process, child: Child, signs: SignsOfLife | None) -> None:
     """Kill the child when it has fallen silent; SIGKILL reaches also one that was stopped."""
-    while child.gives_signs:
+    while signs is not None:
         await asyncio.sleep(LOOK_S)
         if signs.silent(process.pid, LOOK_S):
             log.error("process gives no sign of life: it is killed", extra={"child": child.name})

@@ -111,7 +111,9 @@ async def _converse(process: asyncio.subprocess.Process, task: bytes, report: Re
 def serve(source: IO[bytes], target: IO[bytes], work: Callable[[dict[str, Any], Report], Done]) -> None:
     """The child: read the task, work at its `niceness`, write the result."""
     task = json.loads(source.readline())
-    os.nice(task["settings"]["niceness"])
+    # Not relative: a node that systemd starts above all others would leave the child in their midst.
+    niceness = max(os.getpriority(os.PRIO_PROCESS, 0), task["settings"]["niceness"])
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
     say = _writer(target)
     try:
         done = work(task, lambda *step: say({"progress": step}))

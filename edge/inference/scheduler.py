@@ -179,7 +179,7 @@ class Scheduler:
         self, work: Work, run: Callable[[Sequence[In]], Sequence[Out]], rules: Rules, *,
         tokens_of: Callable[[In], int], on_batch: Callable[[int, float], None] | None = None,
     ) -> Line[In, Out]:  # fmt: skip
-        """The line of a class; one each.
+        """A line of a class; lines of one class share its lanes.
 
         `run`: items → results in the same order; blocking, thread-safe. `tokens_of`: about how long an item is.
         """

@@ -92,4 +92,5 @@ class Watchdog:
             last = max(list(self._locked_until.values()), default=now)
             seconds = self._stall_s + max(0.0, last - now)
             faulthandler.dump_traceback_later(seconds, exit=True)
-        say_alive(seconds + SILENCE_S)
+            # In this order for the supervisor, too: an older, shorter promise must not come after a longer one.
+            say_alive(seconds + SILENCE_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ def test_another_process_cannot_speak_for_it(signs: SignsOfLife) -> None:
 )
 def test_other_words_are_no_sign(signs: SignsOfLife, message: bytes) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
-        line.sendto(message, signs.address.replace("@", "\0"))
+        line.sendto(message, signs.address)
     assert signs.silent(os.getpid(), FIRST_S_MAX)
 
 
@@ -66,6 +67,13 @@ def test_where_nobody_listens_nothing_happens(monkeypatch: pytest.MonkeyPatch, a
     else:
         monkeypatch.setenv(NOTIFY_SOCKET, address)
     say_alive(1)
+
+
+def test_only_this_user_reaches_the_listener_and_nothing_is_left_of_it() -> None:
+    with SignsOfLife() as listening:
+        folder = Path(listening.address).parent
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not folder.exists()
 
 
 def test_a_listener_that_does_not_read_holds_nobody_up(signs: SignsOfLife) -> None:
