@@ -70,7 +70,7 @@ class Worker:
 
 
 async def _embed(texts: Sequence[str], **_: object) -> list[Any]:
-    return [SimpleNamespace(vector=np.zeros(4, np.float32)) for _ in texts]
+    return [SimpleNamespace(vector=np.zeros(4, np.float32), encoder="another") for _ in texts]
 
 
 class Rig:
