@@ -32,7 +32,7 @@ from edge.knowledge.reading import ReaderProcess
 from edge.knowledge.rows import Committed, ListedDocument, PreparedDocument, StoredChunks
 from edge.knowledge.search import Mode, Searcher
 from edge.knowledge.sources import CutDocument, SourceDocument, next_group, read_all
-from edge.knowledge.vectors import Embedded, TextEmbedder, Vectors, embed_missing, keep
+from edge.knowledge.vectors import Embedded, Tell, TextEmbedder, Vectors, embed_missing, keep, silent
 from edge.knowledge.versions import OldVersion
 from edge.store.store import Store
 
@@ -126,23 +126,24 @@ class KnowledgeBase:
         """Where the base is `behind`: make the vectors of all documents anew, then search by them. Slow."""
         if not self.behind:
             return
-        log.warning("documents are embedded again: the encoder changed", extra={"is": self._encoder})
-        made = await self.embed_all(self._embedder)
-        await self.exchange(made, self._encoder)
+        encoder = self._encoder  # another one may take its place meanwhile, with vectors of its own
+        log.warning("documents are embedded again: the encoder changed", extra={"is": encoder})
+        made = await self.embed_all(self._embedder, wanted=lambda: self.behind)
+        await self.exchange(made, encoder)
         log.info("documents are embedded", extra={"chunks": len(made)})
 
     async def embed_all(
-        self, embedder: TextEmbedder, tell: Callable[[Embedded], None] = lambda _: None
+        self, embedder: TextEmbedder, tell: Tell = silent, wanted: Callable[[], bool] = lambda: True
     ) -> Vectors:
         """Vectors of all documents by another encoder, while this one serves. Slow; `embedded` says how far it is."""
         made: Vectors = {}
         try:
-            await embed_missing(self._store, embedder, made, partial(self._tell, tell))
+            await embed_missing(self._store, embedder, made, partial(self._tell, tell), wanted)
         finally:
             self.embedded = None
         return made
 
-    def _tell(self, tell: Callable[[Embedded], None], embedded: Embedded) -> None:
+    def _tell(self, tell: Tell, embedded: Embedded) -> None:
         self.embedded = embedded
         tell(embedded)
 
@@ -160,6 +161,8 @@ class KnowledgeBase:
         given, in a thread, when nobody searches, and lets that encoder serve in the same moment.
         """
         async with self._changing:
+            if embedder is None and not (self.behind and encoder == self._encoder):
+                return  # some or all of them are not of the encoder that serves now
             by = embedder or self._embedder
             await embed_missing(self._store, by, made)  # documents that came meanwhile
             await self._store.write(partial(keep, made=made, encoder=encoder))

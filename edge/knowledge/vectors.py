@@ -35,19 +35,30 @@ class Embedded:
 
 Vectors = dict[int, npt.NDArray[np.float16]]
 """By chunk id, [dim] each."""
+Tell = Callable[[Embedded], None]
+
+
+def silent(_: Embedded) -> None:
+    """Tell nobody."""
 
 
 async def embed_missing(
     store: Store,
     embedder: TextEmbedder,
     made: Vectors,
-    tell: Callable[[Embedded], None] = lambda _: None,
+    tell: Tell = silent,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Add the vectors of all passages that `made` lacks. Slow; `tell` is called before each group."""
+    """Add the vectors of all passages that `made` lacks. Slow; `tell` is called before each group.
+
+    Ends early, between two groups, once they are not `wanted` any more.
+    """
     groups = await store.read(lambda db: list(rows.all_chunks(db, EMBED_CHUNKS)))
     new = [[chunk for chunk in chunks if chunk.chunk_id not in made] for chunks, _ in groups]
     of = sum(map(len, new))
     for chunks in filter(None, new):
+        if not wanted():
+            return
         tell(Embedded(len(made), of))
         texts = [chunking.embedding_text(c.document.title, c.section, c.text) for c in chunks]
         vectors = (await asyncio.to_thread(embedder.embed, texts)).astype(rows.STORED)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
-from edge.knowledge import rows
+from edge.knowledge import rows, vectors
 from edge.knowledge.document import Audience
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.metadata import Bound, MetadataChange
+from edge.knowledge.vectors import Embedded
 from edge.store.store import Store
 from tests.integration.knowledge.test_knowledge_base import (
     BICYCLES,
@@ -95,3 +99,70 @@ async def test_dates_hold_while_vectors_change(base: KnowledgeBase, folder: Path
     found = behind.search(asked, 5, Audience.PUBLIC, at_ms=NOW)
     assert [one.passage.doc for one in found] == ["parking.txt"]
     assert not behind.search(asked, 5, Audience.PUBLIC, at_ms=NOW - 1)
+
+
+class Serving:
+    """What the base embeds with: other weights may take over at any moment. Waits in its first pass for `go`."""
+
+    def __init__(self, now: HashedWords) -> None:
+        self.now = now
+        self.at_it, self.go = threading.Event(), threading.Event()
+
+    @property
+    def dim(self) -> int:
+        return self.now.dim
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        began_with = self.now
+        self.at_it.set()
+        assert self.go.wait(10)
+        return began_with.embed(texts)
+
+
+class Reversed(HashedWords):
+    """Another encoder of the same dimension."""
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return super().embed(texts)[:, ::-1]
+
+
+@pytest.mark.parametrize("other", [Reversed, Shorter])
+async def test_an_encoder_that_takes_over_while_the_base_catches_up_keeps_its_own_vectors(
+    base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords, other: type[HashedWords]
+) -> None:
+    await base.add([folder], PUBLIC)
+    old, new = Serving(embedder), other()
+    behind = await KnowledgeBase.open(store, old, "encoder-2")
+    catching_up = asyncio.create_task(behind.catch_up())
+    await asyncio.to_thread(old.at_it.wait, 10)
+
+    def switch(take: Callable[[], None]) -> None:
+        old.now = new
+        take()
+
+    made = await behind.embed_all(new)
+    await behind.exchange(made, "encoder-3", new, switch=switch)
+    old.go.set()
+    await catching_up
+    assert await store.read(rows.encoder_of) == "encoder-3"
+    stored = await store.read(lambda db: list(rows.all_chunks(db, 100)))
+    for chunks, found in stored:
+        for chunk, vector in zip(chunks, found, strict=True):
+            assert np.array_equal(vector, made[chunk.chunk_id])
+    assert not behind.behind
+    assert ids(behind, "What does parking cost?")[0] == "fees/parking.txt"
+
+
+async def test_a_base_that_was_overtaken_stops_to_embed(
+    base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await base.add([folder], PUBLIC)
+    monkeypatch.setattr(vectors, "EMBED_CHUNKS", 1)
+    behind = await KnowledgeBase.open(store, embedder, "encoder-2")
+    embedder.texts.clear()
+
+    def tell(_: Embedded) -> None:
+        behind.behind = False
+
+    made = await behind.embed_all(embedder, tell, wanted=lambda: behind.behind)
+    assert len(made) == len(embedder.texts) == 1
