@@ -60,7 +60,7 @@ async def watch(worker: WorkerClient, every_s: float = LOOK_EVERY_S) -> None:
 
 
 def told_of(worker: WorkerClient) -> dict[str, object] | None:
-    """The part of `postern status` about the worker's language model; None while it was not asked."""
+    """The part of `postern status` about the worker's language model; None before it answers, and while it does not."""
     health = worker.last_health
     if health is None:
         return None

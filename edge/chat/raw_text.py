@@ -29,7 +29,7 @@ class RawText:
     def __init__(
         self, desk: Desk, worker: WorkerClient, embedder: Embedder, settings: AnswerSection, model: str | None
     ) -> None:
-        """`model`: the one that the worker began with; None where answers are written elsewhere."""
+        """`model`: what serves until the worker has said it; None where answers are written elsewhere."""
         self._desk = desk
         self._worker = worker
         self._embedder = embedder

@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 2.0
 HEALTH_TIMEOUT_S: Final = 2.0
-PRELOAD_TIMEOUT_S: Final = 120.0
+PRELOAD_TIMEOUT_S: Final = 660.0
+"""More than the worker itself allows a model (`generation_queue.LOAD_S_MAX`): the worker ends the wait."""
 
 DEADLINE_GRACE_S: Final = 2.0
 """The worker keeps the deadline; past this much more it is taken to hang."""
@@ -175,9 +176,9 @@ class WorkerClient:
 
     def __init__(self, socket_path: Path) -> None:
         self.model: str | None = None
-        """What `use` has let serve; None: what the worker began with."""
+        """The model's name, as the worker said it last; None before."""
         self.last_health: Health | None = None
-        """What the worker said of itself when it was last asked."""
+        """What the worker said of itself; None before it is asked, and once it does not answer."""
         self._path = socket_path
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
@@ -270,7 +271,6 @@ class WorkerClient:
         health = await self._ask_health(number, request, PRELOAD_TIMEOUT_S)
         if health.model != model:
             raise GenerationFailed("model_unusable", health.detail or "The worker kept its model.")
-        self.model = model
         return health
 
     async def close(self) -> None:
@@ -293,6 +293,15 @@ class WorkerClient:
                 return _ended(reply.generation_done)
 
     async def _ask_health(self, number: int, request: pb.WorkerRequest, timeout_s: float) -> Health:
+        try:
+            health = await self._asked_health(number, request, timeout_s)
+        except PosternError:
+            self.last_health = None
+            raise
+        self.last_health, self.model = health, health.model or None
+        return health
+
+    async def _asked_health(self, number: int, request: pb.WorkerRequest, timeout_s: float) -> Health:
         connection = await self._connected()
         line = connection.open_line(number)
         try:
@@ -304,8 +313,7 @@ class WorkerClient:
             connection.close_line(number)
         if reply is None:
             raise WorkerDied("The worker closed the connection.")
-        self.last_health = _health(reply.worker_health)
-        return self.last_health
+        return _health(reply.worker_health)
 
     async def _connected(self) -> _Connection:
         async with self._connecting:
@@ -320,6 +328,7 @@ class WorkerClient:
             return self._connection
 
     def _failed(self) -> None:
+        self.last_health = None
         self._failed_at = asyncio.get_running_loop().time()
 
 
