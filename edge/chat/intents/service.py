@@ -132,13 +132,23 @@ class Intents:
             metrics.fall_back(COMPONENT, WrongEncoder.code)
 
     async def follow_encoder(self) -> None:
-        """Train the intents that serve on the site's encoder, where they were trained on another one's vectors."""
-        if self._outdated is None:
-            return
-        log.warning("intents are trained again: the encoder changed")
-        outcome = await self.train(self._outdated)
-        if not outcome.active:
-            log.error("running without intents", extra={"reasons": outcome.reasons})
+        """Train the intents that serve on the site's encoder, where they were trained on another one's vectors.
+
+        Waits for a training that is under way, and begins again where the encoder changes meanwhile.
+        """
+        async with self._changing:
+            while self._outdated is not None:
+                log.warning("intents are trained again: the encoder changed")
+                encoder = self._encoder_sha256
+                try:
+                    outcome = await self._train(self._outdated)
+                except WrongEncoder:
+                    if encoder == self._encoder_sha256:
+                        raise
+                    continue
+                if not outcome.active:
+                    log.error("running without intents", extra={"reasons": outcome.reasons})
+                    return
 
     def understand(self, texts: Sequence[str], embeddings: Floats) -> Sequence[Intent | None]:
         """The intent of each text with its embedding, float32 [n, dim]; None where no model serves."""
@@ -174,17 +184,27 @@ class Intents:
         if self._changing.locked():
             raise TrainingBusy
         async with self._changing:
-            old = await self._comparable()
-            trained = await train_apart(self._settings, examples, old, report)
-            trained = replace(trained, figures={**trained.figures, **note})
-            if further is not None:
-                trained = _with_reasons(
-                    trained, await asyncio.to_thread(further, from_bytes(trained.content))
-                )
-            serving = None if trained.reasons and not accept else await self._opened(0, trained.content)
-            version = await self._store.write(partial(_keep, trained=trained, activate=serving is not None))
-            if serving is not None:
-                self._serve(version, serving.model)
+            return await self._train(examples, accept=accept, report=report, further=further, note=note)
+
+    async def _train(
+        self,
+        examples: Sequence[Example],
+        *,
+        accept: bool = False,
+        report: Report = silent,
+        further: Further | None = None,
+        note: Mapping[str, Any] = NO_NOTE,
+    ) -> Outcome:
+        """As `train`, for who holds `_changing`."""
+        old = await self._comparable()
+        trained = await train_apart(self._settings, examples, old, report)
+        trained = replace(trained, figures={**trained.figures, **note})
+        if further is not None:
+            trained = _with_reasons(trained, await asyncio.to_thread(further, from_bytes(trained.content)))
+        serving = None if trained.reasons and not accept else await self._opened(0, trained.content)
+        version = await self._store.write(partial(_keep, trained=trained, activate=serving is not None))
+        if serving is not None:
+            self._serve(version, serving.model)
         return Outcome(version, serving is not None, trained.reasons, trained.figures)
 
     async def activate(self, version: int, *, accept: bool = False) -> None:
@@ -219,12 +239,18 @@ class Intents:
     async def _opened(self, version: int, content: bytes) -> _Serving:
         """Unpacked and checked, away from the event loop. Raises DamagedIntentModel, WrongEncoder."""
         model = await asyncio.to_thread(from_bytes, content)
+        self._check(model)
+        return _Serving(version, model)
+
+    def _check(self, model: IntentModel) -> None:
+        """Raises WrongEncoder, and `follow_encoder` has its examples to train on."""
         if (model.encoder_sha256, model.dim) != (self._encoder_sha256, self._dim):
             self._outdated = model.examples()
             raise WrongEncoder
-        return _Serving(version, model)
 
     def _serve(self, version: int, model: IntentModel) -> None:
+        """Raises WrongEncoder: the encoder changed since it was opened."""
+        self._check(model)
         self._serving, self._outdated = _Serving(version, model), None
         metrics.recover(COMPONENT)
         log.info("intents serve", extra={"version": version, "intents": len(model.names)})

@@ -20,7 +20,7 @@ from edge import metrics
 from edge.chat import heads
 from edge.chat.answers.answering import Answering
 from edge.chat.answers.model import AnswerModel
-from edge.chat.apart import NICENESS_BESIDE_TURNS, TrainingSettings
+from edge.chat.apart import NICENESS_BESIDE_TURNS, TrainingFailed, TrainingSettings
 from edge.chat.improvement import EXAMPLES_MAX
 from edge.chat.intents.model import Floats, IntentModel
 from edge.chat.intents.service import Intents
@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 OWN_KINDS = (ModelKind.RANKING, ModelKind.EVIDENCE)
 # All that the table holds.
 ROWS_READ_MAX = EXAMPLES_MAX
+LEARN_AGAIN = "Learn again: postern learn --site DIR"
 # Figure of a version: which learning made it, by its beginning in milliseconds since the epoch.
 RUN = "run"
 
@@ -117,7 +118,7 @@ class Learning:
             said = await self._parts.store.read(lambda db: rows.newest(db, None, ROWS_READ_MAX))
             asked = golden.split(await self._parts.examples.golden(), said)
             answers = lessons.newest_word(one for one in asked.learn if not isinstance(one.label, Asks))
-            run = now_ms()
+            run, encoder = now_ms(), self._parts.encoder
             learnt = await learn_apart(
                 self._settings,
                 self._parts.paths,
@@ -127,7 +128,7 @@ class Learning:
                 self._serving(),
                 report,
             )
-            kept = await self._keep(run, learnt)
+            kept = await self._keep(run, learnt, encoder)
             wanted = await self._learn_intents(run, asked, said, report)
         return {
             "run": run,
@@ -164,8 +165,13 @@ class Learning:
     def _serving(self) -> Serving:
         return Serving(self._shipped.skims, self._served[ModelKind.RANKING], self._served[ModelKind.EVIDENCE])
 
-    async def _keep(self, run: int, learnt: Learnt) -> list[dict[str, Any]]:
-        """Store both kinds in one transaction; then those that may serve do."""
+    async def _keep(self, run: int, learnt: Learnt, encoder: ModelInfo) -> list[dict[str, Any]]:
+        """Store both kinds in one transaction; then those that may serve do. Raises TrainingFailed.
+
+        `encoder`: the one that served when the learning began; what it taught means nothing to another one.
+        """
+        if heads.mark(encoder) != heads.mark(self._parts.encoder):
+            raise TrainingFailed("The encoder was changed while the site learnt.", remedy=LEARN_AGAIN)
         taught = {ModelKind.RANKING: learnt.ranking, ModelKind.EVIDENCE: learnt.evidence}
         versions = await self._parts.store.write(partial(_store, run=run, taught=taught))
         for kind, lesson in taught.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -47,6 +47,12 @@ async def train_here(
     reasons = tuple(reasons_against(candidate.figures, comparison))
     figures = {**asdict(candidate.figures), "before": comparison and asdict(comparison), "reasons": reasons}
     return Trained(candidate.model.to_bytes(), figures, reasons)
+
+
+async def train_on(encoder: str) -> Trained:
+    trained = await train_here(SETTINGS, GOOD, None, silent)
+    model = replace(from_bytes(trained.content), encoder_sha256=encoder)
+    return replace(trained, content=model.to_bytes())
 
 
 def compare_to(content: bytes, examples: Sequence[Example], active: bytes | None):  # type: ignore[no-untyped-def]
@@ -206,9 +212,7 @@ async def test_intents_are_trained_again_on_another_encoder(
     await other.load()
 
     async def on_the_other(*_: object) -> Trained:
-        trained = await train_here(SETTINGS, GOOD, None, silent)
-        model = replace(from_bytes(trained.content), encoder_sha256="f" * 64)
-        return replace(trained, content=model.to_bytes())
+        return await train_on("f" * 64)
 
     monkeypatch.setattr(service, "train_apart", on_the_other)
     await other.follow_encoder()
@@ -217,6 +221,71 @@ async def test_intents_are_trained_again_on_another_encoder(
     assert not said()
     await other.follow_encoder()  # nothing is due
     assert other.version == 2
+
+
+class Trainings:
+    """Each begins with the encoder that serves then, and ends when it is let."""
+
+    def __init__(self) -> None:
+        self.serves = ENCODER
+        self.begun = asyncio.Semaphore(0)
+        self.go = asyncio.Semaphore(0)
+
+    async def __call__(self, *_: object) -> Trained:
+        encoder = self.serves
+        self.begun.release()
+        await self.go.acquire()
+        return await train_on(encoder)
+
+    def change(self, intents: Intents, encoder: str) -> None:
+        self.serves = encoder
+        intents.use_encoder("another", encoder, corpus.DIM)
+
+
+async def test_intents_follow_an_encoder_that_came_while_they_were_trained(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings, intents = Trainings(), intents_of(store)
+    monkeypatch.setattr(service, "train_apart", trainings)
+    by_hand = asyncio.create_task(intents.train(GOOD))
+    await trainings.begun.acquire()
+    trainings.change(intents, "f" * 64)
+    following = asyncio.create_task(intents.follow_encoder())
+    trainings.go.release()
+    with pytest.raises(WrongEncoder):
+        await by_hand
+    await trainings.begun.acquire()
+    trainings.change(intents, "0" * 64)  # and once more, while they follow
+    for _ in range(2):
+        trainings.go.release()
+    await following
+    assert names(intents) == [e.intent for e in GOOD[:8]]
+    assert await states(intents) == [(1, ModelState.ACTIVE)]
+    assert not said()
+
+
+async def test_intents_that_cannot_follow_say_so_rather_than_train_for_ever(store: Store) -> None:
+    await intents_of(store).train(GOOD)
+    other = intents_of(store, encoder="f" * 64)
+    await other.load()
+    with pytest.raises(WrongEncoder):
+        await other.follow_encoder()  # trains on the first encoder's vectors again
+
+
+async def test_a_change_between_storing_and_serving_is_seen(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intents, write = intents_of(store), store.write
+
+    async def write_and_change(work: Callable[..., int]) -> int:
+        version = await write(work)
+        intents.use_encoder("another", "f" * 64, corpus.DIM)
+        return version
+
+    monkeypatch.setattr(store, "write", write_and_change)
+    with pytest.raises(WrongEncoder):
+        await intents.train(GOOD)
+    assert names(intents, 1) == [None]
 
 
 async def test_a_model_of_another_encoder_does_not_serve(store: Store) -> None:

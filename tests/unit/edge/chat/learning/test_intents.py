@@ -30,6 +30,8 @@ from edge.config import site_paths
 from edge.knowledge.search import Searcher
 from edge.store.site_models import ModelKind
 from edge.store.store import Store
+from models.catalog import DEFAULT_ENCODER
+from models.encoder import ModelInfo
 from models.progress import Report, silent
 from tests.integration import mill
 from tests.unit.edge.chat.intents import corpus
@@ -78,7 +80,8 @@ async def learning(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     await intents.train(BASE)
     examples = Examples(store, cast(Any, None), lambda: intents.names, tmp_path / "questions.jsonl", "GB")
     desk = Desk(answer_model.shipped())
-    parts = Parts(store, site_paths(tmp_path), examples, intents, Searcher(4), desk, embed, cast(Any, None))
+    encoder = ModelInfo(DEFAULT_ENCODER, "1", "onnxruntime", "CPU", "00")
+    parts = Parts(store, site_paths(tmp_path), examples, intents, Searcher(4), desk, embed, encoder)
     return Learning(parts, SETTINGS, 0.25)
 
 

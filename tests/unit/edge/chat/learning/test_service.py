@@ -222,6 +222,20 @@ async def test_one_learning_at_a_time(rig: Rig) -> None:
     await first
 
 
+async def test_what_was_learnt_with_an_encoder_that_is_gone_is_not_kept(rig: Rig) -> None:
+    rig.child.says = Learnt(lesson(ranking_of(7.0)), lesson(evidence_of(-1.5)))
+    rig.child.go.clear()
+    learning = asyncio.create_task(rig.learning.run(silent))
+    while not rig.child.asked:
+        await asyncio.sleep(0)
+    rig.learning.use_encoder(OTHER, answer_model.shipped())
+    rig.child.go.set()
+    with pytest.raises(TrainingFailed, match="encoder"):
+        await learning
+    assert await rig.learning.history() == []
+    assert rig.cosine == ranking.shipped().weights[0]
+
+
 async def test_without_questions_to_judge_by_nothing_is_learnt(rig: Rig, tmp_path: Path) -> None:
     (tmp_path / "questions.jsonl").unlink()
     with pytest.raises(NothingToJudgeBy):
