@@ -49,5 +49,7 @@ def convert_gguf(model: str, gguf: Path) -> str:
         restored = restore_weights(gguf.parent / LLM_MODEL, gguf)
     except NoGguf as error:
         raise ModelBuildFailed(f"{model} cannot be converted without loss: {error}.") from error
+    except RuntimeError as error:  # what OpenVINO raises for all that it cannot read or write
+        raise ModelBuildFailed(f"OpenVINO cannot rewrite {model} ({type(error).__name__}).") from error
     gguf.unlink()
     return f"{restored} matrices with minima in 8 bits a row" if restored else "as in the GGUF"

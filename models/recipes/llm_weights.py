@@ -3,7 +3,8 @@
 GenAI keeps the 4-bit codes and the scale of each group and rounds what Q4_1 and Q4_K have beside them, the group's
 minimum, to a whole step of the scale: up to half a step, for 32 weights at once. Here such matrices get their weights
 from the GGUF again, in 8 bits with a scale a row, the exact form in which OpenVINO is fastest; those that read the same
-input become one (docs/adr/0024). Rows are found by their codes, because GenAI changes their order in some models.
+input become one (docs/adr/0024). Rows are found by their codes, because GenAI changes their order in some models; where
+codes leave it open which weights are meant, the file is refused.
 """
 
 from __future__ import annotations
@@ -74,28 +75,47 @@ class _Source:
     """The rows of a GGUF's matrices that have minima, found by their codes."""
 
     def __init__(self, gguf: Gguf) -> None:
+        """Raises NoGguf: a matrix has rows of the same codes that stand for other weights."""
         self._gguf = gguf
         found = [tensor for tensor in gguf.tensors if tensor.type in (Q4_1, Q4_K)]
         self.matrices = len(found)
-        self._places: dict[bytes, tuple[Tensor, int]] = {}
+        self._places: dict[bytes, tuple[tuple[Tensor, int], ...]] = {}
         for tensor in found:
-            codes = gguf.blocks(tensor).codes.reshape(tensor.rows, -1)
-            for row, digest in enumerate(_digests(codes)):
-                self._places[digest] = tensor, row
+            self._add(tensor)
 
     def weights(self, codes: npt.NDArray[np.uint8]) -> Floats | None:
         """What the rows with these codes, [rows, columns], stand for; None where they are of no matrix with minima.
 
-        Raises NoGguf: they are of several.
+        Raises NoGguf: no matrix has all of them, or several do, with other weights.
         """
-        places = [self._places.get(digest) for digest in _digests(codes)]
-        known = [place for place in places if place is not None]
-        if not known:
+        places = [self._places.get(digest, ()) for digest in _digests(codes)]
+        if not any(places):
             return None
-        if len(known) != len(places) or len({tensor.name for tensor, _ in known}) != 1:
+        holders = set(self._gguf.tensors)
+        for of_row in places:
+            holders &= {tensor for tensor, _ in of_row}
+        found = [self._taken(tensor, places) for tensor in holders]
+        if not found:
             raise NoGguf("a matrix of the model is in parts in the file")
-        blocks = self._gguf.blocks(known[0][0])
-        return _weights(blocks)[[row for _, row in known]]
+        if not all(np.array_equal(found[0], other) for other in found[1:]):
+            raise NoGguf("matrices of the file cannot be told from each other")
+        return found[0]
+
+    def _add(self, tensor: Tensor) -> None:
+        blocks = self._gguf.blocks(tensor)
+        for row, digest in enumerate(_digests(blocks.codes.reshape(tensor.rows, -1))):
+            places = self._places.get(digest, ())
+            if not places or places[-1][0] is not tensor:
+                self._places[digest] = (*places, (tensor, row))
+                continue
+            same = places[-1][1]
+            if any((of[row] != of[same]).any() for of in (blocks.scales, blocks.minima)):
+                raise NoGguf(f"rows of {tensor.name} cannot be told from each other")
+
+    def _taken(self, tensor: Tensor, places: Sequence[Sequence[tuple[Tensor, int]]]) -> Floats:
+        """Those rows of this tensor."""
+        rows = [row for of_row in places for holder, row in of_row if holder is tensor]
+        return _weights(self._gguf.blocks(tensor))[rows]
 
 
 def _digests(codes: npt.NDArray[np.uint8]) -> Iterator[bytes]:

@@ -8,15 +8,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import openvino
+import openvino_genai
 import pytest
 from openvino import opset13
 
+from models.errors import ModelBuildFailed
+from models.recipes.files import LLM_FILES
+from models.recipes.generator import convert_gguf
 from models.recipes.gguf import GROUP, Q4_1, Q4_K, Blocks, Gguf, NoGguf
 from models.recipes.llm_weights import in_rows, restore_weights
 
 ROWS, COLUMNS = 6, 2 * GROUP
 STRING, ARRAY, U32 = 8, 9, 4
 RANDOM = np.random.default_rng(7)
+
+Matrix = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16], npt.NDArray[np.float16]]
+"""Codes [rows, groups, GROUP]; scales and minima [rows, groups]."""
 
 
 def text(value: bytes) -> bytes:
@@ -52,9 +59,7 @@ def q4_1(
     return out
 
 
-def matrix(
-    rows: int = ROWS,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16], npt.NDArray[np.float16]]:
+def matrix(rows: int = ROWS) -> Matrix:
     codes = RANDOM.integers(0, 16, (rows, 2, GROUP), dtype=np.uint8)
     scales = RANDOM.uniform(0.01, 0.2, (rows, 2)).astype(np.float16)
     return codes, scales, (-scales * RANDOM.uniform(5, 9, (rows, 2))).astype(np.float16)
@@ -201,6 +206,69 @@ def test_weights_come_back_whatever_the_order_of_rows(tmp_path: Path) -> None:
         "openvino_model.bin",
         "openvino_model.xml",
     ]
+
+
+def written(tmp_path: Path, *matrices: Matrix) -> Path:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(
+        gguf_bytes({f"m{i}": (Q4_1, (len(one[0]), COLUMNS), q4_1(*one)) for i, one in enumerate(matrices)})
+    )
+    return path
+
+
+def converted_from(tmp_path: Path, *matrices: Matrix) -> Path:
+    model_xml = tmp_path / "openvino_model.xml"
+    model = converted([one[0] for one in matrices], [one[1] for one in matrices])
+    openvino.save_model(model, model_xml, compress_to_fp16=False)
+    return model_xml
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_row_of_two_matrices_is_found_in_the_one_that_has_the_others(
+    tmp_path: Path, order: tuple[int, int]
+) -> None:
+    """And in each of them with its own scales; twice in one of them, as rows of tokens that nobody uses are."""
+    both = [matrix(), matrix(4)]
+    both[0][0][2] = both[1][0][1]
+    for part in both[0]:
+        part[5] = part[4]
+    path = written(tmp_path, *(both[number] for number in order))
+    model_xml = converted_from(tmp_path, *both)
+    assert restore_weights(model_xml, path) == 2
+    x = RANDOM.normal(size=(1, COLUMNS)).astype(np.float32)
+    for found, one in zip(answers(model_xml, x), both, strict=True):
+        product = x @ weights_of(*one).T
+        assert np.abs(found - product).max() < 0.02 * np.abs(product).max()
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_rows_that_codes_do_not_tell_apart_are_refused(tmp_path: Path, part: int) -> None:
+    """Within one matrix, and between two: their scales differ, or their minima."""
+    one = matrix()
+    one[0][1] = one[0][0]
+    for of in (1, 2):
+        if of != part:
+            one[of][1] = one[of][0]
+    with pytest.raises(NoGguf, match="rows of m0"):
+        restore_weights(converted_from(tmp_path, one), written(tmp_path, one))
+    first = matrix()
+    second = (first[0], *(first[of] * np.float16(2) if of == part else first[of] for of in (1, 2)))
+    with pytest.raises(NoGguf, match="told from each other"):
+        restore_weights(converted_from(tmp_path, first, second), written(tmp_path, first, second))
+
+
+def test_what_openvino_cannot_read_is_a_build_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, matrix())
+
+    def leaves_no_model(*_: object, **__: object) -> None:
+        for name in LLM_FILES:
+            (tmp_path / name).write_text("no model")
+
+    monkeypatch.setattr(openvino_genai, "LLMPipeline", leaves_no_model)
+    with pytest.raises(ModelBuildFailed, match="cannot rewrite ours"):
+        convert_gguf("ours", path)
 
 
 def test_a_model_of_another_file_stays_as_it_is(tmp_path: Path) -> None:
