@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from edge.chat.notice import Notice
 from edge.operation_arguments import OperationArguments, read_arguments
 from edge.operator_operations import ActorArguments
-from edge.store.api_keys import Allowance, ApiKey, Scope
+from edge.store.allowance import MOST, USUAL, Allowance
+from edge.store.api_keys import ApiKey, Scope
 from edge.web.admin import Arguments, OnProgress, Operation
 from edge.web.key_ring import KeyRing
 
@@ -30,12 +31,12 @@ class RevokeArguments(ActorArguments):
 
 
 class NewArguments(RevokeArguments):
-    """`postern api-keys new`. The limits: what one program of a site needs, and by far not all that a node has."""
+    """`postern api-keys new`."""
 
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 6_000
-    tokens_per_minute: Annotated[int, Field(ge=1, le=100_000_000)] = 1_000_000
-    concurrent_max: Annotated[int, Field(ge=1, le=1_024)] = 64
+    requests_per_minute: Annotated[int, Field(ge=1, le=MOST.requests_per_minute)] = USUAL.requests_per_minute
+    tokens_per_minute: Annotated[int, Field(ge=1, le=MOST.tokens_per_minute)] = USUAL.tokens_per_minute
+    concurrent_max: Annotated[int, Field(ge=1, le=MOST.concurrent_max)] = USUAL.concurrent_max
 
     @model_validator(mode="after")
     def _staff_asks(self) -> NewArguments:

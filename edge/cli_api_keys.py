@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from edge.cli_operators import user
+from edge.store.allowance import USUAL
 from edge.terminal import Json, Site, local_time, operate_on, write
 
 api_keys = typer.Typer(no_args_is_help=True, help="Keys of programs that use this node's APIs.")
@@ -31,9 +32,9 @@ def api_keys_new(
     site: Site,
     name: Name,
     scope: Annotated[list[str], typer.Option(help="embeddings, chat, inference or staff; more than once.")],
-    requests_per_minute: Annotated[int, typer.Option(min=1)] = 6_000,
-    tokens_per_minute: Annotated[int, typer.Option(min=1)] = 1_000_000,
-    concurrent: Annotated[int, typer.Option(min=1, help="Requests at once.")] = 64,
+    requests_per_minute: Annotated[int, typer.Option(min=1)] = USUAL.requests_per_minute,
+    tokens_per_minute: Annotated[int, typer.Option(min=1)] = USUAL.tokens_per_minute,
+    concurrent: Annotated[int, typer.Option(min=1, help="Requests at once.")] = USUAL.concurrent_max,
     as_json: Json = False,
 ) -> None:
     """Make a key; it is printed this once."""

@@ -28,7 +28,7 @@ from edge.placed import told_shortfall
 from edge.site_setup import KEYS
 from edge.store.connection import KEY_BYTES, refuse_unsafe_sqlite
 from edge.web import admin
-from models.catalog import DEFAULT_ENCODER, encoder_entry, models_dir
+from models.catalog import encoder_entry, models_dir
 from models.encoder import plan_encoder
 from models.errors import DeviceMissing
 from models.operations import verify as verify_models
@@ -188,7 +188,7 @@ def _fitted(paths: SitePaths) -> Check:
     """What Postern fitted on its own encoder does not serve beside another one."""
     name = load_config(paths).models.encoder
     found = f"{name}: answers, order of passages and danger by their words alone, as no small model was fitted on it"
-    if name == DEFAULT_ENCODER:
+    if heads.fit(name):
         return Check("fitted_models", True, "warning", f"fitted on {name}")
     return Check("fitted_models", False, "warning", found, heads.REMEDY)
 

@@ -68,7 +68,7 @@ def say_setback(info: ModelInfo) -> None:
 
 def say_unfitted(info: ModelInfo) -> None:
     """Metric and log, when what Postern fitted on its own encoder does not serve beside another one."""
-    if heads.fit(info):
+    if heads.fit(info.model):
         metrics.recover(heads.COMPONENT)
         return
     metrics.fall_back(heads.COMPONENT, heads.REASON)

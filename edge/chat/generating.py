@@ -22,7 +22,7 @@ import numpy as np
 
 from core.errors import PosternError
 from edge import metrics
-from edge.chat import grounding, prompt
+from edge.chat import grounding, heads, prompt
 from edge.chat.answers.choosing import Choice, Citation, cite
 from edge.chat.answers.reading import Reading
 from edge.chat.grounding import Floats, Outcome, Source, Verdict
@@ -33,7 +33,7 @@ from edge.config import AnswerSection
 from edge.inference.embedding import Embedded
 from edge.inference.worker_client import GenerationFailed
 from edge.knowledge.document import Passage
-from models.catalog import DEFAULT_ENCODER
+from models.errors import PromptTooLong
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,6 @@ log = logging.getLogger(__name__)
 SENTENCES_MAX = 4
 # Of tags around the passages: one guess a turn among 2^32.
 FENCE_BYTES = 4
-PROMPT_TOO_LONG = "prompt_too_long"
 
 
 class Why(StrEnum):
@@ -168,7 +167,7 @@ class Writing:
                     async for found in sentences:
                         yield found
             except GenerationFailed as error:
-                if error.reason == PROMPT_TOO_LONG:  # said before the first word; ask with less
+                if error.reason == PromptTooLong.code:  # said before the first word; ask with less
                     continue
                 raise
             return
@@ -196,8 +195,7 @@ class Writing:
     ) -> AsyncGenerator[tuple[str, Verdict], None]:
         """The model's sentences, checked. Raises as `_sentences`."""
         sources = grounding.sources(asked.quotations)
-        # How near is near enough was found on the default encoder's vectors.
-        fitted = understood.encoder == DEFAULT_ENCODER
+        fitted = heads.fit(understood.encoder)  # so was how near is near enough
         vectors = _read(sources, understood.readings)
         async with aclosing(self._written(asked, fence, give_up_at, about)) as sentences:
             async for sentence in sentences:
@@ -252,12 +250,12 @@ class Writing:
                 yield piece
 
     async def _embed(self, texts: Sequence[str], give_up_at: float) -> Floats | None:
-        """float32 [texts, dim]; None where another encoder than the default one took over meanwhile.
+        """float32 [texts, dim]; None where another encoder than the one it was fitted on took over meanwhile.
 
         Raises QueueFull, or what the encoder raises.
         """
         found = await self._embedder.embed(texts, deadline_s=max(0.0, give_up_at - monotonic()))
-        if any(one.encoder != DEFAULT_ENCODER for one in found):
+        if not all(heads.fit(one.encoder) for one in found):
             return None
         return np.stack([one.vector for one in found])
 

@@ -32,18 +32,18 @@ class Heads:
     ranking: RankingModel
 
 
-def fit(encoder: ModelInfo) -> bool:
-    """Whether what ships was fitted on this encoder."""
-    return encoder.model == DEFAULT_ENCODER
+def fit(encoder: str) -> bool:
+    """Whether what ships was fitted on the encoder of this name."""
+    return encoder == DEFAULT_ENCODER
 
 
 def mark(encoder: ModelInfo) -> str:
     """How what a site learns says which encoder it belongs to; "": the one that Postern's own was fitted on."""
-    return "" if fit(encoder) else encoder.space
+    return "" if fit(encoder.model) else encoder.space
 
 
 def heads_for(encoder: ModelInfo, *, skims: bool) -> Heads:
     """`skims`: the site is too large for its sentences to be read. Raises AnswerModelUnusable, UnusableRanking."""
-    if fit(encoder):
+    if fit(encoder.model):
         return Heads(answer_model.shipped(skims=skims), ranking.shipped())
     return Heads(answer_model.shipped(skims=True).by_words(encoder.space), ranking.PLAIN)

@@ -48,6 +48,8 @@ CONNECTIONS_MAX: Final = 16
 
 NEW_TOKENS_MAX: Final = 1024
 STOPS_MAX: Final = 4
+"""As OpenAI's."""
+
 DEADLINE_S_MAX: Final = 300.0
 STOP_TIMEOUT_S: Final = 3.0
 

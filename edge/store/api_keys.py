@@ -18,6 +18,7 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.store import audit
+from edge.store.allowance import Allowance
 
 PREFIX: Final = "pstn_"
 """Secret scanners and people see what it is."""
@@ -65,15 +66,6 @@ class TooManyApiKeys(PosternError):
     title = "There are too many API keys"
     remedy = f"A site has at most {KEYS_MAX}; revoke those that nothing uses."
     status = 409
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """How much a key may take."""
-
-    requests_per_minute: int
-    tokens_per_minute: int
-    concurrent_max: int
 
 
 @dataclass(frozen=True)

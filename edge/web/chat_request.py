@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edge.chat.session import Memory
 from edge.chat.single_turn import memory_of
+from edge.inference.worker import STOPS_MAX
 from edge.web.program_requests import (
     ContextLengthExceeded,
     RequestRefused,
@@ -20,9 +21,6 @@ from edge.web.program_requests import (
     parse,
     unknown_parameter,
 )
-
-STOPS_MAX: Final = 4
-"""As OpenAI's."""
 
 STOP_CHARS_MAX: Final = 256
 """Of each: what may be the beginning of one is held back."""

@@ -16,7 +16,8 @@ from edge.chat.admission import RateLimited
 from edge.chat.rates import CallerRates, Rate
 from edge.chat.session import boot_s
 from edge.store import api_keys
-from edge.store.api_keys import Allowance, ApiKey, Scope
+from edge.store.allowance import Allowance
+from edge.store.api_keys import ApiKey, Scope
 from edge.store.store import Store
 
 WRONG_KEYS_PER_MINUTE: Final = 30

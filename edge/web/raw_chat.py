@@ -21,14 +21,12 @@ from edge.web.event_stream import event_stream
 from edge.web.key_ring import Use
 from edge.web.openai_errors import error_body
 from edge.web.program_requests import ContextLengthExceeded
+from models.errors import PromptTooLong
 
 ID_BYTES: Final = 12
 
 PROMPT_CHARS_MAX: Final = 262_144
 """Some 65,000 tokens, more than the context of what runs at a site; the worker counts exactly, in its one lane."""
-
-# What the worker says before the first word (`models.errors`).
-PROMPT_TOO_LONG: Final = "prompt_too_long"
 
 
 class RawChat:
@@ -131,6 +129,6 @@ async def _first(pieces: AsyncGenerator[str, None]) -> str:
     try:
         return await anext(pieces, "")
     except GenerationFailed as error:
-        if error.reason == PROMPT_TOO_LONG:
+        if error.reason == PromptTooLong.code:
             raise ContextLengthExceeded(error.detail, "messages") from None
         raise

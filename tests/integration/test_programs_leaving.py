@@ -20,7 +20,8 @@ from edge.config import HttpSection, site_paths
 from edge.inference.embedding import Embeddings
 from edge.inference.scheduler import Scheduler
 from edge.site_setup import create_site
-from edge.store.api_keys import Allowance, Scope
+from edge.store.allowance import Allowance
+from edge.store.api_keys import Scope
 from edge.store.store import Store
 from edge.web.inference_api import InferenceApi
 from edge.web.key_ring import KeyRing

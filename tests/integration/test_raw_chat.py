@@ -23,7 +23,8 @@ from edge.chat.single_turn import ProgramTurns
 from edge.config import AnswerSection, SafetySection, SiteSection, site_paths
 from edge.inference.worker import NEW_TOKENS_MAX
 from edge.inference.worker_client import Ended, GenerationFailed, WorkerBusy, WorkerDied
-from edge.store.api_keys import Allowance, Scope
+from edge.store.allowance import Allowance
+from edge.store.api_keys import Scope
 from edge.store.store import Store
 from edge.web.key_ring import KeyRing
 from edge.web.openai_chat import OpenAiChat

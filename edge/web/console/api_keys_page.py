@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final
 
 from aiohttp import web
@@ -9,13 +10,14 @@ from aiohttp import web
 from core.errors import PosternError
 from core.webshell.shell import ACCOUNT, WebShell, field
 from edge.operation_arguments import BadArguments
+from edge.store.allowance import MOST, USUAL
 from edge.store.api_keys import Scope
 from edge.web.console.calls import Calls
 from edge.web.console.rules import PREFIX
 from edge.web.console.site import Page
 
 HERE: Final = f"{PREFIX}/api-keys"
-LIMITS: Final = {"requests_per_minute": 6_000, "tokens_per_minute": 1_000_000, "concurrent_max": 64}
+LIMITS: Final = asdict(USUAL)
 """What the form begins with; as the command's."""
 AGAIN: Final = "Tick what the program needs, check name and limits, and make the key again."
 REVOKED_SHOWN: Final = 20
@@ -74,6 +76,7 @@ class ApiKeysPages:
             "working": [key for key in keys if not key["revoked_ms"]],
             "revoked": revoked[:REVOKED_SHOWN],
             "form": form or {"name": "", "scopes": [Scope.EMBEDDINGS.value], **LIMITS},
+            "most": asdict(MOST),
             "made": made,
             "fault": fault,
         }

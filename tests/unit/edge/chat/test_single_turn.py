@@ -19,7 +19,8 @@ from edge.chat.turn import WHICH, Delta, Final, Meta
 from edge.inference.scheduler import QueueFull
 from edge.knowledge.document import Audience
 from edge.store import audit
-from edge.store.api_keys import Allowance, ApiKey, Scope
+from edge.store.allowance import Allowance
+from edge.store.api_keys import ApiKey, Scope
 from edge.store.audit import AuditFilter
 from tests.unit.edge.chat.desk_rig import Rig, rig
 

@@ -8,9 +8,9 @@ import pytest
 from sqlite_utils import Database
 
 from edge.store import api_keys, audit, migrations
+from edge.store.allowance import Allowance
 from edge.store.api_keys import (
     KEYS_MAX,
-    Allowance,
     ApiKey,
     ApiKeyExists,
     NoSuchApiKey,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from edge.chat.turn import WHICH
+from edge.inference.worker import STOPS_MAX
 from edge.web import chat_request
-from edge.web.chat_request import EARLIER_MAX, MESSAGES_MAX, STOP_CHARS_MAX, STOPS_MAX
+from edge.web.chat_request import EARLIER_MAX, MESSAGES_MAX, STOP_CHARS_MAX
 from edge.web.program_requests import RequestRefused
 
 USER = {"role": "user", "content": "When is the pharmacy open?"}

@@ -12,7 +12,8 @@ from sqlite_utils import Database
 
 from edge.chat.admission import RateLimited
 from edge.store import api_keys, migrations
-from edge.store.api_keys import Allowance, Scope
+from edge.store.allowance import Allowance
+from edge.store.api_keys import Scope
 from edge.web.key_ring import (
     WRONG_KEYS_PER_MINUTE,
     InvalidApiKey,
