@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ from edge.learning_operations import LearningOperations
 from edge.models_operations import ModelsOperations
 from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
-from edge.other_encoder import catch_up, change_encoder
+from edge.other_encoder import CATCH_UP, catch_up, change_encoder
 from edge.placed import encoder_status, keep_tuned, say_setback, say_unfitted, watch_encoder
 from edge.program_apis import program_routes
 from edge.store import outbox
@@ -122,6 +122,7 @@ class Site:
     desk: Desk
     llm_server: LlmServer | None
     read_ahead: Callable[[], Coroutine[object, object, None]]
+    encoder_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
@@ -261,8 +262,7 @@ def _models_operations(site: Site) -> ModelsOperations:
     def opening(name: str) -> Future[Encoder]:
         return start_opening(load_config(site.paths), site.paths.worker_socket, name)
 
-    change, follow = partial(change_encoder, site), partial(_keep, "intents", site.intents.follow_encoder)
-    rest = (opening, change, follow, _record_model)
+    rest = (opening, partial(change_encoder, site), site.encoder_changed.set, _record_model)
     return ModelsOperations(site.encoder, site.embeddings, site.worker, site.store, *rest)
 
 
@@ -343,7 +343,7 @@ async def _run_until(
         "notifications": site.notifier.run,
         "unanswered": partial(improvement.sweep, site.store),
         "reading": site.read_ahead,
-        "vectors": partial(catch_up, site),
+        CATCH_UP: partial(catch_up, site),
         "llm": partial(language_model.watch, site.worker),
         "placement": partial(keep_tuned, site.encoder.info, models_dir()),
         "sync": sync.run,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import asdict
 from typing import Final
@@ -53,11 +53,11 @@ class ModelsOperations:
         store: Store,
         start_opening: Callable[[str], Future[Encoder]],
         change: Callable[[Encoder, Callable[[Embedded], None]], Awaitable[None]],
-        follow: Callable[[], Coroutine[object, object, None]],
+        follow: Callable[[], None],
         record: Callable[[Database, ModelInfo], None],
     ) -> None:
         """`start_opening` opens an encoder by its name, otherwise as at the start. `change` lets one with other weights
-        serve, `follow` does what may come later, `record` notes what serves for the fleet."""
+        serve, `follow` lets begin what may come later, `record` notes what serves for the fleet."""
         self._encoder = encoder
         self._embeddings = embeddings
         self._worker = worker
@@ -65,7 +65,6 @@ class ModelsOperations:
         self._start_opening = start_opening
         self._change = change
         self._follow = follow
-        self._following: asyncio.Task[None] | None = None
         self._record = record
         self._changing = asyncio.Lock()
 
@@ -87,24 +86,33 @@ class ModelsOperations:
         serving = self._encoder.info
         new = await asyncio.wrap_future(self._start_opening(found.name))
         try:
-            if new.info.setback is not None:
-                raise ModelRefused(new.info.setback.detail, remedy=new.info.setback.remedy)
-            if new.info.space == serving.space:
-                await asyncio.to_thread(_try_out, self._encoder, new)
-                await asyncio.to_thread(self._encoder.take_over, new)
+            await self._take_over(new, on_progress)
+        finally:
+            if self._encoder.serves_as(new):  # whatever failed after it took over
+                await self._settle(serving)
             else:
-                await self._change(new, lambda done: on_progress(Progress(done.done, done.of, _EMBEDDING)))
-                self._following = asyncio.create_task(self._follow())
-        except BaseException:
-            if not self._encoder.serves_as(new):
                 new.close()
-            raise
-        self._embeddings.forget()
         info = self._encoder.info
-        say_setback(info)
-        await self._store.write(lambda db: self._record(db, info))
-        log.info("the encoder was changed", extra={"was": asdict(serving), "is": asdict(info)})
         return {"model": info.model, "kind": found.kind, "runtime": info.runtime, "device": info.device}
+
+    async def _take_over(self, new: Encoder, on_progress: OnProgress) -> None:
+        if new.info.setback is not None:
+            raise ModelRefused(new.info.setback.detail, remedy=new.info.setback.remedy)
+        if new.info.space != self._encoder.info.space:
+            await self._change(new, lambda done: on_progress(Progress(done.done, done.of, _EMBEDDING)))
+            return
+        await asyncio.to_thread(_try_out, self._encoder, new)
+        await asyncio.to_thread(self._encoder.take_over(new))
+
+    async def _settle(self, before: ModelInfo) -> None:
+        """What follows once another encoder than `before` serves."""
+        info = self._encoder.info
+        self._embeddings.forget()
+        say_setback(info)
+        if info.space != before.space:
+            self._follow()
+        await self._store.write(lambda db: self._record(db, info))
+        log.info("the encoder was changed", extra={"was": asdict(before), "is": asdict(info)})
 
 
 def _try_out(old: Encoder, new: Encoder) -> None:

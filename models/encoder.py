@@ -135,15 +135,15 @@ class Encoder:
             shortfall=planned or model.runtime.shortfall,
         )
 
-    def take_over(self, other: Encoder, *, other_space: bool = False) -> None:
+    def take_over(self, other: Encoder, *, other_space: bool = False) -> Callable[[], None]:
         """Serve from the next call on what `other` serves; `other` is not used any more.
 
-        Calls that run end on the old model, which is closed after the last. Raises SwapRefused: its vectors are of
-        another space, and `other_space` does not say that whoever compares vectors knows.
+        Calls that run end on the old model; what is returned closes it (see `Swappable.swap`). Raises SwapRefused: its
+        vectors are of another space, and `other_space` does not say that whoever compares vectors knows.
         """
         if not other_space and other.info.space != self.info.space:
             raise SwapRefused(f"{other.info.model} makes other vectors than {self.info.model}, which serves.")
-        self._serving.swap(other._serving.model)
+        return self._serving.swap(other._serving.model)
 
     def serves_as(self, other: Encoder) -> bool:
         """Whether this one has taken over what `other` serves."""

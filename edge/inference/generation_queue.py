@@ -199,7 +199,7 @@ class GenerationQueue:
                 with contextlib.suppress(PosternError):
                     await self.load()
             if self.model is not None:
-                await asyncio.to_thread(self.model.swap, new)
+                await asyncio.to_thread(self.model.swap(new))
             else:
                 self.model = SwappableGenerator(new)
             self.state, self.failure = State.READY, None

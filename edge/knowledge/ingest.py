@@ -168,9 +168,10 @@ class KnowledgeBase:
             await self._store.write(partial(keep, made=made, encoder=encoder))
 
             def take() -> None:
-                self._encoder, self.behind = encoder, False
+                self._encoder, self.behind = encoder, True
                 for searcher in (self.searcher, self.drafts):
                     searcher.take_vectors(by.dim, made, ranking)
+                self.behind = False
 
             await asyncio.to_thread(switch, take)
 

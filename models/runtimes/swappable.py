@@ -6,12 +6,16 @@ last use. Nobody waits, and nobody is refused.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from models.runtimes.port import GenerationResult, Message, TextGenerator
+
+log = logging.getLogger(__name__)
 
 
 class _Model(Protocol):
@@ -28,7 +32,7 @@ _T = TypeVar("_T", bound=_Model)
 
 
 class _Slot(Generic[_T]):
-    """One model and how many are at it; `retired` once another has taken its place."""
+    """One model and how many are at it; `retired` once it is to be closed after its last use."""
 
     def __init__(self, model: _T) -> None:
         self.model = model
@@ -58,14 +62,22 @@ class Swappable(Generic[_T]):
         """Of the one that serves."""
         return self.model.device
 
-    def swap(self, model: _T) -> None:
-        """Let `model` serve from the next call on; the old one is closed after its last. Thread-safe."""
+    def swap(self, model: _T) -> Callable[[], None]:
+        """Let `model` serve from the next call on. Quick and thread-safe.
+
+        Call what is returned: it closes the old one, now or after its last use. That may take its time, so it is no
+        part of the change itself, and its failure is told but does not undo it.
+        """
         with self._lock:
             old, self._slot = self._slot, _Slot(model)
-            old.retired = True
-            idle = not old.users
+        return partial(self._retire, old)
+
+    def _retire(self, slot: _Slot[_T]) -> None:
+        with self._lock:
+            slot.retired = True
+            idle = not slot.users
         if idle:
-            old.model.close()
+            _close(slot.model)
 
     def close(self) -> None:
         """Free the model; a later use is the model's own error."""
@@ -84,7 +96,15 @@ class Swappable(Generic[_T]):
                 slot.users -= 1
                 last = slot.retired and not slot.users
             if last:
-                slot.model.close()
+                _close(slot.model)
+
+
+def _close(model: _Model) -> None:
+    """Of one that does not serve any more: whoever closes it has nothing to do with its failure."""
+    try:
+        model.close()
+    except Exception:
+        log.exception("a model that serves no more could not be closed")
 
 
 class SwappableGenerator(Swappable[TextGenerator]):

@@ -166,3 +166,29 @@ async def test_a_base_that_was_overtaken_stops_to_embed(
 
     made = await behind.embed_all(embedder, tell, wanted=lambda: behind.behind)
     assert len(made) == len(embedder.texts) == 1
+
+
+async def test_indexes_that_did_not_take_the_vectors_catch_up(
+    base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await base.add([folder], PUBLIC)
+    serving, new = Serving(embedder), Reversed()
+    serving.go.set()
+    changed = await KnowledgeBase.open(store, serving, "encoder-1")
+
+    def switch(take: Callable[[], None]) -> None:
+        serving.now = new
+        take()
+
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr(changed.drafts, "take_vectors", fails)
+        with pytest.raises(MemoryError):
+            await changed.exchange({}, "encoder-2", new, switch=switch)
+    assert changed.behind
+    await changed.catch_up()
+    assert not changed.behind
+    assert await store.read(rows.encoder_of) == "encoder-2"
+    assert ids(changed, "What does parking cost?")[0] == "fees/parking.txt"

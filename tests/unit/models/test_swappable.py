@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from models.runtimes.port import GenerationResult, Message
 from models.runtimes.scripted import ScriptedGenerator
 from models.runtimes.swappable import SwappableGenerator
@@ -42,9 +44,11 @@ def _say(model: SwappableGenerator, on_text: Callable[[str], bool] = lambda _: F
 def test_an_idle_model_is_closed_at_once() -> None:
     old, new = _Model("old"), _Model("new")
     model = SwappableGenerator(old)
-    model.swap(new)
-    assert old.closed
+    retire = model.swap(new)
+    assert not old.closed
     assert _say(model) == "new"
+    retire()
+    assert old.closed
     model.close()
     assert new.closed
 
@@ -62,12 +66,25 @@ def test_what_runs_ends_on_the_model_that_it_began_with() -> None:
     with ThreadPoolExecutor(1) as thread:
         first = thread.submit(_say, model, on_text)
         assert running.wait(10)
-        model.swap(new)
+        model.swap(new)()
         assert not old.closed
         assert _say(model) == "new"
         go_on.set()
         assert first.result() == "old"
     assert old.closed
+
+
+def test_what_cannot_be_closed_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(_Model):
+        def close(self) -> None:
+            raise RuntimeError("the device is gone")
+
+    model = SwappableGenerator(Stuck("old"))
+    with model.use():
+        model.swap(Stuck("new"))()
+    model.swap(_Model("newer"))()
+    assert _say(model) == "newer"
+    assert caplog.text.count("could not be closed") == 2
 
 
 def test_no_call_fails_while_models_come_and_go() -> None:
@@ -76,6 +93,6 @@ def test_no_call_fails_while_models_come_and_go() -> None:
     with ThreadPoolExecutor(CALLERS) as threads:
         said = [threads.submit(_say, model) for _ in range(CALLS)]
         for each in models[1:]:
-            model.swap(each)
+            model.swap(each)()
         assert all(one.result() for one in said)
     assert [each.closed for each in models] == [*[True] * 49, False]

@@ -34,7 +34,7 @@ def test_no_call_fails_while_the_same_weights_come_in_again(tmp_path: Path) -> N
         asking = [threads.submit(ask) for _ in range(2)]
         for number in (2, 3, 4):
             import_model(small_folder(tmp_path / str(number), head=version_head(number)), models)
-            encoder.take_over(open_encoder(models, model=NAME))
+            encoder.take_over(open_encoder(models, model=NAME))()
         done.set()
         assert all(one.result() for one in asking)
     assert encoder.info.version == background.info.version == "4.0"
