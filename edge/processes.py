@@ -7,15 +7,22 @@ libraries three more times, since a technician waits for the first answer. Each 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import json
 import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.logs import log_to_stderr
+
+M_ARENA_MAX: Final = -8
+"""Of malloc.h."""
+
+HEAPS_MAX: Final = 2
 
 if TYPE_CHECKING:
     from edge.inference.encoders import EncoderChoice
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 def run_node(site: Path) -> None:
     """Serve customers until told to stop."""
     log_to_stderr("node")
+    _few_heaps()
     from edge.config import load_config, site_paths
     from edge.inference.opening import start_opening
 
@@ -35,6 +43,15 @@ def run_node(site: Path) -> None:
     from edge.app import run_node
 
     uvloop.run(run_node(paths, opening))
+
+
+def _few_heaps() -> None:
+    """Let threads share their heaps: each of its own keeps what its largest batch took, for good (mallopt(3)).
+
+    With as many as glibc likes (eight a core) a node with 16,000 documents takes a tenth more memory.
+    """
+    with contextlib.suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS_MAX)
 
 
 def run_worker(site: Path) -> None:
