@@ -46,7 +46,7 @@ class HeldEncoder:
     max_tokens = 8
 
     def __init__(self) -> None:
-        self.info = SimpleNamespace(model=MODEL, sha256="a" * 64)
+        self.info = SimpleNamespace(model=MODEL, version="1", space="space", sha256="a" * 64)
         self.asked: list[str] = []
         self.go_on = threading.Event()
 
