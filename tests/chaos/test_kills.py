@@ -23,6 +23,8 @@ from tests.integration.sync.rig import ControlPlaneProcess
 from tests.running import Customer, RunningNode, command, running
 
 SATURDAY = "When are you open on Saturday?"
+# What the default model writes about it is borne out by the documents; of Saturday it says a wrong hour.
+VACCINATION = "What does a flu vaccination cost?"
 # Long for a loaded machine, and an error when it is reached.
 WAIT_S = 90.0
 # Of the worker's processor time: it has begun, and is far from done (an answer takes ten times that).
@@ -101,7 +103,7 @@ def talkative(clinic: Path) -> Iterator[RunningNode]:
 
 async def wait_for_the_model(customer: Customer) -> None:
     async def generates() -> bool:
-        return (await customer.ask(SATURDAY))["route"] == "generate"
+        return (await customer.ask(VACCINATION))["route"] == "generate"
 
     await until(generates)
 
@@ -109,7 +111,7 @@ async def wait_for_the_model(customer: Customer) -> None:
 async def test_a_stop_in_the_middle_of_a_stream_is_clean_and_in_time(talkative: RunningNode) -> None:
     async with Customer.at(talkative.url) as customer:
         await wait_for_the_model(customer)
-        events = customer.events(SATURDAY)
+        events = customer.events(VACCINATION)
         async for name, _ in events:
             if name == "delta":
                 break
@@ -127,7 +129,7 @@ async def test_kill_of_the_worker_in_the_middle_of_its_words_ends_in_a_whole_ans
         await wait_for_the_model(customer)
         worker = psutil.Process(node.pid_of("worker"))
         before_s = sum(worker.cpu_times()[:2])
-        asked = asyncio.create_task(customer.stream(SATURDAY))
+        asked = asyncio.create_task(customer.stream(VACCINATION))
         # Sentences are shown only when they are whole and checked; that it writes shows earlier in what it computes.
         while sum(worker.cpu_times()[:2]) - before_s < WRITING_CPU_S:
             await asyncio.sleep(POLL_S)
