@@ -27,7 +27,6 @@ from models.catalog import DEFAULT_ENCODER, models_dir
 from models.encoder import open_encoder
 from models.errors import ModelRefused, RuntimeUnavailable
 from models.placement import Candidate, Plan
-from models.records import model_folder
 from models.runtimes.scripted import ScriptedRuntime, Trouble
 from postern.v1 import worker_pb2 as pb
 from tests.contract.failing import PATIENCE_S, Load, Told, until
@@ -50,6 +49,17 @@ def failing_over(worker: Worker, pace: Pace = PATIENT) -> Iterator[tuple[Failove
         yield runtime, told
     finally:
         runtime.close()
+
+
+@contextmanager
+def hasty_load(folder: Path) -> Iterator[tuple[Worker, Told, Load]]:
+    """A supervised worker, and callers of what fails over from it in haste."""
+    with (
+        supervised(folder) as worker,
+        failing_over(worker, HASTY) as (runtime, told),
+        Load(runtime, dim=DIM) as load,
+    ):
+        yield worker, told, load
 
 
 @pytest.fixture(scope="module")
@@ -191,11 +201,7 @@ def test_no_request_is_lost_with_the_device(tmp_path: Path, trouble: Trouble) ->
 
 
 def test_a_worker_that_hangs_is_ended_by_itself_and_started_again(tmp_path: Path) -> None:
-    with (
-        supervised(tmp_path) as worker,
-        failing_over(worker, HASTY) as (runtime, told),
-        Load(runtime, dim=DIM) as load,
-    ):
+    with hasty_load(tmp_path) as (worker, told, load):
         first = worker.health().pid
         load.answers(20)
         worker.met("hang")
@@ -225,11 +231,7 @@ def test_a_worker_that_is_killed_takes_no_request_with_it(tmp_path: Path) -> Non
 def test_a_worker_that_was_stopped_is_killed_and_started_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with (
-        supervised(tmp_path) as worker,
-        failing_over(worker, HASTY) as (runtime, told),
-        Load(runtime, dim=DIM) as load,
-    ):
+    with hasty_load(tmp_path) as (worker, told, load):
         first = worker.health().pid
         load.answers(20)
         os.kill(first, signal.SIGSTOP)
@@ -242,11 +244,7 @@ def test_a_worker_that_was_stopped_is_killed_and_started_again(
 
 
 def test_a_worker_that_stands_still_for_a_moment_is_left_alone(tmp_path: Path) -> None:
-    with (
-        supervised(tmp_path) as worker,
-        failing_over(worker, HASTY) as (runtime, told),
-        Load(runtime, dim=DIM) as load,
-    ):
+    with hasty_load(tmp_path) as (worker, told, load):
         pid = worker.health().pid
         load.answers(20)
         os.kill(pid, signal.SIGSTOP)
@@ -300,14 +298,8 @@ def placed_on_npu(monkeypatch: pytest.MonkeyPatch) -> Candidate:
     return candidate
 
 
-needs_models = pytest.mark.skipif(
-    not (model_folder(models_dir(), DEFAULT_ENCODER) / "gate.json").is_file(),
-    reason="the models are not built",
-)
-
-
 @pytest.mark.models
-@needs_models
+@pytest.mark.models
 @pytest.mark.usefixtures("placed_on_npu")
 def test_an_encoder_that_is_placed_on_an_accelerator_survives_its_worker(tmp_path: Path) -> None:
     texts = ["Where is the lift?", "When does the pharmacy open?"] * 40
@@ -330,7 +322,7 @@ def test_an_encoder_that_is_placed_on_an_accelerator_survives_its_worker(tmp_pat
 
 
 @pytest.mark.models
-@needs_models
+@pytest.mark.models
 def test_the_worker_opens_nothing_that_was_not_measured(placed_on_npu: Candidate) -> None:
     with pytest.raises(ModelRefused):
         open_chosen(choice_of(DEFAULT_ENCODER, placed_on_npu))

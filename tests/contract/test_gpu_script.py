@@ -11,10 +11,7 @@ from models.records import model_folder
 from tests.gpu.encoder import measure, table
 
 FOLDER = model_folder(models_dir(), DEFAULT_ENCODER)
-pytestmark = [
-    pytest.mark.models,
-    pytest.mark.skipif(not (FOLDER / "gate.json").is_file(), reason="the models are not built"),
-]
+pytestmark = pytest.mark.models
 
 
 def test_the_cpu_leg() -> None:

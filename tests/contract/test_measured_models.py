@@ -21,13 +21,7 @@ from models.recipes.files import FP32_FILE
 from models.recipes.half import make_half
 from models.records import BUILD_FILE, GATE_FILE, model_folder, read_build, sha256_of
 
-pytestmark = [
-    pytest.mark.models,
-    pytest.mark.skipif(
-        not (model_folder(models_dir(), DEFAULT_ENCODER) / GATE_FILE).is_file(),
-        reason="the models are not built",
-    ),
-]
+pytestmark = pytest.mark.models
 
 PROCESSOR = default_candidate("onnxruntime", 1)
 

@@ -45,10 +45,7 @@ OPENING_TIMEOUT_S = 30.0
 SHARED_SCALE_COSINE_MIN = 0.95
 """A text alone and the same text in a batch: .97-.99 measured, the size of the int8 error itself."""
 
-pytestmark = [
-    pytest.mark.models,
-    pytest.mark.skipif(not (FOLDER / "gate.json").is_file(), reason="the models are not built"),
-]
+pytestmark = pytest.mark.models
 
 
 def failing_over() -> Runtime:

@@ -141,7 +141,7 @@ class Intents:
                 log.warning("intents are trained again: the encoder changed")
                 encoder = self._encoder_sha256
                 try:
-                    outcome = await self._train(self._outdated)
+                    outcome = await self._train(self._outdated, False, silent, None, NO_NOTE)
                 except WrongEncoder:
                     if encoder == self._encoder_sha256:
                         raise
@@ -184,16 +184,15 @@ class Intents:
         if self._changing.locked():
             raise TrainingBusy
         async with self._changing:
-            return await self._train(examples, accept=accept, report=report, further=further, note=note)
+            return await self._train(examples, accept, report, further, note)
 
     async def _train(
         self,
         examples: Sequence[Example],
-        *,
-        accept: bool = False,
-        report: Report = silent,
-        further: Further | None = None,
-        note: Mapping[str, Any] = NO_NOTE,
+        accept: bool,
+        report: Report,
+        further: Further | None,
+        note: Mapping[str, Any],
     ) -> Outcome:
         """As `train`, for who holds `_changing`."""
         old = await self._comparable()
