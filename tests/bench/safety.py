@@ -39,7 +39,7 @@ from edge.config import Config, SiteSection, site_paths
 from edge.site_setup import create_site
 from models.catalog import models_dir
 from models.encoder import Encoder, open_encoder
-from models.recipes.safety import ORDINARY
+from models.recipes.kind_network import ORDINARY
 from tests.bench import harness, medquad, safety_training
 from tests.bench.chat import ALL, Customer, set_free_port, start_node
 from tests.bench.harness import Report

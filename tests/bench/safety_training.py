@@ -17,17 +17,15 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 import models.adapters
 import models.recipes
 from edge.chat.routing import Route
 from edge.chat.safety.check import MEANING_LANGUAGE
 from edge.chat.safety.kind import Kind
-from edge.chat.safety.model import SHIPPED, WORD_ROWS, SafetyModel, word_rows, word_share
-from edge.chat.safety.words import words
+from edge.chat.safety.model import SHIPPED, SafetyModel
 from models.encoder import Encoder
-from models.recipes.safety import FOLDS, ORDINARY, PHRASES, fit
+from models.recipes.kind_network import FOLDS, ORDINARY, PHRASES, fit, said
 from tests.bench import harness
 
 # Share of strangers' ordinary questions that one kind may claim. Whoever is in danger is missed at a higher price than
@@ -88,7 +86,7 @@ def train(
     examples |= {text: (kind, PHRASES) for text, kind in (*_phrases(), *tuned)}
     texts = list(examples)
     labels, sources = zip(*examples.values(), strict=True)
-    network = fit(encoder.embed(texts), _said(texts), labels, sources, KINDS)
+    network = fit(encoder.embed(texts), said(texts), labels, sources, KINDS)
     parts = (part.astype(np.float32) for part in network)
     content = SafetyModel(tuple(KINDS), *parts, encoder=encoder.info.model).save()
     Path(models.adapters.__path__[0], SHIPPED).write_bytes(content)
@@ -105,14 +103,6 @@ def _phrases() -> Iterator[tuple[str, str]]:
         for line in own_phrases(f"phrases/{path.name}"):
             if line["language"] == MEANING_LANGUAGE:
                 yield line["text"], line["kind"]
-
-
-def _said(texts: Sequence[str]) -> csr_matrix:
-    """[n, WORD_ROWS] as the model reads words."""
-    rows = [word_rows(word.text for word in words(text)) for text in texts]
-    ends = np.cumsum([0, *map(len, rows)])
-    shares = np.concatenate([np.full(len(row), word_share(row)) for row in rows])
-    return csr_matrix((shares, np.concatenate(rows), ends), shape=(len(texts), WORD_ROWS))
 
 
 def _strangers() -> Iterator[tuple[str, str]]:

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 
 from edge.chat.safety.card import Phones, SafetyCard, cards_of, emergency_phone
 from edge.chat.safety.kind import Kind
-from edge.chat.safety.model import Floats, SafetyModel
+from edge.chat.safety.model import SafetyModel
 from edge.chat.safety.phrases import Phrases
 from edge.chat.safety.rules import Hit, load
-from edge.chat.safety.words import Word, words
 from edge.config import SafetySection, SiteSection
+from models.kind_network import Floats
+from models.words import Word, words
 
 # A language of which the question has fewer words, by more than this, than of another is not the question's.
 EVIDENCE_BEHIND_MAX = 1

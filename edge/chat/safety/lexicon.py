@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from rapidfuzz.distance import OSA
 
-from edge.chat.safety.words import collapse
+from models.words import collapse
 
 Value = TypeVar("Value")
 

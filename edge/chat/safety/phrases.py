@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edge.chat.safety.lexicon import Lexicon
 from edge.chat.safety.rules import Entry, follow
-from edge.chat.safety.words import Word, words
+from models.words import Word, words
 
 
 class Phrases:

@@ -17,7 +17,7 @@ from typing import Any
 
 from edge.chat.safety.kind import Kind
 from edge.chat.safety.lexicon import Lexicon
-from edge.chat.safety.words import YEAR, Word, plain
+from models.words import YEAR, Word, plain
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
 # Positions from the first to the last word of a rule: "my chest has been feeling really very tight".

@@ -9,8 +9,9 @@ import pytest
 
 from edge.chat.safety.check import SafetyCheck
 from edge.chat.safety.kind import Kind
-from edge.chat.safety.model import WORD_ROWS, SafetyModel, SafetyModelUnusable, shipped, word_rows
+from edge.chat.safety.model import SafetyModel, SafetyModelUnusable, shipped
 from edge.config import SafetySection, SiteSection
+from models.kind_network import WORD_ROWS, word_rows
 
 DIM = 3
 UNITS = 2

@@ -1,4 +1,4 @@
-"""The fit of the safety check's second stage: kinds apart, and strangers' ordinary questions left alone."""
+"""The fit of a network of kinds: kinds apart, and strangers' ordinary questions left alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix, hstack, vstack
 
-from models.recipes.safety import ORDINARY, PHRASES, fit
+from models.recipes.kind_network import ORDINARY, PHRASES, fit
 
 CLAIMED_MAX = 2e-3
 KINDS = {"a": CLAIMED_MAX, "b": CLAIMED_MAX}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.chat.safety.words import SENTENCE_GAP, YEAR, words
+from models.words import SENTENCE_GAP, YEAR, words
 
 
 def texts(text: str) -> list[str]:

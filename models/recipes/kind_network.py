@@ -1,9 +1,9 @@
-"""The weights of the safety check's second stage, from phrases of each kind and ordinary questions. Arrays in and out.
+"""The weights of a `KindNetwork`, from phrases of each kind and ordinary questions. Arrays in and out.
 
 A network with one hidden layer over all kinds and "ordinary"; a kind's score is its logit less the ordinary one. Where
 it begins to count is set by ordinary questions that strangers asked, each scored by a network that has not seen its
-source: a card that comes up at those is soon ignored, so recall takes what is left. `tests.bench.safety --train`
-collects the examples of the model that is shipped.
+source: what comes up at those is soon ignored, so recall takes what is left. `tests.bench.safety --train` and
+`tests.bench.pii_special --train` collect the examples of the models that are shipped.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix, hstack
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
+
+from models.kind_network import WORD_ROWS, word_rows, word_share
+from models.words import words
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,7 +42,7 @@ SEED = 11
 
 
 class Network(NamedTuple):
-    """hidden [inputs, units], hidden_bias [units], weights [units, kinds], bias [kinds]; see `SafetyModel`."""
+    """hidden [inputs, units], hidden_bias [units], weights [units, kinds], bias [kinds]; see `KindNetwork`."""
 
     hidden: Floats
     hidden_bias: Floats
@@ -80,6 +83,14 @@ def fit(
     thresholds = np.maximum(claimed[highest, np.arange(len(order))], 0.0)
     network = _network(table, names, scale, order)
     return network._replace(bias=network.bias - thresholds)
+
+
+def said(texts: Sequence[str]) -> csr_matrix:
+    """[n, WORD_ROWS] as a `KindNetwork` reads words."""
+    rows = [word_rows(word.text for word in words(text)) for text in texts]
+    ends = np.cumsum([0, *map(len, rows)])
+    shares = np.concatenate([np.full(len(row), word_share(row)) for row in rows])
+    return csr_matrix((shares, np.concatenate(rows), ends), shape=(len(texts), WORD_ROWS))
 
 
 def _network(table: csr_matrix, names: npt.NDArray[np.str_], scale: Floats, kinds: Sequence[str]) -> Network:
