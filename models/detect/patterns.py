@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from models.detect.normalise import views
 from models.detect.spans import Span, merge
 
 # A checksum is evidence, not certainty: 1 in 10 random digit runs passes Luhn, 1 in 97 passes an IBAN's.
@@ -142,13 +143,24 @@ _PHONE_LIKE = re.compile(r"(?<![\w.])(?:\+|\(|\d)[\d ()./-]{5,20}\d(?![\w])")
 
 
 def scan(text: str, *, region: str = "US") -> list[Span]:
-    """The personal values with a form in `text`, in order, without overlaps.
+    """The personal values with a form in `text`, disguised or not, in order, without overlaps.
 
     `region` (ISO 3166) reads phone numbers that carry no country code.
     """
-    if not (_has_digit(text) or _has_at(text) or _has_link(text) or _has_colon(text)):
-        return []
-    return merge([*_by_pattern(text), *_dates(text), *_phones(text, region)])
+    found: list[Span] = []
+    for view in views(text):
+        found += (
+            Span(span.type, *view.original(span.start, span.end), span.score)
+            for span in _scan(view.text, region)
+        )
+    return merge(found)
+
+
+def _scan(text: str, region: str) -> Iterator[Span]:
+    if _has_digit(text) or _has_at(text) or _has_link(text) or _has_colon(text):
+        yield from _by_pattern(text)
+        yield from _dates(text)
+        yield from _phones(text, region)
 
 
 def _by_pattern(text: str) -> Iterator[Span]:

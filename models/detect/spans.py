@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
+
+_start = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +24,11 @@ def merge(spans: Iterable[Span]) -> list[Span]:
     """The spans in order, without overlaps: the surer one wins, then the longer one."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda s: (-s.score, s.start - s.end, s.start)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept, key=lambda s: s.start)
+        place = bisect_left(kept, span.end, key=_start)
+        # Those kept do not overlap: only the last that begins before this one ends can reach into it.
+        if place == 0 or kept[place - 1].end <= span.start:
+            kept.insert(place, span)
+    return kept
 
 
 def redact(text: str, spans: Iterable[Span]) -> str:
