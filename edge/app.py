@@ -11,13 +11,12 @@ import contextlib
 import importlib
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -63,10 +62,13 @@ from edge.knowledge.search import Searcher
 from edge.knowledge_operations import KnowledgeOperations
 from edge.learning_operations import LearningOperations
 from edge.models_operations import ModelsOperations
+from edge.node_status import not_ready, refresh, say_fallbacks, status
 from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
 from edge.other_encoder import CATCH_UP, catch_up, change_encoder
-from edge.placed import encoder_status, keep_tuned, say_setback, say_unfitted, watch_encoder
+from edge.placed import keep_tuned
+from edge.privacy.scanning import Scanner
+from edge.privacy_services import detector_of, privacy_operations, scanner_of
 from edge.program_apis import program_routes
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
@@ -92,8 +94,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_STEP_TIMEOUT_S = 3.0
-# Weaker than asked while documents are found by their words alone.
-VECTORS = "vectors"
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ class Site:
     chooser: Answering
     speller: Speller
     embeddings: Embeddings
+    scanner: Scanner
     api_keys: KeyRing
     worker: WorkerClient
     desk: Desk
@@ -160,6 +161,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         stack.push_async_callback(scheduler.close)
         turns = encoder_lines.turns(scheduler, answering, config.limits)
         embeddings = encoder_lines.embeddings(scheduler, encoder, config.limits)
+        scanner = scanner_of(config, scheduler, encoder, detector_of(config, encoder))
         api_keys = KeyRing(store)
         await api_keys.load()
         worker = WorkerClient(paths.worker_socket)
@@ -195,6 +197,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             answering,
             speller,
             embeddings,
+            scanner,
             api_keys,
             worker,
             desk,
@@ -250,6 +253,7 @@ def site_operations(site: Site) -> Operations:
         **OperatorOperations(site.store, lambda: _accounts(site)).table(),
         **IntentsOperations(site.intents, site.encoder).table(),
         **LearningOperations(site.examples, site.learning).table(),
+        **privacy_operations(site),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
         **_models_operations(site).table(),
     }
@@ -283,7 +287,7 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
     async with AsyncExitStack() as stack:
         runner, url = await serve_customers(_application(site, door), site.config.http)
         stack.push_async_callback(_bounded, runner.cleanup())
-        _say_fallbacks(site)
+        say_fallbacks(site)
         await site.store.write(partial(_record_start, info=site.encoder.info))
         sys.stdout.write(json.dumps({"event": "ready", "url": url}) + "\n")
         sys.stdout.flush()
@@ -291,7 +295,7 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
         # Only now: customers do not wait for the libraries of the way to the control plane.
         link = await asyncio.to_thread(importlib.import_module, "edge.link")
         sync: SyncService = link.open_link(site, devices)
-        operations.more_status = lambda: _status(site, sync, devices)
+        operations.more_status = lambda: status(site, sync, devices)
         await _keep("console", partial(_open_console, site, door, operations, url))
         admin = await serve_admin(operations.table(), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
@@ -316,7 +320,7 @@ async def _open_console(site: Site, door: ConsoleDoor, operations: Operations, u
         log.warning(
             "nobody has claimed the console", extra={"open": f"{url}/console/claim", "claim_code": code}
         )
-    door.open(console.open_console(site, accounts, operations.table(), lambda: _not_ready(site)))
+    door.open(console.open_console(site, accounts, operations.table(), lambda: not_ready(site)))
 
 
 def _application(site: Site, door: ConsoleDoor) -> web.Application:
@@ -324,10 +328,10 @@ def _application(site: Site, door: ConsoleDoor) -> web.Application:
     notice = notice_of(site.config.site.name)
     api = SessionsApi(site.store, site.sessions, site.desk, notice, site.config.site.region, door.audience_of)
     handoff = HandoffApi(site.sessions, site.handoffs)
-    health = HealthApi(lambda: _not_ready(site), lambda: _refresh(site))
+    health = HealthApi(lambda: not_ready(site), lambda: refresh(site))
     page = KioskPage(site.config)
     routes = [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), *door.routes()]
-    return customer_application([*routes, *program_routes(site, lambda: _not_ready(site)), openapi_route()])
+    return customer_application([*routes, *program_routes(site, lambda: not_ready(site)), openapi_route()])
 
 
 async def _run_until(
@@ -375,59 +379,6 @@ async def _bounded(step: Awaitable[object]) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(STOP_STEP_TIMEOUT_S):
             await step
-
-
-def _status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object]:
-    """The part of `postern status` that only a running node knows."""
-    info = site.encoder.info
-    return {
-        "encoder": encoder_status(info),
-        "llm": language_model.told_of(site.worker),
-        "llm_server": language_model.status_of(site.llm_server),
-        "fallbacks": metrics.fallbacks(),
-        "notify_errors": dict(site.notifier.last_errors),
-        "queue": asdict(site.answering.stats()),
-        "sync": asdict(sync.status()),
-        "devices": [
-            {
-                "id": device.id,
-                "state": device.state,
-                "last_seen": device.last_seen and device.last_seen.isoformat(),
-            }
-            for device in devices.snapshot()
-        ],
-    }
-
-
-def _not_ready(site: Site) -> list[str]:
-    """Why the node would refuse a question asked now. The port opens only once a turn can be answered at all."""
-    waiting, waiting_max = site.answering.stats().waiting, site.config.limits.turns_waiting_max
-    return ["queue_full"] if waiting >= waiting_max else []
-
-
-def _refresh(site: Site) -> None:
-    """Set the gauges that are read off rather than counted."""
-    metrics.fallbacks()
-    stats = site.answering.stats()
-    metrics.queue_depth.labels("encoder").set(stats.waiting)
-    metrics.queue_depth.labels("api").set(site.embeddings.line.stats().waiting)
-    metrics.predicted_wait_seconds.set(stats.predicted_wait_s)
-    info = site.encoder.info
-    metrics.model_info.clear()  # a device may have been lost, or come back
-    metrics.model_info.labels(info.model, info.version, info.runtime, info.device).set(1)
-
-
-def _say_fallbacks(site: Site) -> None:
-    """What is weaker than asked from the start."""
-    watch_encoder(site.encoder)
-    say_setback(site.encoder.info)
-    say_unfitted(site.encoder.info)
-    metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
-    if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
-        # Without a user of its own for the courier the kernel cannot keep the others from the network.
-        metrics.fall_back("egress", "courier_shares_user")
-    for fallback in metrics.fallbacks():
-        log.warning("running weaker than asked", extra={"fallback": fallback})
 
 
 def _record_start(db: Database, *, info: ModelInfo) -> None:

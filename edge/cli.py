@@ -21,6 +21,7 @@ from edge.cli_intents import intents
 from edge.cli_kb import kb
 from edge.cli_learning import examples, learn
 from edge.cli_operators import operators
+from edge.cli_privacy import privacy
 from edge.cli_unanswered import unanswered
 from edge.terminal import Json, Site, as_lines, operate_on, write
 
@@ -37,6 +38,7 @@ app.add_typer(operators, name="operators")
 app.add_typer(api_keys, name="api-keys")
 app.add_typer(unanswered, name="unanswered")
 app.add_typer(intents, name="intents")
+app.add_typer(privacy, name="privacy")
 app.add_typer(examples, name="examples")
 app.command("learn")(learn)
 

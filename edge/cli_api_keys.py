@@ -31,7 +31,9 @@ def api_keys_list(site: Site, as_json: Json = False) -> None:
 def api_keys_new(
     site: Site,
     name: Name,
-    scope: Annotated[list[str], typer.Option(help="embeddings, chat, inference or staff; more than once.")],
+    scope: Annotated[
+        list[str], typer.Option(help="embeddings, chat, inference, privacy or staff; more than once.")
+    ],
     requests_per_minute: Annotated[int, typer.Option(min=1)] = USUAL.requests_per_minute,
     tokens_per_minute: Annotated[int, typer.Option(min=1)] = USUAL.tokens_per_minute,
     concurrent: Annotated[int, typer.Option(min=1, help="Requests at once.")] = USUAL.concurrent_max,

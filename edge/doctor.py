@@ -28,7 +28,7 @@ from edge.placed import told_shortfall
 from edge.site_setup import KEYS
 from edge.store.connection import KEY_BYTES, refuse_unsafe_sqlite
 from edge.web import admin
-from models.catalog import encoder_entry, models_dir
+from models.catalog import DEFAULT_ENCODER, encoder_entry, models_dir
 from models.encoder import plan_encoder
 from models.errors import DeviceMissing
 from models.operations import verify as verify_models
@@ -67,7 +67,9 @@ class Diagnosis:
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
     of_the_site = (
-        (_keys, _disk, _ledger, _staff, _device, _placement, _fitted) if paths.config.exists() else ()
+        (_keys, _disk, _ledger, _staff, _device, _placement, _fitted, _detector)
+        if paths.config.exists()
+        else ()
     )
     checks = tuple(
         _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _accelerator, *of_the_site)
@@ -191,6 +193,17 @@ def _fitted(paths: SitePaths) -> Check:
     if heads.fit(name):
         return Check("fitted_models", True, "warning", f"fitted on {name}")
     return Check("fitted_models", False, "warning", found, heads.REMEDY)
+
+
+def _detector(paths: SitePaths) -> Check:
+    """Are names found? As far as the running node says; the detector is in its encoder."""
+    told = asyncio.run(_running(paths.admin_socket)).get("detector")
+    if told is None or told["complete"]:
+        found = "names are looked for in every text" if told else "told while the node runs"
+        return Check("detector", True, "warning", found)
+    found = "the encoder that serves has no detector of names: they are not recognised, and no text may leave"
+    remedy = f"Use Postern's own where text is to leave: postern models use --site DIR {DEFAULT_ENCODER}"
+    return Check("detector", False, "warning", found, remedy)
 
 
 def _plan(wanted: ModelsSection) -> Plan:

@@ -5,9 +5,11 @@ Labels are drawn from closed lists of the code, never from customers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from models.detect.spans import Span
 
 # A turn is to be answered in well under a second; generated answers take seconds.
 _TURN_BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -37,6 +39,13 @@ notification_bytes = Counter(
 model_info = Gauge(
     "postern_model_info", "1 for each model in service", ["model", "version", "runtime", "device"]
 )
+
+
+def count_entities(spans: Iterable[Span]) -> None:
+    """Count what was recognised."""
+    for span in spans:
+        pii_entities.labels(span.type).inc()
+
 
 _fallbacks: dict[str, str] = {}
 _watched: dict[str, Callable[[], str]] = {}

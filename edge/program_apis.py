@@ -15,6 +15,7 @@ from edge.web import inference_api, openai_chat, openai_errors
 from edge.web.inference_api import InferenceApi
 from edge.web.openai_api import OpenAiApi
 from edge.web.openai_chat import OpenAiChat
+from edge.web.privacy_api import PrivacyApi
 
 if TYPE_CHECKING:
     from edge.app import Site
@@ -26,10 +27,12 @@ def program_routes(site: Site, not_ready: Callable[[], list[str]]) -> list[web.R
     chat, raw = _chat(site)
     openai = OpenAiApi(keys, embeddings, lambda: _models(site, raw))
     inference = InferenceApi(keys, embeddings, not_ready)
+    privacy = PrivacyApi(keys, site.scanner, site.config.limits.text_chars_max)
     return [
         *openai.routes(),
         *chat.routes(),
         *inference.routes(),
+        *privacy.routes(),
         web.route(hdrs.METH_ANY, "/v1/{rest:.*}", openai_errors.no_such_route),
         web.route(hdrs.METH_ANY, "/v2/{rest:.*}", inference_api.no_such_route),
     ]

@@ -37,6 +37,8 @@ class Scope(StrEnum):
     EMBEDDINGS = "embeddings"
     CHAT = "chat"
     INFERENCE = "inference"
+    PRIVACY = "privacy"
+    """Scans of texts."""
     STAFF = "staff"
     """With `chat`: answers come from documents for staff, too."""
 

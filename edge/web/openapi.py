@@ -15,10 +15,12 @@ from edge.web.chat_request import ChatBody
 from edge.web.handoff_api import MessageBody
 from edge.web.inference_wire import InferBody
 from edge.web.openai_api import EmbeddingsBody
+from edge.web.privacy_api import ScanBody
 from edge.web.problems import PROBLEM_JSON
 from edge.web.sessions_api import ConsentBody, FeedbackBody, NewSessionBody, TurnBody
 
 _SESSION = "/api/v1/sessions/{id}"
+_SCAN = "/api/v1/privacy/scan"
 _TURN = f"{_SESSION}/turns/{{turn}}"
 
 _VECTORS = {
@@ -56,6 +58,13 @@ _OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]],
         "Follow the tickets; goes on after Last-Event-ID",
         None,
         {"200": "A stream of events: state, message, ended"},
+    ),
+    (
+        "post",
+        _SCAN,
+        "What is personal in a text",
+        ScanBody,
+        {"200": "Entities, label, and the text with its entities replaced by their types"},
     ),
     (
         "post",
@@ -134,7 +143,7 @@ def _operation(
     }
     if path.startswith(_SESSION):
         operation["security"] = [{"session": []}]
-    if path.startswith(("/v1/", "/v2/models/")) and not path.endswith("/ready"):
+    if path.startswith((_SCAN, "/v1/", "/v2/models/")) and not path.endswith("/ready"):
         operation["security"] = [{"apiKey": []}]
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     if names:

@@ -63,6 +63,10 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "The search model is the site's own: answers, their order and danger are judged by words alone.",
         "Ask golden questions and see how it answers; Learning fits what may be. Or use Postern's own model again.",
     ),
+    "detector": (
+        "The search model has no detector of names: they are not recognised, so no text may leave the site.",
+        "Use Postern's own search model where text is to leave: postern models use all-minilm-l6-v2.",
+    ),
     "vectors": (
         "The search model has changed; documents are found by their words until all are read by the new one.",
         "Wait. How far that is: postern status.",

@@ -11,6 +11,7 @@ from edge.web.inference_api import InferenceApi
 from edge.web.openai_api import OpenAiApi
 from edge.web.openai_chat import OpenAiChat
 from edge.web.openapi import document
+from edge.web.privacy_api import PrivacyApi
 from edge.web.sessions_api import SessionsApi
 
 
@@ -20,7 +21,7 @@ def unwired(api: type) -> Any:
 
 
 def test_every_route_of_the_api_is_described() -> None:
-    apis = (SessionsApi, HandoffApi, OpenAiApi, OpenAiChat, InferenceApi)
+    apis = (SessionsApi, HandoffApi, OpenAiApi, OpenAiChat, InferenceApi, PrivacyApi)
     routes = [route for api in apis for route in unwired(api).routes()]
     described = {
         (method.upper(), path)
@@ -34,7 +35,9 @@ def test_every_route_of_the_api_is_described() -> None:
 def test_every_route_says_what_opens_it() -> None:
     for path, operations in document()["paths"].items():
         for operation in operations.values():
-            keyed = path.startswith(("/v1/", "/v2/models/")) and not path.endswith("/ready")
+            keyed = path.startswith(("/v1/", "/v2/models/", "/api/v1/privacy/")) and not path.endswith(
+                "/ready"
+            )
             needed = "session" if "/sessions/{id}" in path else "apiKey" if keyed else None
             assert operation.get("security") == ([{needed: []}] if needed else None), path
 

@@ -1,0 +1,23 @@
+"""`postern privacy`: arguments → one call. No logic."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import typer
+
+from edge.terminal import Site
+
+privacy = typer.Typer(no_args_is_help=True, help="What is personal in texts.")
+
+
+@privacy.command("scan")
+def privacy_scan(site: Site) -> None:
+    """JSON lines {"id","text"} on standard input become {"id","entities","label","redacted"} on standard output."""
+    from edge.config import load_config, site_paths
+    from edge.scan_lines import scan_lines
+
+    paths = site_paths(site)
+    load_config(paths)
+    asyncio.run(scan_lines(paths, sys.stdin.buffer, sys.stdout.buffer))

@@ -1,0 +1,78 @@
+"""Part of the composition root: how a running node is, for `postern status`, readiness, metrics and the log."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from edge import language_model, metrics
+from edge.placed import encoder_status, say_setback, say_unfitted, watch_encoder
+from edge.privacy_services import watch_detector
+
+if TYPE_CHECKING:
+    from edge.app import Site
+    from edge.fabric.devices import Devices
+    from edge.sync.service import SyncService
+
+log = logging.getLogger(__name__)
+
+VECTORS: Final = "vectors"
+"""Weaker than asked while documents are found by their words alone."""
+
+
+def status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object]:
+    """The part of `postern status` that only a running node knows."""
+    info = site.encoder.info
+    return {
+        "encoder": encoder_status(info),
+        "llm": language_model.told_of(site.worker),
+        "llm_server": language_model.status_of(site.llm_server),
+        "detector": {"complete": site.scanner.complete},
+        "fallbacks": metrics.fallbacks(),
+        "notify_errors": dict(site.notifier.last_errors),
+        "queue": asdict(site.answering.stats()),
+        "sync": asdict(sync.status()),
+        "devices": [
+            {
+                "id": device.id,
+                "state": device.state,
+                "last_seen": device.last_seen and device.last_seen.isoformat(),
+            }
+            for device in devices.snapshot()
+        ],
+    }
+
+
+def not_ready(site: Site) -> list[str]:
+    """Why the node would refuse a question asked now. The port opens only once a turn can be answered at all."""
+    waiting, waiting_max = site.answering.stats().waiting, site.config.limits.turns_waiting_max
+    return ["queue_full"] if waiting >= waiting_max else []
+
+
+def refresh(site: Site) -> None:
+    """Set the gauges that are read off rather than counted."""
+    metrics.fallbacks()
+    stats = site.answering.stats()
+    metrics.queue_depth.labels("encoder").set(stats.waiting)
+    metrics.queue_depth.labels("api").set(site.embeddings.line.stats().waiting)
+    metrics.queue_depth.labels("scan").set(site.scanner.line.stats().waiting)
+    metrics.predicted_wait_seconds.set(stats.predicted_wait_s)
+    info = site.encoder.info
+    metrics.model_info.clear()  # a device may have been lost, or come back
+    metrics.model_info.labels(info.model, info.version, info.runtime, info.device).set(1)
+
+
+def say_fallbacks(site: Site) -> None:
+    """What is weaker than asked from the start."""
+    watch_encoder(site.encoder)
+    say_setback(site.encoder.info)
+    say_unfitted(site.encoder.info)
+    watch_detector(site.scanner.detector)
+    metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
+    if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
+        # Without a user of its own for the courier the kernel cannot keep the others from the network.
+        metrics.fall_back("egress", "courier_shares_user")
+    for fallback in metrics.fallbacks():
+        log.warning("running weaker than asked", extra={"fallback": fallback})

@@ -1,0 +1,70 @@
+"""Part of the composition root: the detector on the site's encoder, and the scans of texts that are no turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from edge import metrics
+from edge.config import Config
+from edge.inference.scheduler import Scheduler
+from edge.privacy.scanning import Scanner
+from edge.privacy_operations import PrivacyOperations
+from edge.web.admin import Operation
+from models.detect.detector import Detector
+from models.detect.tagger import Passed
+from models.encoder import Encoder
+
+if TYPE_CHECKING:
+    from edge.app import Site
+
+COMPONENT: Final = "detector"
+"""Runs weaker than asked while the encoder that serves has no tagger: names are not found, and no text may leave."""
+
+
+class EncoderTagger:
+    """Passes of the site's encoder, whichever serves."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    @property
+    def complete(self) -> bool:
+        """Whether passes have `tagged`, with the encoder that serves now."""
+        return False
+
+    def tag(self, texts: Sequence[str]) -> list[Passed]:
+        """One a text, in order, in the calling thread. Raises RuntimeUnavailable."""
+        vectors, tokens = self._encoder.embed_here(texts)
+        longest = self._encoder.max_tokens
+        return [
+            Passed(vector, None, truncated=count > longest)
+            for vector, count in zip(vectors, tokens, strict=True)
+        ]
+
+
+def detector_of(config: Config, encoder: Encoder) -> Detector:
+    """What scans the site's texts."""
+    return Detector(config.site.region, EncoderTagger(encoder))
+
+
+def scanner_of(config: Config, scheduler: Scheduler, encoder: Encoder, detector: Detector) -> Scanner:
+    """The line of scans that are no turn's, as long as programs' line."""
+    return Scanner(
+        scheduler,
+        detector,
+        waiting_max=config.limits.api_waiting_max,
+        wait_s_max=config.limits.api_wait_max_s,
+        tokens_max=encoder.max_tokens,
+        on_batch=lambda rows, _: metrics.batch_rows.observe(rows),
+    )
+
+
+def privacy_operations(site: Site) -> dict[str, Operation]:
+    """The command line's."""
+    return PrivacyOperations(site.scanner).table()
+
+
+def watch_detector(detector: Detector) -> None:
+    """Let the metrics look at whether names are found."""
+    metrics.watch(COMPONENT, lambda: "" if detector.complete else "no_tagger")

@@ -1,0 +1,169 @@
+"""The detector with a tagger of the test's own: spans of the text as given, labels, and that nothing fails silently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from models.detect.detector import ROWS_MAX, Detector, Finding, ScanUnusable
+from models.detect.label import Label
+from models.detect.spans import Span
+from models.detect.tagger import Floats, Passed, Tagged
+
+TOKENS_MAX = 64
+TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+def tagged(text: str) -> Tagged:
+    """A token's score: does it begin with a capital, inside of the text?"""
+    found = list(TOKEN.finditer(text))[:TOKENS_MAX]
+    offsets = np.array([match.span() for match in found], np.int32).reshape(-1, 2)
+    scores = [[float(match[0][0].isupper() and match.start() > 0)] for match in found]
+    return Tagged(offsets, np.array(scores, np.float32).reshape(-1, 1))
+
+
+class CapitalTagger:
+    """Reads TOKENS_MAX tokens, as an encoder does; remembers what it was asked."""
+
+    complete = True
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def tag(self, texts: Sequence[str]) -> list[Passed]:
+        self.asked.append(len(texts))
+        return [
+            Passed(np.ones(4, np.float32), tagged(text), len(TOKEN.findall(text)) > TOKENS_MAX)
+            for text in texts
+        ]
+
+
+def decode(text: str, found: Tagged) -> list[Span]:
+    assert (found.offsets[:, 1] <= len(text)).all()
+    rows = zip(found.offsets.tolist(), found.scores[:, 0].tolist(), strict=True)
+    return [Span("PERSON", start, end, 0.8) for (start, end), score in rows if score]
+
+
+class Words:
+    """Special is what speaks of a ward."""
+
+    def is_special(self, text: str, embedding: Floats) -> bool:
+        return "ward" in text
+
+
+def detector(tagger: CapitalTagger | None = None) -> Detector:
+    return Detector("US", tagger or CapitalTagger(), Words(), decode)
+
+
+def told(text: str, found: Finding) -> list[tuple[str, str]]:
+    return [(span.type, text[span.start : span.end]) for span in found.spans]
+
+
+def test_tokens_and_forms_together() -> None:
+    text = "this is Ann, call 617-555-0123"
+    (found,) = detector().scan([text])
+    assert told(text, found) == [("PERSON", "Ann"), ("PHONE", "617-555-0123")]
+    assert (found.label, found.complete, found.types) == (Label.PERSONAL, True, ["PERSON", "PHONE"])
+    assert found.redacted(text) == "this is [PERSON], call [PHONE]"
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("when do you open", Label.PUBLIC),
+        ("", Label.PUBLIC),
+        ("the ward is full", Label.SPECIAL),
+        ("it was on 3 March 2026", Label.PERSONAL),
+    ],
+)
+def test_labels(text: str, label: Label) -> None:
+    assert detector().scan([text])[0].label is label
+
+
+def test_long_texts_are_read_to_the_end_some_rows_at_a_time() -> None:
+    tagger = CapitalTagger()
+    text = "so it was that Ann came by and " * 2_000
+    (found,) = detector(tagger).scan([text])
+    assert len(found.spans) == 2_000
+    assert max(tagger.asked) <= ROWS_MAX
+    assert sum(tagger.asked) > ROWS_MAX
+
+
+@pytest.mark.parametrize("text", ["§ " * 290 + "Ann is here", "§" * 900 + " Ann " + "§" * 300])
+def test_a_row_of_more_tokens_than_are_read_is_halved(text: str) -> None:
+    (found,) = detector().scan([text])
+    assert told(text, found) == [("PERSON", "Ann")]
+
+
+def test_a_pass_that_was_made_already_is_used() -> None:
+    text = "my name is Ann"
+    asked = f"What about Monday? {text}"
+    part = tagged(asked).within(len(asked) - len(text), len(asked), 0)
+    found = detector().of_pass(text, part, np.ones(4, np.float32))
+    assert told(text, found) == [("PERSON", "Ann")]
+    assert found == detector().scan([text])[0]
+
+
+def test_without_a_tagger_forms_are_found_and_nothing_counts_as_public() -> None:
+    for one in (Detector("US"), Detector("US", CapitalTagger())):
+        text = "this is Ann, call 617-555-0123"
+        clean, found = one.scan(["when do you open", text])
+        assert told(text, found) == [("PHONE", "617-555-0123")]
+        assert (clean.spans, clean.label, clean.complete) == ((), Label.PERSONAL, False)
+        assert not found.complete
+        assert not one.complete
+    assert detector().complete
+
+
+def test_forms_alone_are_not_complete() -> None:
+    assert detector().of_forms("when do you open") == Finding((), Label.PERSONAL, complete=False)
+
+
+class Broken(CapitalTagger):
+    """Returns what a test says."""
+
+    def __init__(self, passes: list[Passed]) -> None:
+        super().__init__()
+        self.passes = passes
+
+    def tag(self, texts: Sequence[str]) -> list[Passed]:
+        return self.passes
+
+
+FINE = np.ones(4, np.float32)
+NOT_A_NUMBER = np.array([np.nan, 1, 1, 1], np.float32)
+
+
+@pytest.mark.parametrize(
+    "passes",
+    [
+        [],
+        [Passed(FINE, tagged("one two"))] * 2,
+        [Passed(NOT_A_NUMBER, tagged("one two"))],
+        [Passed(FINE, Tagged(np.zeros((1, 2), np.int32), np.full((1, 1), np.nan, np.float32)))],
+        [Passed(FINE, Tagged(np.zeros((2, 2), np.int32), np.zeros((1, 1), np.float32)))],
+    ],
+    ids=["nothing", "too many", "embedding", "scores", "rows"],
+)
+def test_garbage_is_no_finding(passes: list[Passed]) -> None:
+    with pytest.raises(ScanUnusable) as raised:
+        detector(Broken(passes)).scan(["one two"])
+    assert "one two" not in str(raised.value)
+
+
+@pytest.mark.parametrize("span", [Span("PERSON", 3, 99, 0.9), Span("PERSON", -1, 2, 0.9)])
+def test_a_span_outside_the_text_is_no_finding(span: Span) -> None:
+    with pytest.raises(ScanUnusable):
+        Detector("US", CapitalTagger(), None, lambda *_: [span]).scan(["one two"])
+
+
+def test_a_part_that_was_left_out_is_no_finding() -> None:
+    one, text = detector(), "so it was that Ann came by and " * 100
+    found = one.scan_parts(one.parts(text))
+    assert len(one.finding(text, found).spans) == 100
+    for rest in (found[1:], found[:-1], [*found[:2], *found[3:]], []):
+        with pytest.raises(ScanUnusable):
+            one.finding(text, rest)
