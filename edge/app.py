@@ -67,6 +67,7 @@ from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
 from edge.other_encoder import CATCH_UP, catch_up, change_encoder
 from edge.placed import keep_tuned
+from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
 from edge.privacy.scanning import Scanner
 from edge.privacy_services import detector_of, privacy_operations, scanner_of
 from edge.program_apis import program_routes
@@ -103,6 +104,7 @@ class Site:
     config: Config
     paths: SitePaths
     store: Store
+    policies: Policies
     encoder: Encoder
     knowledge: KnowledgeBase
     intents: Intents
@@ -183,6 +185,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             config,
             paths,
             store,
+            Policies(PolicyFile(paths), await store.read(accepted_from_cloud)),
             encoder,
             knowledge,
             intents,

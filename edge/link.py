@@ -5,6 +5,7 @@ Loaded by `edge.app` once customers are served; composition only, the rules are 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.version import VERSION
@@ -13,6 +14,7 @@ from edge.egress.courier_client import CourierClient
 from edge.egress.records import ModelState
 from edge.fabric.devices import Devices
 from edge.sync.desired import DesiredDocument
+from edge.sync.desired_keeper import judge_policy
 from edge.sync.events import NodeFacts
 from edge.sync.service import SyncService
 
@@ -28,12 +30,14 @@ def open_link(site: Site, devices: Devices) -> SyncService:
         CourierClient(site.paths.courier_socket),
         lambda: _facts(site, devices),
         lambda document: _apply(site, document),
+        judge=partial(judge_policy, site.policies),
         bucket_s=site.config.telemetry.bucket_s,
     )
 
 
 async def _apply(site: Site, document: DesiredDocument) -> None:
     """Take over what the control plane may ask for; what is absent stays as the site set it."""
+    site.policies.cloud = document.policy
     site.desk.answer_mode = document.answer_mode or site.config.answer.mode
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from core.errors import ConfigError
 from core.files import PRIVATE_FILE_MODE, private_folder, write_atomic
 from edge.config import SitePaths
 from edge.knowledge.document import Audience
+from edge.privacy import policy_files
 
 TEMPLATES = Path(__file__).parent / "templates"
+POLICIES = TEMPLATES / "policies"
+# A policy that came with a template is looked at again after a year.
+POLICY_DAYS = 365
 KEY_BYTES = 32
 # Keys that a site has from its first minute; docs/privacy.md says what each opens.
 KEYS = ("store.key", "subject-keys.key", "envelope.key")
@@ -21,6 +26,22 @@ KEYS = ("store.key", "subject-keys.key", "envelope.key")
 def templates() -> list[str]:
     """The names that `postern init --template` takes."""
     return sorted(path.parent.name for path in TEMPLATES.glob("*/site.toml"))
+
+
+def policy_packs() -> list[str]:
+    """The policies that `postern privacy policy sign --pack` takes; a template comes with the one of its name."""
+    return sorted(path.stem for path in POLICIES.glob("*.toml"))
+
+
+def policy_pack(name: str, now: datetime) -> str:
+    """A pack as a site that begins today signs it. Raises ConfigError when there is none of this name."""
+    if name not in policy_packs():
+        raise ConfigError(
+            f"There is no policy {name!r}.", remedy=f"Choose one of: {', '.join(policy_packs())}."
+        )
+    text = (POLICIES / f"{name}.toml").read_text(encoding="utf-8")
+    last_day = (now + timedelta(days=POLICY_DAYS)).date()
+    return re.sub(r"(?m)^valid_until = .*$", f"valid_until = {last_day}", text, count=1)
 
 
 def create_site(
@@ -38,6 +59,9 @@ def create_site(
     private_folder(paths.keys)
     for name in KEYS:
         write_atomic(paths.keys / name, os.urandom(KEY_BYTES))
+    policy_files.make_key(paths.keys)
+    now = datetime.now(UTC)
+    policy_files.save(paths, policy_pack(template, now), now)
     if (source / "documents").is_dir():
         shutil.copytree(source / "documents", paths.documents, dirs_exist_ok=True)
     else:

@@ -43,6 +43,20 @@ class SitePaths:
         return self.root / "keys"
 
     @property
+    def policy(self) -> Path:
+        """What text may leave, signed by the site's own key."""
+        return self.root / "policy.toml"
+
+    @property
+    def policy_key(self) -> Path:
+        """Signs policies; may be kept elsewhere."""
+        return self.keys / "policy.key"
+
+    @property
+    def policy_public_key(self) -> Path:
+        return self.keys / "policy.pub"
+
+    @property
     def claim_code(self) -> Path:
         """The first operator's claim code, as long as nobody has claimed the console."""
         return self.root / "claim-code"

@@ -1,6 +1,7 @@
 """The desired state's document and the rule by which one is accepted. Pure.
 
-Data only, and little of it: nothing here can make the node send text, loosen the site's policy or run anything.
+Data only, and little of it: nothing here can make the node send text, loosen the site's policy or run anything. A
+policy is accepted only where it is stricter than the site's own (`edge.privacy.policies`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge.privacy.policy import Policy
 from edge.sync.frames import DesiredState
 
 DOCUMENT_BYTES_MAX = 64 * 1024
@@ -27,6 +29,8 @@ class DesiredDocument(BaseModel):
     answer_mode: Literal["extractive", "generative"] | None = None
     # Below 5 s heartbeats would be most of an idle link's traffic; above 300 s a dead node shows too late.
     heartbeat_s: Annotated[int, Field(ge=5, le=300)] | None = None
+    # Tightens the site's own privacy policy; what is absent leaves that as it is.
+    policy: Policy | None = None
     # For people, shown in the site's console; the node does nothing with it.
     notes: Annotated[str, Field(max_length=400)] | None = None
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from sqlite_utils import Database
 
 from core.errors import PosternError
+from edge.privacy.policies import Policies
 from edge.store.outbox import OutboxClass, append
 from edge.store.store import Store
 from edge.sync import desired
@@ -29,11 +30,16 @@ _OWNER = "desired_of"
 
 
 class DesiredKeeper:
-    """Applies documents through `on_desired`, which may raise DesiredRefused (or any PosternError) to decline."""
+    """Applies documents through `on_desired`, which may raise DesiredRefused (or any PosternError) to decline.
 
-    def __init__(self, store: Store, on_desired: OnDesired) -> None:
+    `judge` is asked before, in the same way, and only when a document arrives: what was accepted once holds after a
+    restart, whatever the site has changed since.
+    """
+
+    def __init__(self, store: Store, on_desired: OnDesired, judge: OnDesired) -> None:
         self._store = store
         self._on_desired = on_desired
+        self._judge = judge
         self.progress = Progress()
         self.document = DesiredDocument()
 
@@ -75,6 +81,7 @@ class DesiredKeeper:
 
     async def _run_by(self, document: DesiredDocument) -> DesiredRefused | None:
         try:
+            await self._judge(document)
             await self._on_desired(document)
         except DesiredRefused as refused:
             return refused
@@ -85,6 +92,16 @@ class DesiredKeeper:
             return DesiredRefused("document", "internal_error")
         self.document = document
         return None
+
+
+async def judge_policy(policies: Policies, document: DesiredDocument) -> None:
+    """Whether the control plane may ask for this. Raises DesiredRefused for a policy that is not stricter."""
+    if document.policy is None:
+        return
+    try:
+        policies.judge(document.policy)
+    except PosternError as error:
+        raise DesiredRefused("policy", error.code) from None
 
 
 def _load(db: Database) -> tuple[Progress, bytes | None]:

@@ -79,6 +79,7 @@ class SyncService:
         facts: Callable[[], NodeFacts],
         on_desired: OnDesired,
         *,
+        judge: OnDesired,
         bucket_s: int = 3600,
         backoff: Backoff | None = None,
     ) -> None:
@@ -86,7 +87,7 @@ class SyncService:
         self._courier = courier
         self._bucket_s = bucket_s
         self._fresh_backoff = self._backoff = backoff or Backoff()
-        self._keeper = DesiredKeeper(store, on_desired)
+        self._keeper = DesiredKeeper(store, on_desired, judge)
         guard = Guard(load_or_create_key(paths.keys))
         self._ports = Ports(store, guard, self._keeper, facts, _now_ms, self._on_welcome)
         self._identity = IdentityState(False, "", "", "")

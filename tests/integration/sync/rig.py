@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ from cloud_sync.store.schema import nodes, records
 from edge.config import SitePaths
 from edge.egress.courier_client import CourierClient
 from edge.egress.records import ModelState
+from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
 from edge.store.store import Store
 from edge.sync.backoff import Backoff
 from edge.sync.desired import DesiredDocument, DesiredRefused
+from edge.sync.desired_keeper import judge_policy
 from edge.sync.events import NodeFacts
 from edge.sync.service import SyncService
 from tests.contract.courier_process import TIMEOUT_S, until
@@ -123,6 +126,7 @@ class Node:
     store: Store
     sync: SyncService
     applied: list[DesiredDocument]
+    policies: Policies
     facts: NodeFacts = FACTS
 
 
@@ -131,17 +135,25 @@ async def running_node(paths: SitePaths) -> AsyncIterator[Node]:
     """Store and sync, started; stopped as the app does it."""
     store = Store.open(paths)
     applied: list[DesiredDocument] = []
+    policies = Policies(PolicyFile(paths), await store.read(accepted_from_cloud))
 
     async def on_desired(document: DesiredDocument) -> None:
         if document.notes == "refuse me":
             raise DesiredRefused("notes", "not_here")
+        policies.cloud = document.policy
         applied.append(document)
 
     made: list[Node] = []
     sync = SyncService(
-        store, paths, CourierClient(paths.courier_socket), lambda: made[0].facts, on_desired, backoff=QUICK
+        store,
+        paths,
+        CourierClient(paths.courier_socket),
+        lambda: made[0].facts,
+        on_desired,
+        judge=partial(judge_policy, policies),
+        backoff=QUICK,
     )
-    made.append(Node(store, sync, applied))
+    made.append(Node(store, sync, applied, policies))
     running = asyncio.create_task(sync.run())
     try:
         yield made[0]

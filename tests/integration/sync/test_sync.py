@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from edge.config import SitePaths
 from edge.egress import ledger
+from edge.privacy import policy_files
+from edge.site_setup import policy_pack
 from edge.store.outbox import OutboxClass, append
 from edge.sync.desired import DesiredDocument
 from edge.sync.enrolment import enrol
@@ -182,6 +186,46 @@ async def test_desired_state_goes_down_and_the_answer_comes_up(
     async with running_node(paths) as again:
         await until(lambda: again.applied == [DesiredDocument(answer_mode="generative")])
         await connected(again)
+
+
+async def test_the_control_plane_tightens_the_sites_policy_and_never_loosens_it(
+    paths: SitePaths, cloud: ControlPlaneProcess, courier: CourierProcess, tmp_path: Path
+) -> None:
+    await _enrolled(paths, cloud)
+    policy_files.make_key(paths.keys)
+    text = policy_pack("clinic", datetime.now(UTC))
+    policy_files.save(paths, text, datetime.now(UTC))
+    async with running_node(paths) as node:
+        await connected(node)
+        tighter = await _desire(
+            cloud, tmp_path, _as_wanted(text, 'documents = "public"', 'documents = "none"')
+        )
+        await until(lambda: node.sync.status().applied_generation == tighter)
+        site, cloud_policy = node.policies.in_force()
+        assert (site.overflow.documents, cloud_policy.overflow.documents) == ("public", "none")  # type: ignore[union-attr]
+
+        looser = await _desire(cloud, tmp_path, _as_wanted(text, 'risk = "moderate"', 'risk = "high"'))
+
+        async def rejected() -> bool:
+            row = await cloud.node()
+            found = (row.observed_generation, row.rejected_field, row.rejected_reason)
+            return found == (looser, "policy", "policy_looser")
+
+        await until(rejected)
+        assert node.policies.cloud == cloud_policy
+        # The site itself may become the stricter one: what the control plane has tightened stays tightened.
+        policy_files.save(paths, policy_pack("empty", datetime.now(UTC)), datetime.now(UTC))
+    async with running_node(paths) as again:
+        assert again.policies.cloud == cloud_policy
+        await connected(again)
+        assert again.policies.cloud == cloud_policy
+
+
+def _as_wanted(policy: str, find: str, replace: str) -> str:
+    """A policy as a desired state has it: a table, its date as text."""
+    assert find in policy
+    text = re.sub(r"(?m)^valid_until = (.*)$", r'valid_until = "\1"', policy.replace(find, replace))
+    return "[policy]\n" + text.replace("[overflow", "[policy.overflow").replace("[lan_llm", "[policy.lan_llm")
 
 
 async def _desire(cloud: ControlPlaneProcess, folder: Path, document: str) -> int:

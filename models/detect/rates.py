@@ -1,0 +1,106 @@
+"""How often the detector misses a personal value, by language and type: what a policy's tolerance is held against.
+
+The figures are a file that the bench of the detector writes. Pure but for reading it.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from importlib.resources import files
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.errors import PosternError
+from models.detect.entity_types import ENTITY_TYPES
+
+SHIPPED: Final = "rates.toml"
+
+INDISPENSABLE: Final = "PERSON"
+"""A language in which no names were measured counts as not measured, however well it finds what has a checksum."""
+
+Z_95: Final = 1.959964
+"""Quantile of the normal distribution for an interval of 95 %."""
+
+Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+
+
+class RatesUnreadable(PosternError):
+    """The measured miss rates are missing or damaged."""
+
+    code = "rates_unreadable"
+    title = "The detector's measured miss rates cannot be read"
+    remedy = "Install the software again; until then no text leaves the site."
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Rate(_Strict):
+    """Of `of` values that were there `missed` were not found."""
+
+    missed: Annotated[int, Field(ge=0)]
+    of: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _no_more_than_all(self) -> Rate:
+        if self.missed > self.of:
+            raise ValueError("missed is more than there were")
+        return self
+
+    @property
+    def share(self) -> float:
+        """The measured miss rate, 0 to 1."""
+        return self.missed / self.of
+
+    @property
+    def at_most(self) -> float:
+        """Upper end of the 95 % interval of the miss rate (Wilson 1927): few samples count as a high rate."""
+        n, p, square = self.of, self.share, Z_95**2
+        middle = p + square / (2 * n)
+        spread = Z_95 * math.sqrt(p * (1 - p) / n + square / (4 * n * n))
+        return (middle + spread) / (1 + square / n)
+
+
+class Rates(_Strict):
+    """All measured languages."""
+
+    measured_on: date | None = None
+    data: str = ""
+    language: dict[Language, dict[str, Rate]] = {}
+
+    @model_validator(mode="after")
+    def _known_types(self) -> Rates:
+        if any(types.keys() - ENTITY_TYPES for types in self.language.values()):
+            raise ValueError("a type is not one of the contract's")
+        return self
+
+    def of(self, language: str | None) -> Rate | None:
+        """All types of a language together; None for one that was not measured, or that could not be told."""
+        types: Mapping[str, Rate] = self.language.get(language or "", {})
+        if INDISPENSABLE not in types:
+            return None
+        return Rate(missed=sum(rate.missed for rate in types.values()), of=sum(r.of for r in types.values()))
+
+
+NOTHING_MEASURED: Final = Rates()
+
+
+def parse(text: str) -> Rates:
+    """Rates from TOML. Raises RatesUnreadable."""
+    try:
+        return Rates.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise RatesUnreadable(f"The miss rates do not fit their form: {type(error).__name__}.") from None
+
+
+def shipped() -> Rates:
+    """Those of the detector that this release ships. Raises RatesUnreadable."""
+    try:
+        return parse(files("models.detect").joinpath(SHIPPED).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RatesUnreadable(f"The miss rates cannot be read: {type(error).__name__}.") from None
