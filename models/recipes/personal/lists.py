@@ -27,6 +27,8 @@ class Origin:
     male: tuple[str, ...]
     last: tuple[str, ...]
     unseen: Recombiner
+    unseen_female: Recombiner
+    unseen_male: Recombiner
     particles: tuple[str, ...]
     feminine: tuple[tuple[str, str], ...]
     suffixes: tuple[str, ...]
@@ -84,13 +86,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _origin(name: str, table: Mapping[str, Any]) -> Origin:
-    last = entries(table["last"])
+    female, male, last = (entries(table[key]) for key in ("first_female", "first_male", "last"))
     return Origin(
         name=name,
-        female=entries(table["first_female"]),
-        male=entries(table["first_male"]),
+        female=female,
+        male=male,
         last=last,
         unseen=Recombiner(last),
+        unseen_female=Recombiner(female),
+        unseen_male=Recombiner(male),
         particles=entries(table.get("particles", "")),
         feminine=tuple((old, new) for old, new in table.get("feminine", [])),
         suffixes=entries(table.get("suffixes", "")),

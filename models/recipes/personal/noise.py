@@ -6,6 +6,8 @@ A sentence is noised in its pieces, the text of the frame and the values apart: 
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -41,11 +43,12 @@ class Rates:
     spaces: float = 0.0
     smart: float = 0.0
     end: float = 0.0  # the last sign changed
+    unaccented: float = 0.06  # values in plain letters: Müller as Muller
 
 
 RATES = {
     "chat": Rates(lower=0.22, upper=0.04, typos=0.12, bare=0.1, spaces=0.05, smart=0.08, end=0.15),
-    "spoken": Rates(lower=1.0),
+    "spoken": Rates(lower=1.0, unaccented=0.4),
     "form": Rates(lower=0.06, upper=0.08, typos=0.03, spaces=0.08),
     "letter": Rates(lower=0.02, upper=0.02, typos=0.03, spaces=0.03, smart=0.2),
     "transcript": Rates(lower=0.2, upper=0.03, typos=0.05, bare=0.1, spaces=0.03),
@@ -72,6 +75,8 @@ def apply(rng: Random, pieces: list[Piece], shape: str) -> None:
     if rng.random() < rates.typos:
         for _ in range(rng.randint(1, 3)):
             _typo(rng, rng.choice(pieces))
+    if rng.random() < rates.unaccented:
+        _unaccent(pieces)
     if rng.random() < rates.bare:
         _bare(pieces)
     if rng.random() < rates.spaces:
@@ -82,9 +87,9 @@ def apply(rng: Random, pieces: list[Piece], shape: str) -> None:
         _end(rng, pieces)
 
 
-def _map(pieces: list[Piece], change: object) -> None:
+def _map(pieces: list[Piece], change: Callable[[str], str]) -> None:
     for piece in pieces:
-        piece.text = change(piece.text)  # type: ignore[operator]
+        piece.text = change(piece.text)
 
 
 def _escape(pieces: list[Piece], shape: str) -> None:
@@ -111,6 +116,18 @@ def _lower_values(pieces: list[Piece]) -> None:
     for piece in pieces:
         if piece.type is not None:
             piece.text = piece.text.lower()
+
+
+def _unaccent(pieces: list[Piece]) -> None:
+    for piece in pieces:
+        if piece.type is not None and not piece.text.isascii():
+            bare = "".join(
+                c for c in unicodedata.normalize("NFD", piece.text) if not unicodedata.combining(c)
+            )
+            piece.text = bare.translate(_PLAIN) if bare.strip() else piece.text
+
+
+_PLAIN = str.maketrans("øØłŁđĐıß", "oOlLdDis")
 
 
 def _typo(rng: Random, piece: Piece) -> None:

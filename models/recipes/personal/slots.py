@@ -87,7 +87,8 @@ def value(draw: Draw, slot: str) -> tuple[str, str | None]:
 
 def _fresh(draw: Draw, name: str) -> str:
     if name in FILLERS:
-        return FILLERS[name](draw)
+        text = FILLERS[name](draw)
+        return _filler_said(draw, name, text) if draw.shape == "spoken" else text
     text = LABELLED[name][1](draw)
     if draw.shape == "spoken" or (draw.shape in ("chat", "transcript") and draw.chance(SAID_IN_CHAT)):
         return _said(draw, name, text)
@@ -102,5 +103,19 @@ def _said(draw: Draw, name: str, text: str) -> str:
     if name in ("FIRST", "LAST", "PERSON") and draw.chance(SPELLED):
         return spoken.spelled(draw.rng, text)
     if name in ("ADDRESS", "STREET"):
-        return " ".join(text.replace(",", " ").replace("#", "number ").lower().split())
-    return text.lower()
+        text = " ".join(text.replace(",", " ").replace("#", "number ").lower().split())
+        return spoken.numbers_in(draw.rng, text, draw.language) if draw.chance(0.5) else text
+    return text.translate(_UNSAID).lower() if name == "PERSON" else text.lower()
+
+
+_UNSAID = str.maketrans("", "", '.,"')
+
+
+def _filler_said(draw: Draw, name: str, text: str) -> str:
+    """A filler in speech: without this a number in words would always be personal."""
+    if name in ("order", "room") and draw.chance(DIGITS_SAID):
+        return spoken.digits(draw.rng, text, draw.language)
+    if name == "amount" and draw.language == "en":
+        unit = draw.rng.choice(("dollars", "pounds", "euros", "bucks", "hundred dollars"))
+        text = f"{draw.rng.randint(1, 99)} {unit}"
+    return spoken.numbers_in(draw.rng, text, draw.language) if draw.chance(DIGITS_SAID) else text.lower()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from random import Random
 
 from models.recipes.personal.lists import words
@@ -39,29 +41,46 @@ def year_words(year: int) -> str:
 
 
 def digits(rng: Random, text: str, language: str) -> str:
-    """Each digit as a word, letters one by one, other signs left out; equal ones doubled, as people say them."""
+    """Each digit as a word, letters one by one, other signs left out; doubles and pairs read as numbers at times."""
     names = _digit_words(language)
-    english = language == "en"
-    oh = english and rng.random() < 0.5
-    double = english and rng.random() < 0.5
-    said: list[str] = []
+    english, roll = language == "en", rng.random()
+    zero = "oh" if english and rng.random() < 0.5 else names[0]
     signs = [c for c in text if c.isalnum() or c == "+"]
+    if english and roll < PAIRED:
+        return " ".join(_pair(pair, zero) for pair in zip(signs[::2], [*signs[1::2], ""], strict=False))
+    double = english and roll < 0.6
+    said: list[str] = []
     at = 0
     while at < len(signs):
-        sign = signs[at]
-        same = double and sign.isdigit() and at + 1 < len(signs) and signs[at + 1] == sign
-        word = (
-            "oh"
-            if oh and sign == "0"
-            else names[int(sign)]
-            if sign in "0123456789"
-            else "plus"
-            if sign == "+"
-            else sign.lower()
-        )
-        said.append(f"double {word}" if same else word)
-        at += 2 if same else 1
+        word = _sign(signs[at], names, zero)
+        run = 1
+        while (
+            double
+            and signs[at].isdigit()
+            and run < len(_TIMES)
+            and signs[at : at + run + 1] == [signs[at]] * (run + 1)
+        ):
+            run += 1
+        said.append(_TIMES[run - 1] + word)
+        at += run
     return " ".join(said)
+
+
+PAIRED = 0.12  # of numbers are read two digits at a time: "forty five twelve"
+_TIMES = ("", "double ", "triple ")
+
+
+def _sign(sign: str, names: Sequence[str], zero: str) -> str:
+    if sign == "0":
+        return zero
+    return names[int(sign)] if sign in "123456789" else "plus" if sign == "+" else sign.lower()
+
+
+def _pair(pair: tuple[str, str], zero: str) -> str:
+    both = "".join(pair)
+    if len(both) == 2 and both.isdecimal() and both.isascii() and both[0] != "0":
+        return cardinal(int(both))
+    return " ".join(_sign(sign, _ONES, zero) for sign in both)
 
 
 def spelled(rng: Random, text: str) -> str:
@@ -91,6 +110,21 @@ def address_of_mail(text: str, language: str) -> str:
         .replace("-", " dash ")
     )
     return " ".join(said.replace("://", " colon slash slash ").replace("/", " slash ").split())
+
+
+def numbers_in(rng: Random, text: str, language: str) -> str:
+    """The text in lower case with its runs of digits in words: `15 Oak St` is `fifteen oak st`."""
+
+    def said(match: re.Match[str]) -> str:
+        run = match.group(1)
+        short = language == "en" and run[0] != "0" and len(run) <= 2
+        number = cardinal(int(run)) if short else digits(rng, run, language)
+        return f"{number} {match.group(2)}".rstrip()
+
+    return _DIGITS.sub(said, text.lower())
+
+
+_DIGITS = re.compile(r"([0-9]+)([a-z]?)")
 
 
 def _digit_words(language: str) -> tuple[str, ...]:

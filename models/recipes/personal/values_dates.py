@@ -51,7 +51,8 @@ def age(draw: Draw) -> str:
     """The number of years alone, in words at times."""
     number = draw.rng.choice((draw.rng.randint(1, 19), draw.rng.randint(18, 99), draw.rng.randint(18, 99)))
     if draw.shape == "spoken" or draw.chance(0.06):
-        return words_of(number, draw)
+        said = words_of(number, draw)
+        return said.replace(" ", "-") if draw.shape != "spoken" else said
     return str(number)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from models.recipes.personal.draw import Draw, Person
 from models.recipes.personal.lists import Origin, words
 
+# Shares of names that no list has, so that the tagger learns what names look like.
+UNSEEN_FIRST = 0.12
 UNSEEN_LAST = 0.3
 DOUBLE_LAST = 0.04
 SCRIPT = 0.04
@@ -17,6 +19,8 @@ def new_person(draw: Draw) -> Person:
     female = draw.chance(0.5)
     firsts = origin.female if female else origin.male
     first, middle = rng.choice(firsts), rng.choice(firsts)
+    if draw.chance(UNSEEN_FIRST):
+        first = (origin.unseen_female if female else origin.unseen_male).draw(rng)
     if origin.script_last and draw.chance(SCRIPT):
         first, middle, last = rng.choice(origin.script_first), "", rng.choice(origin.script_last)
         draw.person = Person(first, middle, last, female, origin)

@@ -68,17 +68,15 @@ def country(draw: Draw) -> str:
 
 
 def location(draw: Draw) -> str:
-    """A town, state, country, a town with its state, or another named place."""
+    """A town, state, country or another named place."""
     roll = draw.rng.random()
-    if roll < 0.45:
+    if roll < 0.5:
         return city(draw)
-    if roll < 0.7:
+    if roll < 0.75:
         return country(draw)
-    if roll < 0.8:
+    if roll < 0.88:
         return state(draw)
-    if roll < 0.9:
-        return draw.rng.choice(words("countries")["landmarks"])
-    return f"{city(draw)}, {state(draw) if draw.chance(0.6) else country(draw)}"
+    return draw.rng.choice(words("countries")["landmarks"])
 
 
 def street_name(draw: Draw, place: Place) -> str:

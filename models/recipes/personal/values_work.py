@@ -37,7 +37,11 @@ def _startup(draw: Draw) -> str:
     if not _unseen:
         _unseen.append(Recombiner(table["coined"]))
     roll = rng.random()
-    if roll < 0.35:
+    if roll < 0.06:
+        name = fill(rng, rng.choice(("@@@", "@@@@", "@&@", "@@")))
+    elif roll < 0.14:
+        name = rng.choice(table["plain"])
+    elif roll < 0.38:
         name = rng.choice(table["heads"]) + rng.choice(table["tails"])
     elif roll < 0.6:
         name = _unseen[0].draw(rng)

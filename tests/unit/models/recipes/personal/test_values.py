@@ -144,3 +144,20 @@ def test_ordinals_and_mail_addresses_are_said():
     ]
     assert spoken.address_of_mail("j.smith@gmail.com", "en") == "j dot smith at gmail dot com"
     assert spoken.address_of_mail("j.smith@gmail.com", "de") == "j punkt smith at gmail punkt com"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("15 oak st", "fifteen oak st"), ("87a", "eighty seven a"), ("205", {"two zero five", "two oh five"})],
+)
+def test_numbers_in_a_text_are_said(text, said):
+    assert spoken.numbers_in(Random(2), text, "en") in ({said} if isinstance(said, str) else said)
+
+
+def test_equal_digits_are_doubled_and_pairs_read_at_times():
+    made = {spoken.digits(Random(seed), "+4455 0", "en") for seed in range(200)}
+    assert {
+        "plus four four five five zero",
+        "plus double four double five oh",
+        "plus four forty five fifty",
+    } <= made
