@@ -34,6 +34,8 @@ _PIECE = re.compile(r"[a-z]+|[0-9]+|[.!?;\n]+")
 # A date before now is told by its year.
 _YEAR = re.compile(r"(?:19|20)\d\d")
 YEAR = "#year"
+# Full stops that end nothing.
+_PAUSES = frozenset({"..", "..."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,22 @@ def words(text: str) -> list[Word]:
     """The words of `text` in order. Numbers are left out, but a year is the word YEAR."""
     found: list[Word] = []
     at = 0
-    for piece in _PIECE.findall(_spelt(plain(text))):
+    for piece in pieces(text):
         if piece[0].isdigit():
             if _YEAR.fullmatch(piece):
                 found.append(Word(YEAR, at))
             at += 1
         elif piece[0].isalpha():
-            found.append(Word(collapse(piece)[:WORD_CHARS_MAX], at))
+            found.append(Word(piece[:WORD_CHARS_MAX], at))
             at += 1
-        elif piece not in {"..", "..."}:  # a pause, not an end
+        elif piece not in _PAUSES:
             at += SENTENCE_GAP
     return found
+
+
+def pieces(text: str) -> list[str]:
+    """The words, numbers and ends of sentences of `text` in order, words as `words` has them but of any length."""
+    return _PIECE.findall(collapse(_spelt(plain(text))))
 
 
 def plain(text: str) -> str:
@@ -74,9 +81,9 @@ def _without_accents(text: str) -> str:
     return "".join(char for char in decomposed if unicodedata.category(char) not in {"Mn", "Cf"})
 
 
-def collapse(word: str) -> str:
-    """`word` with each run of one letter made a single letter: doubled letters are the commonest slip."""
-    return _REPEATED.sub(r"\1", word)
+def collapse(text: str) -> str:
+    """`text` with each run of one letter made a single letter: doubled letters are the commonest slip."""
+    return _REPEATED.sub(r"\1", text)
 
 
 def _spelt(text: str) -> str:

@@ -9,7 +9,7 @@ source: what comes up at those is soon ignored, so recall takes what is left. `t
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from models.kind_network import WORD_ROWS, word_rows, word_share
-from models.words import words
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,12 +84,12 @@ def fit(
     return network._replace(bias=network.bias - thresholds)
 
 
-def said(texts: Sequence[str]) -> csr_matrix:
-    """[n, WORD_ROWS] as a `KindNetwork` reads words."""
-    rows = [word_rows(word.text for word in words(text)) for text in texts]
+def said(texts: Iterable[Iterable[str]]) -> csr_matrix:
+    """[n, WORD_ROWS] as a `KindNetwork` reads the words of each text."""
+    rows = [word_rows(words) for words in texts]
     ends = np.cumsum([0, *map(len, rows)])
     shares = np.concatenate([np.full(len(row), word_share(row)) for row in rows])
-    return csr_matrix((shares, np.concatenate(rows), ends), shape=(len(texts), WORD_ROWS))
+    return csr_matrix((shares, np.concatenate(rows), ends), shape=(len(rows), WORD_ROWS))
 
 
 def _network(table: csr_matrix, names: npt.NDArray[np.str_], scale: Floats, kinds: Sequence[str]) -> Network:

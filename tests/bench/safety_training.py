@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from edge.chat.safety.kind import Kind
 from edge.chat.safety.model import SHIPPED, SafetyModel
 from models.encoder import Encoder
 from models.recipes.kind_network import FOLDS, ORDINARY, PHRASES, fit, said
+from models.words import words
 from tests.bench import harness
 
 # Share of strangers' ordinary questions that one kind may claim. Whoever is in danger is missed at a higher price than
@@ -80,13 +81,14 @@ def train(
     unsure = {line["text"] for line in own_phrases("unsure.jsonl")}
     examples = {
         text: (ORDINARY, source)
-        for text, source in _strangers()
+        for text, source in strangers(UNSURE_INTENTS, UNSURE_DOCUMENTS, CARD_INTENTS)
         if text not in unsure and not words_find(text)
     }
     examples |= {text: (kind, PHRASES) for text, kind in (*_phrases(), *tuned)}
     texts = list(examples)
     labels, sources = zip(*examples.values(), strict=True)
-    network = fit(encoder.embed(texts), said(texts), labels, sources, KINDS)
+    plain = said([word.text for word in words(text)] for text in texts)
+    network = fit(encoder.embed(texts), plain, labels, sources, KINDS)
     parts = (part.astype(np.float32) for part in network)
     content = SafetyModel(tuple(KINDS), *parts, encoder=encoder.info.model).save()
     Path(models.adapters.__path__[0], SHIPPED).write_bytes(content)
@@ -105,20 +107,24 @@ def _phrases() -> Iterator[tuple[str, str]]:
                 yield line["text"], line["kind"]
 
 
-def _strangers() -> Iterator[tuple[str, str]]:
-    """Ordinary questions with their source. BANKING77 is in as many parts as are left out in turn."""
+def strangers(
+    intents: Set[str], documents: Set[str], banking77: Set[str] = frozenset()
+) -> Iterator[tuple[str, str]]:
+    """Ordinary questions with their source, but for those of some intents of the samples, documents of the recipe's
+    sites and intents of BANKING77, which is in as many parts as are left out in turn.
+    """
     for name in SAMPLES:
         text = (files("edge.templates") / name / "intents.csv").read_text(encoding="utf-8")
         for question, intent in list(csv.reader(text.splitlines()))[1:]:
-            if intent not in UNSURE_INTENTS:
+            if intent not in intents:
                 yield question, name
-    for path in sorted(FOLDER.parent.glob("answerability/sites/*/questions.jsonl")):
+    for path in sorted(Path(models.recipes.__path__[0]).glob("answerability/sites/*/questions.jsonl")):
         for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
-            if line.get("doc") not in UNSURE_DOCUMENTS:
+            if line.get("doc") not in documents:
                 yield line["question"], path.parent.name
     with harness.data_file("intent", "banking77_train.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            if row["category"] not in CARD_INTENTS:
+            if row["category"] not in banking77:
                 yield row["text"], f"banking77-{_hash(row['text']) % FOLDS}"
 
 
