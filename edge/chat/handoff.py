@@ -115,7 +115,7 @@ class Handoffs:
         self._settings = settings
         self._bell = bell
         self.on_ticket = on_ticket
-        sessions.on_end = bell.ring
+        sessions.on_end.append(bell.ring)
 
     @property
     def keep_h(self) -> int:

@@ -147,7 +147,8 @@ class Sessions:
         self._clock = clock
         self._admission = Admission(limits)
         self._live: dict[str, _Live] = {}
-        self.on_end: Callable[[str], None] = lambda _: None
+        # Told which conversation was wiped, once nothing of it is stored.
+        self.on_end: list[Callable[[str], None]] = []
 
     def __len__(self) -> int:
         return len(self._live)
@@ -254,7 +255,8 @@ class Sessions:
         subject = f"session:{session_id}"
         await self._store.write_keys(lambda db: shred_key(db, subject))
         await self._store.write(lambda db: session_rows.delete(db, session_id, subject))
-        self.on_end(session_id)
+        for told in self.on_end:
+            told(session_id)
 
     async def sweep(self) -> None:
         """Wipe conversations whose time or silence is over, for as long as the node runs.

@@ -62,6 +62,12 @@ def lan_uses(db: Database) -> None:
     _run(db, "site_0007_lan_uses.sql")
 
 
+@site(name="0008_pseudonyms")
+def pseudonyms(db: Database) -> None:
+    """Which value each token of a conversation stands for."""
+    _run(db, "site_0008_pseudonyms.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

@@ -138,6 +138,24 @@ TABLES: dict[str, Table] = {
         constraints=("PRIMARY KEY (turn, document, version)",),
         indexes=("CREATE INDEX citations_document ON citations(document, version)",),
     ),
+    # Which value each token stands for, sealed under the conversation's subject. It goes nowhere, in no export either:
+    # the values are those of the turns.
+    "pseudonyms": Table(
+        {
+            "session": _session("TEXT NOT NULL", Kind.PSEUDONYM, "whose tokens", exported=False),
+            "purpose": _session(
+                "TEXT NOT NULL", Kind.OPERATIONS, "what they were minted for", exported=False
+            ),
+            "ordinal": _session("INTEGER NOT NULL", Kind.OPERATIONS, "order of minting", exported=False),
+            "type": _session(
+                "TEXT NOT NULL", Kind.BEHAVIOUR, "type of personal data, no value", exported=False
+            ),
+            "body": _session(
+                "BLOB NOT NULL", Kind.CONTENT, "the token's code, and the value it stands for", exported=False
+            ),
+        },
+        constraints=("PRIMARY KEY (session, purpose, ordinal)",),
+    ),
     "feedback": Table(
         {
             "turn": _session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the turn that is judged"),

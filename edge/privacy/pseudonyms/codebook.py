@@ -35,17 +35,15 @@ class Codebook:
         return self._by_code.get(code)
 
     def mint(self, type_: str, value: str) -> Token:
-        """A new token for a value that has none. Raises CannotMask at a limit."""
+        """A new token, to be added, for a value that has none. Raises CannotMask at a limit."""
         if len(self) >= TOKENS_MAX:
             raise CannotMask(f"A conversation may have {TOKENS_MAX} personal values.")
         if len(value) > VALUE_CHARS_MAX:
             raise CannotMask(f"A personal value may have {VALUE_CHARS_MAX} characters.")
-        token = Token(type_, self._free_code(), value)
-        self.add(token)
-        return token
+        return Token(type_, self._free_code(), value)
 
     def add(self, token: Token) -> None:
-        """Take in a token that was minted before."""
+        """Take in a token; its code and its value have none yet."""
         self._by_code[token.code] = token
         self._by_value[token.type, token.value] = token
         for form in shortened(token.code):

@@ -13,7 +13,7 @@ from edge.privacy.pseudonyms.aliases import Persons
 from edge.privacy.pseudonyms.codebook import Codebook
 from edge.privacy.pseudonyms.names import split_possessive
 from edge.privacy.pseudonyms.restoring import Form, Restorer, restore
-from edge.privacy.pseudonyms.token import TYPES, Token
+from edge.privacy.pseudonyms.token import Token
 from models.detect.spans import Span
 
 # Types whose values are named in sentences, and so may stand in the genitive.
@@ -30,12 +30,15 @@ class Scope:
 
 
 class Pseudonyms:
-    """Tokens of one scope. `unsaved` holds what the vault does not have yet."""
+    """Tokens of one scope.
+
+    entries  every token in the order of minting, and each alias that told something about a person, for the vault
+    """
 
     def __init__(self, scope: Scope, known: Iterable[Token] = ()) -> None:
-        """`known`: the tokens of before, in their order."""
+        """`known`: the entries of before, in their order."""
         self.scope = scope
-        self.unsaved: list[Token] = []
+        self.entries: list[Token] = []
         self._codebook = Codebook()
         self._persons = Persons()
         for token in known:
@@ -72,20 +75,19 @@ class Pseudonyms:
         if token is None and type_ == "PERSON" and (found := self._persons.find(value)):
             token, learnt = found
             if learnt:
-                self.unsaved.append(Token(token.type, token.code, value))
+                self.entries.append(Token(token.type, token.code, value))
         if token is None:
             token = self._codebook.mint(type_, value)
-            self._persons_add(token)
-            self.unsaved.append(token)
+            self._take_in(token)
         return token
 
-    def _take_in(self, token: Token) -> None:
-        if self._codebook.of_code(token.code):
-            self._persons.recall(token.code, token.value)
-        elif token.type in TYPES:
-            self._codebook.add(token)
-            self._persons_add(token)
-
-    def _persons_add(self, token: Token) -> None:
-        if token.type == "PERSON":
-            self._persons.add(token)
+    def _take_in(self, entry: Token) -> None:
+        """A token of before or a new one; an entry whose code is there already is an alias."""
+        self.entries.append(entry)
+        known = self._codebook.of_code(entry.code)
+        if known:
+            self._persons.recall(entry.code, entry.value)
+            return
+        self._codebook.add(entry)
+        if entry.type == "PERSON":
+            self._persons.add(entry)

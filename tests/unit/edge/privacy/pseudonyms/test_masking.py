@@ -193,4 +193,4 @@ def test_the_length_of_a_value_is_bounded(chars: int, fits: bool) -> None:
 def test_no_value_is_shown_by_accident() -> None:
     pseudonyms = Pseudonyms(SCOPE)
     token_of(pseudonyms, "PERSON", "Anna Smith")
-    assert "Anna" not in f"{pseudonyms!r} {pseudonyms.restorer()!r} {pseudonyms.unsaved!r}"
+    assert "Anna" not in f"{pseudonyms!r} {pseudonyms.restorer()!r} {pseudonyms.entries!r}"
