@@ -157,13 +157,14 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         answers = _answers(encoder, knowledge.searcher)
         reader = Reader(encoder, answers.directions)
         speller = await _speller(encoder, knowledge.searcher)
-        understand = understanding(encoder, knowledge.searcher, reader, speller, intents, config.site.you)
+        detector, you = detector_of(config, encoder), config.site.you
+        understand = understanding(encoder, knowledge.searcher, reader, speller, intents, you, detector)
         answering = Answering(understand, answers, reader)
         scheduler = Scheduler(config.models.encoder_threads or usable_cpus())
         stack.push_async_callback(scheduler.close)
         turns = encoder_lines.turns(scheduler, answering, config.limits)
         embeddings = encoder_lines.embeddings(scheduler, encoder, config.limits)
-        scanner = scanner_of(config, scheduler, encoder, detector_of(config, encoder))
+        scanner = scanner_of(config, scheduler, encoder, detector)
         api_keys = KeyRing(store)
         await api_keys.load()
         worker = WorkerClient(paths.worker_socket)
@@ -173,9 +174,9 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         writer = language_model.writer_of(config, worker, llm_server)
         writing = encoder_lines.writing(scheduler, encoder, config, writer)
         covered = partial(_covered, encoder, knowledge)
-        desk = Desk(config, store, sessions, turns, writing, covered, safety_model.shipped())
-        region, golden = config.site.region, paths.golden_questions
-        examples = Examples(store, knowledge, lambda: intents.names, golden, region)
+        desk = Desk(config, store, sessions, turns, writing, detector, covered, safety_model.shipped())
+        golden = paths.golden_questions
+        examples = Examples(store, knowledge, lambda: intents.names, golden, scanner.scan)
         parts = Parts(
             store, paths, examples, intents, knowledge.searcher, answering, background.embed, encoder.info
         )
@@ -329,7 +330,7 @@ async def _open_console(site: Site, door: ConsoleDoor, operations: Operations, u
 def _application(site: Site, door: ConsoleDoor) -> web.Application:
     """The customers' routes, and the staff's door."""
     notice = notice_of(site.config.site.name)
-    api = SessionsApi(site.store, site.sessions, site.desk, notice, site.config.site.region, door.audience_of)
+    api = SessionsApi(site.store, site.sessions, site.desk, notice, site.scanner, door.audience_of)
     handoff = HandoffApi(site.sessions, site.handoffs)
     health = HealthApi(lambda: not_ready(site), lambda: refresh(site))
     page = KioskPage(site.config)

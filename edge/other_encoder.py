@@ -96,4 +96,5 @@ async def _change(site: Site, new: Encoder, background: BackgroundEncoder, made:
 def _read_with(site: Site, reader: Reader) -> None:
     searcher, you = site.knowledge.searcher, site.config.site.you
     site.chooser.reader = reader
-    site.chooser.understand = understanding(site.encoder, searcher, reader, site.speller, site.intents, you)
+    told = (site.intents, you, site.scanner.detector)
+    site.chooser.understand = understanding(site.encoder, searcher, reader, site.speller, *told)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from edge.app import Site
 
 COMPONENT: Final = "detector"
-"""Runs weaker than asked while the encoder that serves has no tagger: names are not found, and no text may leave."""
+"""Runs weaker than asked while the encoder that serves has no tagger, or its tagger does not work: names are not found,
+and no text may leave."""
 
 
 class EncoderTagger:
@@ -67,4 +68,8 @@ def privacy_operations(site: Site) -> dict[str, Operation]:
 
 def watch_detector(detector: Detector) -> None:
     """Let the metrics look at whether names are found."""
-    metrics.watch(COMPONENT, lambda: "" if detector.complete else "no_tagger")
+
+    def reason() -> str:
+        return "failed" if detector.failing else "" if detector.complete else "no_tagger"
+
+    metrics.watch(COMPONENT, reason)

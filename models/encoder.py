@@ -80,6 +80,13 @@ class Encoded:
     offsets: npt.NDArray[np.int32]
     truncated: npt.NDArray[np.bool_]
 
+    def first(self, count: int) -> Encoded:
+        """Of the first `count` texts alone."""
+        if count == len(self.embeddings):
+            return self
+        tokens = self.token_states[:count], self.mask[:count], self.offsets[:count]
+        return Encoded(self.embeddings[:count], *tokens, self.truncated[:count])
+
 
 class Encoder:
     """A tokenizer and a loaded model; `lanes` passes of one call run side by side."""

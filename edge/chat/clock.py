@@ -17,5 +17,10 @@ class Clock:
         self.stages[stage] = now - self._last
         self._last = now
 
+    def within(self, stage: str, part: str, seconds: float) -> None:
+        """A part of a stage that was timed elsewhere is told by itself."""
+        self.stages[stage] -= seconds
+        self.stages[part] = seconds
+
     def total_s(self) -> float:
         return perf_counter() - self._began

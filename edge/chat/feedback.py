@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from sqlite_utils import Database
 
+from core.errors import PosternError
 from edge.chat import improvement
 from edge.chat.handoff import own_turn
 from edge.chat.session import Session
 from edge.chat.session_rows import now_ms
 from edge.store import counters
 from edge.store.store import Store
-from models.detect import patterns
-from models.detect.spans import redact
+from models.detect.detector import Finding
+
+log = logging.getLogger(__name__)
 
 REASON_CHARS_MAX = 1000
 
@@ -41,12 +44,13 @@ async def give(
     *,
     reason: Reason | None = None,
     words: str | None = None,
-    region: str,
+    scan: Callable[[str], Awaitable[Finding]],
 ) -> None:
-    """Keep what the customer thinks; "not useful" also becomes an example to learn from, once, redacted.
+    """Keep what the customer thinks; "not useful" also becomes an example to learn from, once, redacted by `scan`.
 
-    `region`: as of the site, for the detector. Raises TurnNotFound.
+    Raises TurnNotFound.
     """
+    redacted = None if useful else await _redacted(store, session, turn_id, scan)
 
     def insert(db: Database) -> None:
         turn = own_turn(db, session, turn_id)
@@ -62,10 +66,24 @@ async def give(
         )
         if before is None or before.useful is not useful:
             counters.count(db, "feedback", "useful" if useful else "not_useful")
-        if not useful and now != before:
-            _learn(db, turn, before, reason, region)
+        if redacted is not None and now != before:
+            _learn(db, turn, redacted, before, reason)
 
     await store.write(insert)
+
+
+async def _redacted(
+    store: Store, session: Session, turn_id: str, scan: Callable[[str], Awaitable[Finding]]
+) -> str | None:
+    """The turn's question without what is personal; None where that cannot be told now. Raises TurnNotFound."""
+    turn = await store.read(lambda db: own_turn(db, session, turn_id))
+    question = str(turn["question"])
+    try:
+        return (await scan(question)).redacted(question)
+    except PosternError as error:
+        # The customer is heard all the same; there is no example without a scan.
+        log.warning("nothing is learnt from an answer that did not help", extra={"code": error.code})
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +104,9 @@ def _before(db: Database, session: Session, turn_id: str) -> _Given | None:
 
 
 def _learn(
-    db: Database, turn: Mapping[str, Any], before: _Given | None, reason: Reason | None, region: str
+    db: Database, turn: Mapping[str, Any], text: str, before: _Given | None, reason: Reason | None
 ) -> None:
     """One example an answer: a reason that is given later replaces the one without."""
-    question = str(turn["question"])
-    text = redact(question, patterns.scan(question, region=region))
     documents = [str(citation["doc"]) for citation in turn["citations"]]
     replaces = None if before is None or before.useful else improvement.label(documents, before.reason)
     improvement.note_not_helpful(db, text, improvement.label(documents, reason), replaces, now_ms())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 
@@ -35,15 +35,15 @@ from edge.chat.safety.check import SafetyCheck
 from edge.chat.safety.model import SafetyModel
 from edge.chat.session import Memory, Session, Sessions
 from edge.chat.session_rows import now_ms
-from edge.chat.understanding import Query
+from edge.chat.understanding import Query, Understood
 from edge.config import Config
 from edge.inference.scheduler import Line
 from edge.knowledge import differences, versions
 from edge.knowledge.differences import Side
 from edge.store import counters, intent_counts
 from edge.store.store import Store
-from models.detect import patterns
-from models.detect.spans import Span
+from models.detect.detector import Detector, Finding
+from models.detect.label import Label
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +126,7 @@ class Desk:
         sessions: Sessions,
         answering: Line[Query, Considered],
         writing: Writing,
+        detector: Detector,
         covered: Callable[[], tuple[str, ...]] = lambda: languages.DEFAULT,
         safety_model: SafetyModel | None = None,
     ) -> None:
@@ -136,6 +137,7 @@ class Desk:
         self._sessions = sessions
         self._answering = answering
         self._writing = writing
+        self._detector = detector
         self.safety = SafetyCheck(config.site, config.safety, safety_model)
         self.answer_mode = config.answer.mode
 
@@ -152,21 +154,22 @@ class Desk:
             yield Meta(turn_id, self.covered())
             card = self.safety.check(question, session.locale)
             clock.lap("safety")
-            spans = patterns.scan(question, region=self._config.site.region)
-            clock.lap("scan")
             memory = self._sessions.memory(session)
             settled = _of_card(card) if card else self._settled(question, memory)
             clock.lap("language")
             if settled:
                 self._sessions.remember(session, Memory(memory.topic))
-                yield await self._durable(session, turn_id, question, settled, spans, clock)
+                finding = self._detector.of_forms(question)
+                clock.lap("scan")
+                yield await self._durable(session, turn_id, question, settled, finding, clock)
                 return
             considered = await self._answering.submit(Query(question, session.audience, memory.topic))
             understood = considered.understood
             clock.lap("understand")
+            finding = self._finding(question, understood, clock)
             embedding = understood.question.embedding
             if card := self.safety.check_meaning(question, embedding, understood.encoder):
-                yield await self._durable(session, turn_id, question, _of_card(card), spans, clock)
+                yield await self._durable(session, turn_id, question, _of_card(card), finding, clock)
                 return
             standing = standing_for(understood.intent, self._config.intents)
             answer = NO_ANSWER
@@ -180,7 +183,15 @@ class Desk:
             offered = tuple(meaning.question for meaning in answer.meanings)
             self._sessions.remember(session, Memory(topic, offered))
             clock.lap("answer")
-            yield await self._durable(session, turn_id, question, answer, spans, clock)
+            yield await self._durable(session, turn_id, question, answer, finding, clock)
+
+    def _finding(self, question: str, understood: Understood, clock: Clock) -> Finding:
+        """What the question's own pass told. Where the detector failed, forms go on, and who asks knows it."""
+        scanned = understood.scanned
+        if scanned is None or scanned.finding is None:
+            return self._detector.of_forms(question)
+        clock.within("understand", "scan", scanned.seconds)
+        return scanned.finding
 
     async def _durable(
         self,
@@ -188,16 +199,18 @@ class Desk:
         turn_id: str,
         question: str,
         answer: _Answer,
-        spans: Sequence[Span],
+        finding: Finding,
         clock: Clock,
     ) -> Final:
         """The end of a turn, once its row is on disk."""
+        if answer.card and answer.card.kind.of_health:
+            finding = replace(finding, label=Label.SPECIAL)
         await self._store.write(
-            lambda db: _insert(db, session, turn_id, question, answer, spans, clock.total_s())
+            lambda db: _insert(db, session, turn_id, question, answer, finding, clock.total_s())
         )
         clock.lap("commit")
-        _count(answer.route, spans, clock)
-        return Final(_body(turn_id, answer, spans, clock))
+        _count(answer.route, finding, clock)
+        return Final(_body(turn_id, answer, finding, clock))
 
     def _settled(self, question: str, memory: Memory) -> _Answer | None:
         """The answer where documents need not be asked: another language, or none of what was offered."""
@@ -281,21 +294,13 @@ def _differing(conflict: Conflict) -> _Answer:
     return _Answer(text, citations, Route.ANSWER, conflict=True)
 
 
-def _types(spans: Sequence[Span]) -> list[str]:
-    return sorted({span.type for span in spans})
-
-
-def _label(spans: Sequence[Span]) -> str:
-    return "personal" if spans else "public"
-
-
 def _insert(
     db: Database,
     session: Session,
     turn_id: str,
     question: str,
     answer: _Answer,
-    spans: Sequence[Span],
+    finding: Finding,
     seconds: float,
 ) -> None:
     """The turn's row and its counts, in one transaction."""
@@ -305,11 +310,14 @@ def _insert(
         "answer": answer.text,
         "citations": [citation.body() for citation in answer.citations],
         "queue": answer.standing.queue,
+        # Without a pass of the encoder, or with one that has no tagger, names were not looked for.
+        "scan_complete": finding.complete,
     }
     sealed = session.key.seal("turns", turn_id, "body", json.dumps(body, ensure_ascii=False).encode())
+    told = [answer.route, finding.label.value, json.dumps(finding.types)]
     db.execute(
         "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
-        [turn_id, session.id, now_ms(), answer.route, _label(spans), json.dumps(_types(spans)), sealed],
+        [turn_id, session.id, now_ms(), *told, sealed],
     )
     versions.cite(db, turn_id, [(citation.doc, citation.version) for citation in answer.citations])
     if answer.conflict:
@@ -319,7 +327,7 @@ def _insert(
         name = answer.intent.name if answer.intent.in_scope else intent_counts.OUT_OF_SCOPE
         intent_counts.count(db, name)
     if _not_in_documents(answer):
-        improvement.note_unanswered(db, clarifying.without_mark(question), spans, now_ms())
+        improvement.note_unanswered(db, clarifying.without_mark(question), finding.spans, now_ms())
     counters.count(db, "turns", answer.route)
     if answer.generated:
         counters.count(db, "generated", answer.generated)
@@ -332,13 +340,12 @@ def _not_in_documents(answer: _Answer) -> bool:
     return answer.route is Route.HANDOFF and not fixed
 
 
-def _count(route: Route, spans: Sequence[Span], clock: Clock) -> None:
+def _count(route: Route, finding: Finding, clock: Clock) -> None:
     metrics.turns.labels(route).inc()
     metrics.turn_seconds.observe(clock.total_s())
     for stage, seconds in clock.stages.items():
         metrics.stage_seconds.labels(stage).observe(seconds)
-    for span in spans:
-        metrics.pii_entities.labels(span.type).inc()
+    metrics.count_entities(finding.spans)
 
 
 def _intent(intent: Intent | None) -> dict[str, object]:
@@ -349,7 +356,7 @@ def _intent(intent: Intent | None) -> dict[str, object]:
     return {"name": intent.name, "confidence": confidence, "in_scope": intent.in_scope}
 
 
-def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: Clock) -> dict[str, object]:
+def _body(turn_id: str, answer: _Answer, finding: Finding, clock: Clock) -> dict[str, object]:
     """The turn's answer as the contract gives it."""
     return {
         "turn_id": turn_id,
@@ -361,8 +368,8 @@ def _body(turn_id: str, answer: _Answer, spans: Sequence[Span], clock: Clock) ->
         "language": answer.language.shown() if answer.language else None,
         "choices": [asdict(meaning) for meaning in answer.meanings],
         "conflict": answer.conflict,
-        "redactions": _types(spans),
-        "label": _label(spans),
+        "redactions": finding.types,
+        "label": finding.label.value,
         "timings_ms": {
             **{stage: round(seconds * 1000, 2) for stage, seconds in clock.stages.items()},
             "total": round(clock.total_s() * 1000, 2),

@@ -19,9 +19,12 @@ from edge.chat.answers.spelling import Speller
 from edge.chat.intents.model import Intent
 from edge.chat.intents.service import Intents
 from edge.chat.session_rows import now_ms
+from edge.chat.turn_scan import Asked, Scanned, TurnScan
 from edge.knowledge.document import Audience, Passage
 from edge.knowledge.search import Searcher
 from models.catalog import DEFAULT_ENCODER
+from models.detect.detector import Detector
+from models.detect.tagger import Passed
 from models.encoder import Encoder
 
 Floats = npt.NDArray[np.float32]
@@ -51,15 +54,8 @@ class Understood:
     intent: Intent | None = None
     encoder: str = DEFAULT_ENCODER
     """Whose vectors these are, by its name in the catalogue."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The text that is encoded and searched; the question itself begins at `before`, and ends at `end`."""
-
-    text: str
-    before: int
-    end: int | None = None
+    scanned: Scanned | None = None
+    """What is personal in the question as it was given; None where nobody asked."""
 
 
 def understanding(
@@ -69,8 +65,9 @@ def understanding(
     speller: Speller,
     intents: Intents | None = None,
     you: str = "",
+    detector: Detector | None = None,
 ) -> Callable[[Sequence[Query]], list[Understood]]:
-    """The work of turns' lane. Without `intents` none is told, as when the answer model is trained.
+    """The work of turns' lane. Without `intents` and `detector` neither tells, as when the answer model is trained.
 
     `you`: what customers mean by it (`site.you`).
     """
@@ -80,7 +77,9 @@ def understanding(
         asked = [_asked(query, speller, you) for query in queries]
         texts = [one.text for one in asked]
         wanted_passages = PASSAGES_SKIMMED if reader.skims else PASSAGES
-        embeddings, states, weights = _encoded(asked, encoder, reader)
+        scan = TurnScan(detector, [query.text for query in queries], asked) if detector else None
+        embeddings, states, weights, passes = _encoded(asked, scan.rows if scan else [], encoder, reader)
+        scanned = scan.findings(passes) if scan else [None] * len(texts)
         wanted = intents.understand(texts, embeddings) if intents else [None] * len(texts)
         found: dict[int, Sequence[Passage]] = {}
         for audience in Audience:
@@ -101,35 +100,47 @@ def understanding(
                 leans=one.before > 0,
             )
             read = {passage.chunk_id: readings[passage.chunk_id] for passage in found[row]}
-            results.append(Understood(question, found[row], read, wanted[row], encoder.info.model))
+            results.append(
+                Understood(question, found[row], read, wanted[row], encoder.info.model, scanned[row])
+            )
         return results
 
     return understand
 
 
 def _encoded(
-    asked: Sequence[_Asked], encoder: Encoder, reader: Reader
-) -> tuple[Floats, Sequence[Floats], Sequence[Floats]]:
-    """Embeddings [questions, dim]; of each the kept token states and the tokens' weights, none where it is skimmed."""
-    texts = [one.text for one in asked]
+    asked: Sequence[Asked], rows: Sequence[str], encoder: Encoder, reader: Reader
+) -> tuple[Floats, Sequence[Floats], Sequence[Floats], list[Passed]]:
+    """Of the texts that are asked: embeddings [questions, dim], the kept token states and the tokens' weights (none
+    where they are skimmed). Of these and of the further `rows`: what the pass tells for scanning.
+    """
+    texts = [*(one.text for one in asked), *rows]
+    count = len(asked)
     if reader.skims:
-        nothing = [np.empty(0, np.float32)] * len(texts)
-        return encoder.embed(texts), [NO_STATES] * len(texts), nothing
+        nothing = [np.empty(0, np.float32)] * count
+        embeddings = encoder.embed(texts)
+        return embeddings[:count], [NO_STATES] * count, nothing, [Passed(each, None) for each in embeddings]
     encoded = encoder.encode(texts)
-    tokens = zip(asked, encoded.offsets, encoded.mask, strict=True)
+    mine = encoded.first(count)
+    tokens = zip(asked, mine.offsets, mine.mask, strict=True)
     weights = [token_weights(one.text, offsets[mask][1:-1], one.before) for one, offsets, mask in tokens]
-    return encoded.embeddings, reader.states(encoded), weights
+    passes = [
+        Passed(embedding, None, bool(truncated))
+        for embedding, truncated in zip(encoded.embeddings, encoded.truncated, strict=True)
+    ]
+    return mine.embeddings, reader.states(mine), weights, passes
 
 
-def _asked(query: Query, speller: Speller, you: str) -> _Asked:
+def _asked(query: Query, speller: Speller, you: str) -> Asked:
     """The question, its slips mended; with the one before where it leans on that, else with whom it means by "you"."""
     text = speller.mend(query.text, query.audience)
     if query.previous and followups.leans(text):
-        return _Asked(*followups.joined(query.previous, text))
-    return _Asked(asking.of_site(text, you), 0, len(text))
+        joined, before = followups.joined(query.previous, text)
+        return Asked(joined, before, len(joined))
+    return Asked(asking.of_site(text, you), 0, len(text))
 
 
-def _rarity(searcher: Searcher, audience: Audience, asked: _Asked) -> dict[str, float]:
+def _rarity(searcher: Searcher, audience: Audience, asked: Asked) -> dict[str, float]:
     """The content words with how much each tells; those that only the question before has weigh less."""
     rarity = searcher.rarity(asked.text, audience)
     if asked.before:

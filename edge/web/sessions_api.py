@@ -15,6 +15,7 @@ from edge.chat.notice import Notice
 from edge.chat.session import Channel, Session, Sessions, StaleNotice
 from edge.chat.turn import Delta, Desk, Final, Meta
 from edge.knowledge.document import Audience
+from edge.privacy.scanning import Scanner
 from edge.store.store import Store
 from edge.web.event_stream import EVENT_STREAM, ended_with, event, event_stream
 from edge.web.problems import dumps, read_body
@@ -66,7 +67,7 @@ class SessionsApi:
         sessions: Sessions,
         desk: Desk,
         notice: Notice,
-        region: str,
+        scanner: Scanner,
         audience_of: Callable[[web.Request], Awaitable[Audience]] | None = None,
     ) -> None:
         """`audience_of`: whose documents the caller may be answered from, by credential; None: always the public's."""
@@ -74,7 +75,7 @@ class SessionsApi:
         self._sessions = sessions
         self._desk = desk
         self._notice = notice
-        self._region = region
+        self._scanner = scanner
         self._audience_of = audience_of or _public
 
     def routes(self) -> list[web.RouteDef]:
@@ -161,7 +162,7 @@ class SessionsApi:
             body.useful,
             reason=body.reason_code,
             words=body.reason,
-            region=self._region,
+            scan=self._scanner.scan,
         )
         return web.Response(status=204)
 

@@ -6,8 +6,9 @@ of the detector did not do its work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol
 
@@ -102,6 +103,8 @@ class Detector:
         self._tagger = tagger
         self._special = special
         self._decode = decode
+        self.failing = False
+        """It did not work when it was asked last."""
 
     @property
     def complete(self) -> bool:
@@ -124,7 +127,13 @@ class Detector:
     def of_pass(self, text: str, tagged: Tagged | None, embedding: Floats) -> Finding:
         """Of a pass that was made already, which read all of `text`. Raises ScanUnusable."""
         part = Part(text, Window(0, len(text), 0, len(text)))
-        return self.finding(text, [self._with_forms(self._of_row(part, Passed(embedding, tagged)))])
+        return self.of_passes(text, [part], [Passed(embedding, tagged)])
+
+    def of_passes(self, text: str, parts: Sequence[Part], passes: Sequence[Passed]) -> Finding:
+        """Of passes of all its parts that were made already. Raises RuntimeUnavailable, ScanUnusable."""
+        with self._noting():
+            found = [self._of_row(part, one) for part, one in zip(parts, passes, strict=True)]
+            return _together(text, [self._with_forms(one) for one in found])
 
     def of_forms(self, text: str) -> Finding:
         """Without a pass: names are not looked for."""
@@ -136,16 +145,22 @@ class Detector:
 
     def scan_parts(self, parts: Sequence[Part]) -> list[Found]:
         """What each tells, from one call of the tagger. Raises RuntimeUnavailable, ScanUnusable."""
-        return [self._with_forms(one) for one in self._by_tokens(parts)]
+        with self._noting():
+            return [self._with_forms(one) for one in self._by_tokens(parts)]
 
     def finding(self, text: str, found: Sequence[Found]) -> Finding:
         """The parts of a text put together. Raises ScanUnusable."""
-        if not _whole(text, found):
-            raise ScanUnusable("A part of the text was not scanned.")
-        spans = joined((one.part.window, one.tagged) for one in found)
-        spans += [span for one in found for span in one.formed]
-        special, complete = any(one.special for one in found), all(one.complete for one in found)
-        return _finding(text, spans, special=special, complete=complete)
+        with self._noting():
+            return _together(text, found)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            self.failing = True
+            raise
+        self.failing = False
 
     def _by_tokens(self, parts: Sequence[Part]) -> list[Found]:
         if self._tagger is None:
@@ -178,10 +193,21 @@ class Detector:
         """Forms are looked for in the whole text at once, in linear time: with its first part."""
         if found.part.window.start:
             return found
-        return replace(found, formed=tuple(self._formed(found.part.text)))
+        formed = tuple(self._formed(found.part.text))
+        return Found(found.part, found.tagged, formed, found.special, found.complete)
 
     def _formed(self, text: str) -> list[Span]:
         return patterns.scan(text, region=self._region)
+
+
+def _together(text: str, found: Sequence[Found]) -> Finding:
+    """Raises ScanUnusable."""
+    if not _whole(text, found):
+        raise ScanUnusable("A part of the text was not scanned.")
+    spans = joined((one.part.window, one.tagged) for one in found)
+    spans += [span for one in found for span in one.formed]
+    special, complete = any(one.special for one in found), all(one.complete for one in found)
+    return _finding(text, spans, special=special, complete=complete)
 
 
 def _whole(text: str, found: Sequence[Found]) -> bool:

@@ -94,11 +94,14 @@ async def test_another_encoder_after_a_restart(
                 assert "vectors:embedding" in status["fallbacks"]
             assert status["encoder"]["model"] == projected_encoder.NAME
             assert "fitted_models:other_encoder" in status["fallbacks"]
+            assert "detector:no_tagger" in status["fallbacks"]
+            assert status["detector"] == {"complete": False}
             assert "vectors:embedding" not in status["fallbacks"]
             assert (await customer.ask("When are you open on Saturday?"))["route"]
         diagnosis = await command("doctor", "--site", str(site), "--json")
-        (check,) = [one for one in diagnosis["checks"] if one["id"] == "fitted_models"]
-        assert (check["ok"], check["severity"]) == (False, "warning")
+        for name in ("fitted_models", "detector"):
+            (check,) = [one for one in diagnosis["checks"] if one["id"] == name]
+            assert (check["ok"], check["severity"]) == (False, "warning")
     found = await command("kb", "search", "--site", str(site), "opening hours on Saturday", "--json")
     assert found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,7 @@ from edge.chat.session_rows import now_ms
 from edge.knowledge.commands import NoSuchDocument
 from edge.knowledge.ingest import KnowledgeBase
 from edge.store.store import Store
-from models.detect import patterns
-from models.detect.spans import redact
+from models.detect.detector import Finding
 
 
 class BadExample(PosternError):
@@ -49,19 +48,19 @@ class Examples:
         knowledge: KnowledgeBase,
         intents: Callable[[], Collection[str]],
         golden_file: Path,
-        region: str,
+        scan: Callable[[str], Awaitable[Finding]],
     ) -> None:
-        """`intents`: those that a question can have now. `region`: as of the site, for the detector."""
+        """`intents`: those that a question can have now. `scan`: what is personal in a question."""
         self._store = store
         self._knowledge = knowledge
         self._intents = intents
         self._golden_file = golden_file
-        self._region = region
+        self._scan = scan
         self._writing = asyncio.Lock()
 
     async def add(self, text: str, label: Label) -> dict[str, Any]:
-        """Keep what staff say of a question. Raises BadExample, NoSuchDocument."""
-        redacted = self._redacted(text)
+        """Keep what staff say of a question. Raises BadExample, NoSuchDocument, and as `scan` does."""
+        redacted = await self._redacted(text)
         await self._check(label)
         kept = await self._store.write(
             partial(rows.put, text=redacted, label=label, source=Source.CORRECTION, at_ms=now_ms())
@@ -69,8 +68,8 @@ class Examples:
         return {"id": kept, "text": redacted, **_told(label)}
 
     async def add_golden(self, text: str, label: AnsweredBy | Unanswerable) -> dict[str, Any]:
-        """Keep a question to judge by. Raises BadExample, BadGolden, NoSuchDocument."""
-        redacted = self._redacted(text)
+        """Keep a question to judge by. Raises BadExample, BadGolden, NoSuchDocument, and as `scan` does."""
+        redacted = await self._redacted(text)
         await self._check(label)
         document = label.document if isinstance(label, AnsweredBy) else None
         async with self._writing:
@@ -91,11 +90,11 @@ class Examples:
         """The questions to judge by; none where the site has no file. Raises BadGolden."""
         return golden.read(await asyncio.to_thread(self._content))
 
-    def _redacted(self, text: str) -> str:
+    async def _redacted(self, text: str) -> str:
         question = " ".join(text.split())
         if not question or len(question) > TEXT_CHARS_MAX:
             raise BadExample(f"The question has {len(question):,} characters.")
-        return redact(question, patterns.scan(question, region=self._region))
+        return (await self._scan(question)).redacted(question)
 
     async def _check(self, label: Label) -> None:
         if isinstance(label, AnsweredBy):

@@ -24,5 +24,11 @@ class Kind(StrEnum):
         """Danger gets a card; a question for a professional a human; an attempt on the machine a refusal."""
         return _ROUTES.get(self, Route.SAFETY)
 
+    @property
+    def of_health(self) -> bool:
+        """Whether who says so tells of health, which the label of a text must say."""
+        return self in _OF_HEALTH
 
+
+_OF_HEALTH = frozenset({Kind.SELF_HARM, Kind.EMERGENCY, Kind.DIAGNOSIS})
 _ROUTES = {Kind.DIAGNOSIS: Route.HANDOFF, Kind.ADVICE: Route.HANDOFF, Kind.INJECTION: Route.REFUSE}

@@ -14,8 +14,10 @@ from edge.chat import feedback, improvement
 from edge.chat.feedback import Reason
 from edge.chat.handoff import TurnNotFound
 from edge.chat.session import Session
+from edge.inference.scheduler import QueueFull
 from models.detect import patterns
-from tests.unit.edge.chat.desk_rig import Rig, rig
+from models.detect.detector import Finding
+from tests.unit.edge.chat.desk_rig import Rig, rig, scan_forms
 
 QUESTION = "Where can I park? Call me on 617-555-0123."
 REDACTED = "Where can I park? Call me on [PHONE]."
@@ -49,7 +51,7 @@ async def counts(desk: Rig) -> dict[str, int]:
 
 
 async def give(desk: Rig, session: Session, turn: str, useful: bool, **more: Any) -> None:
-    await feedback.give(desk.store, session, turn, useful, region="US", **more)
+    await feedback.give(desk.store, session, turn, useful, **{"scan": scan_forms} | more)
 
 
 async def test_not_useful_becomes_one_redacted_example_tied_to_nobody(desk: Rig) -> None:
@@ -106,3 +108,14 @@ async def test_the_oldest_give_way(desk: Rig, monkeypatch: pytest.MonkeyPatch) -
         await desk.store.write(lambda db, n=number: improvement.note_unanswered(db, f"q{n}", [], n))
     rows = await desk.store.read(lambda db: db.execute("SELECT text FROM unanswered ORDER BY id").fetchall())
     assert rows == [("q2",), ("q3",), ("q4",)]
+
+
+async def test_without_a_scan_the_customer_is_heard_and_nothing_is_learnt(desk: Rig) -> None:
+    async def fails(_: str) -> Finding:
+        raise QueueFull(0.0)
+
+    session = await desk.arrive()
+    turn = await desk.turn(session, QUESTION, citations=CITED)
+    await give(desk, session, turn, False, scan=fails)
+    assert await counts(desk) == {"not_useful": 1}
+    assert await examples(desk) == []

@@ -24,6 +24,7 @@ from edge.knowledge.ingest import KnowledgeBase
 from edge.learning_operations import LearningOperations
 from edge.operation_arguments import BadArguments
 from edge.store.store import Store
+from tests.unit.edge.chat.desk_rig import scan_forms
 
 # These operations do not learn.
 NO_LEARNING = cast(Learning, None)
@@ -53,7 +54,9 @@ async def examples(store: Store, tmp_path: Path) -> Examples:
     base = await KnowledgeBase.open(store, Alike(), "alike")
     await base.add([document])
     await base.close()
-    return Examples(store, base, lambda: ("parking", "opening_hours"), tmp_path / "questions.jsonl", "GB")
+    return Examples(
+        store, base, lambda: ("parking", "opening_hours"), tmp_path / "questions.jsonl", scan_forms
+    )
 
 
 async def test_what_is_said_last_of_a_question_holds(examples: Examples) -> None:

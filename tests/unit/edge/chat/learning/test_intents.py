@@ -34,6 +34,7 @@ from models.catalog import DEFAULT_ENCODER
 from models.encoder import ModelInfo
 from models.progress import Report, silent
 from tests.integration import mill
+from tests.unit.edge.chat.desk_rig import scan_forms
 from tests.unit.edge.chat.intents import corpus
 from tests.unit.edge.chat.intents.test_service import ENCODER, SETTINGS
 from tests.unit.edge.chat.learning.test_service import Child, Desk
@@ -78,7 +79,9 @@ async def learning(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "questions.jsonl").write_text(mill.lines(mill.GOLDEN))
     intents = Intents(store, SETTINGS, ENCODER, corpus.DIM)
     await intents.train(BASE)
-    examples = Examples(store, cast(Any, None), lambda: intents.names, tmp_path / "questions.jsonl", "GB")
+    examples = Examples(
+        store, cast(Any, None), lambda: intents.names, tmp_path / "questions.jsonl", scan_forms
+    )
     desk = Desk(answer_model.shipped())
     encoder = ModelInfo(DEFAULT_ENCODER, "1", "onnxruntime", "CPU", "00")
     parts = Parts(store, site_paths(tmp_path), examples, intents, Searcher(4), desk, embed, encoder)

@@ -32,6 +32,7 @@ from models.catalog import DEFAULT_ENCODER
 from models.encoder import ModelInfo
 from models.progress import silent
 from tests.integration import mill
+from tests.unit.edge.chat.desk_rig import scan_forms
 
 FIGURES = GoldenFigures(questions=24, right=7, wrong_shown=0, refused=8, not_found=9, hit1=14, hit5=16)
 BETTER = replace(FIGURES, right=9, not_found=7)
@@ -102,7 +103,7 @@ OTHER = ModelInfo("our-encoder", "1", "onnxruntime", "CPU", "22", space="33")
 
 def opened(store: Store, tmp_path: Path, child: Child, encoder: ModelInfo = DEFAULT) -> Rig:
     """As after a start, before anything is loaded."""
-    examples = Examples(store, cast(Any, None), tuple, tmp_path / "questions.jsonl", "GB")
+    examples = Examples(store, cast(Any, None), tuple, tmp_path / "questions.jsonl", scan_forms)
     desk, searcher = Desk(answer_model.shipped()), Searcher(4)
     intents = SimpleNamespace(model=None, names=())
     nobody: Any = None
