@@ -6,6 +6,7 @@ A sentence is noised in its pieces, the text of the frame and the values apart: 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,20 +44,25 @@ class Rates:
     spaces: float = 0.0
     smart: float = 0.0
     end: float = 0.0  # the last sign changed
+    squeezed: float = 0.0  # lower case, no sign at all, letters and digits apart: a@b.com 4B as abcom 4 b
     unaccented: float = 0.06  # values in plain letters: Müller as Muller
 
 
 RATES = {
-    "chat": Rates(lower=0.22, upper=0.04, typos=0.12, bare=0.1, spaces=0.05, smart=0.08, end=0.15),
+    "chat": Rates(
+        lower=0.22, upper=0.04, typos=0.12, bare=0.1, squeezed=0.12, spaces=0.05, smart=0.08, end=0.15
+    ),
     "spoken": Rates(lower=1.0, unaccented=0.4),
     "form": Rates(lower=0.06, upper=0.08, typos=0.03, spaces=0.08),
     "letter": Rates(lower=0.02, upper=0.02, typos=0.03, spaces=0.03, smart=0.2),
-    "transcript": Rates(lower=0.2, upper=0.03, typos=0.05, bare=0.1, spaces=0.03),
+    "transcript": Rates(lower=0.2, upper=0.03, typos=0.05, bare=0.1, squeezed=0.06, spaces=0.03),
     "log": Rates(),
     "json": Rates(),
     "csv": Rates(upper=0.03),
-    "prose": Rates(lower=0.1, upper=0.03, typos=0.03, bare=0.03, spaces=0.02, smart=0.15, end=0.05),
-    "plain": Rates(lower=0.2, upper=0.03, typos=0.1, bare=0.1, spaces=0.03, smart=0.1, end=0.1),
+    "prose": Rates(
+        lower=0.1, upper=0.03, typos=0.03, squeezed=0.01, bare=0.03, spaces=0.02, smart=0.15, end=0.05
+    ),
+    "plain": Rates(lower=0.2, upper=0.03, typos=0.1, bare=0.1, squeezed=0.1, spaces=0.03, smart=0.1, end=0.1),
 }
 
 
@@ -75,6 +81,8 @@ def apply(rng: Random, pieces: list[Piece], shape: str) -> None:
     if rng.random() < rates.typos:
         for _ in range(rng.randint(1, 3)):
             _typo(rng, rng.choice(pieces))
+    if rng.random() < rates.squeezed:
+        _map(pieces, _squeeze)
     if rng.random() < rates.unaccented:
         _unaccent(pieces)
     if rng.random() < rates.bare:
@@ -90,6 +98,15 @@ def apply(rng: Random, pieces: list[Piece], shape: str) -> None:
 def _map(pieces: list[Piece], change: Callable[[str], str]) -> None:
     for piece in pieces:
         piece.text = change(piece.text)
+
+
+def _squeeze(text: str) -> str:
+    """As chat logs are prepared for training elsewhere: without any sign."""
+    return _CHANGES.sub(" ", _SIGNS.sub("", text.lower()))
+
+
+_SIGNS = re.compile(r"[^\w\s]|_")
+_CHANGES = re.compile(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])")
 
 
 def _escape(pieces: list[Piece], shape: str) -> None:

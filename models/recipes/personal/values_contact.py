@@ -99,6 +99,8 @@ def password(draw: Draw) -> str:
     rng, table = draw.rng, words("domains")
     roll = rng.random()
     word = rng.choice(table["words"])
+    if roll < 0.06:
+        return fill(rng, rng.choice(("####", "######", "@@##@#", "#@##@##", "###&&&"))).lower()
     if roll < 0.4:
         return word.title() + fill(
             rng, rng.choice(("##", "####", "###!", "_##", "!", "#!", "@##", "$##*"))
@@ -118,7 +120,9 @@ def phone(draw: Draw) -> str:
         number = fill(rng, rng.choice(draw.place().phones))
     else:
         number = fill(rng, rng.choice(words("phones")["any"]))
-    if draw.chance(0.05):
+    if draw.chance(0.06):
+        number += fill(rng, rng.choice(("x###", "x####", "x#####")))
+    elif draw.chance(0.05):
         number += rng.choice(
             (
                 f" ext. {rng.randint(10, 9999)}",

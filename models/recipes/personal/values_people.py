@@ -105,11 +105,28 @@ def job(draw: Draw) -> str:
     table = words("jobs")
     own = table.get(draw.language, table["en"])
     name = draw.rng.choice(own)
-    if own is table["en"] and draw.chance(0.25):
-        name = f"{draw.rng.choice(table['rank'])} {name}"
+    if own is table["en"] and draw.chance(0.45):
+        name = _long_job(draw, name)
     if draw.chance(0.3):
         name = name[0].upper() + name[1:]
     return name.title() if draw.chance(0.08) else name
+
+
+def _long_job(draw: Draw, name: str) -> str:
+    """A title as registers of occupations have it: a rank, a field, or several fields."""
+    rng, table = draw.rng, words("jobs")
+    field, other, role = rng.choice(table["fields"]), rng.choice(table["fields"]), rng.choice(table["roles"])
+    forms = (
+        f"{rng.choice(table['rank'])} {name}",
+        f"{rng.choice(table['rank'])} {name}",
+        f"{field} {role}",
+        f"{field} {role}",
+        f"{field} and {other} {role}",
+        f"{field}, {other}, and {rng.choice(table['fields'])} {role}",
+        f"{rng.choice(table['rank'])} {field} {role}",
+        f"head of {field}",
+    )
+    return forms[int(rng.random() * len(forms))]
 
 
 def nrp(draw: Draw) -> str:

@@ -21,9 +21,9 @@ def address(draw: Draw) -> str:
         return _military(draw)
     if roll < 0.14:
         return _street_line(draw, place)
-    if roll < 0.22:
+    if roll < 0.32:
         return _scrambled(draw, place)
-    if roll < 0.24:
+    if roll < 0.34:
         return _corner(draw, place)
     return _framed(draw, place, draw.rng.choice(place.frames))
 
@@ -140,27 +140,64 @@ def _street_line(draw: Draw, place: Place) -> str:
 
 
 def _scrambled(draw: Draw, place: Place) -> str:
-    """Parts in an order that no country has, as forms and fake data sets have it."""
+    """Parts of several countries in one form, as careless forms and fake data sets have it."""
     rng = draw.rng
     other = draw.place()
+    if draw.chance(0.25):
+        return _reordered(draw, place, other)
+    number = fill(rng, rng.choice(("", "", "## ", "## ", "### ", "#### ", "##### ")))
+    flat = fill(
+        rng,
+        rng.choice(
+            (
+                "",
+                " Suite ###",
+                " Apt. ###",
+                " Apt ##",
+                " Unit #",
+                ", Suite ##@",
+                " # ##",
+                " Suite ### Apt. ###",
+            )
+        ),
+    )
+    line = f"{number}{_street_line(draw, place) if draw.chance(0.8) else street_name(draw, place)}"
+    if draw.chance(0.1):
+        line += f" {street_name(draw, draw.place())}"
+    town = city_name(draw, other)
+    region = rng.choice(
+        (rng.choice(other.country), country(draw), fill(rng, "@@"), fill(rng, "@@"), state(draw), _EMPTY)
+    )
+    code = (
+        "" if draw.chance(0.25) else " " + fill(rng, rng.choice(("#####", "#####", rng.choice(other.zips))))
+    )
+    sep = rng.choice(("\n", "\n ", "\n    ", ", ", ", ", " ", "\n,"))
+    town = town.upper() if draw.chance(0.35) else town
+    if sep == "\n,":
+        return f"{line}{flat}\n{town}\n, {region}\n{code}".rstrip()
+    if draw.chance(0.35) and sep != ", ":
+        return f"{line}{flat}{sep}{town}, {region}{code}"
+    return f"{line}{flat}{sep}{town}{sep}{region}{code}"
+
+
+# What exports write where they have no value.
+_EMPTY = "nan"
+
+
+def _reordered(draw: Draw, place: Place, other: Place) -> str:
+    rng = draw.rng
     number = fill(rng, rng.choice(("#", "##", "###", "####", "#####")))
-    flat = fill(rng, rng.choice(("Suite ###", "Apt. ###", "Apt ##", "Unit #", "Suite ##@", "# ##")))
     name, town = street_name(draw, place), city_name(draw, other)
-    code = fill(rng, rng.choice(rng.choice((place, other)).zips))
-    if draw.chance(0.3):
-        town = town.upper()
-    nation = rng.choice(other.country)
+    code, flat = fill(rng, rng.choice(place.zips)), fill(rng, rng.choice(place.flats))
     frames = (
-        f"{number} {name} {flat}\n{town}\n{nation} {code}",
-        f"{number} {name} {flat}, {town}, {nation} {code}",
-        f"{name} {number} {flat}\n {town}\n {nation} {code}",
         f"{number} {name}, {town} {code}",
         f"{name} {number}, {town}, {code}",
-        f"{number} {name} {flat} {town} {code}",
         f"{name} {number} {code} {town}",
         f"{code} {town}, {name} {number}",
-        f"{number} {name}\n{flat}\n{town} {code}\n{nation}",
+        f"{code} {number} {name} {flat}, {town}",
+        f"{number} {name}\n{flat}\n{town} {code}\n{rng.choice(other.country)}",
         f"{flat}, {number} {name}, {town}",
+        f"{name} {number}, {flat}, {town}, {rng.choice(place.country)}",
     )
     return frames[int(rng.random() * len(frames))]
 
