@@ -44,7 +44,28 @@ def email(draw: Draw) -> str:
     who = known or new_person(draw)
     draw.person = keep or who
     local = _local(draw, who)
-    return f"{local}@{domain(draw, who)}"
+    address = f"{local}@{domain(draw, who)}"
+    return _careless(draw, address) if draw.chance(0.05) else address
+
+
+def _careless(draw: Draw, address: str) -> str:
+    """An address as people mistype or disguise it."""
+    local, host = address.split("@")
+    name, dot, ending = host.rpartition(".")
+    forms = (
+        f"{local}@{name}",
+        f"{local} @ {host}",
+        f"{local}@ {host}",
+        f"{local}(at){host}",
+        f"{local} [at] {name} [dot] {ending}",
+        f"{local} at {host}",
+        f"{local}@{name},{ending}",
+        f"{local}@{name}{ending}",
+        f"{local}@@{host}",
+        f"{local}+{draw.rng.choice(words('domains')['words'])}@{host}",
+        f"{local}@{name}{dot}{ending}".upper(),
+    )
+    return forms[int(draw.rng.random() * len(forms))]
 
 
 def domain(draw: Draw, who: Person | None = None) -> str:

@@ -34,6 +34,8 @@ def date(draw: Draw) -> str:
         return str(year)
     if roll < 0.93:
         return weekday(draw)
+    if roll < 0.95:
+        return _short(draw, year)
     stamp = f"{year}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}{rng.choice(' T')}"
     stamp += f"{rng.randint(0, 23):02}:{rng.randint(0, 59):02}:{rng.randint(0, 59):02}"
     return stamp + rng.choice(("", "", "Z", ".000Z", "+01:00"))
@@ -62,6 +64,22 @@ def words_of(number: int, draw: Draw) -> str:
         return cardinal(number)
     names = words("numbers").get(draw.language, ())
     return names[number] if number < len(names) else str(number)
+
+
+def _short(draw: Draw, year: int) -> str:
+    """A day and month, or a month and year, in figures."""
+    rng = draw.rng
+    day, mon = rng.randint(1, 30), rng.randint(1, 12)
+    forms = (
+        f"{mon:02}/{year}",
+        f"{mon}/{year}",
+        f"{year}-{mon:02}",
+        f"{mon:02}.{year}",
+        f"{day:02}/{mon:02}",
+        f"{mon}/{day}",
+        f"{day}.{mon}.",
+    )
+    return rng.choice(forms)
 
 
 def _numbers(draw: Draw, year: int) -> str:

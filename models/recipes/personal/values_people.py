@@ -39,6 +39,8 @@ def last_name(draw: Draw, origin: Origin, female: bool) -> str:
                 break
     if origin.particles and draw.chance(0.12) and " " not in last:
         last = f"{draw.rng.choice(origin.particles)} {last}"
+    if "'" in last and draw.chance(0.2):
+        last = last.replace("'", draw.rng.choice(("", " ", "’", "`")))
     if draw.chance(DOUBLE_LAST):
         last += draw.rng.choice("--- ") + draw.rng.choice(origin.last)
     return last
