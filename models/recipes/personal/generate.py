@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
+from math import sqrt
 from random import Random
+from statistics import median
 
 from models.detect.spans import Span
 from models.recipes.personal import lists, noise
@@ -35,6 +39,8 @@ SHAPE_WEIGHTS = {
 }
 # A sentence's places and names come from its own language's world this often, else from anywhere.
 AT_HOME = 0.6
+# A frame with a rare slot is drawn at most this many times as often as others.
+RARE_MORE_MAX = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,10 @@ def generate(
         raise ValueError("no frames, locales or origins are left to draw from")
     keys = tuple(kept)
     weights = [LANGUAGE_WEIGHTS.get(language, 1.0) * SHAPE_WEIGHTS[shape] for language, shape in keys]
+    shares = _shares(kept)
     for key in rng.choices(keys, weights, k=count):
-        yield _example(rng, rng.choice(kept[key]), world)
+        (frame,) = rng.choices(kept[key], cum_weights=shares[key])
+        yield _example(rng, frame, world)
 
 
 class _World:
@@ -115,6 +123,19 @@ def _kept_frames(
         if left:
             kept[language, shape] = left
     return kept
+
+
+def _shares(kept: Mapping[tuple[str, str], tuple[Frame, ...]]) -> dict[tuple[str, str], list[float]]:
+    """Cumulative weights of the frames: those with a rare slot are drawn more often, so that no type starves."""
+    found = Counter(slot for of_key in kept.values() for frame in of_key for slot in set(frame.parts[1::2]))
+    usual = median(found.values()) if found else 1
+    rarity = {slot: min(RARE_MORE_MAX, sqrt(max(1.0, usual / count))) for slot, count in found.items()}
+    return {
+        key: list(
+            accumulate(max((rarity[slot] for slot in frame.parts[1::2]), default=1.0) for frame in of_key)
+        )
+        for key, of_key in kept.items()
+    }
 
 
 def _example(rng: Random, frame: Frame, world: _World) -> Example:

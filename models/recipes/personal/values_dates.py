@@ -124,6 +124,8 @@ def _words(draw: Draw, year: int) -> str:
         return rng.choice(
             (
                 f"{name} {day}",
+                f"{name[:3]} {day}",
+                f"{day} {name[:3].lower()}",
                 f"{name} {_th(day)}",
                 f"the {_th(day)}",
                 f"the {_th(day)} of {name}",

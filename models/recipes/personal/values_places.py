@@ -171,8 +171,10 @@ def _scrambled(draw: Draw, place: Place) -> str:
     code = (
         "" if draw.chance(0.25) else " " + fill(rng, rng.choice(("#####", "#####", rng.choice(other.zips))))
     )
-    sep = rng.choice(("\n", "\n ", "\n    ", ", ", ", ", " ", "\n,"))
+    sep = rng.choice(("\n", "\n ", "\n ", "\n    ", ", ", ", ", " ", " ", "\n,"))
     town = town.upper() if draw.chance(0.35) else town
+    if flat and "\n" in sep and draw.chance(0.5):
+        flat = f"{sep.rstrip(',')}{flat.strip(' ,')}"
     if sep == "\n,":
         return f"{line}{flat}\n{town}\n, {region}\n{code}".rstrip()
     if draw.chance(0.35) and sep != ", ":
