@@ -12,9 +12,11 @@ class EnvelopePurpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENVELOPE_PURPOSE_UNSPECIFIED: _ClassVar[EnvelopePurpose]
     ENVELOPE_PURPOSE_FRAMING: _ClassVar[EnvelopePurpose]
     ENVELOPE_PURPOSE_RECORDS: _ClassVar[EnvelopePurpose]
+    ENVELOPE_PURPOSE_OVERFLOW: _ClassVar[EnvelopePurpose]
 ENVELOPE_PURPOSE_UNSPECIFIED: EnvelopePurpose
 ENVELOPE_PURPOSE_FRAMING: EnvelopePurpose
 ENVELOPE_PURPOSE_RECORDS: EnvelopePurpose
+ENVELOPE_PURPOSE_OVERFLOW: EnvelopePurpose
 
 class NodeFrame(_message.Message):
     __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order")
