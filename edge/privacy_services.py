@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from edge import metrics
@@ -11,7 +12,9 @@ from edge.inference.scheduler import Scheduler
 from edge.privacy.scanning import Scanner
 from edge.privacy_operations import PrivacyOperations
 from edge.web.admin import Operation
+from models.detect.decoding import decode
 from models.detect.detector import Detector
+from models.detect.network import shipped
 from models.detect.tagger import Passed
 from models.encoder import Encoder
 
@@ -32,21 +35,21 @@ class EncoderTagger:
     @property
     def complete(self) -> bool:
         """Whether passes have `tagged`, with the encoder that serves now."""
-        return False
+        return self._encoder.tags
 
     def tag(self, texts: Sequence[str]) -> list[Passed]:
         """One a text, in order, in the calling thread. Raises RuntimeUnavailable."""
-        vectors, tokens = self._encoder.embed_here(texts)
-        longest = self._encoder.max_tokens
-        return [
-            Passed(vector, None, truncated=count > longest)
-            for vector, count in zip(vectors, tokens, strict=True)
-        ]
+        return self._encoder.tag_here(texts)
+
+
+def detector_on(encoder: Encoder, region: str) -> Detector:
+    """The detector whose tagger reads the layers of `encoder`."""
+    return Detector(region, EncoderTagger(encoder), decode=partial(decode, shipped().labels))
 
 
 def detector_of(config: Config, encoder: Encoder) -> Detector:
     """What scans the site's texts."""
-    return Detector(config.site.region, EncoderTagger(encoder))
+    return detector_on(encoder, config.site.region)
 
 
 def scanner_of(config: Config, scheduler: Scheduler, encoder: Encoder, detector: Detector) -> Scanner:

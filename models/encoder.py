@@ -20,8 +20,9 @@ import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from models.catalog import DEFAULT_ENCODER, EncoderEntry, encoder_entry
+from models.detect.tagger import Passed, Tagged
 from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable, SwapRefused
-from models.loaded import PASS_TOKENS_MAX, Loaded, embed, one_by_one
+from models.loaded import PASS_TOKENS_MAX, Loaded, embed, one_by_one, one_pass
 from models.loading import default_for, file_of, load, opened_files
 from models.machine import usable_cpus
 from models.passes import Row, pad
@@ -72,6 +73,7 @@ class Encoded:
     mask          bool [n, tokens]; true for real tokens, the first and last of which are [CLS] and [SEP]
     offsets       int32 [n, tokens, 2]; code points [start, end) of the text as given; (0, 0) for specials, padding
     truncated     bool [n]; true where the text had more than `max_tokens`: its tail is in neither vector nor states
+    tags          of each text what the tagger says of its tokens; None where it was not asked
     """
 
     embeddings: Floats
@@ -79,6 +81,7 @@ class Encoded:
     mask: npt.NDArray[np.bool_]
     offsets: npt.NDArray[np.int32]
     truncated: npt.NDArray[np.bool_]
+    tags: Sequence[Tagged] | None = None
 
     def first(self, count: int) -> Encoded:
         """Of the first `count` texts alone."""
@@ -156,8 +159,22 @@ class Encoder:
         """Whether this one has taken over what `other` serves."""
         return self._serving.model is other._serving.model
 
-    def encode(self, texts: Sequence[str], *, groups: Sequence[int] | None = None) -> Encoded:
-        """Vectors, token states and offsets of `texts`. Raises RuntimeUnavailable.
+    @property
+    def tags(self) -> bool:
+        """Whether a tagger reads its layers."""
+        return self._serving.model.tags
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        groups: Sequence[int] | None = None,
+        want_states: bool = True,
+        want_tags: bool = False,
+    ) -> Encoded:
+        """Vectors, token states and offsets of `texts`, with `want_tags` and a tagger also tags.
+
+        Without `want_states` they are empty. Raises RuntimeUnavailable.
 
         `groups`: sizes of runs of `texts`, each with passes of its own. The int8 model scales its activations by all
         that is in a pass, so what a text becomes depends a little on its company; in a group it is always the same.
@@ -166,18 +183,21 @@ class Encoder:
             rows = model.rows(model.tokenizer.encode_batch(list(texts)))
             width = max((len(row.ids) for row in rows), default=0)
             embeddings = np.zeros((len(rows), model.shape.dim), np.float32)
-            states = np.zeros((len(rows), width, model.shape.dim), np.float32)
+            states = np.zeros((len(rows), width if want_states else 0, model.shape.dim), np.float32)
+            tags: dict[int, Tagged] = {}
 
             def run(chosen: list[int]) -> None:
                 ids, mask = pad([rows[index] for index in chosen])
-                vectors, found = model.runtime.run(ids, mask, want_states=True)
-                embeddings[chosen] = vectors
+                embeddings[chosen], found, told = one_pass(
+                    model, texts, rows, chosen, ids, mask, want_states=want_states, want_tags=want_tags
+                )
+                tags.update(zip(chosen, told, strict=True) if told else ())
                 if found is not None:
                     found[mask == 0] = 0.0
                     states[chosen, : ids.shape[1]] = found
 
             self._run_all(model, run, model.passes_for([len(row.ids) for row in rows], groups))
-            return _gather(rows, width, embeddings, states)
+            return _gather(rows, width, embeddings, states, tags)
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """The vectors alone: float32 [n, dim], in the order given. Raises RuntimeUnavailable."""
@@ -191,6 +211,27 @@ class Encoder:
         """
         with self._serving.use() as model:
             return embed(model, [model.tokenizer.encode(text) for text in texts], one_by_one)
+
+    def tag_here(self, texts: Sequence[str]) -> list[Passed]:
+        """Vectors and, where a tagger reads its layers, tags; all of it in the calling thread, as `embed_here`.
+
+        Raises RuntimeUnavailable.
+        """
+        with self._serving.use() as model:
+            rows = model.rows([model.tokenizer.encode(text) for text in texts])
+            found: dict[int, Passed] = {}
+
+            def run(chosen: list[int]) -> None:
+                ids, mask = pad([rows[index] for index in chosen])
+                vectors, _, tags = one_pass(
+                    model, texts, rows, chosen, ids, mask, want_states=False, want_tags=True
+                )
+                for place, index in enumerate(chosen):
+                    tagged = tags[place] if tags else None
+                    found[index] = Passed(vectors[place], tagged, truncated=rows[index].truncated)
+
+            one_by_one(run, model.passes_for([len(row.ids) for row in rows]))
+            return [found[index] for index in range(len(rows))]
 
     def in_background(self) -> BackgroundEncoder:
         """The same model, for work that may take its time. Close it first."""
@@ -384,11 +425,14 @@ def _missing(device: str) -> DeviceMissing | None:
     return None
 
 
-def _gather(rows: list[Row], width: int, embeddings: Floats, states: Floats) -> Encoded:
+def _gather(
+    rows: list[Row], width: int, embeddings: Floats, states: Floats, tags: Mapping[int, Tagged]
+) -> Encoded:
     offsets = np.zeros((len(rows), width, 2), np.int32)
     mask = np.zeros((len(rows), width), np.bool_)
     for index, row in enumerate(rows):
         offsets[index, : len(row.ids)] = row.offsets
         mask[index, : len(row.ids)] = True
     truncated = np.array([row.truncated for row in rows], np.bool_)
-    return Encoded(embeddings, states, mask, offsets, truncated)
+    in_order = [tags[index] for index in range(len(rows))] if tags else None
+    return Encoded(embeddings, states, mask, offsets, truncated, in_order)

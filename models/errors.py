@@ -49,6 +49,14 @@ class RuntimeUnavailable(ModelError):
     remedy = "Install the runtime from the lock file, or choose `auto`."
 
 
+class LayersMissing(RuntimeUnavailable):
+    """A model that gives out no states of its lower layers, which the tagger of personal data reads."""
+
+    code = "layers_missing"
+    title = "The encoder does not give out its layers"
+    remedy = "Build the default encoder again with `postern models build`; other encoders have none."
+
+
 class DeviceMissing(RuntimeUnavailable):
     """The device asked for is not there, or something that it needs is not. `reason` is a short code of its own."""
 

@@ -11,9 +11,11 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from models.catalog import EncoderShape
+from models.detect.network import TAGGED_ENCODER, shipped
+from models.detect.tagger import Tagged
 from models.passes import Row, pad, passes_for, passes_of
 from models.placement import CPU_PASS_TOKENS
-from models.runtimes.port import Floats, Runtime
+from models.runtimes.port import Floats, Ids, Runtime
 
 if TYPE_CHECKING:
     from models.encoder import ModelInfo
@@ -54,6 +56,11 @@ class Loaded:
         """Where it runs now."""
         return self.runtime.device
 
+    @property
+    def tags(self) -> bool:
+        """Whether the shipped tagger reads its layers."""
+        return self.info.model == TAGGED_ENCODER
+
     def rows(self, pieces: Sequence[Encoding]) -> list[Row]:
         """As the model takes them in."""
         return [Row.of(piece, self.shape.max_tokens) for piece in pieces]
@@ -88,6 +95,25 @@ def embed(
 
     run_all(run, model.passes_for([len(row.ids) for row in rows]))
     return embeddings, [row.length for row in rows]
+
+
+def one_pass(
+    model: Loaded,
+    texts: Sequence[str],
+    rows: Sequence[Row],
+    chosen: Sequence[int],
+    ids: Ids,
+    mask: Ids,
+    *,
+    want_states: bool,
+    want_tags: bool,
+) -> tuple[Floats, Floats | None, list[Tagged] | None]:
+    """Of the chosen rows: vectors, states and tags, or None for what is not wanted or cannot be had."""
+    if not want_tags or not model.tags:
+        return *model.runtime.run(ids, mask, want_states=want_states), None
+    vectors, layers = model.runtime.run_layers(ids, mask)
+    tags = shipped().tag([(texts[index], rows[index].offsets) for index in chosen], layers, mask)
+    return vectors, layers[-1] if want_states else None, tags
 
 
 def one_by_one(run: Callable[[list[int]], None], passes: list[list[int]]) -> None:

@@ -21,8 +21,8 @@ import numpy as np
 from core.local_socket import BadFrame, frame, receive_frame, set_timeout
 from edge.inference.encoders import CELLS_MAX, OPEN_S_MAX, EncoderChoice
 from edge.inference.loss import PlacementFailed, known_reason
-from models.errors import RuntimeUnavailable
-from models.runtimes.port import Floats, Ids, check_batch
+from models.errors import LayersMissing, RuntimeUnavailable
+from models.runtimes.port import Floats, Ids, Layers, check_batch
 from postern.v1 import worker_pb2 as pb
 
 CALL_S_MAX: Final = 1.0
@@ -160,6 +160,10 @@ class AcceleratorRuntime:
             return found
         finally:
             self._put_back(line, kept)
+
+    def run_layers(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Layers]:
+        """Raises LayersMissing: six times the states would have to cross the socket."""
+        raise LayersMissing("A device does not hand its layers over.")
 
     def close(self) -> None:
         """Cut the connections; the worker keeps the encoder for whoever asks next."""

@@ -32,6 +32,7 @@ class InHand:
     def __init__(self, runtime: Runtime, hands: Hands) -> None:
         self.name, self.device, self.shortfall = runtime.name, runtime.device, runtime.shortfall
         self.run = runtime.run
+        self.run_layers = runtime.run_layers
         self.close = runtime.close
         self._hands = hands
 

@@ -24,7 +24,7 @@ from edge.inference.bounded import BoundedRuntime, bounded, check_answer
 from edge.inference.hands import Hands
 from edge.inference.loss import PlacementFailed, Reason, reason_of, told
 from models.placement import Shortfall
-from models.runtimes.port import Floats, Ids, Runtime, check_batch
+from models.runtimes.port import Floats, Ids, Layers, Runtime, check_batch
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +193,10 @@ class FailoverRuntime:
             except PlacementFailed as error:
                 self._lose(placed, runtime, error.reason)
         return self._last.run(input_ids, attention_mask, want_states=want_states)
+
+    def run_layers(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Layers]:
+        """See `Runtime.run_layers`: always by the last placement, for devices do not hand their layers over."""
+        return self._last.run_layers(input_ids, attention_mask)
 
     def close(self) -> None:
         """Free the models; a later `run` is an error."""

@@ -1,6 +1,7 @@
 """A BERT encoder with mean pooling as an ONNX graph of standard operators, emitted from plain arrays.
 
-Two outputs from one pass: `embedding` (mean of the token states, L2-normalised) and `token_states`. Not an
+From one pass: `embedding` (mean of the token states, L2-normalised), `token_states`, and the states after each lower
+layer (`layer0` …), which are computed anyway and copied only for who asks for them. Not an
 exporter: it needs no framework and knows this one architecture (Devlin et al. 2018, post-layer-norm).
 
 Measured forms (ONNX Runtime 1.31, int8, 2 AVX512-VNNI cores, interleaved, batches of 32): separate Q, K, V with
@@ -20,6 +21,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from models.runtimes.port import LAYER, STATES
+
 Floats = npt.NDArray[np.float32]
 
 OPSET: Final = 23
@@ -30,6 +33,10 @@ IR_VERSION: Final = 11
 
 INT8_LIMIT: Final = 127
 """Symmetric int8: -127…127, so that negation stays in range."""
+
+
+_TENSORS: Final = "encoder.layer.{}"
+"""How BERT's tensors of a layer begin."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class WeightForm(Enum):
 
 
 @dataclass
-class _Graph:
+class GraphParts:
     """Collects nodes and constants; every method returns the name of its output."""
 
     weights: Mapping[str, Floats]
@@ -100,18 +107,19 @@ def build_bert(
     weights: Mapping[str, Floats], shape: BertShape, name: str, form: WeightForm
 ) -> onnx.ModelProto:
     """The whole graph; `weights` has the usual BERT tensor names. Raises KeyError if one is missing."""
-    graph = _Graph(weights, shape.layer_norm_epsilon, form)
+    graph = GraphParts(weights, shape.layer_norm_epsilon, form)
     mask = graph.op("Cast", "attention_mask", out="mask", to=TensorProto.FLOAT)
-    visible = _pairs(graph, mask)
+    visible = visible_pairs(graph, mask)
     x = _embeddings(graph)
     for layer in range(shape.layers):
         last = layer == shape.layers - 1
-        x = _layer(graph, x, visible, layer, shape.heads, out="token_states" if last else f"layer{layer}")
+        out = STATES if last else f"{LAYER}{layer}"
+        x = transformer_layer(graph, x, visible, _TENSORS.format(layer), f"l{layer}", shape.heads, out)
     _pool(graph, x, mask)
     return _model(graph, shape, name)
 
 
-def _pairs(graph: _Graph, mask: str) -> str:
+def visible_pairs(graph: GraphParts, mask: str) -> str:
     """[batch, 1, tokens, tokens], true where the column is a real token: the operator does not broadcast rows."""
     columns = graph.op(
         "Unsqueeze", mask, graph.constant("axes.columns", np.array([1, 2])), out="mask.columns"
@@ -122,7 +130,7 @@ def _pairs(graph: _Graph, mask: str) -> str:
     return graph.op("And", real, every_row, out="mask.pairs")
 
 
-def _embeddings(graph: _Graph) -> str:
+def _embeddings(graph: GraphParts) -> str:
     weights = graph.weights
     words = _words(graph)
     # Every token is of type 0 here, so that row is folded into the positions.
@@ -138,7 +146,7 @@ def _embeddings(graph: _Graph) -> str:
     return graph.layer_norm(graph.residual(words, positions, "embedded"), "embeddings.LayerNorm", "layer_in")
 
 
-def _words(graph: _Graph) -> str:
+def _words(graph: GraphParts) -> str:
     table = graph.weights["embeddings.word_embeddings.weight"]
     if graph.form is WeightForm.FLOAT:
         return graph.op("Gather", graph.constant("words.table", table), "input_ids", out="words")
@@ -157,8 +165,10 @@ def _to_int8(values: Floats, axis: int) -> tuple[npt.NDArray[np.int8], Floats]:
     return np.rint(values / scale).astype(np.int8), scale
 
 
-def _layer(graph: _Graph, x: str, visible: str, layer: int, heads: int, out: str) -> str:
-    source, name = f"encoder.layer.{layer}", f"l{layer}"
+def transformer_layer(
+    graph: GraphParts, x: str, visible: str, source: str, name: str, heads: int, out: str
+) -> str:
+    """A layer whose tensors are called `source`.attention… as BERT's are; `name` begins the names of its nodes."""
     q, k, v = (
         graph.linear(x, f"{source}.attention.self.{role}", f"{name}.{role}")
         for role in ("query", "key", "value")
@@ -177,20 +187,24 @@ def _layer(graph: _Graph, x: str, visible: str, layer: int, heads: int, out: str
     return graph.layer_norm(graph.residual(narrow, x, f"{name}.sum2"), f"{source}.output.LayerNorm", out)
 
 
-def _pool(graph: _Graph, states: str, mask: str) -> None:
+def _pool(graph: GraphParts, states: str, mask: str) -> None:
     """The L2 norm cancels the division by the number of tokens, so the sum is enough."""
     axis = graph.constant("axes.pool", np.array([1]))
     total = graph.op("MatMul", graph.op("Unsqueeze", mask, axis, out="mask.pool"), states, out="total")
     graph.op("LpNormalization", graph.op("Squeeze", total, axis, out="pooled"), out="embedding", axis=-1, p=2)
 
 
-def _model(graph: _Graph, shape: BertShape, name: str) -> onnx.ModelProto:
+def _model(graph: GraphParts, shape: BertShape, name: str) -> onnx.ModelProto:
     ids, floats = TensorProto.INT64, TensorProto.FLOAT
     value = helper.make_tensor_value_info
     inputs = [value(which, ids, ["batch", "tokens"]) for which in ("input_ids", "attention_mask")]
     outputs = [
         value("embedding", floats, ["batch", shape.dim]),
-        value("token_states", floats, ["batch", "tokens", shape.dim]),
+        value(STATES, floats, ["batch", "tokens", shape.dim]),
+        *(
+            value(f"{LAYER}{layer}", floats, ["batch", "tokens", shape.dim])
+            for layer in range(shape.layers - 1)
+        ),
     ]
     body = helper.make_graph(graph.nodes, name, inputs, outputs, graph.constants)
     model = helper.make_model(

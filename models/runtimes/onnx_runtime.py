@@ -18,7 +18,7 @@ import onnxruntime as ort
 from models.errors import DeviceMissing, RuntimeUnavailable
 from models.probe import check_device
 from models.runtimes.buckets import Bucket, Buckets, in_buckets
-from models.runtimes.port import Floats, Ids, check_batch
+from models.runtimes.port import Floats, Ids, Layers, check_batch, layer_names
 
 ERRORS_ONLY: Final = 3
 """ONNX Runtime's own log level: warnings there are for its developers."""
@@ -84,6 +84,21 @@ class OnnxRuntime:
             raise _failed(error) from error
         return found[0], found[1] if want_states else None
 
+    def run_layers(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Layers]:
+        """See `Runtime.run_layers`; in no bucket. Raises RuntimeUnavailable, LayersMissing among it."""
+        session = self._session
+        if session is None:
+            raise RuntimeUnavailable("The encoder is closed.")
+        check_batch(input_ids, attention_mask)
+        names = layer_names([output.name for output in session.get_outputs()])
+        try:
+            found: list[Any] = session.run(
+                ["embedding", *names], {"input_ids": input_ids, "attention_mask": attention_mask}
+            )
+        except Exception as error:
+            raise _failed(error) from error
+        return found[0], found[1:]
+
     def close(self) -> None:
         """Free the session and the buffers."""
         with self._one_at_a_time:
@@ -124,7 +139,8 @@ class _Bound:
         """`graph`: the captured graph's number, from 1; 0 captures none."""
         shape = (bucket.rows, bucket.tokens)
         ones = np.ones(shape, np.int64)
-        self._inputs = [ort.OrtValue.ortvalue_from_numpy(ones, memory, 0) for _ in range(2)]
+        # In the processor's own memory a value is the array that it was made from: each has one of its own.
+        self._inputs = [ort.OrtValue.ortvalue_from_numpy(ones.copy(), memory, 0) for _ in range(2)]
         self._outputs = [
             ort.OrtValue.ortvalue_from_shape_and_type(size, np.float32, memory, 0)
             for size in ((bucket.rows, dim), (*shape, dim))
@@ -162,7 +178,7 @@ def _open(path: Path, threads: int, device: str, graphs: bool) -> ort.InferenceS
     # What has no kernel on the GPU runs on the CPU, behind the provider's back and measured as such.
     providers: list[Any] = [(provider, settings), *(["CPUExecutionProvider"] if device != "CPU" else [])]
     try:
-        return ort.InferenceSession(path, _options(threads), providers=providers)
+        return ort.InferenceSession(path, session_options(threads), providers=providers)
     except Exception as error:
         raise RuntimeUnavailable(f"ONNX Runtime cannot load {path.name} ({type(error).__name__}).") from error
 
@@ -182,7 +198,8 @@ def _provider_settings(path: Path, device: str, graphs: bool) -> dict[str, str]:
     return {}
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def session_options(threads: int) -> ort.SessionOptions:
+    """How every session of ours runs on the CPU."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = ERRORS_ONLY

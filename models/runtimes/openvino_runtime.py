@@ -7,15 +7,17 @@ bucket is a compiled model of its own. Compiled once, then from a cache beside t
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import openvino as ov
 
 from models.errors import DeviceMissing, RuntimeUnavailable
 from models.runtimes.buckets import Bucket, Buckets, in_buckets
-from models.runtimes.port import Floats, Ids, check_batch
+from models.runtimes.port import STATES, Floats, Ids, Layers, check_batch, layer_names
 
 CACHE: Final = "openvino-cache"
 
@@ -56,8 +58,21 @@ class OpenVinoRuntime:
     ) -> tuple[Floats, Floats | None]:
         """See `Runtime.run`. Raises RuntimeUnavailable."""
         check_batch(input_ids, attention_mask)
-        run = partial(self._run, want_states, self._models)
+        run = partial(self._run, (STATES,) if want_states else (), self._models)
         return in_buckets(self._buckets, input_ids, attention_mask, run)
+
+    def run_layers(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Layers]:
+        """See `Runtime.run_layers`. Raises RuntimeUnavailable, LayersMissing among it."""
+        check_batch(input_ids, attention_mask)
+        models = self._models
+        if not models:
+            raise RuntimeUnavailable("The encoder is closed.")
+        any_model = next(iter(models.values()))
+        names = layer_names([name for output in any_model.outputs for name in output.names])
+        run = partial(self._run, names, models)
+        embedding, side_by_side = in_buckets(self._buckets, input_ids, attention_mask, run)
+        assert side_by_side is not None
+        return embedding, np.split(side_by_side, len(names), axis=-1)
 
     def close(self) -> None:
         """Free the compiled models."""
@@ -65,7 +80,7 @@ class OpenVinoRuntime:
         self._own = threading.local()
 
     def _run(
-        self, want_states: bool, models: dict[Bucket, Any], bucket: Bucket, ids: Ids, mask: Ids
+        self, wanted: Sequence[str], models: dict[Bucket, Any], bucket: Bucket, ids: Ids, mask: Ids
     ) -> tuple[Floats, Floats | None]:
         key = bucket if self._buckets.rows else _NO_BUCKET
         if key not in models:
@@ -77,10 +92,11 @@ class OpenVinoRuntime:
         try:
             request.infer({"input_ids": ids, "attention_mask": mask})
             embedding: Floats = request.get_tensor("embedding").data.copy()
-            states: Floats | None = request.get_tensor("token_states").data.copy() if want_states else None
+            states = [request.get_tensor(name).data for name in wanted]
+            side_by_side: Floats | None = np.concatenate(states, axis=-1) if states else None  # a copy
         except Exception as error:
             raise RuntimeUnavailable(f"OpenVINO failed on this batch ({type(error).__name__}).") from error
-        return embedding, states
+        return embedding, side_by_side
 
 
 def devices() -> tuple[str, ...]:

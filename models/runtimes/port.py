@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import RuntimeUnavailable
+from models.errors import LayersMissing, RuntimeUnavailable
 
 if TYPE_CHECKING:
     from models.placement import Shortfall
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Layers = Sequence[Floats]
+"""Token states [batch, tokens, dim] after each layer, from the lowest."""
+
+LAYER: Final = "layer"
+"""An output with the states after a lower layer, numbered from 0."""
+
+STATES: Final = "token_states"
+"""The output with the states after the last layer."""
+
+
+def layer_names(outputs: Sequence[str]) -> tuple[str, ...]:
+    """Those of a model's outputs that are its layers, from the lowest. Raises LayersMissing."""
+    layers = sum(name.startswith(LAYER) for name in outputs)
+    if not layers:
+        raise LayersMissing("The model's file does not give out its layers.")
+    return (*(f"{LAYER}{number}" for number in range(layers)), STATES)
 
 
 class Runtime(Protocol):
@@ -42,6 +58,13 @@ class Runtime(Protocol):
         """[batch, tokens] twice → embedding [batch, dim], L2-normalised, and token states [batch, tokens, dim].
 
         The states are None when not wanted: they are then neither fetched nor copied.
+        """
+        ...
+
+    def run_layers(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Layers]:
+        """As `run`, with the token states after every layer, the last of which are what `run` gives.
+
+        Raises LayersMissing where the model's file does not give them out.
         """
         ...
 

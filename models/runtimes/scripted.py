@@ -13,7 +13,7 @@ from typing import Final, Literal
 import numpy as np
 
 from models.errors import PromptTooLong, RuntimeUnavailable
-from models.runtimes.port import Floats, GenerationResult, Ids, Message, check_batch
+from models.runtimes.port import Floats, GenerationResult, Ids, Layers, Message, check_batch
 
 Trouble = Literal["", "error", "nan", "wrong", "hang", "out_of_memory"]
 """What a `ScriptedRuntime` does instead of its work; empty: its work."""
@@ -67,6 +67,12 @@ class ScriptedRuntime:
             case "wrong":
                 return self._answer(input_ids, attention_mask, want_states, scale=0.5)
         return self._answer(input_ids, attention_mask, want_states)
+
+    def run_layers(self, input_ids: Ids, attention_mask: Ids) -> tuple[Floats, Layers]:
+        """See `Runtime.run_layers`: it has one layer."""
+        embedding, states = self.run(input_ids, attention_mask)
+        assert states is not None
+        return embedding, (states,)
 
     def close(self) -> None:
         """Let go of every call; a later one is an error."""

@@ -17,13 +17,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Vectors and sites that benches keep between runs, by content hash.
 CACHE = REPOSITORY / "build" / "bench"
+
+_T = TypeVar("_T")
 
 # The contract's floor for a comparison.
 PAIRS_MIN = 30
@@ -137,7 +139,7 @@ def ratio_of(ratios: Sequence[float]) -> Ratio:
     return Ratio(statistics.median(ratios), low, high, len(ratios))
 
 
-def bootstrap(values: Sequence[float], statistic: Callable[[Sequence[float]], float]) -> tuple[float, float]:
+def bootstrap(values: Sequence[_T], statistic: Callable[[Sequence[_T]], float]) -> tuple[float, float]:
     """95 % percentile-bootstrap interval of a statistic."""
     chance = random.Random(SEED)
     found = sorted(statistic(chance.choices(values, k=len(values))) for _ in range(RESAMPLES))

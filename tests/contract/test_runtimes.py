@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from edge.inference.encoders import EncoderChoice
 from edge.inference.failover import FailoverRuntime, Placement
 from models.catalog import DEFAULT_ENCODER, models_dir
 from models.encoder import LOWEST_PRIORITY, Encoder, open_encoder
-from models.errors import DeviceMissing, ModelRefused, RuntimeUnavailable
+from models.errors import DeviceMissing, LayersMissing, ModelRefused, RuntimeUnavailable
 from models.loaded import PASS_TOKENS_MAX
 from models.loading import open_runtime
 from models.probe import check_device
@@ -154,6 +155,21 @@ def test_the_embedding_is_the_mean_of_the_states(runtime: Runtime) -> None:
     assert states is not None
     mean = states.mean(axis=1)
     np.testing.assert_allclose(embedding, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-5)
+
+
+def test_the_last_of_the_layers_is_what_states_are(runtime: Runtime) -> None:
+    if isinstance(runtime, AcceleratorRuntime):
+        with pytest.raises(LayersMissing):
+            runtime.run_layers(*some_batch())
+        return
+    embedding, states = runtime.run(*some_batch())
+    same, layers = runtime.run_layers(*some_batch())
+    assert states is not None
+    assert [layer.shape for layer in layers] == [states.shape] * (1 if runtime.name == "scripted" else 6)
+    # Not to the last digit: in a bucket the padding is part of the scale of eight bits.
+    assert np.einsum("ij,ij->i", embedding, same).min() > 0.98
+    assert np.abs(states - layers[-1]).mean() < 0.25 * np.abs(states).mean()
+    assert all(np.abs(one - other).max() > 0.1 for one, other in itertools.pairwise(layers))
 
 
 def test_states_are_left_out_on_request(runtime: Runtime) -> None:

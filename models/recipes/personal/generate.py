@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import sqrt
@@ -24,7 +24,7 @@ from models.recipes.personal.noise import Piece
 from models.recipes.personal.slots import value
 
 # How often each language and shape is drawn, of those that have frames.
-LANGUAGE_WEIGHTS = {"en": 10.0}
+LANGUAGE_WEIGHTS = {"en": 20.0}
 SHAPE_WEIGHTS = {
     "chat": 5.0,
     "spoken": 3.0,
@@ -75,20 +75,32 @@ def generate(
     `languages` are codes such as `en`; `locales` and `origins` names of files in the lists; what is left out never
     occurs. `frame_kept` says of a frame's text whether it may be used. A ValueError where nothing is left.
     """
-    rng = Random(seed)  # noqa: S311 - examples, not secrets
     kept = _kept_frames(languages, shapes, frame_kept)
-    world = _World(
-        tuple(p for name, p in lists.places().items() if locales is None or name in locales),
-        tuple(o for name, o in lists.origins().items() if origins is None or name in origins),
-    )
-    if not kept or not world.places or not world.origins:
-        raise ValueError("no frames, locales or origins are left to draw from")
+    if not kept:
+        raise ValueError("no frames are left to draw from")
+    rng = Random(seed)  # noqa: S311 - examples, not secrets
+    world = _World.of(locales, origins)
     keys = tuple(kept)
     weights = [LANGUAGE_WEIGHTS.get(language, 1.0) * SHAPE_WEIGHTS[shape] for language, shape in keys]
     shares = _shares(kept)
     for key in rng.choices(keys, weights, k=count):
         (frame,) = rng.choices(kept[key], cum_weights=shares[key])
         yield _example(rng, frame, world)
+
+
+def generate_from(
+    frames: Sequence[Frame],
+    count: int,
+    *,
+    seed: int,
+    locales: Collection[str] | None = None,
+    origins: Collection[str] | None = None,
+) -> Iterator[Example]:
+    """As `generate`, of these frames in turn."""
+    rng = Random(seed)  # noqa: S311 - examples, not secrets
+    world = _World.of(locales, origins)
+    for number in range(count):
+        yield _example(rng, frames[number % len(frames)], world)
 
 
 class _World:
@@ -98,6 +110,17 @@ class _World:
         self.places, self.origins = places, origins
         self._by_name = {origin.name: origin for origin in origins}
         self._by_language: dict[str, tuple[Place, ...]] = {}
+
+    @classmethod
+    def of(cls, locales: Collection[str] | None, origins: Collection[str] | None) -> _World:
+        """What is left of the lists. A ValueError where nothing is."""
+        world = cls(
+            tuple(p for name, p in lists.places().items() if locales is None or name in locales),
+            tuple(o for name, o in lists.origins().items() if origins is None or name in origins),
+        )
+        if not world.places or not world.origins:
+            raise ValueError("no locales or origins are left to draw from")
+        return world
 
     def home(self, rng: Random, language: str) -> Place:
         """A locale, mostly one that speaks the language."""
