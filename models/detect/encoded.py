@@ -6,13 +6,13 @@ long it is worked on.
 
 from __future__ import annotations
 
-import base64
 import binascii
-import html
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 
+from core.pattern_set import PatternSet
 from models.detect.view import Edit, View, edited
 
 # Eleven characters hold eight bytes, the shortest value with a form that stands alone.
@@ -20,10 +20,14 @@ BASE64_CHARS_MIN = 11
 _ENCODED = re.compile(
     r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
     r"|(?P<escapes>(?:\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2})+)"
-    r"|(?P<entity>&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|commat|period|nbsp|colon|sol|num);)"
+    r"|(?P<references>(?:&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|commat|period|nbsp|colon|sol|num);)+)"
     rf"|(?P<base64>(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{BASE64_CHARS_MIN},}}+={{0,2}})"
 )
+_HINT = PatternSet([rf"%[0-9A-Fa-f]{{2}}|\\[ux]|&[a-z#]|[A-Za-z0-9+/_-]{{{BASE64_CHARS_MIN}}}"])
 _ESCAPE = re.compile(r"\\[ux]([0-9A-Fa-f]{2,4})")
+_REFERENCE = re.compile(r"&([^;]+);")
+_NAMED = {"commat": "@", "period": ".", "nbsp": " ", "colon": ":", "sol": "/", "num": "#"}
+_LETTER = re.compile("[A-Za-z]")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -33,6 +37,8 @@ def decoded(view: View) -> View:
 
 
 def _edits(text: str) -> Iterator[Edit]:
+    if not _HINT.found(text):
+        return
     for match in _ENCODED.finditer(text):
         kind = match.lastgroup
         if kind == "base64":
@@ -40,7 +46,7 @@ def _edits(text: str) -> Iterator[Edit]:
         elif kind == "percent":
             edit = _percent(match.group(), match.start())
         else:
-            edit = _escapes(match.group(), match.start(), match.end())
+            edit = _signs(match.group(), match.start(), *_READERS[kind or ""])
         if edit:
             yield edit
 
@@ -58,28 +64,36 @@ def _percent(run: str, start: int) -> Edit | None:
     return Edit(start, end, text, bounds[:-1], bounds[1:])
 
 
-def _escapes(run: str, start: int, end: int) -> Edit | None:
-    """A character reference of HTML, or escapes of JSON and of programs."""
-    if run[0] == "&":
-        text = html.unescape(run)
-        return Edit(start, end, text, [start] * len(text), [end] * len(text)) if text != run else None
-    signs = [(chr(int(match.group(1), 16)), match) for match in _ESCAPE.finditer(run)]
-    return Edit(
-        start,
-        end,
-        "".join(sign for sign, _ in signs),
-        [start + match.start() for _, match in signs],
-        [start + match.end() for _, match in signs],
-    )
+def _signs(run: str, start: int, pattern: re.Pattern[str], sign: Callable[[str], str]) -> Edit:
+    """Character references of HTML, or escapes of JSON and of programs, one after the other."""
+    matches = list(pattern.finditer(run))
+    ends = [start + match.end() for match in matches]
+    text = "".join([sign(match[1]) for match in matches])
+    return Edit(start, start + len(run), text, [start, *ends[:-1]], ends)
+
+
+def _of_escape(code: str) -> str:
+    return chr(int(code, 16))
+
+
+def _of_reference(name: str) -> str:
+    """One character for every reference: what stands for none, or for several, is replaced as a browser would."""
+    if name[0] != "#":
+        return _NAMED[name]
+    code = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+    return chr(code) if 0 < code <= sys.maxunicode else "\ufffd"
 
 
 def _base64(run: str, start: int) -> Edit | None:
     """Eight bits of text lie in six bits of base64 each. None for a run that hides no printable text."""
+    # One of letters in a single case is a word: four in ten signs of base64 are of either.
+    if run.islower() or run.isupper() or _LETTER.search(run) is None:
+        return None
     body = run.rstrip("=")
     if len(body) % 4 == 1:
         body = body[:-1]
     try:
-        data = base64.b64decode(body.encode().translate(_URL_SAFE) + b"=" * (-len(body) % 4), validate=True)
+        data = binascii.a2b_base64(body.encode().translate(_URL_SAFE) + b"=" * (-len(body) % 4))
         text = data.decode()
     except (binascii.Error, UnicodeDecodeError):
         return None
@@ -90,4 +104,9 @@ def _base64(run: str, start: int) -> Edit | None:
     return Edit(start, start + len(run), text, starts, ends)
 
 
+# Kind of code → its pieces, and the character that one stands for.
+_READERS: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
+    "escapes": (_ESCAPE, _of_escape),
+    "references": (_REFERENCE, _of_reference),
+}
 _SPACES = str.maketrans("\t\n\r", "   ")

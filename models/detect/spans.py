@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import attrgetter
 
 _start = attrgetter("start")
@@ -22,7 +23,10 @@ class Span:
 
 def merge(spans: Iterable[Span]) -> list[Span]:
     """The spans in order, without overlaps: the surer one wins, then the longer one."""
-    kept: list[Span] = []
+    kept = sorted(spans, key=_start)
+    if all(a.end <= b.start for a, b in pairwise(kept)):
+        return kept
+    kept, spans = [], kept
     for span in sorted(spans, key=lambda s: (-s.score, s.start - s.end, s.start)):
         place = bisect_left(kept, span.end, key=_start)
         # Those kept do not overlap: only the last that begins before this one ends can reach into it.

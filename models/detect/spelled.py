@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
-import re2
-
+from core.pattern_set import PatternSet
 from models.detect.view import Edit, View, edited
 
 _NUMBERS = {
@@ -53,26 +51,31 @@ _SIGNS = {"dash": "-", "hyphen": "-", "minus": "-", "dot": ".", "point": ".", "s
 
 _NUMBER_WORDS = "|".join(sorted([*_DIGITS, *_TENS, *_TIMES, *_ZEROS], key=len, reverse=True))
 _SIGN_WORDS = "|".join(_SIGNS)
-_HINT = re2.compile(rf"(?i)\b(?:{_NUMBER_WORDS})[ ,.-]+(?:(?:{_SIGN_WORDS}) )?(?:{_NUMBER_WORDS}|[0-9]+)\b")
+_HINT = PatternSet([rf"(?i)\b(?:{_NUMBER_WORDS})[ ,.-]+(?:(?:{_SIGN_WORDS}) )?(?:{_NUMBER_WORDS}|[0-9]+)\b"])
 _RUN = re.compile(
     rf"(?<!\w)(?:plus )?(?:{_NUMBER_WORDS}|[0-9]{{1,4}})"
     rf"(?:[ ,.-]{{1,3}}(?:{_NUMBER_WORDS}|{_SIGN_WORDS}|[0-9]{{1,4}})(?!\w))++",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"[^\W_]+")
+_LETTER = re.compile(r"[A-Za-z]")
+_UNITS = frozenset("123456789")
+_WRITTEN = {**_DIGITS, **{word: digit + "0" for word, digit in _TENS.items()}, **_ZEROS, **_SIGNS}
 # Fewer digits are a time, an age or "one or two", and no value on their own.
 RUN_DIGITS_MIN = 5
 
 # One digit at a time, each behind the same sign: "4 1 1 1", "4-1-1-1".
 _SPACED = re.compile(
-    r"(?<![\w.])[0-9](?:(?: [0-9])++|(?:-[0-9])++|(?:\.[0-9])++|(?:_[0-9])++|(?:, ?[0-9])++)(?!\w)"
+    r"(?<![\w.])[0-9](?:(?: [0-9]){4,}+|(?:-[0-9]){4,}+|(?:\.[0-9]){4,}+|(?:_[0-9]){4,}+|(?:, ?[0-9]){4,}+)(?!\w)"
 )
+_SPACED_HINT = PatternSet([r"[0-9](?:[ ._-][0-9]|, ?[0-9]){4}"])
 _DIGIT = re.compile(r"[0-9]")
+_DIGIT_SIGNS = re.compile(r"[ ._,-]+")
 
 # " at " and " dot " with or without brackets, between words that are parts of an address.
 _AT = r"(?: ?[\[({<] ?at ?[\])}>] ?| at |[\[({]@[\])}]| @ ?|@ )"
 _DOT = r"(?: ?[\[({<] ?(?:dot|punkt|punto) ?[\])}>] ?| (?:dot|punkt|point|punto) |[\[({]\.[\])}])"
-_AT_HINT = re2.compile(r"(?i)(?: ?[\[({<] ?at ?[\])}>]| at | @|@ |[\[({]@)")
+_AT_HINT = PatternSet([r"(?i)(?: ?[\[({<] ?at ?[\])}>]| at | @|@ |[\[({]@)"])
 _WORD = r"[\w+-]{1,40}"
 _ADDRESS = re.compile(
     rf"(?<![\w.+-]){_WORD}(?:(?:{_DOT}|\.){_WORD}){{0,4}}{_AT}"
@@ -80,16 +83,6 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 _SAID = re.compile(rf"(?P<at>{_AT})|(?P<dot>{_DOT})", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What one word of a number, or "double" and the word behind it, is written as."""
-
-    text: str
-    start: int
-    end: int
-    tens: bool
 
 
 def written(view: View) -> View:
@@ -100,7 +93,7 @@ def written(view: View) -> View:
 
 
 def _addresses(text: str) -> Iterator[Edit]:
-    if _AT_HINT.search(text) is None:
+    if not _AT_HINT.found(text):
         return
     for address in _ADDRESS.finditer(text):
         for said in _SAID.finditer(text, *address.span()):
@@ -109,7 +102,7 @@ def _addresses(text: str) -> Iterator[Edit]:
 
 
 def _numbers(text: str) -> Iterator[Edit]:
-    if _HINT.search(text) is None:
+    if not _HINT.found(text):
         return
     for run in _RUN.finditer(text):
         edit = _number(text, run)
@@ -119,47 +112,37 @@ def _numbers(text: str) -> Iterator[Edit]:
 
 def _number(text: str, run: re.Match[str]) -> Edit | None:
     """The run's digits; each comes from its word, or from the words "double two" together."""
-    pieces: list[_Piece] = []
-    times = None
+    parts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    times, times_start, tens = 1, -1, False
     for match in _TOKEN.finditer(text, *run.span()):
         word = match.group().lower()
         if word in _TIMES:
-            times = match
+            times, times_start = _TIMES[word], match.start()
             continue
-        start = times.start() if times else match.start()
-        written = _said(word) * (_TIMES[times.group().lower()] if times else 1)
-        if pieces and pieces[-1].tens and len(written) == 1 and written in "123456789":
-            pieces[-1] = replace(pieces[-1], text=pieces[-1].text[0], tens=False)
-        pieces.append(_Piece(written, start, match.end(), word in _TENS))
-        times = None
-    while pieces and pieces[-1].text in _SIGNS.values():
-        pieces.pop()
-    written = "".join(piece.text for piece in pieces)
-    if sum(map(str.isdigit, written)) < RUN_DIGITS_MIN or run.group().replace(" ", "").isdigit():
+        part = _WRITTEN.get(word, word) * times
+        if tens and part in _UNITS:
+            # "twenty one": the ten's zero makes way.
+            parts[-1] = parts[-1][0]
+            del starts[-1], ends[-1]
+        parts.append(part)
+        starts.extend([match.start() if times_start < 0 else times_start] * len(part))
+        ends.extend([match.end()] * len(part))
+        times, times_start, tens = 1, -1, word in _TENS
+    written = "".join(parts)
+    while written and written[-1] in _SIGNS.values():
+        written = written[:-1]
+    if sum(map(str.isdigit, written)) < RUN_DIGITS_MIN or _LETTER.search(run.group()) is None:
         return None
-    return Edit(
-        run.start(),
-        pieces[-1].end,
-        written,
-        [piece.start for piece in pieces for _ in piece.text],
-        [piece.end for piece in pieces for _ in piece.text],
-    )
-
-
-def _said(word: str) -> str:
-    if word in _TENS:
-        return _TENS[word] + "0"
-    return _DIGITS.get(word) or _ZEROS.get(word) or _SIGNS.get(word) or word
+    length = len(written)
+    return Edit(run.start(), ends[length - 1], written, starts[:length], ends[:length])
 
 
 def _spaced(text: str) -> Iterator[Edit]:
+    if not _SPACED_HINT.found(text):
+        return
     for run in _SPACED.finditer(text):
         places = [match.start() for match in _DIGIT.finditer(text, *run.span())]
-        if len(places) >= RUN_DIGITS_MIN:
-            yield Edit(
-                run.start(),
-                run.end(),
-                "".join(text[place] for place in places),
-                places,
-                [place + 1 for place in places],
-            )
+        written = _DIGIT_SIGNS.sub("", run.group())
+        yield Edit(run.start(), run.end(), written, places, [place + 1 for place in places])

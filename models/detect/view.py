@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from models.detect.confusables import CHANGEABLE, fold
 
@@ -50,8 +51,7 @@ def folded(view: View) -> View:
     return _through(view, text, starts, [place + 1 for place in starts])
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """`view[start:end]` reads `text`; character i of `text` was made of `view[starts[i]:ends[i]]`."""
 
     start: int
@@ -67,16 +67,19 @@ def edited(view: View, edits: Iterator[Edit]) -> View:
     starts: list[int] = []
     ends: list[int] = []
     position = 0
-    for edit in edits:
-        parts += [view.text[position : edit.start], edit.text]
-        starts += [*range(position, edit.start), *edit.starts]
-        ends += [*range(position + 1, edit.start + 1), *edit.ends]
-        position = edit.end
+    for start, end, text, text_starts, text_ends in edits:
+        parts.append(view.text[position:start])
+        parts.append(text)
+        starts.extend(range(position, start))
+        starts.extend(text_starts)
+        ends.extend(range(position + 1, start + 1))
+        ends.extend(text_ends)
+        position = end
     if not parts:
         return view
     parts.append(view.text[position:])
-    starts += range(position, len(view.text))
-    ends += range(position + 1, len(view.text) + 1)
+    starts.extend(range(position, len(view.text)))
+    ends.extend(range(position + 1, len(view.text) + 1))
     return _through(view, "".join(parts), starts, ends)
 
 

@@ -1,0 +1,126 @@
+"""What the words beside a value say about it. Pure."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from models.detect.forms.evidence import (
+    RATIO_BEHIND,
+    RATIO_OTHER_WORD,
+    WORDS_BEFORE_MAX,
+    WORDS_BEHIND_MAX,
+    ratio_before,
+)
+from models.detect.forms.vocabulary import JOINS, WORDS
+
+KINDS = frozenset(WORDS)
+_BUSINESS = "business"
+_JOINS = frozenset(JOINS.split())
+_KINDS_OF: dict[str, frozenset[str]] = {}
+for _kind, _words in WORDS.items():
+    for _word in _words.split():
+        _KINDS_OF[_word] = _KINDS_OF.get(_word, frozenset()) | {_kind}
+_KINDS_OF |= dict.fromkeys("€$£¥%", frozenset({_BUSINESS}))
+
+# A word of a label, whether written "card number", "card_number" or "cardNumber"; or a sign of money.
+_WORD = re.compile(r"[a-z\u00df-\uffff]+|[A-Z](?:[a-z\u00df-\uffff]+|[A-Z]*(?![a-z]))|[€$£¥%]")
+_COMPOUND = re.compile(r"(?:s|n|en)?(?:nummer|nr|number|no|id)$")
+# A word of trade farther away speaks of something else.
+OTHER_WORD_DISTANCE_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The nearest word of each kind before and behind a value: kind → words between."""
+
+    before: Mapping[str, int]
+    behind: Mapping[str, int]
+
+    def ratio(self, kinds: frozenset[str]) -> float:
+        """Likelihood ratio of what stands beside a value for a type with these kinds of words."""
+        own = min((self.before[kind] for kind in kinds if kind in self.before), default=None)
+        behind = any(kind in self.behind for kind in kinds)
+        other = self.before.get(_BUSINESS)
+        if own is not None and (other is None or own <= other):
+            return max(ratio_before(own), RATIO_BEHIND if behind else 0.0)
+        if other is not None and other <= OTHER_WORD_DISTANCE_MAX:
+            return RATIO_OTHER_WORD
+        if _BUSINESS in self.behind and not behind:
+            return RATIO_OTHER_WORD
+        return RATIO_BEHIND if behind else 1.0
+
+    def names(self, kinds: frozenset[str]) -> bool:
+        """Whether any of these kinds of words stands beside."""
+        return not (kinds.isdisjoint(self.before) and kinds.isdisjoint(self.behind))
+
+
+_SILENCE = Beside({}, {})
+
+
+class Words:
+    """The words of one text that say what a number is, found once, and asked for at each value."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        # Where words that count as distance begin; joining words ("is", "my") do not.
+        self._counted: list[int] = []
+        # Of each word that says something: where it begins, how many counted words begin before it, what it says.
+        self._starts: list[int] = []
+        self._numbers: list[int] = []
+        self._kinds: list[frozenset[str]] = []
+        self._known: dict[tuple[int, int, int, int], Beside] = {}
+        for match in _WORD.finditer(text):
+            word = match.group().lower()
+            kinds = _kinds(word)
+            if kinds:
+                self._starts.append(match.start())
+                self._numbers.append(len(self._counted))
+                self._kinds.append(kinds)
+            if word not in _JOINS:
+                self._counted.append(match.start())
+
+    def beside(self, start: int, end: int) -> Beside:
+        """What the words around `text[start:end]` say."""
+        if not self._starts:
+            return _SILENCE
+        before, behind = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        number = bisect_left(self._counted, start), bisect_left(self._counted, end)
+        key = (before, behind, *number)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = Beside(
+                self._before(before, number[0]), self._behind(behind, number[1], end)
+            )
+        return known
+
+    def _before(self, place: int, number: int) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for index in range(place - 1, -1, -1):
+            distance = max(0, number - self._numbers[index] - 1)
+            if distance > WORDS_BEFORE_MAX:
+                break
+            for kind in self._kinds[index]:
+                found.setdefault(kind, distance)
+        return found
+
+    def _behind(self, place: int, number: int, end: int) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for index in range(place, len(self._starts)):
+            distance = self._numbers[index] - number
+            if distance >= WORDS_BEHIND_MAX or "\n" in self._text[end : self._starts[index]]:
+                break
+            for kind in self._kinds[index]:
+                found.setdefault(kind, distance)
+        return found
+
+
+def _kinds(word: str) -> frozenset[str] | None:
+    if word in _KINDS_OF:
+        return _KINDS_OF[word]
+    if word[-2:] not in ("er", "nr", "no", "id"):
+        return None
+    compound = _COMPOUND.search(word)
+    return _KINDS_OF.get(word[: compound.start()]) if compound else None
