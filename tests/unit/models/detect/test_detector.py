@@ -76,7 +76,8 @@ def test_tokens_and_forms_together() -> None:
         ("when do you open", Label.PUBLIC),
         ("", Label.PUBLIC),
         ("the ward is full", Label.SPECIAL),
-        ("it was on 3 March 2026", Label.PERSONAL),
+        ("it was on 3 March 2026", Label.INTERNAL),
+        ("this is Ann", Label.PERSONAL),
     ],
 )
 def test_labels(text: str, label: Label) -> None:
