@@ -6,7 +6,7 @@ from models.detect.forms.checks import card, stdnum
 from models.detect.forms.form import Form, countries, loose, solid, words
 
 _CARD_GROUPS = ("0000~0000~0000~0000", "0000~000000~00000", "0000~000000~0000", "0000~0000~0000~0000~000")
-_CARD_LENGTHS = range(13, 20)
+_CARD_LENGTHS = range(12, 20)
 # Of random digits one in ten passes Luhn, and half of all first digits are a brand's.
 _CARD_PASSES = 0.05
 
@@ -21,7 +21,7 @@ FORMS = (
         card,
     ),
     # A number that a typing error spoiled, or one whose brand is not in the register, beside its word.
-    Form("CREDIT_CARD", (*_CARD_GROUPS, *loose("0", (14, 15, 16))), 0.004, words("card")),
+    Form("CREDIT_CARD", (*_CARD_GROUPS, *loose("0", range(12, 20))), 0.004, words("card")),
     Form(
         "ROUTING_NUMBER",
         ("000000000", "0000~0000~0"),

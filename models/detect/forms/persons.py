@@ -42,12 +42,12 @@ _DAY_MAX, _MONTH_MAX = 31, 12
 
 AGE_HINT = (
     r"(?i)\bage[ds]?\b|[0-9] ?-?(?:y|jahre? alt|ans\b|anos\b)|\b(?:i am|i'm) [0-9]"
-    r"|\b(?:alter|edad|turn(?:s|ed|ing))[^a-z]"
+    r"|\b(?:alter|edad|turn(?:s|ed|ing)?)[^a-z]"
 )
 _AGE = re.compile(
     r"(?<![\w.,/$€£-])(?P<old>\d{1,3})"
     r"(?= ?-?(?:years?|yrs?|y)[- ]?(?:olds?|of age)\b| ?(?:yo|y/o)\b| jahre? alt\b| ans\b| anos\b)"
-    r"|\b(?:age|aged|age of|alter|edad|turned|turning|turns|age is|age was|i am|i'm)[ :=\"]{1,3}"
+    r"|\b(?:age|aged|age of|alter|edad|turned|turning|turns?|age is|age was|i am|i'm)[ :=\"]{1,3}"
     r"(?P<named>\d{1,3})(?![\w.,:/%-]?\w|[%°€$£])",
     re.IGNORECASE,
 )

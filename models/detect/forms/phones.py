@@ -16,7 +16,7 @@ from models.detect.forms.words import Beside, Words
 from models.detect.spans import Span
 
 # ITU-T E.164 has fifteen digits at most; the exit code and a trunk zero come on top.
-DIGITS_MIN, DIGITS_MAX = 7, 18
+DIGITS_MIN, DIGITS_MAX = 6, 18
 # Asking the numbering plans costs some 50 µs: past so many in one text the form alone decides.
 LOOKUPS_MAX = 200
 # More numbers than a person writes in a day.
@@ -29,12 +29,13 @@ _RUN = re.compile(
     r"(?<![\w@.])[+(]{0,2}\d[\d ()./-]{4,24}\d(?P<extension>[ ,]{0,2}(?:x|ext\.?|extension|#)[ :]?\d{1,6})?(?!\w)",
     re.IGNORECASE,
 )
-HINT = r"[0-9](?:[ ()./-]{0,3}[0-9]){6}"
+HINT = r"[0-9](?:[ ()./-]{0,3}[0-9]){5}"
 _SIGNS = re.compile(r"[^0-9]+")
 # Things that are written with as many digits: years, days, times of a day, addresses of networks, sums, book numbers.
 _NOT_ONE = re.compile(
     r"(?:(?:19|20)\d\d[ ./-]*)+"
-    r"|\d{1,2}([./ -])\d{1,2}\1(?:19|20)?\d\d|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}"
+    r"|(?:0?[1-9]|[12]\d|3[01])([./ -])(?:0?[1-9]|1[0-2])\1(?:19|20)?\d\d"
+    r"|(?:0?[1-9]|1[0-2])([./ -])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)?\d\d|(?:19|20)\d\d([./-])\d{1,2}\3\d{1,2}"
     r"|\d{1,2}[.:]\d\d ?[/-] ?\d{1,2}[.:]\d\d"
     r"|\d{1,3}(?:\.\d{1,3}){3}"
     r"|[1-9]\d{0,2}(?:\.\d{3})+|\d+\.\d{1,6}"
@@ -55,6 +56,7 @@ _WAYS = (
     (r"\d{3}-\d{4}$", 0.5),
     (r"\d{1,5}(?:[ -]\d{2,5}){2,5}$", 0.25),
     (r"\d{2,5}[ /-]\d{3,8}$", 0.15),
+    (r"\d{2} \d{2} \d{2}$", 0.05),
     (r"0\d{8,10}$", 0.2),
     (r"\d{10,11}$", 0.06),
 )

@@ -23,10 +23,11 @@ _KINDS_OF: dict[str, frozenset[str]] = {}
 for _kind, _words in WORDS.items():
     for _word in _words.split():
         _KINDS_OF[_word] = _KINDS_OF.get(_word, frozenset()) | {_kind}
-_KINDS_OF |= dict.fromkeys("€$£¥%", frozenset({_BUSINESS}))
+_KINDS_OF |= dict.fromkeys("€$£¥", frozenset({_BUSINESS}))
 
-# A word of a label, whether written "card number", "card_number" or "cardNumber"; or a sign of money.
-_WORD = re.compile(r"[a-z\u00df-\uffff]+|[A-Z](?:[a-z\u00df-\uffff]+|[A-Z]*(?![a-z]))|[€$£¥%]")
+# A word of a label, whether written "card number", "card_number" or "cardNumber"; a sign of money; or the end of a
+# line, which counts as a word between.
+_WORD = re.compile(r"[a-z\u00df-\uffff]+|[A-Z](?:[a-z\u00df-\uffff]+|[A-Z]*(?![a-z]))|[€$£¥\n]")
 _COMPOUND = re.compile(r"(?:s|n|en)?(?:nummer|nr|number|no|id)$")
 # A word of trade farther away speaks of something else.
 OTHER_WORD_DISTANCE_MAX = 5
@@ -92,18 +93,20 @@ class Words:
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = Beside(
-                self._before(before, number[0]), self._behind(behind, number[1], end)
+                self._before(before, number[0], start), self._behind(behind, number[1], end)
             )
         return known
 
-    def _before(self, place: int, number: int) -> Mapping[str, int]:
+    def _before(self, place: int, number: int, start: int) -> Mapping[str, int]:
         found: dict[str, int] = {}
         for index in range(place - 1, -1, -1):
             distance = max(0, number - self._numbers[index] - 1)
             if distance > WORDS_BEFORE_MAX:
                 break
             for kind in self._kinds[index]:
-                found.setdefault(kind, distance)
+                # What a line says of trade is said of that line; a form's label may stand above its value.
+                if kind != _BUSINESS or "\n" not in self._text[self._starts[index] : start]:
+                    found.setdefault(kind, distance)
         return found
 
     def _behind(self, place: int, number: int, end: int) -> Mapping[str, int]:
