@@ -104,7 +104,7 @@ _EUROPE = (
     _national(("000000-0000", "00000000-0000"), 0.2, _MOD_10 * _DAY, stdnum("se.personnummer"), "SE"),
     _national(("0000000000", "000000000000"), 0.004, _MOD_10 * _DAY, stdnum("se.personnummer"), "SE"),
     _national(("000.0000.0000.00", "0000000000000", "000~0000~0000~00"), 0.1, 0.0001, stdnum("ch.ssn"), "CH"),
-    _national(("0000-000000", "0000 000000"), 0.05, _MOD_10 * _DAY, stdnum("at.vnr"), "AT"),
+    _national(("0000-000000", "0000 000000"), 0.015, _MOD_10 * _DAY, stdnum("at.vnr"), "AT"),
     _national(("0000000000",), 0.002, _MOD_10 * _DAY, stdnum("at.vnr"), "AT"),
     _national(("000000-0000",), 0.1, _DAY, date_first("dmy"), "DK"),
     _national(("0000000000",), 0.003, _DAY * _MOD_11, stdnum("dk.cpr"), "DK"),

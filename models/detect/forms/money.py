@@ -11,7 +11,7 @@ _CARD_LENGTHS = range(12, 20)
 _CARD_PASSES = 0.05
 
 FORMS = (
-    Form("CREDIT_CARD", _CARD_GROUPS, 0.3, words("card"), _CARD_PASSES, card),
+    Form("CREDIT_CARD", _CARD_GROUPS, 0.6, words("card"), _CARD_PASSES, card),
     Form(
         "CREDIT_CARD",
         (*solid("0", _CARD_LENGTHS), *loose("0", _CARD_LENGTHS)),
