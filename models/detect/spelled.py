@@ -73,16 +73,19 @@ _DIGIT = re.compile(r"[0-9]")
 _DIGIT_SIGNS = re.compile(r"[ ._,-]+")
 
 # " at " and " dot " with or without brackets, between words that are parts of an address.
-_AT = r"(?: ?[\[({<] ?at ?[\])}>] ?| at |[\[({]@[\])}]| @ ?|@ )"
-_DOT = r"(?: ?[\[({<] ?(?:dot|punkt|punto) ?[\])}>] ?| (?:dot|punkt|point|punto) |[\[({]\.[\])}])"
+_DOT = r"(?: ?[\[({<] ?(?:dot|punkt|punto) ?[\])}>] ?| (?:dot|punkt|punto) |[\[({]\.[\])}])"
 _AT_HINT = PatternSet([r"(?i)(?: ?[\[({<] ?at ?[\])}>]| at | @|@ |[\[({]@)"])
 _WORD = r"[\w+-]{1,40}"
+_BRACKETED = r"(?: ?[\[({<] ?at ?[\])}>] ?|[\[({]@[\])}]| @ ?|@ )"
+_HOST = rf"{_WORD}(?:(?:{_DOT}|\.){_WORD}){{0,3}}(?:{_DOT}|\.)[a-z]{{2,10}}"
+# "see more at www.example.org" is no address: behind a plain "at" the dots are said, too, or the host is one of mail.
+_MAIL_HOST = r"(?:gmail|googlemail|hotmail|yahoo|outlook|icloud|gmx|aol)\.[a-z.]{2,6}"
+_SPOKEN_HOST = rf"(?:{_WORD}(?:{_DOT}{_WORD}){{0,3}}{_DOT}[a-z]{{2,10}}|{_MAIL_HOST})"
 _ADDRESS = re.compile(
-    rf"(?<![\w.+-]){_WORD}(?:(?:{_DOT}|\.){_WORD}){{0,4}}{_AT}"
-    rf"{_WORD}(?:(?:{_DOT}|\.){_WORD}){{0,3}}(?:{_DOT}|\.)[a-z]{{2,10}}(?!\w)",
+    rf"(?<![\w.+-]){_WORD}(?:(?:{_DOT}|\.){_WORD}){{0,4}}(?:{_BRACKETED}{_HOST}| at {_SPOKEN_HOST})(?!\w)",
     re.IGNORECASE,
 )
-_SAID = re.compile(rf"(?P<at>{_AT})|(?P<dot>{_DOT})", re.IGNORECASE)
+_SAID = re.compile(rf"(?P<at>{_BRACKETED}| at )|(?P<dot>{_DOT})", re.IGNORECASE)
 
 
 def written(view: View) -> View:

@@ -89,7 +89,7 @@ def hostile_text_times(rounds: int = 20) -> dict[str, Any]:
 
 
 SENTENCES = {
-    "without digits": "please tell me what the opening hours of your office are on saturday after the holiday thank you",
+    "without digits": "please tell me what opening hours of your office are on saturday after a holiday thank you",
     "with numbers": "room 214 at 9:30 on floor 3 costs 120 euros and order 4839201934 was paid on 3 March 2026",
     "with values": "my card 4111 1111 1111 1111 ends in 12/27, my phone is 617-555-0123, write to a@example.org",
 }

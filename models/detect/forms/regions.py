@@ -18,6 +18,8 @@ from models.detect.forms.form import SHAPE, Form
 SIGNS_MAX = 24
 # Groups of one value: "1 85 05 78 006 084 36" has seven, spaced pairs of sixteen digits eight.
 GROUPS_MAX = 8
+# "5percent" is no value.
+DIGITS_MIN = 2
 # Groups of one stretch; a longer one is looked at in pieces that overlap by one value.
 STRETCH_GROUPS_MAX = 32
 SHAPES_REMEMBERED = 4096
@@ -92,7 +94,7 @@ class Proposer:
         # How far a form without a check reaches already: the longest of its windows stands for those inside it.
         reached: dict[int, int] = {}
         for start, end, length in _windows(groups):
-            if "0" not in shape[start:end]:
+            if shape.count("0", start, end) < DIGITS_MIN:
                 continue
             for form in self._by_length.get(length, ()):
                 if start < reached.get(id(form), 0) or not form.pattern.fullmatch(shape, start, end):
