@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import sqrt
 from random import Random
-from statistics import median
+from statistics import quantiles
 
 from models.detect.spans import Span
 from models.recipes.personal import lists, noise
@@ -151,7 +151,7 @@ def _kept_frames(
 def _shares(kept: Mapping[tuple[str, str], tuple[Frame, ...]]) -> dict[tuple[str, str], list[float]]:
     """Cumulative weights of the frames: those with a rare slot are drawn more often, so that no type starves."""
     found = Counter(slot for of_key in kept.values() for frame in of_key for slot in set(frame.parts[1::2]))
-    usual = median(found.values()) if found else 1
+    usual = quantiles(found.values(), n=10)[-1] if len(found) > 1 else 1.0
     rarity = {slot: min(RARE_MORE_MAX, sqrt(max(1.0, usual / count))) for slot, count in found.items()}
     return {
         key: list(
