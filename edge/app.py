@@ -351,6 +351,7 @@ async def _run_until(
         "notifications": site.notifier.run,
         "unanswered": partial(improvement.sweep, site.store),
         "reading": site.read_ahead,
+        "forms": partial(asyncio.to_thread, site.scanner.detector.warm),
         CATCH_UP: partial(catch_up, site),
         "llm": partial(language_model.watch, site.worker),
         "placement": partial(keep_tuned, site.encoder.info, models_dir()),

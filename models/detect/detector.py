@@ -25,15 +25,20 @@ from models.errors import ModelError
 Decode = Callable[[str, Tagged], Sequence[Span]]
 """What the tokens' scores say, as spans of the text that was passed."""
 
+EVERY_FORM: Final = (
+    "a.b@example.org +44 20 7946 0018 4111 1111 1111 1111 DE89 3704 0044 0532 0130 00 1981-03-12"
+)
+"""What makes the validators load their libraries."""
+
 ROWS_MAX: Final = 64
 """Windows of one call of the tagger: what a long text takes in memory at once."""
 
 
 class Special(Protocol):
-    """Tells text of GDPR Art. 9. `embedding` float32 [dim] of the default encoder."""
+    """Tells text of GDPR Art. 9, by its words, and by what it means where there is an embedding."""
 
-    def is_special(self, text: str, embedding: Floats) -> bool:
-        """Thread-safe."""
+    def is_special(self, text: str, embedding: Floats | None = None) -> bool:
+        """`embedding` float32 [dim] of the encoder that it was fitted on. Thread-safe."""
         ...
 
 
@@ -137,7 +142,12 @@ class Detector:
 
     def of_forms(self, text: str) -> Finding:
         """Without a pass: names are not looked for."""
-        return _finding(text, self._formed(text), special=False, complete=False)
+        special = self._special is not None and self._special.is_special(text)
+        return _finding(text, self._formed(text), special=special, complete=False)
+
+    def warm(self) -> None:
+        """Load what a first text would wait for. Blocking."""
+        self.of_forms(EVERY_FORM)
 
     def parts(self, text: str) -> list[Part]:
         """The rows in which a text is passed."""
@@ -164,7 +174,8 @@ class Detector:
 
     def _by_tokens(self, parts: Sequence[Part]) -> list[Found]:
         if self._tagger is None:
-            return [Found(part) for part in parts]
+            words = self._special
+            return [Found(part, special=words is not None and words.is_special(part.row)) for part in parts]
         passes = self._tagger.tag([part.row for part in parts])
         if len(passes) != len(parts):
             raise ScanUnusable(f"{len(parts)} rows were passed, {len(passes)} came back.")
@@ -174,7 +185,9 @@ class Detector:
         if passed.truncated:
             return self._of_halves(part)
         _check(passed)
-        special = self._special is not None and self._special.is_special(part.row, passed.embedding)
+        # Tagger and network were fitted on one encoder: where that serves, both read its pass, else neither.
+        meaning = None if passed.tagged is None else passed.embedding
+        special = self._special is not None and self._special.is_special(part.row, meaning)
         if self._decode is None or passed.tagged is None:
             return Found(part, special=special)
         spans = _moved(self._decode(part.row, passed.tagged), part.window.start)

@@ -48,10 +48,10 @@ def decode(text: str, found: Tagged) -> list[Span]:
 
 
 class Words:
-    """Special is what speaks of a ward."""
+    """Special is what speaks of a ward, or with an embedding of a bed."""
 
-    def is_special(self, text: str, embedding: Floats) -> bool:
-        return "ward" in text
+    def is_special(self, text: str, embedding: Floats | None = None) -> bool:
+        return "ward" in text or (embedding is not None and "bed" in text)
 
 
 def detector(tagger: CapitalTagger | None = None) -> Detector:
@@ -76,6 +76,8 @@ def test_tokens_and_forms_together() -> None:
         ("when do you open", Label.PUBLIC),
         ("", Label.PUBLIC),
         ("the ward is full", Label.SPECIAL),
+        ("there is a bed", Label.SPECIAL),
+        ("so it was " * 200 + "there is a bed", Label.SPECIAL),
         ("it was on 3 March 2026", Label.INTERNAL),
         ("this is Ann", Label.PERSONAL),
     ],
@@ -121,6 +123,16 @@ def test_without_a_tagger_forms_are_found_and_nothing_counts_as_public() -> None
 
 def test_forms_alone_are_not_complete() -> None:
     assert detector().of_forms("when do you open") == Finding((), Label.PERSONAL, complete=False)
+    assert detector().of_forms("the ward is full").label is Label.SPECIAL
+
+
+def test_what_another_encoder_says_means_nothing() -> None:
+    """Without a tagger the pass is another encoder's: special is by words alone."""
+    without = detector().of_pass("there is a bed", None, np.ones(4, np.float32))
+    assert (without.label, without.complete) == (Label.PERSONAL, False)
+    assert detector().of_pass("the ward is full", None, np.ones(4, np.float32)).label is Label.SPECIAL
+    assert Detector("US", None, Words()).scan(["the ward is full"])[0].label is Label.SPECIAL
+    detector().warm()
 
 
 class Broken(CapitalTagger):
