@@ -90,6 +90,14 @@ class Encoded:
         tokens = self.token_states[:count], self.mask[:count], self.offsets[:count]
         return Encoded(self.embeddings[:count], *tokens, self.truncated[:count])
 
+    def passed(self) -> list[Passed]:
+        """Of each text what a detector reads."""
+        tags: Sequence[Tagged | None] = self.tags or [None] * len(self.embeddings)
+        return [
+            Passed(embedding, tagged, bool(truncated))
+            for embedding, tagged, truncated in zip(self.embeddings, tags, self.truncated, strict=True)
+        ]
+
 
 class Encoder:
     """A tokenizer and a loaded model; `lanes` passes of one call run side by side."""
@@ -434,5 +442,5 @@ def _gather(
         offsets[index, : len(row.ids)] = row.offsets
         mask[index, : len(row.ids)] = True
     truncated = np.array([row.truncated for row in rows], np.bool_)
-    in_order = [tags[index] for index in range(len(rows))] if tags else None
+    in_order = [tags[index] for index in range(len(rows))] if len(tags) == len(rows) else None
     return Encoded(embeddings, states, mask, offsets, truncated, in_order)

@@ -57,6 +57,14 @@ class LayersMissing(RuntimeUnavailable):
     remedy = "Build the default encoder again with `postern models build`; other encoders have none."
 
 
+class TaggerFailed(RuntimeUnavailable):
+    """The tagger of personal data raised, or answered with what are no scores."""
+
+    code = "tagger_failed"
+    title = "The tagger of personal data does not work"
+    remedy = "Install the release again and restart the node. No text leaves meanwhile."
+
+
 class DeviceMissing(RuntimeUnavailable):
     """The device asked for is not there, or something that it needs is not. `reason` is a short code of its own."""
 

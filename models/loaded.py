@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +14,15 @@ from tokenizers import Encoding, Tokenizer
 from models.catalog import EncoderShape
 from models.detect.network import TAGGED_ENCODER, shipped
 from models.detect.tagger import Tagged
+from models.errors import LayersMissing, ModelRefused, TaggerFailed
 from models.passes import Row, pad, passes_for, passes_of
 from models.placement import CPU_PASS_TOKENS
 from models.runtimes.port import Floats, Ids, Runtime
 
 if TYPE_CHECKING:
     from models.encoder import ModelInfo
+
+log = logging.getLogger(__name__)
 
 PASS_TOKENS_MAX: Final = CPU_PASS_TOKENS
 """Rows × padded length of one pass. Past it the activations fall out of the core's cache and every row costs more.
@@ -111,8 +115,13 @@ def one_pass(
     """Of the chosen rows: vectors, states and tags, or None for what is not wanted or cannot be had."""
     if not want_tags or not model.tags:
         return *model.runtime.run(ids, mask, want_states=want_states), None
-    vectors, layers = model.runtime.run_layers(ids, mask)
-    tags = shipped().tag([(texts[index], rows[index].offsets) for index in chosen], layers, mask)
+    try:
+        vectors, layers = model.runtime.run_layers(ids, mask)
+        tags = shipped().tag([(texts[index], rows[index].offsets) for index in chosen], layers, mask)
+    except (LayersMissing, ModelRefused, TaggerFailed) as error:
+        # Whoever asked for the pass has it; without tags no finding is complete, and nothing leaves.
+        log.error("the tagger does not work", extra={"code": error.code})
+        return *model.runtime.run(ids, mask, want_states=want_states), None
     return vectors, layers[-1] if want_states else None, tags
 
 

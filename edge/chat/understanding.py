@@ -78,7 +78,7 @@ def understanding(
         texts = [one.text for one in asked]
         wanted_passages = PASSAGES_SKIMMED if reader.skims else PASSAGES
         scan = TurnScan(detector, [query.text for query in queries], asked) if detector else None
-        embeddings, states, weights, passes = _encoded(asked, scan.rows if scan else [], encoder, reader)
+        embeddings, states, weights, passes = _encoded(asked, scan, encoder, reader)
         scanned = scan.findings(passes) if scan else [None] * len(texts)
         wanted = intents.understand(texts, embeddings) if intents else [None] * len(texts)
         found: dict[int, Sequence[Passage]] = {}
@@ -109,25 +109,20 @@ def understanding(
 
 
 def _encoded(
-    asked: Sequence[Asked], rows: Sequence[str], encoder: Encoder, reader: Reader
+    asked: Sequence[Asked], scan: TurnScan | None, encoder: Encoder, reader: Reader
 ) -> tuple[Floats, Sequence[Floats], Sequence[Floats], list[Passed]]:
     """Of the texts that are asked: embeddings [questions, dim], the kept token states and the tokens' weights (none
-    where they are skimmed). Of these and of the further `rows`: what the pass tells for scanning.
+    where they are skimmed). Of these and of the further rows that `scan` needs: what the pass tells for scanning.
     """
-    texts = [*(one.text for one in asked), *rows]
-    count = len(asked)
+    texts = [*(one.text for one in asked), *(scan.rows if scan else ())]
+    encoded = encoder.encode(texts, want_states=not reader.skims, want_tags=scan is not None)
+    passes = encoded.passed() if scan else []
+    mine = encoded.first(len(asked))
     if reader.skims:
-        nothing = [np.empty(0, np.float32)] * count
-        embeddings = encoder.embed(texts)
-        return embeddings[:count], [NO_STATES] * count, nothing, [Passed(each, None) for each in embeddings]
-    encoded = encoder.encode(texts)
-    mine = encoded.first(count)
+        nothing = [np.empty(0, np.float32)] * len(asked)
+        return mine.embeddings, [NO_STATES] * len(asked), nothing, passes
     tokens = zip(asked, mine.offsets, mine.mask, strict=True)
     weights = [token_weights(one.text, offsets[mask][1:-1], one.before) for one, offsets, mask in tokens]
-    passes = [
-        Passed(embedding, None, bool(truncated))
-        for embedding, truncated in zip(encoded.embeddings, encoded.truncated, strict=True)
-    ]
     return mine.embeddings, reader.states(mine), weights, passes
 
 

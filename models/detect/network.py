@@ -20,7 +20,7 @@ from models.catalog import DEFAULT_ENCODER
 from models.detect.decoding import Labels
 from models.detect.shape import FEATURES, features
 from models.detect.tagger import Tagged
-from models.errors import ModelRefused, RuntimeUnavailable
+from models.errors import ModelRefused, TaggerFailed
 from models.runtimes.port import Floats, Ids, Layers
 
 Offsets = Sequence[tuple[int, int]]
@@ -59,7 +59,7 @@ class TagNetwork:
         }
 
     def tag(self, rows: Sequence[tuple[str, Offsets]], layers: Layers, mask: Ids) -> list[Tagged]:
-        """Of a pass of the encoder, each row a text and its tokens' places. Raises RuntimeUnavailable."""
+        """Of a pass of the encoder, each row a text and its tokens' places. Raises TaggerFailed."""
         places = [np.array(offsets, np.int32) for _, offsets in rows]
         seen = np.zeros((*mask.shape, FEATURES), np.float32)
         for row, (text, _) in enumerate(rows):
@@ -69,9 +69,9 @@ class TagNetwork:
             scores: Floats = self._session.run(None, feed | {"features": seen, "attention_mask": mask})[0]
         except Exception as error:
             # Its own words may quote the batch.
-            raise RuntimeUnavailable(f"The tagger failed on this batch ({type(error).__name__}).") from None
+            raise TaggerFailed(f"The tagger failed on this batch ({type(error).__name__}).") from None
         if not np.isfinite(scores).all():
-            raise RuntimeUnavailable("The tagger answered with numbers that are none.")
+            raise TaggerFailed("The tagger answered with numbers that are none.")
         return [_without_specials(place, scores[row, : len(place)]) for row, place in enumerate(places)]
 
 

@@ -33,7 +33,7 @@ from models.recipes.wheel import read_wheel_file
 
 # A chunk's parts: our own sentences, others' frames with our values, turns as people wrote and said them, and
 # customers' questions to a bank, in which nobody is named.
-GENERATED, FRAMES, TURNS, SAID, QUESTIONS = 8_000, 1_600, 2_400, 400, 500
+GENERATED, FRAMES, TURNS, SAID, QUESTIONS = 7_000, 1_600, 2_200, 300, 500
 SEED = 5
 SAVED_EVERY_S = 240.0
 # Sentences of kept-out frames that the temperature is set on.
@@ -52,7 +52,9 @@ def main() -> None:
     encoder, tokenizer = _encoder()
     ladder = Ladder(RUNGS, len(LABELS))
     if asked.start:
-        ladder.take(load_file(asked.start))
+        arrays = load_file(asked.start)
+        arrays.pop(TEMPERATURE)
+        ladder.take(arrays)
     rng, saved = random.Random(SEED), [time.monotonic()]  # noqa: S311 - examples, not secrets
 
     def on_chunk(steps: int, loss: float, over: float) -> None:

@@ -25,7 +25,7 @@ from models.recipes.tagger.rungs import FrozenEncoder, Ladder
 TOKENS_MAX: Final = 160  # of a sentence; the generator's longest letters are cut
 BATCH_TOKENS: Final = 1536  # about 40 sentences a step
 CHUNKS_KEPT: Final = 3  # each sentence is seen some three times
-RATE: Final = 1.5e-3
+RATE: Final = 1.2e-3
 WARM_STEPS: Final = 200
 DECAY: Final = 0.01
 GRADIENT_MAX: Final = 1.0
