@@ -15,6 +15,7 @@ from edge.web.admin import Operation
 from models.detect.decoding import decode
 from models.detect.detector import Detector
 from models.detect.network import shipped
+from models.detect.site_patterns import NO_SITE_PATTERNS, SitePatterns
 from models.detect.tagger import Passed
 from models.encoder import Encoder
 
@@ -42,14 +43,14 @@ class EncoderTagger:
         return self._encoder.tag_here(texts)
 
 
-def detector_on(encoder: Encoder, region: str) -> Detector:
-    """The detector whose tagger reads the layers of `encoder`."""
-    return Detector(region, EncoderTagger(encoder), decode=partial(decode, shipped().labels))
+def detector_on(encoder: Encoder, region: str, site: SitePatterns = NO_SITE_PATTERNS) -> Detector:
+    """The detector whose tagger reads the layers of `encoder`; `site`: the site's own identifiers."""
+    return Detector(region, EncoderTagger(encoder), decode=partial(decode, shipped().labels), site=site)
 
 
 def detector_of(config: Config, encoder: Encoder) -> Detector:
     """What scans the site's texts."""
-    return detector_on(encoder, config.site.region)
+    return detector_on(encoder, config.site.region, config.privacy.site_patterns)
 
 
 def scanner_of(config: Config, scheduler: Scheduler, encoder: Encoder, detector: Detector) -> Scanner:

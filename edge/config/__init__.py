@@ -18,6 +18,7 @@ from edge.config.inference import AnswerSection, ModelsSection
 from edge.config.limits import LimitsSection
 from edge.config.llm_server import LlmServerSection
 from edge.config.paths import UNIX_PATH_BYTES_MAX, SitePaths, site_paths
+from edge.config.privacy import IdentifierSection, PrivacySection
 from edge.config.safety import IntentRule, IntentsSection, SafetyCardSection, SafetySection
 from edge.config.section import Section
 from edge.config.site import HttpSection, SiteSection, TelemetrySection
@@ -30,6 +31,7 @@ __all__ = [
     "DiscoverySection",
     "HandoffSection",
     "HttpSection",
+    "IdentifierSection",
     "IntentRule",
     "IntentsSection",
     "LimitsSection",
@@ -37,6 +39,7 @@ __all__ = [
     "ModelsSection",
     "MqttSection",
     "OidcSection",
+    "PrivacySection",
     "SafetyCardSection",
     "SafetySection",
     "SitePaths",
@@ -58,6 +61,7 @@ class Config(Section):
     models: ModelsSection = ModelsSection()
     safety: SafetySection = SafetySection()
     intents: IntentsSection = IntentsSection()
+    privacy: PrivacySection = PrivacySection()
     limits: LimitsSection = LimitsSection()
     handoff: HandoffSection = HandoffSection()
     telemetry: TelemetrySection = TelemetrySection()

@@ -17,6 +17,7 @@ import numpy as np
 from models.detect import patterns
 from models.detect.covering import cover
 from models.detect.label import Label, label_of
+from models.detect.site_patterns import NO_SITE_PATTERNS, SitePatterns
 from models.detect.spans import Span, redact
 from models.detect.tagger import Floats, Passed, Tagged, Tagger
 from models.detect.windows import Window, halved, joined, windows
@@ -94,7 +95,7 @@ class Found:
 
 
 class Detector:
-    """`region` (ISO 3166) reads telephone numbers without a country code."""
+    """`region` (ISO 3166) reads telephone numbers without a country code; `site`: its own identifiers."""
 
     def __init__(
         self,
@@ -102,9 +103,11 @@ class Detector:
         tagger: Tagger | None = None,
         special: Special | None = None,
         decode: Decode | None = None,
+        site: SitePatterns = NO_SITE_PATTERNS,
     ) -> None:
         """Without `tagger` or `decode` only forms are found, and no finding is complete."""
         self._region = region
+        self._site = site
         self._tagger = tagger
         self._special = special
         self._decode = decode
@@ -210,7 +213,7 @@ class Detector:
         return Found(found.part, found.tagged, formed, found.special, found.complete)
 
     def _formed(self, text: str) -> list[Span]:
-        return patterns.scan(text, region=self._region)
+        return patterns.scan(text, region=self._region, site=self._site)
 
 
 def _together(text: str, found: Sequence[Found]) -> Finding:

@@ -13,6 +13,7 @@ from core.pattern_set import PatternSet
 from models.detect.forms import contact, numbers, persons, phones
 from models.detect.forms.words import Words
 from models.detect.normalise import views
+from models.detect.site_patterns import NO_SITE_PATTERNS, SitePatterns
 from models.detect.spans import Span, merge
 
 _Find = Callable[[str, Words, str], Iterator[Span]]
@@ -40,15 +41,15 @@ _FINDERS: tuple[tuple[str, _Find], ...] = (
 _HINTS = PatternSet(hint for hint, _ in _FINDERS)
 
 
-def scan(text: str, *, region: str = "US") -> list[Span]:
+def scan(text: str, *, region: str = "US", site: SitePatterns = NO_SITE_PATTERNS) -> list[Span]:
     """The personal values with a form in `text`, disguised or not, in order, without overlaps.
 
     `region` (ISO 3166) is the site's country: it reads phone numbers that carry no country code, and its own kinds of
-    number are likelier.
+    number are likelier. `site`: its own identifiers.
     """
     found: list[Span] = []
     for view in views(text):
-        for span in _scan(view.text, region):
+        for span in (*_scan(view.text, region), *site.scan(view.text)):
             found.append(Span(span.type, *view.original(span.start, span.end), span.score))
     return merge(found)
 

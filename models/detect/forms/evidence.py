@@ -11,6 +11,7 @@ from __future__ import annotations
 THRESHOLD = 0.5
 # No form and no word makes us surer: one in a thousand texts says "for example".
 PROBABILITY_MAX = 0.999
+_ODDS_MAX = PROBABILITY_MAX / (1 - PROBABILITY_MAX)
 
 # A site's own country's numbers are that much commoner there than another country's.
 RATIO_HOME = 5.0
@@ -27,7 +28,12 @@ RATIO_OTHER_WORD = 0.01
 def probability(prior: float, passes: float, ratio: float) -> float:
     """Of a value of a shape that is such a value in `prior` of all cases, whose check `passes` of the others pass."""
     odds = prior / (1 - prior) / passes * ratio
-    return min(odds / (1 + odds), PROBABILITY_MAX)
+    return of_odds(odds)
+
+
+def of_odds(odds: float) -> float:
+    """The probability that these odds are, as far as we are ever sure."""
+    return odds / (1 + odds) if odds < _ODDS_MAX else PROBABILITY_MAX
 
 
 def ratio_before(distance: int) -> float:

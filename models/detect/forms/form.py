@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from string import ascii_lowercase, ascii_uppercase, digits
 
 from models.detect.forms.checks import Check, anything
-from models.detect.forms.evidence import PROBABILITY_MAX, RATIO_HOME, THRESHOLD
+from models.detect.forms.evidence import RATIO_HOME, THRESHOLD, of_odds
 
 _SIGNS = {"0": "0", "A": "[Aa]", "?": "[0Aa]", "~": "[ .-]?", "=": "[.-]?"}
 
@@ -58,8 +58,7 @@ class Form:
 
     def score(self, ratio: float, region: str) -> float:
         """Probability that a value that passed the check is of this type."""
-        odds = self.odds * ratio * (RATIO_HOME if region in self.home else 1.0)
-        return min(odds / (1 + odds), PROBABILITY_MAX)
+        return of_odds(self.odds * ratio * (RATIO_HOME if region in self.home else 1.0))
 
 
 def _length(shape: str) -> int:

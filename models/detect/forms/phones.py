@@ -19,8 +19,8 @@ from models.detect.spans import Span
 DIGITS_MIN, DIGITS_MAX = 6, 18
 # Asking the numbering plans costs some 50 µs: past so many in one text the form alone decides.
 LOOKUPS_MAX = 200
-# More numbers than a person writes in a day.
-RUNS_MAX = 500
+# Ways to cut a run of digits that are looked at in one text: more than a person's day of numbers has.
+CANDIDATES_MAX = 1000
 _UNEXAMINED_SCORE = 0.6
 # Groups that may be those of another number, before and behind.
 GROUPS_DROPPED_MAX = 3
@@ -96,14 +96,14 @@ class _Plans:
 def phones(text: str, words: Words, region: str) -> Iterator[Span]:
     """Telephone and fax numbers; `region` (ISO 3166) reads those that carry no country code."""
     plans = _Plans(region)
-    left = RUNS_MAX
+    left = CANDIDATES_MAX
     for run in _RUN.finditer(text):
-        left -= 1
-        if left < 0:
+        if left <= 0:
             # A flood: what was not looked at counts as one.
             yield Span("PHONE", *run.span(), _UNEXAMINED_SCORE)
             continue
         for start, end in _candidates(text, run):
+            left -= 1
             span = _span(text, words, start, end, run, plans)
             if span:
                 yield span

@@ -29,6 +29,7 @@ _KINDS_OF |= dict.fromkeys("€$£¥", frozenset({_BUSINESS}))
 # line, which counts as a word between.
 _WORD = re.compile(r"[a-z\u00df-\uffff]+|[A-Z](?:[a-z\u00df-\uffff]+|[A-Z]*(?![a-z]))|[€$£¥\n]")
 _COMPOUND = re.compile(r"(?:s|n|en)?(?:nummer|nr|number|no|id)$")
+_COMPOUND_ENDS = frozenset({"er", "nr", "no", "id"})
 # A word of trade farther away speaks of something else.
 OTHER_WORD_DISTANCE_MAX = 5
 
@@ -42,6 +43,8 @@ class Beside:
 
     def ratio(self, kinds: frozenset[str]) -> float:
         """Likelihood ratio of what stands beside a value for a type with these kinds of words."""
+        if not self.before and not self.behind:
+            return 1.0
         own = min((self.before[kind] for kind in kinds if kind in self.before), default=None)
         behind = any(kind in self.behind for kind in kinds)
         other = self.before.get(_BUSINESS)
@@ -75,7 +78,7 @@ class Words:
         self._known: dict[tuple[int, int, int, int], Beside] = {}
         for match in _WORD.finditer(text):
             word = match.group().lower()
-            kinds = _kinds(word)
+            kinds = _KINDS_OF.get(word) or (_compound(word) if word[-2:] in _COMPOUND_ENDS else None)
             if kinds:
                 self._starts.append(match.start())
                 self._numbers.append(len(self._counted))
@@ -120,10 +123,7 @@ class Words:
         return found
 
 
-def _kinds(word: str) -> frozenset[str] | None:
-    if word in _KINDS_OF:
-        return _KINDS_OF[word]
-    if word[-2:] not in ("er", "nr", "no", "id"):
-        return None
+def _compound(word: str) -> frozenset[str] | None:
+    """Of "Kundennummer" what "Kunden" says."""
     compound = _COMPOUND.search(word)
     return _KINDS_OF.get(word[: compound.start()]) if compound else None

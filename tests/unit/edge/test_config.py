@@ -12,6 +12,8 @@ from edge.site_setup import TEMPLATES, create_site, templates
 
 SITE = '[site]\nname = "Test"\nid = "test"\n'
 
+IDENTIFIER = "[[privacy.identifiers]]\nname = 'badge'\ntype = 'OTHER_ID'\n"
+
 
 def load(folder: Path, more: str = "") -> None:
     (folder / "site.toml").write_text(SITE + more)
@@ -48,6 +50,10 @@ def load(folder: Path, more: str = "") -> None:
         ("[handoff.webhook]\nurl = 'https://u:p@10.0.0.1/'\nsecret_file = '/s'", "handoff.webhook: .*login"),
         ("[handoff.webhook]\nurl = 'https://10.0.0.1/'", "handoff.webhook: .*secret_file"),
         ("[telemetry]\nbucket_s = 60\n[http]\nhost = '0.0.0.0'", "telemetry.bucket_s"),
+        (f"{IDENTIFIER}pattern = '[0-9]+'", "privacy.identifiers.0: .*badge: the form is too general"),
+        (f"{IDENTIFIER}pattern = '('", "privacy.identifiers.0: .*badge: the pattern is not one of RE2"),
+        (f"{IDENTIFIER}examples = ['B-1', 'B-2']", "privacy.identifiers.0: .*3 to 100"),
+        (f"{IDENTIFIER}pattern = 'B-[0-9]{{4}}'\n" * 2, "privacy.identifiers: .*one name"),
         ("[site", "TOML"),
     ],
 )
@@ -69,6 +75,8 @@ def test_what_is_wrong_is_named(tmp_path: Path, more: str, named: str) -> None:
         "[handoff.webhook]\nurl = 'https://10.0.0.1/x'\nsecret_file = '/s'",
         "[handoff.webhook]\nurl = 'http://localhost:9/x'\nsecret_file = '/s'",
         "[telemetry]\nbucket_s = 60",
+        f"{IDENTIFIER}examples = ['B-1001', 'B-2002', 'B-0003']",
+        f"{IDENTIFIER}pattern = '[0-9]{{6}}'\nwords = ['badge']",
     ],
 )
 def test_what_is_right_is_taken(tmp_path: Path, more: str) -> None:

@@ -100,7 +100,7 @@ def test_at_the_limit_of_candidates_nothing_is_lost(more: int, monkeypatch: pyte
 
 @pytest.mark.parametrize("more", [-1, 0, 1])
 def test_at_the_limit_of_telephones_nothing_is_lost(more: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phones, "RUNS_MAX", 40 + more)
+    monkeypatch.setattr(phones, "CANDIDATES_MAX", 40 + more)
     text = "\n".join(f"call +1 617 555 {n:04}" for n in range(1, 41))
     assert len(scan(text)) == 40
 
