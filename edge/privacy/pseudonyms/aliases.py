@@ -41,7 +41,7 @@ class Persons:
         if len(meant) != 1:
             return None
         person = meant[0]
-        learnt = person.sex is None and name.titled and name.sex is not None
+        learnt = person.sex is None and bool(name.titles) and name.sex is not None
         if learnt:
             person.sex = name.sex
         return person.token, learnt
@@ -65,19 +65,18 @@ def _may_be(alias: Name, person: _Person) -> bool:
     if alias.initials:
         return len(alias.words) > 1 and _ends_meet(alias.words, known.words)
     if len(alias.words) == 1:
-        return _by_one_word(alias, known)
+        return alias.is_whole_word and _by_one_word(alias, known)
     return _is_part(alias.words, known.words)
 
 
 def _by_one_word(alias: Name, known: Name) -> bool:
     """A first name, a family name; after a title a family name only, because "Mr Thomas" is not Thomas Miller."""
-    words = known.words[1:] if alias.titled else known.words
-    return len(alias.words[0]) > 1 and alias.words[0] in words
+    return alias.words[0] in (known.words[1:] if alias.titles else known.words)
 
 
 def _shortens(alias: Sequence[str], known: Sequence[str]) -> bool:
     """Whether as many words say less: "J Smith" of "John Smith"."""
-    return len(alias) == len(known) and any(len(word) == 1 for word in alias)
+    return len(alias) == len(known) and any(map(_is_initial, alias))
 
 
 def _is_part(alias: Sequence[str], known: Sequence[str]) -> bool:
@@ -97,4 +96,9 @@ def _ends_meet(initials: Sequence[str], known: Sequence[str]) -> bool:
 
 
 def _fits(word: str, known: str) -> bool:
-    return word == known or (len(word) == 1 and known.startswith(word))
+    return word == known or (_is_initial(word) and known.startswith(word))
+
+
+def _is_initial(word: str) -> bool:
+    """One letter, of a script that has capitals: in Chinese one sign is a name."""
+    return len(word) == 1 and word != word.upper()

@@ -31,20 +31,26 @@ class Name:
     """A name as it is compared.
 
     words     in small letters, titles left out, a family name before a comma put last; an initial has one letter
-    titled    a title stands before it
+    titles    what stands before it, in small letters
     sex       what the title tells, else what the first name does
     initials  nothing but initials, at least two
     """
 
     words: tuple[str, ...]
-    titled: bool
+    titles: tuple[str, ...]
     sex: Sex | None
     initials: bool
+
+    @property
+    def is_whole_word(self) -> bool:
+        """One word, and not one that only joins others, as "van" does."""
+        return len(self.words) == 1 and len(self.words[0]) > 1 and self.words[0] not in _table().joining
 
 
 class _Table(NamedTuple):
     titles: dict[str, Sex | None]
     behind: frozenset[str]
+    joining: frozenset[str]
     first_names: dict[str, Sex]
 
 
@@ -59,13 +65,13 @@ def parse(value: str) -> Name:
     plain = unicodedata.normalize("NFKC", value).strip()
     if _is_initials(plain):
         letters = tuple(filter(str.isalpha, plain.casefold()))
-        return Name(letters, titled=False, sex=None, initials=True)
+        return Name(letters, titles=(), sex=None, initials=True)
     words = _in_order(plain)
     count = next((n for n, word in enumerate(words) if word not in _table().titles), len(words))
     titles, names = words[:count], words[count:]
     if not names:  # "Sir", "Don": somebody's name after all
         titles, names = [], words
-    return Name(tuple(names), bool(titles), _sex(titles, names), initials=False)
+    return Name(tuple(names), tuple(titles), _sex(titles, names), initials=False)
 
 
 def _in_order(plain: str) -> list[str]:
@@ -100,9 +106,10 @@ def _sex(titles: list[str], names: list[str]) -> Sex | None:
 @cache
 def _table() -> _Table:
     content = tomllib.loads((files(__package__) / "persons.toml").read_text(encoding="utf-8"))
-    titles: dict[str, Sex | None] = dict.fromkeys(content["titles"]["either"])
+    marks, listed = content["titles"], content["first_names"]
+    titles: dict[str, Sex | None] = dict.fromkeys(marks["either"])
     first_names: dict[str, Sex] = {}
     for sex in Sex:
-        titles |= dict.fromkeys(content["titles"][sex.value], sex)
-        first_names |= dict.fromkeys(content["first_names"][sex.value].split(), sex)
-    return _Table(titles, frozenset(content["titles"]["behind"]), first_names)
+        titles |= dict.fromkeys(marks[sex.value], sex)
+        first_names |= dict.fromkeys(listed[sex.value].split(), sex)
+    return _Table(titles, frozenset(marks["behind"]), frozenset(content["joining"]), first_names)

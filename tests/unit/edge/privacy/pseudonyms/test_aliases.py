@@ -33,6 +33,7 @@ def tokens(*names: str) -> list[str]:
         ("John Smith", "J. S."),
         ("John Smith", "JS"),
         ("John Smith", "Mr John Smith"),
+        ("李 明華", "李 明華"),
         ("Dr. John Smith", "John Smith"),
         ("John Albert Smith", "John Smith"),
         ("John Albert Smith", "J. A. Smith"),
@@ -77,6 +78,9 @@ def test_the_person_named_before(full: str, alias: str) -> None:
         (["Mr. Kim Smith"], "Ms Smith"),
         (["Kim Smith", "Mr Smith"], "Mrs Smith"),
         (["Peña"], "Pena"),
+        (["Ludwig van Beethoven"], "van"),
+        (["李 明華"], "李 明"),
+        (["John Smith", "Peter Smith", "Dr. Smith"], "Prof. Smith"),
     ],
 )
 def test_two_persons_are_never_made_one(before: list[str], name: str) -> None:
