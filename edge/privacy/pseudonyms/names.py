@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from importlib.resources import files
@@ -28,7 +28,7 @@ class Sex(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name as it is compared.
+    """A name as it is compared; no word of it is in its `repr`.
 
     words     in small letters, titles left out, a family name before a comma put last; an initial has one letter
     titles    what stands before it, in small letters
@@ -36,8 +36,8 @@ class Name:
     initials  nothing but initials, at least two
     """
 
-    words: tuple[str, ...]
-    titles: tuple[str, ...]
+    words: tuple[str, ...] = field(repr=False)
+    titles: tuple[str, ...] = field(repr=False)
     sex: Sex | None
     initials: bool
 
@@ -62,7 +62,7 @@ def split_possessive(value: str) -> tuple[str, str]:
 
 def parse(value: str) -> Name:
     """The name in `value`."""
-    plain = unicodedata.normalize("NFKC", value).strip()
+    plain = unicodedata.normalize("NFKC", value).replace("’", "'").strip()
     if _is_initials(plain):
         letters = tuple(filter(str.isalpha, plain.casefold()))
         return Name(letters, titles=(), sex=None, initials=True)

@@ -53,7 +53,8 @@ class Pseudonyms:
     def mask(self, text: str, spans: Iterable[Span]) -> str:
         """The text with a token for each span, and for whatever else in it reads like a token.
 
-        Spans may overlap or come in any order: what they cover is masked. Raises CannotMask; then nothing may leave.
+        Spans may overlap or come in any order: what they cover is masked. `text` is as it was said or written: one that
+        is masked already would have its tokens taken for somebody's words. Raises CannotMask; then nothing may leave.
         """
         return masking.mask(text, spans, self._piece)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.privacy.pseudonyms.names import split_possessive
+from edge.privacy.pseudonyms.names import parse, split_possessive
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from tests.unit.edge.privacy.pseudonyms.texts import SCOPE, token_of
 
@@ -33,6 +33,8 @@ def tokens(*names: str) -> list[str]:
         ("John Smith", "J. S."),
         ("John Smith", "JS"),
         ("John Smith", "Mr John Smith"),
+        ("Mary O'Brien", "Ms O’Brien"),
+        ("John Smith", "John\n Smith"),
         ("李 明華", "李 明華"),
         ("Dr. John Smith", "John Smith"),
         ("John Albert Smith", "John Smith"),
@@ -105,6 +107,13 @@ def test_a_name_that_was_clear_is_doubtful_once_another_came() -> None:
     john, clear, peter, doubtful = tokens("John Smith", "Smith", "Peter Smith", "Smith")
     assert clear == john
     assert doubtful not in (john, peter)
+
+
+def test_no_name_is_shown_by_accident() -> None:
+    pseudonyms = Pseudonyms(SCOPE)
+    token_of(pseudonyms, "PERSON", "Anna Smith")
+    persons = pseudonyms._persons
+    assert "anna" not in f"{parse('Anna Smith')!r} {persons!r} {persons._all!r}".lower()
 
 
 def test_an_alias_comes_back_as_the_full_name() -> None:
