@@ -12,6 +12,7 @@ from edge.inference.scheduler import Scheduler
 from edge.privacy.scanning import Scanner
 from edge.privacy_operations import PrivacyOperations
 from edge.web.admin import Operation
+from models.detect import special
 from models.detect.decoding import decode
 from models.detect.detector import Detector
 from models.detect.network import shipped
@@ -45,7 +46,8 @@ class EncoderTagger:
 
 def detector_on(encoder: Encoder, region: str, site: SitePatterns = NO_SITE_PATTERNS) -> Detector:
     """The detector whose tagger reads the layers of `encoder`; `site`: the site's own identifiers."""
-    return Detector(region, EncoderTagger(encoder), decode=partial(decode, shipped().labels), site=site)
+    tagger, read = EncoderTagger(encoder), partial(decode, shipped().labels)
+    return Detector(region, tagger, special.shipped(), read, site=site)
 
 
 def detector_of(config: Config, encoder: Encoder) -> Detector:

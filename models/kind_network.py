@@ -53,11 +53,11 @@ class KindNetwork(Generic[Kind]):
         scores: Floats = np.maximum(units, 0.0) @ self.weights + self.bias
         return scores
 
-    def kind(self, embedding: Floats, words: Iterable[str]) -> Kind | None:
-        """The likeliest kind of one text, or None."""
+    def kind(self, embedding: Floats, words: Iterable[str], above: float = 0.0) -> Kind | None:
+        """The likeliest kind of one text, or None where its score is not above `above`."""
         scores = self.scores(embedding, words)
         best = int(scores.argmax())
-        return self.kinds[best] if scores[best] > 0 else None
+        return self.kinds[best] if scores[best] > above else None
 
     def save(self) -> bytes:
         """As an npz without pickles."""

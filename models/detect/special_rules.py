@@ -51,6 +51,7 @@ _PARTS = {
     "with": "W",
     "is": "B",
     "takes": "Y",
+    "belongs": "V",
     "i_have": "E",
     "i_am": "I",
     "i_take": "J",
@@ -60,8 +61,10 @@ _PARTS = {
     "asks": "Q",
     "topic": "X",
 }
-_TERMS = {"has": "n", "is": "p", "takes": "d", "says": "a"}
+_TERMS = {"has": "n", "is": "p", "takes": "d", "groups": "g", "says": "a"}
 _ANY, _END = ".", "|"
+# Letters of words that tell of somebody, alone.
+_SOMEBODY = frozenset("SOKTPEIJF")
 # "Can I have …", "if he has …": whoever asks has not said so yet.
 _ASKED = re2.compile(r"Q[ST]")
 # [^|QX]: within the sentence, and not past what makes it a question or a subject. Up to four words lie between, as in
@@ -81,6 +84,8 @@ _RULES = re2.compile(
             r"K[^|QX]{0,1}p",  # mi hijo, autista
             r"(?:[SKT][^|QX]{0,3}Y|J)[^|QX]{0,3}d",
             r"[SKT][^|QX]{0,3}d[^|QX]{0,1}Y",
+            r"[SKTIF][^|QX]{0,3}V[^|QX]{0,3}g",  # I am a member of the party
+            r"[OP][^|QX]{0,2}V[^|QX]{0,2}g",  # my donation to the party
             r"A[^|QX]{0,2}p",  # as a Muslim
             r"[nd][^|QX]{0,2}G[OP]K?",  # the HIV test of my husband
         )
@@ -111,6 +116,11 @@ class Language:
             meanings.sort(key=lambda one: -len(one.rest))  # the longest that fits counts
         self.vocabulary = frozenset(self._meanings).union(
             *(one.rest for meanings in self._meanings.values() for one in meanings)
+        )
+        self.people = frozenset(
+            word
+            for word, meanings in self._meanings.items()
+            if any(one.letter in _SOMEBODY and not one.rest for one in meanings)
         )
 
     def categories(self, pieces: Sequence[str], different: frozenset[str]) -> frozenset[Category]:
@@ -177,6 +187,11 @@ class Lexicon:
             for code in self._speakers.get(piece, ()):
                 evidence[code] += count
         return evidence
+
+    def mentions_somebody(self, pieces: Sequence[str], code: str) -> bool:
+        """True if one of `pieces` tells of somebody in the language `code`: "my", "he", "aunt"."""
+        people = next(one.people for one in self._languages if one.code == code)
+        return not people.isdisjoint(pieces)
 
 
 @cache

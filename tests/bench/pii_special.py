@@ -2,9 +2,10 @@
 
 Recall is over `golden/special.jsonl`, written in another style than what is learned from, before it, and tuned on
 nowhere; by category, by language, by words alone and with the network. Its author wrote the phrases that are learned
-from, too. Ordinary are its own 300 tempting lines, BANKING77's development part, which nobody wrote for this, and the
-questions of the sample sites but for those that are special in truth (`unsure.jsonl`, read one by one), which the
-network has seen.
+from, too. Ordinary are its own 300 tempting lines; BANKING77's development part and questions of MedQuAD (about
+diseases, in general), which nobody wrote for this; and those of the sample sites, which the network has seen, but for
+what is special in truth. That was judged by reading what rules or network had found among strangers' questions, before
+thresholds were set (`unsure.jsonl`).
 
     python -m tests.bench.pii_special --json     these figures alone
     python -m tests.bench.pii_special --train    fit the network, write models/adapters/special.npz, and judge it
@@ -33,15 +34,17 @@ from models.kind_network import KindNetwork
 from models.recipes import special
 from models.recipes.kind_network import ORDINARY, PHRASES, fit, said
 from models.words import pieces
-from tests.bench import harness
+from tests.bench import harness, medquad
 from tests.bench.harness import Report
 from tests.bench.safety_training import SAMPLES, strangers
 
 GOLDEN = Path(__file__).parent / "golden" / "special.jsonl"
 # Share of strangers' ordinary questions that the network may claim for a category. Ordinary questions labelled personal
 # or special may be 0.5 % together; health is what is said most, and most like ordinary questions of a clinic.
-CLAIMED_HEALTH_MAX = 1e-3
+CLAIMED_HEALTH_MAX = 2e-3
 CLAIMED_MAX = 1e-4
+# Of 16,407 questions about diseases: enough for an interval of some tenths of a per cent, encoded in seconds.
+MEDQUAD = 2_000
 CLAIMED = {
     category: CLAIMED_HEALTH_MAX if category is Category.HEALTH else CLAIMED_MAX for category in Category
 }
@@ -89,6 +92,7 @@ def _figures(model: SpecialModel, encoder: Encoder) -> dict[str, Any]:
             json.loads(line)["text"]
             for line in harness.data_file("intent", "banking77_dev.jsonl").read_text("utf-8").splitlines()
         ],
+        "medquad": [pair.question for pair in medquad.questions(MEDQUAD)],
         "sample_sites": _samples(),
     }
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.detect.special import SpecialModel, SpecialModelUnusable
+from models.detect.special import NOBODY_ABOVE, SpecialModel, SpecialModelUnusable, shipped
 from models.detect.special_rules import Category
 from models.kind_network import WORD_ROWS, KindNetwork
 
@@ -41,6 +41,13 @@ def test_a_meaning_is_found_where_words_are_not() -> None:
     assert MODEL.is_special(SAID, 0.51 * HEALTH)
 
 
+def test_where_nobody_is_mentioned_the_network_must_be_surer() -> None:
+    nobody = "there is a letter in the corridor"
+    assert not MODEL.is_special(nobody, HEALTH)
+    assert not MODEL.is_special(nobody, (0.5 + NOBODY_ABOVE) * HEALTH)  # at the threshold
+    assert MODEL.is_special(nobody, (0.51 + NOBODY_ABOVE) * HEALTH)
+
+
 def test_without_an_embedding_only_words_count() -> None:
     assert not MODEL.is_special(SAID)
     assert MODEL.is_special("I have epilepsy")
@@ -69,3 +76,7 @@ def test_a_network_of_other_kinds_is_refused() -> None:
 
 def _arrays(one: KindNetwork[Category]) -> tuple[np.ndarray, ...]:
     return one.hidden, one.hidden_bias, one.weights, one.bias
+
+
+def test_the_shipped_one_belongs_to_one_encoder() -> None:
+    assert shipped().encoder == "all-minilm-l6-v2"
