@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from models.detect.label import WEAK
 from models.detect.spans import Span
 from models.detect.tagger import Floats, Tagged
 
-FAR: Final = 6.0
-"""Logits by which a label may fall short of nothing and still be weighed: e^-6 is a quarter of a per cent."""
+FAR: Final = 5.0
+"""Logits by which a label may fall short of a token's best and still be weighed: e^-5 is less than a per cent."""
 
 BESIDE: Final = 1.5
 """Logits that a value pays for beginning right behind another: names are often cut in two, and seldom side by side."""
@@ -26,7 +27,8 @@ class Labels:
 
     names: tuple[str, ...]
     caution: float = 0.0
-    """How much less likely "nothing" is held than the network says, in logits: a miss costs more than a false alarm."""
+    """By how much what names a person is held likelier than the network says, in logits: a miss costs more there than a
+    false alarm. What many people share (`label.WEAK`) is taken as it is."""
     temperature: float = 1.0
     """What logits are divided by, so that a score of .8 is right eight times in ten (Guo et al. 2017)."""
 
@@ -35,16 +37,23 @@ class Labels:
         """The type of each pair of columns."""
         return tuple(name[2:] for name in self.names[1::2])
 
+    @cached_property
+    def leaning(self) -> Floats:
+        """float32 [labels]: `caution` where it holds."""
+        weak = (True, *(name[2:] in WEAK for name in self.names[1:]))
+        return np.where(weak, 0.0, self.caution).astype(np.float32)
+
 
 def decode(labels: Labels, text: str, tagged: Tagged) -> list[Span]:
     """The values in `text`, in order, apart, each of whole words."""
-    scores = tagged.scores / labels.temperature
-    nothing = scores[:, 0] - labels.caution
+    told = tagged.scores / labels.temperature
+    scores = told + labels.leaning
+    nothing = scores[:, 0]
     likeliest = scores[:, 1:].max(axis=1, initial=-np.inf)
     maybe = np.flatnonzero(likeliest > nothing - FAR)
     if not (likeliest > nothing).any():
         return []
-    likely = 1.0 - _share_of_nothing(scores)
+    likely = 1.0 - _share_of_nothing(told)
     runs: list[_Run] = []
     for first, last in _stretches(maybe):
         path = _best_path(scores[first:last], nothing[first:last], _glued(text, tagged.offsets[first:last]))
@@ -75,7 +84,8 @@ def _best_path(scores: Floats, nothing: Floats, glued: Sequence[bool]) -> list[i
     A value goes on only as what it began as, and never changes within a word; one that begins right behind another pays
     for it.
     """
-    within = scores[:, 1:].max(axis=0) > nothing.min() - FAR
+    best_of_token = np.maximum(nothing, scores[:, 1:].max(axis=1))
+    within = (scores[:, 1:] > best_of_token[:, None] - FAR).any(axis=0)
     kinds = np.flatnonzero(within.reshape(-1, 2).any(axis=1))
     begin, go_on = scores[:, 2 * kinds + 1].tolist(), scores[:, 2 * kinds + 2].tolist()
     out, inside = 0.0, [-np.inf] * len(kinds)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from models.catalog import DEFAULT_ENCODER
 from models.detect.decoding import Labels
-from models.detect.shape import FEATURES, features
+from models.detect.shape import features_of_batch
 from models.detect.tagger import Tagged
 from models.errors import ModelRefused, TaggerFailed
 from models.runtimes.port import Floats, Ids, Layers
@@ -61,9 +61,7 @@ class TagNetwork:
     def tag(self, rows: Sequence[tuple[str, Offsets]], layers: Layers, mask: Ids) -> list[Tagged]:
         """Of a pass of the encoder, each row a text and its tokens' places. Raises TaggerFailed."""
         places = [np.array(offsets, np.int32) for _, offsets in rows]
-        seen = np.zeros((*mask.shape, FEATURES), np.float32)
-        for row, (text, _) in enumerate(rows):
-            seen[row, : len(places[row])] = features(text, places[row])
+        seen = features_of_batch([text for text, _ in rows], places, mask.shape[1])
         feed: dict[str, Any] = {name: layers[layer] for name, layer in self._reads.items()}
         try:
             scores: Floats = self._session.run(None, feed | {"features": seen, "attention_mask": mask})[0]

@@ -21,6 +21,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -123,7 +124,7 @@ def _unseen(side: Bench, report: Report) -> None:
 
 
 def _multidogo(side: Bench, report: Report) -> None:
-    """Turns as people typed them; a finding of any type protects, and of any type is false."""
+    """Turns as people typed them. Any finding protects; one on a label beyond the scope is neither right nor false."""
     paths = [harness.data_file("pii", f"multidogo_{part}", "test.tsv") for part in corpus.MULTIDOGO]
     turns = [one for path in paths for one in corpus.multidogo(path)]
     whole = Score()
@@ -133,8 +134,9 @@ def _multidogo(side: Bench, report: Report) -> None:
         told = [
             mark for mark in found if not any(mark[1] < end and start < mark[2] for _, start, end in beyond)
         ]
-        if scope or not beyond:
-            whole += score(one.text, scope, told)
+        mine = score(one.text, scope, told)
+        clean = {"clean": 0, "flagged": 0} if beyond else {}
+        whole += replace(mine, leaked=score(one.text, scope, found).leaked, **clean)
     report.results["multidogo"] = {"turns": len(turns), **whole.figures()}
 
 

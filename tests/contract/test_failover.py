@@ -97,6 +97,7 @@ class _Opening:
     def __init__(self, device: ScriptedRuntime) -> None:
         self.device = device.device
         self.run = device.run
+        self.run_layers = device.run_layers
 
     def close(self) -> None:
         pass

@@ -75,14 +75,11 @@ class Words:
         self._starts: list[int] = []
         self._numbers: list[int] = []
         self._kinds: list[frozenset[str]] = []
-        # All that is said anywhere in the text.
-        self.kinds: set[str] = set()
         self._known: dict[tuple[int, int, int, int], Beside] = {}
         for match in _WORD.finditer(text):
             word = match.group().lower()
             kinds = _KINDS_OF.get(word) or (_compound(word) if word[-2:] in _COMPOUND_ENDS else None)
             if kinds:
-                self.kinds |= kinds
                 self._starts.append(match.start())
                 self._numbers.append(len(self._counted))
                 self._kinds.append(kinds)
@@ -103,16 +100,7 @@ class Words:
             )
         return known
 
-    def _beside(
-        self, start: int, end: int, first: int, next_: int, number: int, number_behind: int
-    ) -> Beside:
-        before = self._before(first, number, start)
-        if any(_BUSINESS in kinds for kinds in self._kinds[first:next_]):
-            # "63.44 USD" holds its word itself.
-            before[_BUSINESS] = 0
-        return Beside(before, self._behind(next_, number_behind, end))
-
-    def _before(self, place: int, number: int, start: int) -> dict[str, int]:
+    def _before(self, place: int, number: int, start: int) -> Mapping[str, int]:
         found: dict[str, int] = {}
         for index in range(place - 1, -1, -1):
             distance = max(0, number - self._numbers[index] - 1)

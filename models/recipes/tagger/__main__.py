@@ -31,9 +31,9 @@ from models.recipes.tagger.rungs import FrozenEncoder, Ladder
 from models.recipes.tagger.sizes import RUNGS
 from models.recipes.wheel import read_wheel_file
 
-# A chunk's parts: our own sentences, others' frames with our values, turns as people wrote and said them, and
-# customers' questions to a bank, in which nobody is named.
-GENERATED, FRAMES, TURNS, SAID, QUESTIONS = 7_000, 1_600, 2_200, 300, 500
+# A chunk's parts: our own sentences, others' frames with our values, turns as people wrote and said them, and questions
+# in which nobody is named: customers' to a bank, and our own to the front desks of many sites, whole and in pieces.
+GENERATED, FRAMES, TURNS, SAID, QUESTIONS, DESKS = 6_500, 1_600, 2_000, 300, 400, 900
 SEED = 5
 SAVED_EVERY_S = 240.0
 # Sentences of kept-out frames that the temperature is set on.
@@ -104,7 +104,13 @@ def _chunks(data: Path, rng: random.Random) -> Iterator[list[Sentence]]:
     rng.shuffle(turns)
     said = corpus.evi(data / "pii" / "evi_dialogues_en.tsv", 1_000_000, SEED)
     questions = [Sentence(text, ()) for text in _questions(data / "intent" / "banking77_train.csv")]
-    endless = [(cycle(turns), TURNS), (cycle(list(said)), SAID), (cycle(questions), QUESTIONS)]
+    desks = [Sentence(text, ()) for text in corpus.desk_questions(rng)]
+    endless = [
+        (cycle(turns), TURNS),
+        (cycle(list(said)), SAID),
+        (cycle(questions), QUESTIONS),
+        (cycle(desks), DESKS),
+    ]
     for seed in count(SEED):
         found = [*corpus.generated(GENERATED, seed), *corpus.with_our_values(strangers, FRAMES, seed)]
         for source, amount in endless:

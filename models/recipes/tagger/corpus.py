@@ -12,7 +12,7 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -67,6 +67,9 @@ _EVI: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 _NO_NAME: Final = re.compile(r"(?:and|the|no|yes|it's|i|my|sorry)\b", re.IGNORECASE)
 EVI_CHARS_MIN, EVI_CHARS_MAX, EVI_WORDS_MAX = 3, 60, 14
 TITLE_CHARS_MAX: Final = 6
+PIECE_WORDS_MAX: Final = 4
+DESKS: Final = Path(__file__).parents[1] / "answerability" / "sites"
+_MAY_NAME: Final = re.compile(r"(?<!^)(?<![.!?] )\b(?!I\b|I')[A-Z]|\d{4,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,26 @@ def evi(path: Path, count: int, seed: int) -> Iterator[Sentence]:
         opening = rng.choice(openings)
         text = f"{opening}{said}" if rng.random() < 0.5 else f"{opening}{said}".lower()
         yield Sentence(text, ((kind, len(opening), len(text)),))
+
+
+def desk_questions(rng: random.Random) -> list[str]:
+    """Questions to the sites that we wrote (`models/recipes/answerability`) without capitals or long numbers inside, in
+    which a name could stand; as many pieces of a few words, as people type them into a search."""
+    found = list[str]()
+    for path in sorted(DESKS.glob("*/questions.jsonl")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found += [
+            text for text in (json.loads(line)["question"] for line in lines) if not _MAY_NAME.search(text)
+        ]
+    pieces = [_piece(text.split(), rng) for text in found]
+    both = [*found, *pieces]
+    rng.shuffle(both)
+    return both
+
+
+def _piece(words: Sequence[str], rng: random.Random) -> str:
+    start = rng.randrange(len(words))
+    return " ".join(words[start : start + rng.randint(1, PIECE_WORDS_MAX)])
 
 
 def _says_it(item: str, said: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.detect.shape import FEATURES, features
+from models.detect.shape import FEATURES, features, features_of_batch
 
 
 def of(text: str, start: int, end: int) -> set[int]:
@@ -48,3 +48,17 @@ def test_any_text_has_features(text: str, data: st.DataObject) -> None:
     rows = features(text, np.array([[start, end]], np.int32))
     assert rows.shape == (1, FEATURES)
     assert set(np.unique(rows)) <= {0.0, 1.0}
+
+
+@given(st.lists(st.text(), min_size=1, max_size=4), st.data())
+def test_a_batch_is_its_texts_one_by_one(texts: list[str], data: st.DataObject) -> None:
+    offsets = []
+    for text in texts:
+        # A token stands on what is no blank: tokenizers leave blanks out.
+        places = [place for place, letter in enumerate(text) if not letter.isspace()]
+        chosen = sorted(data.draw(st.lists(st.sampled_from(places), max_size=3))) if places else []
+        offsets.append(np.array([(0, 0), *((place, place + 1) for place in chosen)], np.int32))
+    together = features_of_batch(texts, offsets, 5)
+    for text, places, rows in zip(texts, offsets, together, strict=True):
+        np.testing.assert_array_equal(rows[: len(places)], features(text, places))
+        assert not rows[len(places) :].any()
