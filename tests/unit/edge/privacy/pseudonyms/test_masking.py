@@ -67,6 +67,11 @@ def test_spans_that_overlap_show_nothing_of_either() -> None:
     assert pseudonyms.restore(masked) == text
 
 
+def test_spans_that_only_touch_stay_two() -> None:
+    masked = fresh().mask("+49123", [Span("LOCATION", 0, 3, 0.9), Span("PHONE", 3, 6, 0.9)])
+    assert re.fullmatch(r"\[LOCATION_\w{8}\]\[PHONE_\w{8}\]", masked)
+
+
 def test_space_at_the_ends_of_a_span_stays_in_the_text() -> None:
     pseudonyms = fresh()
     masked = pseudonyms.mask("I am  Anna \n.", [Span("PERSON", 4, 12, 0.9)])

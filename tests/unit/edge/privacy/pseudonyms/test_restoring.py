@@ -89,8 +89,22 @@ def test_what_two_tokens_can_have_been_stays_masked(bend: Callable[[str], str]) 
 
 def test_two_wrong_characters_are_not_mended() -> None:
     assert known().restore("[PERSON_k7q2mmmx]") == "[PERSON]"
-    text = "[PERSOM_k7q2mmfx] PERSON_k7q2mmmx PERSON_k7q2m4fxeaxy PERSON_k7q2m4fxé xPERSON_k7q2m4fx"
+    # One left out at the beginning and one put in at the end.
+    assert known().restore("[PERSON_7q2m4fxb]") == "[PERSON]"
+    text = "[PERSOM_k7q2mmfx] PERSON_k7q2mmmx PERSON_k7q2mmmx] PERSON_k7q2m4fxeaxy PERSON_k7q2m4fxé xPERSON_k7q2m4fx"
     assert known().restore(text) == text
+
+
+def test_a_bracket_that_comes_late_is_the_texts_own() -> None:
+    text = f"{ROUTING.text[:-1]}   \\\\]"
+    for chunks in every_way_in_three(text):
+        assert streamed(known(), chunks) == f"{ROUTING.value}   \\\\]"
+
+
+def test_a_token_within_what_only_looks_like_one_is_read() -> None:
+    text = "[note-PERSON_k7q2m4ff]"  # "note-PERSON" is no type, and the code is not exact
+    for chunks in every_way_in_three(text):
+        assert streamed(known(), chunks) == "[note-John Smith"
 
 
 def test_a_wrong_character_under_another_type_is_not_mended() -> None:
