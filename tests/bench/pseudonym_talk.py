@@ -183,7 +183,8 @@ class Talk:
             if (known not in (None, token)) or (meant not in (None, each.whose)):
                 counts.wrong_person += 1
                 counts.note(f"{each} has {token}, which is {meant}; before it had {known}")
-            if each.written in token:
+            # What somebody wrote may also stay: bent twice it is no token of any book, and comes back as it was.
+            if each.type and each.written in token:
                 counts.not_restored += 1
                 counts.note(f"{each} left as it is")
             self.means[token] = each.whose
