@@ -67,13 +67,13 @@ from edge.operations import Operations
 from edge.operator_operations import OperatorOperations
 from edge.other_encoder import CATCH_UP, catch_up, change_encoder
 from edge.placed import keep_tuned
-from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
 from edge.privacy.scanning import Scanner
 from edge.privacy_services import detector_of, privacy_operations, scanner_of
 from edge.program_apis import program_routes
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
+from edge.text_services import TextPolicy, policy_operations, text_policy
 from edge.unanswered_operations import UnansweredOperations
 from edge.web.console.door import ConsoleDoor
 from edge.web.handoff_api import HandoffApi
@@ -104,7 +104,7 @@ class Site:
     config: Config
     paths: SitePaths
     store: Store
-    policies: Policies
+    texts: TextPolicy
     encoder: Encoder
     knowledge: KnowledgeBase
     intents: Intents
@@ -170,7 +170,8 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         worker = WorkerClient(paths.worker_socket)
         stack.push_async_callback(worker.close)
         await warming
-        llm_server = language_model.server_of(config, store)
+        texts = await text_policy(config, paths, store, sessions, scanner)
+        llm_server = language_model.server_of(config, store, texts.guard)
         writer = language_model.writer_of(config, worker, llm_server)
         writing = encoder_lines.writing(scheduler, encoder, config, writer)
         covered = partial(_covered, encoder, knowledge)
@@ -186,7 +187,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             config,
             paths,
             store,
-            Policies(PolicyFile(paths), await store.read(accepted_from_cloud)),
+            texts,
             encoder,
             knowledge,
             intents,
@@ -258,6 +259,7 @@ def site_operations(site: Site) -> Operations:
         **IntentsOperations(site.intents, site.encoder).table(),
         **LearningOperations(site.examples, site.learning).table(),
         **privacy_operations(site),
+        **policy_operations(site),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
         **_models_operations(site).table(),
     }

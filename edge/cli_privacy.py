@@ -7,9 +7,12 @@ import sys
 
 import typer
 
+from edge.cli_policy import policy, privacy_preview
 from edge.terminal import Site
 
-privacy = typer.Typer(no_args_is_help=True, help="What is personal in texts.")
+privacy = typer.Typer(no_args_is_help=True, help="What is personal in texts, and what may leave.")
+privacy.add_typer(policy, name="policy")
+privacy.command("preview")(privacy_preview)
 
 
 @privacy.command("scan")

@@ -14,6 +14,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
 from edge.placed import told_shortfall
+from edge.privacy import policy_files
 from edge.site_setup import KEYS
 from edge.store.connection import KEY_BYTES, refuse_unsafe_sqlite
 from edge.web import admin
@@ -42,6 +44,8 @@ Severity = Literal["error", "warning"]
 DISK_FREE_BYTES_MIN = 2 * 10**9
 # A node that is up answers within milliseconds; one that hangs must not hang the doctor.
 ANSWER_S_MAX = 2.0
+# Long enough to have a data-protection officer look at it.
+POLICY_LEFT_MIN = timedelta(days=30)
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
@@ -67,7 +71,7 @@ class Diagnosis:
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
     of_the_site = (
-        (_keys, _disk, _ledger, _staff, _device, _placement, _fitted, _detector)
+        (_keys, _policy, _disk, _ledger, _staff, _device, _placement, _fitted, _detector)
         if paths.config.exists()
         else ()
     )
@@ -125,6 +129,25 @@ def _keys(paths: SitePaths) -> Check:
         if mode & 0o007:
             return Check("keys", False, "error", f"{path} can be read by everybody", f"chmod o= {path}")
     return Check("keys", True, "error", f"{len(KEYS)} keys, closed to others")
+
+
+def _policy(paths: SitePaths) -> Check:
+    """Does the site have a policy, signed, and for how long? Without one no text is handed on."""
+    try:
+        signed = policy_files.load(paths, datetime.now(UTC))
+    except policy_files.PolicyMissing as error:  # a choice that a site may make
+        return Check("policy", False, "warning", f"{error.detail} No text is handed on.", error.remedy)
+    last_day = signed.policy.valid_until
+    left = last_day - datetime.now().astimezone().date()
+    remedy = (
+        "Have it looked at, set valid_until to a day to come, and sign: postern privacy policy sign FILE."
+    )
+    if left < timedelta(0):
+        return Check(
+            "policy", False, "error", f"It was valid until {last_day}; no text is handed on.", remedy
+        )
+    found = f"“{signed.policy.name}”, signed, valid until {last_day}"
+    return Check("policy", left >= POLICY_LEFT_MIN, "warning", found, remedy)
 
 
 def _disk(paths: SitePaths) -> Check:

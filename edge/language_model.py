@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from core.errors import PosternError
 from edge import metrics
 from edge.config import Config
+from edge.egress.text_guard import TextGuard
 from edge.inference.measured import OWN, SERVER, Measured
 from edge.inference.worker_client import WorkerClient
 from edge.store.store import Store
@@ -26,13 +27,13 @@ VERSION: Final = "llm_version"
 """The component that runs weaker than asked while the version before serves."""
 
 
-def server_of(config: Config, store: Store) -> LlmServer | None:
+def server_of(config: Config, store: Store, guard: TextGuard) -> LlmServer | None:
     """The server that the settings name. Raises ConfigError. Its library is loaded only where there is one."""
     if config.models.llm_server.url is None:
         return None
     from edge.egress.llm_server import LlmServer
 
-    return LlmServer(config.models.llm_server, store, config.answer.first_token_deadline_s)
+    return LlmServer(config.models.llm_server, store, guard.admit, config.answer.first_token_deadline_s)
 
 
 def writer_of(config: Config, worker: WorkerClient, server: LlmServer | None) -> Measured:

@@ -30,14 +30,14 @@ def open_link(site: Site, devices: Devices) -> SyncService:
         CourierClient(site.paths.courier_socket),
         lambda: _facts(site, devices),
         lambda document: _apply(site, document),
-        judge=partial(judge_policy, site.policies),
+        judge=partial(judge_policy, site.texts.policies),
         bucket_s=site.config.telemetry.bucket_s,
     )
 
 
 async def _apply(site: Site, document: DesiredDocument) -> None:
     """Take over what the control plane may ask for; what is absent stays as the site set it."""
-    site.policies.cloud = document.policy
+    site.texts.policies.cloud = document.policy
     site.desk.answer_mode = document.answer_mode or site.config.answer.mode
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from edge import language_model, metrics
 from edge.placed import encoder_status, say_setback, say_unfitted, watch_encoder
 from edge.privacy_services import watch_detector
+from edge.text_services import watch_policy
 
 if TYPE_CHECKING:
     from edge.app import Site
@@ -70,6 +71,7 @@ def say_fallbacks(site: Site) -> None:
     say_setback(site.encoder.info)
     say_unfitted(site.encoder.info)
     watch_detector(site.scanner.detector)
+    watch_policy(site.texts.policies)
     metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
     if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
         # Without a user of its own for the courier the kernel cannot keep the others from the network.

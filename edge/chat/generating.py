@@ -30,6 +30,7 @@ from edge.chat.prompt import Prompt
 from edge.chat.sentence_stream import SentenceStream, is_whole
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
+from edge.egress.handover import TextRefused
 from edge.inference.embedding import Embedded
 from edge.inference.worker_client import GenerationFailed
 from edge.knowledge.document import Passage
@@ -51,6 +52,7 @@ class Why(StrEnum):
     EMPTY = "empty"
     TOO_LONG = "too_long"
     STEERING = "steering"
+    REFUSED = "refused"
     FAILED = "failed"
 
 
@@ -141,6 +143,8 @@ class Writing:
             metrics.recover("generation")
         except _Unshown as error:
             end = Quoted(error.outcome)
+        except TextRefused:  # as the site's policy says: nothing runs weaker than asked
+            end = Quoted(Why.REFUSED)
         except PosternError as error:
             log.warning("generation failed, answering with quotes", extra={"code": error.code})
             metrics.fall_back("generation", error.code)

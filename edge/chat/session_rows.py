@@ -9,7 +9,7 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.knowledge import versions
-from edge.store import lan_uses, pseudonym_rows
+from edge.store import lan_uses, pseudonym_rows, text_uses
 
 # Rows that one sweep looks at; what is left over is taken by the next.
 SWEPT_ROWS_MAX = 500
@@ -84,5 +84,6 @@ def delete(db: Database, session_id: str, subject: str) -> None:
     db.execute("UPDATE handoffs SET session = '' WHERE session = ?", [session_id])
     lan_uses.forget_session(db, session_id)
     pseudonym_rows.forget_session(db, session_id)
+    text_uses.forget_session(db, session_id)
     db.execute("DELETE FROM sessions WHERE id = ?", [session_id])
     db.execute("DELETE FROM subjects WHERE id = ?", [subject])

@@ -50,6 +50,7 @@ _FRAMES = {
 _PURPOSES = {
     wire.ENVELOPE_PURPOSE_FRAMING: Purpose.FRAMING,
     wire.ENVELOPE_PURPOSE_RECORDS: Purpose.RECORDS,
+    wire.ENVELOPE_PURPOSE_OVERFLOW: Purpose.OVERFLOW,
 }
 
 
@@ -334,6 +335,8 @@ def refusal_of(envelope: Envelope | None, key: bytes) -> str:
         return "mac"
     if len(envelope.payload) > ENVELOPE_BYTES_MAX or envelope.rows > ENVELOPE_ROWS_MAX:
         return "size"
+    if envelope.purpose not in _FRAMES:  # text has no way out yet
+        return "purpose"
     try:
         request = sync_pb2.ConnectRequest.FromString(envelope.payload)
     except DecodeError:

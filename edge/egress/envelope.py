@@ -38,6 +38,8 @@ class Purpose(StrEnum):
 
     FRAMING = "framing"
     RECORDS = "records"
+    OVERFLOW = "overflow"
+    """Free text, which the text guard let out. The courier does not send it yet."""
 
 
 @dataclass(frozen=True)

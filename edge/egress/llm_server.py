@@ -1,6 +1,6 @@
 """A language model on another machine of the site's own network, asked through OpenAI's protocol.
 
-The one text that leaves this machine for another of the site: through the guard's rule for such servers, over a
+The one text that leaves this machine for another of the site: under the site's policy (`lan_llm`), over a
 connection to addresses that were judged (no name server can lead it out), with the certificate that the settings name,
 and written down before the first byte. Nothing is retried: half an answer may already be on a screen.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from edge.config import LlmServerSection
 from edge.egress import completion_stream, metrics
 from edge.egress.completion_stream import DONE, WHOLE, Malformed, chunk_of, data_of
 from edge.egress.guard import GuardRefused, lan_refusal
+from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal, TextRefused
 from edge.egress.lan_connection import judged_connector
 from edge.egress.llm_server_errors import (
     LlmServerBusy,
@@ -35,12 +36,15 @@ from edge.egress.llm_server_errors import (
     LlmServerLate,
     LlmServerUnreachable,
 )
+from edge.privacy.policy import Documents, Purpose
 from edge.store import lan_uses
 from edge.store.store import Store
 
 log = logging.getLogger(__name__)
 
 SERVICE: Final = "llm_server"
+INSTRUCTIONS: Final = "system"
+"""The role of a message that is the program's own."""
 PATH: Final = "/chat/completions"
 
 ANSWER_CHARS_MAX: Final = 64 * 1024
@@ -57,6 +61,9 @@ RETRY_AFTER_S_MAX: Final = 60.0
 
 _T = TypeVar("_T")
 
+Admit = Callable[[Handover], Awaitable[Admitted | TextRefusal]]
+"""See `edge.egress.text_guard.TextGuard.admit`."""
+
 
 class LlmServer:
     """Asks the server, any number of generations at once; how many it runs is its own matter."""
@@ -64,8 +71,10 @@ class LlmServer:
     first_text_s = 0.0
     """It is another machine's: tried always."""
 
-    def __init__(self, settings: LlmServerSection, store: Store, first_text_s_max: float) -> None:
-        """`first_text_s_max`: how long the first words may take.
+    def __init__(
+        self, settings: LlmServerSection, store: Store, admit: Admit, first_text_s_max: float
+    ) -> None:
+        """`admit`: the text guard's. `first_text_s_max`: how long the first words may take.
 
         Raises ConfigError when a file of the settings cannot be used.
         """
@@ -80,6 +89,7 @@ class LlmServer:
         self._tls = _tls(settings)
         self._headers = _headers(settings.api_key_file)
         self._store = store
+        self._admit = admit
         self._not_before_s = 0.0
 
     @property
@@ -92,10 +102,12 @@ class LlmServer:
     ) -> AsyncGenerator[str, None]:
         """Pieces of text as they come; `messages` are (role, text), `about` the session that it is for.
 
-        Closing the iterator ends the request. Raises NotLocal, GuardRefused, LlmServerUnreachable, -Busy, -Failed,
-        -Cut or -Late; after any of them the text so far is not a whole answer.
+        Closing the iterator ends the request. Raises NotLocal, TextRefused, GuardRefused, LlmServerUnreachable,
+        -Busy, -Failed, -Cut or -Late; after any of them the text so far is not a whole answer.
         """
-        body = completion_stream.request_body(self.model, messages, max_new_tokens)
+        admitted = await self._admitted(messages, about)
+        handed = [(role, text) for (role, _), text in zip(messages, admitted.parts, strict=True)]
+        body = completion_stream.request_body(self.model, handed, max_new_tokens)
         addresses = await self._judged(len(body))
         use = await self._store.write(
             partial(
@@ -109,8 +121,11 @@ class LlmServer:
         )
         outcome = "left"
         try:
-            async with aclosing(self._ask(addresses, body, deadline_s)) as pieces:
-                async for piece in pieces:
+            async with (
+                aclosing(self._ask(addresses, body, deadline_s)) as pieces,
+                aclosing(_restored(pieces, admitted)) as restored,
+            ):
+                async for piece in restored:
                     yield piece
             outcome, self.last_error = "whole", ""
         except PosternError as error:
@@ -123,6 +138,19 @@ class LlmServer:
 
     async def close(self) -> None:
         """Nothing is kept open between requests."""
+
+    async def _admitted(self, messages: Sequence[tuple[str, str]], about: str) -> Admitted:
+        """The messages as they may be handed on: what is no instruction of ours may hold a customer's words.
+
+        Raises TextRefused.
+        """
+        parts = [
+            Part(text, Source.PUBLIC if role == INSTRUCTIONS else Source.CUSTOMER) for role, text in messages
+        ]
+        found = await self._admit(Handover(Purpose.LAN_LLM, about, tuple(parts), Documents.PUBLIC))
+        if isinstance(found, TextRefusal):
+            raise TextRefused(f"Refused: {found.reason}.")
+        return found
 
     async def _judged(self, size: int) -> list[str]:
         """Where the request goes. Raises NotLocal, LlmServerUnreachable, GuardRefused."""
@@ -164,6 +192,20 @@ class LlmServer:
         wait_s = min(error.retry_after_s or COOL_DOWN_S, RETRY_AFTER_S_MAX)
         self._not_before_s = asyncio.get_running_loop().time() + wait_s
         log.warning("the language model server failed", extra={"code": error.code})
+
+
+async def _restored(pieces: AsyncIterator[str], admitted: Admitted) -> AsyncGenerator[str, None]:
+    """The pieces with values in the place of their marks; those of a text that went as it was, as they are."""
+    if admitted.pseudonyms is None:
+        async for piece in pieces:
+            yield piece
+        return
+    restorer = admitted.pseudonyms.restorer()
+    async for piece in pieces:
+        if shown := restorer.feed(piece):
+            yield shown
+    if rest := restorer.close():
+        yield rest
 
 
 async def _pieces(

@@ -129,6 +129,12 @@ class PurposeRules(_Section):
         """The minutes of a week in which text may go, as bits."""
         return minutes_of(self.hours)
 
+    @property
+    def content_blind(self) -> bool:
+        """Whether a text goes as it is whatever is found in it."""
+        plain = self.public, self.internal, self.personal, self.special, *self.types.values()
+        return self.languages == "all" and self.risk is Risk.ANY and set(plain) == {Action.ALLOW}
+
     def of_label(self, label: Label) -> Action:
         """What is done with a text of this label."""
         action: Action = getattr(self, label.value)
@@ -262,6 +268,12 @@ def decide_under(policies: Sequence[Policy], request: Request) -> Decision:
     return Decision(
         strictest.action, strictest.rule, frozenset().union(*(decision.redact for decision in decisions))
     )
+
+
+def reads_text(policies: Sequence[Policy], purpose: Purpose) -> bool:
+    """Whether what is found in a text can change what becomes of it."""
+    found = [policy.rules(purpose) for policy in policies]
+    return all(found) and not all(rules.content_blind for rules in found if rules)
 
 
 def stricter(a: Policy, b: Policy) -> bool:

@@ -25,7 +25,7 @@ CELLS: dict[str, frozenset[str]] = {
     "generated": frozenset(
         {
             *("grounded", "declined", "words", "values", "names", "denial", "condition", "meaning"),
-            *("busy", "late", "empty", "too_long", "steering", "failed"),
+            *("busy", "late", "empty", "too_long", "steering", "refused", "failed"),
         }
     ),
     "feedback": frozenset({"useful", "not_useful"}),

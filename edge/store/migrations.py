@@ -68,6 +68,12 @@ def pseudonyms(db: Database) -> None:
     _run(db, "site_0008_pseudonyms.sql")
 
 
+@site(name="0009_text_uses")
+def text_uses(db: Database) -> None:
+    """What the text guard let out, for its budgets."""
+    _run(db, "site_0009_text_uses.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

@@ -366,6 +366,20 @@ TABLES: dict[str, Table] = {
             "CREATE INDEX lan_uses_time ON lan_uses(at_ms)",
         ),
     ),
+    "text_uses": Table(
+        {
+            "id": _operations("INTEGER PRIMARY KEY AUTOINCREMENT", "order", Retention.DAYS_30),
+            "at_ms": _operations("INTEGER NOT NULL", "when: budgets, retention", Retention.DAYS_30),
+            "purpose": _operations("TEXT NOT NULL", "what text was handed on for", Retention.DAYS_30),
+            "session": _session("TEXT NOT NULL", Kind.PSEUDONYM, "whose; empty afterwards"),
+            "label": _session("TEXT NOT NULL", Kind.BEHAVIOUR, "so that it sticks; empty afterwards"),
+            "bytes": _operations("INTEGER NOT NULL", "how much, 0 for a refusal; no text", Retention.DAYS_30),
+        },
+        indexes=(
+            "CREATE INDEX text_uses_session ON text_uses(session)",
+            "CREATE INDEX text_uses_time ON text_uses(purpose, at_ms)",
+        ),
+    ),
     "operator_sessions": Table(
         {
             "token_hash": _staff("BLOB PRIMARY KEY", "authentication"),

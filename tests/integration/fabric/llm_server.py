@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ class LlmServerFake:
 
     port: int = 0
     trouble: str = ""
+    words: Sequence[str] = WORDS
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -44,7 +45,7 @@ class LlmServerFake:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         try:
-            for number, word in enumerate(WORDS):
+            for number, word in enumerate(self.words):
                 await self._trouble(response, request, number)
                 await _say(response, {"delta": {"content": word}, "finish_reason": None})
             if self.trouble != "no_end":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from core.network import NotLocal
 from edge.config import LlmServerSection, site_paths
 from edge.egress import llm_server as product
 from edge.egress.guard import LAN_BYTES_MAX, GuardRefused, lan_refusal
+from edge.egress.handover import Admitted, Handover, Source, TextRefusal, TextRefused
 from edge.egress.llm_server import LlmServer
 from edge.egress.llm_server_errors import (
     LlmServerBusy,
@@ -28,9 +30,12 @@ from edge.egress.llm_server_errors import (
     LlmServerLate,
     LlmServerUnreachable,
 )
+from edge.privacy.policy import Purpose
+from edge.privacy.pseudonyms.pseudonyms import Pseudonyms, Scope
 from edge.store import lan_uses
 from edge.store.lan_uses import LanUse
 from edge.store.store import Store
+from models.detect.spans import Span
 from tests.integration.fabric.llm_server import WORDS, LlmServerFake, llm_server
 from tests.integration.fabric.staff_servers import site_authority
 
@@ -54,6 +59,11 @@ def section(port: int, **more: Any) -> LlmServerSection:
     return LlmServerSection(url=f"http://127.0.0.1:{port}/v1", model="big", **more)
 
 
+async def as_it_is(asked: Handover) -> Admitted | TextRefusal:
+    """The guard under a policy that lets the site's own model have everything."""
+    return Admitted(tuple(part.text for part in asked.parts), None, None)
+
+
 async def ask(server: LlmServer, deadline_s: float = 20.0) -> list[str]:
     return [
         text
@@ -65,13 +75,48 @@ async def uses(store: Store) -> list[LanUse]:
     return await store.read(lambda db: lan_uses.of_session(db, "s-1"))
 
 
+async def test_what_the_guard_refuses_is_not_sent(fake: LlmServerFake, store: Store) -> None:
+    asked: list[Handover] = []
+
+    async def refuse(one: Handover) -> Admitted | TextRefusal:
+        asked.append(one)
+        return TextRefusal("policy_special", "lan_llm.special")
+
+    server = LlmServer(section(fake.port), store, refuse, 5.0)
+    with pytest.raises(TextRefused) as caught:
+        await ask(server)
+    assert "policy_special" in caught.value.detail
+    assert (fake.bodies, await uses(store), server.ready) == ([], [], True)
+    (one,) = asked
+    assert (one.purpose, one.session) == (Purpose.LAN_LLM, "s-1")
+    assert [(part.text, part.source) for part in one.parts] == [
+        (QUESTION[0][1], Source.PUBLIC),
+        (QUESTION[1][1], Source.CUSTOMER),
+    ]
+
+
+async def test_marks_go_and_values_come_back(fake: LlmServerFake, store: Store) -> None:
+    pseudonyms = Pseudonyms(Scope("site", "s-1", "lan_llm"))
+
+    async def mask(one: Handover) -> Admitted | TextRefusal:
+        system, user = (part.text for part in one.parts)
+        at = user.index("canary-4711")
+        masked = pseudonyms.mask(user, [Span("OTHER_ID", at, at + len("canary-4711"), 0.9)])
+        mark = masked[at:]
+        fake.words = ("It is ", mark[:5], mark[5:-1], mark[-1:], ".")
+        return Admitted((system, masked), None, pseudonyms)
+
+    assert "".join(await ask(LlmServer(section(fake.port), store, mask, 5.0))) == "It is canary-4711."
+    assert "canary-4711" not in json.dumps(fake.bodies)
+
+
 @pytest.mark.parametrize("trouble", ["", "comments", "length"])
 async def test_a_whole_answer_streams_and_is_written_down(
     fake: LlmServerFake, store: Store, tmp_path: Path, trouble: str
 ) -> None:
     fake.trouble = trouble
     (tmp_path / "key").write_text("k-1\n")
-    server = LlmServer(section(fake.port, api_key_file=tmp_path / "key"), store, 5.0)
+    server = LlmServer(section(fake.port, api_key_file=tmp_path / "key"), store, as_it_is, 5.0)
     assert await ask(server) == list(WORDS)
     assert fake.keys == ["Bearer k-1"]
     assert fake.bodies[0]["messages"][1] == {"role": "user", "content": QUESTION[1][1]}
@@ -102,7 +147,7 @@ async def test_what_is_not_whole_ends_in_an_error(
     fake: LlmServerFake, store: Store, trouble: str, error: type[PosternError], pieces: int
 ) -> None:
     fake.trouble = trouble
-    server = LlmServer(section(fake.port), store, 5.0)
+    server = LlmServer(section(fake.port), store, as_it_is, 5.0)
     got: list[str] = []
 
     async def read() -> None:
@@ -120,7 +165,7 @@ async def test_what_is_not_whole_ends_in_an_error(
 async def test_a_busy_server_says_when_to_come_back(fake: LlmServerFake, store: Store) -> None:
     fake.trouble = "busy"
     with pytest.raises(LlmServerBusy) as caught:
-        await ask(LlmServer(section(fake.port), store, 5.0))
+        await ask(LlmServer(section(fake.port), store, as_it_is, 5.0))
     assert caught.value.retry_after_s == 7
 
 
@@ -132,13 +177,13 @@ async def test_first_words_and_the_end_have_deadlines(
 ) -> None:
     fake.trouble = trouble
     with pytest.raises(LlmServerLate):
-        await ask(LlmServer(section(fake.port), store, first_s), deadline_s)
+        await ask(LlmServer(section(fake.port), store, as_it_is, first_s), deadline_s)
     await asyncio.wait_for(fake.left.wait(), 20)
 
 
 async def test_leaving_ends_the_request(fake: LlmServerFake, store: Store) -> None:
     fake.trouble = "hangs"
-    server = LlmServer(section(fake.port), store, 5.0)
+    server = LlmServer(section(fake.port), store, as_it_is, 5.0)
     async with aclosing(server.generate(QUESTION, max_new_tokens=20, deadline_s=20, about="s-1")) as pieces:
         await anext(pieces)
     await asyncio.wait_for(fake.left.wait(), 20)
@@ -156,13 +201,13 @@ async def test_it_is_written_down_before_it_is_sent(store: Store, monkeypatch: p
 
     monkeypatch.setattr(product, "_within", look)
     with pytest.raises(LlmServerUnreachable):
-        await ask(LlmServer(section(9), store, 5.0))
+        await ask(LlmServer(section(9), store, as_it_is, 5.0))
     assert seen == ["begun"]
 
 
 async def test_nobody_there(store: Store, unused_tcp_port: int) -> None:
     with pytest.raises(LlmServerUnreachable):
-        await ask(LlmServer(section(unused_tcp_port), store, 5.0))
+        await ask(LlmServer(section(unused_tcp_port), store, as_it_is, 5.0))
 
 
 async def test_a_name_that_leads_outside_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +217,7 @@ async def test_a_name_that_leads_outside_is_refused(store: Store, monkeypatch: p
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", outside, raising=False)
     settings = LlmServerSection(url="https://llm.clinic.test/v1", model="big", sha256="ab" * 32)
     with pytest.raises(NotLocal):
-        await ask(LlmServer(settings, store, 5.0))
+        await ask(LlmServer(settings, store, as_it_is, 5.0))
     assert await uses(store) == []
 
 
@@ -182,11 +227,11 @@ async def test_the_pinned_certificate_is_the_only_one(store: Store, tmp_path: Pa
         url = f"https://localhost:{fake.port}/v1"
         for right in ({"ca_file": ours.ca_file}, {"sha256": _fingerprint(tmp_path / "ours")}):
             settings = LlmServerSection.model_validate({"url": url, "model": "big", **right})
-            assert await ask(LlmServer(settings, store, 5.0)) == list(WORDS)
+            assert await ask(LlmServer(settings, store, as_it_is, 5.0)) == list(WORDS)
         for wrong in ({"ca_file": other.ca_file}, {"sha256": "ab" * 32}):
             settings = LlmServerSection.model_validate({"url": url, "model": "big", **wrong})
             with pytest.raises(LlmServerUnreachable):
-                await ask(LlmServer(settings, store, 5.0))
+                await ask(LlmServer(settings, store, as_it_is, 5.0))
         assert len(fake.bodies) == 2
 
 
@@ -215,11 +260,11 @@ def test_settings_that_could_lead_astray_are_refused(wrong: dict[str, str]) -> N
 
 async def test_a_key_that_cannot_be_read_is_said_at_the_start(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
-        LlmServer(section(1, api_key_file=tmp_path / "none"), store, 5.0)
+        LlmServer(section(1, api_key_file=tmp_path / "none"), store, as_it_is, 5.0)
 
 
 async def test_too_much_text_is_refused_before_anything_is_sent(fake: LlmServerFake, store: Store) -> None:
-    server = LlmServer(section(fake.port), store, 5.0)
+    server = LlmServer(section(fake.port), store, as_it_is, 5.0)
     with pytest.raises(GuardRefused):
         async for _ in server.generate([("user", "x" * LAN_BYTES_MAX)], max_new_tokens=5, deadline_s=5):
             pass

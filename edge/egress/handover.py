@@ -1,0 +1,76 @@
+"""Text on its way to the guard and from it, as frozen values. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from core.errors import RefusedByPolicy
+from edge.egress.envelope import Envelope
+from edge.privacy.policy import Documents, Purpose
+from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
+from models.detect.detector import Finding
+
+
+class Source(StrEnum):
+    """Whose words a part is."""
+
+    CUSTOMER = "customer"
+    PUBLIC = "public"
+    """Of a public document, or the program's own."""
+    STAFF = "staff"
+    """Of a document for staff: counts as a customer's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of the text. `finding`: of the turn's own pass, where there was one."""
+
+    text: str
+    source: Source
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What should be handed on, for one conversation."""
+
+    purpose: Purpose
+    session: str
+    parts: tuple[Part, ...]
+    documents: Documents = Documents.NONE
+    """Whose documents have passages among the parts; in a conversation of staff, the staff's."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextRefusal:
+    """Why nothing goes, as a short code, and the line of the policy where that is the reason."""
+
+    reason: str
+    rule: str = ""
+
+
+class Scans(Protocol):
+    """See `edge.privacy.scanning.Scanner`."""
+
+    async def scan_all(self, texts: Sequence[str], *, deadline_s: float | None) -> Sequence[Finding]: ...
+
+
+class TextRefused(RefusedByPolicy):
+    """The guard did not let a text be handed on."""
+
+    code = "text_refused"
+    title = "This text is not handed on"
+    remedy = "What the site's policy says: postern privacy policy show. What the guard refused: its metrics."
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What may go: the parts as they go, sealed where they leave the site."""
+
+    parts: tuple[str, ...]
+    envelope: Envelope | None
+    pseudonyms: Pseudonyms | None
+    """Restores the answer; None where nothing was replaced."""

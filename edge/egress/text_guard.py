@@ -1,0 +1,384 @@
+"""The guard of free text: scan, policy, pseudonyms, one more look, budget, seal; anything that goes wrong refuses.
+
+There is no way around a step and none that is left out quietly: a refusal is what comes of a detector that fails, hangs
+or tells nonsense, a policy that is not there, a store that is full, a budget that is used up. Where the policy in force
+treats every text alike whatever is found in it (a site's own language model may be given questions as they are),
+nothing is looked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from sqlite_utils import Database
+
+from core.errors import PosternError
+from core.signing import canonical_json
+from edge.egress import envelope, metrics
+from edge.egress.envelope import ENVELOPE_BYTES_MAX, IDENTIFIER_BYTES, Envelope, seal
+from edge.egress.handover import (
+    Admitted,
+    Handover,
+    Part,
+    Scans,
+    Source,
+    TextRefusal,
+)
+from edge.egress.masking_check import Unbelievable, believed, spread, still_holds, values_of, without_marks
+from edge.privacy.policies import Policies
+from edge.privacy.policy import (
+    Action,
+    Decision,
+    Documents,
+    Policy,
+    Purpose,
+    Request,
+    Spent,
+    decide_under,
+    reads_text,
+)
+from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
+from edge.privacy.pseudonyms.vault import Vault
+from edge.store import text_uses
+from edge.store.store import Store
+from edge.store.subjects import load_key
+from models.detect.detector import Finding
+from models.detect.label import Label, label_of
+from models.detect.rates import Rates
+
+log = logging.getLogger(__name__)
+
+SCAN_S_MAX: Final = 5.0
+"""Of all parts of a text. A scan takes milliseconds, a second or two behind customers; past it the detector hangs."""
+
+ADMIT_S_MAX: Final = 10.0
+"""Of everything together: store and vault answer in milliseconds, or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found, part by part, and what it comes to."""
+
+    findings: tuple[Finding, ...]
+    label: Label
+    types: frozenset[str]
+    document_types: frozenset[str]
+    language: str | None
+    miss_rate: float | None
+
+
+NOT_LOOKED: Final = Look((), Label.SPECIAL, frozenset(), frozenset(), None, None)
+"""Where nothing that could be found would matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What the guard looks with.
+
+    forms        what has a form, without a model: for the last look
+    language_of  ISO 639-1 of a text, None in doubt
+    rates        what the detector misses, by language
+    """
+
+    scans: Scans
+    forms: Callable[[str], Finding]
+    language_of: Callable[[str], str | None]
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class _Bill:
+    """What is to be taken out of the budgets. `label`: what sticks to the conversation."""
+
+    policies: Sequence[Policy]
+    request: Request
+    session: str
+    label: Label
+    at_ms: int
+
+
+class _Refused(Exception):
+    def __init__(self, reason: str, rule: str = "") -> None:
+        super().__init__(reason)
+        self.refusal = TextRefusal(reason, rule)
+
+
+class TextGuard:
+    """Used from one event loop."""
+
+    def __init__(
+        self,
+        key: bytes,
+        store: Store,
+        policies: Policies,
+        vault: Vault,
+        instruments: Instruments,
+        now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
+    ) -> None:
+        """`key`: of envelopes. `now`: in the site's own time."""
+        self._key = key
+        self._store = store
+        self._policies = policies
+        self._vault = vault
+        self._with = instruments
+        self._now = now
+
+    async def admit(self, asked: Handover) -> Admitted | TextRefusal:
+        """The text as it may go, or why it may not. Raises nothing but the caller's own cancellation."""
+        try:
+            async with asyncio.timeout(ADMIT_S_MAX):
+                return await self._admitted(asked)
+        except _Refused as refused:
+            refusal = refused.refusal
+        except Unbelievable:
+            refusal = TextRefusal("detector")
+        except TimeoutError:
+            refusal = TextRefusal("late")
+        except PosternError as error:
+            refusal = TextRefusal(error.code)
+        except Exception as error:  # its message may quote what it choked on
+            log.error("the text guard failed", extra={"error": type(error).__name__})
+            refusal = TextRefusal("failed")
+        metrics.REFUSED.labels(refusal.reason).inc()
+        return refusal
+
+    async def look(self, parts: Sequence[Part]) -> Look:
+        """What is in the parts. Raises PosternError, Unbelievable, TimeoutError, or whatever the detector raises."""
+        findings = await self._findings(parts)
+        own, published = _by_source(parts, findings)
+        language = self._language([part.text for part in parts if part.source is not Source.PUBLIC])
+        rate = self._with.rates.of(language)
+        measured = rate is not None and all(finding.complete for finding in findings)
+        return Look(
+            findings,
+            max((finding.label for finding in own), default=Label.PUBLIC),
+            _types(own),
+            _types(published),
+            language,
+            rate.at_most if rate and measured else None,
+        )
+
+    async def _admitted(self, asked: Handover) -> Admitted:
+        policies = self._policies.in_force()
+        known = await self._store.read(partial(text_uses.conversation, session=asked.session))
+        if known is None:
+            raise _Refused("session")
+        if sum(len(part.text.encode()) for part in asked.parts) > ENVELOPE_BYTES_MAX:
+            raise _Refused("size")
+        looked = await self.look(asked.parts) if reads_text(policies, asked.purpose) else NOT_LOOKED
+        request = self._request(asked, known, looked)
+        decision = decide_under(policies, request)
+        if decision.action is Action.REFUSE:
+            await self._note_refused(request, asked.session)
+            raise _by_policy(decision)
+        texts, pseudonyms = await self._masked(asked, looked, decision, known.subject)
+        left = [without_marks(text) for text in texts] if pseudonyms else texts
+        self._look_again(policies, request, asked.parts, left)
+        payload = canonical_json({"purpose": asked.purpose, "parts": texts})
+        if len(payload) > ENVELOPE_BYTES_MAX:
+            raise _Refused("size")
+        # The policy may have changed while the text was looked at, and others may have used the budget.
+        now_in_force = self._policies.in_force()
+        if looked is NOT_LOOKED and reads_text(now_in_force, asked.purpose):
+            raise _Refused("policy_changed")
+        bill = _Bill(
+            now_in_force,
+            replace(request, size=len(payload)),
+            asked.session,
+            Label.PUBLIC if looked is NOT_LOOKED else request.label,
+            _now_ms(),
+        )
+        paid = await self._store.write(partial(_pay, bill=bill))
+        if paid.action is Action.REFUSE or not paid.redact <= decision.redact:
+            raise _by_policy(paid)
+        return Admitted(tuple(texts), self._sealed(asked.purpose, payload), pseudonyms)
+
+    async def _findings(self, parts: Sequence[Part]) -> tuple[Finding, ...]:
+        """One a part, each believable; of the turn's own pass where it made one."""
+        unknown = [part.text for part in parts if part.finding is None]
+        fresh = iter(await self._scan(unknown) if unknown else ())
+        found = [part.finding or next(fresh) for part in parts]
+        return tuple(believed(part.text, finding) for part, finding in zip(parts, found, strict=True))
+
+    async def _scan(self, texts: Sequence[str]) -> Sequence[Finding]:
+        """In time, or not at all: a scan that does not even end when it is cancelled is left behind."""
+        scan = asyncio.ensure_future(self._with.scans.scan_all(texts, deadline_s=SCAN_S_MAX))
+        scan.add_done_callback(_ended)
+        try:
+            done, _ = await asyncio.wait({scan}, timeout=SCAN_S_MAX)
+        finally:
+            scan.cancel()
+        if not done:
+            raise _Refused("scan_late")
+        findings = scan.result()
+        if len(findings) != len(texts):
+            raise Unbelievable("count")
+        return findings
+
+    def _language(self, texts: Sequence[str]) -> str | None:
+        """Of all sentences; None when they are in several, or none can be told."""
+        pieces = [piece for text in texts for piece in (text, *_sentences(text))]
+        told = {language for piece in pieces if (language := self._with.language_of(piece))}
+        return told.pop() if len(told) == 1 else None
+
+    def _request(self, asked: Handover, known: text_uses.Conversation, looked: Look) -> Request:
+        now = self._now()
+        return Request(
+            purpose=asked.purpose,
+            label=looked.label,
+            seen=max(map(_label, known.labels), default=Label.PUBLIC),
+            types=looked.types,
+            language=looked.language,
+            miss_rate=looked.miss_rate,
+            consent=known.consent,
+            documents=_documents(asked, known),
+            day=now.date(),
+            minute=minute_of_week(now),
+            size=sum(len(part.text.encode()) for part in asked.parts),
+            document_types=looked.document_types,
+        )
+
+    async def _masked(
+        self, asked: Handover, looked: Look, decision: Decision, subject: str
+    ) -> tuple[list[str], Pseudonyms | None]:
+        """The parts as they go, each value that was found replaced wherever it stands, and the marks on disk."""
+        if decision.action is Action.ALLOW:
+            return [part.text for part in asked.parts], None
+        key = await self._store.read_keys(partial(load_key, subject=subject))
+        if key is None:  # shredded: the conversation is over
+            raise _Refused("session")
+        pseudonyms = await self._vault.open(asked.session, key, asked.purpose)
+        hidden = [
+            [span for span in finding.spans if span.type in decision.redact] for finding in looked.findings
+        ]
+        values = sorted(
+            set().union(
+                *(values_of(part.text, spans) for part, spans in zip(asked.parts, hidden, strict=True))
+            ),
+            key=lambda found: -len(found[1]),  # the longest first: a name before its parts
+        )
+        texts = [
+            pseudonyms.mask(part.text, spread(part.text, spans, values))
+            for part, spans in zip(asked.parts, hidden, strict=True)
+        ]
+        if any(still_holds(without_marks(text), values) for text in texts):
+            raise _Refused("masked_value")
+        await self._vault.keep(pseudonyms, key)
+        return texts, pseudonyms
+
+    def _look_again(
+        self, policies: Sequence[Policy], request: Request, parts: Sequence[Part], texts: Sequence[str]
+    ) -> None:
+        """Belt and braces: no value with a form stands in what goes unless the policy lets it stand there.
+
+        Raises _Refused.
+        """
+        if not reads_text(policies, request.purpose):
+            return
+        own, published = _by_source(parts, [self._with.forms(text) for text in texts])
+        # The label too: a detector that loses what it found would call the text public.
+        label = max((request.label, *(label_of(finding.spans, special=False) for finding in own)))
+        asked = replace(request, label=label, types=_types(own), document_types=_types(published))
+        again = decide_under(policies, asked)
+        if again.action is not Action.ALLOW:
+            raise _Refused("unmasked_form")
+
+    async def _note_refused(self, request: Request, session: str) -> None:
+        """So that a label sticks also where the turn never ends."""
+        if request.label > request.seen:
+            await self._store.write(
+                partial(
+                    text_uses.add,
+                    purpose=request.purpose,
+                    session=session,
+                    label=request.label,
+                    size=0,
+                    at_ms=_now_ms(),
+                )
+            )
+
+    def _sealed(self, purpose: Purpose, payload: bytes) -> Envelope | None:
+        """Only what leaves the site goes through the courier."""
+        if purpose is not Purpose.OVERFLOW:
+            return None
+        identifier = os.urandom(IDENTIFIER_BYTES)
+        return seal(Envelope(identifier, envelope.Purpose.OVERFLOW, purpose, payload), self._key)
+
+
+def _ended(scan: asyncio.Future[Sequence[Finding]]) -> None:
+    """Looked at, so that no error of a scan that was left behind is told with its message."""
+    if not scan.cancelled():
+        scan.exception()
+
+
+def _pay(db: Database, bill: _Bill) -> Decision:
+    """Decide once more by what is spent now, and take it out of the budgets in the same transaction."""
+    request, purpose = bill.request, bill.request.purpose
+    known = text_uses.conversation(db, bill.session)
+    if known is None:
+        raise _Refused("session")
+    spent = Spent(*text_uses.spent(db, purpose, bill.session, bill.at_ms))
+    seen = max((request.seen, *map(_label, known.labels)))
+    now = replace(request, spent=spent, seen=seen, consent=known.consent)
+    decision = decide_under(bill.policies, now)
+    if decision.action is not Action.REFUSE:
+        text_uses.add(db, purpose, bill.session, bill.label, request.size, bill.at_ms)
+    return decision
+
+
+def _by_policy(decision: Decision) -> _Refused:
+    """A closed list of reasons for the metric: the line of the policy, without purpose and type."""
+    line = decision.rule.split(".")
+    return _Refused(f"policy_{line[1] if len(line) > 1 else line[0]}", decision.rule)
+
+
+def _by_source(parts: Sequence[Part], findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """What was found in the customer's words and the staff's documents, and in what is public."""
+    own: list[Finding] = []
+    published: list[Finding] = []
+    for part, finding in zip(parts, findings, strict=True):
+        (published if part.source is Source.PUBLIC else own).append(finding)
+    return own, published
+
+
+def _types(findings: Sequence[Finding]) -> frozenset[str]:
+    return frozenset(span.type for finding in findings for span in finding.spans)
+
+
+def minute_of_week(moment: datetime) -> int:
+    """From Monday 00:00 on, as a policy's hours count."""
+    return (moment.weekday() * 24 + moment.hour) * 60 + moment.minute
+
+
+def _documents(asked: Handover, known: text_uses.Conversation) -> Documents:
+    """Whose documents go along; a conversation of staff is answered from the staff's."""
+    staff = known.audience != "public" or any(part.source is Source.STAFF for part in asked.parts)
+    return Documents.STAFF if staff and asked.documents is not Documents.NONE else asked.documents
+
+
+def _label(written: str) -> Label:
+    """As it was written down; what nobody can read counts as the most sensitive."""
+    try:
+        return Label(written)
+    except ValueError:
+        return Label.SPECIAL
+
+
+def _sentences(text: str) -> list[str]:
+    return [
+        line
+        for line in text.replace("?", ".").replace("!", ".").replace("\n", ".").split(".")
+        if line.strip()
+    ]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

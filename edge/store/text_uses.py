@@ -1,0 +1,70 @@
+"""What the text guard let out, or refused, of which conversation: for its budgets, and so that a label sticks. No text.
+
+Functions of the database, for `Store.read` and `Store.write`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+# A day is what budgets need; a month is what somebody who looks after them needs.
+DAYS_KEPT = 30
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What is known of a conversation. `labels`: those of its texts so far, as they were written down."""
+
+    subject: str
+    consent: bool
+    audience: str
+    labels: frozenset[str]
+
+
+def conversation(db: Database, session: str) -> Conversation | None:
+    """None once it is over."""
+    row = db.execute(
+        "SELECT subject, overflow_consent, audience FROM sessions WHERE id = ?", [session]
+    ).fetchone()
+    if row is None:
+        return None
+    labels = db.execute(
+        "SELECT label FROM turns WHERE session = ? UNION SELECT label FROM text_uses WHERE session = ?",
+        [session, session],
+    )
+    return Conversation(row[0], bool(row[1]), row[2], frozenset(label for (label,) in labels))
+
+
+def spent(db: Database, purpose: str, session: str, at_ms: int) -> tuple[int, int, int]:
+    """Bytes for `purpose` in the last hour, the last day, and by this conversation.
+
+    Rows of the future count: a clock that was set back frees nothing.
+    """
+    hour, day = db.execute(
+        "SELECT coalesce(sum(CASE WHEN at_ms > ? THEN bytes END), 0), coalesce(sum(bytes), 0)"
+        " FROM text_uses WHERE purpose = ? AND at_ms > ?",
+        [at_ms - _HOUR_MS, purpose, at_ms - _DAY_MS],
+    ).fetchone()
+    (of_session,) = db.execute(
+        "SELECT coalesce(sum(bytes), 0) FROM text_uses WHERE session = ? AND purpose = ? AND session <> ''",
+        [session, purpose],
+    ).fetchone()
+    return hour, day, of_session
+
+
+def add(db: Database, purpose: str, session: str, label: str, size: int, at_ms: int) -> None:
+    """Note a text: `size` 0 for one that was refused."""
+    db.execute("DELETE FROM text_uses WHERE at_ms < ?", [at_ms - DAYS_KEPT * _DAY_MS])
+    db.execute(
+        "INSERT INTO text_uses(at_ms, purpose, session, label, bytes) VALUES (?, ?, ?, ?, ?)",
+        [at_ms, purpose, session, label, size],
+    )
+
+
+def forget_session(db: Database, session: str) -> None:
+    """The bytes stay, without whose they were and what they were like."""
+    db.execute("UPDATE text_uses SET session = '', label = '' WHERE session = ?", [session])

@@ -1,0 +1,421 @@
+"""Text goes only where every step says so; whatever goes wrong keeps it here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from core.errors import PosternError
+from edge.chat.session import Session
+from edge.egress import envelope, metrics, text_guard
+from edge.egress.envelope import ENVELOPE_BYTES_MAX
+from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
+from edge.egress.masking_check import without_marks
+from edge.egress.text_guard import TextGuard
+from edge.knowledge.document import Audience
+from edge.privacy.policy import Documents, Purpose, parse
+from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
+from edge.privacy.pseudonyms.vault import Vault
+from edge.store import text_uses
+from edge.store.store import StoreBusy
+from models.detect.detector import Finding
+from models.detect.label import Label
+from models.detect.spans import Span
+from tests.unit.edge.egress.text_guard_rig import KEY, NOW, POLICY, QUESTION, GuardRig, guard_rig, of_label
+
+PERSONAL = "My name is Anna Miller, please call me on 020 7946 0958 about my appointment."
+
+
+@pytest_asyncio.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[GuardRig]:
+    async with guard_rig(tmp_path / "site") as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def session(rig: GuardRig) -> Session:
+    return await rig.session()
+
+
+def reason(found: Admitted | TextRefusal) -> str:
+    assert isinstance(found, TextRefusal)
+    return found.reason
+
+
+def texts(found: Admitted | TextRefusal) -> tuple[str, ...]:
+    assert isinstance(found, Admitted), found
+    return found.parts
+
+
+# --- what goes ---
+
+
+async def test_a_public_question_goes_as_it_is_and_sealed(rig: GuardRig, session: Session) -> None:
+    found = await rig.ask(session)
+    assert isinstance(found, Admitted)
+    assert found.parts == (QUESTION,)
+    assert found.envelope is not None
+    assert envelope.verify(found.envelope, KEY)
+    assert found.envelope.purpose is envelope.Purpose.OVERFLOW
+    assert json.loads(found.envelope.payload) == {"purpose": "overflow", "parts": [QUESTION]}
+
+
+async def test_values_are_replaced_wherever_they_stand(rig: GuardRig, session: Session) -> None:
+    passage = "Patients such as ANNA  MILLER ring 020 7946 0958. Anna Millerton is somebody else."
+    found = await rig.ask(session, f"{PERSONAL} It is Anna Miller!", passage)
+    one, other = texts(found)
+    assert "Miller," not in one
+    assert "Miller!" not in one
+    assert "7946" not in one + other
+    assert "ANNA" not in other
+    assert "Anna Millerton" in other
+    assert isinstance(found, Admitted)
+    assert found.pseudonyms is not None
+    assert found.pseudonyms.restore(one) == f"{PERSONAL} It is Anna Miller!"
+
+
+async def test_marks_stay_the_same_and_come_back_after_a_restart(rig: GuardRig, session: Session) -> None:
+    (first,) = texts(await rig.ask(session, PERSONAL))
+    again = TextGuard(KEY, rig.store, rig.policies, Vault(rig.store, "test"), rig.guard._with, lambda: NOW)
+    found = await again.admit(Handover(Purpose.OVERFLOW, session.id, (Part(PERSONAL, Source.CUSTOMER),)))
+    assert texts(found) == (first,)
+
+
+@pytest.mark.parametrize(
+    "text", ["[CALL_k7q2m4fx]", "[PHONE_07700900123]", "[PHONE_77009001]", "PHONE_k7q2m4fx"]
+)
+def test_brackets_hide_nothing_from_the_last_look(text: str) -> None:
+    assert without_marks(text) == text
+    assert without_marks("at [PHONE_k7q2m4fx].") == "at  ."
+
+
+async def test_a_site_s_own_model_gets_questions_as_they_are_and_nothing_is_looked_for(
+    rig: GuardRig, session: Session
+) -> None:
+    found = await rig.ask(session, PERSONAL, purpose=Purpose.LAN_LLM)
+    assert texts(found) == (PERSONAL,)
+    assert isinstance(found, Admitted)
+    assert found.envelope is None
+    assert rig.scans.calls == 0
+
+
+async def test_a_turns_own_finding_is_used(rig: GuardRig, session: Session) -> None:
+    await rig.ask(session, finding=rig.scans.finding(QUESTION))
+    assert rig.scans.calls == 0
+
+
+# --- what the policy refuses ---
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("My password for the portal is Tr0ub4dor&3, is the portal open today?", ""),
+        ("Wann hat das Amt am Samstag geöffnet und was kostet das Parken?", "policy_languages"),
+        ("Hi", "policy_languages"),
+        (f"{QUESTION} Ich möchte wissen, ob Sie am Samstag geöffnet haben.", "policy_languages"),
+        ("Where do I go with my diabetes on the weekend?", "policy_special"),
+    ],
+)
+async def test_lines_of_the_policy(rig: GuardRig, session: Session, text: str, expected: str) -> None:
+    if not expected:  # a password is what the detector says it is
+        at = text.index("Tr0ub4dor")
+        spans = (Span("PASSWORD", at, at + 12, 0.9),)
+        finding = Finding(spans, Label.PERSONAL, complete=True)
+        assert reason(await rig.ask(session, text, finding=finding)) == "policy_types"
+        return
+    assert reason(await rig.ask(session, text)) == expected
+
+
+async def test_special_sticks_to_the_conversation_and_to_no_other(rig: GuardRig, session: Session) -> None:
+    assert isinstance(await rig.ask(session), Admitted)
+    assert reason(await rig.ask(session, "Is there a diabetes clinic on Saturday?")) == "policy_special"
+    assert reason(await rig.ask(session)) == "policy_sticky_from"
+    assert isinstance(await rig.ask(await rig.session()), Admitted)
+
+
+async def test_special_sticks_after_a_restart(rig: GuardRig, session: Session) -> None:
+    await rig.ask(session, "Is there a diabetes clinic on Saturday?")
+    again = TextGuard(KEY, rig.store, rig.policies, rig.vault, rig.guard._with, lambda: NOW)
+    parts = (Part(QUESTION, Source.CUSTOMER),)
+    assert reason(await again.admit(Handover(Purpose.OVERFLOW, session.id, parts))) == "policy_sticky_from"
+
+
+@pytest.mark.parametrize("label", ["special", "no label that anybody knows"])
+async def test_a_label_that_a_turn_left_sticks(rig: GuardRig, session: Session, label: str) -> None:
+    await rig.store.write(
+        lambda db: db.execute(
+            "INSERT INTO turns(id, session, created_ms, route, label, redactions, body)"
+            " VALUES ('t', ?, 1, 'answer', ?, '[]', x'')",
+            [session.id, label],
+        )
+    )
+    assert reason(await rig.ask(session)) == "policy_sticky_from"
+
+
+async def test_consent_is_needed_and_overrides_nothing(rig: GuardRig) -> None:
+    assert reason(await rig.ask(await rig.session(consent=False))) == "policy_consent"
+    consenting = await rig.session(consent=True)
+    found = await rig.ask(consenting, "x", finding=of_label("x", Label.SPECIAL))
+    assert reason(found) == "policy_special"
+
+
+async def test_a_conversation_of_staff_takes_the_staffs_documents_along(rig: GuardRig) -> None:
+    made = await rig.sessions.create(made_for(), "en", audience=Audience.STAFF)
+    session = await rig.sessions.consent(made.session, "v1", True)
+    assert isinstance(await rig.ask(session), Admitted)
+    assert reason(await rig.ask(session, QUESTION, "A passage.")) == "policy_documents"
+
+
+def made_for() -> Any:
+    from edge.chat.session import Channel
+
+    return Channel.INTRANET
+
+
+async def test_hours(rig: GuardRig, session: Session) -> None:
+    rig.clock[0] = NOW.replace(hour=18)
+    assert reason(await rig.ask(session)) == "policy_hours"
+    rig.clock[0] = NOW.replace(hour=17, minute=59)
+    assert isinstance(await rig.ask(session), Admitted)
+
+
+async def test_an_incomplete_finding_is_not_measured(rig: GuardRig, session: Session) -> None:
+    rig.scans.does = lambda texts: [replace(rig.scans.finding(text), complete=False) for text in texts]
+    assert reason(await rig.ask(session)) == "policy_risk"
+
+
+async def test_what_the_control_plane_tightened_counts_too(rig: GuardRig, session: Session) -> None:
+    rig.policies.cloud = parse(POLICY.replace("[lan_llm]", "[ticket]"))
+    assert isinstance(await rig.ask(session), Admitted)
+    assert reason(await rig.ask(session, purpose=Purpose.LAN_LLM)) == "policy_lan_llm"
+
+
+async def test_a_conversation_that_is_over_hands_nothing_on(rig: GuardRig, session: Session) -> None:
+    await rig.sessions.wipe(session.id)
+    assert reason(await rig.ask(session)) == "session"
+
+
+# --- budgets ---
+
+
+async def test_budgets_are_used_up_and_come_back(
+    rig: GuardRig, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(json.dumps({"parts": [QUESTION], "purpose": "overflow"}, separators=(",", ":")))
+    rig.sign(POLICY.replace("bytes_per_session = 1_000", f"bytes_per_session = {2 * size}").replace(
+        "bytes_per_hour = 2_000", f"bytes_per_hour = {3 * size}"
+    ))  # fmt: skip
+    assert [type(await rig.ask(session)) for _ in range(2)] == [Admitted, Admitted]
+    assert reason(await rig.ask(session)) == "policy_bytes_per_session"
+    other = await rig.session()
+    assert isinstance(await rig.ask(other), Admitted)
+    assert reason(await rig.ask(other)) == "policy_bytes_per_hour"
+    in_an_hour = text_guard._now_ms() + 3_600_001
+    monkeypatch.setattr(text_guard, "_now_ms", lambda: in_an_hour)
+    assert isinstance(await rig.ask(other), Admitted)
+
+
+async def test_of_two_at_once_only_what_the_budget_pays_for_goes(rig: GuardRig, session: Session) -> None:
+    rig.sign(POLICY.replace("bytes_per_session = 1_000", "bytes_per_session = 150"))
+    found = await asyncio.gather(*(rig.ask(session) for _ in range(8)))
+    assert sum(isinstance(one, Admitted) for one in found) == 2
+
+
+async def test_wiping_a_conversation_leaves_bytes_of_nobody(rig: GuardRig, session: Session) -> None:
+    await rig.ask(session)
+    await rig.ask(session, "Is there a diabetes clinic on Saturday?")
+    await rig.sessions.wipe(session.id)
+    rows = await rig.store.read(
+        lambda db: db.execute("SELECT DISTINCT session, label FROM text_uses").fetchall()
+    )
+    assert rows == [("", "")]
+
+
+async def test_uses_are_forgotten_after_a_month(rig: GuardRig) -> None:
+    def fill(db: Any) -> int:
+        text_uses.add(db, "overflow", "s", "public", 1, 0)
+        text_uses.add(db, "overflow", "s", "public", 1, (text_uses.DAYS_KEPT * 24 * 3600 + 1) * 1000)
+        return int(db.execute("SELECT count(*) FROM text_uses").fetchone()[0])
+
+    assert await rig.store.write(fill) == 1
+
+
+# --- everything that can break ---
+
+
+def _spans(*spans: Span, label: Label = Label.PERSONAL) -> Callable[[Sequence[str]], object]:
+    return lambda texts: [Finding(spans, label, complete=True) for _ in texts]
+
+
+async def _hang(_: object = None) -> object:
+    await asyncio.Event().wait()
+    return None
+
+
+async def _hang_for_good(_: object = None) -> object:
+    with suppress(asyncio.CancelledError):  # it goes on when it is cancelled; the test's end stops it
+        await asyncio.Event().wait()
+    return await _hang()
+
+
+def _raise(error: Exception) -> Callable[[Sequence[str]], object]:
+    def fail(_: Sequence[str]) -> object:
+        raise error
+
+    return fail
+
+
+GARBAGE: dict[str, Callable[[Sequence[str]], object]] = {
+    "raises": _raise(RuntimeError("Anna Miller")),
+    "worker_killed": _raise(ConnectionResetError()),
+    "says_it_failed": _raise(PosternError("no")),
+    "hangs": _hang,
+    "hangs_for_good": _hang_for_good,
+    "nothing": lambda _: None,
+    "no_list": lambda _: 7,
+    "too_few": lambda _: [],
+    "too_many": lambda texts: [Finding((), Label.PUBLIC, complete=True)] * (len(texts) + 1),
+    "no_finding": lambda texts: [{"label": "public"}] * len(texts),
+    "none_for_one": lambda texts: [None] * len(texts),
+    "label_of_nothing": lambda texts: [Finding((), "harmless", complete=True)] * len(texts),  # type: ignore[arg-type]
+    "outside": _spans(Span("PERSON", 5, 10_000, 0.9)),
+    "before": _spans(Span("PERSON", -3, 4, 0.9)),
+    "empty_span": _spans(Span("PERSON", 4, 4, 0.9)),
+    "backwards": _spans(Span("PERSON", 8, 4, 0.9)),
+    "overlapping": _spans(Span("PERSON", 0, 6, 0.9), Span("PHONE", 4, 9, 0.9)),
+    "out_of_order": _spans(Span("PERSON", 6, 9, 0.9), Span("PHONE", 0, 4, 0.9)),
+    "no_number": _spans(Span("PERSON", 0, 4, float("nan"))),
+    "endless": _spans(Span("PERSON", 0, 4, float("inf"))),
+    "surer_than_sure": _spans(Span("PERSON", 0, 4, 1.01)),
+    "place_is_no_number": _spans(Span("PERSON", float("nan"), 4, 0.9)),  # type: ignore[arg-type]
+    "place_is_text": _spans(Span("PERSON", "0", "4", 0.9)),  # type: ignore[arg-type]
+    "half_a_place": _spans(Span("PERSON", 0.5, 4, 0.9)),  # type: ignore[arg-type]
+    "unknown_type": _spans(Span("SHOE_SIZE", 0, 4, 0.9)),
+    "label_too_low": _spans(Span("PERSON", 0, 4, 0.9), label=Label.PUBLIC),
+    # It lost a telephone number and a name that it had: a form is looked for once more.
+    "finds_nothing": lambda texts: [Finding((), Label.PUBLIC, complete=True) for _ in texts],
+}
+
+
+@pytest.mark.parametrize("fault", GARBAGE)
+async def test_a_broken_detector_hands_nothing_on(
+    rig: GuardRig,
+    session: Session,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(text_guard, "SCAN_S_MAX", 0.05)
+    rig.scans.does = GARBAGE[fault]
+    assert isinstance(await rig.ask(session, PERSONAL), TextRefusal)
+    assert "Miller" not in caplog.text
+    rig.scans.does = None
+    assert isinstance(await rig.ask(session, PERSONAL), Admitted)
+
+
+@pytest.mark.parametrize("parts", [((QUESTION,), (PERSONAL,)), ((PERSONAL,), (QUESTION,))])
+async def test_findings_of_other_texts_are_noticed(
+    rig: GuardRig, session: Session, parts: tuple[tuple[str], tuple[str]]
+) -> None:
+    """A detector that mixes up its answers: the spans of one text are not those of another."""
+    (asked,), (answered,) = parts
+    rig.scans.does = lambda _: [rig.scans.finding(answered)]
+    assert isinstance(await rig.ask(session, asked), TextRefusal)
+
+
+async def test_the_whole_has_a_deadline(
+    rig: GuardRig, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_guard, "ADMIT_S_MAX", 0.05)
+    rig.scans.does = _hang
+    assert reason(await rig.ask(session, PERSONAL)) == "late"
+
+
+async def test_a_masking_that_masks_nothing_is_noticed(
+    rig: GuardRig, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pseudonyms, "mask", lambda self, text, spans: text)
+    assert reason(await rig.ask(session, PERSONAL)) == "masked_value"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda rig: rig.paths.policy.unlink(), "policy_missing"),
+        (lambda rig: rig.paths.policy.write_text(POLICY), "policy_unsigned"),
+        (lambda rig: rig.paths.policy.write_bytes(b"\xff\x00" * 99), "policy_unsigned"),
+        (lambda rig: rig.paths.policy_public_key.unlink(), "policy_key_missing"),
+        (lambda rig: rig.clock.__setitem__(0, NOW + timedelta(days=40)), "policy_valid_until"),
+        (lambda rig: setattr(rig.vault, "error", StoreBusy()), "store_busy"),
+        (lambda rig: setattr(rig.vault, "error", OSError(28, "No space left")), "failed"),
+    ],
+)
+async def test_without_policy_or_vault_nothing_goes(
+    rig: GuardRig, session: Session, spoil: Callable[[GuardRig], None], expected: str
+) -> None:
+    spoil(rig)
+    assert reason(await rig.ask(session, PERSONAL)) == expected
+
+
+async def test_a_policy_that_goes_while_the_text_is_looked_at_counts(rig: GuardRig, session: Session) -> None:
+    def removes(texts: Sequence[str]) -> object:
+        rig.paths.policy.unlink()
+        return [rig.scans.finding(text) for text in texts]
+
+    rig.scans.does = removes
+    assert reason(await rig.ask(session)) == "policy_missing"
+
+
+async def test_a_store_that_takes_nothing_more_keeps_text_here(
+    rig: GuardRig, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(_: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.store, "write", full)
+        assert reason(await rig.ask(session)) == "failed"
+        assert reason(await rig.ask(session, purpose=Purpose.LAN_LLM)) == "failed"
+        broken.setattr(rig.store, "read", full)
+        assert reason(await rig.ask(session)) == "failed"
+    assert isinstance(await rig.ask(session), Admitted)
+
+
+async def test_more_than_an_envelope_holds_is_refused(rig: GuardRig, session: Session) -> None:
+    rig.sign(POLICY.replace("_000\n", "_000_000_000\n"))
+    whole = QUESTION.ljust(ENVELOPE_BYTES_MAX + 1)
+    assert reason(await rig.ask(session, whole)) == "size"
+    assert rig.scans.calls == 0
+
+
+async def test_the_callers_own_cancellation_is_not_swallowed(rig: GuardRig, session: Session) -> None:
+    rig.scans.does = _hang
+    asking = asyncio.ensure_future(rig.ask(session))
+    while not rig.scans.calls:
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_refusals_are_counted_by_reason_and_without_text(rig: GuardRig, session: Session) -> None:
+    before = metrics.REFUSED.labels("policy_special")._value.get()
+    await rig.ask(session, "Is there a diabetes clinic on Saturday?")
+    assert metrics.REFUSED.labels("policy_special")._value.get() == before + 1
+
+
+def test_documents_of_a_conversation_without_passages() -> None:
+    asked = Handover(Purpose.OVERFLOW, "s", (Part("x", Source.STAFF),), Documents.PUBLIC)
+    known = text_uses.Conversation("subject", consent=True, audience="public", labels=frozenset())
+    assert text_guard._documents(asked, known) is Documents.STAFF
+    assert text_guard._documents(replace(asked, documents=Documents.NONE), known) is Documents.NONE
