@@ -33,6 +33,7 @@ from edge.web.console.navigation import NAVIGATION
 from edge.web.console.oidc import ProviderClient
 from edge.web.console.operators_page import OperatorsPages
 from edge.web.console.overview import NodeFacts, OverviewPages
+from edge.web.console.privacy_page import PrivacyPages
 from edge.web.console.rules import PREFIX, RULES, may, path_of
 from edge.web.console.sign_on import SignOnPages
 from edge.web.console.site import Page, SiteConsole
@@ -67,6 +68,7 @@ def open_console(
     for part in (
         OverviewPages(shell, site.store, operations["status"], node),
         AuditPages(shell, site.store),
+        PrivacyPages(shell, calls),
         ApiKeysPages(shell, calls),
         OperatorsPages(shell, site.store, accounts),
         InboxPages(shell, calls),

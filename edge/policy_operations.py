@@ -36,11 +36,14 @@ from models.detect.rates import Rates
 TEXT_CHARS_MAX = 4_000
 """Of a text to try: as a customer's."""
 
+PackName = Annotated[str, Field(max_length=40)]
 PolicyText = Annotated[str, Field(max_length=POLICY_BYTES_MAX)]
 
 
 class ShowArguments(OperationArguments):
-    """`postern privacy policy show`."""
+    """`postern privacy policy show`. `pack`: show the text of this one to begin with."""
+
+    pack: PackName | None = None
 
 
 class PreviewArguments(OperationArguments):
@@ -60,7 +63,7 @@ class SignArguments(ActorArguments):
     """`postern privacy policy sign`: one of `policy`, TOML, and `pack`, the name of one."""
 
     policy: PolicyText | None = None
-    pack: Annotated[str, Field(max_length=40)] | None = None
+    pack: PackName | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> SignArguments:
@@ -116,7 +119,8 @@ class PolicyOperations:
 
     async def show(self, arguments: Arguments, _: OnProgress) -> object:
         """The policy in force, as it was signed and in words; and what the control plane has tightened."""
-        read_arguments(ShowArguments, arguments)
+        pack = read_arguments(ShowArguments, arguments).pack
+        begin = None if pack is None else policy_pack(pack, datetime.now(UTC))
         cloud = self._policies.cloud
         shared = {
             "packs": policy_packs(),
@@ -132,9 +136,9 @@ class PolicyOperations:
                 "detail": error.detail,
                 "remedy": error.remedy,
             }
-            return {"trouble": trouble, "policy": None, "text": self._unsigned_text(), **shared}
+            return {"trouble": trouble, "policy": None, "text": begin or self._unsigned_text(), **shared}
         told = {**self._told(signed.policy), "signed_ms": round(signed.signed_at.timestamp() * 1000)}
-        return {"trouble": None, "policy": told, "text": signed.text, **shared}
+        return {"trouble": None, "policy": told, "text": begin or signed.text, **shared}
 
     async def check(self, arguments: Arguments, _: OnProgress) -> object:
         """What is wrong with a policy, and whether it is stricter than the one that is in force."""

@@ -13,6 +13,7 @@ from core.files import PRIVATE_FILE_MODE, private_folder, write_atomic
 from edge.config import SitePaths
 from edge.knowledge.document import Audience
 from edge.privacy import policy_files
+from edge.privacy.policy import BadPolicy
 
 TEMPLATES = Path(__file__).parent / "templates"
 POLICIES = TEMPLATES / "policies"
@@ -34,11 +35,9 @@ def policy_packs() -> list[str]:
 
 
 def policy_pack(name: str, now: datetime) -> str:
-    """A pack as a site that begins today signs it. Raises ConfigError when there is none of this name."""
+    """A pack as a site that begins today signs it. Raises BadPolicy when there is none of this name."""
     if name not in policy_packs():
-        raise ConfigError(
-            f"There is no policy {name!r}.", remedy=f"Choose one of: {', '.join(policy_packs())}."
-        )
+        raise BadPolicy("There is no such pack.", remedy=f"Choose one of: {', '.join(policy_packs())}.")
     text = (POLICIES / f"{name}.toml").read_text(encoding="utf-8")
     last_day = (now + timedelta(days=POLICY_DAYS)).date()
     return re.sub(r"(?m)^valid_until = .*$", f"valid_until = {last_day}", text, count=1)

@@ -78,6 +78,7 @@ class BadPolicy(ConfigError):
     code = "bad_policy"
     title = "This is no policy that Postern understands"
     remedy = "Correct what is named; docs/privacy.md explains each line of a policy."
+    status = 400
 
 
 class _Section(BaseModel):

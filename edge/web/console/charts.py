@@ -30,6 +30,7 @@ GENERATED: Mapping[str, str] = {
     "late": "Quotes instead: it began too late",
     "too_long": "Quotes instead: too long for it",
     "steering": "Quotes instead: the passages try to steer it",
+    "refused": "Quotes instead: the privacy policy keeps the question here",
     "failed": "Quotes instead: it failed",
 }
 # What is promised to a customer.

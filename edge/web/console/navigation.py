@@ -25,6 +25,7 @@ NAVIGATION: tuple[Place, ...] = (
     Place("/learning", "Learning", "learning.view"),
     Place("/figures", "Figures", "figures.view"),
     Place("/devices", "Devices", "devices.view"),
+    Place("/privacy", "Privacy", "privacy.view"),
     Place("/api-keys", "API keys", "api-keys.view"),
     Place("/operators", "Operators", "operators.view"),
     Place("/audit", "Audit", "audit.view"),

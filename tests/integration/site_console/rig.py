@@ -32,6 +32,7 @@ from edge.web.console.door import ConsoleDoor
 from edge.web.key_ring import KeyRing
 from edge.web.kiosk_page import SHELL
 from edge.web.server import customer_application, serve_customers
+from tests.unit.edge.egress.text_guard_rig import policy_operations
 
 PASSWORD = "a long enough secret"
 STATUS: dict[str, Any] = {
@@ -153,7 +154,13 @@ async def console_rig(
     inbox = Inbox(store, config.handoff, Bell(10, time.monotonic), lambda session: True)
     keys = ApiKeyOperations(KeyRing(store), notice_of(config.site.name))
     operations = Operations(
-        {"status": read_status, **InboxOperations(inbox).table(), **keys.table(), **(more or {})}
+        {
+            "status": read_status,
+            **InboxOperations(inbox).table(),
+            **keys.table(),
+            **policy_operations(paths, store).table(),
+            **(more or {}),
+        }
     )
     door.open(open_console(site, accounts, operations, list))
     rig = Rig(url, store, paths, code, accounts, door, status, [])

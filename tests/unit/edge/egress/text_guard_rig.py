@@ -16,6 +16,7 @@ from edge.config import LimitsSection, SitePaths
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.egress.text_guard import Instruments, TextGuard
 from edge.knowledge.languages import detect
+from edge.policy_operations import PolicyOperations
 from edge.privacy import policy_files
 from edge.privacy.policies import Policies, PolicyFile
 from edge.privacy.policy import Documents, Purpose
@@ -160,3 +161,12 @@ async def guard_rig(folder: Path) -> AsyncIterator[GuardRig]:
         yield GuardRig(guard, paths, store, Sessions(store, LimitsSection()), scans, vault, policies, clock)
     finally:
         await store.close()
+
+
+def policy_operations(paths: SitePaths, store: Store) -> PolicyOperations:
+    """The policy of a site by this machine's own clock, with the scripted detector."""
+    scans, file = ScriptedScans(), PolicyFile(paths)
+    policies = Policies(file)
+    instruments = Instruments(scans, scans.forms, detect, RATES)
+    guard = TextGuard(KEY, store, policies, Vault(store, "test"), instruments)
+    return PolicyOperations(paths, store, file, policies, guard, RATES)
