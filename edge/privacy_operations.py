@@ -26,6 +26,9 @@ PATIENCE_S: Final = 120.0
 """How long a command waits for a node that is too busy to take its texts on."""
 
 
+PAUSE_S_MAX: Final = 2.0
+
+
 class ScanArguments(OperationArguments):
     """`postern privacy scan`, a part of its lines at a time."""
 
@@ -63,7 +66,8 @@ class PrivacyOperations:
             try:
                 return await self._scanner.scan_all(texts)
             except QueueFull as busy:
-                pause_s = busy.retry_after_s or RETRY_AFTER_S_MIN
+                # Only passes mend a prediction that was wrong: to wait as long as it says would take them away.
+                pause_s = min(busy.retry_after_s or RETRY_AFTER_S_MIN, PAUSE_S_MAX)
                 if time.monotonic() + pause_s > give_up_at:
                     raise
                 await asyncio.sleep(pause_s)

@@ -7,7 +7,7 @@ in time, raises: nobody takes for clean what was not looked at.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from core.errors import PosternError
@@ -22,8 +22,9 @@ TEXT_CHARS_MAX: Final = 65_536
 ROWS_MAX: Final = 32
 """Rows of a pass; the budget of tokens binds first, except for short texts."""
 
-AT_ONCE: Final = 64
-"""Windows of one call that wait together: the rest follows, so that one caller does not fill the line."""
+AT_ONCE_TOKENS: Final = 8 * PASS_TOKENS_MAX
+"""Of one caller's texts that wait together; the rest follows. It keeps the lanes of a few cores busy, and what a slow
+machine predicts for it stays far below what is refused."""
 
 SCAN_S_MAX: Final = 60.0
 """Of a scan whose caller sets no deadline. Past it something hangs: the longest text takes a few seconds, thrice that
@@ -121,14 +122,28 @@ class Scanner:
         parts_of = [self.detector.parts(text) for text in texts]
         parts = [part for each in parts_of for part in each]
         found: list[Found] = []
-        for first in range(0, len(parts), AT_ONCE):
+        for group in self._groups(parts):
             left_s = None if ends_at is None else ends_at - loop.time()
-            found += await self.line.submit_all(parts[first : first + AT_ONCE], deadline_s=left_s)
+            found += await self.line.submit_all(group, deadline_s=left_s)
         findings = []
         for text, each in zip(texts, parts_of, strict=True):
             findings.append(self.detector.finding(text, found[: len(each)]))
             del found[: len(each)]
         return findings
+
+    def _groups(self, parts: Sequence[Part]) -> Iterator[list[Part]]:
+        """What waits together, in order: at least one part."""
+        group: list[Part] = []
+        tokens = 0
+        for part in parts:
+            size = self._tokens_of(part)
+            if group and (tokens + size > AT_ONCE_TOKENS or len(group) == self.line.rules.waiting_max):
+                yield group
+                group, tokens = [], 0
+            group.append(part)
+            tokens += size
+        if group:
+            yield group
 
     def _tokens_of(self, part: Part) -> int:
         return min(about_tokens(part.row), self._tokens_max)

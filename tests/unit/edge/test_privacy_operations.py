@@ -10,20 +10,21 @@ import pytest
 from edge import privacy_operations
 from edge.inference.scheduler import QueueFull
 from edge.operation_arguments import BadArguments
-from edge.privacy_operations import SCAN_CHARS_MAX, SCAN_TEXTS_MAX, PrivacyOperations
+from edge.privacy_operations import PAUSE_S_MAX, SCAN_CHARS_MAX, SCAN_TEXTS_MAX, PrivacyOperations
 from models.detect.detector import Detector, Finding
 
 
 class Busy:
     """A scanner that refuses so many times."""
 
-    def __init__(self, refusals: int = 0) -> None:
+    def __init__(self, refusals: int = 0, retry_s: float = 0.0) -> None:
         self.refusals = refusals
+        self.retry_s = retry_s
 
     async def scan_all(self, texts: Sequence[str]) -> list[Finding]:
         if self.refusals:
             self.refusals -= 1
-            raise QueueFull(0.0)
+            raise QueueFull(self.retry_s)
         return Detector("US").scan(texts)
 
 
@@ -64,6 +65,8 @@ async def test_a_busy_node_is_waited_for_but_not_for_ever(monkeypatch: pytest.Mo
     monkeypatch.setattr(privacy_operations.asyncio, "sleep", sleep)
     assert await scan(Busy(2), ["a"])
     assert slept == [1.0, 1.0]
+    assert await scan(Busy(1, 300.0), ["a"])
+    assert slept.pop() == PAUSE_S_MAX
     monkeypatch.setattr(privacy_operations, "PATIENCE_S", 0.5)
     with pytest.raises(QueueFull):
         await scan(Busy(1), ["a"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from edge.inference.scheduler import QueueFull, Scheduler
+from edge.inference.waiting import about_tokens
 from edge.privacy.scanning import (
-    AT_ONCE,
+    AT_ONCE_TOKENS,
     TEXT_CHARS_MAX,
     ScanFailed,
     ScanLate,
@@ -23,6 +25,7 @@ from models.detect.spans import Span
 from models.detect.tagger import Passed, Tagged
 from models.errors import RuntimeUnavailable
 
+WAITING_MAX = 64
 SECRET = "my name is Zacharias"
 
 
@@ -63,7 +66,21 @@ def tagger() -> Tagger:
 @pytest.fixture
 def scanner(scheduler: Scheduler, tagger: Tagger) -> Scanner:
     detector = Detector("US", tagger, None, decode)
-    return Scanner(scheduler, detector, waiting_max=AT_ONCE, wait_s_max=60.0, tokens_max=256)
+    return Scanner(scheduler, detector, waiting_max=WAITING_MAX, wait_s_max=60.0, tokens_max=256)
+
+
+async def test_one_caller_has_little_in_line_at_once(scanner: Scanner, tagger: Tagger) -> None:
+    most = 0
+
+    def look() -> None:
+        nonlocal most
+        most = max(most, len(scanner.line.waiting))
+
+    tagger.act = look
+    await scanner.scan_all(["so it was " * 60] * 60)
+    assert most * about_tokens("so it was " * 60) <= AT_ONCE_TOKENS
+    await scanner.scan_all(["so"] * 300)
+    assert most <= WAITING_MAX
 
 
 async def test_findings_come_in_order_as_the_contract_gives_them(scanner: Scanner) -> None:
@@ -84,7 +101,7 @@ async def test_a_long_text_takes_the_line_in_parts(scanner: Scanner, tagger: Tag
     text = "so it was " * (TEXT_CHARS_MAX // 10)
     found = await scanner.scan(text)
     assert found.complete
-    assert tagger.rows > AT_ONCE
+    assert tagger.rows > WAITING_MAX
     assert tagger.most <= 2  # a pass's budget of tokens
 
 
@@ -137,15 +154,18 @@ async def test_a_detector_that_hangs_is_not_waited_for(scanner: Scanner, tagger:
         held.set()
 
 
-async def test_more_than_waits_is_refused_whole(scanner: Scanner, tagger: Tagger) -> None:
+async def test_more_than_waits_is_refused_whole(scheduler: Scheduler, tagger: Tagger) -> None:
     held = threading.Event()
     tagger.act = lambda: held.wait() and None
-    many = scanner.line
-    try:
-        many.rules = many.waiting.rules = type(many.rules)(32, 2, 60.0, tokens_max=256, lanes=1)
-        with pytest.raises(QueueFull) as refused:
-            await scanner.scan_all([SECRET] * 8)
-        assert refused.value.retry_after_s
-        assert len(many.waiting) == 0
-    finally:
-        held.set()
+    detector = Detector("US", tagger, None, decode)
+    small = Scanner(scheduler, detector, waiting_max=2, wait_s_max=60.0, tokens_max=256)
+    callers = [asyncio.ensure_future(small.scan_all([SECRET, SECRET])) for _ in range(8)]
+    refused, _ = await asyncio.wait(callers, return_when=asyncio.FIRST_COMPLETED)
+    error = refused.pop().exception()
+    assert isinstance(error, QueueFull)
+    assert error.retry_after_s
+    assert len(small.line.waiting) <= 2
+    held.set()
+    done = [one for one in await asyncio.gather(*callers, return_exceptions=True) if isinstance(one, list)]
+    assert done
+    assert all(finding.types == ["PERSON"] for found in done for finding in found)
