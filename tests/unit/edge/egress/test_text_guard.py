@@ -17,6 +17,7 @@ import pytest_asyncio
 from core.errors import PosternError
 from edge.chat.session import Session
 from edge.egress import envelope, metrics, text_guard
+from edge.egress.courier import refusal_of
 from edge.egress.envelope import ENVELOPE_BYTES_MAX
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.egress.masking_check import without_marks
@@ -111,6 +112,21 @@ async def test_a_site_s_own_model_gets_questions_as_they_are_and_nothing_is_look
 async def test_a_turns_own_finding_is_used(rig: GuardRig, session: Session) -> None:
     await rig.ask(session, finding=rig.scans.finding(QUESTION))
     assert rig.scans.calls == 0
+
+
+async def test_the_courier_knows_the_seal_and_has_no_way_out_for_text_yet(
+    rig: GuardRig, session: Session
+) -> None:
+    found = await rig.ask(session)
+    assert isinstance(found, Admitted)
+    assert found.envelope is not None
+    assert refusal_of(found.envelope, KEY) == "purpose"
+    for forged in (
+        replace(found.envelope, payload=found.envelope.payload.replace(b"office", b"safe")),
+        replace(found.envelope, purpose=envelope.Purpose.RECORDS, kind="outbox_batch"),
+        replace(found.envelope, mac=b""),
+    ):
+        assert refusal_of(forged, KEY) == "mac"
 
 
 # --- what the policy refuses ---
