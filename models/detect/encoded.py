@@ -19,13 +19,14 @@ from models.detect.view import Edit, View, edited
 BASE64_CHARS_MIN = 11
 _ENCODED = re.compile(
     r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
-    r"|(?P<escapes>(?:\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2})+)"
+    r"|(?P<escapes>(?:\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[nrt])+)"
     r"|(?P<references>(?:&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|commat|period|nbsp|colon|sol|num);)+)"
     rf"|(?P<base64>(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{BASE64_CHARS_MIN},}}+={{0,2}})"
 )
-_HINT = PatternSet([rf"%[0-9A-Fa-f]{{2}}|\\[ux]|&[a-z#]|[A-Za-z0-9+/_-]{{{BASE64_CHARS_MIN}}}"])
-_ESCAPE = re.compile(r"\\[ux]([0-9A-Fa-f]{2,4})")
+_HINT = PatternSet([rf"%[0-9A-Fa-f]{{2}}|\\[uxnrt]|&[a-z#]|[A-Za-z0-9+/_-]{{{BASE64_CHARS_MIN}}}"])
+_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[nrt])")
 _REFERENCE = re.compile(r"&([^;]+);")
+_BREAKS = {"n": "\n", "r": "\r", "t": "\t"}
 _NAMED = {"commat": "@", "period": ".", "nbsp": " ", "colon": ":", "sol": "/", "num": "#"}
 _LETTER = re.compile("[A-Za-z]")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -73,7 +74,7 @@ def _signs(run: str, start: int, pattern: re.Pattern[str], sign: Callable[[str],
 
 
 def _of_escape(code: str) -> str:
-    return chr(int(code, 16))
+    return _BREAKS[code] if code in _BREAKS else chr(int(code[1:], 16))
 
 
 def _of_reference(name: str) -> str:

@@ -21,6 +21,7 @@ _Find = Callable[[str, Words, str], Iterator[Span]]
 # What must stand in a text before a finder is called, all looked for in one pass.
 _FINDERS: tuple[tuple[str, _Find], ...] = (
     (contact.EMAIL_HINT, lambda text, _words, _region: contact.emails(text)),
+    (contact.BARE_EMAIL_HINT, lambda text, _words, _region: contact.bare_emails(text)),
     (contact.URL_HINT, lambda text, _words, _region: contact.urls(text)),
     (contact.IPV4_HINT, lambda text, words, _region: contact.ipv4(text, words)),
     (contact.IPV6_HINT, lambda text, words, _region: contact.ipv6(text, words)),

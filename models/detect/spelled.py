@@ -12,16 +12,16 @@ from core.pattern_set import PatternSet
 from models.detect.view import Edit, View, edited
 
 _NUMBERS = {
-    "0": "zero oh o nought null cero",
-    "1": "one eins un uno",
-    "2": "two zwei zwo deux dos",
-    "3": "three drei trois tres",
-    "4": "four vier quatre cuatro",
-    "5": "five fuenf funf cinq cinco",
-    "6": "six sechs seis",
-    "7": "seven sieben sept siete",
-    "8": "eight acht huit ocho",
-    "9": "nine niner neun neuf nueve",
+    "0": "zero oh o nought null cero nul",
+    "1": "one eins un uno um een jeden",
+    "2": "two zwei zwo deux dos due dois twee dwa",
+    "3": "three drei trois tres tre drie trzy",
+    "4": "four vier quatre cuatro quattro quatro cztery",
+    "5": "five fuenf funf cinq cinco cinque vijf piec",
+    "6": "six sechs seis sei zes szesc meia",
+    "7": "seven sieben sept siete sette sete zeven siedem",
+    "8": "eight acht huit ocho otto oito osiem",
+    "9": "nine niner neun neuf nueve nove negen dziewiec",
     "10": "ten",
     "11": "eleven",
     "12": "twelve",
@@ -53,8 +53,8 @@ _NUMBER_WORDS = "|".join(sorted([*_DIGITS, *_TENS, *_TIMES, *_ZEROS], key=len, r
 _SIGN_WORDS = "|".join(_SIGNS)
 _HINT = PatternSet([rf"(?i)\b(?:{_NUMBER_WORDS})[ ,.-]+(?:(?:{_SIGN_WORDS}) )?(?:{_NUMBER_WORDS}|[0-9]+)\b"])
 _RUN = re.compile(
-    rf"(?<!\w)(?:plus )?(?:{_NUMBER_WORDS}|[0-9]{{1,4}})"
-    rf"(?:[ ,.-]{{1,3}}(?:{_NUMBER_WORDS}|{_SIGN_WORDS}|[0-9]{{1,4}})(?!\w))++",
+    rf"(?<!\w)(?:plus )?(?:{_NUMBER_WORDS}|[a-z]|[0-9]{{1,4}})"
+    rf"(?:[ ,.-]{{1,3}}(?:{_NUMBER_WORDS}|{_SIGN_WORDS}|[a-z]|[0-9]{{1,4}})(?![\w']))++",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"[^\W_]+")
@@ -63,6 +63,8 @@ _UNITS = frozenset("123456789")
 _WRITTEN = {**_DIGITS, **{word: digit + "0" for word, digit in _TENS.items()}, **_ZEROS, **_SIGNS}
 # Fewer digits are a time, an age or "one or two", and no value on their own.
 RUN_DIGITS_MIN = 5
+# Letters that are words in one of the languages: "a", "i", Italian "e", Spanish "y", Polish "w".
+_LETTER_WORDS = frozenset("aeiyuwz")
 
 # One digit at a time, each behind the same sign: "4 1 1 1", "4-1-1-1".
 _SPACED = re.compile(
@@ -73,19 +75,28 @@ _DIGIT = re.compile(r"[0-9]")
 _DIGIT_SIGNS = re.compile(r"[ ._,-]+")
 
 # " at " and " dot " with or without brackets, between words that are parts of an address.
-_DOT = r"(?: ?[\[({<] ?(?:dot|punkt|punto) ?[\])}>] ?| (?:dot|punkt|punto) |[\[({]\.[\])}])"
-_AT_HINT = PatternSet([r"(?i)(?: ?[\[({<] ?at ?[\])}>]| at | @|@ |[\[({]@)"])
+_DOT = r"(?: ?[\[({<] ?(?:dot|punkt|punto) ?[\])}>] ?| (?:dot|punkt) |[\[({]\.[\])}])"
+_DASH = r" (?:dash|minus|hyphen|underscore) "
 _WORD = r"[\w+-]{1,40}"
 _BRACKETED = r"(?: ?[\[({<] ?at ?[\])}>] ?|[\[({]@[\])}]| @ ?|@ )"
 _HOST = rf"{_WORD}(?:(?:{_DOT}|\.){_WORD}){{0,3}}(?:{_DOT}|\.)[a-z]{{2,10}}"
 # "see more at www.example.org" is no address: behind a plain "at" the dots are said, too, or the host is one of mail.
 _MAIL_HOST = r"(?:gmail|googlemail|hotmail|yahoo|outlook|icloud|gmx|aol)\.[a-z.]{2,6}"
 _SPOKEN_HOST = rf"(?:{_WORD}(?:{_DOT}{_WORD}){{0,3}}{_DOT}[a-z]{{2,10}}|{_MAIL_HOST})"
+# In other languages the sign's name is no other word.
+_SNAIL = r" (?:chiocciola|malpa|apenstaartje|arobase|arroba|klammeraffe) "
+_FOREIGN_DOT = r"(?: (?:punkt|punto|kropka|punt|ponto|point|dot) |\.)"
+_FOREIGN_HOST = rf"{_WORD}(?:{_FOREIGN_DOT}{_WORD}){{0,3}}{_FOREIGN_DOT}[a-z]{{2,10}}"
+_AT_HINT = PatternSet([rf"(?i)(?: ?[\[({{<] ?at ?[\])}}>]| at | @|@ |[\[({{]@|{_SNAIL})"])
 _ADDRESS = re.compile(
-    rf"(?<![\w.+-]){_WORD}(?:(?:{_DOT}|\.){_WORD}){{0,4}}(?:{_BRACKETED}{_HOST}| at {_SPOKEN_HOST})(?!\w)",
+    rf"(?<![\w.+-]){_WORD}(?:(?:{_DOT}|{_DASH}|{_FOREIGN_DOT}){_WORD}){{0,4}}"
+    rf"(?:{_BRACKETED}{_HOST}| at {_SPOKEN_HOST}|{_SNAIL}{_FOREIGN_HOST})(?!\w)",
     re.IGNORECASE,
 )
-_SAID = re.compile(rf"(?P<at>{_BRACKETED}| at )|(?P<dot>{_DOT})", re.IGNORECASE)
+_SAID = re.compile(
+    rf"(?P<at>{_BRACKETED}| at |{_SNAIL})|(?P<dash>{_DASH})|(?P<dot>{_DOT}|{_FOREIGN_DOT})", re.IGNORECASE
+)
+_SAID_SIGNS = {"at": "@", "dash": "-", "dot": "."}
 
 
 def written(view: View) -> View:
@@ -100,8 +111,9 @@ def _addresses(text: str) -> Iterator[Edit]:
         return
     for address in _ADDRESS.finditer(text):
         for said in _SAID.finditer(text, *address.span()):
-            sign = "@" if said.lastgroup == "at" else "."
-            yield Edit(said.start(), said.end(), sign, [said.start()], [said.end()])
+            sign = "_" if "under" in said.group() else _SAID_SIGNS[said.lastgroup or "dot"]
+            if said.group() != sign:
+                yield Edit(said.start(), said.end(), sign, [said.start()], [said.end()])
 
 
 def _numbers(text: str) -> Iterator[Edit]:
@@ -119,7 +131,8 @@ def _number(text: str, run: re.Match[str]) -> Edit | None:
     starts: list[int] = []
     ends: list[int] = []
     times, times_start, tens = 1, -1, False
-    for match in _TOKEN.finditer(text, *run.span()):
+    tokens = list(_TOKEN.finditer(text, *run.span()))
+    for match in _without_words(tokens):
         word = match.group().lower()
         if word in _TIMES:
             times, times_start = _TIMES[word], match.start()
@@ -139,7 +152,24 @@ def _number(text: str, run: re.Match[str]) -> Edit | None:
     if sum(map(str.isdigit, written)) < RUN_DIGITS_MIN or _LETTER.search(run.group()) is None:
         return None
     length = len(written)
-    return Edit(run.start(), ends[length - 1], written, starts[:length], ends[:length])
+    return Edit(starts[0], ends[length - 1], written, starts[:length], ends[:length])
+
+
+def _without_words(tokens: list[re.Match[str]]) -> list[re.Match[str]]:
+    """The tokens without a letter at either end that is a word and stands alone there: "e" of "... nove e"."""
+    if _is_word(tokens[0]) and not (len(tokens) > 1 and _is_letter(tokens[1])):
+        tokens = tokens[1:]
+    if len(tokens) > 1 and _is_word(tokens[-1]) and not _is_letter(tokens[-2]):
+        tokens = tokens[:-1]
+    return tokens
+
+
+def _is_letter(token: re.Match[str]) -> bool:
+    return len(token.group()) == 1 and token.group().isalpha() and token.group().lower() not in _DIGITS
+
+
+def _is_word(token: re.Match[str]) -> bool:
+    return _is_letter(token) and token.group().lower() in _LETTER_WORDS
 
 
 def _spaced(text: str) -> Iterator[Edit]:

@@ -22,14 +22,25 @@ _LOCAL_SIGNS = frozenset("._+'%-")
 _DOMAIN = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
 # What a picture's or a package's name has behind its dot is no domain: "logo@2x.png".
 _FILE_ENDINGS = kinds_of("png jpg jpeg gif svg webp pdf doc docx txt js css py exe zip")
+# Those of them that are no ordinary word.
+_BARE_HOSTS = "gmail|googlemail|hotmail|yahoo|outlook|icloud|protonmail|gmx"
 _EMAIL_SCORE, _EMAIL_LOOSE_SCORE = 0.995, 0.8
+
+# As a keyboard without signs leaves an address: "ann.leegmail.com", "annlee 56 gmailcom".
+BARE_EMAIL_HINT = rf"(?i)(?:{_BARE_HOSTS})[ .]?com\b"
+_BARE_EMAIL = re.compile(
+    rf"(?<![\w@.+-])(?:[\w.+-]{{2,40}}(?:{_BARE_HOSTS})[ .]?com"
+    rf"|[a-z]{{2,30}}(?: [0-9]{{1,6}})? (?:{_BARE_HOSTS}) ?com)(?![\w@])",
+    re.IGNORECASE,
+)
+_BARE_EMAIL_SCORE = 0.9
 
 _ENDINGS = "com|org|net|edu|gov|mil|info|biz|io|eu|de|uk|fr|es|nl|ch|ca|au"
 URL_HINT = rf"(?i)://|www\.|[a-z0-9-]\.(?:{_ENDINGS})(?:[^a-z0-9]|$)"
 _URL = re.compile(
-    r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s<>\"'\\|{}]{3,}"
+    r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s<>\"'\\|{},]{3,}"
     rf"|(?<![\w@.-])(?:[a-z0-9-]{{1,63}}\.){{1,4}}(?:{_ENDINGS})"
-    r"(?:/[^\s<>\"'\\|{}]*)?(?![\w@-])",
+    r"(?:/[^\s<>\"'\\|{},]*)?(?![\w@-])",
     re.IGNORECASE,
 )
 _URL_TAIL = ".,;:!?)]"
@@ -74,16 +85,25 @@ _IBANS = """
     GW25 IR26 KM27 MA28 MG27 ML28 MZ25 NE28 SN28 TD27 TG28
 """
 _IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _IBANS.split()}
-IBAN_HINT = r"(?:^|[^0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?:[ .-]{0,2}[0-9A-Za-z]){4}"
+IBAN_HINT = r"(?:^|[^0-9A-Za-z])[A-Za-z]{2} ?[0-9]{2}(?:[ .-]{0,2}[0-9A-Za-z]){4}"
 _IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?:[ .-]{0,2}[0-9A-Za-z]){11,31}")
 # ISO 7064: A is 10, Z 35.
 _LETTER_NUMBERS = {ord("A") + place: str(10 + place) for place in range(26)}
+# "de 89 3704 ...", as dictation writes it; only with a valid check and half of it digits, since "di 75 euro" and
+# "at 2901 East" begin like it.
+_IBAN_APART = re.compile(
+    r"(?<![0-9A-Za-z])[A-Za-z]{2} [0-9]{2}(?= ?[A-Za-z]{0,4} ?[0-9])(?:[ .-]{0,2}[0-9A-Za-z]){11,31}"
+)
 _ALNUM = re.compile(r"[0-9A-Za-z]")
 _IBAN_WORDS = kinds_of("bank")
 # One string in 97 passes; one with a country's code and length is hardly ever anything else.
 _IBAN_PRIOR, _IBAN_PASSES = 0.5, 0.01
 # The same with a slip in it is one only beside its word.
 _IBAN_SLIP_PRIOR = 0.15
+# ISO 13616: the longest there is.
+IBAN_SIGNS_MAX = 34
+# "Invoice DE89 ..." is still an account.
+_IBAN_RATIO_MIN = 0.1
 
 
 def emails(text: str) -> Iterator[Span]:
@@ -106,6 +126,12 @@ def emails(text: str) -> Iterator[Span]:
             yield Span("EMAIL", start, end, _EMAIL_SCORE)
         elif labels[0].lower() in _MAIL_HOSTS.split("|"):
             yield Span("EMAIL", start, end, _EMAIL_LOOSE_SCORE)
+
+
+def bare_emails(text: str) -> Iterator[Span]:
+    """Addresses of well-known hosts that lost their signs."""
+    for match in _BARE_EMAIL.finditer(text):
+        yield Span("EMAIL", match.start(), match.end(), _BARE_EMAIL_SCORE)
 
 
 def _is_ending(label: str) -> bool:
@@ -189,19 +215,25 @@ def wallets(text: str, words: Words) -> Iterator[Span]:
 
 def ibans(text: str, words: Words) -> Iterator[Span]:
     """International bank account numbers: exactly as many signs as the country's have, however they are spaced."""
-    for match in _IBAN.finditer(text):
-        length = _IBAN_LENGTHS.get(text[match.start() : match.start() + 2].upper())
-        places = [sign.start() for sign in _ALNUM.finditer(text, *match.span())]
-        if length is None or len(places) < length:
-            continue
-        end = places[length - 1] + 1
-        value = "".join(text[place] for place in places[:length]).upper()
-        ratio = words.beside(match.start(), end).ratio(_IBAN_WORDS)
-        if int((value[4:] + value[:4]).translate(_LETTER_NUMBERS)) % 97 == 1:
-            score = probability(_IBAN_PRIOR, _IBAN_PASSES, max(ratio, 0.1))
-        elif end < len(text) and text[end].isalnum():
-            continue
-        else:
-            score = probability(_IBAN_SLIP_PRIOR, 1.0, ratio)
-        if score >= THRESHOLD:
-            yield Span("IBAN", match.start(), end, score)
+    for pattern in (_IBAN, _IBAN_APART):
+        for match in pattern.finditer(text):
+            length = _IBAN_LENGTHS.get(text[match.start() : match.start() + 2].upper(), IBAN_SIGNS_MAX + 1)
+            places = [sign.start() for sign in _ALNUM.finditer(text, *match.span())]
+            if len(places) >= length:
+                yield from _iban(text, words, places[:length], slips=pattern is _IBAN)
+
+
+def _iban(text: str, words: Words, places: list[int], *, slips: bool) -> Iterator[Span]:
+    """`slips`: also one whose check fails, where its words stand beside it and nothing goes on behind it."""
+    start, end = places[0], places[-1] + 1
+    value = "".join([text[place] for place in places]).upper()
+    if not slips and 2 * sum(map(str.isdigit, value)) < len(value):
+        return
+    ratio = words.beside(start, end).ratio(_IBAN_WORDS)
+    score = 0.0
+    if int((value[4:] + value[:4]).translate(_LETTER_NUMBERS)) % 97 == 1:
+        score = probability(_IBAN_PRIOR, _IBAN_PASSES, max(ratio, _IBAN_RATIO_MIN))
+    elif slips and not text[end : end + 1].isalnum():
+        score = probability(_IBAN_SLIP_PRIOR, 1.0, ratio)
+    if score >= THRESHOLD:
+        yield Span("IBAN", start, end, score)

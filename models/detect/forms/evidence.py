@@ -16,7 +16,7 @@ _ODDS_MAX = PROBABILITY_MAX / (1 - PROBABILITY_MAX)
 # A site's own country's numbers are that much commoner there than another country's.
 RATIO_HOME = 5.0
 # Likelihood ratio of a type's own word by how many words lie between it and the value.
-RATIOS_BY_DISTANCE = ((3, 1000.0), (7, 250.0), (14, 30.0))
+RATIOS_BY_DISTANCE = ((0, 2000.0), (3, 1000.0), (7, 250.0), (14, 30.0))
 # Behind the value fewer words belong to it: "1-984-182-0190 mobile".
 RATIO_BEHIND = 100.0
 WORDS_BEHIND_MAX = 3

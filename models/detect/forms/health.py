@@ -36,6 +36,8 @@ FORMS = (
     Form("OTHER_ID", ("0000000000",), 0.003, words("npi"), 0.02, npi, countries("US")),
     Form("OTHER_ID", ("AA0000000", "A00000000"), 0.1, words("dea"), 0.07, dea, countries("US")),
     Form("OTHER_ID", ("AA0000000", "0000000000"), 0.002, words("npi dea")),
+    # "4603669/29": a number and its year.
+    Form("MEDICAL_RECORD", tuple("=".join("?" * length) + "/00" for length in range(4, 9)), 0.002, _RECORD),
     Form("MEDICAL_RECORD", solid("0", range(5, 13)), 0.0012, _RECORD),
     Form("MEDICAL_RECORD", solid("?", range(5, 13)), 0.0012, _RECORD),
     Form("MEDICAL_RECORD", loose("?", range(6, 13)), 0.0011, _RECORD),

@@ -39,6 +39,8 @@ FORMS = (
         words("routing"),
         home=countries("GB IE AU"),
     ),
+    # The last digits of one, right behind its word.
+    Form("BANK_ACCOUNT", ("0000", "00000"), 0.0006, words("bank")),
     Form("BANK_ACCOUNT", solid("0", range(6, 21)), 0.002, words("bank")),
     Form("BANK_ACCOUNT", loose("0", range(7, 21)), 0.0011, words("bank")),
     Form(

@@ -20,7 +20,7 @@ HINT = r"[0-9]"
 RATIO_CUT = 0.05
 # A text with more candidates than a person types in a day is a flood. What is left of it is not examined: every number
 # counts as personal, so that nothing is hidden by what stands before it.
-CANDIDATES_MAX = 1500
+CANDIDATES_MAX = 1000
 _UNEXAMINED = re.compile(r"[0-9](?:[^\w\n]{0,2}[0-9])*+")
 _UNEXAMINED_DIGITS_MIN = 6
 _UNEXAMINED_SCORE = 0.6

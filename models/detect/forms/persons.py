@@ -12,19 +12,24 @@ from models.detect.forms.words import Words
 from models.detect.spans import Span
 
 _MONTHS = (
-    r"(?:jan(?:uar[yi]?|vier)?|feb(?:ruar[yi]?)?|febrero|fevr(?:ier)?|mar(?:ch|s|zo)?|maerz|marz|apr(?:il)?|avr(?:il)?|abril"
-    r"|may|mai|mayo|june?|juni|juin|junio|july?|juli|juil(?:let)?|julio|aug(?:ust)?|aout|agosto|sep(?:t(?:ember|embre|iembre)?)?"
-    r"|o[ck]t(?:ober|obre|ubre)?|nov(?:ember|embre|iembre)?|de[czs](?:ember|embre)?|diciembre|enero)"
+    r"(?:jan(?:uar[yi]?|vier|eiro)?|feb(?:ruar[yi]?|braio)?|febrero|fevereiro|fevr(?:ier)?|mar(?:ch|s|zo|co)?|maerz|marz|maart"
+    r"|apr(?:il|ile)?|avr(?:il)?|abril|may|mai|mayo|maio|maggio|mei|june?|juni|juin|junio|junho|giugno|july?|juli|juil(?:let)?"
+    r"|julio|julho|luglio|aug(?:ust(?:us)?)?|aout|agosto|sep(?:t(?:ember|embre|iembre)?)?|setembro|settembre"
+    r"|o[cku]t(?:ober|obre|ubre|ubro)?|ottobre|nov(?:ember|embre|iembre|embro)?|de[czs](?:ember|embre|embro)?|diciembre"
+    r"|dicembre|enero|gennaio|stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|sierpnia|wrzesnia|pazdziernika|listopada"
+    r"|grudnia)"
 )
 _YEAR = r"(?:1[89]|20)\d\d"
-DAY_HINT = r"[0-9][./-][0-9]{1,2}[./-][0-9]{2}"
+DAY_HINT = r"[0-9](?:[./-]| | ?[./-] )[0-9]{1,2}(?:[./-]| | ?[./-] )[0-9]{2}"
 _DAY = re.compile(
     r"(?<![\w.,/-])(?:"
     rf"(?P<first>\d{{1,2}})(?P<sign>[./-])(?P<second>\d{{1,2}})(?P=sign)(?:{_YEAR}|\d\d)"
+    rf"|(?P<day>\d{{1,2}})(?P<apart> | ?[./-] )(?P<month>\d{{1,2}})(?P=apart){_YEAR}"
     rf"|{_YEAR}(?P<sign2>[./-])(?:0?[1-9]|1[0-2])(?P=sign2)(?:0?[1-9]|[12]\d|3[01]))(?![\w/-]|[.,]\d)"
 )
 MONTH_HINT = (
-    r"(?i)\b(?:jan|feb|fev|mar|mae|apr|avr|abr|ma[iy]|ju[nil]|aug|aout|ago|sep|o[ck]t|nov|de[czs]|dic|ene)"
+    r"(?i)\b(?:jan|feb|fev|ma[ieryj]|mag|mae|apr|avr|abr|ju[nil]|giu|lug|lu[t]|aug|aout|ago|se[pt]|o[ckut]t|nov|de[czs]|dic|ene"
+    r"|gen|sty|kwi|cze|lip|sie|wrz|paz|lis|gru)"
 )
 _MONTH = re.compile(
     r"(?<![\w.,/-])(?:"
@@ -41,13 +46,13 @@ _BIRTH_PRIOR = 0.01
 _DAY_MAX, _MONTH_MAX = 31, 12
 
 AGE_HINT = (
-    r"(?i)\bage[ds]?\b|[0-9] ?-?(?:y|jahre? alt|ans\b|anos\b)|\b(?:i am|i'm) [0-9]"
-    r"|\b(?:alter|edad|turn(?:s|ed|ing)?)[^a-z]"
+    r"(?i)\bage[ds]?\b|[0-9] ?-?(?:y|jahre? alt|ans\b|anos\b|lat\b|jaar oud|anni\b)|\b(?:i am|i'm) [0-9]"
+    r"|\b(?:alter|edad|wiek|eta|idade|leeftijd|turn(?:s|ed|ing)?)[^a-z]"
 )
 _AGE = re.compile(
     r"(?<![\w.,/$€£-])(?P<old>\d{1,3})"
-    r"(?= ?-?(?:years?|yrs?|y)[- ]?(?:olds?|of age)\b| ?(?:yo|y/o)\b| jahre? alt\b| ans\b| anos\b)"
-    r"|\b(?:age|aged|age of|alter|edad|turned|turning|turns?|age is|age was|i am|i'm)[ :=\"]{1,3}"
+    r"(?= ?-?(?:years?|yrs?|y)[- ]?(?:olds?|of age)\b| ?(?:yo|y/o)\b| jahre? alt\b| (?:ans|anos|lat|jaar oud|anni)\b)"
+    r"|\b(?:age(?:d| of| is| was)?|alter|edad|wiek|eta|idade|leeftijd|turn(?:ed|ing|s)?|i am|i'm)[ :=\"]{1,3}"
     r"(?P<named>\d{1,3})(?![\w.,:/%-]?\w|[%°€$£])",
     re.IGNORECASE,
 )
@@ -87,14 +92,15 @@ _TOWN_BEHIND = countries("DE FR ES IT AT CH BE NL DK SE NO FI PL CZ PT")
 
 CREDENTIAL_HINT = (
     r"(?i)\b(?:pass ?(?:w|c|phrase)|user|log-?in\b|pin\b|kennwort|contrasena|mot de passe|benutzer|identifiant|usuario"
-    r"|clave|pwd|secret|screen name|handle)"
+    r"|clave|wachtwoord|haslo|pwd|secret|screen name|handle)"
 )
 _SECRET = re.compile(
-    r"\b(?:(?P<password>pass ?(?:word|code|phrase|wort)s?|pwd|kennwort|contrasena|mot de passe|clave"
+    r"\b(?:(?P<password>pass ?(?:word|code|phrase|wort)s?|pwd|kennwort|contrasena|mot de passe|clave|wachtwoord|haslo"
     r"|pin(?: ?code| number)?|secret(?: answer| code)?)"
-    r"|(?P<username>user(?: ?name| ?id)?|log-?in(?: name| id)?|screen name|handle|benutzer(?:name)?|identifiant"
-    r"|(?:nombre de )?usuario))"
-    r"(?P<said> (?:is|was|ist|est|es|war|=)(?: now| set to| called)?:? |\"? ?[:=] ?| (?=\d{4,8}\b))"
+    r"|(?P<username>user(?: ?name| ?id)|log-?in(?: name| id)?|screen name|handle|benutzer(?:name)?|identifiant"
+    r"|(?:nombre de )?usuario|user(?==)))"
+    r"(?P<said>(?:,? which)? (?:is|was|ist|est|es|war|to|=)(?: now| set to| called)?:? |'s |\"? ?[:=] ?"
+    r"| (?=\d{4,8}\b)| (?=[\w.-]{0,40}[0-9._!$#&]))"
     r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`,;<>]{3,64})",
     re.IGNORECASE,
 )
@@ -102,7 +108,7 @@ _SECRET = re.compile(
 _NOT_A_SECRET = re.compile(
     r"(?:not|no|wrong|incorrect|invalid|expired|blocked|locked|lost|forgotten|the|too|being|still|correct|never|always|already|required"
     r"|stolen|out|in|a|an|my|your|it|that|what|for|on|or|and|also|only|case|weak|strong|reset|changed|unknown|missing|please|nicht"
-    r"|falsch|abgelaufen|gesperrt|vergessen|incorrecto|oubli[e]?|null|none|true|false)\W*",
+    r"|yes|login|user(?:name)?|password|falsch|abgelaufen|gesperrt|vergessen|incorrecto|oubli[e]?|null|none|true|false)\W*",
     re.IGNORECASE,
 )
 _SECRET_SCORE = 0.9
@@ -112,7 +118,8 @@ _SECRET_PLAIN_SCORE = 0.55
 def days(text: str, words: Words) -> Iterator[Span]:
     """Days in digits; beside a word of birth they are dates of birth."""
     for match in _DAY.finditer(text):
-        if not match["first"] or _is_day(int(match["first"]), int(match["second"])):
+        first, second = match["first"] or match["day"], match["second"] or match["month"]
+        if first is None or _is_day(int(first), int(second)):
             yield _day(words, match)
 
 
@@ -123,6 +130,8 @@ def months(text: str, words: Words) -> Iterator[Span]:
 
 
 def _day(words: Words, match: re.Match[str]) -> Span:
+    if _BIRTH.isdisjoint(words.kinds):
+        return Span("DATE", match.start(), match.end(), _DATE_SCORE)
     born = probability(_BIRTH_PRIOR, 1.0, words.beside(*match.span()).ratio(_BIRTH))
     kind, score = ("DATE_OF_BIRTH", born) if born >= THRESHOLD else ("DATE", _DATE_SCORE)
     return Span(kind, *match.span(), score)
@@ -163,7 +172,7 @@ def postcodes_of_towns(text: str, region: str) -> Iterator[Span]:
 def credentials(text: str) -> Iterator[Span]:
     """User names and passwords behind their words."""
     for match in _SECRET.finditer(text):
-        value = match["value"].rstrip(".,!?)")
+        value = match["value"].rstrip(".,?):")
         told = ":" in match["said"] or "=" in match["said"] or match["quote"]
         plain = value.isalpha() and value.islower()
         if (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from models.detect.forms.evidence import THRESHOLD, probability
+from models.detect.forms.evidence import RATIO_BEHIND, THRESHOLD, probability
 from models.detect.forms.form import words as kinds_of
 from models.detect.forms.words import Beside, Words
 from models.detect.spans import Span
@@ -26,14 +26,15 @@ _UNEXAMINED_SCORE = 0.6
 GROUPS_DROPPED_MAX = 3
 
 _RUN = re.compile(
-    r"(?<![\w@.])[+(]{0,2}\d[\d ()./-]{4,24}\d(?P<extension>[ ,]{0,2}(?:x|ext\.?|extension|#)[ :]?\d{1,6})?(?!\w)",
+    r"(?<![\w@])(?<![0-9]\.)(?<![A-Za-z]-)[+(]{0,2}\d[\d ()./-]{4,24}\d"
+    r"(?P<extension>[ ,]{0,2}(?:x|ext\.?|extension|#)[ :]?\d{1,6})?(?!\w)",
     re.IGNORECASE,
 )
 HINT = r"[0-9](?:[ ()./-]{0,3}[0-9]){5}"
 _SIGNS = re.compile(r"[^0-9]+")
 # Things that are written with as many digits: years, days, times of a day, addresses of networks, sums, book numbers.
 _NOT_ONE = re.compile(
-    r"(?:(?:19|20)\d\d[ ./-]*)+"
+    r"\d{6}|(?:(?:19|20)\d\d[ ./-]*)+"
     r"|(?:0?[1-9]|[12]\d|3[01])([./ -])(?:0?[1-9]|1[0-2])\1(?:19|20)?\d\d"
     r"|(?:0?[1-9]|1[0-2])([./ -])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)?\d\d|(?:19|20)\d\d([./-])\d{1,2}\3\d{1,2}"
     r"|\d{1,2}[.:]\d\d ?[/-] ?\d{1,2}[.:]\d\d"
@@ -42,7 +43,8 @@ _NOT_ONE = re.compile(
     r"|97[89][ -]?\d[\d -]{8,13}"
 )
 _KINDS = kinds_of("phone fax")
-_FAX = kinds_of("fax")
+# "555-0123 office": behind a number they say whose it is, before one they say nothing.
+_PLACES = kinds_of("place")
 
 # Way of writing → share of such numbers that are telephones', from most to least telling. First that matches counts.
 _WAYS = (
@@ -131,6 +133,8 @@ def _span(text: str, words: Words, start: int, end: int, run: re.Match[str], pla
     prior = _WAYS[way.lastindex - 1][1] if way and way.lastindex else _OTHER_WAY
     near = words.beside(start, end)
     ratio = near.ratio(_KINDS)
+    if not _PLACES.isdisjoint(near.behind) and ratio >= 1:
+        ratio = max(ratio, RATIO_BEHIND)
     if _own_line(text, start, run.end()):
         ratio *= RATIO_OWN_LINE
     if run["extension"] and end == run.start("extension"):

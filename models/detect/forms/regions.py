@@ -31,6 +31,8 @@ _STRETCH = re.compile(
     rf"(?<![0Aa])(?:{_CAPITALS}[ .-]){{0,2}}[+(]{{0,2}}{_GROUP}"
     rf"(?:[ ()./-]{{1,3}}(?:{_GROUP}|{_CAPITALS})){{0,{STRETCH_GROUPS_MAX - 1}}}+"
 )
+# "76 PUPILS": a word behind a number is no part of it, unless a form says so.
+_UNIT = re.compile(r"0 A{3,}$")
 _GROUPS = re.compile(r"[0Aa]++")
 
 
@@ -98,6 +100,8 @@ class Proposer:
                 continue
             for form in self._by_length.get(length, ()):
                 if start < reached.get(id(form), 0) or not form.pattern.fullmatch(shape, start, end):
+                    continue
+                if form.check is anything and _UNIT.search(shape, start, end):
                     continue
                 found.append(Proposal(form, start, end, _hangs_on(shape, start, end)))
                 if form.check is anything:

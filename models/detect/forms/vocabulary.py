@@ -2,65 +2,72 @@
 
 from __future__ import annotations
 
-# English, German, French and Spanish, with some Italian and Dutch.
+# English, German, French, Spanish, Italian, Portuguese, Dutch and Polish.
 WORDS = {
     "phone": """
-        anruf anrufen answering appel appeler call callback called calling calls cell cellphone contact
-        desk dial dienst direct durchwahl ext extension festnetz handy home hotline landline llamada
-        llamar llame mob mobil mobile movil office ph phone phones portable reach reached registered ring
-        ruckruf rufen rufnummer signal sms tel tele telefon telefone telefonnummer telefono telefoon
-        telephone telephoner text tfn toll voicemail whatsapp work
+        anruf anrufen answering appel appeler bel bellen call callback called calling calls cell cellphone
+        cellulare celular chiamare contact dial dienst direct durchwahl ext extension festnetz fon handy
+        hotline komorka landline ligar llamada llamar llame mob mobil mobile movil oddzwonic ph phone
+        phones portable reach reached registered ring ruckruf rufen rufnummer signal sms tel tele telefon
+        telefone telefonico telefonie telefonnummer telefono telefonu telefoon telefoonnummer telemovel
+        telephone telephoner terugbellen text tfn toll voicemail whatsapp
     """,
-    "fax": "facsimile fax faxed faxes faxnummer telecopie telefax",
+    "fax": "facsimile faks fax faxed faxes faxnummer fx telecopie telefax",
     "card": """
-        amex card cards carte cc credit creditcard debit debitcard diners discover jcb karte kartennummer
-        kreditkarte kreditkartennummer maestro mastercard pan tarjeta unionpay visa
+        amex bancaire card cards carta cartao carte cc credit creditcard creditcardnummer debit debitcard
+        diners discover jcb kaart kaartnummer karta karte kartennummer kk kredietkaart kreditkarte
+        kreditkartennummer maestro mastercard pan tarjeta unionpay visa
     """,
     "bank": """
-        account accounts acct bank banking bic cbu checking clabe compte conto cuenta depot girokonto iban
-        konto kontonummer kto rekening savings sort
+        account accounts acct bank banking bankrekening bic cbu checking clabe compte comptes conta conto
+        cuenta depot girokonto iban konto kontonr kontonummer kto rachunek rekening rekeningnummer savings
+        sort
     """,
     "routing": "aba ach bankleitzahl blz bsb clearing fedwire micr routing rtn sort transit",
     "ssn": "social sozialversicherungsnummer ss ssn",
     "tax": """
-        abn cf codice cpf ein employer fein fiscal fiscale fiscales idnr impot impots irpf itin nif pan
-        partita steuer steuerid steueridentifikationsnummer steuernummer tax taxe taxpayer tfn tin utr vat
+        abn cf codice codicefiscale contribuinte cpf ein employer fein fiscal fiscale fiscales idnr impot
+        impots irpf itin nif nip pan partita regon steuer steuerid steueridentifikationsnummer steuernr
+        steuernummer tax taxe taxpayer tfn tin utr vat
     """,
     "national": """
-        aadhaar ahv ausweis ausweisnr ausweisnummer avs bsn burgerservicenummer cedula citizen cnp cpr
-        cuil curp dni egn fodselsnummer hetu identidad identification identite identity insee insurance
-        national nationale nationality ni nie nino nir oib perso personalausweis personnummer pesel pps
-        ppsn registre rentenversicherung rentenversicherungsnummer resident rijksregisternummer rut rvnr
-        securite sin sociale sozialversicherung sozialversicherungsnummer uid
+        aadhaar ahv ausweis ausweisnr ausweisnummer avs bsn burgerservicenummer carta cartao cedula
+        cidadao citizen cnp cpr cuil curp dni dowod egn fodselsnummer hetu identidad identification
+        identite identiteitskaart identity insee insurance kennitala national nationale nationality ni nie
+        nino nir oib perso personalausweis personnummer pesel pps ppsn registre rentenversicherung
+        rentenversicherungsnummer resident rijksregisternummer rut rvnr securite sin sociale
+        sozialversicherung sozialversicherungsnummer uid
     """,
     "nhs": "chi nhs",
     "npi": "npi physician practitioner prescriber provider",
     "dea": "dea prescriber registrant",
     "passport": """
-        pasaporte paspoort pass passaporto passeport passnummer passport passports reisepass
-        reisepassnummer
+        pasaporte paspoort pass passaporte passaporto passeport passeports passnummer passport passports
+        paszport paszportu reisepass reisepassnummer
     """,
     "license": """
-        carnet chauffeur conducir conduire dl dln driver drivers driving fuhrerschein fuhrerscheinnummer
-        learner licence license licenses patente permis permit rijbewijs
+        carnet carta chauffeur conducao conducir conduire dl dln driver drivers driving fuhrerschein
+        fuhrerscheinnummer jazdy korkort learner licence licencia license licenses patente permis permit
+        prawo rijbewijs
     """,
     "record": """
-        admission akte aufnahmenummer chart dossier ehr emr encounter expediente fallnummer historia
-        hospital krankenakte medical mrn paciente patient patienten patientennummer patientid patients
-        paziente pid record records specimen
+        admission akte aufnahmenummer chart dossier dossiernummer ehr emr encounter expediente fallnummer
+        historia hospital krankenakte medical mrn paciente pacjent pacjenta patient patienten
+        patientennummer patientid patientnummer patients paziente pid record records specimen
     """,
     "plan": """
-        assurance bcbs beneficiary egk ehic gesundheitskarte group health hic hicn insurance insured
-        krankenkasse krankenversichertennummer krankenversicherung kvk kvnr mbi medicaid medicare mutuelle
-        payer plan policyholder sanitaria subscriber tarjetasanitaria versicherten versichertennummer
+        assicurazione assurance bcbs beneficiary egk ehic gesundheitskarte group health hic hicn insurance
+        insured krankenkasse krankenversichertennummer krankenversicherung kvk kvnr mbi medicaid medicare
+        mutuelle payer plan policyholder polis polisnummer polisse sanitaria subscriber tarjetasanitaria
+        ubezpieczenia ubezpieczenie versicherten versichertennummer verzekering verzekeringsnummer
     """,
     "vehicle": """
-        auto bastidor car chassis fahrgestellnummer fahrzeug fahrzeugidentifikationsnummer fin truck
-        vehicle vin voiture
+        auto bastidor car chassis chassisnummer fahrgestellnummer fahrzeug fahrzeugidentifikationsnummer
+        fin nadwozia telaio truck vehicle vin voiture
     """,
     "plate": """
-        car immatriculation kennzeichen kenteken matricula nummernschild parked parking plate plates reg
-        registration tag targa vehicle
+        car immatriculation kennzeichen kenteken matricula matriculado numberplate nummernschild parked
+        parking plate plates reg registration rejestracyjna rejestracyjny tag targa targata vehicle
     """,
     "device": """
         asset device eid equipment geraet gerat geratenummer handset iccid imei imeisv implant meid modem
@@ -72,32 +79,40 @@ WORDS = {
     "ip": "address host ip ipv server",
     "zip": "cap codepostal cp plz postal postale postcode postcodes postleitzahl zip zipcode",
     "birth": """
-        birth birthdate birthday birthplace born dob geb geboortedatum geboren geburtsdatum geburtstag
-        nacida nacido nacimiento naissance nascita nata nato ne nee
+        birth birthdate birthday birthplace born dob geb geboortedag geboortedatum geboren geburtsdatum
+        geburtstag nacida nacido nacimiento nacque naissance naissances nasc nascida nascido nascimento
+        nascita nata nato ne nee ur urodzenia urodzona urodzony
     """,
     "age": "age aged alt alter anos ans edad jahre old",
     "other_id": """
         adherent applicant application badge beneficiaire booking buchung buchungsnummer case certificate
         claim claims client cliente confirmation contrat contrato customer dossiernummer employee
-        enrollment enrolment flyer frequent kunden kundennummer locator loyalty mandat mandate
-        matrikelnummer member membership mitglieds mitgliedsnummer personalnummer pnr police policy poliza
-        registration reserva reservation schadennummer schadensnummer siniestro sinistre socio student
-        versicherungsnummer versicherungsschein vertrag vertragsnummer
+        enrollment enrolment flyer frequent klant klantnummer klient klienta kunden kundennummer locator
+        loyalty mandat mandate matrikelnummer member membership mitglieds mitgliedsnummer personalnummer
+        pnr police policy polisy poliza registration reserva reservation schadennummer schadensnummer
+        siniestro sinistre socio student szkoda umowy versicherungsnummer versicherungsschein vertrag
+        vertragsnummer zakaznik
     """,
+    # Right behind a number: how much of something it is.
+    "unit": "chf dollar dollars eur euro euros gbp kg km mg miles ml people percent pln pounds units usd years",
     # Of things and of trade: nobody's.
     "business": """
         amount article articles articulo artikel artikelnummer asin auftrag auftrags auftragsnummer
-        barcode batch beleg bestell bestellnummer bestellung bin build building catalog catalogue celsius
-        chambre charge commande copies copyright cost costing costs delivery dollar dollars dose doses ean
-        employees error eur euro euros factura facture firmware flight floor gate gbp gtin habitacion
-        hectares hour hours invoice invoices isbn issn issue item items kg km lieferschein
-        lieferscheinnummer lieferung locker lot mcg mg miles milligram milligrams ml model order orders
-        page pages parcel part pedido people percent platform po population pounds precio preis price
-        prices prix product purchase qty quantity quittung raum receipt rechnung rechnungs rechnungsnummer
-        rev revision room rooms sala salle seite sendung sendungsnummer shelf shipment sku stuck tablet
-        tablets ticket ticketnummer tickets total tracking train transaction units upc usd users version
-        views vorgang vorgangsnummer warehouse year years zimmer
+        barcode batch bedrag beleg bestell bestelling bestellnummer bestellung bin build building catalog
+        catalogue celsius cena chambre charge chf commande copies copyright cost costing costs delivery
+        dkk dollar dollars dose doses ean employees encomenda error eur euro euros factura facture faktura
+        faktury fattura fatura firmware flight floor gate gbp gtin habitacion hectares hour hours importo
+        invoice invoices isbn issn issue item items jpy kamer kg km kwota lieferschein lieferscheinnummer
+        lieferung locker lot mcg mg miles milligram milligrams ml model montant montante nok order orders
+        ordine page pages parcel part pedido people percent platform pln po pokoj population pounds precio
+        preco preis prezzo price prices prijs prix product purchase qty quantity quarto quittung raum
+        receipt rechnung rechnungs rechnungsnummer rev revision room rooms sala salle seite sek sendung
+        sendungsnummer shelf shipment sku stanza stuck tablet tablets ticket ticketnummer tickets total
+        tracking train transaction units upc usd users version views vorgang vorgangsnummer warehouse year
+        years zamowienia zamowienie zimmer
     """,
+    # Behind a telephone number: whose it is.
+    "place": "bureau buro casa desk home lavoro office trabajo work",
 }
 
 # Words between a value and its name that are no distance: "my account number is".

@@ -18,12 +18,13 @@ from models.detect.forms.vocabulary import JOINS, WORDS
 
 KINDS = frozenset(WORDS)
 _BUSINESS = "business"
+_UNIT = "unit"
 _JOINS = frozenset(JOINS.split())
 _KINDS_OF: dict[str, frozenset[str]] = {}
 for _kind, _words in WORDS.items():
     for _word in _words.split():
         _KINDS_OF[_word] = _KINDS_OF.get(_word, frozenset()) | {_kind}
-_KINDS_OF |= dict.fromkeys("€$£¥", frozenset({_BUSINESS}))
+_KINDS_OF |= dict.fromkeys("€$£¥", frozenset({_BUSINESS, _UNIT}))
 
 # A word of a label, whether written "card number", "card_number" or "cardNumber"; a sign of money; or the end of a
 # line, which counts as a word between.
@@ -45,6 +46,8 @@ class Beside:
         """Likelihood ratio of what stands beside a value for a type with these kinds of words."""
         if not self.before and not self.behind:
             return 1.0
+        if self.behind.get(_UNIT) == 0:
+            return RATIO_OTHER_WORD
         own = min((self.before[kind] for kind in kinds if kind in self.before), default=None)
         behind = any(kind in self.behind for kind in kinds)
         other = self.before.get(_BUSINESS)
@@ -75,11 +78,14 @@ class Words:
         self._starts: list[int] = []
         self._numbers: list[int] = []
         self._kinds: list[frozenset[str]] = []
+        # All that is said anywhere in the text.
+        self.kinds: set[str] = set()
         self._known: dict[tuple[int, int, int, int], Beside] = {}
         for match in _WORD.finditer(text):
             word = match.group().lower()
             kinds = _KINDS_OF.get(word) or (_compound(word) if word[-2:] in _COMPOUND_ENDS else None)
             if kinds:
+                self.kinds |= kinds
                 self._starts.append(match.start())
                 self._numbers.append(len(self._counted))
                 self._kinds.append(kinds)
@@ -100,7 +106,16 @@ class Words:
             )
         return known
 
-    def _before(self, place: int, number: int, start: int) -> Mapping[str, int]:
+    def _beside(
+        self, start: int, end: int, first: int, next_: int, number: int, number_behind: int
+    ) -> Beside:
+        before = self._before(first, number, start)
+        if any(_BUSINESS in kinds for kinds in self._kinds[first:next_]):
+            # "63.44 USD" holds its word itself.
+            before[_BUSINESS] = 0
+        return Beside(before, self._behind(next_, number_behind, end))
+
+    def _before(self, place: int, number: int, start: int) -> dict[str, int]:
         found: dict[str, int] = {}
         for index in range(place - 1, -1, -1):
             distance = max(0, number - self._numbers[index] - 1)

@@ -117,6 +117,13 @@ def test_a_disguised_value_is_found_whole(kind: str, mutation: str) -> None:
         ("it is ann.lee (at) example (dot) org", "EMAIL"),
         ("it is ann.lee[at]example[dot]org", "EMAIL"),
         ("it is ann @ example.org", "EMAIL"),
+        ("la mail e ann punto lee chiocciola example punto it", "EMAIL"),
+        ("adres to ann malpa example kropka org", "EMAIL"),
+        (
+            "to d e eight nine three seven oh four double oh double four oh five three two oh one three triple oh",
+            "IBAN",
+        ),
+        ("il telefono e tre sette zero nove cinque uno cinque nove tre nove e basta", "PHONE"),
         (
             "meine Karte ist vier eins eins eins eins eins eins eins eins eins eins eins eins eins eins eins",
             "CREDIT_CARD",

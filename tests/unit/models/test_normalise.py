@@ -6,7 +6,7 @@ import base64
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detect.normalise import views
@@ -95,6 +95,7 @@ ALPHABET = st.characters() | st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(ALPHABET, max_size=60).map("".join))
 def test_every_character_of_every_view_has_a_place_in_the_text(text: str) -> None:
     for view in views(text):
@@ -103,6 +104,7 @@ def test_every_character_of_every_view_has_a_place_in_the_text(text: str) -> Non
         assert places == sorted(places)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.sampled_from(list(DISGUISED.values())), st.text(max_size=20))
 def test_a_value_found_in_a_view_lies_where_it_was_hidden(before: str, disguised: str, after: str) -> None:
     text = f"{before} \n {disguised} \n {after}"

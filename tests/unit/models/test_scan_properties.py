@@ -6,7 +6,7 @@ import itertools
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detect import patterns
@@ -26,6 +26,7 @@ PIECES = [
 TEXTS = st.lists(st.sampled_from(PIECES) | st.characters(), max_size=60).map("".join)
 
 
+@settings(deadline=None)
 @given(TEXTS, st.sampled_from(["US", "GB", "DE", "XX"]))
 def test_any_text_is_scanned_and_spans_lie_inside_it_in_order(text: str, region: str) -> None:
     spans = scan(text, region=region)
@@ -34,6 +35,7 @@ def test_any_text_is_scanned_and_spans_lie_inside_it_in_order(text: str, region:
     assert all(THRESHOLD <= span.score <= PROBABILITY_MAX for span in spans)
 
 
+@settings(deadline=None)
 @given(st.integers(), st.text(max_size=40), st.text(max_size=40))
 def test_a_value_is_found_where_it_stands_whatever_surrounds_its_line(
     seed: int, before: str, after: str
@@ -47,6 +49,7 @@ def test_a_value_is_found_where_it_stands_whatever_surrounds_its_line(
     assert any(s.start <= start and start + len(value) <= s.end for s in scan(text, region=kind.region))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9), st.sampled_from([0.5, 0.7, 0.9])), max_size=20)
 )

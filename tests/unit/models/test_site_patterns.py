@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detect.detector import Detector
@@ -119,6 +119,7 @@ def test_a_site_has_so_many_and_no_more(count: int) -> None:
             SitePatterns(identifiers)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_any_text_is_scanned_and_a_value_is_found_in_it(before: str, after: str) -> None:
     text = f"{before} KD-555123 {after}"
@@ -127,6 +128,7 @@ def test_any_text_is_scanned_and_a_value_is_found_in_it(before: str, after: str)
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.from_regex(r"[A-Z]{2}-[0-9]{6}", fullmatch=True), min_size=EXAMPLES_MIN, max_size=20, unique=True
