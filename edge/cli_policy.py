@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,12 @@ PolicyFile = Annotated[Path | None, typer.Argument(exists=True, dir_okay=False, 
 
 def privacy_preview(
     site: Site,
-    text: str,
+    text: Annotated[
+        str,
+        typer.Argument(
+            help="The text; - reads it from standard input, so that it stands in no list of processes and no history."
+        ),
+    ],
     policy_file: Annotated[
         Path | None,
         typer.Option("--policy", exists=True, dir_okay=False, help="Try this policy instead of the site's."),
@@ -26,7 +32,11 @@ def privacy_preview(
     as_json: Json = False,
 ) -> None:
     """What of a text would leave, for each purpose, and the line of the policy that decides. Nothing is sent."""
-    found = operate_on(site, "privacy.preview", {"text": text, "policy": _text(policy_file)})
+    found = operate_on(
+        site,
+        "privacy.preview",
+        {"text": sys.stdin.read() if text == "-" else text, "policy": _text(policy_file)},
+    )
     lines = [
         f"{found['label']}, found: {', '.join(found['entities']) or 'nothing'}, language: "
         f"{found['language'] or 'cannot be told'}, {found['measured']}"
@@ -36,6 +46,7 @@ def privacy_preview(
         lines.append(f"\n{one['purpose']}: {one['action']}{agreed}, because {one['why']}  ({one['rule']})")
         if one["text"] is not None:
             lines.append(f"  {one['text']}")
+    lines.append(f"\n{found['steps']}")
     write(found, as_json, "\n".join(lines))
 
 

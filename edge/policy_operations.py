@@ -33,6 +33,10 @@ from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation
 from models.detect.rates import Rates
 
+STEPS = (
+    "Scanned, judged, replaced and looked at once more as a text that goes; marks are shown as types, and nothing is"
+    " taken out of a budget."
+)
 TEXT_CHARS_MAX = 4_000
 """Of a text to try: as a customer's."""
 
@@ -107,13 +111,14 @@ class PolicyOperations:
         looked = await self._looked(wanted.text)
         now = datetime.now().astimezone()
         spent = await self._store.read(partial(_spent, at_ms=round(now.timestamp() * 1000)))
-        found = previews(wanted.text, looked, policies, spent, now, failure)
+        found = previews(wanted.text, looked, policies, spent, now, self._guard.forms, failure)
         return {
             "label": looked.label.value,
             "entities": sorted(looked.types),
             "complete": all(finding.complete for finding in looked.findings),
             "language": looked.language,
             "measured": measured(looked.language or "", self._rates),
+            "steps": STEPS,
             "purposes": [{**asdict(one), "why": why(one.action, one.rule)} for one in found],
         }
 

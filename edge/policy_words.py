@@ -61,7 +61,10 @@ _WHY: Final = {
     "sticky_from": "of what was said before in this conversation",
     "types": "of what was found in it",
     "languages": "its language cannot be told, or is not among those named",
-    "risk": "the detector was not measured in its language, misses too much there, or does not look for names here",
+    "incomplete": "the detector does not look for names here",
+    "risk": "the detector was not measured in its language, or misses too much there",
+    "masked_value": "a value that was replaced stands in it a second time",
+    "unmasked_form": "a number, an address or the like stands in it that was not found at first",
     "consent": "the customer has not agreed",
     "documents": "of the documents that would go along",
     "hours": "of the hour",
@@ -114,23 +117,29 @@ def _by_language(rules: PurposeRules, rates: Rates) -> Iterator[str]:
         yield "How much the detector misses is not asked."
         return
     most = MISS_RATE_MAX[rules.risk]
-    yield f"Where the detector misses at most {most:.0%} of what is personal (“{rules.risk}”)."
-    for code in sorted(rates.language) if rules.languages == "all" else rules.languages:
+    yield (
+        f"Where the detector misses at most {most:.0%} of what it misses most of: names, addresses, or all the rest"
+        f" (“{rules.risk}”)."
+    )
+    codes = sorted(rates.language) if rules.languages == "all" else rules.languages
+    for code in codes:
         yield f"{_name(code)}: {measured(code, rates, most)}"
+    if not any((found := rates.of(code)) and found.at_most <= most for code in codes):
+        yield "So with this release's detector no text goes: all of it stays here."
 
 
 def measured(code: str, rates: Rates, most: float | None = None) -> str:
     """What was measured of a language, and whether a tolerance lets it go."""
-    rate = rates.of(code)
-    if rate is None:
+    found = rates.of(code)
+    if found is None:
         return "not measured, so no text goes."
-    told = (
-        f"{rate.share:.2%} of {rate.of:,} personal values were missed when it was measured"
-        f" (95 %: at most {rate.at_most:.2%})"
+    told = "; ".join(
+        f"{name}: {rate.share:.2%} of {rate.of:,} were missed when it was measured (95 %: at most {rate.at_most:.2%})"
+        for name, rate in found.groups.items()
     )
-    if most is None:
+    if most is None or found.at_most <= most:
         return f"{told}."
-    return f"{told}." if rate.at_most <= most else f"{told}: too much, so no text goes."
+    return f"{told}. Of {found.worst[0]} too many, so no text goes."
 
 
 def _the_rest(rules: PurposeRules) -> Iterator[str]:

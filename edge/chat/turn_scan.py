@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
 
@@ -25,7 +25,7 @@ LEAD_IN_WORDS_MAX: Final = 3
 class Asked:
     """The text that is encoded and searched; the question itself is [before, end), all of it but a lead-in."""
 
-    text: str
+    text: str = field(repr=False)
     before: int
     end: int
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Envelope:
     identifier: bytes
     purpose: Purpose
     kind: str
-    payload: bytes
+    payload: bytes = field(repr=False)
     rows: int = 0
     mac: bytes = b""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -26,11 +26,10 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of the text. `finding`: of the turn's own pass, where there was one."""
+    """A piece of the text."""
 
-    text: str
+    text: str = field(repr=False)
     source: Source
-    finding: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class TextRefused(RefusedByPolicy):
 class Admitted:
     """What may go: the parts as they go, sealed where they leave the site."""
 
-    parts: tuple[str, ...]
+    parts: tuple[str, ...] = field(repr=False)
     envelope: Envelope | None
     pseudonyms: Pseudonyms | None
     """Restores the answer; None where nothing was replaced."""

@@ -61,7 +61,7 @@ RETRY_AFTER_S_MAX: Final = 60.0
 
 _T = TypeVar("_T")
 
-Admit = Callable[[Handover], Awaitable[Admitted | TextRefusal]]
+Admit = Callable[[Handover, float], Awaitable[Admitted | TextRefusal]]
 """See `edge.egress.text_guard.TextGuard.admit`."""
 
 
@@ -102,10 +102,14 @@ class LlmServer:
     ) -> AsyncGenerator[str, None]:
         """Pieces of text as they come; `messages` are (role, text), `about` the session that it is for.
 
+        `deadline_s` and the limit of the first words run from here: they are the customer's, the guard's time included.
         Closing the iterator ends the request. Raises NotLocal, TextRefused, GuardRefused, LlmServerUnreachable,
         -Busy, -Failed, -Cut or -Late; after any of them the text so far is not a whole answer.
         """
-        admitted = await self._admitted(messages, about)
+        now = asyncio.get_running_loop().time()
+        give_up_at = now + deadline_s
+        first_by = min(give_up_at, now + self._first_text_s_max)
+        admitted = await self._admitted(messages, about, first_by - now)
         handed = [(role, text) for (role, _), text in zip(messages, admitted.parts, strict=True)]
         body = completion_stream.request_body(self.model, handed, max_new_tokens)
         addresses = await self._judged(len(body))
@@ -122,7 +126,7 @@ class LlmServer:
         outcome = "left"
         try:
             async with (
-                aclosing(self._ask(addresses, body, deadline_s)) as pieces,
+                aclosing(self._ask(addresses, body, first_by, give_up_at)) as pieces,
                 aclosing(_restored(pieces, admitted)) as restored,
             ):
                 async for piece in restored:
@@ -139,7 +143,7 @@ class LlmServer:
     async def close(self) -> None:
         """Nothing is kept open between requests."""
 
-    async def _admitted(self, messages: Sequence[tuple[str, str]], about: str) -> Admitted:
+    async def _admitted(self, messages: Sequence[tuple[str, str]], about: str, within_s: float) -> Admitted:
         """The messages as they may be handed on: what is no instruction of ours may hold a customer's words.
 
         Raises TextRefused.
@@ -147,7 +151,8 @@ class LlmServer:
         parts = [
             Part(text, Source.PUBLIC if role == INSTRUCTIONS else Source.CUSTOMER) for role, text in messages
         ]
-        found = await self._admit(Handover(Purpose.LAN_LLM, about, tuple(parts), Documents.PUBLIC))
+        asked = Handover(Purpose.LAN_LLM, about, tuple(parts), Documents.PUBLIC)
+        found = await self._admit(asked, within_s)
         if isinstance(found, TextRefusal):
             raise TextRefused(f"Refused: {found.reason}.")
         return found
@@ -165,10 +170,9 @@ class LlmServer:
         metrics.LAN_BYTES.labels(SERVICE).inc(size)
         return addresses
 
-    async def _ask(self, addresses: list[str], body: bytes, deadline_s: float) -> AsyncGenerator[str, None]:
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + deadline_s
-        first_by = min(give_up_at, loop.time() + self._first_text_s_max)
+    async def _ask(
+        self, addresses: list[str], body: bytes, first_by: float, give_up_at: float
+    ) -> AsyncGenerator[str, None]:
         # Every wait has a limit of its own below; aiohttp's would also run while our reader is busy.
         client = aiohttp.ClientSession(
             connector=judged_connector(addresses, self._tls),

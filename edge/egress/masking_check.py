@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
+from edge.privacy.pseudonyms.codebook import TOKENS_MAX
+from edge.privacy.pseudonyms.errors import CannotMask
 from edge.privacy.pseudonyms.token import ALPHABET, CODE_CHARS, TYPES
 from models.detect.detector import Finding
 from models.detect.entity_types import ENTITY_TYPES
@@ -18,6 +21,11 @@ from models.detect.spans import Span
 
 VALUE_CHARS_MIN: Final = 3
 """Shorter values ("12", "Li") stand in ordinary text by chance: they are hidden where they were found, only there."""
+
+CAPITALISED: Final = frozenset({"PERSON", "ORGANIZATION", "LOCATION", "TITLE", "NRP"})
+"""A single word of these (Will, May, Reading) is also an ordinary word: elsewhere it counts only with a capital."""
+
+_TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
 _MARK: Final = re.compile(rf"\[(?:{'|'.join(sorted(TYPES))})_[{ALPHABET}]{{{CODE_CHARS}}}\]")
 """What stands in the place of a value. In a masked text nobody else has written one: such a thing is masked, too."""
@@ -43,20 +51,64 @@ def believed(text: str, finding: Finding) -> Finding:
     return finding
 
 
-def spread(text: str, spans: Sequence[Span], values: Iterable[tuple[str, str]]) -> list[Span]:
-    """`spans`, and whatever else in `text` is one of `values` (type, value), as a word of its own, in any case."""
-    found = list(spans)
-    for type_, value in values:
-        for match in _form(value).finditer(text):
-            if all(match.end() <= span.start or span.end <= match.start() for span in found):
-                found.append(Span(type_, match.start(), match.end(), 1.0))
+class _Wanted(NamedTuple):
+    """A value to look for. `rest`: its tokens behind the first; `capital`: whether it must begin with one."""
+
+    type: str
+    rest: tuple[str, ...]
+    capital: bool
+
+
+Values = Mapping[str, Sequence[_Wanted]]
+"""What to look for, by the first token; the longest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What is to be hidden in each text, in order and apart, and the values that may then stand nowhere any more."""
+
+    spans: Sequence[Sequence[Span]]
+    values: Values
+
+
+NOTHING_HIDDEN: Final = Hidden((), {})
+
+
+def hide(texts: Sequence[str], findings: Sequence[Finding], types: frozenset[str]) -> Hidden:
+    """Every value of `types`, wherever it stands in any of the texts. Raises CannotMask."""
+    found = [[span for span in finding.spans if span.type in types] for finding in findings]
+    values = looked_for(texts, found)
+    if sum(map(len, values.values())) > TOKENS_MAX:
+        raise CannotMask(f"A conversation may have {TOKENS_MAX} personal values.")
+    return Hidden([spread(text, spans, values) for text, spans in zip(texts, found, strict=True)], values)
+
+
+def looked_for(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Values:
+    """The values of the spans that are long enough to be looked for elsewhere."""
+    found: dict[str, set[_Wanted]] = {}
+    for text, those in zip(texts, spans, strict=True):
+        for span in those:
+            value = text[span.start : span.end]
+            tokens = _keys(value)
+            if tokens and len(value.strip()) >= VALUE_CHARS_MIN:
+                capital = len(tokens) == 1 and tokens[0].isalpha() and span.type in CAPITALISED
+                found.setdefault(tokens[0], set()).add(_Wanted(span.type, tokens[1:], capital))
+    return {
+        first: sorted(wanted, key=lambda one: (-len(one.rest), one.capital, one))
+        for first, wanted in found.items()
+    }
+
+
+def spread(text: str, spans: Sequence[Span], values: Values) -> list[Span]:
+    """`spans`, and whatever else in `text` is one of `values`, as words of its own. One pass over the text."""
+    ordered, place = sorted(spans, key=lambda span: span.start), 0
+    found = list(ordered)
+    for span in _matches(text, values):
+        while place < len(ordered) and ordered[place].end <= span.start:
+            place += 1
+        if place == len(ordered) or span.end <= ordered[place].start:
+            found.append(span)
     return sorted(found, key=lambda span: span.start)
-
-
-def values_of(text: str, spans: Iterable[Span]) -> set[tuple[str, str]]:
-    """(type, value) of the spans that are long enough to be looked for elsewhere."""
-    found = {(span.type, text[span.start : span.end].strip()) for span in spans}
-    return {(type_, value) for type_, value in found if len(value) >= VALUE_CHARS_MIN}
 
 
 def without_marks(text: str) -> str:
@@ -64,12 +116,36 @@ def without_marks(text: str) -> str:
     return _MARK.sub(" ", text)
 
 
-def still_holds(text: str, values: Iterable[tuple[str, str]]) -> bool:
+def without(text: str, spans: Sequence[Span]) -> str:
+    """What is left of a text beside spans, which are in order and apart."""
+    kept, place = [], 0
+    for span in spans:
+        kept.append(text[place : span.start])
+        place = span.end
+    return " ".join((*kept, text[place:]))
+
+
+def still_holds(text: str, values: Values) -> bool:
     """Whether one of the values stands in the text that should not hold any."""
-    return any(_form(value).search(text) for _, value in values)
+    return next(_matches(text, values), None) is not None
 
 
-def _form(value: str) -> re.Pattern[str]:
-    """A value as a word of its own, however it is spaced and in whichever case."""
-    words = r"\s+".join(map(re.escape, value.split()))
-    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
+def _matches(text: str, values: Values) -> Iterator[Span]:
+    """Where values stand, from left to right and apart, however they are spaced and in whichever case."""
+    places = list(_TOKEN.finditer(text)) if values else []
+    keys = [place[0].casefold() for place in places]
+    at = 0
+    while at < len(keys):
+        length = 1
+        for wanted in values.get(keys[at], ()):
+            end = at + 1 + len(wanted.rest)
+            small = wanted.capital and places[at][0][0].islower()
+            if not small and tuple(keys[at + 1 : end]) == wanted.rest:
+                length = end - at
+                yield Span(wanted.type, places[at].start(), places[end - 1].end(), 1.0)
+                break
+        at += length
+
+
+def _keys(value: str) -> tuple[str, ...]:
+    return tuple(token.casefold() for token in _TOKEN.findall(value))

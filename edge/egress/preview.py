@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from edge.egress.text_guard import Look, minute_of_week
+from edge.egress.handover import Part, Source
+from edge.egress.last_look import stays_because
+from edge.egress.masking_check import hide, without
+from edge.egress.text_guard import Look
+from edge.privacy.hours import minute_of_week
 from edge.privacy.policy import (
     Action,
     Decision,
@@ -16,7 +20,9 @@ from edge.privacy.policy import (
     Request,
     Spent,
     decide_under,
+    reads_text,
 )
+from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.spans import redact
 
@@ -38,11 +44,13 @@ def previews(
     policies: Sequence[Policy],
     spent: Mapping[Purpose, Spent],
     now: datetime,
+    forms: Callable[[str], Finding],
     failure: str = "",
 ) -> list[Preview]:
-    """As the first text of a conversation whose customer has agreed, without passages.
+    """As the first text of a conversation whose customer has agreed, without passages; by the guard's own steps, up to
+    the last look, with types in the place of marks.
 
-    `failure`: why there is no policy to go by.
+    `forms`: what has a form. `failure`: why there is no policy to go by. Raises CannotMask.
     """
     found = []
     for purpose in Purpose:
@@ -50,13 +58,16 @@ def previews(
         decision = Decision(Action.REFUSE, failure) if failure else decide_under(policies, request)
         rules = [policy.rules(purpose) for policy in policies]
         consent = any(one.consent for one in rules if one)
-        goes = None if decision.action is Action.REFUSE else _redacted(text, looked, decision)
+        goes = None
+        if decision.action is not Action.REFUSE:
+            hidden = hide([text], looked.findings, decision.redact)
+            left, part = without(text, hidden.spans[0]), Part(text, Source.CUSTOMER)
+            goes = redact(text, hidden.spans[0])
+            reads = reads_text(policies, purpose)
+            if reads and (reason := stays_because(policies, request, [part], [left], hidden.values, forms)):
+                decision, goes = Decision(Action.REFUSE, reason), None
         found.append(Preview(purpose, decision.action, decision.rule, consent, goes))
     return found
-
-
-def _redacted(text: str, looked: Look, decision: Decision) -> str:
-    return redact(text, [span for span in looked.findings[0].spans if span.type in decision.redact])
 
 
 def _request(purpose: Purpose, looked: Look, spent: Spent, now: datetime, size: int) -> Request:
@@ -67,6 +78,7 @@ def _request(purpose: Purpose, looked: Look, spent: Spent, now: datetime, size: 
         types=looked.types,
         language=looked.language,
         miss_rate=looked.miss_rate,
+        complete=looked.complete,
         consent=True,
         documents=Documents.NONE,
         day=now.date(),

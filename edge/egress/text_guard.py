@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -24,15 +24,19 @@ from core.errors import PosternError
 from core.signing import canonical_json
 from edge.egress import envelope, metrics
 from edge.egress.envelope import ENVELOPE_BYTES_MAX, IDENTIFIER_BYTES, Envelope, seal
-from edge.egress.handover import (
-    Admitted,
-    Handover,
-    Part,
-    Scans,
-    Source,
-    TextRefusal,
+from edge.egress.handover import Admitted, Handover, Part, Scans, Source, TextRefusal
+from edge.egress.last_look import by_source, stays_because, types_of
+from edge.egress.masking_check import (
+    NOTHING_HIDDEN,
+    Hidden,
+    Unbelievable,
+    believed,
+    hide,
+    without,
+    without_marks,
 )
-from edge.egress.masking_check import Unbelievable, believed, spread, still_holds, values_of, without_marks
+from edge.egress.one_language import one_language
+from edge.privacy.hours import minute_of_week
 from edge.privacy.policies import Policies
 from edge.privacy.policy import (
     Action,
@@ -49,9 +53,9 @@ from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from edge.privacy.pseudonyms.vault import Vault
 from edge.store import text_uses
 from edge.store.store import Store
-from edge.store.subjects import load_key
+from edge.store.subjects import SubjectKey, load_key
 from models.detect.detector import Finding
-from models.detect.label import Label, label_of
+from models.detect.label import Label
 from models.detect.rates import Rates
 
 log = logging.getLogger(__name__)
@@ -73,9 +77,10 @@ class Look:
     document_types: frozenset[str]
     language: str | None
     miss_rate: float | None
+    complete: bool
 
 
-NOT_LOOKED: Final = Look((), Label.SPECIAL, frozenset(), frozenset(), None, None)
+NOT_LOOKED: Final = Look((), Label.SPECIAL, frozenset(), frozenset(), None, None, complete=False)
 """Where nothing that could be found would matter."""
 
 
@@ -105,6 +110,16 @@ class _Bill:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Masked:
+    """The parts as they go. `pseudonyms`: None where nothing was replaced."""
+
+    texts: Sequence[str] = field(repr=False)
+    hidden: Hidden = field(repr=False)
+    pseudonyms: Pseudonyms | None = None
+    key: SubjectKey | None = None
+
+
 class _Refused(Exception):
     def __init__(self, reason: str, rule: str = "") -> None:
         super().__init__(reason)
@@ -131,10 +146,13 @@ class TextGuard:
         self._with = instruments
         self._now = now
 
-    async def admit(self, asked: Handover) -> Admitted | TextRefusal:
-        """The text as it may go, or why it may not. Raises nothing but the caller's own cancellation."""
+    async def admit(self, asked: Handover, within_s: float = ADMIT_S_MAX) -> Admitted | TextRefusal:
+        """The text as it may go, or why it may not. Raises nothing but the caller's own cancellation.
+
+        `within_s`: what the caller has left; it never gets more than ADMIT_S_MAX.
+        """
         try:
-            async with asyncio.timeout(ADMIT_S_MAX):
+            async with asyncio.timeout(min(within_s, ADMIT_S_MAX)):
                 return await self._admitted(asked)
         except _Refused as refused:
             refusal = refused.refusal
@@ -153,18 +171,28 @@ class TextGuard:
     async def look(self, parts: Sequence[Part]) -> Look:
         """What is in the parts. Raises PosternError, Unbelievable, TimeoutError, or whatever the detector raises."""
         findings = await self._findings(parts)
-        own, published = _by_source(parts, findings)
-        language = self._language([part.text for part in parts if part.source is not Source.PUBLIC])
-        rate = self._with.rates.of(language)
-        measured = rate is not None and all(finding.complete for finding in findings)
+        own, published = by_source(parts, findings)
+        rest = [
+            without(part.text, finding.spans)
+            for part, finding in zip(parts, findings, strict=True)
+            if part.source is not Source.PUBLIC
+        ]
+        language = await asyncio.to_thread(one_language, rest, self._with.language_of)
+        measured = self._with.rates.of(language)
+        complete = all(finding.complete for finding in findings)
         return Look(
             findings,
             max((finding.label for finding in own), default=Label.PUBLIC),
-            _types(own),
-            _types(published),
+            types_of(own),
+            types_of(published),
             language,
-            rate.at_most if rate and measured else None,
+            measured.at_most if measured and complete else None,
+            complete,
         )
+
+    def forms(self, text: str) -> Finding:
+        """What has a form, without a model, as for the last look."""
+        return self._with.forms(text)
 
     async def _admitted(self, asked: Handover) -> Admitted:
         policies = self._policies.in_force()
@@ -179,9 +207,23 @@ class TextGuard:
         if decision.action is Action.REFUSE:
             await self._note_refused(request, asked.session)
             raise _by_policy(decision)
-        texts, pseudonyms = await self._masked(asked, looked, decision, known.subject)
-        left = [without_marks(text) for text in texts] if pseudonyms else texts
-        self._look_again(policies, request, asked.parts, left)
+        masked = await self._masked(asked, looked, decision, known.subject)
+        left = [without_marks(text) for text in masked.texts] if masked.pseudonyms else masked.texts
+        if looked is not NOT_LOOKED and (
+            reason := stays_because(
+                policies, request, asked.parts, left, masked.hidden.values, self._with.forms
+            )
+        ):
+            raise _Refused(reason)
+        if masked.pseudonyms and masked.key:
+            await self._vault.keep(masked.pseudonyms, masked.key)
+        return await self._paid(asked, looked, request, decision, masked)
+
+    async def _paid(
+        self, asked: Handover, looked: Look, request: Request, decision: Decision, masked: _Masked
+    ) -> Admitted:
+        """What goes, out of the budgets."""
+        texts, pseudonyms = masked.texts, masked.pseudonyms
         payload = canonical_json({"purpose": asked.purpose, "parts": texts})
         if len(payload) > ENVELOPE_BYTES_MAX:
             raise _Refused("size")
@@ -202,10 +244,8 @@ class TextGuard:
         return Admitted(tuple(texts), self._sealed(asked.purpose, payload), pseudonyms)
 
     async def _findings(self, parts: Sequence[Part]) -> tuple[Finding, ...]:
-        """One a part, each believable; of the turn's own pass where it made one."""
-        unknown = [part.text for part in parts if part.finding is None]
-        fresh = iter(await self._scan(unknown) if unknown else ())
-        found = [part.finding or next(fresh) for part in parts]
+        """One a part, each believable."""
+        found = await self._scan([part.text for part in parts])
         return tuple(believed(part.text, finding) for part, finding in zip(parts, found, strict=True))
 
     async def _scan(self, texts: Sequence[str]) -> Sequence[Finding]:
@@ -223,12 +263,6 @@ class TextGuard:
             raise Unbelievable("count")
         return findings
 
-    def _language(self, texts: Sequence[str]) -> str | None:
-        """Of all sentences; None when they are in several, or none can be told."""
-        pieces = [piece for text in texts for piece in (text, *_sentences(text))]
-        told = {language for piece in pieces if (language := self._with.language_of(piece))}
-        return told.pop() if len(told) == 1 else None
-
     def _request(self, asked: Handover, known: text_uses.Conversation, looked: Look) -> Request:
         now = self._now()
         return Request(
@@ -239,6 +273,7 @@ class TextGuard:
             language=looked.language,
             miss_rate=looked.miss_rate,
             consent=known.consent,
+            complete=looked.complete,
             documents=_documents(asked, known),
             day=now.date(),
             minute=minute_of_week(now),
@@ -246,50 +281,18 @@ class TextGuard:
             document_types=looked.document_types,
         )
 
-    async def _masked(
-        self, asked: Handover, looked: Look, decision: Decision, subject: str
-    ) -> tuple[list[str], Pseudonyms | None]:
-        """The parts as they go, each value that was found replaced wherever it stands, and the marks on disk."""
+    async def _masked(self, asked: Handover, looked: Look, decision: Decision, subject: str) -> _Masked:
+        """The parts as they go, each value that was found replaced wherever it stands."""
+        texts = [part.text for part in asked.parts]
         if decision.action is Action.ALLOW:
-            return [part.text for part in asked.parts], None
+            return _Masked(texts, NOTHING_HIDDEN)
         key = await self._store.read_keys(partial(load_key, subject=subject))
         if key is None:  # shredded: the conversation is over
             raise _Refused("session")
         pseudonyms = await self._vault.open(asked.session, key, asked.purpose)
-        hidden = [
-            [span for span in finding.spans if span.type in decision.redact] for finding in looked.findings
-        ]
-        values = sorted(
-            set().union(
-                *(values_of(part.text, spans) for part, spans in zip(asked.parts, hidden, strict=True))
-            ),
-            key=lambda found: -len(found[1]),  # the longest first: a name before its parts
-        )
-        texts = [
-            pseudonyms.mask(part.text, spread(part.text, spans, values))
-            for part, spans in zip(asked.parts, hidden, strict=True)
-        ]
-        if any(still_holds(without_marks(text), values) for text in texts):
-            raise _Refused("masked_value")
-        await self._vault.keep(pseudonyms, key)
-        return texts, pseudonyms
-
-    def _look_again(
-        self, policies: Sequence[Policy], request: Request, parts: Sequence[Part], texts: Sequence[str]
-    ) -> None:
-        """Belt and braces: no value with a form stands in what goes unless the policy lets it stand there.
-
-        Raises _Refused.
-        """
-        if not reads_text(policies, request.purpose):
-            return
-        own, published = _by_source(parts, [self._with.forms(text) for text in texts])
-        # The label too: a detector that loses what it found would call the text public.
-        label = max((request.label, *(label_of(finding.spans, special=False) for finding in own)))
-        asked = replace(request, label=label, types=_types(own), document_types=_types(published))
-        again = decide_under(policies, asked)
-        if again.action is not Action.ALLOW:
-            raise _Refused("unmasked_form")
+        hidden = hide(texts, looked.findings, decision.redact)
+        masked = [pseudonyms.mask(text, spans) for text, spans in zip(texts, hidden.spans, strict=True)]
+        return _Masked(masked, hidden, pseudonyms, key)
 
     async def _note_refused(self, request: Request, session: str) -> None:
         """So that a label sticks also where the turn never ends."""
@@ -340,24 +343,6 @@ def _by_policy(decision: Decision) -> _Refused:
     return _Refused(f"policy_{line[1] if len(line) > 1 else line[0]}", decision.rule)
 
 
-def _by_source(parts: Sequence[Part], findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
-    """What was found in the customer's words and the staff's documents, and in what is public."""
-    own: list[Finding] = []
-    published: list[Finding] = []
-    for part, finding in zip(parts, findings, strict=True):
-        (published if part.source is Source.PUBLIC else own).append(finding)
-    return own, published
-
-
-def _types(findings: Sequence[Finding]) -> frozenset[str]:
-    return frozenset(span.type for finding in findings for span in finding.spans)
-
-
-def minute_of_week(moment: datetime) -> int:
-    """From Monday 00:00 on, as a policy's hours count."""
-    return (moment.weekday() * 24 + moment.hour) * 60 + moment.minute
-
-
 def _documents(asked: Handover, known: text_uses.Conversation) -> Documents:
     """Whose documents go along; a conversation of staff is answered from the staff's."""
     staff = known.audience != "public" or any(part.source is Source.STAFF for part in asked.parts)
@@ -370,14 +355,6 @@ def _label(written: str) -> Label:
         return Label(written)
     except ValueError:
         return Label.SPECIAL
-
-
-def _sentences(text: str) -> list[str]:
-    return [
-        line
-        for line in text.replace("?", ".").replace("!", ".").replace("\n", ".").split(".")
-        if line.strip()
-    ]
 
 
 def _now_ms() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -40,6 +41,11 @@ def minutes_of(windows: Iterable[str]) -> int:
         for day in _days(match["first"], match["last"]):
             found |= of_a_day << day * MINUTES_A_DAY
     return found
+
+
+def minute_of_week(moment: datetime) -> int:
+    """From Monday 00:00 on, as a policy's hours count."""
+    return moment.weekday() * MINUTES_A_DAY + moment.hour * 60 + moment.minute
 
 
 def _days(first: str | None, last: str | None) -> range:

@@ -62,7 +62,8 @@ class Policies:
     def __init__(self, site: Callable[[], Policy], cloud: Policy | None = None) -> None:
         self._site = site
         self.cloud = cloud
-        """The last one that was accepted from the control plane; narrows, whatever the site signs afterwards."""
+        """Of the desired state that the site runs by. It narrows, whatever the site signs, until a state without one is
+        taken over: then the site's own holds alone."""
 
     def in_force(self) -> tuple[Policy, ...]:
         """Text passes what all of them permit (`policy.decide_under`). Raises what `site` raises."""

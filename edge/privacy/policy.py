@@ -47,7 +47,7 @@ class Action(StrEnum):
 
 
 class Risk(StrEnum):
-    """How much of what is personal the detector may miss, at most, in the language of the text."""
+    """How much the detector may miss, at most, in the language of the text: of names, of addresses, of all the rest."""
 
     LOW = "low"
     MODERATE = "moderate"
@@ -57,8 +57,8 @@ class Risk(StrEnum):
 
 
 MISS_RATE_MAX: Final = {Risk.LOW: 0.01, Risk.MODERATE: 0.05, Risk.HIGH: 0.1}
-"""Upper end of the 95 % interval of the measured miss rate (`models.detect.rates`). Chosen, for people to choose among:
-one value in a hundred, in twenty, in ten."""
+"""Upper end of the 95 % interval of the measured miss rate of what is found worst (`models.detect.rates`). Chosen, for
+people to choose among: one value in a hundred, in twenty, in ten."""
 
 
 class Documents(StrEnum):
@@ -188,9 +188,10 @@ class Request:
     """What is known of a text that should be handed on. Nothing of the text itself.
 
     language   ISO 639-1; None when it could not be told
-    miss_rate  upper end of what was measured for it, 0 to 1; None when it was not
+    miss_rate  upper end of what was measured for it where it is worst, 0 to 1; None when it was not
     minute     of the site's own week, from Monday 00:00; 0 to 10,079
     size       bytes that would go
+    complete   whether names were looked for, too; if not, nothing goes that is not free of all rules
     types, document_types  what was found in the customer's words, and in passages of public documents
 
     Passages of the staff's documents count as the customer's words.
@@ -209,6 +210,7 @@ class Request:
     size: int
     spent: Spent = Spent()
     document_types: frozenset[str] = frozenset()
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +298,8 @@ def _refusals(rules: PurposeRules, request: Request) -> Iterator[str]:
             yield f"types.{type_}" if type_ in ENTITY_TYPES else "types"
     if rules.languages != "all" and request.language not in rules.languages:
         yield "languages"
+    if not request.complete and not rules.content_blind:
+        yield "incomplete"
     if not _tolerated(rules.risk, request.miss_rate):
         yield "risk"
     if rules.consent and not request.consent:

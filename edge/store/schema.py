@@ -138,8 +138,7 @@ TABLES: dict[str, Table] = {
         constraints=("PRIMARY KEY (turn, document, version)",),
         indexes=("CREATE INDEX citations_document ON citations(document, version)",),
     ),
-    # Which value each token stands for, sealed under the conversation's subject. It goes nowhere, in no export either:
-    # the values are those of the turns.
+    # Which value each token stands for. It goes nowhere, in no export either: the values are those of the turns.
     "pseudonyms": Table(
         {
             "session": _session("TEXT NOT NULL", Kind.PSEUDONYM, "whose tokens", exported=False),
@@ -376,8 +375,9 @@ TABLES: dict[str, Table] = {
             "bytes": _operations("INTEGER NOT NULL", "how much, 0 for a refusal; no text", Retention.DAYS_30),
         },
         indexes=(
-            "CREATE INDEX text_uses_session ON text_uses(session)",
+            "CREATE INDEX text_uses_session ON text_uses(session, purpose)",
             "CREATE INDEX text_uses_time ON text_uses(purpose, at_ms)",
+            "CREATE INDEX text_uses_age ON text_uses(at_ms)",
         ),
     ),
     "operator_sessions": Table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Protocol
 
@@ -74,7 +74,7 @@ class Finding:
 class Part:
     """A window of a text: one row of a pass."""
 
-    text: str
+    text: str = field(repr=False)
     window: Window
 
     @property

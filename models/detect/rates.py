@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from typing import Annotated, Final
@@ -21,6 +22,14 @@ SHIPPED: Final = "rates.toml"
 
 INDISPENSABLE: Final = "PERSON"
 """A language in which no names were measured counts as not measured, however well it finds what has a checksum."""
+
+ALONE: Final = {INDISPENSABLE: "names", "ADDRESS": "addresses"}
+"""Judged each on its own, under which name: what says who somebody is, and what no checksum helps to find."""
+
+REST: Final = "all the rest"
+
+SAMPLES_MIN: Final = 10
+"""Of nine values none of which was missed the interval ends at 30 %: fewer say nothing of a language."""
 
 Z_95: Final = 1.959964
 """Quantile of the normal distribution for an interval of 95 %."""
@@ -66,6 +75,24 @@ class Rate(_Strict):
         return (middle + spread) / (1 + square / n)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a language, by what is judged on its own. What is found worst counts: a detector that never
+    misses an email address is no good where it misses names."""
+
+    groups: Mapping[str, Rate]
+
+    @property
+    def worst(self) -> tuple[str, Rate]:
+        """What has the highest upper end, and its rate."""
+        return max(self.groups.items(), key=lambda group: group[1].at_most)
+
+    @property
+    def at_most(self) -> float:
+        """Its upper end, 0 to 1."""
+        return self.worst[1].at_most
+
+
 class Rates(_Strict):
     """All measured languages."""
 
@@ -79,12 +106,18 @@ class Rates(_Strict):
             raise ValueError("a type is not one of the contract's")
         return self
 
-    def of(self, language: str | None) -> Rate | None:
-        """All types of a language together; None for one that was not measured, or that could not be told."""
+    def of(self, language: str | None) -> Measured | None:
+        """Names, addresses, and all the rest together; None for a language that was not measured, or that could not be
+        told. Addresses of which there were few count with the rest: their own interval would say nothing."""
         types: Mapping[str, Rate] = self.language.get(language or "", {})
-        if INDISPENSABLE not in types:
+        if INDISPENSABLE not in types or types[INDISPENSABLE].of < SAMPLES_MIN:
             return None
-        return Rate(missed=sum(rate.missed for rate in types.values()), of=sum(r.of for r in types.values()))
+        alone = {name: types[name] for name in ALONE if name in types and types[name].of >= SAMPLES_MIN}
+        rest = [rate for name, rate in types.items() if name not in alone]
+        groups = {ALONE[name]: rate for name, rate in alone.items()}
+        if rest:
+            groups[REST] = Rate(missed=sum(rate.missed for rate in rest), of=sum(rate.of for rate in rest))
+        return Measured(groups)
 
 
 NOTHING_MEASURED: Final = Rates()

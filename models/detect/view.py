@@ -13,7 +13,7 @@ from models.detect.confusables import CHANGEABLE, fold
 class View:
     """`text` and its way back. Without offsets its characters are those of the text as given."""
 
-    text: str
+    text: str = field(repr=False)
     _starts: Sequence[int] | None = field(default=None, repr=False)
     _ends: Sequence[int] | None = field(default=None, repr=False)
 

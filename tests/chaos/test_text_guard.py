@@ -74,10 +74,13 @@ class ProcessScans:
 
     def __init__(self) -> None:
         self.find = _find
+        self.asked = asyncio.Event()
         self._pool = ProcessPoolExecutor(1, get_context("spawn"))
 
     async def scan_all(self, texts: Sequence[str], *, deadline_s: float | None) -> Sequence[Finding]:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self.find, tuple(texts))
+        answer = asyncio.get_running_loop().run_in_executor(self._pool, self.find, tuple(texts))
+        self.asked.set()
+        return await answer
 
     def signal(self, number: signal.Signals) -> None:
         for process in self._processes():
@@ -103,11 +106,13 @@ class CountingCourier:
     """Takes what the node hands over and keeps it."""
 
     payloads: list[bytes] = field(default_factory=list)
-    ends: list[asyncio.Event] = field(default_factory=list)
+    arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (frame := await read_frame(reader, courier_pb2.NodeFrame)) is not None:
             self.payloads.append(frame.envelope.payload)
+            async with self.arrived:
+                self.arrived.notify_all()
         writer.close()
 
 
@@ -207,9 +212,9 @@ async def test_a_detector_that_breaks_in_the_middle_lets_no_text_out(
             range(MENDED_AT, REQUESTS),
         )
         assert all(await held.requests(before))
+        held.scans.asked.clear()
         under_way = asyncio.ensure_future(held.requests(broken[:AT_ONCE]))
-        while not held.scans._pool._pending_work_items:  # some are with the detector when it breaks
-            await asyncio.sleep(0)
+        await held.scans.asked.wait()  # some are with the detector when it breaks
         _breaks(fault, held, monkeypatch)
         answered = await under_way
         assert not any(await held.requests(broken[AT_ONCE:]))
@@ -254,7 +259,7 @@ async def test_without_policy_or_store_no_text_gets_out(
 ) -> None:
     async with chaos(tmp_path, monkeypatch) as held:
         sessions = held.sessions
-        text = "When is the office open on Saturday? Somebody called Tom Baker asks canary{:04}."
+        text = "When is the office open on Saturday? I am asked by Tom Baker about canary{:04}."
         for number, session in enumerate(sessions[:20]):
             found = await held.rig.ask(session, text.format(number))
             assert isinstance(found, Admitted)
@@ -275,6 +280,6 @@ async def test_without_policy_or_store_no_text_gets_out(
 
 async def _arrived(held: Chaos, count: int) -> None:
     """Everything that was sent is with the courier."""
-    while len(held.courier.payloads) < count:
-        await asyncio.sleep(0)
+    async with held.courier.arrived:
+        await held.courier.arrived.wait_for(lambda: len(held.courier.payloads) >= count)
     assert len(held.courier.payloads) == count

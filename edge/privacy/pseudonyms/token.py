@@ -9,6 +9,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+from models.detect.entity_types import ENTITY_TYPES
+
 # No vowel, so that a code is no word in any language written in Latin letters; no l, 0 or 1, which are read as others.
 LETTERS = "bcdfghjkmnpqrstvwxyz"
 DIGITS = "23456789"
@@ -21,44 +23,7 @@ DIGITS_MIN = 2
 # Stands for a piece of a text that itself looks like a token.
 IMITATION = "TEXT"
 # The types of the contract, and ours.
-TYPES = frozenset(
-    {
-        "PERSON",
-        "ADDRESS",
-        "LOCATION",
-        "ORGANIZATION",
-        "DATE",
-        "DATE_OF_BIRTH",
-        "AGE",
-        "EMAIL",
-        "PHONE",
-        "FAX",
-        "URL",
-        "IP_ADDRESS",
-        "MAC_ADDRESS",
-        "CREDIT_CARD",
-        "IBAN",
-        "BANK_ACCOUNT",
-        "ROUTING_NUMBER",
-        "US_SSN",
-        "TAX_ID",
-        "NATIONAL_ID",
-        "PASSPORT",
-        "DRIVER_LICENSE",
-        "MEDICAL_RECORD",
-        "HEALTH_PLAN",
-        "VEHICLE_ID",
-        "LICENSE_PLATE",
-        "DEVICE_ID",
-        "USERNAME",
-        "PASSWORD",
-        "CRYPTO_ADDRESS",
-        "NRP",
-        "TITLE",
-        "OTHER_ID",
-        IMITATION,
-    }
-)
+TYPES = ENTITY_TYPES | {IMITATION}
 # `[`, type, `_`, code, `]`.
 TOKEN_CHARS_MAX = max(map(len, TYPES)) + CODE_CHARS + 3
 

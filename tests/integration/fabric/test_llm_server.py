@@ -59,7 +59,7 @@ def section(port: int, **more: Any) -> LlmServerSection:
     return LlmServerSection(url=f"http://127.0.0.1:{port}/v1", model="big", **more)
 
 
-async def as_it_is(asked: Handover) -> Admitted | TextRefusal:
+async def as_it_is(asked: Handover, within_s: float) -> Admitted | TextRefusal:
     """The guard under a policy that lets the site's own model have everything."""
     return Admitted(tuple(part.text for part in asked.parts), None, None)
 
@@ -78,7 +78,7 @@ async def uses(store: Store) -> list[LanUse]:
 async def test_what_the_guard_refuses_is_not_sent(fake: LlmServerFake, store: Store) -> None:
     asked: list[Handover] = []
 
-    async def refuse(one: Handover) -> Admitted | TextRefusal:
+    async def refuse(one: Handover, within_s: float) -> Admitted | TextRefusal:
         asked.append(one)
         return TextRefusal("policy_special", "lan_llm.special")
 
@@ -98,7 +98,7 @@ async def test_what_the_guard_refuses_is_not_sent(fake: LlmServerFake, store: St
 async def test_marks_go_and_values_come_back(fake: LlmServerFake, store: Store) -> None:
     pseudonyms = Pseudonyms(Scope("site", "s-1", "lan_llm"))
 
-    async def mask(one: Handover) -> Admitted | TextRefusal:
+    async def mask(one: Handover, within_s: float) -> Admitted | TextRefusal:
         system, user = (part.text for part in one.parts)
         at = user.index("canary-4711")
         masked = pseudonyms.mask(user, [Span("OTHER_ID", at, at + len("canary-4711"), 0.9)])
@@ -179,6 +179,26 @@ async def test_first_words_and_the_end_have_deadlines(
     with pytest.raises(LlmServerLate):
         await ask(LlmServer(section(fake.port), store, as_it_is, first_s), deadline_s)
     await asyncio.wait_for(fake.left.wait(), 20)
+
+
+@pytest.mark.parametrize(("first_s", "deadline_s"), [(0.2, 20.0), (20.0, 0.2)])
+async def test_the_guards_time_is_taken_out_of_the_customers(
+    fake: LlmServerFake, store: Store, first_s: float, deadline_s: float
+) -> None:
+    """A guard that takes all there is leaves none for the server; what it is given is what the customer has."""
+    given: list[float] = []
+
+    async def slow(asked: Handover, within_s: float) -> Admitted | TextRefusal:
+        given.append(within_s)
+        ends = asyncio.get_running_loop().time() + within_s
+        reached = asyncio.Event()
+        asyncio.get_running_loop().call_at(ends, reached.set)
+        await reached.wait()
+        return await as_it_is(asked, within_s)
+
+    with pytest.raises(LlmServerLate):
+        await ask(LlmServer(section(fake.port), store, slow, first_s), deadline_s)
+    assert given == [pytest.approx(0.2)]
 
 
 async def test_leaving_ends_the_request(fake: LlmServerFake, store: Store) -> None:

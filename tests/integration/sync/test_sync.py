@@ -14,6 +14,7 @@ from core.errors import PosternError
 from edge.config import SitePaths
 from edge.egress import ledger
 from edge.privacy import policy_files
+from edge.privacy.policy import parse
 from edge.site_setup import policy_pack
 from edge.store.outbox import OutboxClass, append
 from edge.sync.desired import DesiredDocument
@@ -219,6 +220,13 @@ async def test_the_control_plane_tightens_the_sites_policy_and_never_loosens_it(
         assert again.policies.cloud == cloud_policy
         await connected(again)
         assert again.policies.cloud == cloud_policy
+        # A state without a policy lifts it, for good: what the site's own officer signed holds alone.
+        lifted = await _desire(cloud, tmp_path, 'answer_mode = "extractive"')
+        await until(lambda: again.sync.status().applied_generation == lifted)
+        (alone,) = again.policies.in_force()
+        assert alone.name == parse(policy_pack("empty", datetime.now(UTC))).name
+    async with running_node(paths) as last:
+        assert last.policies.in_force() == (alone,)
 
 
 def _as_wanted(policy: str, find: str, replace: str) -> str:

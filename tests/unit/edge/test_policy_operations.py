@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import typer
+from typer.testing import CliRunner
 
 from core.errors import PosternError
+from edge import cli_policy
 from edge.doctor import _policy
 from edge.operation_arguments import BadArguments
 from edge.policy_operations import PolicyOperations
@@ -20,6 +23,8 @@ from edge.privacy.policy import Action, BadPolicy, Purpose, parse
 from edge.privacy.scanning import ScanFailed
 from edge.site_setup import policy_pack, policy_packs
 from edge.store.audit import AuditFilter, search
+from models.detect.detector import Finding
+from models.detect.label import Label
 from models.detect.rates import NOTHING_MEASURED
 from models.detect.rates import parse as parse_rates
 from tests.unit.edge.egress.text_guard_rig import POLICY, RATES, GuardRig, guard_rig
@@ -89,6 +94,45 @@ async def test_a_detector_that_fails_is_an_error_and_no_clean_text(asked: Asked)
         await asked.previewed()
 
 
+async def test_a_value_is_hidden_where_it_stands_again_as_in_a_text_that_goes(asked: Asked) -> None:
+    found = await asked.previewed("My name is Anna Miller. Would you please call ANNA  MILLER back?")
+    assert found["overflow"]["text"] == "My name is [PERSON]. Would you please call [PERSON] back?"
+
+
+async def test_the_last_look_counts_in_a_preview_too(asked: Asked) -> None:
+    """A detector that lost a telephone number."""
+    asked.rig.scans.does = lambda texts: [Finding((), Label.PUBLIC, complete=True) for _ in texts]
+    one = (await asked.previewed())["overflow"]
+    assert (one["action"], one["rule"], one["text"]) == ("refuse", "unmasked_form", None)
+    assert "not found at first" in one["why"]
+
+
+async def test_where_names_were_not_looked_for_a_preview_says_so(asked: Asked) -> None:
+    asked.rig.scans.does = lambda texts: [Finding((), Label.PUBLIC, complete=False) for _ in texts]
+    found = await asked.previewed("When is the office open on Saturday?")
+    assert (found["overflow"]["rule"], found["lan_llm"]["action"]) == ("overflow.incomplete", "allow")
+    assert "names" in found["overflow"]["why"]
+
+
+async def test_what_a_preview_leaves_out_is_said(asked: Asked) -> None:
+    assert "budget" in (await asked("privacy.preview", text=TEXT))["steps"]
+
+
+def test_a_text_to_try_can_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[object] = []
+
+    def operate(site: object, name: str, arguments: object) -> object:
+        asked_for.append(arguments)
+        raise typer.Exit(0)
+
+    monkeypatch.setattr(cli_policy, "operate_on", operate)
+    app = typer.Typer()
+    app.command()(cli_policy.privacy_preview)
+    for text, expected in (("-", TEXT), (TEXT, TEXT)):
+        CliRunner().invoke(app, ["--site", "here", text], input=TEXT)
+        assert asked_for.pop() == {"text": expected, "policy": None}
+
+
 async def test_nothing_of_a_text_is_kept(asked: Asked) -> None:
     await asked.previewed()
     tables = await asked.rig.store.read(
@@ -98,7 +142,7 @@ async def test_nothing_of_a_text_is_kept(asked: Asked) -> None:
         lambda db: "".join(str(row) for name in tables for row in db.execute(f"SELECT * FROM {name}"))
     )
     assert "Miller" not in rows
-    assert "7946" not in rows
+    assert "7946 0958" not in rows
 
 
 async def test_signing_is_written_down(asked: Asked) -> None:
@@ -178,10 +222,24 @@ def test_packs_are_told_in_sentences(pack: str) -> None:
 
 def test_what_was_measured_is_told_with_its_sample() -> None:
     rates = parse_rates("language.en.PERSON = { missed = 30, of = 1000 }")
-    told = "3.00% of 1,000 personal values were missed when it was measured (95 %: at most 4.25%)"
-    assert measured("en", rates) == f"{told}."
-    assert measured("en", rates, 0.05) == f"{told}."
-    assert measured("en", rates, 0.01) == f"{told}: too much, so no text goes."
+    told = "names: 3.00% of 1,000 were missed when it was measured (95 %: at most 4.25%)."
+    assert measured("en", rates) == told
+    assert measured("en", rates, 0.05) == told
+    assert measured("en", rates, 0.01) == f"{told} Of names too many, so no text goes."
+
+
+@pytest.mark.parametrize(("missed", "stays"), [(3, False), (30, True)])
+def test_where_the_detector_misses_too_much_it_is_said_that_nothing_goes(missed: int, stays: bool) -> None:
+    """What the packs tolerate is one in twenty or less, whatever was found well."""
+    rates = parse_rates(
+        f"language.en.PERSON = {{ missed = {missed}, of = 1000 }}\n"
+        "language.en.EMAIL = { missed = 0, of = 1000000 }"
+    )
+    for pack, bound in (("clinic", "5%"), ("public-office", "5%"), ("bank", "1%")):
+        overflow = in_words(parse(policy_pack(pack, TODAY)), rates)[0].sentences
+        assert any(f"at most {bound} of what it misses most of: names" in sentence for sentence in overflow)
+        nothing = "So with this release's detector no text goes: all of it stays here."
+        assert (nothing in overflow) == (stays and pack == "bank")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.detect.rates import NOTHING_MEASURED, Rate, RatesUnreadable, parse, shipped
+from models.detect.rates import NOTHING_MEASURED, SAMPLES_MIN, Rate, RatesUnreadable, parse, shipped
 
 GOOD = """
 measured_on = 2026-11-29
@@ -17,11 +17,38 @@ EMAIL = { missed = 0, of = 100000 }
 """
 
 
-def test_a_language_is_measured_by_all_its_types_together() -> None:
-    rates = parse(GOOD)
+def test_what_is_found_worst_counts_whatever_else_is_found_well() -> None:
+    found = parse(GOOD).of("en")
+    assert found is not None
+    assert found.groups == {"names": Rate(missed=10, of=500), "all the rest": Rate(missed=0, of=500)}
+    assert found.worst == ("names", Rate(missed=10, of=500))
+    assert found.at_most == pytest.approx(0.0364, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "groups"),
+    [
+        ("{ missed = 5, of = 9 }", {"names": (1, 500), "all the rest": (5, 10_009)}),
+        ("{ missed = 5, of = 10 }", {"names": (1, 500), "addresses": (5, 10), "all the rest": (0, 10_000)}),
+    ],
+)
+def test_addresses_are_judged_alone_from_ten_on(addresses: str, groups: dict[str, tuple[int, int]]) -> None:
+    name = "language.en"
+    rates = parse(
+        f"{name}.PERSON = {{ missed = 1, of = 500 }}\n{name}.ADDRESS = {addresses}\n"
+        f"{name}.EMAIL = {{ missed = 0, of = 4000 }}\n{name}.PHONE = {{ missed = 0, of = 6000 }}"
+    )
     found = rates.of("en")
-    assert found == Rate(missed=10, of=1000)
-    assert found.share == pytest.approx(0.01)
+    assert found is not None
+    assert {name: (rate.missed, rate.of) for name, rate in found.groups.items()} == groups
+
+
+def test_with_fewer_names_than_ten_a_language_is_not_measured() -> None:
+    def of(names: int) -> object:
+        return parse(f"language.en.PERSON = {{ missed = 0, of = {names} }}").of("en")
+
+    assert of(SAMPLES_MIN - 1) is None
+    assert of(SAMPLES_MIN) is not None
 
 
 @pytest.mark.parametrize("language", ["de", "fr", None, ""])

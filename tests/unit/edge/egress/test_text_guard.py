@@ -109,11 +109,6 @@ async def test_a_site_s_own_model_gets_questions_as_they_are_and_nothing_is_look
     assert rig.scans.calls == 0
 
 
-async def test_a_turns_own_finding_is_used(rig: GuardRig, session: Session) -> None:
-    await rig.ask(session, finding=rig.scans.finding(QUESTION))
-    assert rig.scans.calls == 0
-
-
 async def test_the_courier_knows_the_seal_and_has_no_way_out_for_text_yet(
     rig: GuardRig, session: Session
 ) -> None:
@@ -135,7 +130,6 @@ async def test_the_courier_knows_the_seal_and_has_no_way_out_for_text_yet(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("My password for the portal is Tr0ub4dor&3, is the portal open today?", ""),
         ("Wann hat das Amt am Samstag geöffnet und was kostet das Parken?", "policy_languages"),
         ("Hi", "policy_languages"),
         (f"{QUESTION} Ich möchte wissen, ob Sie am Samstag geöffnet haben.", "policy_languages"),
@@ -143,13 +137,17 @@ async def test_the_courier_knows_the_seal_and_has_no_way_out_for_text_yet(
     ],
 )
 async def test_lines_of_the_policy(rig: GuardRig, session: Session, text: str, expected: str) -> None:
-    if not expected:  # a password is what the detector says it is
-        at = text.index("Tr0ub4dor")
-        spans = (Span("PASSWORD", at, at + 12, 0.9),)
-        finding = Finding(spans, Label.PERSONAL, complete=True)
-        assert reason(await rig.ask(session, text, finding=finding)) == "policy_types"
-        return
     assert reason(await rig.ask(session, text)) == expected
+
+
+async def test_a_type_that_the_policy_names_keeps_the_whole_text_here(
+    rig: GuardRig, session: Session
+) -> None:
+    text = "My password for the portal is Tr0ub4dor&3, is the portal open today?"
+    at = text.index("Tr0ub4dor")
+    rig.scans.does = _spans(Span("PASSWORD", at, at + 11, 0.9))
+    found = await rig.ask(session, text)
+    assert found == TextRefusal("policy_types", "overflow.types.PASSWORD")
 
 
 async def test_special_sticks_to_the_conversation_and_to_no_other(rig: GuardRig, session: Session) -> None:
@@ -181,7 +179,8 @@ async def test_a_label_that_a_turn_left_sticks(rig: GuardRig, session: Session, 
 async def test_consent_is_needed_and_overrides_nothing(rig: GuardRig) -> None:
     assert reason(await rig.ask(await rig.session(consent=False))) == "policy_consent"
     consenting = await rig.session(consent=True)
-    found = await rig.ask(consenting, "x", finding=of_label("x", Label.SPECIAL))
+    rig.scans.does = lambda texts: [of_label(text, Label.SPECIAL) for text in texts]
+    found = await rig.ask(consenting)
     assert reason(found) == "policy_special"
 
 
@@ -203,11 +202,6 @@ async def test_hours(rig: GuardRig, session: Session) -> None:
     assert reason(await rig.ask(session)) == "policy_hours"
     rig.clock[0] = NOW.replace(hour=17, minute=59)
     assert isinstance(await rig.ask(session), Admitted)
-
-
-async def test_an_incomplete_finding_is_not_measured(rig: GuardRig, session: Session) -> None:
-    rig.scans.does = lambda texts: [replace(rig.scans.finding(text), complete=False) for text in texts]
-    assert reason(await rig.ask(session)) == "policy_risk"
 
 
 async def test_what_the_control_plane_tightened_counts_too(rig: GuardRig, session: Session) -> None:
@@ -417,8 +411,7 @@ async def test_more_than_an_envelope_holds_is_refused(rig: GuardRig, session: Se
 async def test_the_callers_own_cancellation_is_not_swallowed(rig: GuardRig, session: Session) -> None:
     rig.scans.does = _hang
     asking = asyncio.ensure_future(rig.ask(session))
-    while not rig.scans.calls:
-        await asyncio.sleep(0)
+    await rig.scans.called.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking

@@ -76,9 +76,11 @@ class ScriptedScans:
         self._detector = Detector("GB")
         self.does: Callable[[Sequence[str]], Any] | None = None
         self.calls = 0
+        self.called = asyncio.Event()
 
     async def scan_all(self, texts: Sequence[str], *, deadline_s: float | None) -> Sequence[Finding]:
         self.calls += 1
+        self.called.set()
         if self.does is None:
             return [self.finding(text) for text in texts]
         found = self.does(texts)
@@ -131,9 +133,8 @@ class GuardRig:
         text: str = QUESTION,
         *passages: str,
         purpose: Purpose = Purpose.OVERFLOW,
-        **more: Any,
     ) -> Admitted | TextRefusal:
-        parts = (Part(text, Source.CUSTOMER, **more), *(Part(one, Source.PUBLIC) for one in passages))
+        parts = (Part(text, Source.CUSTOMER), *(Part(one, Source.PUBLIC) for one in passages))
         documents = Documents.PUBLIC if passages else Documents.NONE
         return await self.guard.admit(Handover(purpose, session.id, parts, documents))
 
@@ -142,7 +143,7 @@ class GuardRig:
 
 
 def of_label(text: str, label: Label) -> Finding:
-    """A finding without spans, as of a turn's own pass."""
+    """A finding without spans."""
     return Finding((), label, complete=True)
 
 

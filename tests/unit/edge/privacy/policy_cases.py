@@ -79,6 +79,7 @@ def request(**changed: Any) -> Request:
         "minute": 600,
         "size": 100,
         "spent": Spent(),
+        "complete": True,
     }
     return Request(**(fields | changed))
 
@@ -150,7 +151,7 @@ def requests() -> st.SearchStrategy[Request]:
         return Request(
             Purpose(purpose), Label(LABELS[label]), Label(LABELS[seen]), SUBSETS[subset], LANGUAGES[language],
             MISS_RATES[miss], bool(consent), Documents(DOCUMENTS[documents]), DAYS[day], MINUTES[minute], size,
-            Spent(hour, of_day, session),
+            Spent(hour, of_day, session), complete=True,
         )  # fmt: skip
 
     return st.builds(built, st.sampled_from(["overflow", "lan_llm"]), st.tuples(*map(_below, grid_shape())))

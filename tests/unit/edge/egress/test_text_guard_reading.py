@@ -1,0 +1,103 @@
+"""What the guard makes of a text: which language it is in, whether it was all looked at, what is a name in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from edge.chat.session import Session
+from edge.chat.turn_scan import Asked
+from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
+from edge.privacy.policy import Purpose
+from models.detect.detector import Finding
+from models.detect.detector import Part as DetectorPart
+from models.detect.label import Label
+from models.detect.spans import Span
+from models.detect.view import View
+from models.detect.windows import Window
+from tests.unit.edge.egress.text_guard_rig import POLICY, GuardRig, guard_rig
+
+REDACTS_FOR_ITS_OWN = POLICY.replace('personal = "allow"', 'personal = "redact"').replace(
+    'special = "allow"', 'special = "redact"'
+)
+"""The site's own model gets names replaced, in whatever language: `risk = "any"`."""
+PERSONAL = "My name is Anna Miller, please call me about my appointment."
+
+
+@pytest_asyncio.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[GuardRig]:
+    async with guard_rig(tmp_path / "site") as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def session(rig: GuardRig) -> Session:
+    return await rig.session()
+
+
+def reason_of(found: Admitted | TextRefusal) -> str:
+    assert isinstance(found, TextRefusal)
+    return found.reason
+
+
+@pytest.mark.parametrize("policy", [POLICY, REDACTS_FOR_ITS_OWN])
+@pytest.mark.parametrize("purpose", [Purpose.OVERFLOW, Purpose.LAN_LLM])
+async def test_where_names_were_not_looked_for_only_what_is_free_of_all_rules_goes(
+    rig: GuardRig, session: Session, policy: str, purpose: Purpose
+) -> None:
+    rig.sign(policy)
+    rig.scans.does = lambda texts: [replace(rig.scans.finding(text), complete=False) for text in texts]
+    found = await rig.ask(session, purpose=purpose)
+    if policy == POLICY and purpose is Purpose.LAN_LLM:
+        assert isinstance(found, Admitted)
+    else:
+        assert reason_of(found) == "policy_incomplete"
+
+
+async def test_redaction_for_a_model_of_the_site_asks_for_no_language(
+    rig: GuardRig, session: Session
+) -> None:
+    rig.sign(REDACTS_FOR_ITS_OWN)
+    found = await rig.ask(session, "Anna Miller, ja?", purpose=Purpose.LAN_LLM)
+    assert isinstance(found, Admitted)
+    assert found.parts[0].startswith("[PERSON_")
+
+
+async def test_a_foreign_sentence_behind_an_english_one_stays(rig: GuardRig, session: Session) -> None:
+    asked = "What are your opening hours on Monday please?"
+    assert reason_of(await rig.ask(session, f"{asked} Nevem Kovács János, Budapest.")) == "policy_languages"
+    assert isinstance(await rig.ask(session, f"{asked} My name is Kovács János, Budapest."), Admitted)
+
+
+async def test_an_ordinary_word_that_is_also_a_name_stays_a_word(rig: GuardRig, session: Session) -> None:
+    text = "My name is Will and I will come in May, if you will have me. Will it work?"
+    at = text.index("Will")
+    rig.scans.does = lambda _: [Finding((Span("PERSON", at, at + 4, 0.9),), Label.PERSONAL, complete=True)]
+    found = await rig.ask(session, text)
+    assert isinstance(found, Admitted)
+    assert " and I will come in May, if you will have me. [PERSON_" in found.parts[0]
+
+
+async def test_a_caller_has_what_time_it_has(rig: GuardRig, session: Session) -> None:
+    asked = Handover(Purpose.OVERFLOW, session.id, (Part(PERSONAL, Source.CUSTOMER),))
+    rig.scans.does = lambda _: asyncio.Event().wait()
+    assert reason_of(await rig.guard.admit(asked, 0.05)) == "late"
+    rig.scans.does = None
+    assert isinstance(await rig.guard.admit(asked, 60.0), Admitted)
+
+
+async def test_no_repr_shows_a_text(rig: GuardRig, session: Session) -> None:
+    parts = (Part(PERSONAL, Source.CUSTOMER),)
+    rows = [
+        Handover(Purpose.OVERFLOW, session.id, parts),
+        await rig.ask(session, PERSONAL),
+        DetectorPart(PERSONAL, Window(0, 5, 0, 5)),
+        Asked(PERSONAL, 0, 5),
+        View(PERSONAL),
+    ]
+    assert not [row for row in rows if "Miller" in repr(row) or "appointment" in repr(row)]

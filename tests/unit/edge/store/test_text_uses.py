@@ -1,0 +1,45 @@
+"""What text was let out: each question that is asked before a text goes is answered from an index."""
+
+from __future__ import annotations
+
+import pytest
+import sqlcipher3
+from sqlite_utils import Database
+
+from edge.store import migrations, text_uses
+
+
+class Watched(Database):
+    """Remembers each statement about the table."""
+
+    def __init__(self) -> None:
+        super().__init__(sqlcipher3.connect(":memory:", isolation_level=None))
+        self.asked: list[tuple[str, object]] = []
+
+    def execute(self, sql: str, parameters: object = None) -> object:  # type: ignore[override]
+        if "text_uses" in sql and not sql.startswith(("INSERT", "EXPLAIN")):
+            self.asked.append((sql, parameters))
+        return super().execute(sql, parameters)  # type: ignore[arg-type]
+
+
+def test_no_question_reads_the_whole_table() -> None:
+    db = Watched()
+    migrations.site.apply(db)
+    db.asked.clear()
+    text_uses.add(db, "overflow", "s", "public", 1, 0)
+    text_uses.spent(db, "overflow", "s", 0)
+    text_uses.forget_session(db, "s")
+    assert len(db.asked) == 4
+    for sql, parameters in db.asked:
+        steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()]  # type: ignore[attr-defined]
+        assert all(step.startswith("SEARCH text_uses USING") for step in steps), steps
+
+
+@pytest.mark.parametrize("purpose", ["overflow", "lan_llm"])
+def test_what_a_conversation_used_is_found_by_both_its_name_and_the_purpose(purpose: str) -> None:
+    db = Watched()
+    migrations.site.apply(db)
+    text_uses.spent(db, purpose, "s", 0)
+    sql, parameters = db.asked[-1]
+    (step,) = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()]  # type: ignore[attr-defined]
+    assert "session=? AND purpose=?" in step
