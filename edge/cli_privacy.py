@@ -17,7 +17,7 @@ privacy.command("preview")(privacy_preview)
 
 @privacy.command("scan")
 def privacy_scan(site: Site) -> None:
-    """JSON lines {"id","text"} on standard input become {"id","entities","label","redacted"} on standard output."""
+    """JSON lines {"id","text"} on standard input become {"id","entities","label","redacted","complete"} on output."""
     from edge.config import load_config, site_paths
     from edge.scan_lines import scan_lines
 

@@ -221,6 +221,10 @@ def _fitted(paths: SitePaths) -> Check:
 def _detector(paths: SitePaths) -> Check:
     """Are names found? As far as the running node says; the detector is in its encoder."""
     told = asyncio.run(_running(paths.admin_socket)).get("detector")
+    if told and told["failing"]:
+        found = "it failed when it was asked last: names were not recognised, and such a text does not leave"
+        remedy = "See `tagger_failed`, `layers_missing` or `scan_unusable` in the node's log and in docs/operations.md."
+        return Check("detector", False, "warning", found, remedy)
     if told is None or told["complete"]:
         found = "names are looked for in every text" if told else "told while the node runs"
         return Check("detector", True, "warning", found)

@@ -30,7 +30,7 @@ def status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object]
         "encoder": encoder_status(info),
         "llm": language_model.told_of(site.worker),
         "llm_server": language_model.status_of(site.llm_server),
-        "detector": {"complete": site.scanner.complete},
+        "detector": {"complete": site.scanner.complete, "failing": site.scanner.detector.failing},
         "fallbacks": metrics.fallbacks(),
         "notify_errors": dict(site.notifier.last_errors),
         "queue": asdict(site.answering.stats()),

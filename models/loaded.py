@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from tokenizers import Encoding, Tokenizer
 from models.catalog import EncoderShape
 from models.detect.network import TAGGED_ENCODER, shipped
 from models.detect.tagger import Tagged
-from models.errors import LayersMissing, ModelRefused, TaggerFailed
+from models.errors import LayersMissing, ModelError, ModelRefused, TaggerFailed
 from models.passes import Row, pad, passes_for, passes_of
 from models.placement import CPU_PASS_TOKENS
 from models.runtimes.port import Floats, Ids, Runtime
@@ -39,6 +39,27 @@ A pass takes 83 us a token and 1.2 ms by itself (CPU time of a core with AVX2 an
 """
 
 
+@dataclass(slots=True)
+class Trouble:
+    """Of a tagger. Passes share it without a lock: at worst a line is logged twice."""
+
+    told: bool = False
+    """It stands in the log: a line when it begins, not one a pass."""
+    lasting: bool = False
+    """It will not work while this model serves."""
+
+    def add(self, error: ModelError) -> None:
+        """A pass had no tags."""
+        if not self.told:
+            log.error("the tagger does not work", extra={"code": error.code})
+        self.told = True
+        self.lasting = isinstance(error, LayersMissing | ModelRefused)
+
+    def end(self) -> None:
+        """A pass had tags."""
+        self.told = False
+
+
 @dataclass(frozen=True)
 class Loaded:
     """All that goes together and is replaced together."""
@@ -49,6 +70,7 @@ class Loaded:
     pass_tokens: int
     shape: EncoderShape
     info: ModelInfo
+    trouble: Trouble = field(default_factory=Trouble)
 
     @property
     def name(self) -> str:
@@ -62,7 +84,7 @@ class Loaded:
 
     @property
     def tags(self) -> bool:
-        """Whether the shipped tagger reads its layers."""
+        """Whether the shipped tagger should read its layers; it may be broken."""
         return self.info.model == TAGGED_ENCODER
 
     def rows(self, pieces: Sequence[Encoding]) -> list[Row]:
@@ -113,15 +135,16 @@ def one_pass(
     want_tags: bool,
 ) -> tuple[Floats, Floats | None, list[Tagged] | None]:
     """Of the chosen rows: vectors, states and tags, or None for what is not wanted or cannot be had."""
-    if not want_tags or not model.tags:
+    if not want_tags or not model.tags or model.trouble.lasting:
         return *model.runtime.run(ids, mask, want_states=want_states), None
     try:
         vectors, layers = model.runtime.run_layers(ids, mask)
         tags = shipped().tag([(texts[index], rows[index].offsets) for index in chosen], layers, mask)
     except (LayersMissing, ModelRefused, TaggerFailed) as error:
         # Whoever asked for the pass has it; without tags no finding is complete, and nothing leaves.
-        log.error("the tagger does not work", extra={"code": error.code})
+        model.trouble.add(error)
         return *model.runtime.run(ids, mask, want_states=want_states), None
+    model.trouble.end()
     return vectors, layers[-1] if want_states else None, tags
 
 

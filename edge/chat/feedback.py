@@ -79,11 +79,12 @@ async def _redacted(
     turn = await store.read(lambda db: own_turn(db, session, turn_id))
     question = str(turn["question"])
     try:
-        return (await scan(question)).redacted(question)
+        finding = await scan(question)
     except PosternError as error:
         # The customer is heard all the same; there is no example without a scan.
         log.warning("nothing is learnt from an answer that did not help", extra={"code": error.code})
         return None
+    return finding.redacted(question) if finding.complete else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What the desk should learn from: questions without an answer, answers that did not help. Redacted, tied to nobody.
 
 Functions of the database, called in the transaction of the turn or of the feedback. The text is the question with every
-personal value that the detector found replaced by its type; no row names a conversation, a turn or a person.
+personal value that the detector found replaced by its type; no row names a conversation, a turn or a person. Where
+names were not looked for (`Finding.complete`) nothing is kept; callers see to that.
 """
 
 from __future__ import annotations

@@ -326,7 +326,8 @@ def _insert(
     if answer.intent is not None:
         name = answer.intent.name if answer.intent.in_scope else intent_counts.OUT_OF_SCOPE
         intent_counts.count(db, name)
-    if _not_in_documents(answer):
+    # Without its text it is counted all the same, as a turn that was handed off.
+    if _not_in_documents(answer) and finding.complete:
         improvement.note_unanswered(db, clarifying.without_mark(question), finding.spans, now_ms())
     counters.count(db, "turns", answer.route)
     if answer.generated:

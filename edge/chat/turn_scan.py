@@ -46,45 +46,48 @@ class TurnScan:
         self._detector = detector
         self._given = given
         self._asked = asked
-        self._parts = [self._own_parts(text, one) for text, one in zip(given, asked, strict=True)]
+        parts = [detector.parts(text) for text in given]
+        # Whether the pass reads all of the question, as it was given: else what it tells is of another text.
+        self._shared = [
+            len(rows) == 1 and _reads(one, text) for rows, one, text in zip(parts, asked, given, strict=True)
+        ]
+        complete = detector.complete
+        self._parts = [
+            rows if complete and not shared else [] for rows, shared in zip(parts, self._shared, strict=True)
+        ]
 
     @property
     def rows(self) -> list[str]:
-        """The rows that scanning needs beside the texts that are asked."""
+        """The rows that scanning needs beside the texts that are asked; none where the pass tags nothing."""
         return [part.row for parts in self._parts for part in parts]
 
     def findings(self, passes: Sequence[Passed]) -> list[Scanned]:
         """`passes`: one of each text that is asked, then one of each row."""
-        shared, own = passes[: len(self._asked)], iter(passes[len(self._asked) :])
+        own = iter(passes[len(self._asked) :])
         found = []
-        for text, asked, parts, passed in zip(self._given, self._asked, self._parts, shared, strict=True):
+        for index, (text, parts) in enumerate(zip(self._given, self._parts, strict=True)):
             began = perf_counter()
             mine = [next(own) for _ in parts]
-            finding = self._finding(text, asked, parts, mine, passed)
+            finding = self._finding(index, text, parts, mine, passes[index])
             found.append(Scanned(finding, perf_counter() - began))
         return found
 
-    def _own_parts(self, text: str, asked: Asked) -> list[Part]:
-        """The rows that a question needs for itself; none where the pass reads it as it is, or tags nothing."""
-        if not self._detector.complete:
-            return []
-        parts = self._detector.parts(text)
-        return [] if len(parts) == 1 and _reads(asked, text) else parts
-
     def _finding(
-        self, text: str, asked: Asked, parts: Sequence[Part], own: Sequence[Passed], shared: Passed
+        self, index: int, text: str, parts: Sequence[Part], own: Sequence[Passed], passed: Passed
     ) -> Finding | None:
         """What fails for one question must not end the others of its batch."""
         try:
             if own:
                 return self._detector.of_passes(text, parts, own)
-            if shared.truncated and shared.tagged is not None:
+            # The encoder may have changed since the rows were chosen: tags of another text are none of this one.
+            tagged = passed.tagged if self._shared[index] else None
+            if passed.truncated and tagged is not None:
                 return self._detector.scan([text])[0]
-            tagged = shared.tagged
+            asked = self._asked[index]
             if tagged is not None and asked.text != text:
                 at = len(text) - (asked.end - asked.before)
                 tagged = tagged.within(asked.before, asked.end, at)
-            return self._detector.of_pass(text, tagged, shared.embedding)
+            return self._detector.of_pass(text, tagged, passed.embedding)
         except Exception as error:
             # The type only: a message may quote what a customer wrote.
             log.error("the detector failed on a question", extra={"error": type(error).__name__})

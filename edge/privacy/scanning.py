@@ -68,7 +68,10 @@ def told(text: str, finding: Finding) -> dict[str, object]:
         {"type": span.type, "start": span.start, "end": span.end, "score": round(span.score, SCORE_DIGITS)}
         for span in finding.spans
     ]
-    return {"entities": entities, "label": finding.label.value, "redacted": finding.redacted(text)}
+    redacted = finding.redacted(text)
+    return {
+        "entities": entities, "label": finding.label.value, "redacted": redacted, "complete": finding.complete
+    }  # fmt: skip
 
 
 class Scanner:

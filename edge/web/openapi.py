@@ -64,7 +64,7 @@ _OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]],
         _SCAN,
         "What is personal in a text",
         ScanBody,
-        {"200": "Entities, label, and the text with its entities replaced by their types"},
+        {"200": "Entities, label, the text with types in their place, and whether names were looked for"},
     ),
     (
         "post",

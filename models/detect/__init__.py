@@ -1,1 +1,4 @@
-"""Text → spans that are personal. Today: patterns checked by validators; the trained tagger comes beside them."""
+"""Text → spans that are personal, and a label: forms that validators know, a tagger of the encoder's states, rules.
+
+`detector.Detector` is the one way in.
+"""

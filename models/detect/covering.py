@@ -1,6 +1,6 @@
 """Findings of several detectors as one list without overlaps, which covers all that any of them found. Pure.
 
-`spans.merge` drops what loses; then a telephone number inside an address would leave the street uncovered.
+A span that loses is not dropped: else a telephone number inside an address would leave the street uncovered.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from models.detect.spans import Span
+from models.detect.spans import Span, in_word
 
 REST_CHARS_MIN: Final = 2
 """Letters and digits of what another finding leaves of a span: a single one is taken in by that finding."""
@@ -24,7 +24,7 @@ def cover(text: str, spans: Iterable[Span]) -> list[Span]:
             if (start, end) != (span.start, span.end):
                 start, end = _trimmed(text, first, last)
                 letters = sum(map(str.isalnum, text[start:end]))
-                if 0 < letters < REST_CHARS_MIN:
+                if start < end and letters < REST_CHARS_MIN:
                     _take_in(kept, first, start, end)
                 if letters < REST_CHARS_MIN:
                     continue
@@ -62,8 +62,8 @@ def _free(kept: list[tuple[int, int, Span]], span: Span) -> Iterator[tuple[int, 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """Without the signs and spaces at its ends."""
-    while start < end and not text[start].isalnum():
+    while start < end and not in_word(text[start]):
         start += 1
-    while end > start and not text[end - 1].isalnum():
+    while end > start and not in_word(text[end - 1]):
         end -= 1
     return start, end

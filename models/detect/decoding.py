@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.detect.label import WEAK
-from models.detect.spans import Span
+from models.detect.spans import Span, in_word
 from models.detect.tagger import Floats, Tagged
 
 FAR: Final = 5.0
@@ -74,7 +74,7 @@ def _stretches(tokens: npt.NDArray[np.intp]) -> Iterator[tuple[int, int]]:
 def _glued(text: str, offsets: npt.NDArray[np.int32]) -> list[bool]:
     """Of each token, whether it goes on the word of the one before: pieces of a word are of one value."""
     return [
-        start > 0 and text[start - 1].isalnum() and text[start].isalnum() for start in map(int, offsets[:, 0])
+        start > 0 and in_word(text[start - 1]) and in_word(text[start]) for start in map(int, offsets[:, 0])
     ]
 
 
@@ -162,10 +162,10 @@ def _spans(text: str, runs: Sequence[_Run], types: Sequence[str]) -> list[Span]:
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """Stretched over letters and digits that touch its ends."""
-    while 0 < start < len(text) and text[start - 1].isalnum() and text[start].isalnum():
+    """Stretched over letters, their accents, and digits that touch its ends."""
+    while 0 < start < len(text) and in_word(text[start - 1]) and in_word(text[start]):
         start -= 1
-    while 0 < end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
+    while 0 < end < len(text) and in_word(text[end]) and in_word(text[end - 1]):
         end += 1
     return start, end
 

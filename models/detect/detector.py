@@ -17,6 +17,7 @@ import numpy as np
 from models.detect import patterns
 from models.detect.covering import cover
 from models.detect.label import Label, label_of
+from models.detect.normalise import View, undisguised
 from models.detect.site_patterns import NO_SITE_PATTERNS, SitePatterns
 from models.detect.spans import Span, redact
 from models.detect.tagger import Floats, Passed, Tagged, Tagger
@@ -33,6 +34,10 @@ EVERY_FORM: Final = (
 
 ROWS_MAX: Final = 64
 """Windows of one call of the tagger: what a long text takes in memory at once."""
+
+GROWTH_MAX: Final = 4
+"""Times its length that a text without its disguises may have: a ligature can be 18 letters, and each costs a pass its
+time. Past it the finding is not complete."""
 
 
 class Special(Protocol):
@@ -72,10 +77,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A window of a text: one row of a pass."""
+    """A window of a text: one row of a pass. `view`: `text` is the given one without its disguises."""
 
     text: str = field(repr=False)
     window: Window
+    view: View | None = None
 
     @property
     def row(self) -> str:
@@ -85,7 +91,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one part told: spans of the whole text by tokens, and, with a text's first part, by its form."""
+    """What one part told: spans of its text by tokens, and, with a text's first part, by their form."""
 
     part: Part
     tagged: tuple[Span, ...] = ()
@@ -112,7 +118,7 @@ class Detector:
         self._special = special
         self._decode = decode
         self.failing = False
-        """It did not work when it was asked last."""
+        """It did not work when it was asked last: it raised, or the tagger told nothing where it should."""
 
     @property
     def complete(self) -> bool:
@@ -141,11 +147,13 @@ class Detector:
         """Of passes of all its parts that were made already. Raises RuntimeUnavailable, ScanUnusable."""
         with self._noting():
             found = [self._of_row(part, one) for part, one in zip(parts, passes, strict=True)]
-            return _together(text, [self._with_forms(one) for one in found])
+            self._look_at(found)
+            return self._together(text, [self._with_forms(one) for one in found])
 
     def of_forms(self, text: str) -> Finding:
         """Without a pass: names are not looked for."""
-        special = self._special is not None and self._special.is_special(text)
+        view = undisguised(text)
+        special = any(self._by_words(one) for one in (text, *([view.text] if view else ())))
         return _finding(text, self._formed(text), special=special, complete=False)
 
     def warm(self) -> None:
@@ -153,18 +161,24 @@ class Detector:
         self.of_forms(EVERY_FORM)
 
     def parts(self, text: str) -> list[Part]:
-        """The rows in which a text is passed."""
-        return [Part(text, window) for window in windows(text)]
+        """The rows in which a text is passed; one in disguise also as a person reads it."""
+        given = [Part(text, window) for window in windows(text)]
+        view = undisguised(text)
+        if view is None or len(view.text) > GROWTH_MAX * len(text):
+            return given
+        return [*given, *(Part(view.text, window, view) for window in windows(view.text))]
 
     def scan_parts(self, parts: Sequence[Part]) -> list[Found]:
         """What each tells, from one call of the tagger. Raises RuntimeUnavailable, ScanUnusable."""
         with self._noting():
-            return [self._with_forms(one) for one in self._by_tokens(parts)]
+            found = self._by_tokens(parts)
+            self._look_at(found)
+            return [self._with_forms(one) for one in found]
 
     def finding(self, text: str, found: Sequence[Found]) -> Finding:
         """The parts of a text put together. Raises ScanUnusable."""
         with self._noting():
-            return _together(text, found)
+            return self._together(text, found)
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
@@ -173,12 +187,16 @@ class Detector:
         except Exception:
             self.failing = True
             raise
-        self.failing = False
+
+    def _look_at(self, found: Sequence[Found]) -> None:
+        self.failing = self.complete and not all(one.complete for one in found)
+
+    def _by_words(self, text: str) -> bool:
+        return self._special is not None and self._special.is_special(text)
 
     def _by_tokens(self, parts: Sequence[Part]) -> list[Found]:
         if self._tagger is None:
-            words = self._special
-            return [Found(part, special=words is not None and words.is_special(part.row)) for part in parts]
+            return [Found(part, special=self._by_words(part.row)) for part in parts]
         passes = self._tagger.tag([part.row for part in parts])
         if len(passes) != len(parts):
             raise ScanUnusable(f"{len(parts)} rows were passed, {len(passes)} came back.")
@@ -207,7 +225,7 @@ class Detector:
 
     def _with_forms(self, found: Found) -> Found:
         """Forms are looked for in the whole text at once, in linear time: with its first part."""
-        if found.part.window.start:
+        if found.part.window.start or found.part.view:
             return found
         formed = tuple(self._formed(found.part.text))
         return Found(found.part, found.tagged, formed, found.special, found.complete)
@@ -215,15 +233,25 @@ class Detector:
     def _formed(self, text: str) -> list[Span]:
         return patterns.scan(text, region=self._region, site=self._site)
 
+    def _together(self, text: str, found: Sequence[Found]) -> Finding:
+        """Raises ScanUnusable."""
+        given = [one for one in found if one.part.view is None]
+        spans = [*_joined(text, given), *(span for one in given for span in one.formed)]
+        special, complete = any(one.special for one in found), all(one.complete for one in found)
+        if view := undisguised(text):
+            read = [one for one in found if one.part.view]
+            if read:
+                spans += [_back(view, span) for span in _joined(view.text, read)]
+            else:  # it grew too long, or a pass of others' making read the disguise alone
+                special, complete = special or self._by_words(view.text), False
+        return _finding(text, spans, special=special, complete=complete)
 
-def _together(text: str, found: Sequence[Found]) -> Finding:
-    """Raises ScanUnusable."""
+
+def _joined(text: str, found: Sequence[Found]) -> list[Span]:
+    """What the tokens of one reading of a text told. Raises ScanUnusable."""
     if not _whole(text, found):
         raise ScanUnusable("A part of the text was not scanned.")
-    spans = joined((one.part.window, one.tagged) for one in found)
-    spans += [span for one in found for span in one.formed]
-    special, complete = any(one.special for one in found), all(one.complete for one in found)
-    return _finding(text, spans, special=special, complete=complete)
+    return _inside(text, joined((one.part.window, one.tagged) for one in found))
 
 
 def _whole(text: str, found: Sequence[Found]) -> bool:
@@ -236,13 +264,18 @@ def _whole(text: str, found: Sequence[Found]) -> bool:
     return bool(found) and place == len(text)
 
 
-def _finding(text: str, spans: Sequence[Span], *, special: bool, complete: bool) -> Finding:
+def _finding(text: str, spans: list[Span], *, special: bool, complete: bool) -> Finding:
     """Where names were not looked for, a text counts as personal at least. Raises ScanUnusable."""
-    if any(not 0 <= span.start < span.end <= len(text) for span in spans):
-        raise ScanUnusable("A span lies outside its text.")
-    covered = cover(text, spans)
+    covered = cover(text, _inside(text, spans))
     label = label_of(covered, special)
     return Finding(tuple(covered), label if complete else max(label, Label.PERSONAL), complete)
+
+
+def _inside(text: str, spans: list[Span]) -> list[Span]:
+    """Raises ScanUnusable."""
+    if any(not 0 <= span.start < span.end <= len(text) for span in spans):
+        raise ScanUnusable("A span lies outside its text.")
+    return spans
 
 
 def _check(passed: Passed) -> None:
@@ -254,6 +287,10 @@ def _check(passed: Passed) -> None:
         return
     if len(tagged.offsets) != len(tagged.scores) or not np.isfinite(tagged.scores).all():
         raise ScanUnusable("The tagger's scores are not finite, or not one row a token.")
+
+
+def _back(view: View, span: Span) -> Span:
+    return Span(span.type, *view.original(span.start, span.end), span.score)
 
 
 def _moved(spans: Sequence[Span], by: int) -> tuple[Span, ...]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from core.pattern_set import PatternSet
+from models.detect.covering import cover
 from models.detect.forms import contact, numbers, persons, phones
 from models.detect.forms.words import Words
 from models.detect.normalise import views
 from models.detect.site_patterns import NO_SITE_PATTERNS, SitePatterns
-from models.detect.spans import Span, merge
+from models.detect.spans import Span
 
 _Find = Callable[[str, Words, str], Iterator[Span]]
 
@@ -52,7 +53,7 @@ def scan(text: str, *, region: str = "US", site: SitePatterns = NO_SITE_PATTERNS
     for view in views(text):
         for span in (*_scan(view.text, region), *site.scan(view.text)):
             found.append(Span(span.type, *view.original(span.start, span.end), span.score))
-    return merge(found)
+    return cover(text, found)
 
 
 def _scan(text: str, region: str) -> Iterator[Span]:

@@ -46,7 +46,7 @@ def as_lines(texts: tuple[str, ...]) -> bytes:
 
 def check(text: str, found: dict[str, Any]) -> None:
     """The contract of one answer."""
-    assert found.keys() - {"id"} == {"entities", "label", "redacted"}
+    assert found.keys() - {"id"} == {"entities", "label", "redacted", "complete"}
     assert found["label"] in {"public", "internal", "personal", "special"}
     rest, place = "", 0
     for one in found["entities"]:

@@ -39,6 +39,15 @@ class BadExample(PosternError):
     exit_code = ExitCode.USAGE
 
 
+class ExampleNotScanned(PosternError):
+    """Names were not looked for in the question: it may hold one, and is not kept."""
+
+    code = "example_not_scanned"
+    title = "The question is not kept: names were not looked for"
+    remedy = "See `postern doctor` (detector). Teach while Postern's own search model serves."
+    status = 503
+
+
 class Examples:
     """What is known of the site's questions: rows of the store, and the golden questions in a file beside it."""
 
@@ -59,7 +68,7 @@ class Examples:
         self._writing = asyncio.Lock()
 
     async def add(self, text: str, label: Label) -> dict[str, Any]:
-        """Keep what staff say of a question. Raises BadExample, NoSuchDocument, and as `scan` does."""
+        """Keep what staff say of a question. Raises BadExample, ExampleNotScanned, NoSuchDocument, as `scan` does."""
         redacted = await self._redacted(text)
         await self._check(label)
         kept = await self._store.write(
@@ -68,7 +77,7 @@ class Examples:
         return {"id": kept, "text": redacted, **_told(label)}
 
     async def add_golden(self, text: str, label: AnsweredBy | Unanswerable) -> dict[str, Any]:
-        """Keep a question to judge by. Raises BadExample, BadGolden, NoSuchDocument, and as `scan` does."""
+        """Keep a question to judge by. Raises as `add`, and BadGolden."""
         redacted = await self._redacted(text)
         await self._check(label)
         document = label.document if isinstance(label, AnsweredBy) else None
@@ -94,7 +103,10 @@ class Examples:
         question = " ".join(text.split())
         if not question or len(question) > TEXT_CHARS_MAX:
             raise BadExample(f"The question has {len(question):,} characters.")
-        return (await self._scan(question)).redacted(question)
+        finding = await self._scan(question)
+        if not finding.complete:
+            raise ExampleNotScanned
+        return finding.redacted(question)
 
     async def _check(self, label: Label) -> None:
         if isinstance(label, AnsweredBy):

@@ -67,6 +67,10 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "The search model has no detector of names: they are not recognised, so no text may leave the site.",
         "Use Postern's own search model where text is to leave: postern models use all-minilm-l6-v2.",
     ),
+    "detector:failed": (
+        "The detector of names failed when it was asked last: they are not recognised, so no text may leave the site.",
+        "Build the search model again (postern models build), then restart the node. If it lasts, look at its log.",
+    ),
     "vectors": (
         "The search model has changed; documents are found by their words until all are read by the new one.",
         "Wait. How far that is: postern status.",
@@ -176,7 +180,8 @@ def _fallback(code: str, facts: Facts) -> Finding:
     lost = facts.status.get("encoder", {}).get("fallback") if component == "encoder" else None
     if lost and lost["reason"] == reason:
         return _device_lost(lost)
-    detail, remedy = _FALLBACKS.get(component, (_PART_FAILED[0].format(component), _PART_FAILED[1]))
+    usual = _FALLBACKS.get(component, (_PART_FAILED[0].format(component), _PART_FAILED[1]))
+    detail, remedy = _FALLBACKS.get(code, usual)
     return Finding(
         f"fallback-{component}", "warning", f"Weaker than asked: {component}", f"{detail} ({reason})", remedy
     )

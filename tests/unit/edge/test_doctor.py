@@ -94,3 +94,23 @@ def test_a_running_node_says_what_was_lost_on_the_way(
     assert (check.ok, check.severity, check.remedy) == (False, severity, lost.remedy)
     assert lost.detail in check.found
     assert found.ok is (severity == "warning")
+
+
+@pytest.mark.parametrize(
+    ("told_by_node", "ok", "found"),
+    [
+        ({}, True, "while the node runs"),
+        ({"detector": {"complete": True, "failing": False}}, True, "in every text"),
+        ({"detector": {"complete": True, "failing": True}}, False, "failed when it was asked last"),
+        ({"detector": {"complete": False, "failing": False}}, False, "has no detector of names"),
+    ],
+)
+def test_are_names_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told_by_node: dict[str, object], ok: bool, found: str
+) -> None:
+    async def running(_: Path) -> dict[str, object]:
+        return told_by_node
+
+    monkeypatch.setattr(doctor, "_running", running)
+    check = doctor._detector(site_paths(tmp_path))
+    assert (check.ok, found in check.found) == (ok, True)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detect.patterns import scan
-from models.detect.spans import Span, merge, redact
+from models.detect.spans import redact
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,11 @@ def test_any_text_is_scanned_and_spans_lie_inside_it_in_order(text: str) -> None
     assert all(a.end <= b.start for a, b in itertools.pairwise(spans))
 
 
-def test_the_surer_finding_wins_where_two_overlap() -> None:
-    sure, vague = Span("IBAN", 0, 10, 0.99), Span("PHONE", 5, 12, 0.6)
-    assert merge([vague, sure]) == [sure]
+def test_what_loses_keeps_the_rest_of_its_text() -> None:
+    text = "see https://example.org/list?who=anna@example.org&page=2"
+    found = [(span.type, text[span.start : span.end]) for span in scan(text)]
+    assert ("EMAIL", "anna@example.org") in found
+    assert ("URL", "https://example.org/list?who") in found
 
 
 def test_redaction_replaces_values_by_types() -> None:

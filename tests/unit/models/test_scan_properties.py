@@ -14,7 +14,6 @@ from models.detect.forms import numbers, phones
 from models.detect.forms.evidence import PROBABILITY_MAX, THRESHOLD
 from models.detect.forms.regions import stretches
 from models.detect.patterns import scan
-from models.detect.spans import Span, merge
 from tests.bench.pii_hostile import hostile_texts
 from tests.bench.pii_values import KINDS, NAMED
 
@@ -47,19 +46,6 @@ def test_a_value_is_found_where_it_stands_whatever_surrounds_its_line(
     text = f"{before}\n\n{line}\n\n{after}"
     start = text.index(line) + line.index(value)
     assert any(s.start <= start and start + len(value) <= s.end for s in scan(text, region=kind.region))
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9), st.sampled_from([0.5, 0.7, 0.9])), max_size=20)
-)
-def test_merging_keeps_the_surer_and_nothing_overlaps(given_spans: list[tuple[int, int, float]]) -> None:
-    spans = [Span("X", start, start + length, score) for start, length, score in given_spans]
-    kept = merge(spans)
-    assert all(a.end <= b.start for a, b in itertools.pairwise(kept))
-    for span in spans:
-        rivals = [k for k in kept if k.start < span.end and span.start < k.end]
-        assert any(k.score >= span.score for k in rivals)
 
 
 # Ratios, not times: twice the text is at most twice the candidates, stretches and telephones that are looked at.

@@ -17,7 +17,7 @@ from edge.chat.session import Session
 from edge.inference.scheduler import QueueFull
 from models.detect import patterns
 from models.detect.detector import Finding
-from tests.unit.edge.chat.desk_rig import Rig, rig, scan_forms
+from tests.unit.edge.chat.desk_rig import Rig, rig, scan_forms, scan_without_names
 
 QUESTION = "Where can I park? Call me on 617-555-0123."
 REDACTED = "Where can I park? Call me on [PHONE]."
@@ -119,3 +119,10 @@ async def test_without_a_scan_the_customer_is_heard_and_nothing_is_learnt(desk: 
     await give(desk, session, turn, False, scan=fails)
     assert await counts(desk) == {"not_useful": 1}
     assert await examples(desk) == []
+
+
+async def test_where_names_were_not_looked_for_nothing_is_learnt(desk: Rig) -> None:
+    session = await desk.arrive()
+    turn = await desk.turn(session, "May Zacharias come?", citations=CITED)
+    await give(desk, session, turn, False, scan=scan_without_names)
+    assert (await examples(desk), await counts(desk)) == ([], {"not_useful": 1})

@@ -62,7 +62,6 @@ def scan(
     turn = TurnScan(Detector("US", passes, None, decode), given, asked)
     rows = turn.rows
     found = turn.findings([passes.one(text) for text in (*(one.text for one in asked), *rows)])
-    assert all(one.seconds > 0 for one in found)
     return [one.finding for one in found if one.finding], len(rows)
 
 
@@ -82,6 +81,8 @@ GIVEN = "does Ann see Zacharias on Monday?"
         (f"And what about {GIVEN}", follows("Is Ann a doctor?", f"And what about {GIVEN}"), 0),
         # Mended: the name that the dictionary took for a slip is in the text as given alone.
         (GIVEN, as_given("does an see Zachary on Monday?"), 1),
+        # In disguise: as given, and as a person reads it.
+        (f"{GIVEN} ⓐⓝⓓ", as_given(f"{GIVEN} ⓐⓝⓓ"), 2),
         # What was taken off is no lead-in.
         (f"Ann or Ann or Ann or {GIVEN}", as_given(GIVEN), 1),
         (GIVEN, as_given(""), 1),
@@ -123,6 +124,22 @@ def test_without_a_tagger_the_pass_has_no_further_rows_and_forms_are_found() -> 
     assert all(finding.label is Label.PERSONAL and not finding.complete for finding in findings)
 
 
+def test_tags_of_another_text_are_not_taken_for_those_of_the_question() -> None:
+    """The encoder that served when the rows were chosen had no tagger; the one that passed them has."""
+    passes, given = Pass(), ["does Ann see us", "so it was " * 200 + "Ann", "is Ann in"]
+    passes.complete = False
+    asked = [as_given("does an Zacharias see us"), as_given(given[1]), as_given(given[2])]
+    turn = TurnScan(Detector("US", passes, None, decode), given, asked)
+    assert turn.rows == []
+    passes.complete = True
+    found = [one.finding for one in turn.findings([passes.one(one.text) for one in asked])]
+    assert [(one.types, one.complete) for one in found if one] == [
+        ([], False),
+        ([], False),
+        (["PERSON"], True),
+    ]
+
+
 def test_a_failure_is_of_one_question_alone_and_never_an_empty_finding(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -141,7 +158,7 @@ def test_a_failure_is_of_one_question_alone_and_never_an_empty_finding(
     assert not any("Ann" in str(record.__dict__) for record in caplog.records)
     broken = turn.findings([Passed(np.full(2, np.nan, np.float32), None)] * 3)
     assert [one.finding for one in broken] == [None] * 3
-    detector.of_pass("Zacharias", None, np.ones(2, np.float32))
+    detector.of_pass("Zacharias", Pass().one("Zacharias").tagged, np.ones(2, np.float32))
     assert not detector.failing
 
 

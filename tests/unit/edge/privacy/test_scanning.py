@@ -91,6 +91,7 @@ async def test_findings_come_in_order_as_the_contract_gives_them(scanner: Scanne
         "entities": [{"type": "PERSON", "start": 11, "end": 20, "score": 0.8123}],
         "label": "personal",
         "redacted": "my name is [PERSON]",
+        "complete": True,
     }
     assert scanner.complete
     assert await scanner.scan_all([]) == []

@@ -39,6 +39,20 @@ def test_what_stands(
     assert [(span.type, span.start, span.end) for span in found] == expected
 
 
+def test_an_accent_of_its_own_is_not_cut_off() -> None:
+    text = "Ren\u0065\u0301 Mu\u0308ller"
+    found = cover(text, [Span("OTHER_ID", 0, len(text), 0.5), Span("PERSON", 6, 8, 0.9)])
+    assert text[: found[0].end] == "Rene\u0301"
+    # The accent of what was taken stays covered.
+    assert found[-1].end == len(text)
+    assert found[-1].start == 8
+
+
+def test_an_accent_alone_is_taken_in() -> None:
+    found = cover("Jose\u0301", [Span("OTHER_ID", 0, 5, 0.5), Span("PERSON", 0, 4, 0.9)])
+    assert [(span.type, span.start, span.end) for span in found] == [("PERSON", 0, 5)]
+
+
 SPANS = st.builds(
     lambda kind, start, length, score: Span(kind, start, start + length, score),
     st.sampled_from(["PERSON", "PHONE", "ADDRESS"]),

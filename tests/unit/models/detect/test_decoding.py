@@ -62,6 +62,16 @@ def test_a_span_is_stretched_to_the_word_but_not_over_signs() -> None:
     assert found(text, tagged(text, PERSON, pieces=[(2, 4)])) == [("PERSON", "Anna")]
 
 
+def test_accents_of_their_own_belong_to_the_word() -> None:
+    text = "x Mu\u0308ller"
+    for pieces in ([(2, 4)], [(4, 9)], [(2, 3), (5, 9)]):
+        given = tagged(text, *[PERSON] * len(pieces), pieces=pieces)
+        assert found(text, given) == [("PERSON", "Mu\u0308ller")]
+    # Pieces that meet at the accent are of one word, and of one value.
+    assert found(text, tagged(text, PERSON, PLACE, pieces=[(2, 4), (4, 9)])) != []
+    assert len(found(text, tagged(text, PERSON, PLACE, pieces=[(2, 4), (5, 9)]))) == 1
+
+
 def test_signs_alone_are_no_value() -> None:
     assert found("-- a", tagged("-- a", PERSON, NOTHING)) == []
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
-from models.detect.detector import ROWS_MAX, Detector, Finding, ScanUnusable
+from models.detect.detector import GROWTH_MAX, ROWS_MAX, Detector, Finding, ScanUnusable
 from models.detect.label import Label
 from models.detect.spans import Span
 from models.detect.tagger import Floats, Passed, Tagged
 
 TOKENS_MAX = 64
-TOKEN = re.compile(r"\w+|[^\w\s]")
+TOKEN = re.compile(r"[A-Za-z]+|[^\w\s]|\w")
 
 
 def tagged(text: str) -> Tagged:
@@ -124,6 +124,90 @@ def test_without_a_tagger_forms_are_found_and_nothing_counts_as_public() -> None
 def test_forms_alone_are_not_complete() -> None:
     assert detector().of_forms("when do you open") == Finding((), Label.PERSONAL, complete=False)
     assert detector().of_forms("the ward is full").label is Label.SPECIAL
+
+
+CIRCLED = str.maketrans({chr(code): chr(0x24D0 + code - ord("a")) for code in range(ord("a"), ord("z") + 1)})
+CIRCLED |= str.maketrans({chr(code): chr(0x24B6 + code - ord("A")) for code in range(ord("A"), ord("Z") + 1)})
+DISGUISES = {
+    "circled": lambda text: text.translate(CIRCLED),
+    "references": lambda text: "".join(f"&#{ord(sign)};" for sign in text),
+    "tags": lambda text: "".join(chr(0xE0000 + ord(sign)) for sign in text),
+    "percent": lambda text: "".join(f"%{ord(sign):02X}" for sign in text),
+    "zero width": "\u200b".join,
+    "struck": lambda text: "".join(sign + "\u0336" for sign in text),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+@pytest.mark.parametrize(
+    ("words", "label"), [("Ann", Label.PERSONAL), ("ward", Label.SPECIAL), ("bed", Label.SPECIAL)]
+)
+def test_words_in_disguise_are_read(disguise: Callable[[str], str], words: str, label: Label) -> None:
+    """The tagger of this test reads ASCII alone, as the vocabulary of an encoder nearly does."""
+    worn = disguise(words)
+    text = f"so it is {worn} here"
+    one = detector()
+    (found,) = one.scan([text])
+    assert (found.label, found.complete) == (label, True)
+    assert one.of_forms(text).label is (
+        Label.PERSONAL if words == "Ann" else one.of_forms(f"so it is {words}").label
+    )
+    if words == "Ann":
+        assert told(text, found) == [("PERSON", worn.rstrip("\u0336"))]
+
+
+def test_a_long_disguise_is_read_to_its_end() -> None:
+    text = DISGUISES["references"]("so it was that Ann came by and " * 60)
+    (found,) = detector().scan([text])
+    assert (len(found.spans), found.complete) == (60, True)
+
+
+ORDINARY = [
+    "when do you open", "“Don’t”, she said – it’s 5 °C… isn’t it?", "M\u00fcller", "Mu\u0308ller",
+    "caf\u00e9 \U0001f44d\U0001f3fd \u2764\ufe0f", "\ufeffa\u00a0b\u202f5\u00a0%", "2 × 2ª 3º 5 µm ½ x² Ilk\u0131n ™",
+    "call six one seven, five five five", "at example dot org", "R&D; A&amp;B; appointments-and-so-on",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_text_is_one_row(text: str) -> None:
+    assert [part.row for part in detector().parts(text)] == [text]
+
+
+@pytest.mark.parametrize(("plain", "rows"), [(15, 2), (14, 2), (13, 1)])
+def test_a_disguise_that_grows_too_much_is_not_read(plain: int, rows: int) -> None:
+    """Three ligatures of 18 letters are as many times 17 characters as is read; with 13 plain ones it is more."""
+    text = "\ufdfa" * 3 + "x" * plain
+    assert (54 + plain <= GROWTH_MAX * (3 + plain)) is (rows == 2)
+    one = detector()
+    (found,) = one.scan([text])
+    assert (len(one.parts(text)), found.complete) == (rows, rows == 2)
+
+
+def test_a_pass_of_a_disguise_alone_is_not_complete() -> None:
+    text = DISGUISES["circled"]("the ward")
+    found = detector().of_pass(text, tagged(text), np.ones(4, np.float32))
+    assert (found.label, found.complete) == (Label.SPECIAL, False)
+
+
+def test_a_reading_that_was_left_out_is_no_finding() -> None:
+    one, text = detector(), DISGUISES["references"]("so it was that Ann came by and " * 60)
+    found = one.scan_parts(one.parts(text))
+    with pytest.raises(ScanUnusable):
+        one.finding(text, found[:-1])
+
+
+def test_a_tagger_that_tells_nothing_is_failing() -> None:
+    one = detector(Broken([Passed(FINE, None)]))
+    (found,) = one.scan(["one two"])
+    assert (found.complete, one.complete, one.failing) == (False, True, True)
+    one.of_pass("one two", tagged("one two"), FINE)
+    assert not one.failing
+    one.of_pass("one two", None, FINE)
+    assert one.failing
+    without = Detector("US", None, None, decode)
+    without.scan(["one two"])
+    assert not without.failing  # it was never to have one
 
 
 def test_what_another_encoder_says_means_nothing() -> None:

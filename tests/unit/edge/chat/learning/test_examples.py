@@ -13,7 +13,7 @@ import pytest
 
 from edge.chat import improvement
 from edge.chat.learning import rows
-from edge.chat.learning.examples import BadExample, Examples
+from edge.chat.learning.examples import BadExample, ExampleNotScanned, Examples
 from edge.chat.learning.golden import GoldenQuestion
 from edge.chat.learning.labels import AnsweredBy, Asks, ExampleKind, Unanswerable
 from edge.chat.learning.rows import NoSuchExample
@@ -24,7 +24,7 @@ from edge.knowledge.ingest import KnowledgeBase
 from edge.learning_operations import LearningOperations
 from edge.operation_arguments import BadArguments
 from edge.store.store import Store
-from tests.unit.edge.chat.desk_rig import scan_forms
+from tests.unit.edge.chat.desk_rig import scan_forms, scan_without_names
 
 # These operations do not learn.
 NO_LEARNING = cast(Learning, None)
@@ -169,3 +169,15 @@ async def test_operations_take_and_give_plain_values(examples: Examples) -> None
     listed = await operations["examples.list"]({"kind": "answer"}, lambda _: None)
     assert [one["id"] for one in listed] == [1]  # type: ignore[attr-defined]
     assert await operations["examples.remove"]({"id": 1}, lambda _: None) == {"removed": 1}
+
+
+async def test_where_names_were_not_looked_for_nothing_is_kept(
+    examples: Examples, store: Store, tmp_path: Path
+) -> None:
+    unscanned = Examples(store, cast(KnowledgeBase, None), tuple, tmp_path / "none.jsonl", scan_without_names)
+    with pytest.raises(ExampleNotScanned):
+        await unscanned.add("May Zacharias come?", Unanswerable())
+    with pytest.raises(ExampleNotScanned):
+        await unscanned.add_golden("May Zacharias come?", Unanswerable())
+    assert await examples.listing(None, 10) == []
+    assert not (tmp_path / "none.jsonl").exists()

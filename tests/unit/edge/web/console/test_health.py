@@ -69,6 +69,15 @@ def test_what_goes_on_serving_is_not_said_to_have_failed(component: str) -> None
     assert "has failed" not in first.detail
 
 
+def test_a_detector_that_fails_is_not_one_that_is_missing() -> None:
+    failed, missing = (
+        findings(replace(WELL, status=status(fallbacks=(f"detector:{reason}",))))[0]
+        for reason in ("failed", "no_tagger")
+    )
+    assert "failed when it was asked last" in failed.detail
+    assert "has no detector of names" in missing.detail
+
+
 def test_pages_that_a_finding_leads_to_are_there() -> None:
     facts = replace(WELL, documents_differ=2, status=status(knowledge={}))
     actions = {finding.action for finding in findings(facts)} - {""}
