@@ -113,6 +113,10 @@ class LlmServer:
         handed = [(role, text) for (role, _), text in zip(messages, admitted.parts, strict=True)]
         body = completion_stream.request_body(self.model, handed, max_new_tokens)
         addresses = await self._judged(len(body))
+        if (
+            asyncio.get_running_loop().time() >= first_by
+        ):  # no fault of the server, so that it is not left alone
+            raise LlmServerLate
         use = await self._store.write(
             partial(
                 lan_uses.begin,

@@ -185,7 +185,7 @@ async def test_first_words_and_the_end_have_deadlines(
 async def test_the_guards_time_is_taken_out_of_the_customers(
     fake: LlmServerFake, store: Store, first_s: float, deadline_s: float
 ) -> None:
-    """A guard that takes all there is leaves none for the server; what it is given is what the customer has."""
+    """A guard that takes all there is leaves none for the server, which is neither asked nor blamed."""
     given: list[float] = []
 
     async def slow(asked: Handover, within_s: float) -> Admitted | TextRefusal:
@@ -196,9 +196,11 @@ async def test_the_guards_time_is_taken_out_of_the_customers(
         await reached.wait()
         return await as_it_is(asked, within_s)
 
+    server = LlmServer(section(fake.port), store, slow, first_s)
     with pytest.raises(LlmServerLate):
-        await ask(LlmServer(section(fake.port), store, slow, first_s), deadline_s)
+        await ask(server, deadline_s)
     assert given == [pytest.approx(0.2)]
+    assert (fake.bodies, await uses(store), server.ready) == ([], [], True)
 
 
 async def test_leaving_ends_the_request(fake: LlmServerFake, store: Store) -> None:
