@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from edge import metrics
@@ -17,7 +16,9 @@ from models.detect.decoding import decode
 from models.detect.detector import Detector
 from models.detect.network import shipped
 from models.detect.site_patterns import NO_SITE_PATTERNS, SitePatterns
-from models.detect.tagger import Passed
+from models.detect.spans import Span
+from models.detect.tagger import Passed, Tagged
+from models.detect.trade import without_trade
 from models.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -46,8 +47,12 @@ class EncoderTagger:
 
 def detector_on(encoder: Encoder, region: str, site: SitePatterns = NO_SITE_PATTERNS) -> Detector:
     """The detector whose tagger reads the layers of `encoder`; `site`: the site's own identifiers."""
-    tagger, read = EncoderTagger(encoder), partial(decode, shipped().labels)
-    return Detector(region, tagger, special.shipped(), read, site=site)
+    labels = shipped().labels
+
+    def read(text: str, tagged: Tagged) -> list[Span]:
+        return without_trade(text, decode(labels, text, tagged))
+
+    return Detector(region, EncoderTagger(encoder), special.shipped(), read, site=site)
 
 
 def detector_of(config: Config, encoder: Encoder) -> Detector:

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.detect.label import WEAK
 from models.detect.spans import Span, in_word
 from models.detect.tagger import Floats, Tagged
 
@@ -27,8 +26,7 @@ class Labels:
 
     names: tuple[str, ...]
     caution: float = 0.0
-    """By how much what names a person is held likelier than the network says, in logits: a miss costs more there than a
-    false alarm. What many people share (`label.WEAK`) is taken as it is."""
+    """How much less likely "nothing" is held than the network says, in logits: a miss costs more than a false alarm."""
     temperature: float = 1.0
     """What logits are divided by, so that a score of .8 is right eight times in ten (Guo et al. 2017)."""
 
@@ -37,23 +35,16 @@ class Labels:
         """The type of each pair of columns."""
         return tuple(name[2:] for name in self.names[1::2])
 
-    @cached_property
-    def leaning(self) -> Floats:
-        """float32 [labels]: `caution` where it holds."""
-        weak = (True, *(name[2:] in WEAK for name in self.names[1:]))
-        return np.where(weak, 0.0, self.caution).astype(np.float32)
-
 
 def decode(labels: Labels, text: str, tagged: Tagged) -> list[Span]:
     """The values in `text`, in order, apart, each of whole words."""
-    told = tagged.scores / labels.temperature
-    scores = told + labels.leaning
-    nothing = scores[:, 0]
+    scores = tagged.scores / labels.temperature
+    nothing = scores[:, 0] - labels.caution
     likeliest = scores[:, 1:].max(axis=1, initial=-np.inf)
     maybe = np.flatnonzero(likeliest > nothing - FAR)
     if not (likeliest > nothing).any():
         return []
-    likely = 1.0 - _share_of_nothing(told)
+    likely = 1.0 - _share_of_nothing(scores)
     runs: list[_Run] = []
     for first, last in _stretches(maybe):
         path = _best_path(scores[first:last], nothing[first:last], _glued(text, tagged.offsets[first:last]))

@@ -20,15 +20,15 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
-from typing import Any
 
-from edge.privacy_services import EncoderTagger, detector_on
+from edge.privacy_services import detector_on
 from models.catalog import models_dir
 from models.detect.detector import Detector
 from models.detect.label import Label
+from models.detect.spans import Span
 from models.encoder import Encoder, open_encoder
 from models.recipes import special
 from models.recipes.tagger import corpus
@@ -44,6 +44,7 @@ SEED = 77
 MULTIDOGO_TYPES = frozenset({"PERSON", "ADDRESS", "BANK_ACCOUNT", "CREDIT_CARD", "US_SSN", "EMAIL", "PHONE"})
 SENTENCE_WORDS = 20
 TIMED = 300
+BUSINESS_SENTENCES, MEDQUAD_ANSWERS = 4_000, 150
 SAMPLES = ("clinic", "bank")
 ROWS = 256
 
@@ -62,6 +63,10 @@ class Bench:
             for finding in self.detector.scan(texts[first : first + ROWS]):
                 told.append([(span.type, span.start, span.end) for span in finding.spans])
         return told
+
+    def spans(self, texts: Sequence[str]) -> list[list[Span]]:
+        """As spans."""
+        return [list(finding.spans) for finding in self.detector.scan(texts)]
 
     def scores(self, sentences: Sequence[Sentence]) -> list[Score]:
         """One a sentence."""
@@ -138,6 +143,11 @@ def _multidogo(side: Bench, report: Report) -> None:
         clean = {"clean": 0, "flagged": 0} if beyond else {}
         whole += replace(mine, leaked=score(one.text, scope, found).leaked, **clean)
     report.results["multidogo"] = {"turns": len(turns), **whole.figures()}
+    report.judged |= {
+        "multidogo_leaked_chars_pct": round(whole.leaked_pct, 2),
+        "multidogo_precision": round(whole.precision, 4),
+        "multidogo_flagged_pct": round(whole.flagged_pct, 2),
+    }
 
 
 def _by_hand(side: Bench, report: Report) -> None:
@@ -175,7 +185,7 @@ def _ordinary(side: Bench, report: Report) -> None:
         "front_desks": personal_sets.ordinary(personal_sets.BENIGN),
         "business_numbers": personal_sets.ordinary(personal_sets.BUSINESS),
     }
-    judged = [0, 0]
+    judged = [0, 0, 0]
     for name, texts in sets.items():
         told = side.detector.scan(texts)
         personal = sum(one.label >= Label.PERSONAL for one in told)
@@ -188,8 +198,9 @@ def _ordinary(side: Bench, report: Report) -> None:
             "any_span_pct": round(100 * any_span / len(texts), 2),
         }
         if name in {"banking77", "samples"}:
-            judged = [judged[0] + personal, judged[1] + len(texts)]
-    report.judged["benign_personal_pct"] = round(100 * judged[0] / judged[1], 2)
+            judged = [judged[0] + personal, judged[1] + any_span, judged[2] + len(texts)]
+    report.judged["benign_personal_pct"] = round(100 * judged[0] / judged[2], 2)
+    report.judged["benign_any_span_pct"] = round(100 * judged[1] / judged[2], 2)
 
 
 def _sample_questions() -> Iterable[str]:
@@ -203,7 +214,6 @@ def _sample_questions() -> Iterable[str]:
 
 def _cost(side: Bench, report: Report) -> None:
     """A sentence of 20 words: the scan with its pass, less the pass alone, in turn, on one core."""
-    tagger = EncoderTagger(side.encoder)
     words = [one.text for one in corpus.generated(20 * TIMED, SEED, languages=("en",))]
     texts = [text for text in words if len(text.split()) == SENTENCE_WORDS][:TIMED]
     whole, alone = list[float](), list[float]()
@@ -214,7 +224,6 @@ def _cost(side: Bench, report: Report) -> None:
         side.encoder.embed_here([text])
         whole.append(middle - began)
         alone.append(time.perf_counter() - middle)
-    assert tagger.complete
     added = [scan - passed for scan, passed in zip(whole, alone, strict=True)]
     report.results["cost"] = {
         "sentences": len(texts),
@@ -223,18 +232,29 @@ def _cost(side: Bench, report: Report) -> None:
         "added_pct": round(100 * statistics.median(a / p for a, p in zip(added, alone, strict=True)), 1),
     }
     report.judged["ms_per_sentence"] = round(1000 * statistics.median(added), 3)
+    report.judged["added_pct"] = report.results["cost"]["added_pct"]
 
 
-def _forms(_: Bench, report: Report) -> None:
-    """Values with a checksum, numbers of a business, hostile text."""
-    figures: dict[str, Any] = pii_forms.figures()
-    report.results["forms"] = figures
-    report.judged["checksum_recall"] = figures["checksum_recall_with_context"]
-    report.judged["business_number_false_pct"] = figures["business_number_false_pct"]
+def _forms(side: Bench, report: Report) -> None:
+    """Values with a checksum, numbers of a business, hostile text; the numbers by forms alone and by all together."""
+    forms = pii_forms.bench(argparse.Namespace())
+    report.results["forms"] = forms.results
+    business = pii_forms.business_false(BUSINESS_SENTENCES, MEDQUAD_ANSWERS, side.spans)
+    shares = {name: share.document(percent=True) for name, share in business.items()}
+    report.results["business_false_pct_whole_detector"] = shares
+    report.judged["checksum_recall"] = _whole(forms.results["checksum_recall_named"])
+    report.judged["checksum_recall_alone"] = _whole(forms.results["checksum_recall_alone"])
+    report.judged["business_number_false_pct"] = max(share["share"] for share in shares.values())
 
 
-def _special(_: Bench, report: Report) -> None:
-    report.results["special"] = pii_special.special_figures()
+def _whole(shares: Mapping[str, Mapping[str, float]]) -> float:
+    """Of all kinds together."""
+    found = sum(share["share"] * share["of"] for share in shares.values())
+    return round(found / sum(share["of"] for share in shares.values()), 5)
+
+
+def _special(side: Bench, report: Report) -> None:
+    report.results["special"] = pii_special.special_figures(side.encoder)
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,10 @@ SECONDS = 60.0
 # Of a weak type nothing is hidden: a date or a page's address names nobody.
 WEAK = frozenset({"DATE", "AGE", "URL"})
 CONTACT = frozenset({"PHONE", "FAX", "EMAIL", "ADDRESS"})
+
+
+Find = Callable[[Sequence[str]], Sequence[list[Span]]]
+"""What a detector finds in each text."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ BUSINESS = (
     "Bestellnummer 9########",
     "Rechnung 2026-#####",
     "Zimmer 9##, Preis 9#,## Euro",
-    "Artikelnummer 9#######",
+    "artikelnummer 9#######",
     "commande 9########",
     "facture 9#######",
     "chambre 9##, prix 9#,## euros",
@@ -136,28 +140,37 @@ def _sign(sign: str, chance: random.Random) -> str:
     return chance.choice({"#": "0123456789", "9": "123456789", "A": "BCDFGHJKLMNPRSTVWXYZ"}[sign])
 
 
-def business_false(count: int = 20_000, medquad: int = 1_500) -> dict[str, Share]:
-    """Business sentences with a span of a type that names somebody; numbers of MedQuAD's answers that are in one."""
-    flagged = sum(bool(_strong(scan(text))) for text in business_numbers(count))
+def _by_forms(texts: Sequence[str]) -> list[list[Span]]:
+    return [scan(text) for text in texts]
+
+
+def business_false(count: int = 20_000, medquad: int = 1_500, find: Find = _by_forms) -> dict[str, Share]:
+    """Business sentences with a number in a span of a type that names somebody; likewise numbers in MedQuAD."""
+    texts = list(business_numbers(count))
+    flagged = sum(any(_numbered(text, spans)) for text, spans in zip(texts, find(texts), strict=True))
     result = {"templates": Share(flagged, count)}
     try:
         lines = data_file("retrieval", "medquad_qa.jsonl").read_text(encoding="utf-8").splitlines()
     except BenchRefused as refusal:
         progress(f"without MedQuAD: {refusal}")
         return result
-    return result | {"medquad_numbers": _medquad(lines[:: max(1, len(lines) // medquad)])}
+    return result | {"medquad_numbers": _medquad(lines[:: max(1, len(lines) // medquad)], find)}
 
 
-def _medquad(lines: list[str]) -> Share:
+def _medquad(lines: list[str], find: Find) -> Share:
     """Its offices' telephones and postcodes are what they are taken for, and no mistake."""
     numbers = flagged = 0
-    for line in lines:
-        text = json.loads(line)["answer"]
-        spans = [span for span in _strong(scan(text)) if span.type not in CONTACT]
+    texts = [json.loads(line)["answer"] for line in lines]
+    for text, found in zip(texts, find(texts), strict=True):
+        spans = [span for span in _strong(found) if span.type not in CONTACT]
         for match in re.finditer(r"\d[\d.,]*", text):
             numbers += 1
             flagged += any(span.start < match.end() and match.start() < span.end for span in spans)
     return Share(flagged, numbers)
+
+
+def _numbered(text: str, spans: list[Span]) -> Iterator[bool]:
+    return (any(map(str.isdigit, text[span.start : span.end])) for span in _strong(spans))
 
 
 def _strong(spans: list[Span]) -> list[Span]:

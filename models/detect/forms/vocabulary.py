@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # English, German, French, Spanish, Italian, Portuguese, Dutch and Polish.
+BUSINESS = "business"
 WORDS = {
     "phone": """
         anruf anrufen answering appel appeler bel bellen call callback called calling calls cell cellphone
@@ -96,7 +97,7 @@ WORDS = {
     # Right behind a number: how much of something it is.
     "unit": "chf dollar dollars eur euro euros gbp kg km mg miles ml people percent pln pounds units usd years",
     # Of things and of trade: nobody's.
-    "business": """
+    BUSINESS: """
         amount article articles articulo artikel artikelnummer asin auftrag auftrags auftragsnummer
         barcode batch bedrag beleg bestell bestelling bestellnummer bestellung bin build building catalog
         catalogue celsius cena chambre charge chf commande copies copyright cost costing costs delivery

@@ -14,17 +14,16 @@ from models.detect.forms.evidence import (
     WORDS_BEHIND_MAX,
     ratio_before,
 )
-from models.detect.forms.vocabulary import JOINS, WORDS
+from models.detect.forms.vocabulary import BUSINESS, JOINS, WORDS
 
 KINDS = frozenset(WORDS)
-_BUSINESS = "business"
 _UNIT = "unit"
 _JOINS = frozenset(JOINS.split())
 _KINDS_OF: dict[str, frozenset[str]] = {}
 for _kind, _words in WORDS.items():
     for _word in _words.split():
         _KINDS_OF[_word] = _KINDS_OF.get(_word, frozenset()) | {_kind}
-_KINDS_OF |= dict.fromkeys("€$£¥", frozenset({_BUSINESS, _UNIT}))
+_KINDS_OF |= dict.fromkeys("€$£¥", frozenset({BUSINESS, _UNIT}))
 
 # A word of a label, whether written "card number", "card_number" or "cardNumber"; a sign of money; or the end of a
 # line, which counts as a word between.
@@ -50,12 +49,12 @@ class Beside:
             return RATIO_OTHER_WORD
         own = min((self.before[kind] for kind in kinds if kind in self.before), default=None)
         behind = any(kind in self.behind for kind in kinds)
-        other = self.before.get(_BUSINESS)
+        other = self.before.get(BUSINESS)
         if own is not None and (other is None or own <= other):
             return max(ratio_before(own), RATIO_BEHIND if behind else 0.0)
         if other is not None and other <= OTHER_WORD_DISTANCE_MAX:
             return RATIO_OTHER_WORD
-        if _BUSINESS in self.behind and not behind:
+        if BUSINESS in self.behind and not behind:
             return RATIO_OTHER_WORD
         return RATIO_BEHIND if behind else 1.0
 
@@ -110,9 +109,9 @@ class Words:
         self, start: int, end: int, first: int, next_: int, number: int, number_behind: int
     ) -> Beside:
         before = self._before(first, number, start)
-        if any(_BUSINESS in kinds for kinds in self._kinds[first:next_]):
+        if any(BUSINESS in kinds for kinds in self._kinds[first:next_]):
             # "63.44 USD" holds its word itself.
-            before[_BUSINESS] = 0
+            before[BUSINESS] = 0
         return Beside(before, self._behind(next_, number_behind, end))
 
     def _before(self, place: int, number: int, start: int) -> dict[str, int]:
@@ -123,7 +122,7 @@ class Words:
                 break
             for kind in self._kinds[index]:
                 # What a line says of trade is said of that line; a form's label may stand above its value.
-                if kind != _BUSINESS or "\n" not in self._text[self._starts[index] : start]:
+                if kind != BUSINESS or "\n" not in self._text[self._starts[index] : start]:
                     found.setdefault(kind, distance)
         return found
 

@@ -35,7 +35,7 @@ SHAPE_WEIGHTS = {
     "json": 1.0,
     "csv": 0.7,
     "prose": 4.0,
-    "plain": 3.0,
+    "plain": 7.0,
 }
 # A sentence's places and names come from its own language's world this often, else from anywhere.
 AT_HOME = 0.6

@@ -107,11 +107,12 @@ def fit(
     ladder: Ladder,
     chunks: Iterator[list[Batch]],
     seconds: float,
+    rate: float,
     rng: random.Random,
     on_chunk: Callable[[int, float, float], None],
 ) -> None:
-    """Train for so long. `on_chunk` gets the steps so far, the loss, and the share of the time that is over."""
-    optimiser = torch.optim.AdamW(ladder.parameters(), lr=RATE, weight_decay=DECAY)
+    """Train for so long, at `rate` and ever less. `on_chunk` gets the steps, the loss, the share of time spent."""
+    optimiser = torch.optim.AdamW(ladder.parameters(), lr=rate, weight_decay=DECAY)
     began, steps, loss_mean = time.monotonic(), 0, 0.0
     kept: list[list[Batch]] = []
     while (over := (time.monotonic() - began) / seconds) < 1.0:
@@ -122,7 +123,7 @@ def fit(
             if over >= 1.0:
                 break
             for group in optimiser.param_groups:
-                group["lr"] = RATE * min(1.0, steps / WARM_STEPS) * max(0.01, 1.0 - over)
+                group["lr"] = rate * min(1.0, steps / WARM_STEPS) * max(0.01, 1.0 - over)
             loss = _step(ladder, rng.choice(pool), optimiser)
             loss_mean += (0.02 if steps else 1.0) * (loss - loss_mean)
             steps += 1
