@@ -155,7 +155,8 @@ class Desk:
             card = self.safety.check(question, session.locale)
             clock.lap("safety")
             memory = self._sessions.memory(session)
-            settled = _of_card(card) if card else self._settled(question, memory)
+            none_meant = question in memory.offered and clarifying.is_none(question)
+            settled = _of_card(card) if card else None if none_meant else self._settled(question)
             clock.lap("language")
             if settled:
                 self._sessions.remember(session, Memory(memory.topic))
@@ -170,6 +171,10 @@ class Desk:
             embedding = understood.question.embedding
             if card := self.safety.check_meaning(question, embedding, understood.encoder):
                 yield await self._durable(session, turn_id, question, _of_card(card), finding, clock)
+                return
+            if none_meant:  # the pass was for the scan alone: staff may read what has no answer
+                self._sessions.remember(session, Memory(memory.topic))
+                yield await self._durable(session, turn_id, question, NO_ANSWER, finding, clock)
                 return
             standing = standing_for(understood.intent, self._config.intents)
             answer = NO_ANSWER
@@ -212,10 +217,8 @@ class Desk:
         _count(answer.route, finding, clock)
         return Final(_body(turn_id, answer, finding, clock))
 
-    def _settled(self, question: str, memory: Memory) -> _Answer | None:
-        """The answer where documents need not be asked: another language, or none of what was offered."""
-        if question in memory.offered and clarifying.is_none(question):
-            return NO_ANSWER
+    def _settled(self, question: str) -> _Answer | None:
+        """The answer where documents need not be asked: they speak another language."""
         sentence = languages.check(question, self.covered())
         return _Answer(sentence.text, (), Route.HANDOFF, language=sentence) if sentence else None
 

@@ -106,6 +106,11 @@ async def new_key(node: RunningNode, name: str, scope: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {made['key']}"}
 
 
+def places(told: dict[str, Any]) -> list[tuple[str, int, int]]:
+    """Without scores: in eight bits they depend a little on what else is in a pass."""
+    return [(one["type"], one["start"], one["end"]) for one in told["entities"]]
+
+
 async def test_the_route_answers_as_the_command_does(node: RunningNode) -> None:
     headers = await new_key(node, "scans", "privacy")
     texts = tuple(text for text in TEXTS if len(text) <= 4000)
@@ -114,7 +119,11 @@ async def test_the_route_answers_as_the_command_does(node: RunningNode) -> None:
         for text, line in zip(texts, told, strict=True):
             async with http.post(ROUTE, json={"text": text}) as response:
                 assert response.status == 200
-                assert await response.json() == {name: line[name] for name in line if name != "id"}
+                answered = await response.json()
+            assert places(answered) == places(line)
+            assert {name: answered[name] for name in ("label", "redacted", "complete")} == {
+                name: line[name] for name in ("label", "redacted", "complete")
+            }
         async with http.post(ROUTE, json={"text": "hello", "id": "mine"}) as response:
             assert (await response.json())["id"] == "mine"
         async with http.get("/metrics") as response:
