@@ -106,6 +106,7 @@ async def test_another_encoder_after_a_restart(
     assert found
 
 
+@pytest.mark.long  # half a minute: two encoders build vectors while customers ask
 @pytest.mark.models
 async def test_another_encoder_while_customers_ask(
     prepared_clinic: Path, tmp_path: Path, two_versions: Path
