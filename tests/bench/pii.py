@@ -46,7 +46,6 @@ SENTENCE_WORDS = 20
 TIMED = 300
 BUSINESS_SENTENCES, MEDQUAD_ANSWERS = 4_000, 150
 SAMPLES = ("clinic", "bank")
-ROWS = 256
 
 
 class Bench:
@@ -58,11 +57,7 @@ class Bench:
 
     def found(self, texts: Sequence[str]) -> list[list[Mark]]:
         """What is found in each text."""
-        told = list[list[Mark]]()
-        for first in range(0, len(texts), ROWS):
-            for finding in self.detector.scan(texts[first : first + ROWS]):
-                told.append([(span.type, span.start, span.end) for span in finding.spans])
-        return told
+        return [[(span.type, span.start, span.end) for span in spans] for spans in self.spans(texts)]
 
     def spans(self, texts: Sequence[str]) -> list[list[Span]]:
         """As spans."""

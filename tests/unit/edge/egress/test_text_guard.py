@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from core.errors import PosternError
 from edge.chat.session import Session
@@ -31,25 +29,9 @@ from edge.store.store import StoreBusy
 from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.spans import Span
-from tests.unit.edge.egress.text_guard_rig import KEY, NOW, POLICY, QUESTION, GuardRig, guard_rig, of_label
+from tests.unit.edge.egress.text_guard_rig import KEY, NOW, POLICY, QUESTION, GuardRig, of_label, reason_of
 
 PERSONAL = "My name is Anna Miller, please call me on 020 7946 0958 about my appointment."
-
-
-@pytest_asyncio.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[GuardRig]:
-    async with guard_rig(tmp_path / "site") as made:
-        yield made
-
-
-@pytest_asyncio.fixture
-async def session(rig: GuardRig) -> Session:
-    return await rig.session()
-
-
-def reason(found: Admitted | TextRefusal) -> str:
-    assert isinstance(found, TextRefusal)
-    return found.reason
 
 
 def texts(found: Admitted | TextRefusal) -> tuple[str, ...]:
@@ -137,7 +119,7 @@ async def test_the_courier_knows_the_seal_and_has_no_way_out_for_text_yet(
     ],
 )
 async def test_lines_of_the_policy(rig: GuardRig, session: Session, text: str, expected: str) -> None:
-    assert reason(await rig.ask(session, text)) == expected
+    assert reason_of(await rig.ask(session, text)) == expected
 
 
 async def test_a_type_that_the_policy_names_keeps_the_whole_text_here(
@@ -152,8 +134,8 @@ async def test_a_type_that_the_policy_names_keeps_the_whole_text_here(
 
 async def test_special_sticks_to_the_conversation_and_to_no_other(rig: GuardRig, session: Session) -> None:
     assert isinstance(await rig.ask(session), Admitted)
-    assert reason(await rig.ask(session, "Is there a diabetes clinic on Saturday?")) == "policy_special"
-    assert reason(await rig.ask(session)) == "policy_sticky_from"
+    assert reason_of(await rig.ask(session, "Is there a diabetes clinic on Saturday?")) == "policy_special"
+    assert reason_of(await rig.ask(session)) == "policy_sticky_from"
     assert isinstance(await rig.ask(await rig.session()), Admitted)
 
 
@@ -161,7 +143,7 @@ async def test_special_sticks_after_a_restart(rig: GuardRig, session: Session) -
     await rig.ask(session, "Is there a diabetes clinic on Saturday?")
     again = TextGuard(KEY, rig.store, rig.policies, rig.vault, rig.guard._with, lambda: NOW)
     parts = (Part(QUESTION, Source.CUSTOMER),)
-    assert reason(await again.admit(Handover(Purpose.OVERFLOW, session.id, parts))) == "policy_sticky_from"
+    assert reason_of(await again.admit(Handover(Purpose.OVERFLOW, session.id, parts))) == "policy_sticky_from"
 
 
 @pytest.mark.parametrize("label", ["special", "no label that anybody knows"])
@@ -173,22 +155,22 @@ async def test_a_label_that_a_turn_left_sticks(rig: GuardRig, session: Session, 
             [session.id, label],
         )
     )
-    assert reason(await rig.ask(session)) == "policy_sticky_from"
+    assert reason_of(await rig.ask(session)) == "policy_sticky_from"
 
 
 async def test_consent_is_needed_and_overrides_nothing(rig: GuardRig) -> None:
-    assert reason(await rig.ask(await rig.session(consent=False))) == "policy_consent"
+    assert reason_of(await rig.ask(await rig.session(consent=False))) == "policy_consent"
     consenting = await rig.session(consent=True)
     rig.scans.does = lambda texts: [of_label(text, Label.SPECIAL) for text in texts]
     found = await rig.ask(consenting)
-    assert reason(found) == "policy_special"
+    assert reason_of(found) == "policy_special"
 
 
 async def test_a_conversation_of_staff_takes_the_staffs_documents_along(rig: GuardRig) -> None:
     made = await rig.sessions.create(made_for(), "en", audience=Audience.STAFF)
     session = await rig.sessions.consent(made.session, "v1", True)
     assert isinstance(await rig.ask(session), Admitted)
-    assert reason(await rig.ask(session, QUESTION, "A passage.")) == "policy_documents"
+    assert reason_of(await rig.ask(session, QUESTION, "A passage.")) == "policy_documents"
 
 
 def made_for() -> Any:
@@ -199,7 +181,7 @@ def made_for() -> Any:
 
 async def test_hours(rig: GuardRig, session: Session) -> None:
     rig.clock[0] = NOW.replace(hour=18)
-    assert reason(await rig.ask(session)) == "policy_hours"
+    assert reason_of(await rig.ask(session)) == "policy_hours"
     rig.clock[0] = NOW.replace(hour=17, minute=59)
     assert isinstance(await rig.ask(session), Admitted)
 
@@ -207,12 +189,12 @@ async def test_hours(rig: GuardRig, session: Session) -> None:
 async def test_what_the_control_plane_tightened_counts_too(rig: GuardRig, session: Session) -> None:
     rig.policies.cloud = parse(POLICY.replace("[lan_llm]", "[ticket]"))
     assert isinstance(await rig.ask(session), Admitted)
-    assert reason(await rig.ask(session, purpose=Purpose.LAN_LLM)) == "policy_lan_llm"
+    assert reason_of(await rig.ask(session, purpose=Purpose.LAN_LLM)) == "policy_lan_llm"
 
 
 async def test_a_conversation_that_is_over_hands_nothing_on(rig: GuardRig, session: Session) -> None:
     await rig.sessions.wipe(session.id)
-    assert reason(await rig.ask(session)) == "session"
+    assert reason_of(await rig.ask(session)) == "session"
 
 
 # --- budgets ---
@@ -226,10 +208,10 @@ async def test_budgets_are_used_up_and_come_back(
         "bytes_per_hour = 2_000", f"bytes_per_hour = {3 * size}"
     ))  # fmt: skip
     assert [type(await rig.ask(session)) for _ in range(2)] == [Admitted, Admitted]
-    assert reason(await rig.ask(session)) == "policy_bytes_per_session"
+    assert reason_of(await rig.ask(session)) == "policy_bytes_per_session"
     other = await rig.session()
     assert isinstance(await rig.ask(other), Admitted)
-    assert reason(await rig.ask(other)) == "policy_bytes_per_hour"
+    assert reason_of(await rig.ask(other)) == "policy_bytes_per_hour"
     in_an_hour = text_guard._now_ms() + 3_600_001
     monkeypatch.setattr(text_guard, "_now_ms", lambda: in_an_hour)
     assert isinstance(await rig.ask(other), Admitted)
@@ -348,14 +330,14 @@ async def test_the_whole_has_a_deadline(
 ) -> None:
     monkeypatch.setattr(text_guard, "ADMIT_S_MAX", 0.05)
     rig.scans.does = _hang
-    assert reason(await rig.ask(session, PERSONAL)) == "late"
+    assert reason_of(await rig.ask(session, PERSONAL)) == "late"
 
 
 async def test_a_masking_that_masks_nothing_is_noticed(
     rig: GuardRig, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Pseudonyms, "mask", lambda self, text, spans: text)
-    assert reason(await rig.ask(session, PERSONAL)) == "masked_value"
+    assert reason_of(await rig.ask(session, PERSONAL)) == "masked_value"
 
 
 @pytest.mark.parametrize(
@@ -374,7 +356,7 @@ async def test_without_policy_or_vault_nothing_goes(
     rig: GuardRig, session: Session, spoil: Callable[[GuardRig], None], expected: str
 ) -> None:
     spoil(rig)
-    assert reason(await rig.ask(session, PERSONAL)) == expected
+    assert reason_of(await rig.ask(session, PERSONAL)) == expected
 
 
 async def test_a_policy_that_goes_while_the_text_is_looked_at_counts(rig: GuardRig, session: Session) -> None:
@@ -383,7 +365,7 @@ async def test_a_policy_that_goes_while_the_text_is_looked_at_counts(rig: GuardR
         return [rig.scans.finding(text) for text in texts]
 
     rig.scans.does = removes
-    assert reason(await rig.ask(session)) == "policy_missing"
+    assert reason_of(await rig.ask(session)) == "policy_missing"
 
 
 async def test_a_store_that_takes_nothing_more_keeps_text_here(
@@ -394,17 +376,17 @@ async def test_a_store_that_takes_nothing_more_keeps_text_here(
 
     with monkeypatch.context() as broken:
         broken.setattr(rig.store, "write", full)
-        assert reason(await rig.ask(session)) == "failed"
-        assert reason(await rig.ask(session, purpose=Purpose.LAN_LLM)) == "failed"
+        assert reason_of(await rig.ask(session)) == "failed"
+        assert reason_of(await rig.ask(session, purpose=Purpose.LAN_LLM)) == "failed"
         broken.setattr(rig.store, "read", full)
-        assert reason(await rig.ask(session)) == "failed"
+        assert reason_of(await rig.ask(session)) == "failed"
     assert isinstance(await rig.ask(session), Admitted)
 
 
 async def test_more_than_an_envelope_holds_is_refused(rig: GuardRig, session: Session) -> None:
     rig.sign(POLICY.replace("_000\n", "_000_000_000\n"))
     whole = QUESTION.ljust(ENVELOPE_BYTES_MAX + 1)
-    assert reason(await rig.ask(session, whole)) == "size"
+    assert reason_of(await rig.ask(session, whole)) == "size"
     assert rig.scans.calls == 0
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from edge.chat.session import Session
 from edge.chat.turn_scan import Asked
-from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
+from edge.egress.handover import Admitted, Handover, Part, Source
 from edge.privacy.policy import Purpose
 from models.detect.detector import Finding
 from models.detect.detector import Part as DetectorPart
@@ -20,29 +17,13 @@ from models.detect.label import Label
 from models.detect.spans import Span
 from models.detect.view import View
 from models.detect.windows import Window
-from tests.unit.edge.egress.text_guard_rig import POLICY, GuardRig, guard_rig
+from tests.unit.edge.egress.text_guard_rig import POLICY, GuardRig, reason_of
 
 REDACTS_FOR_ITS_OWN = POLICY.replace('personal = "allow"', 'personal = "redact"').replace(
     'special = "allow"', 'special = "redact"'
 )
 """The site's own model gets names replaced, in whatever language: `risk = "any"`."""
 PERSONAL = "My name is Anna Miller, please call me about my appointment."
-
-
-@pytest_asyncio.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[GuardRig]:
-    async with guard_rig(tmp_path / "site") as made:
-        yield made
-
-
-@pytest_asyncio.fixture
-async def session(rig: GuardRig) -> Session:
-    return await rig.session()
-
-
-def reason_of(found: Admitted | TextRefusal) -> str:
-    assert isinstance(found, TextRefusal)
-    return found.reason
 
 
 @pytest.mark.parametrize("policy", [POLICY, REDACTS_FOR_ITS_OWN])

@@ -171,3 +171,9 @@ def policy_operations(paths: SitePaths, store: Store) -> PolicyOperations:
     instruments = Instruments(scans, scans.forms, detect, RATES)
     guard = TextGuard(KEY, store, policies, Vault(store, "test"), instruments)
     return PolicyOperations(paths, store, file, policies, guard, RATES)
+
+
+def reason_of(found: Admitted | TextRefusal) -> str:
+    """Why a text was refused."""
+    assert isinstance(found, TextRefusal)
+    return found.reason
