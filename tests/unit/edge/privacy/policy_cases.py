@@ -198,7 +198,7 @@ def permitted(table: Table, purpose: str) -> NDArray[np.bool_]:
         return np.zeros((1,) * 10, dtype=bool)
     answer = np.ones((1,) * 10, dtype=bool)
     for place, axis in enumerate(axes):
-        first = max(place - 1, 0) + 2 * (place > 0)  # the first of them stands for three
+        first = place + 2 if place else 0  # the first of them stands for three
         answer = answer & axis.reshape([1] * first + list(axis.shape) + [1] * (10 - first - axis.ndim))
     return answer
 
