@@ -74,10 +74,22 @@ def text_uses(db: Database) -> None:
     _run(db, "site_0009_text_uses.sql")
 
 
+@site(name="0010_keep_and_forget")
+def keep_and_forget(db: Database) -> None:
+    """Consents and the notices they refer to, whose a ticket is, conversations on hold, two halves of a password."""
+    _run(db, "site_0010_keep_and_forget.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""
     _run(db, "keys_0001_first_schema.sql")
+
+
+@keys(name="0002_keep_and_forget")
+def keep_and_forget_keys(db: Database) -> None:
+    """What was erased, what is on hold, and which backups were made."""
+    _run(db, "keys_0002_keep_and_forget.sql")
 
 
 def _run(db: Database, name: str) -> None:

@@ -23,6 +23,7 @@ from core.errors import PosternError
 from edge.config import SitePaths
 from edge.store import migrations
 from edge.store.connection import connect, load_or_create_key, lock
+from edge.store.subjects import SubjectDigests
 
 log = logging.getLogger(__name__)
 
@@ -167,6 +168,7 @@ class Store:
 
     def __init__(self, paths: SitePaths, site_key: bytes, keys_key: bytes, lock_descriptor: int) -> None:
         self._lock = lock_descriptor
+        self.digests = SubjectDigests(site_key)
         writing = connect(paths.store, site_key)
         migrations.site.apply(writing)
         keys = connect(paths.subject_keys, keys_key)

@@ -1,0 +1,69 @@
+"""Technical tables, about no person."""
+
+from __future__ import annotations
+
+from edge.store.schema.tags import Retention, Table, operations
+
+OPERATIONS: dict[str, Table] = {
+    "meta": Table(
+        {
+            "name": operations("TEXT PRIMARY KEY", "name of a setting of the store"),
+            "value": operations("BLOB NOT NULL", "its value: epoch, generations"),
+        }
+    ),
+    "intent_counts": Table(
+        {
+            "day": operations("INTEGER NOT NULL", "days since the epoch, UTC", Retention.YEARS_6),
+            "intent": operations(
+                "TEXT NOT NULL", "what was asked for, about no single person", Retention.YEARS_6
+            ),
+            "count": operations("INTEGER NOT NULL", "how often; never leaves the site", Retention.YEARS_6),
+        },
+        constraints=("PRIMARY KEY (day, intent)",),
+    ),
+    "daily_counts": Table(
+        {
+            "day": operations("INTEGER NOT NULL", "days since the epoch, UTC", Retention.DAYS_30),
+            "name": operations("TEXT NOT NULL", "what is counted", Retention.DAYS_30),
+            "cell": operations("TEXT NOT NULL", "route or histogram bound", Retention.DAYS_30),
+            "count": operations(
+                "INTEGER NOT NULL", "how many that day; for the site's own figures", Retention.DAYS_30
+            ),
+        },
+        constraints=("PRIMARY KEY (day, name, cell)",),
+    ),
+    "counters": Table(
+        {
+            "bucket_s": operations("INTEGER NOT NULL", "start of the bucket", Retention.UNTIL_ACKNOWLEDGED),
+            "name": operations("TEXT NOT NULL", "what is counted", Retention.UNTIL_ACKNOWLEDGED),
+            "cell": operations("TEXT NOT NULL", "route or histogram bound", Retention.UNTIL_ACKNOWLEDGED),
+            "count": operations(
+                "INTEGER NOT NULL", "how many, about no single person", Retention.UNTIL_ACKNOWLEDGED
+            ),
+        },
+        constraints=("PRIMARY KEY (bucket_s, name, cell)",),
+    ),
+    "outbox": Table(
+        {
+            "sequence": operations(
+                "INTEGER PRIMARY KEY AUTOINCREMENT", "order of sending", Retention.UNTIL_ACKNOWLEDGED
+            ),
+            "class": operations("INTEGER NOT NULL", "quota class", Retention.UNTIL_ACKNOWLEDGED),
+            "kind": operations("TEXT NOT NULL", "schema of the record", Retention.UNTIL_ACKNOWLEDGED),
+            "payload": operations(
+                "BLOB NOT NULL", "canonical JSON, no text of customers", Retention.UNTIL_ACKNOWLEDGED
+            ),
+            "payload_hash": operations("BLOB NOT NULL", "integrity", Retention.UNTIL_ACKNOWLEDGED),
+            "created_ms": operations("INTEGER NOT NULL", "age of the outbox", Retention.UNTIL_ACKNOWLEDGED),
+        }
+    ),
+    "desired": Table(
+        {
+            "generation": operations("INTEGER PRIMARY KEY", "which desired state"),
+            "hash": operations("BLOB NOT NULL", "integrity"),
+            "document": operations("BLOB NOT NULL", "the desired state"),
+            "state": operations("TEXT NOT NULL", "observed, applied or rejected"),
+            "received_ms": operations("INTEGER NOT NULL", "shown to staff"),
+        }
+    ),
+}

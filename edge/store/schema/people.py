@@ -1,0 +1,183 @@
+"""Tables about customers: their conversations, tickets, and what was handed on for them."""
+
+from __future__ import annotations
+
+from edge.store.schema.tags import Column, Kind, Retention, Table, operations, session, ticket
+
+
+def _proof(sql: str, kind: Kind, purpose: str, exported: bool = True) -> Column:
+    """Kept after its conversation, as proof."""
+    return Column(sql, kind, purpose, Retention.YEARS_3, exported)
+
+
+PEOPLE: dict[str, Table] = {
+    "subjects": Table(
+        {
+            "id": session(
+                "TEXT PRIMARY KEY", Kind.PSEUDONYM, "the person, or the session that stands for one"
+            ),
+            "created_ms": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "retention"),
+        }
+    ),
+    "sessions": Table(
+        {
+            "id": session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the conversation"),
+            "subject": session("TEXT NOT NULL", Kind.PSEUDONYM, "whose conversation"),
+            "token_hash": session("BLOB NOT NULL", Kind.OPERATIONS, "authentication", exported=False),
+            "channel": session("TEXT NOT NULL", Kind.BEHAVIOUR, "audience of documents"),
+            "locale": session("TEXT NOT NULL", Kind.BEHAVIOUR, "language of the page"),
+            "created_ms": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "retention"),
+            "expires_ms": session("INTEGER NOT NULL", Kind.OPERATIONS, "retention", exported=False),
+            "notice_version": session(
+                "TEXT", Kind.BEHAVIOUR, "proof of notice (GDPR Art. 13, AI Act Art. 50)"
+            ),
+            "overflow_consent": session("INTEGER", Kind.BEHAVIOUR, "proof of consent (GDPR Art. 7)"),
+            "consented_ms": session("INTEGER", Kind.BEHAVIOUR, "proof of consent (GDPR Art. 7)"),
+            "audience": session(
+                "TEXT NOT NULL DEFAULT 'public'", Kind.BEHAVIOUR, "which documents may answer"
+            ),
+            "ended_ms": session("INTEGER", Kind.BEHAVIOUR, "over, and kept for a legal hold, since then"),
+        },
+        indexes=("CREATE INDEX sessions_expiry ON sessions(expires_ms)",),
+    ),
+    "turns": Table(
+        {
+            "id": session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the turn"),
+            "session": session("TEXT NOT NULL", Kind.PSEUDONYM, "its conversation"),
+            "created_ms": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
+            "route": session("TEXT NOT NULL", Kind.BEHAVIOUR, "quality of service"),
+            "label": session("TEXT NOT NULL", Kind.BEHAVIOUR, "which rule of the policy applied"),
+            "redactions": session("TEXT NOT NULL", Kind.BEHAVIOUR, "types of personal data found, no values"),
+            "body": session("BLOB NOT NULL", Kind.CONTENT, "question, answer and citations"),
+        },
+        indexes=("CREATE INDEX turns_session ON turns(session)",),
+    ),
+    "citations": Table(
+        {
+            "turn": session("TEXT NOT NULL", Kind.PSEUDONYM, "the turn that quotes"),
+            "document": session("TEXT NOT NULL", Kind.BEHAVIOUR, "which document it quotes"),
+            "version": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "in which version, which is kept for it"),
+        },
+        constraints=("PRIMARY KEY (turn, document, version)",),
+        indexes=("CREATE INDEX citations_document ON citations(document, version)",),
+    ),
+    # What somebody was told and agreed to, and that they took it back. Rows are only ever added.
+    "consents": Table(
+        {
+            "id": _proof("INTEGER PRIMARY KEY AUTOINCREMENT", Kind.OPERATIONS, "order", exported=False),
+            "digest": _proof(
+                "BLOB NOT NULL", Kind.PSEUDONYM, "keyed digest of whom; empty once erased", exported=False
+            ),
+            "purpose": _proof("TEXT NOT NULL", Kind.BEHAVIOUR, "notice, or overflow"),
+            "notice_version": _proof(
+                "TEXT NOT NULL", Kind.BEHAVIOUR, "to which words (GDPR Art. 7, 13, AI Act Art. 50)"
+            ),
+            "given": _proof("INTEGER NOT NULL", Kind.BEHAVIOUR, "1 given, 0 refused or withdrawn"),
+            "at_ms": _proof("INTEGER NOT NULL", Kind.BEHAVIOUR, "when, retention"),
+        },
+        indexes=(
+            "CREATE INDEX consents_digest ON consents(digest)",
+            "CREATE INDEX consents_time ON consents(at_ms)",
+        ),
+    ),
+    # Which value each token stands for. It goes nowhere, in no export either: the values are those of the turns.
+    "pseudonyms": Table(
+        {
+            "session": session("TEXT NOT NULL", Kind.PSEUDONYM, "whose tokens", exported=False),
+            "purpose": session("TEXT NOT NULL", Kind.OPERATIONS, "what they were minted for", exported=False),
+            "ordinal": session("INTEGER NOT NULL", Kind.OPERATIONS, "order of minting", exported=False),
+            "type": session(
+                "TEXT NOT NULL", Kind.BEHAVIOUR, "type of personal data, no value", exported=False
+            ),
+            "body": session(
+                "BLOB NOT NULL", Kind.CONTENT, "the token's code, and the value it stands for", exported=False
+            ),
+        },
+        constraints=("PRIMARY KEY (session, purpose, ordinal)",),
+    ),
+    "feedback": Table(
+        {
+            "turn": session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the turn that is judged"),
+            "useful": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "quality of service"),
+            "reason": session("BLOB", Kind.CONTENT, "what the customer says about it"),
+            "created_ms": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
+        }
+    ),
+    "handoffs": Table(
+        {
+            "ticket": ticket("TEXT PRIMARY KEY", Kind.PSEUDONYM, "number that the customer gets"),
+            "turn": ticket("TEXT NOT NULL UNIQUE", Kind.PSEUDONYM, "what it is about"),
+            "session": ticket("TEXT NOT NULL", Kind.PSEUDONYM, "whose it is"),
+            "state": ticket("TEXT NOT NULL", Kind.BEHAVIOUR, "waiting, human, closed"),
+            "created_ms": ticket("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
+            "queue": ticket("TEXT NOT NULL DEFAULT 'desk'", Kind.BEHAVIOUR, "which desk answers it"),
+            "operator": ticket("TEXT", Kind.STAFF, "who has taken it", exported=False),
+            "changed_ms": ticket("INTEGER NOT NULL DEFAULT 0", Kind.BEHAVIOUR, "waiting time, retention"),
+            "subject": ticket(
+                "TEXT NOT NULL DEFAULT ''", Kind.PSEUDONYM, "whose, also after the conversation"
+            ),
+        },
+        indexes=(
+            "CREATE INDEX handoffs_session ON handoffs(session)",
+            "CREATE INDEX handoffs_subject ON handoffs(subject)",
+        ),
+    ),
+    # What was handed over and said since, sealed under the key of subject "ticket:NUMBER": the conversation at the
+    # kiosk may be wiped while the customer walks to the desk.
+    "messages": Table(
+        {
+            "id": ticket("INTEGER PRIMARY KEY AUTOINCREMENT", Kind.OPERATIONS, "order", exported=False),
+            "ticket": ticket("TEXT NOT NULL", Kind.PSEUDONYM, "which conversation with staff"),
+            "sender": ticket("TEXT NOT NULL", Kind.BEHAVIOUR, "customer, desk (the machine) or staff"),
+            "operator": ticket("TEXT", Kind.STAFF, "who of the staff wrote it", exported=False),
+            "created_ms": ticket("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
+            "body": ticket("BLOB NOT NULL", Kind.CONTENT, "what was said"),
+        },
+        indexes=("CREATE INDEX messages_ticket ON messages(ticket)",),
+    ),
+    "notifications": Table(
+        {
+            "id": ticket("INTEGER PRIMARY KEY AUTOINCREMENT", Kind.OPERATIONS, "order", exported=False),
+            "ticket": ticket(
+                "TEXT NOT NULL", Kind.PSEUDONYM, "which ticket staff are told of", exported=False
+            ),
+            "channel": ticket("TEXT NOT NULL", Kind.OPERATIONS, "mail or webhook", exported=False),
+            "state": ticket("TEXT NOT NULL", Kind.OPERATIONS, "pending, sent or given up", exported=False),
+            "attempts": ticket(
+                "INTEGER NOT NULL DEFAULT 0", Kind.OPERATIONS, "bounded retries", exported=False
+            ),
+            "due_ms": ticket("INTEGER NOT NULL", Kind.OPERATIONS, "next attempt", exported=False),
+        },
+        indexes=("CREATE INDEX notifications_due ON notifications(state, due_ms)",),
+    ),
+    "lan_uses": Table(
+        {
+            "id": operations("INTEGER PRIMARY KEY AUTOINCREMENT", "order", Retention.DAYS_30),
+            "at_ms": operations("INTEGER NOT NULL", "when, retention", Retention.DAYS_30),
+            "service": operations("TEXT NOT NULL", "what kind of server: llm_server", Retention.DAYS_30),
+            "host": operations("TEXT NOT NULL", "which server of the site's network", Retention.DAYS_30),
+            "bytes": operations("INTEGER NOT NULL", "how much was handed over; no text", Retention.DAYS_30),
+            "session": session("TEXT NOT NULL", Kind.PSEUDONYM, "whose, for the receipt; empty afterwards"),
+            "outcome": operations("TEXT NOT NULL", "how it ended", Retention.DAYS_30),
+        },
+        indexes=(
+            "CREATE INDEX lan_uses_session ON lan_uses(session)",
+            "CREATE INDEX lan_uses_time ON lan_uses(at_ms)",
+        ),
+    ),
+    "text_uses": Table(
+        {
+            "id": operations("INTEGER PRIMARY KEY AUTOINCREMENT", "order", Retention.DAYS_30),
+            "at_ms": operations("INTEGER NOT NULL", "when: budgets, retention", Retention.DAYS_30),
+            "purpose": operations("TEXT NOT NULL", "what text was handed on for", Retention.DAYS_30),
+            "session": session("TEXT NOT NULL", Kind.PSEUDONYM, "whose; empty afterwards"),
+            "label": session("TEXT NOT NULL", Kind.BEHAVIOUR, "so that it sticks; empty afterwards"),
+            "bytes": operations("INTEGER NOT NULL", "how much, 0 for a refusal; no text", Retention.DAYS_30),
+        },
+        indexes=(
+            "CREATE INDEX text_uses_session ON text_uses(session, purpose)",
+            "CREATE INDEX text_uses_time ON text_uses(purpose, at_ms)",
+            "CREATE INDEX text_uses_age ON text_uses(at_ms)",
+        ),
+    ),
+}
