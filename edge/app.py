@@ -27,7 +27,6 @@ from core.files import write_atomic
 from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import encoder_lines, language_model, metrics
-from edge.api_key_operations import ApiKeyOperations
 from edge.chat import heads, improvement, languages
 from edge.chat.answers.answering import Answering, Considered
 from edge.chat.answers.model import AnswerModel
@@ -51,20 +50,22 @@ from edge.config import Config, SitePaths, load_config
 from edge.fabric.devices import Devices
 from edge.fabric.discovery import Announcer
 from edge.fabric.notifier import Notifier, carriers_of
-from edge.inbox_operations import InboxOperations
 from edge.inference.embedding import Embeddings
 from edge.inference.opening import start_opening
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.worker_client import WorkerClient
-from edge.intents_operations import IntentsOperations
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.search import Searcher
-from edge.knowledge_operations import KnowledgeOperations
-from edge.learning_operations import LearningOperations
-from edge.models_operations import ModelsOperations
 from edge.node_status import not_ready, refresh, say_fallbacks, status
-from edge.operations import Operations
-from edge.operator_operations import OperatorOperations
+from edge.operations.api_keys import ApiKeyOperations
+from edge.operations.inbox import InboxOperations
+from edge.operations.intents import IntentsOperations
+from edge.operations.knowledge import KnowledgeOperations
+from edge.operations.learning import LearningOperations
+from edge.operations.models import ModelsOperations
+from edge.operations.operators import OperatorOperations
+from edge.operations.site import Operations
+from edge.operations.unanswered import UnansweredOperations
 from edge.other_encoder import CATCH_UP, catch_up, change_encoder
 from edge.placed import keep_tuned
 from edge.privacy.scanning import Scanner
@@ -74,7 +75,6 @@ from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
 from edge.text_services import TextPolicy, policy_operations, text_policy
-from edge.unanswered_operations import UnansweredOperations
 from edge.web.console.door import ConsoleDoor
 from edge.web.handoff_api import HandoffApi
 from edge.web.health import HealthApi

@@ -15,15 +15,15 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import ExitCode, PosternError
-from edge.cli_api_keys import api_keys
-from edge.cli_inbox import inbox
-from edge.cli_intents import intents
-from edge.cli_kb import kb
-from edge.cli_learning import examples, learn
-from edge.cli_operators import operators
-from edge.cli_privacy import privacy
-from edge.cli_unanswered import unanswered
-from edge.terminal import Json, Site, as_lines, operate_on, write
+from edge.commands.api_keys import api_keys
+from edge.commands.inbox import inbox
+from edge.commands.intents import intents
+from edge.commands.kb import kb
+from edge.commands.learning import examples, learn
+from edge.commands.operators import operators
+from edge.commands.privacy import privacy
+from edge.commands.terminal import Json, Site, as_lines, operate_on, write
+from edge.commands.unanswered import unanswered
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The edge node: answers from the site's own documents."

@@ -21,7 +21,7 @@ ASK_AGAIN_S = 0.1
 
 
 class Operate(Protocol):
-    """Runs an operation of edge.operations by name. Raises PosternError."""
+    """Runs an operation of edge.operations.site by name. Raises PosternError."""
 
     def __call__(self, name: str, arguments: Arguments, on_progress: OnProgress, /) -> Awaitable[object]: ...
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from edge import metrics
 from edge.config import Config
 from edge.inference.scheduler import Scheduler
+from edge.operations.privacy import PrivacyOperations
 from edge.privacy.scanning import Scanner
-from edge.privacy_operations import PrivacyOperations
 from edge.web.admin import Operation
 from models.detect import special
 from models.detect.decoding import decode

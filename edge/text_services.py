@@ -13,7 +13,7 @@ from edge.config import Config, SitePaths
 from edge.egress.envelope import load_or_create_key
 from edge.egress.text_guard import Instruments, TextGuard
 from edge.knowledge import languages
-from edge.policy_operations import PolicyOperations
+from edge.operations.policy import PolicyOperations
 from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
 from edge.privacy.pseudonyms.vault import Vault
 from edge.privacy.scanning import Scanner

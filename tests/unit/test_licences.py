@@ -36,7 +36,10 @@ SPELLINGS = {
 NOT_LICENCES = {"dfsg approved", "osi approved"}
 
 # Distributions whose metadata name no licence; read from the licence file in the source on the date given.
-READ_BY_HAND = {"sqlcipher3": "zlib"}  # 2026-11: zlib licence, SQLCipher itself BSD-3-Clause
+READ_BY_HAND = {
+    "pyrage": "mit",  # 2026-11
+    "sqlcipher3": "zlib",  # 2026-11: zlib licence, SQLCipher itself BSD-3-Clause
+}
 
 
 def named_licences(metadata: dict[str, list[str]]) -> list[str]:

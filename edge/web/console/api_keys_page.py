@@ -9,7 +9,7 @@ from aiohttp import web
 
 from core.errors import PosternError
 from core.webshell.shell import ACCOUNT, WebShell, field
-from edge.operation_arguments import BadArguments
+from edge.operations.arguments import BadArguments
 from edge.store.allowance import MOST, USUAL
 from edge.store.api_keys import Scope
 from edge.web.console.calls import Calls

@@ -15,13 +15,13 @@ import aiohttp
 from aiohttp import web
 from sqlite_utils import Database
 
-from edge.api_key_operations import ApiKeyOperations
 from edge.chat.bell import Bell
 from edge.chat.inbox import Inbox
 from edge.chat.notice import notice_of
 from edge.config import Config, SitePaths, load_config, site_paths
 from edge.console import console_accounts, open_console
-from edge.inbox_operations import InboxOperations
+from edge.operations.api_keys import ApiKeyOperations
+from edge.operations.inbox import InboxOperations
 from edge.site_setup import create_site
 from edge.store import audit, operators
 from edge.store.audit import AuditFilter

@@ -16,7 +16,7 @@ from edge.config import LimitsSection, SitePaths
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.egress.text_guard import Instruments, TextGuard
 from edge.knowledge.languages import detect
-from edge.policy_operations import PolicyOperations
+from edge.operations.policy import PolicyOperations
 from edge.privacy import policy_files
 from edge.privacy.policies import Policies, PolicyFile
 from edge.privacy.policy import Documents, Purpose

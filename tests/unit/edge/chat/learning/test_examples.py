@@ -21,8 +21,8 @@ from edge.chat.learning.service import Learning
 from edge.config import site_paths
 from edge.knowledge.commands import NoSuchDocument
 from edge.knowledge.ingest import KnowledgeBase
-from edge.learning_operations import LearningOperations
-from edge.operation_arguments import BadArguments
+from edge.operations.arguments import BadArguments
+from edge.operations.learning import LearningOperations
 from edge.store.store import Store
 from tests.unit.edge.chat.desk_rig import scan_forms, scan_without_names
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.terminal import Json, Site, operate_on, write
+from edge.commands.terminal import Json, Site, operate_on, write
 
 operators = typer.Typer(no_args_is_help=True, help="Who of the staff may log in at the console.")
 

@@ -12,8 +12,8 @@ from edge.knowledge.document import Audience
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.metadata import MetadataChange
 from edge.knowledge.readers.faq import QUESTION_CHARS_MAX
-from edge.knowledge_operations import ANSWER_CHARS_MAX
-from edge.operation_arguments import OperationArguments, read_arguments
+from edge.operations.arguments import OperationArguments, read_arguments
+from edge.operations.knowledge import ANSWER_CHARS_MAX
 from edge.web.admin import Arguments, OnProgress, Operation
 
 Ids = Annotated[tuple[int, ...], Field(min_length=1, max_length=IDS_MAX)]

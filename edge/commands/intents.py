@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import ExitCode
-from edge.terminal import Json, Site, local_time, operate_on, write
+from edge.commands.terminal import Json, Site, local_time, operate_on, write
 
 intents = typer.Typer(no_args_is_help=True, help="What customers want: train, compare, go back.")
 
@@ -34,8 +34,8 @@ def intents_train(
 @intents.command("predict")
 def intents_predict(site: Site) -> None:
     """JSON lines {"text"} on standard input become {"intent","confidence","in_scope"} on standard output."""
+    from edge.commands.intent_lines import predict_lines
     from edge.config import load_config, site_paths
-    from edge.intent_lines import predict_lines
 
     paths = site_paths(site)
     load_config(paths)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.terminal import as_lines
+from edge.commands.terminal import as_lines
 
 
 def test_values_are_put_as_a_person_reads_them() -> None:

@@ -7,8 +7,8 @@ import sys
 
 import typer
 
-from edge.cli_policy import policy, privacy_preview
-from edge.terminal import Site
+from edge.commands.policy import policy, privacy_preview
+from edge.commands.terminal import Site
 
 privacy = typer.Typer(no_args_is_help=True, help="What is personal in texts, and what may leave.")
 privacy.add_typer(policy, name="policy")
@@ -18,8 +18,8 @@ privacy.command("preview")(privacy_preview)
 @privacy.command("scan")
 def privacy_scan(site: Site) -> None:
     """JSON lines {"id","text"} on standard input become {"id","entities","label","redacted","complete"} on output."""
+    from edge.commands.scan_lines import scan_lines
     from edge.config import load_config, site_paths
-    from edge.scan_lines import scan_lines
 
     paths = site_paths(site)
     load_config(paths)

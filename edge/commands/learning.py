@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import ExitCode
-from edge.terminal import Json, Site, local_time, operate_on, write
+from edge.commands.terminal import Json, Site, local_time, operate_on, write
 
 _FIGURES = {
     "right": "right",

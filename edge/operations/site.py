@@ -17,7 +17,7 @@ from edge.chat.session import Sessions
 from edge.chat.single_turn import SingleTurns
 from edge.chat.turn import Desk
 from edge.knowledge.ingest import KnowledgeBase
-from edge.operation_arguments import OperationArguments, read_arguments
+from edge.operations.arguments import OperationArguments, read_arguments
 from edge.store import outbox
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation

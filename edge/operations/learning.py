@@ -11,7 +11,7 @@ from edge.chat.learning.examples import Examples
 from edge.chat.learning.labels import AnsweredBy, Asks, ExampleKind, Label, Unanswerable
 from edge.chat.learning.rows import LISTED_MAX
 from edge.chat.learning.service import Learning
-from edge.operation_arguments import OperationArguments, read_arguments
+from edge.operations.arguments import OperationArguments, read_arguments
 from edge.store.site_models import ModelKind
 from edge.web.admin import Arguments, OnProgress, Operation, Progress
 

@@ -20,7 +20,7 @@ from sqlite_utils import Database
 from edge.inference.embedding import Embeddings
 from edge.inference.worker_client import WorkerClient
 from edge.knowledge.vectors import Embedded
-from edge.operation_arguments import OperationArguments, read_arguments
+from edge.operations.arguments import OperationArguments, read_arguments
 from edge.placed import say_setback
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation, Progress

@@ -10,9 +10,9 @@ from contextlib import aclosing
 from typing import IO, Any, Final
 
 from edge.chat.intents.commands import PREDICT_ROWS_MAX
+from edge.commands.json_lines import JsonLines, text_of
 from edge.config import SitePaths
 from edge.control import operator
-from edge.json_lines import JsonLines, text_of
 
 PART_BYTES_MAX: Final = 65_536
 """Of the lines of a call: utterances are short, and a call's body has a limit."""

@@ -13,11 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from core.errors import PosternError
-from edge import cli_policy
+from edge.commands import policy as cli_policy
 from edge.doctor import _policy
-from edge.operation_arguments import BadArguments
-from edge.policy_operations import PolicyOperations
-from edge.policy_words import in_words, measured, why
+from edge.operations.arguments import BadArguments
+from edge.operations.policy import PolicyOperations
+from edge.operations.policy_words import in_words, measured, why
 from edge.privacy.policies import PolicyFile
 from edge.privacy.policy import Action, BadPolicy, Purpose, parse
 from edge.privacy.scanning import ScanFailed

@@ -14,7 +14,7 @@ from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.metadata import MetadataChange, first_moment, last_moment
 from edge.knowledge.readers.faq import QUESTION_CHARS_MAX
 from edge.knowledge.search import Mode
-from edge.operation_arguments import OperationArguments, read_arguments
+from edge.operations.arguments import OperationArguments, read_arguments
 from edge.web.admin import Arguments, OnProgress, Operation, Progress
 
 # Longest question of a test search, code points: as long as a customer's may be.

@@ -8,8 +8,8 @@ from contextlib import aclosing
 
 import pytest
 
-from edge.json_lines import LINE_BYTES_MAX, LINES_AHEAD_MAX, BadLine, JsonLines, text_of
-from edge.scan_lines import LOGGED_EVERY_S, SILENT_S, Said
+from edge.commands.json_lines import LINE_BYTES_MAX, LINES_AHEAD_MAX, BadLine, JsonLines, text_of
+from edge.commands.scan_lines import LOGGED_EVERY_S, SILENT_S, Said
 
 SECRET = "Zacharias"
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import ExitCode
-from edge.cli_operators import user
-from edge.terminal import Json, Site, local_time, operate_on, write
+from edge.commands.operators import user
+from edge.commands.terminal import Json, Site, local_time, operate_on, write
 
 policy = typer.Typer(no_args_is_help=True, help="What text may be handed on from this machine, and for what.")
 

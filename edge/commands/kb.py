@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import ExitCode
+from edge.commands.terminal import Json, Site, as_lines, operate_on, write
 from edge.knowledge.dates import first_day, last_day
-from edge.terminal import Json, Site, as_lines, operate_on, write
 
 kb = typer.Typer(no_args_is_help=True, help="The site's documents.")
 

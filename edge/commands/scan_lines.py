@@ -13,11 +13,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import IO, Any, Final, TextIO
 
+from edge.commands.json_lines import BadLine, JsonLines, text_of
 from edge.config import SitePaths
 from edge.control import operator
-from edge.json_lines import BadLine, JsonLines, text_of
+from edge.operations.privacy import SCAN_CHARS_MAX, SCAN_TEXTS_MAX
 from edge.privacy.scanning import TEXT_CHARS_MAX
-from edge.privacy_operations import SCAN_CHARS_MAX, SCAN_TEXTS_MAX
 
 SILENT_S: Final = 2.0
 """Until a person wants to see that it moves."""

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from edge import metrics
 from edge.inference.scheduler import RETRY_AFTER_S_MIN, QueueFull
-from edge.operation_arguments import OperationArguments, read_arguments
+from edge.operations.arguments import OperationArguments, read_arguments
 from edge.privacy.scanning import TEXT_CHARS_MAX, Scanner, told
 from edge.web.admin import Arguments, OnProgress, Operation
 from models.detect.detector import Finding

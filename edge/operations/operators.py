@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr
 from sqlite_utils import Database
 
 from core.identity.codes import new_secret
-from edge.operation_arguments import OperationArguments, read_arguments
+from edge.operations.arguments import OperationArguments, read_arguments
 from edge.store import audit, operators
 from edge.store.operators import BREAK_GLASS, NoSuchOperator, Operator, Role, State
 from edge.store.store import Store

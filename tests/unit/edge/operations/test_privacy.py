@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from edge import privacy_operations
 from edge.inference.scheduler import QueueFull
-from edge.operation_arguments import BadArguments
-from edge.privacy_operations import PAUSE_S_MAX, SCAN_CHARS_MAX, SCAN_TEXTS_MAX, PrivacyOperations
+from edge.operations import privacy as privacy_operations
+from edge.operations.arguments import BadArguments
+from edge.operations.privacy import PAUSE_S_MAX, SCAN_CHARS_MAX, SCAN_TEXTS_MAX, PrivacyOperations
 from models.detect.detector import Detector, Finding
 
 

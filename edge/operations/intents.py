@@ -10,7 +10,7 @@ from pydantic import Field
 from edge.chat.intents import commands
 from edge.chat.intents.commands import PREDICT_ROWS_MAX
 from edge.chat.intents.service import Intents
-from edge.operation_arguments import OperationArguments, read_arguments
+from edge.operations.arguments import OperationArguments, read_arguments
 from edge.web.admin import Arguments, OnProgress, Operation, Progress
 from models.encoder import Encoder
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge.models_operations import ModelsOperations
+from edge.operations.models import ModelsOperations
 from models.catalog import DEFAULT_ENCODER
 from models.encoder import Encoder, ModelInfo
 

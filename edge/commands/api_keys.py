@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from edge.cli_operators import user
+from edge.commands.operators import user
+from edge.commands.terminal import Json, Site, local_time, operate_on, write
 from edge.store.allowance import USUAL
-from edge.terminal import Json, Site, local_time, operate_on, write
 
 api_keys = typer.Typer(no_args_is_help=True, help="Keys of programs that use this node's APIs.")
 

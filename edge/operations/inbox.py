@@ -8,7 +8,7 @@ from pydantic import Field
 
 from edge.chat import tickets
 from edge.chat.inbox import OPERATOR_CHARS_MAX, Conversation, Entry, Inbox
-from edge.operation_arguments import OperationArguments, read_arguments
+from edge.operations.arguments import OperationArguments, read_arguments
 from edge.web.admin import Arguments, OnProgress, Operation
 
 Number = Annotated[str, Field(min_length=1, max_length=32)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.terminal import Json, Site, local_time, operate_on, write
+from edge.commands.terminal import Json, Site, local_time, operate_on, write
 
 inbox = typer.Typer(no_args_is_help=True, help="People who asked for a human.")
 

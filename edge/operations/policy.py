@@ -19,9 +19,9 @@ from edge.egress.handover import Part, Source
 from edge.egress.masking_check import Unbelievable
 from edge.egress.preview import previews
 from edge.egress.text_guard import Look, TextGuard
-from edge.operation_arguments import OperationArguments, read_arguments
-from edge.operator_operations import ActorArguments
-from edge.policy_words import in_words, measured, why
+from edge.operations.arguments import OperationArguments, read_arguments
+from edge.operations.operators import ActorArguments
+from edge.operations.policy_words import in_words, measured, why
 from edge.privacy import policy_files
 from edge.privacy.policies import Policies, PolicyFile
 from edge.privacy.policy import POLICY_BYTES_MAX, BadPolicy, Policy, Purpose, Spent, parse, stricter

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from edge.chat.notice import Notice
-from edge.operation_arguments import OperationArguments, read_arguments
-from edge.operator_operations import ActorArguments
+from edge.operations.arguments import OperationArguments, read_arguments
+from edge.operations.operators import ActorArguments
 from edge.store.allowance import MOST, USUAL, Allowance
 from edge.store.api_keys import ApiKey, Scope
 from edge.web.admin import Arguments, OnProgress, Operation

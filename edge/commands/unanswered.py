@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge.terminal import Json, Site, operate_on, write
+from edge.commands.terminal import Json, Site, operate_on, write
 
 unanswered = typer.Typer(no_args_is_help=True, help="What people asked and the documents do not answer.")
 
