@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import ExitCode, PosternError
+from core.memory import forbid_core_dumps
 from edge.commands.api_keys import api_keys
 from edge.commands.inbox import inbox
 from edge.commands.intents import intents
@@ -45,6 +46,7 @@ app.command("learn")(learn)
 
 def main() -> None:
     """Run the command line; errors become a sentence, what to do, and a stable exit status."""
+    forbid_core_dumps()  # a command may hold what the node holds
     try:
         app(standalone_mode=True)
     except PosternError as error:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import sqlcipher3
 
 from core.errors import PosternError
+from core.memory import SWAP_REMEDY, Swap, swap
 from edge.chat import heads
 from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
@@ -71,7 +72,7 @@ class Diagnosis:
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
     of_the_site = (
-        (_keys, _policy, _disk, _ledger, _staff, _device, _placement, _fitted, _detector)
+        (_keys, _policy, _memory, _disk, _ledger, _staff, _device, _placement, _fitted, _detector)
         if paths.config.exists()
         else ()
     )
@@ -148,6 +149,22 @@ def _policy(paths: SitePaths) -> Check:
         )
     found = f"“{signed.policy.name}”, signed, valid until {last_day}"
     return Check("policy", left >= POLICY_LEFT_MIN, "warning", found, remedy)
+
+
+def _memory(paths: SitePaths) -> Check:
+    """Can what customers said reach a swap device? A running node knows what keeps it from there."""
+    if (found := swap()) is Swap.NONE:
+        return Check("memory", True, "warning", "this machine does not swap")
+    fallbacks = asyncio.run(_running(paths.admin_socket)).get("fallbacks")
+    if fallbacks is None:
+        kept, words = (
+            found is Swap.FORBIDDEN,
+            "this machine swaps; no node runs that could be asked",
+        )
+    else:
+        kept = not any(str(fallback).startswith("memory:") for fallback in fallbacks)
+        words = "kept out of swap" if kept else "the node's memory can be swapped to disk"
+    return Check("memory", kept, "warning", words, SWAP_REMEDY)
 
 
 def _disk(paths: SitePaths) -> Check:

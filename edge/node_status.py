@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from core.memory import Swap, memory_is_locked, swap
 from edge import language_model, metrics
 from edge.placed import encoder_status, say_setback, say_unfitted, watch_encoder
 from edge.privacy_services import watch_detector
@@ -72,6 +73,9 @@ def say_fallbacks(site: Site) -> None:
     say_unfitted(site.encoder.info)
     watch_detector(site.scanner.detector)
     watch_policy(site.texts.policies)
+    metrics.watch(
+        "memory", lambda: "can_be_swapped" if not memory_is_locked() and swap() is Swap.POSSIBLE else ""
+    )
     metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
     if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
         # Without a user of its own for the courier the kernel cannot keep the others from the network.

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from core.logs import log_to_stderr
+from core.memory import SWAP_REMEDY, Swap, forbid_core_dumps, keep_out_of_swap
 
 M_ARENA_MAX: Final = -8
 """Of malloc.h."""
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 def run_node(site: Path) -> None:
     """Serve customers until told to stop."""
-    log_to_stderr("node")
+    _begin("node")
     _few_heaps()
     from edge.config import load_config, site_paths
     from edge.inference.opening import start_opening
@@ -45,6 +47,14 @@ def run_node(site: Path) -> None:
     uvloop.run(run_node(paths, opening))
 
 
+def _begin(process: str) -> None:
+    """What all of them do first."""
+    forbid_core_dumps()
+    log_to_stderr(process)
+    if keep_out_of_swap() is Swap.POSSIBLE:
+        logging.getLogger("edge").warning("memory can be swapped to disk", extra={"remedy": SWAP_REMEDY})
+
+
 def _few_heaps() -> None:
     """Let threads share their heaps: each of its own keeps what its largest batch took, for good (mallopt(3)).
 
@@ -56,7 +66,7 @@ def _few_heaps() -> None:
 
 def run_worker(site: Path) -> None:
     """Run models for the node until told to stop: the language model, loaded when first needed, and accelerators."""
-    log_to_stderr("worker")
+    _begin("worker")
     from edge.inference.scheduler import LANE_NICENESS
 
     os.nice(LANE_NICENESS)  # what a model writes never keeps an answer from the documents waiting
@@ -95,7 +105,7 @@ def _open_encoder(choice: EncoderChoice) -> Runtime:
 
 def run_courier(site: Path) -> None:
     """Carry what may leave until told to stop."""
-    log_to_stderr("courier")
+    _begin("courier")
     from edge.config import site_paths
     from edge.egress.courier import serve
 
@@ -111,7 +121,7 @@ PROCESSES: dict[str, Callable[[Path], None]] = {
 
 def run_all(site: Path) -> None:
     """Supervise the three until told to stop."""
-    log_to_stderr("run")
+    _begin("run")
     asyncio.run(_supervise(site))
 
 
