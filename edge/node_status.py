@@ -76,6 +76,8 @@ def say_fallbacks(site: Site) -> None:
     metrics.watch(
         "memory", lambda: "can_be_swapped" if not memory_is_locked() and swap() is Swap.POSSIBLE else ""
     )
+    if site.store.lost:
+        metrics.fall_back("store", "rows_lost")
     metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
     if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
         # Without a user of its own for the courier the kernel cannot keep the others from the network.

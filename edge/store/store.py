@@ -12,7 +12,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -21,8 +21,9 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.config import SitePaths
-from edge.store import migrations
+from edge.store import audit, migrations
 from edge.store.connection import connect, load_or_create_key, lock
+from edge.store.head import Head, committed_groups, count_group
 from edge.store.subjects import SubjectDigests
 
 log = logging.getLogger(__name__)
@@ -66,8 +67,11 @@ class _Write:
 class GroupWriter:
     """One thread that owns the writing connection of one database file."""
 
-    def __init__(self, db: Database, name: str) -> None:
+    def __init__(self, db: Database, name: str, head: Head) -> None:
         self._db = db
+        self._head = head
+        self._committed = committed_groups(db)
+        head.note(self._committed)
         self._waiting: queue.Queue[_Write | None] = queue.Queue(WRITES_WAITING_MAX)
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -91,6 +95,7 @@ class GroupWriter:
         self._waiting.put(None)
         self._thread.join(CLOSE_TIMEOUT_S)
         self._db.conn.close()
+        self._head.close()
 
     def _serve(self) -> None:
         last = False
@@ -120,7 +125,10 @@ class GroupWriter:
             execute("BEGIN IMMEDIATE")
             for write in group:
                 outcomes.append((write, *self._run_one(write)))
+            following = count_group(self._db, self._committed)
             execute("COMMIT")
+            self._committed = following
+            self._head.note(following)
         except BaseException as error:  # the commit itself failed (disk full, I/O): nobody is told "durable"
             if self._db.conn.in_transaction:
                 execute("ROLLBACK")
@@ -163,8 +171,25 @@ def _settle(items: list[tuple[_Write, Any, BaseException | None]]) -> None:
             write.future.set_exception(error)
 
 
+def _lost(files: Mapping[str, tuple[Head, Database]]) -> dict[str, int | None]:
+    """Files that have not all that they had committed."""
+    found = {name: head.lost(db) for name, (head, db) in files.items()}
+    return {name: groups for name, groups in found.items() if groups != 0}
+
+
+def _say_lost(db: Database, lost: Mapping[str, int | None]) -> None:
+    """Written down once: from here on the files count anew."""
+    for name, groups in lost.items():
+        many = "an unknown number of" if groups is None else groups
+        log.error("committed rows are missing", extra={"file": name, "groups": many})
+        audit.append(db, "node", "store.lost", f"{name}: {many} groups of rows", audit.Outcome.FAILED)
+
+
 class Store:
-    """The site's database and its subjects' keys, both encrypted. Opened by one process at a time."""
+    """The site's database and its subjects' keys, both encrypted. Opened by one process at a time.
+
+    `lost`: files that have lost commits, with how many groups of them; None where that cannot be told.
+    """
 
     def __init__(self, paths: SitePaths, site_key: bytes, keys_key: bytes, lock_descriptor: int) -> None:
         self._lock = lock_descriptor
@@ -173,8 +198,12 @@ class Store:
         migrations.site.apply(writing)
         keys = connect(paths.subject_keys, keys_key)
         migrations.keys.apply(keys)
-        self._site = GroupWriter(writing, "store-writer")
-        self._keys = GroupWriter(keys, "keys-writer")
+        heads = Head(paths.store, site_key), Head(paths.subject_keys, keys_key)
+        self.lost = _lost({paths.store.name: (heads[0], writing), paths.subject_keys.name: (heads[1], keys)})
+        if self.lost:
+            _say_lost(writing, self.lost)
+        self._site = GroupWriter(writing, "store-writer", heads[0])
+        self._keys = GroupWriter(keys, "keys-writer", heads[1])
         self._reading = connect(paths.store, site_key)
         self._reading.execute("PRAGMA query_only=ON")
         self._reading_keys = connect(paths.subject_keys, keys_key)

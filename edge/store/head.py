@@ -1,0 +1,79 @@
+"""How many groups a database file has committed, noted beside it: a file that lost its end, or was put back, says so.
+
+SQLite takes a damaged frame of its write-ahead log for the end of the log: what was committed behind it is gone without
+a word. And each page of an encrypted file is authentic at any age. So each commit carries a number (in the file's
+`user_version`), and the number of the last one is noted here, under a key of the file's. The note is not forced to the
+disk: after a power cut it may be older than the file, never newer. It does not see file and note put back together.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import struct
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlite_utils import Database
+
+from core.files import fsync_folder
+
+NUMBERS: Final = 1 << 31
+"""A signed field of 32 bits. Begins again at 0 after 16 months of 50 groups a second; RFC 1982 tells which is later."""
+
+_NUMBER = struct.Struct(">I")
+_MAC_BYTES: Final = 32
+
+
+class Head:
+    """The note beside one database file. Used by the thread that writes the file."""
+
+    def __init__(self, path: Path, file_key: bytes) -> None:
+        """`path`: of the database file."""
+        self._key = HKDF(SHA256(), length=32, salt=None, info=b"postern head 1").derive(file_key)
+        self._name = path.name.encode()
+        note = path.with_suffix(".head")
+        new = not note.exists()
+        self._file = os.open(note, os.O_RDWR | os.O_CREAT, 0o600)
+        if new:  # durable before the first commit that it counts, so that one that is gone was taken away
+            os.fsync(self._file)
+            fsync_folder(note.parent)
+
+    def lost(self, db: Database) -> int | None:
+        """Groups that were committed and are not in the file any more; None where the note is not to be believed."""
+        committed = committed_groups(db)
+        noted = os.pread(self._file, _NUMBER.size + _MAC_BYTES, 0)
+        if not noted and committed == 0:
+            return 0
+        number, mac = noted[: _NUMBER.size], noted[_NUMBER.size :]
+        if not hmac.compare_digest(mac, self._mac(number)):
+            return None
+        ahead = (_NUMBER.unpack(number)[0] - committed) % NUMBERS
+        return ahead if ahead < NUMBERS // 2 else 0
+
+    def note(self, committed: int) -> None:
+        """The file has committed this many groups."""
+        number = _NUMBER.pack(committed)
+        os.pwrite(self._file, number + self._mac(number), 0)
+
+    def close(self) -> None:
+        """Make the note durable and let go of it."""
+        os.fsync(self._file)
+        os.close(self._file)
+
+    def _mac(self, number: bytes) -> bytes:
+        return hmac.digest(self._key, self._name + number, "sha256")
+
+
+def committed_groups(db: Database) -> int:
+    """The number in the file itself."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def count_group(db: Database, committed: int) -> int:
+    """Inside a group's transaction: the number that the file has once it is committed."""
+    following = (committed + 1) % NUMBERS
+    db.execute(f"PRAGMA user_version={following}")
+    return following
