@@ -75,9 +75,15 @@ def init(
     if paths.intent_examples.exists():
         trained = operate_on(site, "intents.train", {"path": str(paths.intent_examples)})
     write(
-        {"site": str(paths.root), "documents": added, "intents": trained["intents"]},
+        {
+            "site": str(paths.root),
+            "documents": added,
+            "intents": trained["intents"],
+            "recovery_key": str(paths.recovery_key),
+        },
         as_json,
         f"Made {paths.root} with {added} documents and {trained['intents']} intents.\n"
+        f"Print {paths.recovery_key}, lock it away, remove the file: it alone brings the site back elsewhere.\n"
         f"Start it: postern run --site {paths.root}",
     )
 

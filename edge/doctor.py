@@ -26,10 +26,10 @@ from edge.chat import heads
 from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
+from edge.keys.recovery import recipient
 from edge.placed import told_shortfall
 from edge.privacy import policy_files
-from edge.site_setup import KEYS
-from edge.store.connection import KEY_BYTES, refuse_unsafe_sqlite
+from edge.store.connection import refuse_unsafe_sqlite
 from edge.web import admin
 from models.catalog import DEFAULT_ENCODER, encoder_entry, models_dir
 from models.encoder import plan_encoder
@@ -72,7 +72,7 @@ class Diagnosis:
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
     of_the_site = (
-        (_keys, _policy, _memory, _disk, _ledger, _staff, _device, _placement, _fitted, _detector)
+        (_keys, _recovery, _policy, _memory, _disk, _ledger, _staff, _device, _placement, _fitted, _detector)
         if paths.config.exists()
         else ()
     )
@@ -120,16 +120,21 @@ def _installed(name: str) -> bool:
 
 
 def _keys(paths: SitePaths) -> Check:
-    for name in KEYS:
-        path = paths.keys / name
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if path.stat().st_size != KEY_BYTES:
-            return Check(
-                "keys", False, "error", f"{path} is damaged", "Restore it from the backup of the keys."
-            )
-        if mode & 0o007:
+    private = [path for path in paths.keys.iterdir() if path.suffix != ".pub"]
+    for path in private:
+        if stat.S_IMODE(path.stat().st_mode) & 0o007:
             return Check("keys", False, "error", f"{path} can be read by everybody", f"chmod o= {path}")
-    return Check("keys", True, "error", f"{len(KEYS)} keys, closed to others")
+    return Check("keys", True, "error", f"{len(private)} files of keys, closed to others")
+
+
+def _recovery(paths: SitePaths) -> Check:
+    """Can the site's keys be brought back on another machine, and by the right people only?"""
+    recipient(paths)
+    if paths.recovery_key.exists():
+        found = f"{paths.recovery_key} still lies here: whoever takes the disk has it too"
+        remedy = "Print it, or keep it on a stick in a safe, and remove the file."
+        return Check("recovery", False, "warning", found, remedy)
+    return Check("recovery", True, "warning", "the recovery key is away from this machine")
 
 
 def _policy(paths: SitePaths) -> Check:

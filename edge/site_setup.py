@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,8 @@ from pathlib import Path
 from core.errors import ConfigError
 from core.files import PRIVATE_FILE_MODE, private_folder, write_atomic
 from edge.config import SitePaths
+from edge.egress import envelope
+from edge.keys import SiteKeys
 from edge.knowledge.document import Audience
 from edge.privacy import policy_files
 from edge.privacy.policy import BadPolicy
@@ -19,9 +20,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 POLICIES = TEMPLATES / "policies"
 # A policy that came with a template is looked at again after a year.
 POLICY_DAYS = 365
-KEY_BYTES = 32
-# Keys that a site has from its first minute; docs/privacy.md says what each opens.
-KEYS = ("store.key", "subject-keys.key", "envelope.key")
 
 
 def templates() -> list[str]:
@@ -55,9 +53,8 @@ def create_site(
             f"There is no template {template!r}.", remedy=f"Choose one of: {', '.join(templates())}."
         )
     private_folder(paths.root)
-    private_folder(paths.keys)
-    for name in KEYS:
-        write_atomic(paths.keys / name, os.urandom(KEY_BYTES))
+    SiteKeys.create(paths)
+    envelope.load_or_create_key(paths.keys)
     policy_files.make_key(paths.keys)
     now = datetime.now(UTC)
     policy_files.save(paths, policy_pack(template, now), now)

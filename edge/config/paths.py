@@ -57,6 +57,11 @@ class SitePaths:
         return self.keys / "policy.pub"
 
     @property
+    def recovery_key(self) -> Path:
+        """Where the recovery key lies until somebody takes it away."""
+        return self.root / "recovery-key"
+
+    @property
     def claim_code(self) -> Path:
         """The first operator's claim code, as long as nobody has claimed the console."""
         return self.root / "claim-code"

@@ -11,9 +11,8 @@ import sqlcipher3
 from sqlite_utils import Database
 
 from core.errors import PosternError
-from core.files import private_folder, write_atomic
+from core.files import private_folder
 
-KEY_BYTES = 32
 # SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode when a writer resets the log under a reader
 # (sqlite.org/wal.html, "the WAL-reset bug"); 3.51.3 mends it.
 SAFE_SQLITE = (3, 51, 3)
@@ -47,19 +46,6 @@ def refuse_unsafe_sqlite(version: tuple[int, ...] = sqlcipher3.sqlite_version_in
             f"SQLite {found} can corrupt a database in WAL mode.",
             remedy=f"Install sqlcipher3 with SQLite {'.'.join(map(str, SAFE_SQLITE))} or newer.",
         )
-
-
-def load_or_create_key(path: Path) -> bytes:
-    """The 256-bit key in `path`, made on first use. Raises StoreUnusable if the file is damaged."""
-    if not path.exists():
-        private_folder(path.parent)
-        write_atomic(path, os.urandom(KEY_BYTES))
-    key = path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise StoreUnusable(
-            f"The key file {path} is damaged.", remedy="Restore the file from your backup of the keys."
-        )
-    return key
 
 
 def connect(path: Path, key: bytes) -> Database:

@@ -21,8 +21,9 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.config import SitePaths
+from edge.keys import SiteKeys
 from edge.store import audit, migrations
-from edge.store.connection import connect, load_or_create_key, lock
+from edge.store.connection import connect, lock
 from edge.store.head import Head, committed_groups, count_group
 from edge.store.subjects import SubjectDigests
 
@@ -189,34 +190,35 @@ class Store:
     """The site's database and its subjects' keys, both encrypted. Opened by one process at a time.
 
     `lost`: files that have lost commits, with how many groups of them; None where that cannot be told.
+    `keys`: what opens them, and what signs receipts.
     """
 
-    def __init__(self, paths: SitePaths, site_key: bytes, keys_key: bytes, lock_descriptor: int) -> None:
+    def __init__(self, paths: SitePaths, keys: SiteKeys, lock_descriptor: int) -> None:
         self._lock = lock_descriptor
-        self.digests = SubjectDigests(site_key)
-        writing = connect(paths.store, site_key)
+        self.keys = keys
+        self.digests = SubjectDigests(keys.store)
+        writing = connect(paths.store, keys.store)
         migrations.site.apply(writing)
-        keys = connect(paths.subject_keys, keys_key)
-        migrations.keys.apply(keys)
-        heads = Head(paths.store, site_key), Head(paths.subject_keys, keys_key)
-        self.lost = _lost({paths.store.name: (heads[0], writing), paths.subject_keys.name: (heads[1], keys)})
+        of_subjects = connect(paths.subject_keys, keys.subjects)
+        migrations.keys.apply(of_subjects)
+        heads = Head(paths.store, keys.store), Head(paths.subject_keys, keys.subjects)
+        files = {paths.store.name: (heads[0], writing), paths.subject_keys.name: (heads[1], of_subjects)}
+        self.lost = _lost(files)
         if self.lost:
             _say_lost(writing, self.lost)
         self._site = GroupWriter(writing, "store-writer", heads[0])
-        self._keys = GroupWriter(keys, "keys-writer", heads[1])
-        self._reading = connect(paths.store, site_key)
+        self._keys = GroupWriter(of_subjects, "keys-writer", heads[1])
+        self._reading = connect(paths.store, keys.store)
         self._reading.execute("PRAGMA query_only=ON")
-        self._reading_keys = connect(paths.subject_keys, keys_key)
+        self._reading_keys = connect(paths.subject_keys, keys.subjects)
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
 
     @classmethod
     def open(cls, paths: SitePaths) -> Store:
-        """Take the lock, open both files, migrate. Raises StoreInUse, StoreUnusable."""
+        """Take the lock, open both files, migrate. Raises StoreInUse, StoreUnusable, KeysUnusable."""
         descriptor = lock(paths.store_lock)
         try:
-            site_key = load_or_create_key(paths.keys / "store.key")
-            keys_key = load_or_create_key(paths.keys / "subject-keys.key")
-            return cls(paths, site_key, keys_key, descriptor)
+            return cls(paths, SiteKeys.open(paths), descriptor)
         except BaseException:
             os.close(descriptor)
             raise

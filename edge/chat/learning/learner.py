@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from sqlite_utils import Database
 
 from edge.chat import heads
 from edge.chat.answers.model import AnswerModel
@@ -34,7 +35,7 @@ from edge.knowledge.document import Audience, State
 from edge.knowledge.ingest import LOAD_ROWS, now_ms
 from edge.knowledge.ranking import RankingModel
 from edge.knowledge.search import Searcher
-from edge.store.connection import connect_to_read, load_or_create_key
+from edge.store.connection import connect_to_read
 from models.encoder import Encoder
 from models.progress import Report
 
@@ -81,16 +82,18 @@ class Learnt:
 async def learn_apart(
     settings: TrainingSettings,
     paths: SitePaths,
+    store_key: bytes,
     evidence_min: float,
     golden: Sequence[GoldenQuestion],
     examples: Sequence[LabelledQuestion],
     serving: Serving,
     report: Report,
 ) -> Learnt:
-    """Learn in a child process. Raises TrainingFailed."""
+    """Learn in a child process, which gets the store's key on standard input. Raises TrainingFailed."""
     task = {
         "settings": asdict(settings),
         "site": str(paths.root),
+        "store_key": store_key.hex(),
         "evidence_min": evidence_min,
         "golden": [[one.question, one.document] for one in golden],
         "examples": [[one.text, to_json(one.label)] for one in examples],
@@ -121,7 +124,8 @@ def _learn(task: dict[str, Any], report: Report) -> Done:
         own = task["evidence"]
         model = shipped if own is None else _with_evidence(shipped, own.encode())
         served = RankingModel.from_json(task["ranking"].encode()) if task["ranking"] else usual.ranking
-        pupil = _Pupil.of(SitePaths(Path(task["site"])), encoder, model, served, task["evidence_min"])
+        paths, store_key = SitePaths(Path(task["site"])), bytes.fromhex(task["store_key"])
+        pupil = _Pupil.of(paths, store_key, encoder, model, served, task["evidence_min"])
         lesson = _Questions(
             [GoldenQuestion(question, document) for question, document in task["golden"]],
             [(text, from_json(label)) for text, label in task["examples"]],
@@ -159,6 +163,7 @@ class _Pupil:
     def of(
         cls,
         paths: SitePaths,
+        store_key: bytes,
         encoder: Encoder,
         model: AnswerModel,
         served: RankingModel,
@@ -166,7 +171,7 @@ class _Pupil:
     ) -> _Pupil:
         """With the site's approved documents."""
         searcher = Searcher(encoder.dim, served)
-        _load(paths, searcher, encoder.info.space)
+        _load(connect_to_read(paths.store, store_key), searcher, encoder.info.space)
         reader, speller = Reader(encoder, model.directions), Speller(encoder.words(), searcher)
         speller.refresh()
         you = load_config(paths).site.you
@@ -202,9 +207,8 @@ class _Pupil:
         return lessons.for_ranking(label, self.searcher.chunks(ids), table)
 
 
-def _load(paths: SitePaths, searcher: Searcher, encoder: str) -> None:
-    """The approved documents as they are now. Raises TrainingFailed: their vectors are not this encoder's yet."""
-    db = connect_to_read(paths.store, load_or_create_key(paths.keys / "store.key"))
+def _load(db: Database, searcher: Searcher, encoder: str) -> None:
+    """The approved documents as they are now; closes `db`. Raises TrainingFailed: their vectors are not its yet."""
     try:
         if rows.encoder_of(db) not in {"", encoder}:
             raise TrainingFailed(

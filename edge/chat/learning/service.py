@@ -122,6 +122,7 @@ class Learning:
             learnt = await learn_apart(
                 self._settings,
                 self._parts.paths,
+                self._parts.store.keys.store,
                 self._evidence_min,
                 asked.judge,
                 answers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from cryptography.exceptions import InvalidTag
 from sqlite_utils import Database
 
 from edge.config import site_paths
+from edge.keys import KeysUnusable
 from edge.store import outbox, store
 from edge.store.connection import (
-    KEY_BYTES,
     SAFE_SQLITE,
     StoreInUse,
     StoreUnusable,
@@ -122,7 +123,9 @@ async def test_no_text_is_readable_in_any_file(tmp_path: Path) -> None:
 async def test_another_key_does_not_open_the_store(tmp_path: Path) -> None:
     paths = site_paths(tmp_path)
     await Store.open(paths).close()
-    (paths.keys / "store.key").write_bytes(b"x" * KEY_BYTES)
+    other = site_paths(tmp_path / "other")
+    await Store.open(other).close()
+    paths.store.write_bytes(other.store.read_bytes())
     with pytest.raises(StoreUnusable, match="key"):
         Store.open(paths)
 
@@ -132,7 +135,7 @@ async def test_a_reader_beside_the_store_sees_what_is_committed_and_changes_noth
 ) -> None:
     paths = site_paths(tmp_path)
     await opened.write(add_row)
-    reader = connect_to_read(paths.store, (paths.keys / "store.key").read_bytes())
+    reader = connect_to_read(paths.store, opened.keys.store)
     try:
         count = "SELECT count(*) FROM outbox"
         before = reader.execute(count).fetchone()[0]
@@ -144,15 +147,18 @@ async def test_a_reader_beside_the_store_sees_what_is_committed_and_changes_noth
     finally:
         reader.conn.close()
     with pytest.raises(StoreUnusable):
-        connect_to_read(paths.store, bytes(KEY_BYTES))
+        connect_to_read(paths.store, bytes(32))
 
 
-async def test_a_damaged_key_file_is_named(tmp_path: Path) -> None:
+async def test_without_its_keys_a_store_stays_closed_and_as_it_is(tmp_path: Path) -> None:
     paths = site_paths(tmp_path)
     await Store.open(paths).close()
-    (paths.keys / "store.key").write_bytes(b"short")
-    with pytest.raises(StoreUnusable, match=r"store\.key"):
-        Store.open(paths)
+    before = paths.store.read_bytes()
+    shutil.rmtree(paths.keys)
+    for _ in range(2):
+        with pytest.raises(KeysUnusable, match=r"site\.db"):
+            Store.open(paths)
+    assert paths.store.read_bytes() == before
 
 
 @pytest.mark.parametrize("version", [(3, 40, 1), (3, 51, 2)])

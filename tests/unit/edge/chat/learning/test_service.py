@@ -174,7 +174,7 @@ async def test_one_kind_goes_back_alone(rig: Rig) -> None:
 async def test_the_next_learning_begins_with_what_serves(rig: Rig) -> None:
     await rig.learn(lesson(ranking_of(7.0)), lesson(evidence_of(-1.5)))
     await rig.learn(lesson(None, "x"), lesson(None, "x"))
-    serving = rig.child.asked[-1][5]
+    serving = rig.child.asked[-1][6]
     assert (serving.ranking, serving.evidence) == (ranking_of(7.0), evidence_of(-1.5))
 
 

@@ -1,0 +1,73 @@
+"""The recovery key: an age identity (X25519, age-encryption.org/v1) that people keep away from the machine.
+
+Its recipient stays at the site as keys/recovery.pub. To it the root key is encrypted (keys/root.recovery), and backups.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyrage
+from pyrage.x25519 import Identity, Recipient
+
+from edge.config import SitePaths
+from edge.keys import changes, root, wrapping
+from edge.keys.errors import KeysUnusable, RecoveryKeyWrong
+
+ROOT: Final = "root.recovery"
+RECIPIENT: Final = "recovery.pub"
+
+
+def new_identity() -> Identity:
+    """A new recovery key."""
+    return Identity.generate()
+
+
+def recipient(paths: SitePaths) -> Recipient:
+    """To whom backups and the root key are encrypted. Raises KeysUnusable; its checksum finds any altered letter."""
+    path = paths.keys / RECIPIENT
+    try:
+        return Recipient.from_str(path.read_text(encoding="ascii").removesuffix("\n"))
+    except OSError as error:
+        raise KeysUnusable(f"{path}: {error.strerror}.") from None
+    except (pyrage.RecipientError, UnicodeDecodeError):
+        raise KeysUnusable(f"{path} is damaged.") from None
+
+
+def files(to: Recipient, root_key: bytes) -> dict[str, bytes]:
+    """What `changes.apply` writes so that the root key can be recovered."""
+    return {ROOT: pyrage.encrypt(root_key, [to]), RECIPIENT: f"{to}\n".encode()}
+
+
+def recover(paths: SitePaths, identity: str) -> None:
+    """Bring the root key back with the recovery key, and keep it as this machine can: its TPM, or a file.
+
+    Needs keys/root.recovery and keys/site.key, of the site or of its backup. Raises RecoveryKeyWrong, KeysUnusable.
+    """
+    changes.finish(paths)
+    reseal(paths, opened(paths, identity))
+
+
+def opened(paths: SitePaths, identity: str) -> bytes:
+    """The root key out of keys/root.recovery. Raises RecoveryKeyWrong, KeysUnusable."""
+    path = paths.keys / ROOT
+    try:
+        return bytes(pyrage.decrypt(path.read_bytes(), [Identity.from_str(identity.strip())]))
+    except pyrage.IdentityError:
+        raise RecoveryKeyWrong("It is not a recovery key.") from None
+    except pyrage.DecryptError:
+        raise RecoveryKeyWrong(f"{path} was not encrypted to this key, or is damaged.") from None
+    except OSError as error:
+        raise KeysUnusable(
+            f"{path}: {error.strerror}.", remedy="Put the folder keys/ back from your backup."
+        ) from None
+
+
+def reseal(paths: SitePaths, root_key: bytes) -> None:
+    """Let this machine hold the root key. Raises KeysUnusable when it does not open keys/site.key; nothing changes."""
+    path = paths.keys / wrapping.NAME
+    try:
+        wrapping.unwrap(root_key, path.read_bytes())
+    except OSError as error:
+        raise KeysUnusable(f"{path}: {error.strerror}.") from None
+    changes.apply(paths, {**root.files(paths, root_key), **files(recipient(paths), root_key)})

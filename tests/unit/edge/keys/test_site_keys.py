@@ -1,0 +1,273 @@
+"""A site's keys on a disk: made, opened, migrated, recovered, damaged bit by bit, and killed between two steps."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from edge.config import SitePaths, site_paths
+from edge.keys import KeysUnusable, RecoveryKeyWrong, SiteKeys, changes, recover, reseal
+from edge.store.store import Store
+
+# As many as a bit flip a file is tried at: all bits of the small files, a sample of the larger.
+FLIPS_MAX = 300
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> SitePaths:
+    return site_paths(tmp_path / "site")
+
+
+def opened(paths: SitePaths) -> tuple[bytes, bytes, bytes]:
+    keys = SiteKeys.open(paths)
+    return keys.store, keys.subjects, keys.receipts.private_bytes_raw()
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_was_made_is_opened_again_and_closed_to_others(paths: SitePaths) -> None:
+    identity = SiteKeys.create(paths)
+    first = opened(paths)
+    assert first == opened(paths)
+    assert len({*first}) == 3
+    assert all(len(key) == 32 for key in first)
+    assert SiteKeys.open(paths).root_in == "file"
+    assert paths.recovery_key.read_text().strip() == identity
+    assert identity.startswith("AGE-SECRET-KEY-1")
+    names = {"root.key", "root.recovery", "recovery.pub", "site.key", "receipts.pub"}
+    assert {path.name for path in paths.keys.iterdir()} == names
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (*paths.keys.iterdir(), paths.recovery_key)}
+    assert modes == {0o600}
+
+
+def test_no_key_lies_in_clear_but_the_root_key(paths: SitePaths) -> None:
+    SiteKeys.create(paths)
+    files = content(paths.root)
+    for key in opened(paths):
+        assert not any(key in file or key.hex().encode() in file for file in files.values())
+    assert [name for name, file in files.items() if files["keys/root.key"] in file] == ["keys/root.key"]
+
+
+def test_nobody_reads_a_key_in_what_a_program_prints(paths: SitePaths) -> None:
+    SiteKeys.create(paths)
+    assert "store" not in repr(SiteKeys.open(paths))
+
+
+def test_the_public_half_of_receipts_is_a_file_that_other_programs_read(paths: SitePaths) -> None:
+    SiteKeys.create(paths)
+    receipts = SiteKeys.open(paths).receipts
+    public = paths.keys / "receipts.pub"
+    read = load_pem_public_key(public.read_bytes())
+    assert read == receipts.public_key()
+    public.unlink()
+    SiteKeys.open(paths)
+    assert load_pem_public_key(public.read_bytes()) == read
+
+
+def test_keys_are_made_once(paths: SitePaths) -> None:
+    SiteKeys.create(paths)
+    before = content(paths.root)
+    with pytest.raises(KeysUnusable):
+        SiteKeys.create(paths)
+    assert content(paths.root) == before
+
+
+# --- a site from before ---
+
+
+async def old_site(paths: SitePaths) -> tuple[bytes, bytes]:
+    """Raw key files beside their databases."""
+    store = Store.open(paths)
+    keys = store.keys
+    await store.write(lambda db: db.execute("INSERT INTO meta VALUES ('mark', x'00')"))
+    await store.close()
+    shutil.rmtree(paths.keys)
+    paths.keys.mkdir()
+    (paths.keys / "store.key").write_bytes(keys.store)
+    (paths.keys / "subject-keys.key").write_bytes(keys.subjects)
+    paths.recovery_key.unlink()
+    return keys.store, keys.subjects
+
+
+async def test_raw_key_files_of_an_older_site_are_wrapped(paths: SitePaths) -> None:
+    old = await old_site(paths)
+    store = Store.open(paths)
+    try:
+        assert (store.keys.store, store.keys.subjects) == old
+        mark = await store.read(
+            lambda db: db.execute("SELECT value FROM meta WHERE name = 'mark'").fetchone()
+        )
+        assert mark[0] == b"\0"
+    finally:
+        await store.close()
+    assert not (paths.keys / "store.key").exists()
+    assert not (paths.keys / "subject-keys.key").exists()
+    assert paths.recovery_key.exists()
+    assert not any(key in file for key in old for file in content(paths.root).values())
+
+
+@pytest.mark.parametrize("name", ["store.key", "subject-keys.key"])
+async def test_a_damaged_raw_key_is_named_and_nothing_changes(paths: SitePaths, name: str) -> None:
+    await old_site(paths)
+    for damaged in (b"", b"x" * 31, b"x" * 33):
+        (paths.keys / name).write_bytes(damaged)
+        before = content(paths.root)
+        with pytest.raises(KeysUnusable, match=name):
+            SiteKeys.open(paths)
+        assert content(paths.root) == before
+    (paths.keys / name).unlink()
+    with pytest.raises(KeysUnusable, match="its key is not"):
+        SiteKeys.open(paths)
+
+
+# --- loss and recovery ---
+
+
+def test_the_recovery_key_brings_a_lost_root_key_back(paths: SitePaths) -> None:
+    identity = SiteKeys.create(paths)
+    before = opened(paths)
+    (paths.keys / "root.key").unlink()
+    with pytest.raises(KeysUnusable, match=r"root\.key") as caught:
+        SiteKeys.open(paths)
+    assert "keys recover" in caught.value.remedy
+    recover(paths, f"\n {identity}\n")
+    assert opened(paths) == before
+
+
+def test_another_recovery_key_brings_nothing_back(paths: SitePaths, tmp_path: Path) -> None:
+    identity = SiteKeys.create(paths)
+    stranger = SiteKeys.create(site_paths(tmp_path / "other"))
+    before = content(paths.root)
+    for wrong in (stranger, identity[:-1], identity.replace("1", "2"), "", "AGE-SECRET-KEY-1"):
+        with pytest.raises(RecoveryKeyWrong) as caught:
+            recover(paths, wrong)
+        assert not wrong or wrong not in str(caught.value)
+    assert content(paths.root) == before
+
+
+def test_another_sites_root_key_is_not_taken(paths: SitePaths, tmp_path: Path) -> None:
+    SiteKeys.create(paths)
+    before = content(paths.root)
+    with pytest.raises(KeysUnusable):
+        reseal(paths, bytes(32))
+    assert content(paths.root) == before
+    SiteKeys.create(site_paths(tmp_path / "other"))
+    shutil.copy(tmp_path / "other" / "keys" / "root.key", paths.keys / "root.key")
+    with pytest.raises(KeysUnusable, match=r"site\.key"):
+        SiteKeys.open(paths)
+
+
+@pytest.mark.parametrize("name", ["root.key", "site.key", "root.recovery", "recovery.pub"])
+def test_a_missing_file_is_named(paths: SitePaths, name: str) -> None:
+    identity = SiteKeys.create(paths)
+    (paths.keys / name).unlink()
+    use = SiteKeys.open if name in {"root.key", "site.key"} else lambda paths: recover(paths, identity)
+    with pytest.raises(KeysUnusable, match=name.replace(".", r"\.")) as caught:
+        use(paths)
+    assert "back" in caught.value.remedy
+
+
+# --- damage ---
+
+
+def positions(size: int) -> list[int]:
+    """Bits to flip."""
+    return sorted(random.Random(size).sample(range(size * 8), min(size * 8, FLIPS_MAX)))
+
+
+def flips_found(path: Path, use: Callable[[], object]) -> None:
+    whole = path.read_bytes()
+    for bit in positions(len(whole)):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with pytest.raises(KeysUnusable):
+            use()
+    path.write_bytes(whole)
+    use()
+
+
+@pytest.mark.parametrize("name", ["site.key", "root.key", "receipts.pub"])
+def test_every_flipped_bit_is_found_when_the_keys_are_opened(paths: SitePaths, name: str) -> None:
+    SiteKeys.create(paths)
+    SiteKeys.open(paths)
+    flips_found(paths.keys / name, lambda: SiteKeys.open(paths))
+
+
+@pytest.mark.parametrize("name", ["root.recovery", "recovery.pub"])
+def test_every_flipped_bit_is_found_when_the_root_key_is_recovered(paths: SitePaths, name: str) -> None:
+    identity = SiteKeys.create(paths)
+    flips_found(paths.keys / name, lambda: recover(paths, identity))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 24, 83, 84, 85, 150])
+def test_a_file_that_was_cut_off_is_found(paths: SitePaths, cut: int) -> None:
+    SiteKeys.create(paths)
+    path = paths.keys / "site.key"
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(KeysUnusable):
+        SiteKeys.open(paths)
+
+
+# --- killed in the middle ---
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours runs after it."""
+
+
+def killed_at(monkeypatch: pytest.MonkeyPatch, step: int, change: Callable[[], object]) -> bool:
+    """Run `change` until its nth step that touches the disk; False once it has fewer."""
+    steps = 0
+
+    def counted(real: Callable[..., object]) -> Callable[..., object]:
+        def run(*args: object, **named: object) -> object:
+            nonlocal steps
+            steps += 1
+            if steps == step:
+                raise Killed
+            return real(*args, **named)
+
+        return run
+
+    with monkeypatch.context() as patched:
+        patched.setattr(changes, "write_atomic", counted(changes.write_atomic))
+        patched.setattr(changes, "fsync_folder", counted(changes.fsync_folder))
+        patched.setattr(os, "rename", counted(os.rename))
+        patched.setattr(os, "replace", counted(os.replace))
+        patched.setattr(Path, "unlink", counted(Path.unlink))
+        patched.setattr(Path, "rmdir", counted(Path.rmdir))
+        try:
+            change()
+        except Killed:
+            return True
+    return False
+
+
+async def test_killed_while_an_older_site_is_wrapped_it_opens_with_the_same_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = site_paths(tmp_path / "origin")
+    old = await old_site(origin)
+    steps = 0
+    while True:
+        steps += 1
+        paths = site_paths(tmp_path / str(steps))
+        shutil.copytree(origin.root, paths.root)
+        killed = killed_at(monkeypatch, steps, lambda paths=paths: SiteKeys.open(paths))  # type: ignore[misc]
+        assert opened(paths)[:2] == old
+        recover(paths, paths.recovery_key.read_text())
+        assert not any(path.is_dir() for path in paths.keys.iterdir())
+        assert not (paths.keys / "store.key").exists()
+        if not killed:
+            break
+    assert steps > 20
