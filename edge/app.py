@@ -54,6 +54,7 @@ from edge.inference.embedding import Embeddings
 from edge.inference.opening import start_opening
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.worker_client import WorkerClient
+from edge.keeping_services import keep_notice, keeping_operations
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.search import Searcher
 from edge.node_status import not_ready, refresh, say_fallbacks, status
@@ -138,6 +139,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
     async with AsyncExitStack() as stack:
         store = Store.open(paths)
         stack.push_async_callback(store.close)
+        await keep_notice(config, store)
         warming = asyncio.create_task(asyncio.to_thread(languages.warm), name="languages")
         encoder = await asyncio.wrap_future(opening or start_opening(config, paths.worker_socket))
         stack.callback(encoder.close)
@@ -259,6 +261,7 @@ def site_operations(site: Site) -> Operations:
         **IntentsOperations(site.intents, site.encoder).table(),
         **LearningOperations(site.examples, site.learning).table(),
         **privacy_operations(site),
+        **keeping_operations(site),
         **policy_operations(site),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
         **_models_operations(site).table(),

@@ -211,12 +211,30 @@ class Sessions:
         """Whether this conversation is still held, without a sign of life."""
         return session_id in self._live
 
-    async def consent(self, session: Session, notice_version: str, overflow: bool) -> Session:
-        """Record that the notice was read, and whether overflow is permitted. Raises SessionNotFound."""
-        consented = replace(session, notice_version=notice_version, overflow_consent=overflow)
+    async def consent(self, session: Session, notice_version: str, overflow: bool | None) -> Session:
+        """Somebody has read the notice, and permits overflow, or does not, or (None) was not asked.
+
+        Kept for them beyond the conversation; a change of mind is one more row, and holds for the next text.
+        Raises SessionNotFound.
+        """
+        digest = self._store.digests.of(session.key.subject)
+        return await self._consent(session, notice_version, overflow, digest)
+
+    async def vouch(self, session: Session, notice_version: str) -> Session:
+        """A program, whose key says which notice it shows, or the site's own command line speaks for somebody.
+
+        Nobody's consent, so nothing is kept beyond the conversation. Raises SessionNotFound.
+        """
+        return await self._consent(session, notice_version, None, None)
+
+    async def _consent(
+        self, session: Session, notice_version: str, overflow: bool | None, digest: bytes | None
+    ) -> Session:
+        at_ms = now_ms()
         await self._store.write(
-            lambda db: session_rows.consent(db, session.id, notice_version, overflow, now_ms())
+            lambda db: session_rows.consent(db, session.id, notice_version, overflow, at_ms, digest)
         )
+        consented = replace(session, notice_version=notice_version, overflow_consent=bool(overflow))
         self._held(session).session = consented
         return consented
 

@@ -9,7 +9,8 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.knowledge import versions
-from edge.store import lan_uses, pseudonym_rows, text_uses
+from edge.store import consents, lan_uses, pseudonym_rows, text_uses
+from edge.store.consents import Consent, Purpose
 
 # Rows that one sweep looks at; what is left over is taken by the next.
 SWEPT_ROWS_MAX = 500
@@ -46,14 +47,42 @@ def select(db: Database, session_id: str) -> tuple[Any, ...] | None:
     return row
 
 
-def consent(db: Database, session_id: str, notice_version: str, overflow: bool, at_ms: int) -> None:
-    """The notice was read. Raises SessionNotFound."""
-    done = db.execute(
-        "UPDATE sessions SET notice_version=?, overflow_consent=?, consented_ms=? WHERE id=?",
-        [notice_version, int(overflow), at_ms, session_id],
-    )
-    if not done.rowcount:
+def consent(
+    db: Database,
+    session_id: str,
+    notice_version: str,
+    overflow: bool | None,
+    at_ms: int,
+    digest: bytes | None,
+) -> None:
+    """The notice was read, and overflow permitted, refused or (None) not spoken of. Raises SessionNotFound.
+
+    `digest`: whose; what is new is noted for them in the same transaction. None: nobody spoke for themselves.
+    """
+    row = db.execute(
+        "SELECT notice_version, overflow_consent FROM sessions WHERE id = ?", [session_id]
+    ).fetchone()
+    if row is None:
         raise SessionNotFound
+    before = None if row[1] is None else bool(row[1])
+    permitted = _permitted(before, overflow)
+    db.execute(
+        "UPDATE sessions SET notice_version=?, overflow_consent=?, consented_ms=? WHERE id=?",
+        [notice_version, permitted, at_ms, session_id],
+    )
+    if digest is None:
+        return
+    if row[0] != notice_version:
+        consents.add(db, digest, Consent(Purpose.NOTICE, notice_version, given=True, at_ms=at_ms))
+    if permitted is not None and permitted != before:
+        consents.add(db, digest, Consent(Purpose.OVERFLOW, notice_version, permitted, at_ms))
+
+
+def _permitted(before: bool | None, said: bool | None) -> bool | None:
+    """What holds now; what was given and is not given again is withdrawn."""
+    if said is None:
+        return False if before else before
+    return said
 
 
 def require_open(db: Database, session_id: str) -> None:

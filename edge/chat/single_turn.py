@@ -52,7 +52,7 @@ class SingleTurns:
         try:
             # Not given up half-way: a row of which nobody knows the number would stay until its time is over.
             new = await asyncio.shield(beginning)
-            session = await self._sessions.consent(new.session, self._notice.version, overflow=False)
+            session = await self._sessions.vouch(new.session, self._notice.version)
             self._sessions.remember(session, before)
             async with aclosing(self._desk.turn(session, question)) as events:
                 async for event in events:

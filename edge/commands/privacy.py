@@ -7,12 +7,15 @@ import sys
 
 import typer
 
+from edge.commands.keeping import consents, retention
 from edge.commands.policy import policy, privacy_preview
 from edge.commands.terminal import Site
 
 privacy = typer.Typer(no_args_is_help=True, help="What is personal in texts, and what may leave.")
 privacy.add_typer(policy, name="policy")
 privacy.command("preview")(privacy_preview)
+privacy.command("retention")(retention)
+privacy.command("consents")(consents)
 
 
 @privacy.command("scan")

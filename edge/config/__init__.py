@@ -19,6 +19,7 @@ from edge.config.limits import LimitsSection
 from edge.config.llm_server import LlmServerSection
 from edge.config.paths import UNIX_PATH_BYTES_MAX, SitePaths, site_paths
 from edge.config.privacy import IdentifierSection, PrivacySection
+from edge.config.retention import RetentionSection
 from edge.config.safety import IntentRule, IntentsSection, SafetyCardSection, SafetySection
 from edge.config.section import Section
 from edge.config.site import HttpSection, SiteSection, TelemetrySection
@@ -40,6 +41,7 @@ __all__ = [
     "MqttSection",
     "OidcSection",
     "PrivacySection",
+    "RetentionSection",
     "SafetyCardSection",
     "SafetySection",
     "SitePaths",
@@ -62,6 +64,7 @@ class Config(Section):
     safety: SafetySection = SafetySection()
     intents: IntentsSection = IntentsSection()
     privacy: PrivacySection = PrivacySection()
+    retention: RetentionSection = RetentionSection()
     limits: LimitsSection = LimitsSection()
     handoff: HandoffSection = HandoffSection()
     telemetry: TelemetrySection = TelemetrySection()

@@ -38,10 +38,13 @@ class NewSessionBody(_Body):
 
 
 class ConsentBody(_Body):
-    """The notice was read; `overflow` permits help from outside the building."""
+    """The notice was read; `overflow` permits help from outside the building, or not; left out where nobody was asked.
+
+    Sent again it is a change of mind, which holds for the next text.
+    """
 
     notice_version: Annotated[str, Field(max_length=64)]
-    overflow: bool = False
+    overflow: bool | None = None
 
 
 class TurnBody(_Body):
@@ -126,6 +129,7 @@ class SessionsApi:
         body = await read_body(request, ConsentBody)
         if body.notice_version != self._notice.version:
             raise StaleNotice(f"The notice in force is version {self._notice.version}.")
+        self._sessions.act(session)
         await self._sessions.consent(session, body.notice_version, body.overflow)
         return web.Response(status=204)
 

@@ -62,7 +62,8 @@ function openNotice() {
   parts.languages.textContent = words.languages(conversation.languages);
   show(parts.overflow, conversation.notice.overflow_offered !== false);
   const tick = parts.overflow.querySelector("input");
-  parts.agree.addEventListener("click", () => agree(parts, !parts.overflow.hidden && tick.checked));
+  // Left out where nobody was asked: that is no refusal.
+  parts.agree.addEventListener("click", () => agree(parts, parts.overflow.hidden ? undefined : tick.checked));
   parts.leave.addEventListener("click", () => wipe(words.startedOver));
   open({ root, close: () => root.remove() });
   root.querySelector("h1").focus();

@@ -1,0 +1,84 @@
+"""`privacy.retention` and `privacy.consents`: every table with its term, and what somebody agreed to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from edge.config import RetentionSection, site_paths
+from edge.operations.arguments import BadArguments
+from edge.operations.keeping import SUBJECT_CHARS_MAX, KeepingOperations
+from edge.privacy.retention import DAY_MS
+from edge.store import consents
+from edge.store.consents import Consent, Purpose
+from edge.store.schema import KEY_TABLES, TABLES
+from edge.store.store import Store
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = Store.open(site_paths(tmp_path))
+    yield opened
+    await opened.close()
+
+
+async def call(store: Store, name: str, arguments: dict[str, object]) -> Any:
+    operations = KeepingOperations(store, RetentionSection()).table()
+    return await operations[name](arguments, lambda _: None)
+
+
+async def test_every_table_is_told_with_its_term(store: Store) -> None:
+    await store.write(
+        lambda db: db.execute(
+            "INSERT INTO unanswered(created_ms, text, vector, state) VALUES (7, '', x'', 'open')"
+        )
+    )
+    await store.write(lambda db: db.execute("INSERT INTO daily_counts VALUES (19000, 'turns', 'answer', 3)"))
+    await store.write_keys(lambda db: db.execute("INSERT INTO subject_keys VALUES ('session:1', x'00', 9)"))
+    found = {row["table"]: row for row in await call(store, "privacy.retention", {})}
+    assert found.keys() == {*TABLES, *KEY_TABLES}
+    assert found["unanswered"] == {
+        "table": "unanswered",
+        "kept": "30 days",
+        "rule": "after it was asked",
+        "rows": 1,
+        "oldest_ms": 7,
+        "due_ms": 7 + 30 * DAY_MS,
+    }
+    assert found["daily_counts"]["oldest_ms"] == 19_000 * DAY_MS
+    assert found["daily_counts"]["due_ms"] == 19_031 * DAY_MS
+    assert found["subject_keys"]["rows"] == 1
+    assert found["subject_keys"]["due_ms"] is None
+    assert found["audit"] == {
+        **found["audit"],
+        "kept": "6 years",
+        "rows": 0,
+        "oldest_ms": None,
+        "due_ms": None,
+    }
+
+
+async def test_a_subjects_consents_are_told(store: Store) -> None:
+    digest = store.digests.of("patient-7")
+    await store.write(
+        lambda db: consents.add(db, digest, Consent(Purpose.OVERFLOW, "1", given=False, at_ms=5))
+    )
+    assert await call(store, "privacy.consents", {"subject": "patient-7"}) == [
+        {"purpose": "overflow", "notice_version": "1", "given": False, "at_ms": 5}
+    ]
+    assert await call(store, "privacy.consents", {"subject": "patient-8"}) == []
+
+
+@pytest.mark.parametrize(
+    ("length", "fits"), [(0, False), (1, True), (SUBJECT_CHARS_MAX, True), (SUBJECT_CHARS_MAX + 1, False)]
+)
+async def test_a_subject_is_as_long_as_one_can_be(store: Store, length: int, fits: bool) -> None:
+    if fits:
+        assert await call(store, "privacy.consents", {"subject": "s" * length}) == []
+        return
+    with pytest.raises(BadArguments):
+        await call(store, "privacy.consents", {"subject": "s" * length})
