@@ -29,7 +29,7 @@ from edge.web.console.inbox_pages import InboxPages
 from edge.web.console.intents_pages import IntentsPages
 from edge.web.console.jobs import Jobs
 from edge.web.console.learning_pages import LearningPages
-from edge.web.console.navigation import NAVIGATION
+from edge.web.console.navigation import bar
 from edge.web.console.oidc import ProviderClient
 from edge.web.console.operators_page import OperatorsPages
 from edge.web.console.overview import NodeFacts, OverviewPages
@@ -104,7 +104,7 @@ def _shell(site: Site, accounts: Accounts, *, sign_on: str) -> WebShell:
     words = {
         "may": may,
         "path_of": path_of,
-        "navigation": NAVIGATION,
+        "bar": bar,
         "site_folder": str(site.paths.root),
         "instant": _instant,
         "first_day": first_day,

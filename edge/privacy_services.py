@@ -1,4 +1,4 @@
-"""Part of the composition root: the detector on the site's encoder, and the scans of texts that are no turn."""
+"""Part of the composition root: the detector on the site's encoder, scans of texts that are no turn, and people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from edge import metrics
 from edge.config import Config
 from edge.inference.scheduler import Scheduler
+from edge.operations.people import PeopleOperations
 from edge.operations.privacy import PrivacyOperations
+from edge.privacy.people import People
 from edge.privacy.scanning import Scanner
 from edge.web.admin import Operation
 from models.detect import special
@@ -74,7 +76,8 @@ def scanner_of(config: Config, scheduler: Scheduler, encoder: Encoder, detector:
 
 def privacy_operations(site: Site) -> dict[str, Operation]:
     """The command line's."""
-    return PrivacyOperations(site.scanner).table()
+    people = People(site.store, site.config.site.name)
+    return {**PrivacyOperations(site.scanner).table(), **PeopleOperations(people).table()}
 
 
 def watch_detector(detector: Detector) -> None:

@@ -8,14 +8,19 @@ import sys
 import typer
 
 from edge.commands.keeping import consents, retention
+from edge.commands.people import privacy_export, privacy_subject
 from edge.commands.policy import policy, privacy_preview
 from edge.commands.terminal import Site
 
-privacy = typer.Typer(no_args_is_help=True, help="What is personal in texts, and what may leave.")
+privacy = typer.Typer(
+    no_args_is_help=True, help="What is personal in texts, may leave, and is stored of people."
+)
 privacy.add_typer(policy, name="policy")
 privacy.command("preview")(privacy_preview)
 privacy.command("retention")(retention)
 privacy.command("consents")(consents)
+privacy.command("subject")(privacy_subject)
+privacy.command("export")(privacy_export)
 
 
 @privacy.command("scan")

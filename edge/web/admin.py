@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -22,6 +23,8 @@ from edge.web.problems import Handler, dumps, problems
 
 JSON_LINES = "application/x-ndjson"
 CONNECT_TIMEOUT_S = 2.0
+# The largest result: an export of a person's 50,000 questions and answers.
+ANSWER_BYTES_MAX = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,7 @@ async def call(socket_path: Path, name: str, arguments: Arguments, on_progress: 
         ):
             if response.status != 200:
                 raise RemoteFailure(await response.json(content_type=None))
-            async for raw in response.content:
-                line = json.loads(raw)
+            async for line in _lines(response.content):
                 if "error" in line:
                     raise RemoteFailure(line["error"])
                 if "result" in line:
@@ -121,6 +123,19 @@ async def call(socket_path: Path, name: str, arguments: Arguments, on_progress: 
     except aiohttp.ClientPayloadError:
         pass  # cut off in the middle: killed
     raise NotReachable("The node stopped before the work was done.", remedy="Run the command again.")
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:
+    """JSON lines of any length: a result can be all that is stored of a person. Raises NotReachable past the limit."""
+    held = bytearray()
+    async for some in content.iter_any():
+        held += some
+        if len(held) > ANSWER_BYTES_MAX:
+            raise NotReachable("The node's answer is too long.")
+        *whole, rest = held.split(b"\n") if b"\n" in some else [held]
+        for line in whole:
+            yield json.loads(line)
+        held = rest
 
 
 async def _run(operation: Operation, arguments: Arguments) -> AsyncIterator[dict[str, object]]:

@@ -57,7 +57,7 @@ async def test_an_operator_of_one_role_sees_that_roles_pages_only(page: Page, fr
         assert await bar.get_by_role("link").all_inner_texts() == [
             "Overview",
             "Figures",
-            "Privacy",
+            "Data protection",
             "API keys",
             "Operators",
             "Audit",

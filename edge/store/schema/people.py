@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from edge.store.schema.tags import Column, Kind, Retention, Table, operations, session, ticket
+from edge.store.schema.tags import Column, Kind, Named, Retention, Table, Whose, session, ticket
+
+
+def _use(sql: str, purpose: str, exported: bool = True) -> Column:
+    """Of something that was handed on: about somebody for as long as the row says whose it is."""
+    return Column(sql, Kind.OPERATIONS, purpose, Retention.DAYS_30, exported)
 
 
 def _proof(sql: str, kind: Kind, purpose: str, exported: bool = True) -> Column:
@@ -17,7 +22,9 @@ PEOPLE: dict[str, Table] = {
                 "TEXT PRIMARY KEY", Kind.PSEUDONYM, "the person, or the session that stands for one"
             ),
             "created_ms": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "retention"),
-        }
+        },
+        title="Person",
+        whose=(Whose("id"),),
     ),
     "sessions": Table(
         {
@@ -39,6 +46,8 @@ PEOPLE: dict[str, Table] = {
             "ended_ms": session("INTEGER", Kind.BEHAVIOUR, "over, and kept for a legal hold, since then"),
         },
         indexes=("CREATE INDEX sessions_expiry ON sessions(expires_ms)",),
+        title="Conversations",
+        whose=(Whose("subject"),),
     ),
     "turns": Table(
         {
@@ -47,10 +56,14 @@ PEOPLE: dict[str, Table] = {
             "created_ms": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
             "route": session("TEXT NOT NULL", Kind.BEHAVIOUR, "quality of service"),
             "label": session("TEXT NOT NULL", Kind.BEHAVIOUR, "which rule of the policy applied"),
-            "redactions": session("TEXT NOT NULL", Kind.BEHAVIOUR, "types of personal data found, no values"),
-            "body": session("BLOB NOT NULL", Kind.CONTENT, "question, answer and citations"),
+            "redactions": session(
+                "TEXT NOT NULL", Kind.BEHAVIOUR, "types of personal data found, no values", json=True
+            ),
+            "body": session("BLOB NOT NULL", Kind.CONTENT, "question, answer and citations", json=True),
         },
         indexes=("CREATE INDEX turns_session ON turns(session)",),
+        title="Questions and answers",
+        whose=(Whose("session", "sessions"),),
     ),
     "citations": Table(
         {
@@ -60,6 +73,8 @@ PEOPLE: dict[str, Table] = {
         },
         constraints=("PRIMARY KEY (turn, document, version)",),
         indexes=("CREATE INDEX citations_document ON citations(document, version)",),
+        title="Sources of the answers",
+        whose=(Whose("turn", "turns"),),
     ),
     # What somebody was told and agreed to, and that they took it back. Rows are only ever added.
     "consents": Table(
@@ -79,6 +94,8 @@ PEOPLE: dict[str, Table] = {
             "CREATE INDEX consents_digest ON consents(digest)",
             "CREATE INDEX consents_time ON consents(at_ms)",
         ),
+        title="Notices and consents",
+        whose=(Whose("digest", Named.DIGEST),),
     ),
     # Which value each token stands for. It goes nowhere, in no export either: the values are those of the turns.
     "pseudonyms": Table(
@@ -94,14 +111,18 @@ PEOPLE: dict[str, Table] = {
             ),
         },
         constraints=("PRIMARY KEY (session, purpose, ordinal)",),
+        title="Tokens for personal details",
+        whose=(Whose("session", "sessions"),),
     ),
     "feedback": Table(
         {
             "turn": session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the turn that is judged"),
             "useful": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "quality of service"),
-            "reason": session("BLOB", Kind.CONTENT, "what the customer says about it"),
+            "reason": session("BLOB", Kind.CONTENT, "what the customer says about it", json=True),
             "created_ms": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
-        }
+        },
+        title="Opinions of answers",
+        whose=(Whose("turn", "turns"),),
     ),
     "handoffs": Table(
         {
@@ -121,6 +142,8 @@ PEOPLE: dict[str, Table] = {
             "CREATE INDEX handoffs_session ON handoffs(session)",
             "CREATE INDEX handoffs_subject ON handoffs(subject)",
         ),
+        title="Tickets",
+        whose=(Whose("subject"), Whose("session", "sessions"), Whose("ticket", Named.TICKET)),
     ),
     # What was handed over and said since, sealed under the key of subject "ticket:NUMBER": the conversation at the
     # kiosk may be wiped while the customer walks to the desk.
@@ -134,6 +157,9 @@ PEOPLE: dict[str, Table] = {
             "body": ticket("BLOB NOT NULL", Kind.CONTENT, "what was said"),
         },
         indexes=("CREATE INDEX messages_ticket ON messages(ticket)",),
+        title="Messages with staff",
+        whose=(Whose("ticket", "handoffs"),),
+        sealed_by="ticket",
     ),
     "notifications": Table(
         {
@@ -149,35 +175,41 @@ PEOPLE: dict[str, Table] = {
             "due_ms": ticket("INTEGER NOT NULL", Kind.OPERATIONS, "next attempt", exported=False),
         },
         indexes=("CREATE INDEX notifications_due ON notifications(state, due_ms)",),
+        title="Notifications of staff",
+        whose=(Whose("ticket", "handoffs"),),
     ),
     "lan_uses": Table(
         {
-            "id": operations("INTEGER PRIMARY KEY AUTOINCREMENT", "order", Retention.DAYS_30),
-            "at_ms": operations("INTEGER NOT NULL", "when, retention", Retention.DAYS_30),
-            "service": operations("TEXT NOT NULL", "what kind of server: llm_server", Retention.DAYS_30),
-            "host": operations("TEXT NOT NULL", "which server of the site's network", Retention.DAYS_30),
-            "bytes": operations("INTEGER NOT NULL", "how much was handed over; no text", Retention.DAYS_30),
+            "id": _use("INTEGER PRIMARY KEY AUTOINCREMENT", "order", exported=False),
+            "at_ms": _use("INTEGER NOT NULL", "when, retention"),
+            "service": _use("TEXT NOT NULL", "what kind of server: llm_server"),
+            "host": _use("TEXT NOT NULL", "which server of the site's network"),
+            "bytes": _use("INTEGER NOT NULL", "how much was handed over; no text"),
             "session": session("TEXT NOT NULL", Kind.PSEUDONYM, "whose, for the receipt; empty afterwards"),
-            "outcome": operations("TEXT NOT NULL", "how it ended", Retention.DAYS_30),
+            "outcome": _use("TEXT NOT NULL", "how it ended"),
         },
         indexes=(
             "CREATE INDEX lan_uses_session ON lan_uses(session)",
             "CREATE INDEX lan_uses_time ON lan_uses(at_ms)",
         ),
+        title="Servers of the site that helped to answer",
+        whose=(Whose("session", "sessions"),),
     ),
     "text_uses": Table(
         {
-            "id": operations("INTEGER PRIMARY KEY AUTOINCREMENT", "order", Retention.DAYS_30),
-            "at_ms": operations("INTEGER NOT NULL", "when: budgets, retention", Retention.DAYS_30),
-            "purpose": operations("TEXT NOT NULL", "what text was handed on for", Retention.DAYS_30),
+            "id": _use("INTEGER PRIMARY KEY AUTOINCREMENT", "order", exported=False),
+            "at_ms": _use("INTEGER NOT NULL", "when: budgets, retention"),
+            "purpose": _use("TEXT NOT NULL", "what text was handed on for"),
             "session": session("TEXT NOT NULL", Kind.PSEUDONYM, "whose; empty afterwards"),
             "label": session("TEXT NOT NULL", Kind.BEHAVIOUR, "so that it sticks; empty afterwards"),
-            "bytes": operations("INTEGER NOT NULL", "how much, 0 for a refusal; no text", Retention.DAYS_30),
+            "bytes": _use("INTEGER NOT NULL", "how much, 0 for a refusal; no text"),
         },
         indexes=(
             "CREATE INDEX text_uses_session ON text_uses(session, purpose)",
             "CREATE INDEX text_uses_time ON text_uses(purpose, at_ms)",
             "CREATE INDEX text_uses_age ON text_uses(at_ms)",
         ),
+        title="Texts handed on, or refused",
+        whose=(Whose("session", "sessions"),),
     ),
 }

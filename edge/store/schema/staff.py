@@ -59,6 +59,6 @@ STAFF: dict[str, Table] = {
                 "INTEGER NOT NULL DEFAULT 1", "how often within a minute, of refusals", Retention.YEARS_6
             ),
         },
-        indexes=("CREATE INDEX audit_at ON audit(at_ms)",),
+        indexes=("CREATE INDEX audit_at ON audit(at_ms)", "CREATE INDEX audit_object ON audit(object)"),
     ),
 }

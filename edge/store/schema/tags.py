@@ -47,20 +47,46 @@ class Column:
     purpose: str
     retention: Retention
     exported: bool
+    json: bool = False
+    """Its text is a JSON document, sealed or not."""
+
+
+class Named(StrEnum):
+    """What in a column says whose a row is, where it is no row of another table."""
+
+    SUBJECT = "subject"  # the subject itself
+    DIGEST = "digest"  # the subject's keyed digest
+    TICKET = "ticket"  # the number of a ticket that stands for its subject
+
+
+@dataclass(frozen=True)
+class Whose:
+    """One way from a person to rows of a table: `column` holds what `by` says, or the first column of table `by`."""
+
+    column: str
+    by: str = Named.SUBJECT
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table; `extra` holds constraints and indexes that belong to it."""
+    """One table; `indexes` belong to it.
+
+    A table about people has a `title` as they would say it, and `whose`: every way to a person's rows. What is
+    sealed is so under its subject's key for the first column's value; with `sealed_by`, under the key of the ticket in
+    that column.
+    """
 
     columns: dict[str, Column]
     constraints: tuple[str, ...] = ()
     indexes: tuple[str, ...] = field(default=())
+    title: str = ""
+    whose: tuple[Whose, ...] = ()
+    sealed_by: str = ""
 
 
-def session(sql: str, kind: Kind, purpose: str, exported: bool = True) -> Column:
+def session(sql: str, kind: Kind, purpose: str, exported: bool = True, *, json: bool = False) -> Column:
     """Kept as long as its conversation."""
-    return Column(sql, kind, purpose, Retention.SESSION, exported)
+    return Column(sql, kind, purpose, Retention.SESSION, exported, json)
 
 
 def ticket(sql: str, kind: Kind, purpose: str, exported: bool = True) -> Column:

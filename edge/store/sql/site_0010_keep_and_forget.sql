@@ -10,3 +10,4 @@ UPDATE handoffs SET subject = coalesce((SELECT subject FROM sessions WHERE sessi
 ALTER TABLE operators ADD COLUMN second_hash TEXT
 ALTER TABLE operator_sessions ADD COLUMN bound_to BLOB NOT NULL DEFAULT x''
 ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1
+CREATE INDEX audit_object ON audit(object)

@@ -1,0 +1,141 @@
+"""People whose data the site has: found by what they can name, shown, exported. Each look at one is a row of audit.
+
+Nobody needs to know how the site names them: the identifier of a conversation or the number of a ticket leads to the
+same person. Rows of audit name people by a keyed digest, never in clear.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from edge.privacy import export
+from edge.store import audit, consents
+from edge.store.audit import Outcome
+from edge.store.store import Store
+from edge.store.subject_rows import SESSION, TICKET, Person, count, select, subject_of
+
+SEEN_MAX: Final = 200
+"""Rows of audit that are shown of a person, the newest."""
+
+
+TICKETS_MAX: Final = 500
+"""As many as an inbox lists; a conversation has a few."""
+
+
+class People:
+    """What the site knows of people. `site`: its name, as documents say it."""
+
+    def __init__(self, store: Store, site: str) -> None:
+        self._store = store
+        self._site = site
+
+    async def find(self, text: str) -> Person:
+        """Who is meant by a subject, the identifier of a conversation, or the number of a ticket."""
+        names = [text, f"{SESSION}{text}", f"{TICKET}{text.upper()}"]
+        known = await self._store.read(lambda db: [_has_rows(db, self._person(name)) for name in names[:2]])
+        whose = await self._store.read(lambda db: subject_of(db, text.removeprefix(SESSION)))
+        if not known[0] and whose is not None:
+            return self._person(whose)
+        kept = await self._store.read_keys(
+            lambda keys: [_is_kept(keys, self._person(name)) for name in names]
+        )
+        rows = [*known, False]
+        found = (name for name, has, is_kept in zip(names, rows, kept, strict=True) if has or is_kept)
+        return self._person(next(found, text))
+
+    async def show(self, text: str, actor: str) -> dict[str, Any]:
+        """What is stored of somebody, without a word of it: counts, hold, consents, erasures, and who looked."""
+        person = await self.find(text)
+        label = self._store.digests.label(person.subject)
+        await self._store.write(lambda db: audit.append(db, actor, "privacy.subject", label))
+        stored = await self._store.read(lambda db: _stored(db, person, label))
+        kept = await self._store.read_keys(lambda keys: _kept(keys, person))
+        found = any(stored["counts"].values()) or kept["hold"] is not None or bool(kept["erasures"])
+        return {"subject": person.subject, "label": label, "given": text, "found": found, **stored, **kept}
+
+    async def export(self, text: str, actor: str) -> Any:
+        """The document of `edge.privacy.export`. Raises ExportTooLarge."""
+        person = await self.find(text)
+        label, at_ms = self._store.digests.label(person.subject), time.time_ns() // 1_000_000
+        await self._note(actor, label, Outcome.BEGUN)
+        outcome = Outcome.FAILED
+        try:
+            asked_by = await self._store.read(lambda db: _shown(db, actor)) or f"staff of {self._site}"
+            document = await export.export(
+                self._store, person, self._site, given=text, asked_by=asked_by, at_ms=at_ms
+            )
+            outcome = Outcome.DONE
+            return document
+        finally:
+            await self._note(actor, label, outcome)
+
+    def _person(self, subject: str) -> Person:
+        return Person(subject, self._store.digests.of(subject))
+
+    async def _note(self, actor: str, label: str, outcome: Outcome) -> None:
+        await self._store.write(lambda db: audit.append(db, actor, "privacy.export", label, outcome))
+
+
+def _has_rows(db: Database, person: Person) -> bool:
+    return any(count(db, person).values())
+
+
+def _is_kept(keys: Database, person: Person) -> bool:
+    """Whether the file of keys knows this name: a key, a hold, an erasure."""
+    found = keys.execute(
+        "SELECT EXISTS (SELECT 1 FROM subject_keys WHERE subject = :subject)"
+        " OR EXISTS (SELECT 1 FROM holds WHERE subject = :subject)"
+        " OR EXISTS (SELECT 1 FROM erasures WHERE digest = :digest)",
+        person.values(),
+    ).fetchone()
+    return bool(found[0])
+
+
+def _stored(db: Database, person: Person, label: str) -> dict[str, Any]:
+    numbers = [row["ticket"] for row in select(db, person, "handoffs", ["ticket"], TICKETS_MAX)]
+    return {
+        "counts": count(db, person),
+        "tickets": numbers,
+        "consents": [asdict(one) for one in consents.of(db, person.digest)],
+        "seen": _seen(db, [label, *numbers]),
+    }
+
+
+def _seen(db: Database, objects: Sequence[str]) -> list[dict[str, Any]]:
+    """Who did what with these, newest first."""
+    marks = ", ".join("?" * len(objects))
+    rows = db.execute(
+        f"SELECT at_ms, actor, action, object, outcome FROM audit WHERE object IN ({marks}) ORDER BY id DESC LIMIT ?",  # noqa: S608 - marks only
+        [*objects, SEEN_MAX],
+    )
+    return [dict(zip(("at_ms", "actor", "action", "object", "outcome"), row, strict=True)) for row in rows]
+
+
+def _kept(keys: Database, person: Person) -> dict[str, Any]:
+    hold = keys.execute(
+        "SELECT reference, placed_by, placed_ms, erasure_asked_ms FROM holds WHERE subject = ?",
+        [person.subject],
+    ).fetchone()
+    erasures = keys.execute(
+        "SELECT erased_ms, receipt FROM erasures WHERE digest = ? ORDER BY erased_ms", [person.digest]
+    )
+    return {
+        "hold": dict(zip(("reference", "placed_by", "placed_ms", "erasure_asked_ms"), hold, strict=True))
+        if hold
+        else None,
+        "erasures": [
+            {"erased_ms": erased_ms, "receipt": json.loads(receipt)} for erased_ms, receipt in erasures
+        ],
+    }
+
+
+def _shown(db: Database, actor: str) -> str:
+    """The first name under which people know somebody of the staff; empty where there is none."""
+    row = db.execute("SELECT display_name FROM operators WHERE name = ?", [actor]).fetchone()
+    return (str(row[0]).split() or [""])[0] if row else ""

@@ -1,0 +1,50 @@
+"""The admin socket: results of any length arrive, with their progress; what is cut off or too long is no result."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from core.errors import NotReachable
+from edge.web import admin
+from edge.web.admin import Arguments, OnProgress, Progress, admin_application, call
+
+
+@asynccontextmanager
+async def served(result: object) -> AsyncIterator[Path]:
+    async def operation(arguments: Arguments, on_progress: OnProgress) -> object:
+        on_progress(Progress(1, 2, "half"))
+        return result
+
+    with tempfile.TemporaryDirectory() as folder:  # short: the path of a socket is bounded
+        socket = Path(folder) / "node.sock"
+        runner = web.AppRunner(admin_application({"do": operation}))
+        await runner.setup()
+        await web.UnixSite(runner, str(socket)).start()
+        yield socket
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("characters", [0, 1, 65_536, 1_000_000])
+async def test_results_of_any_length_arrive_with_their_progress(characters: int) -> None:
+    seen: list[Progress] = []
+    async with served({"text": "ä\n" * characters}) as socket:
+        found = await call(socket, "do", {}, seen.append)
+    assert found == {"text": "ä\n" * characters}
+    assert seen == [Progress(1, 2, "half")]
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_result_is_bounded(monkeypatch: pytest.MonkeyPatch, over: bool) -> None:
+    monkeypatch.setattr(admin, "ANSWER_BYTES_MAX", 300_000)
+    async with served("x" * (400_000 if over else 200_000)) as socket:
+        if over:
+            with pytest.raises(NotReachable):
+                await call(socket, "do", {}, lambda _: None)
+        else:
+            assert len(str(await call(socket, "do", {}, lambda _: None))) == 200_000
