@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import sqlcipher3
 
@@ -26,10 +26,12 @@ from edge.chat import heads
 from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
-from edge.keys.recovery import recipient
+from edge.keys import SiteKeys
+from edge.keys.recovery import identity, recipient
 from edge.placed import told_shortfall
 from edge.privacy import policy_files
 from edge.store.connection import refuse_unsafe_sqlite
+from edge.store.integrity import damage
 from edge.web import admin
 from models.catalog import DEFAULT_ENCODER, encoder_entry, models_dir
 from models.encoder import plan_encoder
@@ -71,11 +73,8 @@ class Diagnosis:
 
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
-    of_the_site = (
-        (_keys, _recovery, _policy, _memory, _disk, _ledger, _staff, _device, _placement, _fitted, _detector)
-        if paths.config.exists()
-        else ()
-    )
+    rest = (_memory, _disk, _staff, _device, _placement, _fitted, _detector)
+    of_the_site = (*STORED, *rest) if paths.config.exists() else ()
     checks = tuple(
         _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _accelerator, *of_the_site)
     )
@@ -129,12 +128,20 @@ def _keys(paths: SitePaths) -> Check:
 
 def _recovery(paths: SitePaths) -> Check:
     """Can the site's keys be brought back on another machine, and by the right people only?"""
-    recipient(paths)
+    to = recipient(paths)
     if paths.recovery_key.exists():
+        identity(paths.recovery_key.read_text(encoding="ascii", errors="replace").removesuffix("\n"), to)
         found = f"{paths.recovery_key} still lies here: whoever takes the disk has it too"
         remedy = "Print it, or keep it on a stick in a safe, and remove the file."
         return Check("recovery", False, "warning", found, remedy)
     return Check("recovery", True, "warning", "the recovery key is away from this machine")
+
+
+def _store(paths: SitePaths) -> Check:
+    """Is every page of the store as it was written, and is nothing missing?"""
+    found = damage(paths, SiteKeys.look(paths))
+    remedy = "Look at the disk (smartctl, the system's log); restore the newest backup: postern restore."
+    return Check("store", not found, "error", "; ".join(found) or "every page is as it was written", remedy)
 
 
 def _policy(paths: SitePaths) -> Check:
@@ -278,3 +285,7 @@ def _accelerator(_: SitePaths) -> Check:
 def _models() -> Iterator[Check]:
     for row in verify_models(models_dir()):
         yield Check(f"model.{row.model}", row.ok, "error", row.detail, row.remedy)
+
+
+STORED: Final = (_keys, _recovery, _store, _policy, _ledger)
+"""Whether what the site keeps is as it was written."""

@@ -34,6 +34,17 @@ def recipient(paths: SitePaths) -> Recipient:
         raise KeysUnusable(f"{path} is damaged.") from None
 
 
+def identity(text: str, to: Recipient) -> Identity:
+    """The recovery key that is written in `text`. Raises RecoveryKeyWrong when it is none, or not that of `to`."""
+    try:
+        found = Identity.from_str(text)
+    except pyrage.IdentityError:
+        raise RecoveryKeyWrong("It is not a recovery key.") from None
+    if str(found.to_public()) != str(to):
+        raise RecoveryKeyWrong("It is the recovery key of another site, or one that was replaced.")
+    return found
+
+
 def files(to: Recipient, root_key: bytes) -> dict[str, bytes]:
     """What `changes.apply` writes so that the root key can be recovered."""
     return {ROOT: pyrage.encrypt(root_key, [to]), RECIPIENT: f"{to}\n".encode()}

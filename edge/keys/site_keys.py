@@ -49,10 +49,22 @@ class SiteKeys:
             log.warning(
                 "the site has a recovery key now: take it away", extra={"file": str(paths.recovery_key)}
             )
+        keys = cls.look(paths)
+        if not (paths.keys / RECEIPTS_PUBLIC).exists():
+            write_atomic(paths.keys / RECEIPTS_PUBLIC, _public(keys.receipts))
+        return keys
+
+    @classmethod
+    def look(cls, paths: SitePaths) -> SiteKeys:
+        """As `open`, changing nothing, for whoever looks at a site beside its node. Raises KeysUnusable."""
         root_key, holder = root.read(paths)
-        data = wrapping.unwrap(root_key, (paths.keys / wrapping.NAME).read_bytes())
+        try:
+            content = (paths.keys / wrapping.NAME).read_bytes()
+        except OSError as error:
+            raise KeysUnusable(f"keys/{wrapping.NAME}: {error.strerror}.") from None
+        data = wrapping.unwrap(root_key, content)
         receipts = Ed25519PrivateKey.from_private_bytes(data.receipts)
-        _publish(paths.keys / RECEIPTS_PUBLIC, receipts)
+        _check_published(paths.keys / RECEIPTS_PUBLIC, receipts)
         return cls(data.store, data.subjects, receipts, holder)
 
     @classmethod
@@ -102,12 +114,13 @@ def _before(key: Path, database: Path) -> bytes:
     return found
 
 
-def _publish(path: Path, key: Ed25519PrivateKey) -> None:
-    """The public half as a file. Raises KeysUnusable where there is another."""
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    if not path.exists():
-        write_atomic(path, public)
-    elif path.read_bytes() != public:
+def _public(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _check_published(path: Path, key: Ed25519PrivateKey) -> None:
+    """Raises KeysUnusable where another public half lies."""
+    if path.exists() and path.read_bytes() != _public(key):
         raise KeysUnusable(
             f"{path} is not the public half of the key that signs receipts.",
             remedy="If the site's own people did not put it there, tell the data-protection officer; then remove it: "

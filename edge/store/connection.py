@@ -19,6 +19,8 @@ SAFE_SQLITE = (3, 51, 3)
 # Page cache of a connection, KiB: the working set is small, the memory budget of the node is 700 MB.
 CACHE_KIB = 8 * 1024
 BUSY_TIMEOUT_MS = 5_000
+# SQLCipher would write a line of its own for each page that does not fit; the exception says so already.
+QUIET = "PRAGMA cipher_log_level=NONE"
 
 
 class StoreUnusable(PosternError):
@@ -57,6 +59,7 @@ def connect(path: Path, key: bytes) -> Database:
     refuse_unsafe_sqlite()
     private_folder(path.parent)
     connection = sqlcipher3.connect(str(path), isolation_level=None, check_same_thread=False)
+    connection.execute(QUIET)
     connection.execute(f"PRAGMA key=\"x'{key.hex()}'\"")
     try:
         connection.execute("PRAGMA journal_mode=WAL").fetchone()
@@ -86,6 +89,7 @@ def connect_to_read(path: Path, key: bytes) -> Database:
     """
     refuse_unsafe_sqlite()
     connection = sqlcipher3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+    connection.execute(QUIET)
     connection.execute(f"PRAGMA key=\"x'{key.hex()}'\"")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
