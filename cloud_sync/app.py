@@ -112,6 +112,7 @@ def _console(plane: ControlPlane, settings: CloudSettings, enrolment_endpoint: s
         secure=settings.console.secure,
         cookie="postern-cloud",
         open_paths=OPEN_PATHS,
+        behind_proxy=False,
     )
     pages = Pages(Path(__file__).parent / "console", "console", utc_now)
     services = Services(plane.overview, plane.enrolment, plane.steering, plane.metrics, enrolment_endpoint)

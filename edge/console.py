@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import edge.web.console
 from core.version import VERSION
-from core.webshell.accounts import Accounts
+from core.webshell.accounts import Accounts, Emergency
 from core.webshell.pages import Pages
 from core.webshell.shell import ShellSettings, WebShell
 from edge import metrics
 from edge.knowledge.dates import first_day, last_day
+from edge.store.operators import BREAK_GLASS
 from edge.web.admin import Operation
 from edge.web.console.accounts import OperatorAccounts
 from edge.web.console.api_keys_page import ApiKeysPages
@@ -49,8 +50,9 @@ HERE = Path(edge.web.console.__file__).parent
 
 def console_accounts(site: Site) -> Accounts:
     """Who may log in at this site."""
-    idle = timedelta(seconds=site.config.console.idle_log_off_s)
-    return Accounts(OperatorAccounts(site.store, idle), _now)
+    settings = site.config.console
+    idle, life = timedelta(seconds=settings.idle_log_off_s), timedelta(minutes=settings.break_glass_minutes)
+    return Accounts(OperatorAccounts(site.store, idle), _now, Emergency(BREAK_GLASS, life))
 
 
 def open_console(
@@ -98,8 +100,10 @@ def _shell(site: Site, accounts: Accounts, *, sign_on: str) -> WebShell:
         secure=site.config.console.behind_tls_proxy,
         cookie="postern-console",
         open_paths=frozenset(PREFIX + rule.path for rule in RULES if rule.roles is None),
+        behind_proxy=site.config.console.behind_tls_proxy,
         prefix=PREFIX,
         sign_on=sign_on,
+        break_glass=True,
     )
     words = {
         "may": may,

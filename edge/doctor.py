@@ -32,6 +32,7 @@ from edge.placed import told_shortfall
 from edge.privacy import policy_files
 from edge.store.connection import refuse_unsafe_sqlite
 from edge.store.integrity import damage
+from edge.store.operators import Seal
 from edge.web import admin
 from models.catalog import DEFAULT_ENCODER, encoder_entry, models_dir
 from models.encoder import plan_encoder
@@ -49,6 +50,12 @@ DISK_FREE_BYTES_MIN = 2 * 10**9
 ANSWER_S_MAX = 2.0
 # Long enough to have a data-protection officer look at it.
 POLICY_LEFT_MIN = timedelta(days=30)
+_SEALS = {
+    Seal.NONE: "there is no break-glass account: if every operator is away or locked out, nobody gets in",
+    Seal.WHOLE: "the break-glass account is sealed in two envelopes",
+    Seal.BROKEN: "the break-glass account was used; its envelopes are void, or will be within its time",
+    Seal.OLD: "the break-glass account has one password, from a release before; it opens nothing",
+}
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
@@ -73,7 +80,7 @@ class Diagnosis:
 
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
-    rest = (_memory, _disk, _staff, _device, _placement, _fitted, _detector)
+    rest = (_memory, _disk, _staff, _device, _placement, _fitted, _detector, _break_glass)
     of_the_site = (*STORED, *rest) if paths.config.exists() else ()
     checks = tuple(
         _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _accelerator, *of_the_site)
@@ -225,11 +232,16 @@ def _device(paths: SitePaths) -> Check:
 
 async def _running(socket: Path) -> dict[str, Any]:
     """The running node's status; empty where none answers."""
+    status = await _asked(socket, "status")
+    return status if isinstance(status, dict) else {}
+
+
+async def _asked(socket: Path, operation: str) -> object:
+    """What an operation of the running node says; None where none answers."""
     with contextlib.suppress(PosternError, TimeoutError):
         async with asyncio.timeout(ANSWER_S_MAX):
-            status = await admin.call(socket, "status", {}, lambda _: None)
-            return status if isinstance(status, dict) else {}
-    return {}
+            return await admin.call(socket, operation, {}, lambda _: None)
+    return None
 
 
 def _placement(paths: SitePaths) -> Check:
@@ -260,6 +272,16 @@ def _detector(paths: SitePaths) -> Check:
     found = "the encoder that serves has no detector of names: they are not recognised, and no text may leave"
     remedy = f"Use Postern's own where text is to leave: postern models use --site DIR {DEFAULT_ENCODER}"
     return Check("detector", False, "warning", found, remedy)
+
+
+def _break_glass(paths: SitePaths) -> Check:
+    """Can two people get in when nobody else can? As far as a running node says: who may log in is in its store."""
+    told = asyncio.run(_asked(paths.admin_socket, "operators.list"))
+    if not isinstance(told, list):
+        return Check("break_glass", True, "warning", "told while the node runs")
+    seal = next((item["seal"] for item in told if item["seal"]), Seal.NONE)
+    remedy = "Seal it, in two envelopes for two people: postern operators break-glass."
+    return Check("break_glass", seal == Seal.WHOLE, "warning", _SEALS[Seal(seal)], remedy)
 
 
 def _plan(wanted: ModelsSection) -> Plan:

@@ -36,6 +36,7 @@ notifications = Counter(
 notification_bytes = Counter(
     "postern_notification_bytes_total", "Bytes sent to servers of the site's own network", ["channel"]
 )
+break_glass_logins = Counter("postern_break_glass_logins_total", "Logins with the break-glass account")
 model_info = Gauge(
     "postern_model_info", "1 for each model in service", ["model", "version", "runtime", "device"]
 )

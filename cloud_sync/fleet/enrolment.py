@@ -6,17 +6,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import sqlalchemy as sa
 
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.views import CodeView, NewCode
-from cloud_sync.store.audit import AuditRow, add_audit
-from cloud_sync.store.codes import CodeRow, add_code, code_spent_by, recent_codes, spend_code
+from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
+from cloud_sync.store.codes import (
+    CodeRow,
+    add_code,
+    code_spent_by,
+    code_state,
+    recent_codes,
+    spend_code,
+)
 from cloud_sync.store.database import Database
 from cloud_sync.store.nodes import ACTIVE, DEFAULT_GROUP, NodeRow, add_node, count_at_site
 from core import identity
-from core.attempts import AttemptLimit
+from core.attempts import AttemptLimit, TooManyAttempts
 from core.errors import PosternError
 from core.signing import content_hash
 
@@ -118,8 +126,20 @@ class Enrolment:
 
         Raises TooManyAttempts, InvalidSigningRequest, CodeRefused.
         """
-        self._count_attempt(address)
         now = self._clock()
+        try:
+            self._count_attempt(address)
+            enrolled = await self._redeem(secret, signing_request, version, now)
+        except (TooManyAttempts, identity.InvalidSigningRequest, CodeRefused) as error:
+            self._metrics.enrolments.labels("refused").inc()
+            await self._database.run(partial(_write_down, error=error, secret=secret, now=now))
+            raise
+        self._metrics.enrolments.labels("enrolled").inc()
+        self._by_address.succeeded(address)
+        self._together.succeeded(_TOGETHER)
+        return enrolled
+
+    async def _redeem(self, secret: str, signing_request: bytes, version: str, now: datetime) -> Enrolled:
         node_id = f"node-{identity.new_secret(NODE_ID_RANDOM_BYTES).lower()}"
         validity = self._terms.node_validity
         pem = identity.issue_node_certificate(
@@ -137,17 +157,21 @@ class Enrolment:
             return site
 
         site = await self._database.run(write)
-        self._metrics.enrolments.labels("refused" if site is None else "enrolled").inc()
         if site is None:
             raise CodeRefused()
-        self._by_address.succeeded(address)
-        self._together.succeeded(_TOGETHER)
         return Enrolled(node_id, site, pem, self._authority.certificate_pem)
 
     def _count_attempt(self, address: str) -> None:
         now_s = time.monotonic()
         self._by_address.begin(address, now_s)
         self._together.begin(_TOGETHER, now_s)
+
+
+def _write_down(connection: sa.Connection, *, error: PosternError, secret: str, now: datetime) -> None:
+    """Why an enrolment was refused, which the other side is not told; whose site's code it was, if anybody's."""
+    site, state = code_state(connection, _hash(secret), now)
+    detail = f"code {state}" if isinstance(error, CodeRefused) else error.code
+    add_refusal(connection, AuditRow(now, "enrolment", "node.refused", site, detail))
 
 
 def _new_node(

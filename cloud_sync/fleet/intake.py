@@ -24,7 +24,7 @@ from cloud_sync.fleet.outbox import (
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.telemetry import KIND as TELEMETRY_KIND
 from cloud_sync.fleet.telemetry import read_counts
-from cloud_sync.store.audit import AuditRow, add_audit
+from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
 from cloud_sync.store.database import Database
 from cloud_sync.store.nodes import ACTIVE, Beat, Report, count_stream, get_node, save_report
 from cloud_sync.store.streams import (
@@ -47,6 +47,21 @@ class NodeRefused(PosternError):
     title = "The node may not connect"
     remedy = "Enrol it again with a new one-time code."
     status = 401
+
+
+class NodeUnknown(NodeRefused):
+    """Nobody enrolled it here."""
+
+    code = "node_unknown"
+
+
+class CertificateReplaced(NodeRefused):
+    """The node was enrolled again since."""
+
+    code = "certificate_replaced"
+    remedy = (
+        "If the node does not connect with its newer certificate, enrol it again with a new one-time code."
+    )
 
 
 class NodeRevoked(NodeRefused):
@@ -115,6 +130,11 @@ class Intake:
 
         return await self._database.run(write)
 
+    async def refused(self, node_id: str, code: str) -> None:
+        """Write down that a stream was refused; `node_id` "" where its certificate names no node of ours."""
+        row = AuditRow(self._clock(), node_id or "unknown", "node.refused", node_id, code)
+        await self._database.run(lambda connection: add_refusal(connection, row))
+
     async def accept(
         self, node_id: str, epoch: bytes, generation: int, batch_epoch: bytes, rows: Sequence[HashedRow]
     ) -> Committed | Elsewhere | Superseded:
@@ -151,11 +171,11 @@ class Intake:
 def _check_admitted(connection: sa.Connection, node_id: str, fingerprint: bytes) -> None:
     node = get_node(connection, node_id)
     if node is None:
-        raise NodeRefused("The control plane does not know this node.")
+        raise NodeUnknown("The control plane does not know this node.")
     if node.status != ACTIVE:
         raise NodeRevoked("An admin revoked this node.")
     if node.certificate_fingerprint != fingerprint:
-        raise NodeRefused("The node has a newer certificate than this one.")
+        raise CertificateReplaced("The node has a newer certificate than this one.")
 
 
 def _why_not(found: Watermark | None, generation: int) -> Elsewhere | Superseded:

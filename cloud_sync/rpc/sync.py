@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import grpc
 
@@ -108,6 +109,7 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
             return _Stream(node_id_from_certificate(pem), certificate_fingerprint(pem), handler)
         except InvalidCertificate as error:
             self._metrics.refused.labels(error.code).inc()
+            await self._write_down("", error)
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, error.detail)
             raise
 
@@ -121,6 +123,7 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
                 await self._handle(stream, frame)
         except PosternError as error:
             self._refuse(stream, error)
+            await self._write_down(stream.node_id, error)
         except Exception:
             # Whatever ended the connection has ended the stream; a bug must not take other nodes with it.
             if not stream.outgoing.ending:
@@ -213,6 +216,14 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
             "stream refused", extra={"node": stream.node_id, "code": error.code, "detail": error.detail}
         )
         self._end(stream, reason, retry_ms)
+
+    async def _write_down(self, node_id: str, error: PosternError) -> None:
+        """A refusal as a row of audit; that the database is away is no refusal, and cannot be written down."""
+        try:
+            if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                await self._intake.refused(node_id, error.code)
+        except PosternError as failure:
+            log.error("a refusal could not be written down", extra={"code": failure.code})
 
     def _end(self, stream: _Stream, reason: sync_pb2.GoodbyeReason, retry_ms: int) -> None:
         stream.outgoing.end(reason, retry_ms)

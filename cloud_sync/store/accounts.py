@@ -6,10 +6,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cloud_sync.store.audit import AuditRow, add_audit
+from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
 from cloud_sync.store.database import Database
 from cloud_sync.store.schema import admins, claims, web_sessions
-from core.webshell.accounts import Account, Credential, Note
+from core.webshell.accounts import Account, Credential, Note, Session
 
 # One admin on several machines; beyond it the oldest session ends.
 SESSIONS_MAX = 20
@@ -52,22 +52,24 @@ class AdminStore:
         found = await self._database.run(lambda connection: connection.execute(query).scalar_one_or_none())
         return Credential(found) if found is not None else None
 
-    async def open_session(self, token_hash: bytes, name: str, expires: datetime, note: Note) -> None:
+    async def open_session(
+        self, token_hash: bytes, name: str, expires: datetime, bound_to: bytes, note: Note
+    ) -> None:
         def write(connection: sa.Connection) -> None:
             connection.execute(web_sessions.delete().where(web_sessions.c.expires_at <= note.at))
             _end_oldest(connection, name)
             session = {"token_hash": token_hash, "admin": name, "created_at": note.at, "expires_at": expires}
-            connection.execute(web_sessions.insert().values(**session))
+            connection.execute(web_sessions.insert().values(**session, bound_to=bound_to))
             _write_down(connection, note)
 
         await self._database.run(write)
 
-    async def session_account(self, token_hash: bytes, now: datetime, active: bool) -> Account | None:
-        query = sa.select(web_sessions.c.admin).where(
+    async def session(self, token_hash: bytes, now: datetime, browser: bytes, active: bool) -> Session | None:
+        query = sa.select(web_sessions.c.admin, web_sessions.c.bound_to).where(
             web_sessions.c.token_hash == token_hash, web_sessions.c.expires_at > now
         )
-        name = await self._database.run(lambda connection: connection.execute(query).scalar_one_or_none())
-        return Account(name) if name is not None else None
+        found = await self._database.run(lambda connection: connection.execute(query).one_or_none())
+        return Session(Account(found.admin), found.bound_to or b"") if found is not None else None
 
     async def close_session(self, token_hash: bytes, note: Note) -> None:
         def write(connection: sa.Connection) -> None:
@@ -92,4 +94,5 @@ def _end_oldest(connection: sa.Connection, name: str) -> None:
 
 
 def _write_down(connection: sa.Connection, note: Note) -> None:
-    add_audit(connection, AuditRow(note.at, note.actor, note.action, note.actor))
+    add = add_refusal if note.outcome == "refused" else add_audit
+    add(connection, AuditRow(note.at, note.actor, note.action, note.actor))

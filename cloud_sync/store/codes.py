@@ -46,6 +46,15 @@ def spend_code(connection: sa.Connection, secret_hash: bytes, now: datetime) -> 
     return site
 
 
+def code_state(connection: sa.Connection, secret_hash: bytes, now: datetime) -> tuple[str, str]:
+    """The site of a code, and whether it is open, spent, expired or unknown (then of no site)."""
+    query = sa.select(codes.c.site, codes.c.spent_at, codes.c.expires_at)
+    found = connection.execute(query.where(codes.c.secret_hash == secret_hash)).one_or_none()
+    if found is None:
+        return "", "unknown"
+    return found.site, "spent" if found.spent_at else "expired" if found.expires_at <= now else "open"
+
+
 def code_spent_by(connection: sa.Connection, secret_hash: bytes, node_id: str) -> None:
     """Remember which node a code became."""
     connection.execute(codes.update().where(codes.c.secret_hash == secret_hash).values(node_id=node_id))

@@ -159,6 +159,7 @@ web_sessions = sa.Table(
     sa.Column("admin", sa.Text, sa.ForeignKey("admins.name"), nullable=False),
     sa.Column("created_at", Timestamp, nullable=False),
     sa.Column("expires_at", Timestamp, nullable=False),
+    sa.Column("bound_to", sa.LargeBinary),  # hash of the browser that logged in
 )
 
 audit = sa.Table(
@@ -170,6 +171,8 @@ audit = sa.Table(
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
+    # How often within an hour, of refusals.
+    sa.Column("count", sa.BigInteger, nullable=False, server_default="1"),
     sa.Index("audit_by_subject", "subject", "id"),
     sqlite_autoincrement=True,
 )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
+
+from core.signing import content_hash
 
 # Everything from ourselves, nothing inline, no frames: a script that somebody smuggles in does not run.
 CONTENT_SECURITY_POLICY = (
@@ -22,6 +25,8 @@ HEADERS = {
 }
 # A year, only over TLS.
 STRICT_TRANSPORT = "max-age=31536000"
+# The longest IPv6 address with a zone.
+ADDRESS_CHARS_MAX = 60
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{20,100}")
 
 
@@ -38,6 +43,19 @@ def csrf_matches(cookie: str, token: str) -> bool:
 def same_origin(origin: str | None, host: str, secure: bool) -> bool:
     """Whether the Origin header, where a browser sends one, names this server."""
     return origin is None or origin == f"{'https' if secure else 'http'}://{host}"
+
+
+def client_address(peer: str, forwarded: Sequence[str], behind_proxy: bool) -> str:
+    """Where a request comes from. `forwarded`: its X-Forwarded-For headers, of which the site's own proxy wrote the
+    last entry; what stands before it anybody can have written. Without a proxy, the connection's peer.
+    """
+    last_hop = ",".join(forwarded).rpartition(",")[2].strip() if behind_proxy else ""
+    return last_hop[:ADDRESS_CHARS_MAX] or peer
+
+
+def browser_of(address: str, user_agent: str) -> bytes:
+    """What a login is bound to (RFC 6265bis 8.4 leaves theft of cookies to the server): address and kind of browser."""
+    return content_hash(f"{address}\n{user_agent}".encode("utf-8", "replace"))
 
 
 def is_cookie_value(value: str) -> bool:

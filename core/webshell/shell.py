@@ -18,6 +18,7 @@ from core.webshell.accounts import (
     SESSION_TOKEN_BYTES,
     Account,
     Accounts,
+    Visitor,
 )
 from core.webshell.pages import Pages, Shell
 
@@ -65,10 +66,14 @@ class ShellSettings:
     """Name of its cookies; browsers do not tell ports apart, so two consoles on one host need two names."""
     open_paths: frozenset[str]
     """Paths that need no login, as they are asked for."""
+    behind_proxy: bool
+    """Whether a proxy of the operator's own speaks TLS before it and says from where a request comes."""
     prefix: str = ""
     """Path that all pages are below, such as "/console"; empty for the root."""
     sign_on: str = ""
     """Path, below the prefix, of a login by somebody else's word (single sign-on); empty when there is none."""
+    break_glass: bool = False
+    """Whether there is a sealed account, which two people open together."""
 
 
 class WebShell:
@@ -83,16 +88,23 @@ class WebShell:
         self._visit_cookie = f"{prefix}{settings.cookie}-visit"
         self._login, self._claim = f"{settings.prefix}/login", f"{settings.prefix}/claim"
         self._home = f"{settings.prefix}/"
-        self._open_paths = settings.open_paths | {self._login, self._claim}
+        self._open_paths = settings.open_paths | {
+            settings.prefix + path for _, path, _ in self.routes() if path != "/logout"
+        }
 
     def routes(self) -> list[tuple[str, str, Handler]]:
         """Method, path below the prefix, and handler of the login pages."""
+        sealed: list[tuple[str, str, Handler]] = [
+            ("GET", "/break-glass", self._break_glass_page),
+            ("POST", "/break-glass", self._break_glass),
+        ]
         return [
             ("GET", "/login", self._login_page),
             ("POST", "/login", self._log_in),
             ("GET", "/claim", self._claim_page),
             ("POST", "/claim", self._claim_account),
             ("POST", "/logout", self._log_out),
+            *(sealed if self._settings.break_glass else []),
         ]
 
     def install(self, app: web.Application) -> None:
@@ -125,7 +137,15 @@ class WebShell:
         ours = security.same_origin(
             request.headers.get("Origin"), request.host, self._settings.secure
         ) and security.csrf_matches(token, request.headers.get(CSRF_HEADER, ""))
-        return await self._accounts.account_of(token) if token and ours else None
+        if not token or not ours:
+            return None
+        return await self._accounts.account_of(token, self.visitor(request).browser)
+
+    def visitor(self, request: web.Request) -> Visitor:
+        """From where and in which browser somebody asks."""
+        forwarded = request.headers.getall("X-Forwarded-For", ())
+        address = security.client_address(request.remote or "", forwarded, self._settings.behind_proxy)
+        return Visitor(address, security.browser_of(address, request.headers.get("User-Agent", "")))
 
     def render(self, request: web.Request, template: str, status: int = 200, **context: Any) -> web.Response:
         """A page as a response."""
@@ -186,7 +206,8 @@ class WebShell:
         token = self._cookie(request, self._session_cookie)
         # A page that refreshes itself asks with htmx; whoever walked away is logged off all the same.
         active = request.method not in _SAFE_METHODS or "HX-Request" not in request.headers
-        account = await self._accounts.account_of(token, active=active) if token else None
+        browser = self.visitor(request).browser
+        account = await self._accounts.account_of(token, browser, active=active) if token else None
         if account is not None:
             request[ACCOUNT] = account
         elif request.path not in self._open_paths:
@@ -230,18 +251,34 @@ class WebShell:
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
         name, password = await field(request, "name"), await field(request, "password")
         try:
-            token = await self._accounts.log_in(name, password, request.remote or "")
+            token = await self._accounts.log_in(name, password, self.visitor(request))
         except PosternError as error:
             return await self.login_form(request, name, error)
-        return self.logged_in(token)
+        return await self._logged_in(request, token)
 
     async def login_form(
         self, request: web.Request, name: str = "", fault: PosternError | None = None
     ) -> web.Response:
         """The login page, and what went wrong the last time."""
         unclaimed = not await self._accounts.claimed()
-        context = _fault(fault) | {"name": name, "unclaimed": unclaimed, "sign_on": self._settings.sign_on}
+        context = _fault(fault) | {
+            "name": name,
+            "unclaimed": unclaimed,
+            "sign_on": self._settings.sign_on,
+            "break_glass": self._settings.break_glass,
+        }
         return self.render(request, "login.html", **context)
+
+    async def _break_glass_page(self, request: web.Request) -> web.StreamResponse:
+        return self.render(request, "break_glass.html", **_fault(None))
+
+    async def _break_glass(self, request: web.Request) -> web.StreamResponse:
+        first, second = await field(request, "envelope_1"), await field(request, "envelope_2")
+        try:
+            token = await self._accounts.break_glass(first, second, self.visitor(request))
+        except PosternError as error:
+            return self.render(request, "break_glass.html", **_fault(error))
+        return await self._logged_in(request, token)
 
     async def _claim_page(self, request: web.Request) -> web.StreamResponse:
         return await self._claim_form(request)
@@ -252,10 +289,10 @@ class WebShell:
         try:
             if password != await field(request, "password_again"):
                 raise FormRefused("The two passwords differ.", remedy="Type the same password twice.")
-            token = await self._accounts.claim(code, name, password, request.remote or "")
+            token = await self._accounts.claim(code, name, password, self.visitor(request))
         except PosternError as error:
             return await self._claim_form(request, name, code, error)
-        return self.logged_in(token)
+        return await self._logged_in(request, token)
 
     async def _claim_form(
         self, request: web.Request, name: str = "", code: str = "", fault: PosternError | None = None
@@ -276,8 +313,10 @@ class WebShell:
 
     # --- cookies ---
 
-    def logged_in(self, token: str) -> web.StreamResponse:
-        """To the first page, with the session's cookie."""
+    async def _logged_in(self, request: web.Request, token: str) -> web.StreamResponse:
+        """To the first page, with the new session's cookie; the login that the browser had before ends."""
+        if ACCOUNT in request:
+            await self._accounts.log_out(request[COOKIE], request[ACCOUNT].name)
         response = _redirect(self._home)
         self.set_session(response, token)
         return response

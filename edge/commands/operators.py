@@ -58,12 +58,14 @@ def operators_set_password(site: Site, name: Name, as_json: Json = False) -> Non
 
 @operators.command("break-glass")
 def operators_break_glass(site: Site, as_json: Json = False) -> None:
-    """Seal the emergency account anew: prints its password this once."""
+    """Seal the emergency account anew, in two halves for two people: prints them this once."""
     found = operate_on(site, "operators.break-glass", {"actor": user()})
+    first, second = found["envelopes"]
     text = (
-        f"Name      {found['name']}\nPassword  {found['password']}\n\n"
-        "Print it, seal it in an envelope, keep it where two people must open it.\n"
-        "It is not shown again. Every use is written down and shown to everybody at the console."
+        f"Envelope 1  {first}\nEnvelope 2  {second}\n\n"
+        "Write each on a paper of its own, seal the two envelopes, give them to two people.\n"
+        "Neither opens anything alone, and neither is shown again. What was sealed before is void.\n"
+        "Every use is written down and shown to everybody at the console: …/console/break-glass"
     )
     write(found, as_json, text)
 

@@ -46,6 +46,9 @@ class ConsoleSection(Section):
 
     # A desk that somebody walked away from (NIST SP 800-63B allows 30 minutes).
     idle_log_off_s: int = Field(default=900, ge=60, le=28_800)
-    # The site's own proxy speaks TLS before the node: cookies and forms are then held to https.
+    # From the first use of the break-glass account on: one bad hour, not a shift, and long enough to mend a login.
+    break_glass_minutes: int = Field(default=60, ge=15, le=240)
+    # The site's own proxy speaks TLS before the node: cookies and forms are then held to https, and where somebody
+    # logs in from is the last entry of its X-Forwarded-For.
     behind_tls_proxy: bool = False
     oidc: OidcSection = OidcSection()

@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, SecretStr
 from sqlite_utils import Database
 
-from core.identity.codes import new_secret
 from edge.operations.arguments import OperationArguments, read_arguments
 from edge.store import audit, operators
-from edge.store.operators import BREAK_GLASS, NoSuchOperator, Operator, Role, State
+from edge.store.operators import BREAK_GLASS, NoSuchOperator, Operator, Role, Seal, State
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation
 
 if TYPE_CHECKING:
     from core.webshell.accounts import Accounts
 
-# 120 bits in groups of four: typed once, from paper.
-SEALED_BYTES = 15
 TOKEN_HOURS_MAX = 24 * 31
 
 Name = Annotated[str, Field(min_length=1, max_length=60)]
@@ -81,7 +78,8 @@ class OperatorOperations:
     async def list(self, arguments: Arguments, _: OnProgress) -> object:
         """All operators, by name."""
         read_arguments(ActorArguments, arguments)
-        return [_row(operator) for operator in await self._store.read(operators.listing)]
+        found, seal = await self._store.read(lambda db: (operators.listing(db), operators.seal(db)))
+        return [_row(operator, seal) for operator in found]
 
     async def add(self, arguments: Arguments, _: OnProgress) -> object:
         """A new operator."""
@@ -112,12 +110,12 @@ class OperatorOperations:
         return {"name": wanted.name}
 
     async def break_glass(self, arguments: Arguments, _: OnProgress) -> object:
-        """A new sealed password for the emergency account, told this once."""
-        actor, letters = read_arguments(ActorArguments, arguments).actor, new_secret(SEALED_BYTES)
-        password = "-".join(letters[start : start + 4] for start in range(0, len(letters), 4))
-        hashed = await self._hash(BREAK_GLASS, password)
-        await self._store.write(lambda db: operators.seal_break_glass(db, actor, hashed))
-        return {"name": BREAK_GLASS, "password": password}
+        """Two new halves of the emergency account's password, for two people, told this once."""
+        actor = read_arguments(ActorArguments, arguments).actor
+        accounts = await asyncio.to_thread(self._accounts)
+        sealed = await accounts.new_seal()
+        await self._store.write(lambda db: operators.seal_break_glass(db, actor, sealed.hashes))
+        return {"name": BREAK_GLASS, "envelopes": list(sealed.envelopes)}
 
     async def token(self, arguments: Arguments, _: OnProgress) -> object:
         """A token for a program that acts for an operator, told this once."""
@@ -131,7 +129,7 @@ class OperatorOperations:
             operator = operators.find(db, wanted.name)
             if operator is None or operator.state is not State.ACTIVE:
                 raise NoSuchOperator
-            operators.open_session(db, token_hash, wanted.name, now_ms, expires_ms)
+            operators.open_session(db, token_hash, wanted.name, now_ms, expires_ms, bound_to=b"")
             # A program has no idle hours: its token ends by the clock alone.
             operators.touch_session(db, token_hash, expires_ms)
             audit.append(db, wanted.actor, "operators.token", wanted.name)
@@ -149,7 +147,7 @@ class OperatorOperations:
         return await accounts.new_password(name, password)
 
 
-def _row(operator: Operator) -> dict[str, object]:
+def _row(operator: Operator, seal: Seal) -> dict[str, object]:
     return {
         "name": operator.name,
         "roles": sorted(operator.roles),
@@ -157,4 +155,5 @@ def _row(operator: Operator) -> dict[str, object]:
         "state": operator.state,
         "single_sign_on": operator.single_sign_on,
         "created_ms": operator.created_ms,
+        "seal": seal if operator.state is State.BREAK_GLASS else None,
     }

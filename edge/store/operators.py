@@ -19,6 +19,8 @@ from core.signing import content_hash
 from edge.store import audit
 
 BREAK_GLASS = "break-glass"
+# Rows of audit between which the seal of the break-glass account was whole.
+SEALED, OPENED = "operators.break-glass", "login.break-glass"
 # One operator on several machines; beyond it the login that was longest idle ends.
 SESSIONS_MAX = 10
 # A site's desk; each row is shown on one page.
@@ -44,6 +46,16 @@ class State(StrEnum):
     ACTIVE = "active"
     DISABLED = "disabled"
     BREAK_GLASS = "break-glass"
+
+
+class Seal(StrEnum):
+    """How the break-glass account is sealed."""
+
+    NONE = "none"
+    WHOLE = "whole"
+    BROKEN = "broken"
+    OLD = "old"
+    """With one password for one person, by a release before 0.1.0's two halves: it opens nothing until sealed anew."""
 
 
 class OperatorExists(PosternError):
@@ -87,7 +99,7 @@ class SealedAccount(PosternError):
 
     code = "sealed_account"
     title = "This is the break-glass account"
-    remedy = "Give it a new sealed password: postern operators break-glass."
+    remedy = "Seal it anew, in two envelopes: postern operators break-glass."
     status = 409
 
 
@@ -152,13 +164,17 @@ def listing(db: Database) -> list[Operator]:
     return [_operator(row) for row in db.execute(f"{_SELECT} ORDER BY name")]
 
 
-def password_hash(db: Database, name: str) -> tuple[str, State] | None:
-    """The hash to check a login against, and the state; None for nobody, disabled, or without a password."""
+def password_hashes(db: Database, name: str) -> tuple[str, str, State] | None:
+    """The hash to check a login against, that of a sealed account's other half or "", and the state.
+
+    None for nobody, disabled, or without a password.
+    """
     row = db.execute(
-        "SELECT password_hash, state FROM operators WHERE name = ? AND state != ? AND password_hash IS NOT NULL",
+        "SELECT password_hash, coalesce(second_hash, ''), state FROM operators "
+        "WHERE name = ? AND state != ? AND password_hash IS NOT NULL",
         [name, State.DISABLED],
     ).fetchone()
-    return (row[0], State(row[1])) if row else None
+    return (row[0], row[1], State(row[2])) if row else None
 
 
 def set_password(db: Database, actor: str, name: str, new_hash: str) -> None:
@@ -166,7 +182,9 @@ def set_password(db: Database, actor: str, name: str, new_hash: str) -> None:
     operator = _ordinary(db, name)
     if operator.single_sign_on:
         raise NoSuchOperator(f"{name} logs in through the organisation's provider and has no password here.")
-    _replace_password(db, actor, name, new_hash)
+    db.execute("UPDATE operators SET password_hash = ? WHERE name = ?", [new_hash, name])
+    _end_sessions(db, name)
+    audit.append(db, actor, "operators.set-password", name)
 
 
 def set_roles(db: Database, actor: str, name: str, roles: Iterable[Role]) -> None:
@@ -188,12 +206,15 @@ def set_state(db: Database, actor: str, name: str, state: State) -> None:
     audit.append(db, actor, f"operators.{'disable' if state is State.DISABLED else 'enable'}", name)
 
 
-def seal_break_glass(db: Database, actor: str, new_hash: str) -> None:
-    """Give the emergency account a new password; what was printed before stops working."""
+def seal_break_glass(db: Database, actor: str, hashes: tuple[str, str]) -> None:
+    """Give the emergency account two new halves of a password; what was printed before stops working."""
     if find(db, BREAK_GLASS) is None:
-        add(db, actor, BREAK_GLASS, Role, new_hash, display_name="Emergency", state=State.BREAK_GLASS)
-    else:
-        _replace_password(db, actor, BREAK_GLASS, new_hash)
+        add(db, actor, BREAK_GLASS, Role, None, display_name="Emergency", state=State.BREAK_GLASS)
+    db.execute(
+        "UPDATE operators SET password_hash = ?, second_hash = ? WHERE name = ?", [*hashes, BREAK_GLASS]
+    )
+    _end_sessions(db, BREAK_GLASS)
+    audit.append(db, actor, SEALED, BREAK_GLASS)
 
 
 def of_provider(db: Database, subject: str) -> Operator | None:
@@ -252,8 +273,10 @@ def claim(db: Database, code_hash: bytes, name: str, new_hash: str) -> bool:
 # --- open logins ---
 
 
-def open_session(db: Database, token_hash: bytes, name: str, now_ms: int, expires_ms: int) -> None:
-    """Keep a login, and forget those that are over."""
+def open_session(
+    db: Database, token_hash: bytes, name: str, now_ms: int, expires_ms: int, bound_to: bytes
+) -> None:
+    """Keep a login, and forget those that are over. `bound_to`: the browser that it works in; b"" for a program."""
     db.execute("DELETE FROM operator_sessions WHERE expires_ms <= ?", [now_ms])
     db.execute(
         "DELETE FROM operator_sessions WHERE operator = ? AND token_hash NOT IN (SELECT token_hash FROM "
@@ -261,23 +284,28 @@ def open_session(db: Database, token_hash: bytes, name: str, now_ms: int, expire
         [name, name, SESSIONS_MAX - 1],
     )
     db.execute(
-        "INSERT INTO operator_sessions(token_hash, operator, expires_ms, seen_ms) VALUES (?, ?, ?, ?)",
-        [token_hash, name, expires_ms, now_ms],
+        "INSERT INTO operator_sessions(token_hash, operator, expires_ms, seen_ms, bound_to) "
+        "VALUES (?, ?, ?, ?, ?)",
+        [token_hash, name, expires_ms, now_ms, bound_to],
     )
 
 
 def session_operator(
     db: Database, token_hash: bytes, now_ms: int, idle_ms: int
-) -> tuple[Operator, int] | None:
-    """Who is logged in with a token, and when they last did something; None when over, idle or disabled."""
+) -> tuple[Operator, int, bytes] | None:
+    """Who is logged in with a token, when they last did something, and the browser that it works in.
+
+    None when over, idle or disabled.
+    """
     row = db.execute(
-        "SELECT operator, seen_ms FROM operator_sessions WHERE token_hash = ? AND expires_ms > ? AND seen_ms > ?",
+        "SELECT operator, seen_ms, bound_to FROM operator_sessions "
+        "WHERE token_hash = ? AND expires_ms > ? AND seen_ms > ?",
         [token_hash, now_ms, now_ms - idle_ms],
     ).fetchone()
     operator = find(db, row[0]) if row else None
     if operator is None or operator.state is State.DISABLED:
         return None
-    return operator, int(row[1])
+    return operator, int(row[1]), bytes(row[2])
 
 
 def touch_session(db: Database, token_hash: bytes, now_ms: int) -> None:
@@ -305,15 +333,24 @@ def _free_name(db: Database, wanted: str, subject: str) -> str:
     return name if name and find(db, name) is None else f"{name or 'operator'}.{ending}"
 
 
-def seal_broken(db: Database) -> bool:
-    """Whether the break-glass account was used since it was last sealed."""
+def opened_ms(db: Database) -> int | None:
+    """When the break-glass account was first used since it was last sealed; None while the seal is whole."""
     row = db.execute(
-        "SELECT coalesce(max(CASE WHEN action = 'login.break-glass' THEN id END), 0) > "
-        "coalesce(max(CASE WHEN action IN ('operators.add', 'operators.set-password') THEN id END), 0) "
-        "FROM audit WHERE object = ?",
-        [BREAK_GLASS],
+        "SELECT min(at_ms) FROM audit WHERE action = ? AND object = ? AND outcome = ? "
+        "AND id > (SELECT coalesce(max(id), 0) FROM audit WHERE action = ? AND object = ?)",
+        [OPENED, BREAK_GLASS, audit.Outcome.DONE, SEALED, BREAK_GLASS],
     ).fetchone()
-    return bool(row[0])
+    return row[0] if row else None
+
+
+def seal(db: Database) -> Seal:
+    """How the break-glass account is sealed."""
+    if find(db, BREAK_GLASS) is None:
+        return Seal.NONE
+    if opened_ms(db) is not None:
+        return Seal.BROKEN
+    found = password_hashes(db, BREAK_GLASS)
+    return Seal.WHOLE if found is not None and found[1] else Seal.OLD
 
 
 def _ordinary(db: Database, name: str) -> Operator:
@@ -323,12 +360,6 @@ def _ordinary(db: Database, name: str) -> Operator:
     if operator.state is State.BREAK_GLASS:
         raise SealedAccount
     return operator
-
-
-def _replace_password(db: Database, actor: str, name: str, new_hash: str) -> None:
-    db.execute("UPDATE operators SET password_hash = ? WHERE name = ?", [new_hash, name])
-    _end_sessions(db, name)
-    audit.append(db, actor, "operators.set-password", name)
 
 
 def _not_the_last_technician(db: Database, operator: Operator) -> None:

@@ -116,6 +116,7 @@ async def scripted_console(folder: Path, fleet: ScriptedFleet | None = None) -> 
         shell = ShellSettings(
             product="Postern control plane", organisation=settings.organisation, place="this control plane",
             program="postern-cloud run", version="0.1.0", secure=False, cookie="postern-cloud", open_paths=OPEN_PATHS,
+            behind_proxy=False,
         )  # fmt: skip
         pages = Pages(Path(cloud_sync.console.__file__).parent, "console", utc_now)
         overview = cast(Overview, fleet)

@@ -9,5 +9,6 @@ CREATE INDEX handoffs_subject ON handoffs(subject)
 UPDATE handoffs SET subject = coalesce((SELECT subject FROM sessions WHERE sessions.id = handoffs.session), '')
 ALTER TABLE operators ADD COLUMN second_hash TEXT
 ALTER TABLE operator_sessions ADD COLUMN bound_to BLOB NOT NULL DEFAULT x''
+DELETE FROM operator_sessions WHERE seen_ms < expires_ms
 ALTER TABLE audit ADD COLUMN count INTEGER NOT NULL DEFAULT 1
 CREATE INDEX audit_object ON audit(object)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlite_utils import Database
 
-from core.webshell.accounts import Account, Credential, Note
+from core.webshell.accounts import Account, Credential, Note, Session
+from edge import metrics
 from edge.store import audit, operators
 from edge.store.audit import Outcome
 from edge.store.operators import State
@@ -42,30 +43,34 @@ class OperatorAccounts:
         return await self._store.read(operators.claimed)
 
     async def credential(self, name: str) -> Credential | None:
-        found = await self._store.read(lambda db: operators.password_hash(db, name))
-        return Credential(found[0], emergency=found[1] is State.BREAK_GLASS) if found else None
+        return await self._store.read(lambda db: _credential(db, name))
 
-    async def open_session(self, token_hash: bytes, name: str, expires: datetime, note: Note) -> None:
+    async def open_session(
+        self, token_hash: bytes, name: str, expires: datetime, bound_to: bytes, note: Note
+    ) -> None:
         if name == operators.BREAK_GLASS:
             log.warning("the break-glass account is in use")
+            metrics.break_glass_logins.inc()
 
         def write(db: Database) -> None:
-            operators.open_session(db, token_hash, name, _epoch_ms(note.at), _epoch_ms(expires))
+            now_ms, expires_ms = _epoch_ms(note.at), _epoch_ms(expires)
+            operators.open_session(db, token_hash, name, now_ms, expires_ms, bound_to)
             _write_down(db, note)
 
         await self._store.write(write)
 
-    async def session_account(self, token_hash: bytes, now: datetime, active: bool) -> Account | None:
+    async def session(self, token_hash: bytes, now: datetime, browser: bytes, active: bool) -> Session | None:
         now_ms = _epoch_ms(now)
         found = await self._store.read(
             lambda db: operators.session_operator(db, token_hash, now_ms, self._idle_ms)
         )
         if found is None:
             return None
-        operator, seen_ms = found
-        if active and now_ms - seen_ms >= _ms(TOUCH_EVERY):
+        operator, seen_ms, bound_to = found
+        if active and bound_to == browser and now_ms - seen_ms >= _ms(TOUCH_EVERY):
             await self._store.write(lambda db: operators.touch_session(db, token_hash, now_ms))
-        return Account(operator.name, operator.roles, emergency=operator.state is State.BREAK_GLASS)
+        emergency = operator.state is State.BREAK_GLASS
+        return Session(Account(operator.name, operator.roles, emergency=emergency), bound_to)
 
     async def close_session(self, token_hash: bytes, note: Note) -> None:
         def write(db: Database) -> None:
@@ -76,6 +81,18 @@ class OperatorAccounts:
 
     async def add_note(self, note: Note) -> None:
         await self._store.write(lambda db: _write_down(db, note))
+
+
+def _credential(db: Database, name: str) -> Credential | None:
+    found = operators.password_hashes(db, name)
+    if found is None:
+        return None
+    first, second, state = found
+    if state is not State.BREAK_GLASS:
+        return Credential(first)
+    opened_ms = operators.opened_ms(db)
+    opened = None if opened_ms is None else datetime.fromtimestamp(opened_ms / 1000, UTC)
+    return Credential(first, second, emergency=True, opened=opened)
 
 
 def _write_down(db: Database, note: Note) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edge.store.operators import Seal
+
 Level = Literal["good", "warning", "bad"]
 
 # A queue that is three quarters full will soon refuse.
@@ -39,8 +41,8 @@ class Facts:
     disk_free_bytes: int
     emergency: bool
     """Somebody is logged in with the break-glass account."""
-    seal_broken: bool
-    """It was used since it was last sealed."""
+    seal: Seal
+    """Of that account."""
     documents_differ: int = 0
     """Pairs of documents that contradict each other, as customers were shown them."""
 
@@ -128,6 +130,10 @@ _PART_FAILED = (
     "This part of the node has failed: {}.",
     "Restart the node; if it comes back, report it with the log.",
 )
+_SEALS: Mapping[Seal, str] = {
+    Seal.BROKEN: "The break-glass account was used since it was sealed: its two halves are known, and void.",
+    Seal.OLD: "The break-glass account is sealed with one password, as releases before did; it opens nothing any more.",
+}
 _SYNC_WORDS: Mapping[str, str] = {
     "courier_not_reachable": "The courier, the only way out, is not running. It restarts by itself.",
     "link_unreachable": "Nobody answers at the control plane's address. Check network, firewall and address.",
@@ -155,15 +161,13 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
 
 def _emergency(facts: Facts) -> list[Finding]:
     title = "Emergency account"
-    remedy = "When it is over, make a new sealed password: postern operators break-glass."
+    remedy = "When it is over, seal it anew, in two envelopes: postern operators break-glass."
     if facts.emergency:
         return [
             Finding("emergency", "bad", title, "Somebody is logged in with the break-glass account.", remedy)
         ]
-    if facts.seal_broken:
-        detail = "The break-glass account was used since it was sealed: somebody knows its password."
-        return [Finding("emergency", "warning", title, detail, remedy)]
-    return []
+    detail = _SEALS.get(facts.seal)
+    return [Finding("emergency", "warning", title, detail, remedy)] if detail else []
 
 
 def _ready(facts: Facts) -> Finding:

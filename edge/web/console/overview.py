@@ -99,7 +99,7 @@ class OverviewPages:
             questions_waiting_max=self._node.questions_waiting_max,
             disk_free_bytes=shutil.disk_usage(self._node.root).free,
             emergency=await self._store.read(lambda db: operators.emergency_in_use(db, now_ms)),
-            seal_broken=await self._store.read(operators.seal_broken),
+            seal=await self._store.read(operators.seal),
             documents_differ=await self._store.read(differences.count),
         )
         found = health.findings(facts)

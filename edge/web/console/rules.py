@@ -49,6 +49,8 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", "/login", "login.send", None),
     Rule("GET", "/claim", "claim.view", None),
     Rule("POST", "/claim", "claim.send", None),
+    Rule("GET", "/break-glass", "break-glass.view", None),
+    Rule("POST", "/break-glass", "break-glass.send", None),
     Rule("GET", "/oidc", "oidc.begin", None),
     Rule("GET", "/oidc/callback", "oidc.finish", None),
     Rule("POST", "/logout", "logout", EVERYBODY, own_audit=True),

@@ -71,7 +71,7 @@ class SignOnPages:
         """To the provider. What comes back must come to this browser: a cookie of its own says so."""
         attempt, cookie = Attempt.new(), secrets.token_urlsafe(COOKIE_BYTES)
         try:
-            self._by_address.begin(request.remote or "", self._clock())
+            self._by_address.begin(self._shell.visitor(request).address, self._clock())
             where = await self._known().begin(self._callback(request), attempt)
         except PosternError as error:
             return await self._refused(request, error)
@@ -104,7 +104,8 @@ class SignOnPages:
             )
         except PosternError as error:
             return await self._refused(request, error)
-        return self._entered(request, await self._accounts.admit(name))
+        token = await self._accounts.admit(name, self._shell.visitor(request))
+        return self._entered(request, token)
 
     def _entered(self, request: web.Request, token: str) -> web.StreamResponse:
         """A page that goes on by itself: a redirect would count as the provider's, and not carry our strict cookie."""

@@ -8,7 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from core.errors import ExitCode, PosternError
-from core.webshell.accounts import Accounts
+from core.webshell.accounts import NO_BROWSER, Accounts
 from core.webshell.shell import ACCOUNT, WebShell, field
 from edge.store import audit
 from edge.store.audit import Outcome
@@ -43,7 +43,9 @@ class SiteConsole:
 
     async def staff(self, request: web.Request, token: str) -> bool:
         """Whether an operator asks: by a token, or by the login of the console's own pages."""
-        account = await (self._accounts.account_of(token) if token else self._shell.account_of(request))
+        account = await (
+            self._accounts.account_of(token, NO_BROWSER) if token else self._shell.account_of(request)
+        )
         if account is None:
             return False
         await self._note(account.name, "sessions.staff", "", Outcome.DONE)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloud_sync.store.schema import admins, audit
-from core.webshell.accounts import ATTEMPTS_PER_ADDRESS
+from core.webshell.accounts import ATTEMPTS_PER_ADDRESS, Visitor
 from tests.integration.cloud_sync.conftest import Running, running
 from tests.integration.cloud_sync.fleet_node import Link, enrol, row
 
@@ -83,7 +83,10 @@ async def test_of_twenty_claims_at_once_one_wins(cloud: Running) -> None:
     """Against the service, because the limit of attempts from one address would stop the others at the door."""
     accounts = cloud.control.accounts
     outcomes = await asyncio.gather(
-        *(accounts.claim(cloud.claim_code or "", f"admin{n}", PASSWORD, f"192.0.2.{n}") for n in range(20)),
+        *(
+            accounts.claim(cloud.claim_code or "", f"admin{n}", PASSWORD, Visitor(f"192.0.2.{n}", b"browser"))
+            for n in range(20)
+        ),
         return_exceptions=True,
     )
     assert sum(isinstance(outcome, str) for outcome in outcomes) == 1

@@ -27,6 +27,7 @@ from cloud_sync.store.schema import admins, metadata, records
 from cloud_sync.store.streams import RecordRow
 from core import identity
 from core.signing import content_hash
+from core.webshell.accounts import Visitor
 from tests.integration.cloud_sync.fleet_node import bucket
 
 EPOCH = b"e" * 16
@@ -156,7 +157,8 @@ async def test_codes_and_claims_have_one_winner(plane: ControlPlane) -> None:
     claim = await plane.accounts.issue_claim()
     assert claim
     claims = (
-        plane.accounts.claim(claim, f"admin{n}", "a long enough secret", f"192.0.2.{n}") for n in range(20)
+        plane.accounts.claim(claim, f"admin{n}", "a long enough secret", Visitor(f"192.0.2.{n}", b"browser"))
+        for n in range(20)
     )
     won = [
         outcome
@@ -164,7 +166,7 @@ async def test_codes_and_claims_have_one_winner(plane: ControlPlane) -> None:
         if isinstance(outcome, str)
     ]
     assert len(won) == 1
-    assert await plane.accounts.account_of(won[0])
+    assert await plane.accounts.account_of(won[0], b"browser")
     count = sa.select(sa.func.count()).select_from(admins)
     assert await plane.database.run(lambda connection: connection.execute(count).scalar_one()) == 1
 

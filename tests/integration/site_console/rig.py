@@ -83,6 +83,9 @@ class Staff:
     async def log_in(self, name: str, password: str = PASSWORD) -> tuple[int, str]:
         return await self.submit("/login", "/login", name=name, password=password)
 
+    async def break_glass(self, first: str, second: str) -> tuple[int, str]:
+        return await self.submit("/break-glass", "/break-glass", envelope_1=first, envelope_2=second)
+
 
 class Operations(dict[str, Operation]):
     """The named ones; any other is refused as a release that lacks it would."""
@@ -119,6 +122,12 @@ class Rig:
         staff = self.visitor()
         assert (await staff.log_in(name))[0] == 303
         return staff
+
+    async def sealed(self) -> tuple[str, str]:
+        """What is in the two envelopes of a newly sealed break-glass account."""
+        seal = await self.accounts.new_seal()
+        await self.store.write(lambda db: operators.seal_break_glass(db, "terminal:root", seal.hashes))
+        return seal.envelopes
 
     async def audited(self, **fields: Any) -> list[tuple[str, str, str, str]]:
         """(actor, action, object, outcome), oldest first."""

@@ -15,11 +15,14 @@ from edge.store.operators import (
     NoSuchOperator,
     OperatorExists,
     Role,
+    Seal,
     SealedAccount,
     State,
 )
 
 IDLE_MS = 1000
+HALVES = ("hash", "other half")
+BROWSER = b"browser"
 
 
 @pytest.fixture
@@ -46,16 +49,16 @@ def test_the_claim_code_works_once_and_not_after_there_is_an_operator(db: Databa
 
 
 def test_the_sealed_account_alone_claims_nothing(db: Database) -> None:
-    operators.seal_break_glass(db, "command line", "hash")
+    operators.seal_break_glass(db, "command line", HALVES)
     assert not operators.claimed(db)
     assert operators.renew_claim(db, b"code")
-    assert operators.password_hash(db, BREAK_GLASS) == ("hash", State.BREAK_GLASS)
-    operators.seal_break_glass(db, "command line", "new hash")
-    assert operators.password_hash(db, BREAK_GLASS) == ("new hash", State.BREAK_GLASS)
+    assert operators.password_hashes(db, BREAK_GLASS) == (*HALVES, State.BREAK_GLASS)
+    operators.seal_break_glass(db, "command line", ("new hash", "its other half"))
+    assert operators.password_hashes(db, BREAK_GLASS) == ("new hash", "its other half", State.BREAK_GLASS)
 
 
 def test_the_sealed_account_is_only_sealed_anew(db: Database) -> None:
-    operators.seal_break_glass(db, "command line", "hash")
+    operators.seal_break_glass(db, "command line", HALVES)
     for change in (
         lambda: operators.set_password(db, "ada", BREAK_GLASS, "chosen"),
         lambda: operators.set_roles(db, "ada", BREAK_GLASS, [Role.DESK]),
@@ -63,18 +66,26 @@ def test_the_sealed_account_is_only_sealed_anew(db: Database) -> None:
     ):
         with pytest.raises(SealedAccount):
             change()
-    assert operators.password_hash(db, BREAK_GLASS) == ("hash", State.BREAK_GLASS)
+    assert operators.password_hashes(db, BREAK_GLASS) == (*HALVES, State.BREAK_GLASS)
 
 
 def test_a_used_seal_is_broken_until_it_is_made_anew(db: Database) -> None:
-    assert not operators.seal_broken(db)
-    operators.seal_break_glass(db, "terminal", "hash")
+    assert (operators.seal(db), operators.opened_ms(db)) == (Seal.NONE, None)
+    operators.seal_break_glass(db, "terminal", HALVES)
     audit.append(db, "ada", "login", "ada")
-    assert not operators.seal_broken(db)
-    audit.append(db, BREAK_GLASS, "login.break-glass", BREAK_GLASS)
-    assert operators.seal_broken(db)
-    operators.seal_break_glass(db, "terminal", "other")
-    assert not operators.seal_broken(db)
+    audit.append(db, BREAK_GLASS, operators.OPENED, BREAK_GLASS, Outcome.REFUSED)
+    assert (operators.seal(db), operators.opened_ms(db)) == (Seal.WHOLE, None)
+    for at_ms in (5_000, 6_000):
+        audit.append(db, BREAK_GLASS, operators.OPENED, BREAK_GLASS, at_ms=at_ms)
+    assert (operators.seal(db), operators.opened_ms(db)) == (Seal.BROKEN, 5_000)
+    operators.seal_break_glass(db, "terminal", HALVES)
+    assert (operators.seal(db), operators.opened_ms(db)) == (Seal.WHOLE, None)
+
+
+def test_a_seal_of_one_password_is_told_as_an_old_one(db: Database) -> None:
+    operators.seal_break_glass(db, "terminal", HALVES)
+    db.execute("UPDATE operators SET second_hash = NULL")
+    assert operators.seal(db) is Seal.OLD
 
 
 def test_names_are_used_once_and_unknown_ones_are_said(db: Database) -> None:
@@ -92,7 +103,7 @@ def test_names_are_used_once_and_unknown_ones_are_said(db: Database) -> None:
 
 def test_there_is_always_a_technician(db: Database) -> None:
     operators.add(db, "ada", "ada", [Role.TECHNICIAN], "hash")
-    operators.seal_break_glass(db, "ada", "hash")
+    operators.seal_break_glass(db, "ada", HALVES)
     with pytest.raises(LastTechnician):
         operators.set_state(db, "ada", "ada", State.DISABLED)
     with pytest.raises(LastTechnician):
@@ -110,7 +121,7 @@ def test_a_login_ends_by_time_idleness_new_password_and_disabling(db: Database) 
     def inside(token: bytes, now_ms: int) -> bool:
         return operators.session_operator(db, token, now_ms, IDLE_MS) is not None
 
-    operators.open_session(db, b"1", "ada", 0, 10_000)
+    operators.open_session(db, b"1", "ada", 0, 10_000, BROWSER)
     assert inside(b"1", IDLE_MS - 1)
     assert not inside(b"1", IDLE_MS)
     operators.touch_session(db, b"1", 9_500)
@@ -118,16 +129,16 @@ def test_a_login_ends_by_time_idleness_new_password_and_disabling(db: Database) 
     assert not inside(b"1", 10_000)
     operators.set_password(db, "ada", "ada", "other")
     assert not inside(b"1", 9_999)
-    operators.open_session(db, b"2", "bob", 0, 10_000)
+    operators.open_session(db, b"2", "bob", 0, 10_000, BROWSER)
     operators.set_state(db, "ada", "bob", State.DISABLED)
     assert not inside(b"2", 1)
-    assert operators.password_hash(db, "bob") is None
+    assert operators.password_hashes(db, "bob") is None
 
 
 def test_one_operator_has_a_bounded_number_of_logins(db: Database) -> None:
     operators.add(db, "ada", "ada", [Role.DESK], "hash")
     for number in range(operators.SESSIONS_MAX + 1):
-        operators.open_session(db, b"%d" % number, "ada", number, 10_000)
+        operators.open_session(db, b"%d" % number, "ada", number, 10_000, BROWSER)
     assert operators.session_operator(db, b"0", 20, IDLE_MS) is None
     assert operators.session_operator(db, b"1", 20, IDLE_MS) is not None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge.store.operators import Seal
 from edge.web.console.health import DISK_FREE_BYTES_MIN, OUTBOX_OLD_S, Facts, findings
 from edge.web.console.rules import path_of
 
@@ -22,7 +23,7 @@ WELL = Facts(
     questions_waiting_max=100,
     disk_free_bytes=DISK_FREE_BYTES_MIN,
     emergency=False,
-    seal_broken=False,
+    seal=Seal.WHOLE,
 )
 
 
@@ -38,7 +39,8 @@ def test_a_site_that_is_well_says_so_and_nothing_else() -> None:
     ("facts", "finding", "level"),
     [
         (replace(WELL, emergency=True), "emergency", "bad"),
-        (replace(WELL, seal_broken=True), "emergency", "warning"),
+        (replace(WELL, seal=Seal.BROKEN), "emergency", "warning"),
+        (replace(WELL, seal=Seal.OLD), "emergency", "warning"),
         (replace(WELL, documents_differ=1), "differences", "warning"),
         (replace(WELL, documents_differ=3), "differences", "warning"),
         (replace(WELL, not_ready=("queue_full",)), "ready", "bad"),
