@@ -76,6 +76,8 @@ from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
 from edge.text_services import TextPolicy, policy_operations, text_policy
+from edge.web.audit_log import AuditLog
+from edge.web.audited import Audited
 from edge.web.console.door import ConsoleDoor
 from edge.web.handoff_api import HandoffApi
 from edge.web.health import HealthApi
@@ -306,7 +308,7 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
         sync: SyncService = link.open_link(site, devices)
         operations.more_status = lambda: status(site, sync, devices)
         await _keep("console", partial(_open_console, site, door, operations, url))
-        admin = await serve_admin(operations.table(), site.paths.admin_socket)
+        admin = await serve_admin(operations.table(), Audited(site.store), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
         await _run_until(stop, site, sync, devices, Announcer(site.config, url))
 
@@ -340,7 +342,8 @@ def _application(site: Site, door: ConsoleDoor) -> web.Application:
     health = HealthApi(lambda: not_ready(site), lambda: refresh(site))
     page = KioskPage(site.config)
     routes = [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), *door.routes()]
-    return customer_application([*routes, *program_routes(site, lambda: not_ready(site)), openapi_route()])
+    routes += [*program_routes(site, lambda: not_ready(site)), openapi_route()]
+    return customer_application(routes, AuditLog(site.store))
 
 
 async def _run_until(

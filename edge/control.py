@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,15 +44,19 @@ async def operator(paths: SitePaths) -> AsyncIterator[Operate]:
     # The models and indexes are loaded only now: a command on a running node needs none of them.
     from edge.app import open_site, site_operations
     from edge.store.connection import StoreInUse
+    from edge.web.audited import Audited
 
     async with AsyncExitStack() as stack:
         try:
-            table = site_operations(await stack.enter_async_context(open_site(paths))).table()
+            site = await stack.enter_async_context(open_site(paths))
         except StoreInUse:
             await _started(socket)
             yield partial(admin.call, socket)
         else:
-            yield lambda name, arguments, on_progress: table[name](arguments, on_progress)
+            table, audited, user = site_operations(site).table(), Audited(site.store), os.getuid()
+            yield lambda name, arguments, on_progress: audited.by(user, name, table[name])(
+                arguments, on_progress
+            )
 
 
 async def _started(socket: Path) -> None:

@@ -98,7 +98,7 @@ class ProgramTurns:
         self.require_notice(key)
         audience = Audience.STAFF if Scope.STAFF in key.scopes else Audience.PUBLIC
         if audience is Audience.STAFF:
-            await self._store.write(lambda db: audit.append(db, f"api-key:{key.name}", "chat.staff"))
+            await self._store.write(lambda db: audit.append(db, key.actor, "chat.staff"))
         return await self._turns.ask(question, before=before, address=f"api-key:{key.id}", audience=audience)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -103,18 +102,8 @@ def _stored(db: Database, person: Person, label: str) -> dict[str, Any]:
         "counts": count(db, person),
         "tickets": numbers,
         "consents": [asdict(one) for one in consents.of(db, person.digest)],
-        "seen": _seen(db, [label, *numbers]),
+        "seen": [asdict(row) for row in audit.of_subject(db, label, numbers, SEEN_MAX)],
     }
-
-
-def _seen(db: Database, objects: Sequence[str]) -> list[dict[str, Any]]:
-    """Who did what with these, newest first."""
-    marks = ", ".join("?" * len(objects))
-    rows = db.execute(
-        f"SELECT at_ms, actor, action, object, outcome FROM audit WHERE object IN ({marks}) ORDER BY id DESC LIMIT ?",  # noqa: S608 - marks only
-        [*objects, SEEN_MAX],
-    )
-    return [dict(zip(("at_ms", "actor", "action", "object", "outcome"), row, strict=True)) for row in rows]
 
 
 def _kept(keys: Database, person: Person) -> dict[str, Any]:

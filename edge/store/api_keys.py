@@ -85,6 +85,11 @@ class ApiKey:
     """Days since the epoch, UTC: when it was last used is known no closer."""
     revoked_ms: int | None
 
+    @property
+    def actor(self) -> str:
+        """Its program in rows of audit."""
+        return f"api-key:{self.name}"
+
 
 _SELECT = (
     "SELECT id, name, scopes, requests_per_minute, tokens_per_minute, concurrent_max, notice_version, created_ms, "

@@ -1,19 +1,43 @@
-"""Who of the staff saw, changed or was refused what: rows that are only ever added.
+"""Who saw, changed, took out or was refused what: rows that are only ever added.
 
 Functions of the database, for `Store.write` and `Store.read`, so that a row commits together with the change that it
 tells of. Actions and outcomes are words of the program, objects are identifiers; no text of a customer comes here.
+A refusal that is repeated counts on in its row for a minute: whoever tries all day must not fill the disk.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from sqlite_utils import Database
 
 # Longest identifier that a row keeps, in characters: a document's name can be a path.
 OBJECT_CHARS_MAX = 200
+
+REFUSALS_TOGETHER_MS: Final = 60_000
+"""How long a repeated refusal counts on in the row of the first: a person sees an attempt within the minute."""
+
+REFUSAL_ROWS_MAX: Final = 100
+"""Different refusals in that time that get a row each: more than the console has pages that one role may be refused.
+Whoever tries everything at once for a year leaves some 10 MB a day, and the count is whole all the same."""
+
+OTHERS: Final = ("others", "refused", "")
+"""Actor, action and object of the row that counts what is refused past REFUSAL_ROWS_MAX."""
+
+
+class Kind(StrEnum):
+    """What somebody did, as an auditor asks for it."""
+
+    VIEW = "view"
+    EXPORT = "export"
+    CHANGE = "change"
+    DELETE = "delete"
+    NONE = "none"
+    """Nothing that is written down; the rule says why."""
 
 
 class Outcome(StrEnum):
@@ -35,6 +59,8 @@ class AuditRow:
     action: str
     object: str
     outcome: str
+    count: int
+    """How often, of a refusal that was repeated; else 1."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +71,10 @@ class AuditFilter:
     action: str = ""
     object: str = ""
     outcome: str = ""
+    since_ms: int = 0
+    """From this moment on; 0 from the first row."""
+    until_ms: int = 0
+    """Before this moment; 0 to the last row."""
     before_id: int = 0
     """Rows older than this one; 0 for the newest."""
 
@@ -66,22 +96,83 @@ def append(
     )
 
 
+def refused(
+    db: Database, actor: str, action: str, subject: str = "", at_ms: int | None = None, *, times: int = 1
+) -> None:
+    """Write down that something was refused, in the row of the same refusal where that is not a minute old.
+
+    Past REFUSAL_ROWS_MAX different ones in a minute the row of OTHERS counts.
+    """
+    when = time.time_ns() // 1_000_000 if at_ms is None else at_ms
+    what = (actor, action, subject[:OBJECT_CHARS_MAX])
+    if _counted(db, what, when, times):
+        return
+    if _refusal_rows(db, when) >= REFUSAL_ROWS_MAX:
+        what = OTHERS
+        if _counted(db, what, when, times):
+            return
+    db.execute(
+        "INSERT INTO audit(at_ms, actor, action, object, outcome, count) VALUES (?, ?, ?, ?, ?, ?)",
+        [when, *what, str(Outcome.REFUSED), times],
+    )
+
+
+def _counted(db: Database, what: tuple[str, str, str], when: int, times: int) -> bool:
+    """Whether a row of the last minute counts it; searched by the index on time."""
+    done = db.execute(
+        "UPDATE audit SET count = count + ? WHERE id = (SELECT max(id) FROM audit INDEXED BY audit_at WHERE "
+        "at_ms > ? AND at_ms <= ? AND outcome = ? AND actor = ? AND action = ? AND object = ?)",
+        [times, when - REFUSALS_TOGETHER_MS, when, str(Outcome.REFUSED), *what],
+    )
+    return bool(done.rowcount)
+
+
+def _refusal_rows(db: Database, when: int) -> int:
+    """Rows of refusals of the last minute, but for that of OTHERS."""
+    row = db.execute(
+        "SELECT count(*) FROM audit INDEXED BY audit_at WHERE at_ms > ? AND at_ms <= ? AND outcome = ? "
+        "AND (actor, action, object) != (?, ?, ?)",
+        [when - REFUSALS_TOGETHER_MS, when, str(Outcome.REFUSED), *OTHERS],
+    ).fetchone()
+    return int(row[0])
+
+
 def search(db: Database, wanted: AuditFilter, rows_max: int) -> list[AuditRow]:
     """The newest rows that fit, newest first."""
-    tests, values = ["1"], list[str | int]()
-    for column, value in (("actor", wanted.actor), ("object", wanted.object), ("outcome", wanted.outcome)):
-        if value:
-            tests.append(f"{column} = ?")
-            values.append(value)
-    if wanted.action:
-        tests.append("substr(action, 1, ?) = ?")
-        values += [len(wanted.action), wanted.action]
-    if wanted.before_id:
-        tests.append("id < ?")
-        values.append(wanted.before_id)
-    where = " AND ".join(tests)
+    where, values = _where(wanted)
+    rows = db.execute(f"{_SELECT} WHERE {where} ORDER BY id DESC LIMIT ?", [*values, rows_max])
+    return [AuditRow(*row) for row in rows]
+
+
+def of_subject(db: Database, label: str, tickets: Sequence[str], rows_max: int) -> list[AuditRow]:
+    """Who saw or changed what of one person, newest first: rows of `label` (`SubjectDigests.label`), and of the
+    tickets that are theirs, by number.
+    """
+    marks = ", ".join("?" * (1 + len(tickets)))
     rows = db.execute(
-        f"SELECT id, at_ms, actor, action, object, outcome FROM audit WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - the tests are the constants above
-        [*values, rows_max],
+        f"{_SELECT} WHERE object IN ({marks}) ORDER BY id DESC LIMIT ?",
+        [label, *tickets, rows_max],
     )
     return [AuditRow(*row) for row in rows]
+
+
+_SELECT: Final = "SELECT id, at_ms, actor, action, object, outcome, count FROM audit"
+
+
+def _where(wanted: AuditFilter) -> tuple[str, list[str | int]]:
+    """SQL of constants, and the values for its places."""
+    tests = (
+        ("actor = ?", wanted.actor),
+        ("object = ?", wanted.object),
+        ("outcome = ?", wanted.outcome),
+        ("substr(action, 1, length(?)) = ?", wanted.action),
+        ("at_ms >= ?", wanted.since_ms),
+        ("at_ms < ?", wanted.until_ms),
+        ("id < ?", wanted.before_id),
+    )
+    parts, values = ["1"], list[str | int]()
+    for test, value in tests:
+        if value:
+            parts.append(test)
+            values += [value] * test.count("?")
+    return " AND ".join(parts), values

@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -70,13 +70,27 @@ class RemoteFailure(PosternError):
         self.exit_code = ExitCode(int(str(problem.get("exit_code", int(ExitCode.FAILED)))))
 
 
-def admin_application(operations: Mapping[str, Operation]) -> web.Application:
+class WrittenDown(Protocol):
+    """What writes the rows of audit of operations."""
+
+    def by(self, uid: int, name: str, operation: Operation) -> Operation:
+        """`operation`, called `name`, as the user `uid` runs it."""
+        ...
+
+    async def forbidden(self, uid: int) -> None:
+        """Another user than the node's tried the socket."""
+        ...
+
+
+def admin_application(operations: Mapping[str, Operation], audited: WrittenDown) -> web.Application:
     """The application behind the socket."""
 
     async def operate(request: web.Request) -> web.StreamResponse:
-        operation = operations.get(request.match_info["name"])
+        name = request.match_info["name"]
+        operation = operations.get(name)
         if operation is None:
             raise UnknownOperation
+        operation = audited.by(_caller(request), name, operation)
         arguments = await request.json()
         response = web.StreamResponse(headers={"Content-Type": JSON_LINES})
         await response.prepare(request)
@@ -85,7 +99,15 @@ def admin_application(operations: Mapping[str, Operation]) -> web.Application:
         await response.write_eof()
         return response
 
-    application = web.Application(middlewares=[problems, _same_user])
+    @web.middleware
+    async def same_user(request: web.Request, handler: Handler) -> web.StreamResponse:
+        caller = _caller(request)
+        if caller not in {os.getuid(), 0}:
+            await audited.forbidden(caller)
+            raise Forbidden
+        return await handler(request)
+
+    application = web.Application(middlewares=[problems, same_user])
     application.router.add_post("/operations/{name}", operate)
     return application
 
@@ -157,8 +179,8 @@ async def _run(operation: Operation, arguments: Arguments) -> AsyncIterator[dict
         yield {"error": {**error.problem(), "exit_code": int(error.exit_code)}}
 
 
-@web.middleware
-async def _same_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.transport is None or peer_uid(request.transport) not in {os.getuid(), 0}:
+def _caller(request: web.Request) -> int:
+    """The user at the other end. Raises Forbidden when there is no other end any more."""
+    if request.transport is None:
         raise Forbidden
-    return await handler(request)
+    return peer_uid(request.transport)

@@ -44,6 +44,10 @@ class ScopeMissing(PosternError):
     remedy = "Use a key with the scope that is named: postern api-keys new --scope …"
     status = 403
 
+    def __init__(self, detail: str, actor: str) -> None:
+        super().__init__(detail)
+        self.actor = actor
+
 
 class TooManyAtOnce(PosternError):
     """The key has as many requests under way as it may."""
@@ -132,7 +136,7 @@ class KeyRing:
         """
         held = self._find(authorization, address)
         if scope is not None and scope not in held.key.scopes:
-            raise ScopeMissing(f"This needs a key with the scope “{scope}”.")
+            raise ScopeMissing(f"This needs a key with the scope “{scope}”.", held.key.actor)
         self._take(held)
         held.under_way += 1
         try:

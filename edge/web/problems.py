@@ -19,6 +19,11 @@ M = TypeVar("M", bound=BaseModel)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+# The error that a request ended with, for whoever writes down what was refused.
+FAULT = web.RequestKey("fault", PosternError)
+# Who asks, where a credential has said so.
+ACTOR = web.RequestKey("actor", str)
+
 BODY_BYTES_MAX = 64 * 1024
 PROBLEM_JSON = "application/problem+json"
 
@@ -69,6 +74,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except PosternError as error:
+        request[FAULT] = error
         return problem_response(error)
     except web.HTTPException as error:
         if error.status < 400:

@@ -16,8 +16,8 @@ from edge.inference.embedding import Embedded
 from edge.inference.waiting import about_tokens
 from edge.store.api_keys import Scope
 from edge.web.event_stream import ended_with
-from edge.web.key_ring import KeyRing, Use
-from edge.web.problems import BODY_BYTES_MAX
+from edge.web.key_ring import KeyRing, ScopeMissing, Use
+from edge.web.problems import ACTOR, BODY_BYTES_MAX, FAULT
 
 log = logging.getLogger(__name__)
 
@@ -143,10 +143,14 @@ def opened_by(
         try:
             authorization = request.headers.get(hdrs.AUTHORIZATION, "")
             with keys.enter(authorization, request.remote or "", scope) as use:
+                request[ACTOR] = use.key.actor
                 await keys.note_use(use)
                 with ended_with(request):
                     return await handler(request, use)
         except PosternError as error:
+            request[FAULT] = error
+            if isinstance(error, ScopeMissing):
+                request[ACTOR] = error.actor
             return shape(error)
         except Exception as error:
             # The type only: a message may quote what a customer wrote.

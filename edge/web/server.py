@@ -11,6 +11,8 @@ from core.errors import ConfigError
 from core.files import private_folder
 from edge.config import HttpSection
 from edge.web.admin import Operation, admin_application
+from edge.web.audit_log import AuditLog, writing_refusals
+from edge.web.audited import Audited
 from edge.web.problems import BODY_BYTES_MAX, add_security_headers, problems
 
 # Requests under way at a stop get this long; the whole stop must stay under 10 s.
@@ -18,9 +20,10 @@ SHUTDOWN_TIMEOUT_S = 3.0
 KEEPALIVE_S = 75.0
 
 
-def customer_application(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
-    """The application on the node's port."""
-    application = web.Application(middlewares=[problems], client_max_size=BODY_BYTES_MAX)
+def customer_application(routes: Iterable[web.AbstractRouteDef], rows: AuditLog | None) -> web.Application:
+    """The application on the node's port. `rows`: where refusals are written down; None for routes without a store."""
+    outer = [writing_refusals(rows)] if rows else []
+    application = web.Application(middlewares=[*outer, problems], client_max_size=BODY_BYTES_MAX)
     application.on_response_prepare.append(add_security_headers)
     application.add_routes(list(routes))
     return application
@@ -47,11 +50,13 @@ async def serve_customers(application: web.Application, http: HttpSection) -> tu
     return runner, f"http://{host}:{port}"
 
 
-async def serve_admin(operations: Mapping[str, Operation], socket_path: Path) -> web.AppRunner:
+async def serve_admin(
+    operations: Mapping[str, Operation], audited: Audited, socket_path: Path
+) -> web.AppRunner:
     """Listen on the admin socket, readable by the node's user only."""
     private_folder(socket_path.parent)
     socket_path.unlink(missing_ok=True)
-    runner = _runner(admin_application(operations))
+    runner = _runner(admin_application(operations, audited))
     await runner.setup()
     await web.UnixSite(runner, str(socket_path)).start()
     socket_path.chmod(0o600)

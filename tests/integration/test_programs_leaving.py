@@ -96,7 +96,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     api = OpenAiApi(keys, embeddings, dict)
     inference = InferenceApi(keys, embeddings, list)
     # Not aiohttp's TestServer: that one cancels for itself what a client has left, and the node's does not.
-    application = customer_application([*api.routes(), *inference.routes()])
+    application = customer_application([*api.routes(), *inference.routes()], None)
     runner, url = await serve_customers(application, HttpSection(port=0))
     yield Desk(url, encoder, embeddings, key)
     encoder.go_on.set()

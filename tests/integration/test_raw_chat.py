@@ -85,7 +85,7 @@ class Rig:
         raw = RawText(self.desk, self.worker, embedder, AnswerSection(), MODEL)  # type: ignore[arg-type]
         turns = ProgramTurns(store, None, NOTICE)  # type: ignore[arg-type]
         chat = OpenAiChat(keys, turns, raw, lambda texts: [2 + len(text.split()) for text in texts], 100)
-        self.server = TestServer(customer_application(chat.routes()))
+        self.server = TestServer(customer_application(chat.routes(), None))
         self.client = AsyncOpenAI(api_key="none", base_url="http://127.0.0.1:1", max_retries=0)
 
     async def ask(self, messages: Any = SAYS, **more: Any) -> Any:

@@ -96,7 +96,11 @@ def _credential(db: Database, name: str) -> Credential | None:
 
 
 def _write_down(db: Database, note: Note) -> None:
-    audit.append(db, note.actor, note.action, note.actor, Outcome(note.outcome), at_ms=_epoch_ms(note.at))
+    at_ms = _epoch_ms(note.at)
+    if note.outcome == Outcome.REFUSED:
+        audit.refused(db, note.actor, note.action, note.actor, at_ms)
+    else:
+        audit.append(db, note.actor, note.action, note.actor, Outcome(note.outcome), at_ms=at_ms)
 
 
 def _epoch_ms(when: datetime) -> int:

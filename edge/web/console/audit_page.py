@@ -8,12 +8,12 @@ from core.webshell.shell import WebShell
 from edge.store import audit
 from edge.store.audit import AuditFilter, Outcome
 from edge.store.store import Store
-from edge.web.console.rules import RULES
+from edge.web import audit_rules
 from edge.web.console.site import Page
 
 ROWS = 100
-# Rows that no route of the console makes: conversations of the staff's, the first operator.
-MORE_AREAS = {"sessions", "account"}
+# Rows that no route and no operation makes: the first operator.
+MORE_AREAS = {"account"}
 
 
 class AuditPages:
@@ -37,7 +37,7 @@ class AuditPages:
             rows=rows[:ROWS],
             wanted=wanted,
             older=older,
-            areas=sorted({rule.action.partition(".")[0] for rule in RULES} | MORE_AREAS),
+            areas=sorted({action.partition(".")[0] for action in audit_rules.actions()} | MORE_AREAS),
             outcomes=list(Outcome),
         )
 

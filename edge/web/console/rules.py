@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.store.audit import Kind
 from edge.store.operators import Role
 
 PREFIX = "/console"
@@ -42,6 +43,15 @@ class Rule:
     """What a form of files may have; 0 for the small limit of all others."""
     own_audit: bool = False
     """What is seen or changed and its row of audit are one transaction of the handler's operation."""
+    deletes: bool = False
+    exports: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """What its rows of audit tell of."""
+        if self.deletes or self.exports:
+            return Kind.DELETE if self.deletes else Kind.EXPORT
+        return Kind.VIEW if self.method == "GET" else Kind.CHANGE
 
 
 RULES: tuple[Rule, ...] = (
@@ -71,7 +81,7 @@ RULES: tuple[Rule, ...] = (
     Rule("GET", "/documents/search", "documents.search", EDITORS),
     Rule("GET", "/documents/differences", "documents.differences", EDITORS),
     Rule("POST", "/documents/set", "documents.set", DESK, named_by="doc"),
-    Rule("POST", "/documents/remove", "documents.remove", DESK, named_by="doc"),
+    Rule("POST", "/documents/remove", "documents.remove", DESK, named_by="doc", deletes=True),
     Rule("GET", "/unanswered", "unanswered.view", DESK),
     Rule("GET", "/unanswered/write", "unanswered.write", DESK, named_by="ids"),
     Rule("POST", "/unanswered/dismiss", "unanswered.dismiss", DESK, own_audit=True),
@@ -84,7 +94,7 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", "/intents/roll-back", "intents.roll-back", DESK),
     Rule("GET", "/learning", "learning.view", DESK),
     Rule("POST", "/learning/add", "learning.add", DESK, named_by="document"),
-    Rule("POST", "/learning/remove", "learning.remove", DESK, named_by="example"),
+    Rule("POST", "/learning/remove", "learning.remove", DESK, named_by="example", deletes=True),
     Rule("POST", "/learning/run", "learning.run", DESK),
     Rule("POST", "/learning/roll-back", "learning.roll-back", DESK),
     Rule("GET", "/jobs/{job}", "jobs.view", EDITORS),

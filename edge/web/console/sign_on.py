@@ -15,7 +15,6 @@ from core.errors import PosternError
 from core.webshell.accounts import Accounts
 from core.webshell.shell import WebShell
 from edge.store import audit, operators
-from edge.store.audit import Outcome
 from edge.store.operators import Role
 from edge.store.store import Store
 from edge.web.console.oidc import Attempt, ProviderClient, SignOnFailed
@@ -116,7 +115,7 @@ class SignOnPages:
 
     async def _refused(self, request: web.Request, error: PosternError) -> web.StreamResponse:
         await self._store.write(
-            lambda db: audit.append(db, "unknown", "login.refused", f"oidc {error.code}", Outcome.REFUSED)
+            lambda db: audit.refused(db, "unknown", "login.refused", f"oidc {error.code}")
         )
         return await self._shell.login_form(request, fault=error)
 

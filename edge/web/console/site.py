@@ -10,12 +10,16 @@ from aiohttp import web
 from core.errors import ExitCode, PosternError
 from core.webshell.accounts import NO_BROWSER, Accounts
 from core.webshell.shell import ACCOUNT, WebShell, field
-from edge.store import audit
 from edge.store.audit import Outcome
 from edge.store.store import Store
+from edge.web.audit_log import UNKNOWN, AuditLog
+from edge.web.audit_rules import is_refusal
 from edge.web.console.rules import PREFIX, Rule
 
 Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# What happens from here on is written down by the page.
+_LET_IN = web.RequestKey("let_in", bool)
 
 
 class NotPermitted(PosternError):
@@ -34,12 +38,18 @@ class SiteConsole:
     def __init__(self, shell: WebShell, accounts: Accounts, store: Store, pages: Mapping[str, Page]) -> None:
         self._shell = shell
         self._accounts = accounts
-        self._store = store
+        self._rows = AuditLog(store)
         self._pages = pages
 
     async def serve(self, rule: Rule | None, request: web.Request) -> web.StreamResponse:
-        """A page, or what a form asks for; None for a path that no rule knows."""
-        return await self._shell.serve(request, partial(self._permitted, rule))
+        """A page, or what a form asks for; None for a path that no rule knows. A refusal is written down."""
+        response = await self._shell.serve(request, partial(self._permitted, rule))
+        if rule is not None and response.status == NotPermitted.status and _LET_IN not in request:
+            known = request.get(ACCOUNT)
+            # A stranger may have written anything there.
+            what = await _subject(rule, request) if known else ""
+            await self._rows.refused(known.name if known else UNKNOWN, rule.action, what)
+        return response
 
     async def staff(self, request: web.Request, token: str) -> bool:
         """Whether an operator asks: by a token, or by the login of the console's own pages."""
@@ -48,7 +58,7 @@ class SiteConsole:
         )
         if account is None:
             return False
-        await self._note(account.name, "sessions.staff", "", Outcome.DONE)
+        await self._rows.append(account.name, "sessions.staff", "", Outcome.DONE)
         return True
 
     async def _permitted(self, rule: Rule | None, request: web.Request) -> web.StreamResponse:
@@ -56,25 +66,25 @@ class SiteConsole:
             raise web.HTTPNotFound
         page = self._pages[rule.action]
         if rule.roles is None:
+            request[_LET_IN] = True
             return await page(request)
         account, subject = request[ACCOUNT], await _subject(rule, request)
         if not account.roles & rule.roles:
-            await self._note(account.name, rule.action, subject, Outcome.REFUSED)
-            if (
-                rule.live
-            ):  # the page was opened with a role that is gone: leave it, so that it does not ask for ever
+            if rule.live:
+                # Its page was opened with a role that is gone: leave it, so that it does not ask for ever.
                 return web.Response(status=NotPermitted.status, headers={"HX-Redirect": f"{PREFIX}/"})
             raise NotPermitted
+        request[_LET_IN] = True
         if rule.method == "GET":
             if not (rule.live or rule.own_audit):
-                await self._note(account.name, rule.action, subject, Outcome.DONE)
+                await self._rows.append(account.name, rule.action, subject, Outcome.DONE)
             return await page(request)
         return await self._change(rule, request, account.name, subject)
 
     async def _change(self, rule: Rule, request: web.Request, actor: str, subject: str) -> web.StreamResponse:
         """A change is written down before it begins and when it is done, unless its handler does so in one step."""
         if not rule.own_audit:
-            await self._note(actor, rule.action, subject, Outcome.BEGUN)
+            await self._rows.append(actor, rule.action, subject, Outcome.BEGUN)
         outcome = Outcome.FAILED
         try:
             response = await self._pages[rule.action](request)
@@ -84,12 +94,13 @@ class SiteConsole:
         except web.HTTPRedirection:  # where a form leads that was accepted
             outcome = Outcome.DONE
             raise
+        except PosternError as error:
+            if is_refusal(error):
+                outcome = Outcome.REFUSED
+            raise
         finally:
-            if outcome is Outcome.FAILED or not rule.own_audit:
-                await self._note(actor, rule.action, subject, outcome)
-
-    async def _note(self, actor: str, action: str, subject: str, outcome: Outcome) -> None:
-        await self._store.write(lambda db: audit.append(db, actor, action, subject, outcome))
+            if outcome is not Outcome.DONE or not rule.own_audit:
+                await self._rows.append(actor, rule.action, subject, outcome)
 
 
 async def _subject(rule: Rule, request: web.Request) -> str:

@@ -28,6 +28,7 @@ from edge.store.audit import AuditFilter
 from edge.store.operators import Role
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation, UnknownOperation
+from edge.web.audit_log import AuditLog
 from edge.web.console.door import ConsoleDoor
 from edge.web.key_ring import KeyRing
 from edge.web.kiosk_page import SHELL
@@ -157,7 +158,7 @@ async def console_rig(
     code = await accounts.issue_claim()
     assert code is not None
     runner, url = await serve_customers(
-        customer_application([web.static("/static/core", SHELL / "static"), *door.routes()]),
+        customer_application([web.static("/static/core", SHELL / "static"), *door.routes()], AuditLog(store)),
         _at(config, port).http,
     )
     inbox = Inbox(store, config.handoff, Bell(10, time.monotonic), lambda session: True)

@@ -12,7 +12,17 @@ from aiohttp import web
 
 from core.errors import NotReachable
 from edge.web import admin
-from edge.web.admin import Arguments, OnProgress, Progress, admin_application, call
+from edge.web.admin import Arguments, OnProgress, Operation, Progress, admin_application, call
+
+
+class Unwritten:
+    """Operations without rows."""
+
+    def by(self, uid: int, name: str, operation: Operation) -> Operation:
+        return operation
+
+    async def forbidden(self, uid: int) -> None:
+        pytest.fail("it is this user's socket")
 
 
 @asynccontextmanager
@@ -23,7 +33,7 @@ async def served(result: object) -> AsyncIterator[Path]:
 
     with tempfile.TemporaryDirectory() as folder:  # short: the path of a socket is bounded
         socket = Path(folder) / "node.sock"
-        runner = web.AppRunner(admin_application({"do": operation}))
+        runner = web.AppRunner(admin_application({"do": operation}, Unwritten()))
         await runner.setup()
         await web.UnixSite(runner, str(socket)).start()
         yield socket

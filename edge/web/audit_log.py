@@ -1,0 +1,112 @@
+"""Rows of audit as the ways in write them: with a loud failure, and with refusals that cost the store little.
+
+What is seen is handed out only once its row is durable. A refusal is answered once it is durable too, but a flood of
+them is one write at a time, whatever its size; when the store cannot take it, it is counted on and the refusal stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from sqlite_utils import Database
+
+from core.errors import PosternError
+from edge import metrics
+from edge.store import audit
+from edge.store.audit import Outcome
+from edge.store.store import Store, StoreBusy, StoreClosed
+from edge.web import audit_rules
+from edge.web.problems import ACTOR, FAULT
+
+log = logging.getLogger(__name__)
+
+COMPONENT: Final = "audit"
+"""In `postern_fallback_active`, while rows cannot be written."""
+
+WAITING_MAX: Final = 256
+"""Different refusals that wait for a write, more than a minute's rows; what comes on top counts among the others."""
+
+UNKNOWN: Final = "unknown"
+
+Refusal = tuple[str, str, str]
+"""Actor, action, object."""
+
+
+class AuditLog:
+    """Used from one event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._refusals = Counter[Refusal]()
+        self._writing = asyncio.Lock()
+
+    async def append(self, actor: str, action: str, object: str, outcome: Outcome) -> None:
+        """A row, durable when this returns. Raises what the store raises: what is not written down is not done."""
+        try:
+            await self._store.write(lambda db: audit.append(db, actor, action, object, outcome))
+        except Exception as error:
+            _cannot_write(error)
+            raise
+        metrics.recover(COMPONENT)
+
+    async def refused(self, actor: str, action: str, object: str) -> None:
+        """A refusal, durable when this returns, or counted until the store takes it. Raises nothing."""
+        what = (actor, action, object)
+        known = what in self._refusals or len(self._refusals) < WAITING_MAX
+        self._refusals[what if known else audit.OTHERS] += 1
+        async with self._writing:  # whoever is first writes for all that wait
+            await self._write_refusals()
+
+    async def _write_refusals(self) -> None:
+        waiting, self._refusals = self._refusals, Counter()
+        if not waiting:
+            return
+
+        def write(db: Database) -> None:
+            for what, times in waiting.items():
+                audit.refused(db, *what, times=times)
+
+        try:
+            await self._store.write(write)
+        except Exception as error:
+            self._refusals.update(waiting)
+            _cannot_write(error)
+        else:
+            metrics.recover(COMPONENT)
+
+
+def writing_refusals(rows: AuditLog) -> Middleware:
+    """Outermost on the customers' port: every refusal becomes a row. The console's routes write their own."""
+
+    @web.middleware
+    async def write_down(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        error = request.get(FAULT)
+        if error is not None and audit_rules.is_refusal(error):
+            await rows.refused(*_refusal(request, error))
+        return response
+
+    return write_down
+
+
+def _refusal(request: web.Request, error: PosternError) -> Refusal:
+    """Nothing of the path: whoever is refused could have written anything there."""
+    resource = request.match_info.route.resource
+    path = resource.canonical if resource else ""
+    rule = audit_rules.of_route(request.method, path)
+    known = request.get(ACTOR) or (rule.who if rule and rule.who is audit_rules.Who.CUSTOMER else UNKNOWN)
+    return known, rule.action if rule else path, error.code
+
+
+def _cannot_write(error: Exception) -> None:
+    """Loud, but not for a store that is only full for a moment or closes with the node."""
+    if isinstance(error, StoreClosed):
+        return
+    reason = StoreBusy.code if isinstance(error, StoreBusy) else "cannot_write"
+    metrics.fall_back(COMPONENT, reason)
+    log.error("a row of audit was not written", extra={"error": type(error).__name__})

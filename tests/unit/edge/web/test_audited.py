@@ -1,0 +1,138 @@
+"""Operations write what their rule says, once; who acts is whom the kernel names."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from core.errors import PosternError
+from edge.config import site_paths
+from edge.store import audit
+from edge.store.audit import AuditFilter
+from edge.store.store import Store
+from edge.web import admin, audited
+from edge.web.admin import Arguments, OnProgress, RemoteFailure
+from edge.web.audited import Audited, local_user
+from edge.web.server import serve_admin
+
+ME = local_user(os.getuid())
+
+
+class LegalHold(PosternError):
+    code = "legal_hold"
+    status = 409
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = Store.open(site_paths(tmp_path))
+    yield opened
+    await opened.close()
+
+
+async def found(store: Store) -> list[tuple[str, str, str, str]]:
+    rows = await store.read(lambda db: audit.search(db, AuditFilter(), 1000))
+    return [(row.actor, row.action, row.object, row.outcome) for row in reversed(rows)]
+
+
+async def call(store: Store, name: str, arguments: Arguments, error: BaseException | None = None) -> object:
+    async def operation(arguments: Arguments, on_progress: OnProgress) -> object:
+        if error:
+            raise error
+        return "result"
+
+    return await Audited(store).by(os.getuid(), name, operation)(arguments, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "rows"),
+    [
+        ("status", {}, []),
+        ("kb.show", {"document": "fees.md"}, [("kb.show", "fees.md", "done")]),
+        ("kb.add", {"paths": ["/a", "/b"]}, [("kb.add", "/a /b", "begun"), ("kb.add", "/a /b", "done")]),
+        ("kb.remove", {"document": "fees.md"}, [("kb.remove", "fees.md", "begun"), ("kb.remove", "fees.md", "done")]),
+        ("kb.search", {"text": "what a customer asked"}, [("kb.search", "", "done")]),
+        ("inbox.show", {"ticket": "T-7"}, []),
+        ("new.thing", {"text": "words"}, [("new.thing", "", "begun"), ("new.thing", "", "done")]),
+    ],
+)  # fmt: skip
+async def test_an_operation_writes_what_its_rule_says(
+    store: Store, name: str, arguments: Arguments, rows: list[tuple[str, str, str]]
+) -> None:
+    assert await call(store, name, arguments) == "result"
+    assert await found(store) == [(ME, *row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "rows"),
+    [
+        ("status", PosternError(), []),
+        ("kb.show", PosternError(), [("kb.show", "", "failed")]),
+        ("kb.set", RuntimeError(), [("kb.set", "", "begun"), ("kb.set", "", "failed")]),
+        ("inbox.show", PosternError(), [("inbox.show", "", "failed")]),
+        ("inbox.close", LegalHold(), [("inbox.close", "", "refused")]),
+        ("status", LegalHold(), [("status", "", "refused")]),
+    ],
+)
+async def test_what_fails_or_is_refused_is_written_down_too(
+    store: Store, name: str, error: Exception, rows: list[tuple[str, str, str]]
+) -> None:
+    with pytest.raises(type(error)):
+        await call(store, name, {}, error)
+    assert await found(store) == [(ME, *row) for row in rows]
+
+
+async def test_a_person_is_named_by_a_label_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = audited.OperationRule("privacy.look", audit.Kind.VIEW, named_by="subject")
+    monkeypatch.setattr(audited, "of_operation", lambda _: rule)
+    await call(store, "privacy.look", {"subject": "Mary Smith"})
+    assert await found(store) == [(ME, "privacy.look", store.digests.label("Mary Smith"), "done")]
+
+
+async def test_nothing_is_shown_when_its_row_cannot_be_written(store: Store) -> None:
+    await store.write(lambda db: db.execute("DROP TABLE audit"))
+    with pytest.raises(Exception, match="no such table"):
+        await call(store, "kb.list", {})
+
+
+async def test_over_the_socket_the_kernel_says_who_acts(store: Store, tmp_path: Path) -> None:
+    async def refused(arguments: Arguments, on_progress: OnProgress) -> object:
+        raise LegalHold
+
+    socket = tmp_path / "run" / "admin.sock"
+    runner = await serve_admin({"kb.remove": refused}, Audited(store), socket)
+    try:
+        with pytest.raises(RemoteFailure):
+            await admin.call(
+                socket, "kb.remove", {"document": "fees.md", "actor": "somebody else"}, lambda _: None
+            )
+    finally:
+        await runner.cleanup()
+    assert await found(store) == [
+        (ME, "kb.remove", "fees.md", "begun"),
+        (ME, "kb.remove", "fees.md", "refused"),
+    ]
+
+
+async def test_another_user_at_the_socket_is_written_down(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket, stranger = tmp_path / "run" / "admin.sock", 4_000_000_000
+    runner = await serve_admin({}, Audited(store), socket)
+    monkeypatch.setattr(admin, "peer_uid", lambda _: stranger)
+    try:
+        with pytest.raises(RemoteFailure):
+            await admin.call(socket, "status", {}, lambda _: None)
+    finally:
+        await runner.cleanup()
+    assert await found(store) == [(f"terminal:{stranger}", "admin.connect", "", "refused")]
+
+
+def test_a_user_is_named_as_this_machine_names_it() -> None:
+    assert local_user(0) == f"terminal:{pwd.getpwuid(0).pw_name}"
+    assert local_user(4_000_000_000) == "terminal:4000000000"
