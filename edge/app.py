@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -27,7 +27,7 @@ from core.files import write_atomic
 from core.supervision import stop_on_signals
 from core.version import VERSION
 from edge import encoder_lines, language_model, metrics
-from edge.chat import heads, improvement, languages
+from edge.chat import heads, languages
 from edge.chat.answers.answering import Answering, Considered
 from edge.chat.answers.model import AnswerModel
 from edge.chat.answers.reading import CHUNKS_READ_MAX, Reader
@@ -54,7 +54,7 @@ from edge.inference.embedding import Embeddings
 from edge.inference.opening import start_opening
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.worker_client import WorkerClient
-from edge.keeping_services import keep_notice, keeping_operations
+from edge.keeping_services import keep_notice, keeping_operations, retaining_of
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.search import Searcher
 from edge.node_status import not_ready, refresh, say_fallbacks, status
@@ -69,6 +69,7 @@ from edge.operations.site import Operations
 from edge.operations.unanswered import UnansweredOperations
 from edge.other_encoder import CATCH_UP, catch_up, change_encoder
 from edge.placed import keep_tuned
+from edge.privacy.retaining import Retaining
 from edge.privacy.scanning import Scanner
 from edge.privacy_services import detector_of, privacy_operations, scanner_of
 from edge.program_apis import program_routes
@@ -129,6 +130,11 @@ class Site:
     llm_server: LlmServer | None
     read_ahead: Callable[[], Coroutine[object, object, None]]
     encoder_changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @cached_property
+    def retaining(self) -> Retaining:
+        """What purges by age."""
+        return retaining_of(self)
 
 
 @asynccontextmanager
@@ -357,7 +363,7 @@ async def _run_until(
         "sessions": site.sessions.sweep,
         "tickets": site.handoffs.sweep,
         "notifications": site.notifier.run,
-        "unanswered": partial(improvement.sweep, site.store),
+        "retention": site.retaining.run,
         "reading": site.read_ahead,
         "forms": partial(asyncio.to_thread, site.scanner.detector.warm),
         CATCH_UP: partial(catch_up, site),

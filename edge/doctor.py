@@ -80,7 +80,7 @@ class Diagnosis:
 
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
-    rest = (_memory, _disk, _staff, _device, _placement, _fitted, _detector, _break_glass)
+    rest = (_memory, _clock, _disk, _staff, _device, _placement, _fitted, _detector, _break_glass)
     of_the_site = (*STORED, *rest) if paths.config.exists() else ()
     checks = tuple(
         _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _accelerator, *of_the_site)
@@ -272,6 +272,19 @@ def _detector(paths: SitePaths) -> Check:
     found = "the encoder that serves has no detector of names: they are not recognised, and no text may leave"
     remedy = f"Use Postern's own where text is to leave: postern models use --site DIR {DEFAULT_ENCODER}"
     return Check("detector", False, "warning", found, remedy)
+
+
+def _clock(paths: SitePaths) -> Check:
+    """Is the clock to be believed? As far as the running node has seen it leap."""
+    told = asyncio.run(_running(paths.admin_socket)).get("retention")
+    if not told or not told["held_back_s"]:
+        return Check(
+            "clock", True, "warning", "as fast as time passes" if told else "told while the node runs"
+        )
+    hours = -(-told["held_back_s"] // 3600)
+    found = f"it leapt ahead: nothing is purged by age for {hours} more hours, so that it can be put right"
+    remedy = "See `timedatectl`, and set the clock if it is wrong. If it is right there is nothing to do."
+    return Check("clock", False, "warning", found, remedy)
 
 
 def _break_glass(paths: SitePaths) -> Check:

@@ -9,6 +9,7 @@ from edge.chat.notice import notice_of
 from edge.chat.session_rows import now_ms
 from edge.config import Config
 from edge.operations.keeping import KeepingOperations
+from edge.privacy.retaining import Retaining
 from edge.store import consents
 from edge.store.store import Store
 from edge.web.admin import Operation
@@ -21,6 +22,18 @@ async def keep_notice(config: Config, store: Store) -> None:
     """The words that are in force, before anybody can agree to them."""
     notice = notice_of(config.site.name)
     await store.write(partial(consents.keep_words, version=notice.version, text=notice.text, at_ms=now_ms()))
+
+
+def retaining_of(site: Site) -> Retaining:
+    """What purges by age."""
+    notice = notice_of(site.config.site.name).version
+    return Retaining(site.store, site.config.retention, notice, idle=lambda: len(site.sessions) == 0)
+
+
+def retention_status(retaining: Retaining) -> dict[str, object]:
+    """For `postern status`: the last look, and for how much longer nothing is purged as the clock is doubted."""
+    last = retaining.last
+    return {"looked_ms": last and last.at_ms, "held_back_s": last.doubted_s if last else 0}
 
 
 def keeping_operations(site: Site) -> dict[str, Operation]:

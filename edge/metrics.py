@@ -42,6 +42,9 @@ model_info = Gauge(
 )
 
 
+purged_rows = Counter("postern_purged_rows_total", "Rows purged by age, by table", ["table"])
+
+
 def count_entities(spans: Iterable[Span]) -> None:
     """Count what was recognised."""
     for span in spans:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.memory import Swap, memory_is_locked, swap
 from edge import language_model, metrics
+from edge.keeping_services import retention_status
 from edge.placed import encoder_status, say_setback, say_unfitted, watch_encoder
 from edge.privacy_services import watch_detector
 from edge.text_services import watch_policy
@@ -32,6 +33,7 @@ def status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object]
         "llm": language_model.told_of(site.worker),
         "llm_server": language_model.status_of(site.llm_server),
         "detector": {"complete": site.scanner.complete, "failing": site.scanner.detector.failing},
+        "retention": retention_status(site.retaining),
         "fallbacks": metrics.fallbacks(),
         "notify_errors": dict(site.notifier.last_errors),
         "queue": asdict(site.answering.stats()),

@@ -7,24 +7,13 @@ names were not looked for (`Finding.complete`) nothing is kept; callers see to t
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 from collections.abc import Iterable
 
 from sqlite_utils import Database
 
-from core.errors import PosternError
-from edge.chat.session_rows import now_ms
-from edge.store.store import Store
 from models.detect.spans import Span, redact
 
-log = logging.getLogger(__name__)
-
-# Thirty days are kept to the hour.
-SWEEP_INTERVAL_S = 3600.0
-DAY_MS = 24 * 3600 * 1000
-UNANSWERED_KEPT_MS = 30 * DAY_MS
 # A year of a busy desk; beyond it the oldest give way.
 UNANSWERED_MAX = 10_000
 EXAMPLES_MAX = 10_000
@@ -64,22 +53,6 @@ def note_not_helpful(db: Database, text: str, labelled: str, replaces: str | Non
         [at_ms, text, labelled],
     )
     _keep(db, "examples", EXAMPLES_MAX)
-
-
-def forget_old(db: Database, at_ms: int) -> int:
-    """Drop unanswered questions after their 30 days; how many."""
-    done = db.execute("DELETE FROM unanswered WHERE created_ms <= ?", [at_ms - UNANSWERED_KEPT_MS])
-    return int(done.rowcount)
-
-
-async def sweep(store: Store) -> None:
-    """Forget what is old, for as long as the node runs."""
-    while True:
-        try:
-            await store.write(lambda db: forget_old(db, now_ms()))
-        except PosternError as error:
-            log.warning("unanswered questions are swept later", extra={"code": error.code})
-        await asyncio.sleep(SWEEP_INTERVAL_S)
 
 
 def _keep(db: Database, table: str, rows_max: int) -> None:

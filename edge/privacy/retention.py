@@ -14,6 +14,9 @@ from edge.config.retention import YEARS_6, RetentionSection, years
 
 DAY_MS: Final = 86_400_000
 
+CONSENTS_MAX: Final = 5_000_000
+"""Three years of 2,200 conversations a day, in a gigabyte: a script at a screen must not fill the disk."""
+
 
 class Keeper(StrEnum):
     """Who sees to it that rows go."""
@@ -38,7 +41,8 @@ class Rule:
     keeper    who sees to it
     dated_by  the column that dates a row, milliseconds since 1970; with `by_day` days, each of which ends as it is over
     days      kept after that; None: not by age
-    only      a condition of SQL that a row must meet as well to be due
+    rows_max  how many rows there may be; beyond it the oldest go, whatever their age
+    only      a condition of SQL that a row must meet as well to be due; parameter: `:notice`, the version in force
     held      a condition of SQL that a row of a subject under a legal hold meets, which is not due. Parameters:
               `:subjects`, `:digests` (hexadecimal), `:labels`, each a JSON list
     """
@@ -48,6 +52,7 @@ class Rule:
     dated_by: str = ""
     days: int | None = None
     by_day: bool = False
+    rows_max: int | None = None
     only: str = ""
     held: str = ""
 
@@ -104,7 +109,7 @@ _WITH_IT: Final = Rule("until its conversation ends", Keeper.CONVERSATION)
 _SAID: Final = Rule("until a minute after the ticket is closed, or it is taken back", Keeper.TICKET)
 _SENT: Final = "until the control plane has committed it"
 _UNUSED_NOTICE: Final = (
-    "version NOT IN (SELECT notice_version FROM consents) AND version NOT IN "
+    "version <> :notice AND version NOT IN (SELECT notice_version FROM consents) AND version NOT IN "
     "(SELECT notice_version FROM api_keys WHERE notice_version IS NOT NULL)"
 )
 
@@ -132,7 +137,12 @@ def _people(settings: RetentionSection) -> dict[str, Rule]:
         "turns": replace(_WITH_IT, dated_by="created_ms"),
         "citations": _WITH_IT,
         "consents": Rule(
-            "after it was said", Keeper.RETENTION, "at_ms", settings.consents_days, held=_HELD_DIGEST
+            f"after it was said; beyond {CONSENTS_MAX:,} the oldest go",
+            Keeper.RETENTION,
+            "at_ms",
+            settings.consents_days,
+            rows_max=CONSENTS_MAX,
+            held=_HELD_DIGEST,
         ),
         "pseudonyms": _WITH_IT,
         "feedback": replace(_WITH_IT, dated_by="created_ms"),

@@ -1,6 +1,6 @@
 """What happened how often on each day, kept at the site for its own staff; about no single person, never sent.
 
-`counters` are rolled up and deleted as they go up; their sums stay here for DAYS_KEPT.
+`counters` are rolled up and deleted as they go up; their sums stay here for as long as the site keeps them.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 from sqlite_utils import Database
 
 DAY_S = 86_400
-# As long as what is unanswered is kept: a month tells the trend.
-DAYS_KEPT = 30
 
 
 def keep(db: Database, start_s: int, end_s: int) -> None:
@@ -21,7 +19,6 @@ def keep(db: Database, start_s: int, end_s: int) -> None:
         'ON CONFLICT(day, name, cell) DO UPDATE SET "count" = "count" + excluded."count"',
         [day, start_s, end_s],
     )
-    db.execute("DELETE FROM daily_counts WHERE day < ?", [day - DAYS_KEPT])
 
 
 def by_day(db: Database, name: str, first_day: int, last_day: int) -> list[tuple[int, int]]:

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-# As long as a month's trend needs; a site that must prove more keeps the log of its server.
-DAYS_KEPT = 30
-_DAY_MS = 86_400_000
 # Of one conversation, shown on its receipt.
 SHOWN_MAX = 1000
 
@@ -29,7 +26,6 @@ class LanUse:
 
 def begin(db: Database, service: str, host: str, size: int, session: str, at_ms: int) -> int:
     """Note that `size` bytes are about to go to `host`; `session` "" where none is concerned. Returns the row's id."""
-    db.execute("DELETE FROM lan_uses WHERE at_ms < ?", [at_ms - DAYS_KEPT * _DAY_MS])
     row = db.execute(
         "INSERT INTO lan_uses(at_ms, service, host, bytes, session, outcome) VALUES (?,?,?,?,?,'begun') RETURNING id",
         [at_ms, service, host, size, session],

@@ -276,8 +276,10 @@ def claim(db: Database, code_hash: bytes, name: str, new_hash: str) -> bool:
 def open_session(
     db: Database, token_hash: bytes, name: str, now_ms: int, expires_ms: int, bound_to: bytes
 ) -> None:
-    """Keep a login, and forget those that are over. `bound_to`: the browser that it works in; b"" for a program."""
-    db.execute("DELETE FROM operator_sessions WHERE expires_ms <= ?", [now_ms])
+    """Keep a login; of one operator the last SESSIONS_MAX. Those that are over go by their age.
+
+    `bound_to`: the browser that it works in; b"" for a program.
+    """
     db.execute(
         "DELETE FROM operator_sessions WHERE operator = ? AND token_hash NOT IN (SELECT token_hash FROM "
         "operator_sessions WHERE operator = ? ORDER BY seen_ms DESC LIMIT ?)",

@@ -23,7 +23,7 @@ from core.errors import PosternError
 from edge.config import SitePaths
 from edge.keys import SiteKeys
 from edge.store import audit, migrations
-from edge.store.connection import connect, lock
+from edge.store.connection import BUSY_TIMEOUT_MS, connect, lock
 from edge.store.head import Head, committed_groups, count_group
 from edge.store.subjects import SubjectDigests
 
@@ -34,6 +34,8 @@ T = TypeVar("T")
 WRITES_WAITING_MAX = 2048  # at ~40,000 rows/s in groups this is 50 ms of work
 GROUP_MAX = 64  # past this a group gains little: the fsync is spread thin already
 CLOSE_TIMEOUT_S = 5.0
+COMPACT_BYTES_MAX = 128 * 2**20  # three seconds, and as much memory, of the node's 700 MB
+LOG_WAIT_MS = 250  # a write may wait so long behind it: far from BUSY_TIMEOUT_MS, and no customer sees it
 
 
 class StoreBusy(PosternError):
@@ -63,6 +65,7 @@ class _Write:
     run: Callable[[Database], Any]
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    alone: bool = False
 
 
 class GroupWriter:
@@ -80,15 +83,11 @@ class GroupWriter:
 
     async def write(self, run: Callable[[Database], T]) -> T:
         """Run in the writer thread, inside a transaction; returns once the result is durable."""
-        if self._closed:
-            raise StoreClosed
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        try:
-            self._waiting.put_nowait(_Write(run, future, loop))
-        except queue.Full:
-            raise StoreBusy from None
-        return await future
+        return await self._put(run, alone=False)
+
+    async def alone(self, run: Callable[[Database], T]) -> T:
+        """As `write`, but outside a transaction, for what SQLite does in none; after the writes that wait already."""
+        return await self._put(run, alone=True)
 
     def close(self) -> None:
         """Commit what waits, then end the thread and the connection."""
@@ -98,12 +97,26 @@ class GroupWriter:
         self._db.conn.close()
         self._head.close()
 
+    async def _put(self, run: Callable[[Database], T], *, alone: bool) -> T:
+        if self._closed:
+            raise StoreClosed
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        try:
+            self._waiting.put_nowait(_Write(run, future, loop, alone))
+        except queue.Full:
+            raise StoreBusy from None
+        return await future
+
     def _serve(self) -> None:
         last = False
         while not last:
             group, last = self._next_group()
-            if group:
-                self._commit(group)
+            if together := [write for write in group if not write.alone]:
+                self._commit(together)
+            for write in group:
+                if write.alone:
+                    _resolve([(write, *_run_alone(write, self._db))])
 
     def _next_group(self) -> tuple[list[_Write], bool]:
         """What waits now, at least one; True once the end was asked for."""
@@ -150,6 +163,13 @@ class GroupWriter:
         return result, None
 
 
+def _run_alone(write: _Write, db: Database) -> tuple[Any, BaseException | None]:
+    try:
+        return write.run(db), None
+    except Exception as error:
+        return None, error
+
+
 def _resolve(outcomes: list[tuple[_Write, Any, BaseException | None]]) -> None:
     """Hand results to their event loops: one wake-up a loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Write, Any, BaseException | None]]] = {}
@@ -184,6 +204,26 @@ def _say_lost(db: Database, lost: Mapping[str, int | None]) -> None:
         many = "an unknown number of" if groups is None else groups
         log.error("committed rows are missing", extra={"file": name, "groups": many})
         audit.append(db, "node", "store.lost", f"{name}: {many} groups of rows", audit.Outcome.FAILED)
+
+
+def _compact(db: Database) -> bool:
+    """Write every page anew, unless there are too many; whether it was done. The copy is in memory (`temp_store`)."""
+    pages, page_bytes = (
+        int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size")
+    )
+    if pages * page_bytes > COMPACT_BYTES_MAX:
+        return False
+    db.execute("VACUUM")
+    return True
+
+
+def _empty_log(db: Database) -> bool:
+    """Move what the log holds into the file, and cut it to nothing; whether it was done."""
+    db.execute(f"PRAGMA busy_timeout={LOG_WAIT_MS}")
+    try:
+        return int(db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]) == 0
+    finally:
+        db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 class Store:
@@ -241,6 +281,19 @@ class Store:
     async def read_keys(self, run: Callable[[Database], T]) -> T:
         """As `read`, on the file of the subjects' keys."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, run, self._reading_keys)
+
+    async def tidy(self, *, all_pages: bool) -> bool:
+        """Leave nothing of deleted rows: neither in the write-ahead logs nor between the rows that are left.
+
+        SQLite overwrites a row that is deleted, but moving rows from page to page leaves copies in a page's gap. The
+        file of keys is made anew each time, some milliseconds' work; with `all_pages` the site's file too, where it is
+        not larger than COMPACT_BYTES_MAX: no write is served for 25 ms a MB, so only while nobody is here. False where
+        something was not done, as a reader was in the way for LOG_WAIT_MS or the file is too large.
+        """
+        keys = await self._keys.alone(_compact)
+        site = await self._site.alone(_compact) if all_pages else True
+        emptied = [await writer.alone(_empty_log) for writer in (self._keys, self._site)]
+        return keys and site and all(emptied)
 
     async def close(self) -> None:
         """Commit what waits and let go of the files."""

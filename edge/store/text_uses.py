@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-# A day is what budgets need; a month is what somebody who looks after them needs.
-DAYS_KEPT = 30
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
@@ -58,7 +56,6 @@ def spent(db: Database, purpose: str, session: str, at_ms: int) -> tuple[int, in
 
 def add(db: Database, purpose: str, session: str, label: str, size: int, at_ms: int) -> None:
     """Note a text: `size` 0 for one that was refused."""
-    db.execute("DELETE FROM text_uses WHERE at_ms < ?", [at_ms - DAYS_KEPT * _DAY_MS])
     db.execute(
         "INSERT INTO text_uses(at_ms, purpose, session, label, bytes) VALUES (?, ?, ?, ?, ?)",
         [at_ms, purpose, session, label, size],

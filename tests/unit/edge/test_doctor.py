@@ -114,3 +114,22 @@ def test_are_names_found(
     monkeypatch.setattr(doctor, "_running", running)
     check = doctor._detector(site_paths(tmp_path))
     assert (check.ok, found in check.found) == (ok, True)
+
+
+@pytest.mark.parametrize(
+    ("told_by_node", "ok", "found"),
+    [
+        ({}, True, "while the node runs"),
+        ({"retention": {"looked_ms": 1, "held_back_s": 0}}, True, "as fast as time passes"),
+        ({"retention": {"looked_ms": 1, "held_back_s": 3601}}, False, "for 2 more hours"),
+    ],
+)
+def test_is_the_clock_to_be_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told_by_node: dict[str, object], ok: bool, found: str
+) -> None:
+    async def running(_: Path) -> dict[str, object]:
+        return told_by_node
+
+    monkeypatch.setattr(doctor, "_running", running)
+    check = doctor._clock(site_paths(tmp_path))
+    assert (check.ok, found in check.found) == (ok, True)

@@ -233,15 +233,6 @@ async def test_wiping_a_conversation_leaves_bytes_of_nobody(rig: GuardRig, sessi
     assert rows == [("", "")]
 
 
-async def test_uses_are_forgotten_after_a_month(rig: GuardRig) -> None:
-    def fill(db: Any) -> int:
-        text_uses.add(db, "overflow", "s", "public", 1, 0)
-        text_uses.add(db, "overflow", "s", "public", 1, (text_uses.DAYS_KEPT * 24 * 3600 + 1) * 1000)
-        return int(db.execute("SELECT count(*) FROM text_uses").fetchone()[0])
-
-    assert await rig.store.write(fill) == 1
-
-
 # --- everything that can break ---
 
 

@@ -1,4 +1,4 @@
-"""Counts of a day outlive the buckets that go up, and are forgotten after a month."""
+"""Counts of a day outlive the buckets that go up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from sqlite_utils import Database
 
 from edge.store import counters, daily_counts, migrations
-from edge.store.daily_counts import DAY_S, DAYS_KEPT
+from edge.store.daily_counts import DAY_S
 from edge.sync.telemetry import close_buckets
 
 TODAY = 20_000
@@ -51,10 +51,3 @@ def test_every_day_of_a_span_has_its_sum(db: Database) -> None:
     count(db, TODAY, 0)
     found = daily_counts.by_day(db, "turns", TODAY - 2, TODAY)
     assert found == [(TODAY - 2, 2), (TODAY - 1, 0), (TODAY, 1)]
-
-
-def test_old_days_are_forgotten(db: Database) -> None:
-    for age in (DAYS_KEPT + 1, DAYS_KEPT, 0):
-        count(db, TODAY - age)
-        close_buckets(db, (TODAY - age) * DAY_S + HOUR_S, HOUR_S)
-    assert daily_counts.since(db, 0) == {"turns": {"answer": 2}}

@@ -29,7 +29,7 @@ def test_no_question_reads_the_whole_table() -> None:
     text_uses.add(db, "overflow", "s", "public", 1, 0)
     text_uses.spent(db, "overflow", "s", 0)
     text_uses.forget_session(db, "s")
-    assert len(db.asked) == 4
+    assert len(db.asked) == 3
     for sql, parameters in db.asked:
         steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()]  # type: ignore[attr-defined]
         assert all(step.startswith("SEARCH text_uses USING") for step in steps), steps

@@ -1,0 +1,193 @@
+"""Purges what has been kept long enough: every hour, a few rows a transaction, so that no turn waits for it.
+
+The rules are in `edge.privacy.retention`; conversations and tickets, where seconds count, see to their own. Deleted
+rows are overwritten in the file (`secure_delete`), the write-ahead logs are emptied every hour, and pages written anew,
+so that nothing forgotten stays there (`Store.tidy`). While the wall clock is in doubt (`edge.privacy.clock_trust`)
+nothing goes by age.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from core.errors import PosternError
+from edge import metrics
+from edge.config import RetentionSection
+from edge.privacy import clock_trust, retention
+from edge.privacy.clock_trust import Moment, Trust
+from edge.privacy.retention import DAY_MS, Rule
+from edge.store.schema import KEY_TABLES
+from edge.store.store import Store
+
+log = logging.getLogger(__name__)
+
+EVERY_S: Final = 3600.0
+"""What is due today goes within the hour."""
+
+STEP_ROWS: Final = 500
+"""Of a transaction: some milliseconds, as much as a turn in the same group can wait."""
+
+STEP_PAUSE_S: Final = 0.05
+"""Between transactions: turns go first. Still 10,000 rows a second."""
+
+COMPACT_EVERY_MS: Final = DAY_MS
+"""Of running time: what it writes is as large as the store."""
+
+COMPONENT: Final = "clock"
+LEAPT: Final = "leapt_ahead"
+_TRUST: Final = "retention_clock"
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+Clocks = Callable[[], Moment]
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What one look did. `rows`: by table; `doubted_s`: for how much longer the clock is doubted, 0 if it is not."""
+
+    at_ms: int
+    rows: Mapping[str, int]
+    doubted_s: int = 0
+
+
+def machine_clocks() -> Moment:
+    """What this machine's clocks show."""
+    boot_ms = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+    return Moment(time.time_ns() // 1_000_000, boot_ms, _BOOT_ID.read_text().strip())
+
+
+class Retaining:
+    """Keeps each table's term, for as long as the node runs.
+
+    `notice`: the version in force, whose words stay; `idle`: whether nobody would notice that no write is served.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: RetentionSection,
+        notice: str,
+        idle: Callable[[], bool],
+        *,
+        clocks: Clocks = machine_clocks,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._rules = {name: rule for name, rule in retention.rules(settings).items() if rule.purged}
+        self._notice = notice
+        self._clocks = clocks
+        self._pause = pause
+        self._idle = idle
+        # Not at once: whoever has just started the node waits for it.
+        self._compact_from_ms = clocks().boot_ms + int(EVERY_S * 1000)
+        self.last: Purge | None = None
+
+    async def run(self) -> None:
+        """Look every hour."""
+        metrics.watch(COMPONENT, lambda: LEAPT if self.last and self.last.doubted_s else "")
+        while True:
+            try:
+                await self.look()
+            except PosternError as error:
+                log.warning("nothing is purged by age until the next look", extra={"code": error.code})
+            await self._pause(EVERY_S)
+
+    async def look(self) -> Purge:
+        """Purge what is due by now."""
+        self.last = await self._purge_due()
+        await self._tidy()
+        return self.last
+
+    async def _tidy(self) -> None:
+        """Nothing of deleted rows stays in logs and keys; nor, once a day while nobody is here, in the site's pages."""
+        boot_ms = self._clocks().boot_ms
+        all_pages = boot_ms >= self._compact_from_ms and self._idle()
+        done = await self._store.tidy(all_pages=all_pages)
+        if all_pages and done:
+            self._compact_from_ms = boot_ms + COMPACT_EVERY_MS
+
+    async def _purge_due(self) -> Purge:
+        now = self._clocks()
+        trust = await self._store.write(lambda db: _look(db, now))
+        if trust.doubted_ms:
+            doubted_s = -(-trust.doubted_ms // 1000)
+            log.warning(
+                "the clock leapt ahead: nothing is purged by age until it is put right, or a day has passed",
+                extra={"ahead_s": trust.ahead_ms // 1000, "held_back_s": doubted_s},
+            )
+            return Purge(now.wall_ms, {}, doubted_s)
+        held = await self._store.read_keys(_held)
+        rows = {name: await self._purge(name, rule, now.wall_ms, held) for name, rule in self._rules.items()}
+        gone = {name: count for name, count in rows.items() if count}
+        if gone:
+            log.info("purged by age", extra={"rows": gone})
+        return Purge(now.wall_ms, gone)
+
+    async def _purge(self, table: str, rule: Rule, now_ms: int, held: Collection[str]) -> int:
+        """Every due row of a table, in steps; how many."""
+        write = self._store.write_keys if table in KEY_TABLES else self._store.write
+        values = {
+            "until": rule.due_until(now_ms),
+            "rows": STEP_ROWS,
+            "notice": self._notice,
+            **self._named(held),
+        }
+        count = 0
+        while True:
+            done = await write(lambda db: _purge_step(db, table, rule, values))
+            count += done
+            if done < STEP_ROWS:
+                metrics.purged_rows.labels(table).inc(count)
+                return count
+            await self._pause(STEP_PAUSE_S)
+
+    def _named(self, held: Collection[str]) -> dict[str, str]:
+        """Those under a legal hold, in the forms in which rows name somebody."""
+        digests = [self._store.digests.of(subject) for subject in held]
+        return {
+            "subjects": json.dumps(list(held)),
+            "digests": json.dumps([digest.hex().upper() for digest in digests]),
+            "labels": json.dumps([f"subject:{digest.hex()[:16]}" for digest in digests]),
+        }
+
+
+def _purge_step(db: Database, table: str, rule: Rule, values: Mapping[str, Any]) -> int:
+    """Delete the next due rows; how many."""
+    return int(db.execute(purge_statement(table, rule), dict(values)).rowcount)
+
+
+def purge_statement(table: str, rule: Rule) -> str:
+    """The SQL that deletes the next `:rows` due rows; parameters as of `Rule`, and `:until` in the unit of its date."""
+    old = f"{rule.dated_by} <= :until"
+    if rule.rows_max is not None:
+        old = f"({old} OR rowid <= (SELECT max(rowid) FROM {table}) - {rule.rows_max})"  # noqa: S608 - ours
+    tests = [old, rule.only, rule.held and f"NOT ({rule.held})"]
+    due = " AND ".join(filter(None, tests))
+    return f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {due} LIMIT :rows)"  # noqa: S608 - ours
+
+
+def _held(keys: Database) -> list[str]:
+    return [row[0] for row in keys.execute("SELECT subject FROM holds")]
+
+
+def _look(db: Database, now: Moment) -> Trust:
+    """What to think of the clocks, kept for the next look."""
+    row = db.execute("SELECT value FROM meta WHERE name = ?", [_TRUST]).fetchone()
+    trust = clock_trust.after(_read(bytes(row[0])) if row else None, now)
+    kept = json.dumps(asdict(trust)).encode()
+    db.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", [_TRUST, kept])
+    return trust
+
+
+def _read(kept: bytes) -> Trust:
+    found = json.loads(kept)
+    return Trust(Moment(**found["last"]), found["ahead_ms"], found["doubted_ms"])

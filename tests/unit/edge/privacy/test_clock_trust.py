@@ -1,0 +1,148 @@
+"""Whether the wall clock is believed, over years of looks: leaps, clocks set back and put right, nights and starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.privacy import clock_trust
+from edge.privacy.clock_trust import DOUBT_MS, LEAP_MS, OFF_MS, Moment, Trust
+from edge.privacy.retention import DAY_MS
+
+HOUR_MS = 3_600_000
+YEAR_MS = 365 * DAY_MS
+WALL_MS = 1_700_000_000_000
+
+
+class Machine:
+    """A machine's two clocks, looked at as the node does."""
+
+    def __init__(self) -> None:
+        self.wall_ms = WALL_MS
+        self.boot_ms = 50_000
+        self.boot = "a"
+        self.trust: Trust | None = None
+        self.look()
+
+    def look(self) -> bool:
+        """Whether the wall clock is believed."""
+        self.trust = clock_trust.after(self.trust, Moment(self.wall_ms, self.boot_ms, self.boot))
+        return not self.trust.doubted_ms
+
+    def run(self, ms: int) -> bool:
+        self.wall_ms += ms
+        self.boot_ms += ms
+        return self.look()
+
+    def set_clock(self, by_ms: int) -> bool:
+        self.wall_ms += by_ms
+        return self.look()
+
+    def start_again(self, after_ms: int) -> bool:
+        self.wall_ms += after_ms
+        self.boot_ms, self.boot = 9_000, f"{self.boot}+"
+        return self.look()
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+def test_a_year_of_looks_raises_no_doubt(machine: Machine) -> None:
+    assert all(machine.run(HOUR_MS) for _ in range(365 * 24))
+
+
+@pytest.mark.parametrize(
+    ("leap_ms", "believed"),
+    [(LEAP_MS - 1, True), (LEAP_MS, True), (LEAP_MS + 1, False), (6 * YEAR_MS, False)],
+)
+def test_a_leap_ahead_is_doubted(machine: Machine, leap_ms: int, believed: bool) -> None:
+    machine.run(HOUR_MS)
+    assert machine.set_clock(leap_ms) is believed
+
+
+def test_many_small_corrections_do_not_pass_unseen(machine: Machine) -> None:
+    assert machine.set_clock(LEAP_MS // 2)
+    machine.run(HOUR_MS)
+    assert machine.set_clock(LEAP_MS // 2)
+    machine.run(HOUR_MS)
+    assert not machine.set_clock(1)
+
+
+def test_a_doubt_ends_after_a_day_of_running(machine: Machine) -> None:
+    machine.set_clock(YEAR_MS)
+    assert not machine.run(DOUBT_MS - 1)
+    assert machine.run(1)
+    assert machine.run(HOUR_MS)
+    assert not machine.set_clock(YEAR_MS)
+
+
+def test_a_clock_that_is_put_right_is_believed_at_once(machine: Machine) -> None:
+    machine.set_clock(YEAR_MS)
+    machine.run(5 * HOUR_MS)
+    assert machine.set_clock(-YEAR_MS)
+    assert not machine.set_clock(YEAR_MS)
+
+
+def test_a_second_leap_is_doubted_for_a_whole_day(machine: Machine) -> None:
+    machine.set_clock(YEAR_MS)
+    machine.run(DOUBT_MS - HOUR_MS)
+    machine.set_clock(YEAR_MS)
+    assert not machine.run(DOUBT_MS - 1)
+    assert machine.run(1)
+
+
+def test_small_corrections_do_not_prolong_a_doubt(machine: Machine) -> None:
+    machine.set_clock(YEAR_MS)
+    for _ in range(23):
+        machine.run(HOUR_MS)
+        assert not machine.set_clock(5)
+    assert machine.run(HOUR_MS)
+
+
+def test_a_clock_that_was_set_back_is_the_one_that_counts(machine: Machine) -> None:
+    assert machine.set_clock(-YEAR_MS)
+    assert machine.run(HOUR_MS)
+    assert not machine.set_clock(YEAR_MS)
+
+
+@pytest.mark.parametrize(
+    ("off_ms", "believed"),
+    [
+        (0, True),
+        (OFF_MS, True),
+        (OFF_MS + LEAP_MS, True),
+        (OFF_MS + LEAP_MS + 1, False),
+        (30 * DAY_MS, False),
+        (-YEAR_MS, True),
+    ],
+)
+def test_a_machine_that_was_off_for_long_is_doubted(machine: Machine, off_ms: int, believed: bool) -> None:
+    machine.run(HOUR_MS)
+    assert machine.start_again(off_ms) is believed
+
+
+def test_nights_do_not_add_up(machine: Machine) -> None:
+    for _ in range(30):
+        assert machine.run(10 * HOUR_MS)
+        assert machine.start_again(14 * HOUR_MS)
+
+
+def test_a_machine_without_a_battery_is_doubted_once_it_learns_the_time(machine: Machine) -> None:
+    assert machine.start_again(-20 * YEAR_MS)
+    machine.run(60_000)
+    assert not machine.set_clock(20 * YEAR_MS)
+    assert machine.run(DOUBT_MS)
+
+
+def test_a_doubt_outlasts_a_start_and_only_running_ends_it(machine: Machine) -> None:
+    machine.set_clock(YEAR_MS)
+    for _ in range(3):
+        assert not machine.run(6 * HOUR_MS)
+        assert not machine.start_again(10 * HOUR_MS)
+    assert machine.run(6 * HOUR_MS)
+
+
+def test_a_clock_that_is_put_right_while_the_machine_is_off_is_believed(machine: Machine) -> None:
+    machine.set_clock(YEAR_MS)
+    assert machine.start_again(-YEAR_MS + HOUR_MS // 2)

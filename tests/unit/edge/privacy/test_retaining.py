@@ -1,0 +1,374 @@
+"""Purging by age: every table on its day and nothing early, gone from free pages and the log too, holds and doubts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from sqlite_utils import Database
+
+from edge.config import RetentionSection, SitePaths, site_paths
+from edge.privacy import retaining, retention
+from edge.privacy.clock_trust import DOUBT_MS, Moment
+from edge.privacy.retaining import Retaining
+from edge.privacy.retention import DAY_MS, Rule
+from edge.store.connection import connect_to_read
+from edge.store.schema import KEY_TABLES
+from edge.store.store import Store
+from tests.unit.edge.privacy.raw_pages import log_of, pages
+
+# Noon of a day that is long past, so that rows of years before are after 1970.
+START_MS = 20_000 * DAY_MS + DAY_MS // 2
+NOTICE = "in force"
+# How a row of each table carries a mark that can be looked for in the file's bytes; the date is :at.
+ROWS = {
+    "consents": (
+        "INSERT INTO consents(digest, purpose, notice_version, given, at_ms) VALUES (x'00', 'notice', :mark, 1, :at)"
+    ),
+    "lan_uses": (
+        "INSERT INTO lan_uses(at_ms, service, host, bytes, session, outcome) VALUES (:at, '', :mark, 1, :session, '')"
+    ),
+    "text_uses": "INSERT INTO text_uses(at_ms, purpose, session, label, bytes) VALUES (:at, :mark, :session, '', 1)",
+    "unanswered": "INSERT INTO unanswered(created_ms, text, vector, state) VALUES (:at, :mark, x'', 'open')",
+    "notices": "INSERT INTO notices VALUES (:mark, 'words', :at)",
+    "operator_sessions": (
+        "INSERT INTO operator_sessions(token_hash, operator, expires_ms, seen_ms) "
+        "VALUES (CAST(:mark AS BLOB), '', :at, 0)"
+    ),
+    "api_keys": (
+        "INSERT INTO api_keys(name, key_hash, scopes, requests_per_minute, tokens_per_minute, concurrent_max, "
+        "created_ms, revoked_ms) VALUES (:mark, CAST(:mark AS BLOB), '', 1, 1, 1, 0, :at)"
+    ),
+    "audit": "INSERT INTO audit(at_ms, actor, action, object, outcome) VALUES (:at, 'a', 'b', :mark, 'done')",
+    "intent_counts": "INSERT INTO intent_counts VALUES (:at, :mark, 1)",
+    "daily_counts": "INSERT INTO daily_counts VALUES (:at, :mark, '', 1)",
+    "erasures": "INSERT INTO erasures VALUES (CAST(:mark AS BLOB), :at, '{}')",
+    "backups": "INSERT INTO backups VALUES (:mark, :at, '', '', 1)",
+}
+MARK = re.compile(rb"mark-[a-z_]+-\d+-")
+
+
+class Clocks:
+    """Both clocks of a machine, as a test moves them."""
+
+    def __init__(self) -> None:
+        self.wall_ms = START_MS
+        self.boot_ms = 1000
+
+    def __call__(self) -> Moment:
+        return Moment(self.wall_ms, self.boot_ms, "boot")
+
+    def run(self, ms: int) -> None:
+        self.wall_ms += ms
+        self.boot_ms += ms
+
+
+async def no_pause(_: float) -> None:
+    return
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> SitePaths:
+    return site_paths(tmp_path)
+
+
+@pytest_asyncio.fixture
+async def store(paths: SitePaths) -> AsyncIterator[Store]:
+    opened = Store.open(paths)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
+
+
+def retaining_of(store: Store, clocks: Clocks, settings: RetentionSection | None = None) -> Retaining:
+    return Retaining(
+        store, settings or RetentionSection(), NOTICE, lambda: True, clocks=clocks, pause=no_pause
+    )
+
+
+def rules(settings: RetentionSection | None = None) -> dict[str, Rule]:
+    found = retention.rules(settings or RetentionSection())
+    return {table: rule for table, rule in found.items() if rule.purged}
+
+
+async def put(store: Store, table: str, dated: int, mark: str = "mark-x-0-") -> None:
+    def insert(db: Database) -> None:
+        db.execute(ROWS[table], {"at": dated, "mark": mark, "session": ""})
+
+    await (store.write_keys if table in KEY_TABLES else store.write)(insert)
+
+
+async def count(store: Store, table: str) -> int:
+    def run(db: Database) -> int:
+        return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    return await (store.read_keys if table in KEY_TABLES else store.read)(run)
+
+
+def dated_for(rule: Rule, due_ms: int) -> int:
+    """The date of a row that is due at `due_ms`; of a day the last one that is due by then."""
+    return rule.due_until(due_ms)
+
+
+def found_in_files(store: Store, paths: SitePaths) -> set[str]:
+    """Marks in any page of either file, in use or free, and in the logs."""
+    content = b"".join(pages(paths.store, store.keys.store)) + b"".join(
+        pages(paths.subject_keys, store.keys.subjects)
+    )
+    return {found.decode() for found in MARK.findall(content)}
+
+
+def test_a_row_of_every_table_that_is_purged_is_tried() -> None:
+    assert ROWS.keys() == rules().keys()
+
+
+async def test_a_row_goes_when_it_is_due_and_not_a_moment_earlier(store: Store, clocks: Clocks) -> None:
+    due: dict[int, list[str]] = {}
+    for table, rule in rules().items():
+        dated = dated_for(rule, START_MS + 10 * DAY_MS)
+        await put(store, table, dated)
+        due.setdefault(rule.due_ms(dated) or 0, []).append(table)
+    keeper = retaining_of(store, clocks)
+    for due_ms, tables in sorted(due.items()):
+        clocks.run(due_ms - 1 - clocks.wall_ms)
+        assert (await keeper.look()).rows == {}
+        clocks.run(1)
+        assert (await keeper.look()).rows == dict.fromkeys(tables, 1)
+        assert (await keeper.look()).rows == {}
+
+
+@pytest.mark.parametrize("days", [12, pytest.param(365, marks=pytest.mark.long)])
+async def test_a_year_in_steps_of_a_day(store: Store, paths: SitePaths, clocks: Clocks, days: int) -> None:
+    """Each step looks at every mark of every table in the bytes of both files: what is due is nowhere, the rest is."""
+    due: dict[str, int] = {}
+    for table, rule in rules().items():
+        for number in range(days):
+            # Some at the moment of a look, some a moment after it, some during the day, some in the same hour.
+            at_ms = START_MS + number * DAY_MS + (0, 1, DAY_MS // 3, DAY_MS - 1)[number % 4]
+            dated, mark = dated_for(rule, at_ms), f"mark-{table}-{number}-"
+            await put(store, table, dated, mark)
+            due_ms = rule.due_ms(dated)
+            assert due_ms is not None
+            due[mark] = due_ms
+    keeper = retaining_of(store, clocks)
+    assert found_in_files(store, paths) == due.keys()
+    clocks.run(3_600_000)
+    for _ in range(days + 1):
+        await keeper.look()
+        assert log_of(paths.store).stat().st_size == 0
+        assert found_in_files(store, paths) == {mark for mark, at_ms in due.items() if at_ms > clocks.wall_ms}
+        clocks.run(DAY_MS)
+    assert not found_in_files(store, paths)
+
+
+async def test_terms_of_the_site_hold(store: Store, clocks: Clocks) -> None:
+    keeper = retaining_of(store, clocks, RetentionSection(unanswered_days=7))
+    await put(store, "unanswered", START_MS - 7 * DAY_MS)
+    await put(store, "unanswered", START_MS - 7 * DAY_MS + 1)
+    assert (await keeper.look()).rows == {"unanswered": 1}
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+async def test_much_goes_in_steps_between_which_turns_are_kept(
+    store: Store, clocks: Clocks, extra: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retaining, "STEP_ROWS", 10)
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    for number in range(20 + extra):
+        await put(store, "unanswered", number)
+    keeper = Retaining(store, RetentionSection(), NOTICE, lambda: True, clocks=clocks, pause=pause)
+    assert (await keeper.look()).rows == {"unanswered": 20 + extra}
+    assert len(pauses) == (1 if extra < 0 else 2)
+
+
+@pytest.mark.parametrize(
+    "table", ["audit", "consents", "lan_uses", "text_uses", "intent_counts", "daily_counts"]
+)
+async def test_no_purge_reads_the_whole_of_a_table_that_may_be_large(store: Store, table: str) -> None:
+    values = {"until": 0, "rows": 1, "notice": "", "subjects": "[]", "digests": "[]", "labels": "[]"}
+    query = f"EXPLAIN QUERY PLAN {retaining.purge_statement(table, rules()[table])}"
+    plan = await store.read(lambda db: [row[3] for row in db.execute(query, values)])
+    assert not [step for step in plan if step.startswith(f"SCAN {table}")]
+
+
+@pytest.mark.parametrize(("rows", "gone"), [(2, 0), (3, 0), (4, 1)])
+async def test_beyond_as_many_as_there_may_be_the_oldest_go(
+    store: Store, clocks: Clocks, rows: int, gone: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "CONSENTS_MAX", 3)
+    for number in range(rows):
+        await put(store, "consents", START_MS, f"version {number}")
+    assert (await retaining_of(store, clocks).look()).rows.get("consents", 0) == gone
+    left = await store.read(
+        lambda db: db.execute("SELECT notice_version FROM consents ORDER BY id").fetchall()
+    )
+    assert left == [(f"version {number}",) for number in range(gone, rows)]
+
+
+# --- what must stay ---
+
+
+async def test_a_notice_stays_while_somebody_refers_to_it(store: Store, clocks: Clocks) -> None:
+    keeper = retaining_of(store, clocks)
+    for version in ("consented", "shown by a program", "unused", NOTICE):
+        await put(store, "notices", 0, version)
+    await put(store, "consents", START_MS, "consented")
+    await put(store, "api_keys", START_MS)
+    await store.write(lambda db: db.execute("UPDATE api_keys SET notice_version = 'shown by a program'"))
+    assert (await keeper.look()).rows == {"notices": 1}
+    assert await store.read(lambda db: {row[0] for row in db.execute("SELECT version FROM notices")}) == {
+        "consented",
+        "shown by a program",
+        NOTICE,
+    }
+
+
+async def test_a_key_that_works_is_not_purged(store: Store, clocks: Clocks) -> None:
+    await put(store, "api_keys", 0)
+    await store.write(lambda db: db.execute("UPDATE api_keys SET revoked_ms = NULL"))
+    assert (await retaining_of(store, clocks).look()).rows == {}
+
+
+HELD, FREE = "patient-7", "patient-8"
+
+
+def of_session(db: Database, subject: str) -> None:
+    db.execute(
+        "INSERT INTO sessions(id, subject, token_hash, channel, locale, created_ms, expires_ms) "
+        "VALUES (:id, :id, x'', 'api', 'en', 0, 0)",
+        {"id": subject},
+    )
+    for table in ("lan_uses", "text_uses"):
+        db.execute(ROWS[table], {"at": 0, "mark": "m", "session": subject})
+
+
+@pytest.mark.parametrize(
+    ("table", "prepare"),
+    [
+        ("lan_uses", of_session),
+        ("text_uses", of_session),
+        ("consents", None),
+        ("audit", None),
+    ],
+)
+async def test_what_is_of_somebody_under_a_hold_stays(
+    store: Store, clocks: Clocks, table: str, prepare: Callable[[Database, str], None] | None
+) -> None:
+    await store.write_keys(
+        lambda db: db.execute("INSERT INTO holds VALUES (?, 'case 1', 'dpo', 0, NULL)", [HELD])
+    )
+    for subject in (HELD, FREE):
+        digest = store.digests.of(subject)
+        if prepare:
+            await store.write(lambda db, subject=subject: prepare(db, subject))
+        elif table == "audit":
+            await put(store, table, 0, f"subject:{digest.hex()[:16]}")
+        else:
+            await put(store, table, 0)
+            await store.write(
+                lambda db, digest=digest: db.execute(
+                    "UPDATE consents SET digest = ? WHERE digest = x'00'", [digest]
+                )
+            )
+    keeper = retaining_of(store, clocks)
+    assert (await keeper.look()).rows[table] == 1
+    assert await count(store, table) == 1
+    await store.write_keys(lambda db: db.execute("DELETE FROM holds"))
+    assert (await keeper.look()).rows[table] == 1
+
+
+# --- clocks that are wrong ---
+
+
+async def test_a_clock_that_leaps_ahead_purges_nothing_until_it_is_put_right(
+    store: Store, clocks: Clocks
+) -> None:
+    keeper = retaining_of(store, clocks)
+    await put(store, "audit", START_MS)
+    await keeper.look()
+    clocks.wall_ms += 7 * 366 * DAY_MS
+    held_back = await keeper.look()
+    assert held_back.rows == {}
+    assert held_back.doubted_s == DOUBT_MS // 1000
+    clocks.wall_ms -= 7 * 366 * DAY_MS
+    clocks.run(3_600_000)
+    put_right = await keeper.look()
+    assert (put_right.rows, put_right.doubted_s) == ({}, 0)
+    assert await count(store, "audit") == 1
+
+
+async def test_a_clock_that_leaps_ahead_is_believed_after_a_day(store: Store, clocks: Clocks) -> None:
+    keeper = retaining_of(store, clocks)
+    await put(store, "unanswered", START_MS)
+    await keeper.look()
+    clocks.wall_ms += 40 * DAY_MS
+    await keeper.look()
+    for _ in range(23):
+        clocks.run(3_600_000)
+        assert (await keeper.look()).rows == {}
+    clocks.run(3_600_000)
+    assert (await keeper.look()).rows == {"unanswered": 1}
+
+
+async def test_a_clock_that_was_set_back_purges_nothing_early_and_nothing_twice(
+    store: Store, clocks: Clocks
+) -> None:
+    keeper = retaining_of(store, clocks)
+    await put(store, "unanswered", START_MS - 30 * DAY_MS)
+    await put(store, "unanswered", START_MS)
+    assert (await keeper.look()).rows == {"unanswered": 1}
+    clocks.wall_ms -= 400 * DAY_MS
+    for _ in range(30):
+        clocks.run(DAY_MS)
+        assert (await keeper.look()).rows == {}
+    assert await count(store, "unanswered") == 1
+
+
+async def test_a_doubt_is_remembered_over_a_start_of_the_node(store: Store, clocks: Clocks) -> None:
+    await put(store, "unanswered", START_MS)
+    await retaining_of(store, clocks).look()
+    clocks.wall_ms += 40 * DAY_MS
+    for _ in range(2):
+        assert (await retaining_of(store, clocks).look()).doubted_s > 0
+    assert await count(store, "unanswered") == 1
+
+
+def test_this_machines_clocks_can_be_read() -> None:
+    first, second = retaining.machine_clocks(), retaining.machine_clocks()
+    assert first.boot == second.boot != ""
+    assert first.boot_ms <= second.boot_ms
+
+
+# --- the log ---
+
+
+async def test_the_logs_are_emptied(store: Store, paths: SitePaths) -> None:
+    await put(store, "unanswered", 5)
+    assert await store.tidy(all_pages=False)
+    assert log_of(paths.store).stat().st_size == 0
+    assert log_of(paths.subject_keys).stat().st_size == 0
+
+
+async def test_a_reader_that_stays_is_waited_for_no_longer_than_a_write_may_wait(
+    store: Store, paths: SitePaths
+) -> None:
+    await put(store, "unanswered", 5)
+    other = connect_to_read(paths.store, store.keys.store)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM unanswered").fetchall()
+    await put(store, "unanswered", 6)
+    assert not await store.tidy(all_pages=False)
+    other.execute("COMMIT")
+    assert await store.tidy(all_pages=False)
+    other.conn.close()
