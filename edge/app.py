@@ -54,7 +54,7 @@ from edge.inference.embedding import Embeddings
 from edge.inference.opening import start_opening
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.worker_client import WorkerClient
-from edge.keeping_services import keep_notice, keeping_operations, retaining_of
+from edge.keeping_services import keep_notice, keeping_operations, keys_operations, retaining_of
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.search import Searcher
 from edge.node_status import not_ready, refresh, say_fallbacks, status
@@ -270,6 +270,7 @@ def site_operations(site: Site) -> Operations:
         **LearningOperations(site.examples, site.learning).table(),
         **privacy_operations(site),
         **keeping_operations(site),
+        **keys_operations(site),
         **policy_operations(site),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
         **_models_operations(site).table(),

@@ -20,6 +20,7 @@ from edge.commands.api_keys import api_keys
 from edge.commands.inbox import inbox
 from edge.commands.intents import intents
 from edge.commands.kb import kb
+from edge.commands.keys import keys
 from edge.commands.learning import examples, learn
 from edge.commands.operators import operators
 from edge.commands.privacy import privacy
@@ -37,6 +38,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(inbox, name="inbox")
 app.add_typer(operators, name="operators")
 app.add_typer(api_keys, name="api-keys")
+app.add_typer(keys, name="keys")
 app.add_typer(unanswered, name="unanswered")
 app.add_typer(intents, name="intents")
 app.add_typer(privacy, name="privacy")

@@ -26,8 +26,7 @@ from edge.chat import heads
 from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
-from edge.keys import SiteKeys
-from edge.keys.recovery import identity, recipient
+from edge.keys import SiteKeys, recovery, root
 from edge.placed import told_shortfall
 from edge.privacy import policy_files
 from edge.store.connection import refuse_unsafe_sqlite
@@ -80,7 +79,7 @@ class Diagnosis:
 
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
-    rest = (_memory, _clock, _disk, _staff, _device, _placement, _fitted, _detector, _break_glass)
+    rest = (_root_key, _memory, _clock, _disk, _staff, _device, _placement, _fitted, _detector, _break_glass)
     of_the_site = (*STORED, *rest) if paths.config.exists() else ()
     checks = tuple(
         _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _accelerator, *of_the_site)
@@ -135,9 +134,14 @@ def _keys(paths: SitePaths) -> Check:
 
 def _recovery(paths: SitePaths) -> Check:
     """Can the site's keys be brought back on another machine, and by the right people only?"""
-    to = recipient(paths)
+    to = recovery.recipient(paths)
+    if not (paths.keys / recovery.ROOT).exists():
+        found = f"keys/{recovery.ROOT} is missing: the recovery key would bring nothing back"
+        return Check("recovery", False, "error", found, "Make it anew: postern keys rotate")
     if paths.recovery_key.exists():
-        identity(paths.recovery_key.read_text(encoding="ascii", errors="replace").removesuffix("\n"), to)
+        recovery.identity(
+            paths.recovery_key.read_text(encoding="ascii", errors="replace").removesuffix("\n"), to
+        )
         found = f"{paths.recovery_key} still lies here: whoever takes the disk has it too"
         remedy = "Print it, or keep it on a stick in a safe, and remove the file."
         return Check("recovery", False, "warning", found, remedy)
@@ -149,6 +153,18 @@ def _store(paths: SitePaths) -> Check:
     found = damage(paths, SiteKeys.look(paths))
     remedy = "Look at the disk (smartctl, the system's log); restore the newest backup: postern restore."
     return Check("store", not found, "error", "; ".join(found) or "every page is as it was written", remedy)
+
+
+def _root_key(paths: SitePaths) -> Check:
+    """Is a copy of the site's folder, or its disk, of use elsewhere?"""
+    why = root.shortfall(paths, root.tpm_of(paths))
+    if not why:
+        return Check("root_key", True, "warning", "sealed to this machine's TPM")
+    remedy = {
+        root.NO_TPM: "Encrypt the machine's disk; or switch the TPM on in its firmware, and: postern keys seal",
+        root.NOT_SEALED: "Move it into the TPM that this machine has: postern keys seal",
+    }[why]
+    return Check("root_key", False, "warning", f"in a file ({why}): whoever copies the folder has it", remedy)
 
 
 def _policy(paths: SitePaths) -> Check:

@@ -9,6 +9,7 @@ from edge.chat.notice import notice_of
 from edge.chat.session_rows import now_ms
 from edge.config import Config
 from edge.operations.keeping import KeepingOperations
+from edge.operations.keys import KeysOperations
 from edge.privacy.retaining import Retaining
 from edge.store import consents
 from edge.store.store import Store
@@ -39,3 +40,8 @@ def retention_status(retaining: Retaining) -> dict[str, object]:
 def keeping_operations(site: Site) -> dict[str, Operation]:
     """The command line's."""
     return KeepingOperations(site.store, site.config.retention).table()
+
+
+def keys_operations(site: Site) -> dict[str, Operation]:
+    """The command line's."""
+    return KeysOperations(site.config, site.paths, site.store).table()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from core.memory import Swap, memory_is_locked, swap
 from edge import language_model, metrics
 from edge.keeping_services import retention_status
+from edge.keys import root
 from edge.placed import encoder_status, say_setback, say_unfitted, watch_encoder
 from edge.privacy_services import watch_detector
 from edge.text_services import watch_policy
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from edge.sync.service import SyncService
 
 log = logging.getLogger(__name__)
+
+KEYS: Final = "keys"
+"""Less safe than they could be while the root key lies in a file."""
 
 VECTORS: Final = "vectors"
 """Weaker than asked while documents are found by their words alone."""
@@ -80,6 +85,7 @@ def say_fallbacks(site: Site) -> None:
     )
     if site.store.lost:
         metrics.fall_back("store", "rows_lost")
+    metrics.watch(KEYS, partial(root.shortfall, site.paths, root.tpm_of(site.paths)))
     metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
     if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
         # Without a user of its own for the courier the kernel cannot keep the others from the network.

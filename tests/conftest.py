@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from edge.keys import tpm
 from tests.running import Customer, RunningNode, copy_site, prepare_clinic, running
+
+# Sites that tests make are the same on a machine with a TPM, and leave it alone.
+tpm.DEVICE = Path("/no-tpm-in-tests")  # type: ignore[misc]
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from edge.config.console import ConsoleSection, OidcSection
 from edge.config.fabric import DiscoverySection, MqttSection
 from edge.config.handoff import HandoffSection, SmtpSection, WebhookSection
 from edge.config.inference import AnswerSection, ModelsSection
+from edge.config.keys import KeysSection
 from edge.config.limits import LimitsSection
 from edge.config.llm_server import LlmServerSection
 from edge.config.paths import UNIX_PATH_BYTES_MAX, SitePaths, site_paths
@@ -35,6 +36,7 @@ __all__ = [
     "IdentifierSection",
     "IntentRule",
     "IntentsSection",
+    "KeysSection",
     "LimitsSection",
     "LlmServerSection",
     "ModelsSection",
@@ -65,6 +67,7 @@ class Config(Section):
     intents: IntentsSection = IntentsSection()
     privacy: PrivacySection = PrivacySection()
     retention: RetentionSection = RetentionSection()
+    keys: KeysSection = KeysSection()
     limits: LimitsSection = LimitsSection()
     handoff: HandoffSection = HandoffSection()
     telemetry: TelemetrySection = TelemetrySection()

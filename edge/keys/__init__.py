@@ -6,8 +6,9 @@ there encrypted to the recovery key, too, which people keep away from the machin
 
 from __future__ import annotations
 
+from edge.keys.custody import recover, reseal
 from edge.keys.errors import KeysUnusable, RecoveryKeyWrong
-from edge.keys.recovery import recover, reseal
 from edge.keys.site_keys import SiteKeys
+from edge.keys.tpm import TpmUnusable
 
-__all__ = ["KeysUnusable", "RecoveryKeyWrong", "SiteKeys", "recover", "reseal"]
+__all__ = ["KeysUnusable", "RecoveryKeyWrong", "SiteKeys", "TpmUnusable", "recover", "reseal"]

@@ -11,7 +11,6 @@ import pyrage
 from pyrage.x25519 import Identity, Recipient
 
 from edge.config import SitePaths
-from edge.keys import changes, root, wrapping
 from edge.keys.errors import KeysUnusable, RecoveryKeyWrong
 
 ROOT: Final = "root.recovery"
@@ -34,13 +33,13 @@ def recipient(paths: SitePaths) -> Recipient:
         raise KeysUnusable(f"{path} is damaged.") from None
 
 
-def identity(text: str, to: Recipient) -> Identity:
+def identity(text: str, to: Recipient | None = None) -> Identity:
     """The recovery key that is written in `text`. Raises RecoveryKeyWrong when it is none, or not that of `to`."""
     try:
         found = Identity.from_str(text)
     except pyrage.IdentityError:
         raise RecoveryKeyWrong("It is not a recovery key.") from None
-    if str(found.to_public()) != str(to):
+    if to is not None and str(found.to_public()) != str(to):
         raise RecoveryKeyWrong("It is the recovery key of another site, or one that was replaced.")
     return found
 
@@ -50,35 +49,14 @@ def files(to: Recipient, root_key: bytes) -> dict[str, bytes]:
     return {ROOT: pyrage.encrypt(root_key, [to]), RECIPIENT: f"{to}\n".encode()}
 
 
-def recover(paths: SitePaths, identity: str) -> None:
-    """Bring the root key back with the recovery key, and keep it as this machine can: its TPM, or a file.
-
-    Needs keys/root.recovery and keys/site.key, of the site or of its backup. Raises RecoveryKeyWrong, KeysUnusable.
-    """
-    changes.finish(paths)
-    reseal(paths, opened(paths, identity))
-
-
-def opened(paths: SitePaths, identity: str) -> bytes:
+def opened(paths: SitePaths, by: Identity) -> bytes:
     """The root key out of keys/root.recovery. Raises RecoveryKeyWrong, KeysUnusable."""
     path = paths.keys / ROOT
     try:
-        return bytes(pyrage.decrypt(path.read_bytes(), [Identity.from_str(identity.strip())]))
-    except pyrage.IdentityError:
-        raise RecoveryKeyWrong("It is not a recovery key.") from None
+        return bytes(pyrage.decrypt(path.read_bytes(), [by]))
     except pyrage.DecryptError:
         raise RecoveryKeyWrong(f"{path} was not encrypted to this key, or is damaged.") from None
     except OSError as error:
         raise KeysUnusable(
             f"{path}: {error.strerror}.", remedy="Put the folder keys/ back from your backup."
         ) from None
-
-
-def reseal(paths: SitePaths, root_key: bytes) -> None:
-    """Let this machine hold the root key. Raises KeysUnusable when it does not open keys/site.key; nothing changes."""
-    path = paths.keys / wrapping.NAME
-    try:
-        wrapping.unwrap(root_key, path.read_bytes())
-    except OSError as error:
-        raise KeysUnusable(f"{path}: {error.strerror}.") from None
-    changes.apply(paths, {**root.files(paths, root_key), **files(recipient(paths), root_key)})

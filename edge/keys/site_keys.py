@@ -9,12 +9,10 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pyrage.x25519 import Identity
 
 from core.files import write_atomic
 from edge.config import SitePaths
-from edge.keys import changes, recovery, root, wrapping
-from edge.keys.changes import GONE
+from edge.keys import changes, custody, root, wrapping
 from edge.keys.errors import KeysUnusable
 from edge.keys.wrapping import KEY_BYTES, DataKeys
 
@@ -58,11 +56,7 @@ class SiteKeys:
     def look(cls, paths: SitePaths) -> SiteKeys:
         """As `open`, changing nothing, for whoever looks at a site beside its node. Raises KeysUnusable."""
         root_key, holder = root.read(paths)
-        try:
-            content = (paths.keys / wrapping.NAME).read_bytes()
-        except OSError as error:
-            raise KeysUnusable(f"keys/{wrapping.NAME}: {error.strerror}.") from None
-        data = wrapping.unwrap(root_key, content)
+        data = wrapping.unwrap(root_key, custody.site_key_file(paths))
         receipts = Ed25519PrivateKey.from_private_bytes(data.receipts)
         _check_published(paths.keys / RECEIPTS_PUBLIC, receipts)
         return cls(data.store, data.subjects, receipts, holder)
@@ -75,28 +69,14 @@ class SiteKeys:
         """
         if (paths.keys / wrapping.NAME).exists():
             raise KeysUnusable("The site has its keys already.")
-        if root.exists(paths):
+        if root.holder(paths):
             raise KeysUnusable(
                 f"keys/{wrapping.NAME} is missing.", remedy="Put it back, from your backup or with restore."
             )
         store = _before(paths.keys / OLD_STORE, paths.store)
         subjects = _before(paths.keys / OLD_SUBJECTS, paths.subject_keys)
         data = DataKeys(store, subjects, wrapping.new_key())
-        identity = recovery.new_identity()
-        files = {**wrapped(paths, data, identity), OLD_STORE: GONE, OLD_SUBJECTS: GONE}
-        changes.apply(paths, files)
-        return str(identity)
-
-
-def wrapped(paths: SitePaths, data: DataKeys, identity: Identity) -> dict[str, bytes]:
-    """What `changes.apply` writes: `data` under a new root and site key, with the recovery key `identity`."""
-    root_key = wrapping.new_key()
-    return {
-        **root.files(paths, root_key),
-        **recovery.files(identity.to_public(), root_key),
-        wrapping.NAME: wrapping.wrap(root_key, data),
-        paths.recovery_key.name: f"{identity}\n".encode(),
-    }
+        return custody.begin(paths, data, gone=(OLD_STORE, OLD_SUBJECTS))
 
 
 def _before(key: Path, database: Path) -> bytes:

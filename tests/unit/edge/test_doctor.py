@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge import doctor
-from edge.config import site_paths
+from edge.config import SitePaths, site_paths
 from edge.inference.loss import Reason, told
 from edge.site_setup import create_site
 from models.placement import Plan, Shortfall, default_candidate
@@ -133,3 +133,46 @@ def test_is_the_clock_to_be_believed(
     monkeypatch.setattr(doctor, "_running", running)
     check = doctor._clock(site_paths(tmp_path))
     assert (check.ok, found in check.found) == (ok, True)
+
+
+def keys_of(paths: SitePaths) -> dict[str, doctor.Check]:
+    checks = [doctor._safely(check, paths) for check in (doctor._keys, doctor._root_key, doctor._recovery)]
+    return {check.id: check for check in checks}
+
+
+def test_are_the_keys_safe_and_can_they_be_brought_back(tmp_path: Path) -> None:
+    paths = site_paths(tmp_path / "site")
+    create_site(paths, "empty")
+    paths.config.write_text(paths.config.read_text() + '\n[keys]\ntpm_tcti = "none"\n')
+    found = keys_of(paths)
+    assert found["keys"].ok
+    assert (found["recovery"].ok, found["recovery"].severity) == (False, "warning")
+    assert str(paths.recovery_key) in found["recovery"].found
+    assert (found["root_key"].ok, found["root_key"].severity) == (False, "warning")
+    assert "no_tpm" in found["root_key"].found
+    paths.recovery_key.unlink()
+    assert keys_of(paths)["recovery"].ok
+    (paths.keys / "root.key").chmod(0o604)
+    assert "root.key" in keys_of(paths)["keys"].found
+
+
+@pytest.mark.parametrize(("name", "remedy"), [("root.recovery", "rotate"), ("recovery.pub", "recover")])
+def test_a_recovery_that_would_fail_is_an_error(tmp_path: Path, name: str, remedy: str) -> None:
+    paths = site_paths(tmp_path / "site")
+    create_site(paths, "empty")
+    (paths.keys / name).unlink()
+    check = keys_of(paths)["recovery"]
+    assert (check.ok, check.severity) == (False, "error")
+    assert name in check.found
+    assert remedy in check.remedy
+
+
+def test_a_tpm_that_is_not_used_is_said(tmp_path: Path) -> None:
+    paths = site_paths(tmp_path / "site")
+    create_site(paths, "empty")
+    paths.config.write_text(paths.config.read_text() + '\n[keys]\ntpm_tcti = "swtpm:path=/nowhere"\n')
+    check = keys_of(paths)["root_key"]
+    assert "not_sealed" in check.found
+    assert "keys seal" in check.remedy
+    (paths.keys / "root.key").rename(paths.keys / "root.tpm")
+    assert keys_of(paths)["root_key"].ok

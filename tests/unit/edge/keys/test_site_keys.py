@@ -6,18 +6,27 @@ import os
 import random
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from edge.config import SitePaths, site_paths
-from edge.keys import KeysUnusable, RecoveryKeyWrong, SiteKeys, changes, recover, reseal
+from edge.keys import KeysUnusable, RecoveryKeyWrong, SiteKeys, changes, custody, recover, recovery, reseal
 from edge.store.store import Store
 
 # As many as a bit flip a file is tried at: all bits of the small files, a sample of the larger.
-FLIPS_MAX = 300
+FLIPS_MAX = 120
+# Steps of a change that touch the disk: its files are written, moved and made durable one by one.
+STEPS_MIN, STEPS_MAX = 12, 80
+
+
+@pytest.fixture(autouse=True)
+def no_power_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are killed here, machines are not: thousands of small files need not reach the disk."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture
@@ -166,7 +175,7 @@ def test_another_sites_root_key_is_not_taken(paths: SitePaths, tmp_path: Path) -
         SiteKeys.open(paths)
 
 
-@pytest.mark.parametrize("name", ["root.key", "site.key", "root.recovery", "recovery.pub"])
+@pytest.mark.parametrize("name", ["root.key", "site.key", "root.recovery"])
 def test_a_missing_file_is_named(paths: SitePaths, name: str) -> None:
     identity = SiteKeys.create(paths)
     (paths.keys / name).unlink()
@@ -203,10 +212,21 @@ def test_every_flipped_bit_is_found_when_the_keys_are_opened(paths: SitePaths, n
     flips_found(paths.keys / name, lambda: SiteKeys.open(paths))
 
 
-@pytest.mark.parametrize("name", ["root.recovery", "recovery.pub"])
-def test_every_flipped_bit_is_found_when_the_root_key_is_recovered(paths: SitePaths, name: str) -> None:
+def test_every_flipped_bit_is_found_when_the_root_key_is_recovered(paths: SitePaths) -> None:
     identity = SiteKeys.create(paths)
-    flips_found(paths.keys / name, lambda: recover(paths, identity))
+    flips_found(paths.keys / "root.recovery", lambda: recovery.opened(paths, recovery.identity(identity)))
+
+
+def test_every_flipped_bit_of_whom_backups_are_for_is_found_and_recovery_mends_it(paths: SitePaths) -> None:
+    identity = SiteKeys.create(paths)
+    public = paths.keys / "recovery.pub"
+    whole = public.read_bytes()
+    flips_found(public, lambda: recovery.recipient(paths))
+    public.unlink()
+    with pytest.raises(KeysUnusable, match=r"recovery\.pub"):
+        reseal(paths, (paths.keys / "root.key").read_bytes())
+    recover(paths, identity)
+    assert public.read_bytes() == whole
 
 
 @pytest.mark.parametrize("cut", [0, 1, 24, 83, 84, 85, 150])
@@ -253,21 +273,83 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, step: int, change: Callable[[], o
     return False
 
 
-async def test_killed_while_an_older_site_is_wrapped_it_opens_with_the_same_keys(
+def all_kills(
+    monkeypatch: pytest.MonkeyPatch, origin: SitePaths, change: Callable[[SitePaths], object]
+) -> Iterator[SitePaths]:
+    """Copies of a site, each after a kill at the next step of `change`; the last is of a change that was done."""
+    for step in range(1, STEPS_MAX):
+        paths = site_paths(origin.root.parent / str(step))
+        shutil.copytree(origin.root, paths.root)
+        killed = killed_at(monkeypatch, step, partial(change, paths))
+        yield paths
+        if not killed:
+            assert step > STEPS_MIN
+            return
+    raise AssertionError("the change has no end")
+
+
+def test_killed_while_an_older_site_is_wrapped_it_opens_with_the_same_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origin = site_paths(tmp_path / "origin")
-    old = await old_site(origin)
-    steps = 0
-    while True:
-        steps += 1
-        paths = site_paths(tmp_path / str(steps))
-        shutil.copytree(origin.root, paths.root)
-        killed = killed_at(monkeypatch, steps, lambda paths=paths: SiteKeys.open(paths))  # type: ignore[misc]
+    old = os.urandom(32), os.urandom(32)
+    origin.keys.mkdir(parents=True)
+    for name, key in zip(("store.key", "subject-keys.key"), old, strict=True):
+        (origin.keys / name).write_bytes(key)
+    for paths in all_kills(monkeypatch, origin, SiteKeys.open):
         assert opened(paths)[:2] == old
         recover(paths, paths.recovery_key.read_text())
         assert not any(path.is_dir() for path in paths.keys.iterdir())
         assert not (paths.keys / "store.key").exists()
-        if not killed:
-            break
-    assert steps > 20
+
+
+def test_killed_while_keys_are_replaced_the_old_or_the_new_recovery_key_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = site_paths(tmp_path / "origin")
+    identity = SiteKeys.create(origin)
+    before = opened(origin)
+    origin.recovery_key.unlink()
+    kept = []
+    for paths in all_kills(monkeypatch, origin, custody.rotate):
+        assert opened(paths) == before
+        new = paths.recovery_key.read_text() if paths.recovery_key.exists() else None
+        kept.append(new is None)
+        (paths.keys / "root.key").unlink()
+        recover(paths, new or identity)
+        assert opened(paths) == before
+    assert kept == sorted(kept, reverse=True)  # old up to one moment, new from it on
+    assert set(kept) == {True, False}
+
+
+def test_killed_while_the_root_key_is_recovered_it_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = site_paths(tmp_path / "origin")
+    identity = SiteKeys.create(origin)
+    before = opened(origin)
+    (origin.keys / "root.key").write_bytes(bytes(32))
+    for paths in all_kills(monkeypatch, origin, partial(recover, identity=identity)):
+        recover(paths, identity)
+        assert opened(paths) == before
+
+
+# --- replaced ---
+
+
+def test_replaced_keys_open_the_same_data_and_the_old_recovery_key_nothing_new(paths: SitePaths) -> None:
+    identity = SiteKeys.create(paths)
+    before, files = opened(paths), content(paths.keys)
+    with pytest.raises(KeysUnusable, match="backups"):
+        custody.rotate(paths)  # the only recovery key of backups made so far lies here
+    assert content(paths.keys) == files
+    paths.recovery_key.unlink()
+    new = custody.rotate(paths)
+    assert new == paths.recovery_key.read_text().strip() != identity
+    assert opened(paths) == before
+    after = content(paths.keys)
+    assert {name for name in files if files[name] == after[name]} == {"receipts.pub"}
+    with pytest.raises(RecoveryKeyWrong):
+        recover(paths, identity)
+    recover(paths, new)
+    assert opened(paths) == before

@@ -1,0 +1,223 @@
+"""Every key of a site, in words: what it opens, who holds it, when it ends, what to do if it is lost or stolen.
+
+Kept together on purpose: whoever adds a key adds its row. Of each file only its presence and a certificate's end are
+read, never a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from edge.config import Config, SitePaths
+from edge.egress import envelope, identity
+from edge.keys import recovery, root, site_keys, wrapping
+
+REPLACED: Final = "when it is replaced (postern keys rotate)"
+NEVER: Final = "never"
+NEW_SITE: Final = "make a new site, and add its documents again"
+BREACH: Final = "whoever also has a copy of the site's folder reads all that is in it: treat it as a breach"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key, or all of one kind. `ends_at`: ISO 8601 where a certificate says so."""
+
+    key: str
+    purpose: str
+    holder: str
+    where: str
+    ends: str
+    lost: str
+    stolen: str
+    ends_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many there are of the kinds that are rows of the store."""
+
+    subjects: int
+    api_keys: int
+    operators: int
+    logins: int
+
+
+def keys_of(paths: SitePaths, config: Config, counts: Counts) -> list[Key]:
+    """All of a site's keys, from the root on."""
+    return [
+        _root(paths),
+        _recovery(paths),
+        *_of_the_store(counts),
+        _policy(paths),
+        *_of_the_courier(paths),
+        *_of_people(counts),
+        *_of_the_network(config),
+    ]
+
+
+def _root(paths: SitePaths) -> Key:
+    in_tpm = root.holder(paths) == "tpm"
+    return Key(
+        "root",
+        "opens the site key",
+        "this machine's TPM" if in_tpm else "the node's user, in a file",
+        f"keys/{root.SEALED if in_tpm else root.FILE}",
+        REPLACED,
+        "bring it back with the recovery key: postern keys recover",
+        f"{BREACH}. For what is copied from now on, replace it: postern keys rotate",
+    )
+
+
+def _recovery(paths: SitePaths) -> Key:
+    lies_here = paths.recovery_key.exists()
+    return Key(
+        "recovery",
+        "brings the root key back on another machine, and opens backups",
+        "this machine, until somebody takes it away" if lies_here else "people, away from this machine",
+        f"{paths.recovery_key.name if lies_here else 'a safe'}; keys/{recovery.RECIPIENT} is its public half, "
+        f"keys/{recovery.ROOT} what it opens",
+        REPLACED,
+        "as long as this machine works, replace it at once: postern keys rotate. Backups up to then cannot be opened",
+        "whoever also has a backup or a copy of the folder reads it: postern keys rotate, and destroy those",
+    )
+
+
+def _of_the_store(counts: Counts) -> Iterator[Key]:
+    inside = f"keys/{wrapping.NAME}, encrypted"
+    lost = f"put keys/{wrapping.NAME} back from a backup; without one, {NEW_SITE}"
+    yield Key("site", "opens the keys of the data", "the node", inside, REPLACED, lost, BREACH)
+    yield Key("store", "opens store/site.db", "the node", inside, NEVER, lost, f"{BREACH}, and {NEW_SITE}")
+    opens = "opens store/keys.db, where each person's key is"
+    yield Key("subjects", opens, "the node", inside, NEVER, lost, f"{BREACH}, and {NEW_SITE}")
+    yield Key(
+        "subject",
+        f"open what one person said; {counts.subjects} now",
+        "the node",
+        "store/keys.db, encrypted",
+        "with the conversation or ticket, or by erasure",
+        "what that person said cannot be read any more: this is how a person is forgotten",
+        "whoever also has the store reads what that person said",
+    )
+    public = f"; keys/{site_keys.RECEIPTS_PUBLIC} is its public half"
+    forged = "receipts of erasure could be forged; tell those who rely on them"
+    yield Key("receipts", "signs receipts", "the node", inside + public, NEVER, lost, forged)
+
+
+def _policy(paths: SitePaths) -> Key:
+    here = paths.policy_key.exists()
+    return Key(
+        "policy",
+        "signs the site's privacy policy",
+        "the node's user, in a file" if here else "people, away from this machine",
+        "keys/policy.key; keys/policy.pub is its public half" if here else "not here; keys/policy.pub checks",
+        NEVER,
+        "the policy holds to its last day; then remove keys/policy.pub, too, and sign one with a new pair",
+        "a policy of somebody else's could be put in force: look at postern privacy policy show, make a new pair",
+    )
+
+
+def _of_the_courier(paths: SitePaths) -> Iterator[Key]:
+    yield Key(
+        "envelope",
+        "seals what the guard lets out, for the courier",
+        "the node and the courier",
+        f"keys/{envelope.KEY_FILE}",
+        NEVER,
+        "stop the services, remove what is left of it, start them: it is made anew",
+        "whoever also runs as one of the two could hand frames to the courier: replace it as when lost",
+    )
+    again = "enrol again: postern enroll"
+    revoke = "revoke the node at the control plane, then enrol again"
+    ends, ends_at = _end(paths.courier / identity.CERTIFICATE_FILE)
+    where = f"courier/{identity.KEY_FILE}, courier/{identity.CERTIFICATE_FILE}"
+    yield Key(
+        "node",
+        "the site's TLS identity to its control plane",
+        "the courier",
+        where,
+        ends,
+        again,
+        revoke,
+        ends_at,
+    )
+    ends, ends_at = _end(paths.courier / identity.ROOTS_FILE)
+    where = f"courier/{identity.ROOTS_FILE}"
+    yield Key(
+        "control plane",
+        "whom the courier believes",
+        "the courier",
+        where,
+        ends,
+        again,
+        "it is public",
+        ends_at,
+    )
+
+
+def _end(certificate: Path) -> tuple[str, str | None]:
+    """When a certificate ends, in words and as a moment. Under systemd only the courier's user may look."""
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    except FileNotFoundError:
+        return "not enrolled", None
+    except OSError:
+        return "with its certificate; only the courier's user can read it", None
+    except ValueError:
+        return "its certificate is damaged: enrol again", None
+    return f"on {found:%Y-%m-%d}, with its certificate", found.isoformat()
+
+
+def _of_people(counts: Counts) -> Iterator[Key]:
+    store = "store/site.db, as hashes"
+    yield Key(
+        "API keys",
+        f"let programs of the site ask; {counts.api_keys} now",
+        "each program",
+        store,
+        "when it is revoked",
+        "revoke it and make another: postern api-keys",
+        "revoke it: postern api-keys revoke",
+    )
+    yield Key(
+        "operators",
+        f"passwords and logins of the staff; {counts.operators} operators, {counts.logins} logins now",
+        "each of the staff",
+        store,
+        "a login when it is idle or old; a password when it is set anew",
+        "postern operators set-password",
+        "postern operators disable, then set-password",
+    )
+    yield Key(
+        "conversations",
+        "a customer's own token",
+        "the customer's page",
+        store,
+        "with the conversation",
+        "the customer begins another conversation",
+        "the conversation can be read until it ends: end it",
+    )
+
+
+def _of_the_network(config: Config) -> Iterator[Key]:
+    anew = "stop the node, remove the files, start it: they are made anew"
+    if config.mqtt.broker == "embedded":
+        where = "keys/mqtt-node.password, keys/mqtt-kiosk.password"
+        yield Key("kiosks", "logins of the broker", "the node and the kiosks", where, NEVER, anew, anew)
+    given = {
+        "broker": (config.mqtt.password_file, "the node's login at the site's broker"),
+        "mail": (config.handoff.smtp.password_file, "the node's login at the mail server"),
+        "webhook": (config.handoff.webhook.secret_file, "signs calls of the site's webhook"),
+        "single sign-on": (config.console.oidc.client_secret_file, "the console's login at the provider"),
+        "language model": (config.models.llm_server.api_key_file, "the node's login at the server"),
+    }
+    for name, (file, purpose) in given.items():
+        if file:
+            change = "give the node a new one at whoever gave it"
+            yield Key(
+                name, purpose, "the node's user, in a file", str(file), "as its giver says", change, change
+            )
