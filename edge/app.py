@@ -54,7 +54,7 @@ from edge.inference.embedding import Embeddings
 from edge.inference.opening import start_opening
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.worker_client import WorkerClient
-from edge.keeping_services import keep_notice, keeping_operations, keys_operations, retaining_of
+from edge.keeping_services import erasure_of, keep_notice, keeping_operations, keys_operations, retaining_of
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.search import Searcher
 from edge.node_status import not_ready, refresh, say_fallbacks, status
@@ -298,6 +298,7 @@ async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
 
 async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
     devices = Devices(site.config, site.paths)
+    await erasure_of(site).finish()
     operations = site_operations(site)
     site.intents.yield_to_turns()
     site.learning.yield_to_turns()

@@ -1,4 +1,4 @@
-"""Part of the composition root: how long things are kept, and what people agreed to."""
+"""Part of the composition root: how long things are kept, what people agreed to, and how they are forgotten."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from edge.chat.notice import notice_of
 from edge.chat.session_rows import now_ms
 from edge.config import Config
+from edge.knowledge import versions
+from edge.operations.erasure import ErasureOperations
 from edge.operations.keeping import KeepingOperations
 from edge.operations.keys import KeysOperations
+from edge.privacy.erasure import Beside, Erasure
 from edge.privacy.retaining import Retaining
 from edge.store import consents
 from edge.store.store import Store
@@ -37,9 +40,18 @@ def retention_status(retaining: Retaining) -> dict[str, object]:
     return {"looked_ms": last and last.at_ms, "held_back_s": last.doubted_s if last else 0}
 
 
+def erasure_of(site: Site) -> Erasure:
+    """Who erases people. Its `finish` comes before anybody is served."""
+    beside = Beside(caches=(site.embeddings.forget,), rows=lambda db: versions.prune(db, now_ms()))
+    return Erasure(site.store, site.config.site.name, site.sessions, beside)
+
+
 def keeping_operations(site: Site) -> dict[str, Operation]:
     """The command line's."""
-    return KeepingOperations(site.store, site.config.retention).table()
+    return {
+        **KeepingOperations(site.store, site.config.retention).table(),
+        **ErasureOperations(erasure_of(site), site.store).table(),
+    }
 
 
 def keys_operations(site: Site) -> dict[str, Operation]:

@@ -25,9 +25,10 @@ from edge.chat.ticket_states import OPEN, Act
 from edge.chat.tickets import Ticket
 from edge.chat.turn import EmptyQuestion, TextTooLong
 from edge.config import HandoffSection
+from edge.privacy.holds import held_subjects, shred_unless_held
 from edge.store import counters
 from edge.store.store import Store
-from edge.store.subjects import SubjectKey, load_key, shred_key
+from edge.store.subjects import SubjectKey, load_key, of_ticket, shred_key
 
 log = logging.getLogger(__name__)
 
@@ -170,12 +171,12 @@ class Handoffs:
     async def withdraw(self, session: Session, turn_id: str) -> None:
         """The customer takes a ticket back; what it held is forgotten at once. Raises TurnNotFound, TicketOver."""
 
-        def end(db: Database) -> str:
+        def end(db: Database) -> Ticket:
             ticket = tickets.of_turn(db, turn_id, session.id)
             if ticket is None:
                 raise TurnNotFound
             tickets.step(db, ticket, Act.WITHDRAW, now_ms())
-            return ticket.number
+            return ticket
 
         await self.forget(await self._store.write(end))
         self._bell.ring(session.id)
@@ -204,10 +205,11 @@ class Handoffs:
                 if not await listener.wait(HEARTBEAT_S):
                     yield None
 
-    async def forget(self, number: str) -> None:
-        """First the ticket's key, then its rows: what is left in an older copy cannot be read."""
-        await self._shred(number)
-        await self._store.write(lambda db: tickets.forget(db, number))
+    async def forget(self, ticket: Ticket) -> None:
+        """First the ticket's key, then its rows: what is left in an older copy cannot be read. A legal hold wins."""
+        number, owner = ticket.number, ticket.subject
+        if await self._store.write_keys(lambda keys: shred_unless_held(keys, of_ticket(number), owner)):
+            await self._store.write(lambda db: tickets.forget(db, number))
 
     async def sweep(self) -> None:
         """Expire and forget tickets, for as long as the node runs."""
@@ -222,9 +224,11 @@ class Handoffs:
         """What is over at `at_ms`, in milliseconds of the wall clock."""
         kept_ms = self._settings.keep_h * MS_PER_HOUR
         expired = await self._store.write(lambda db: tickets.expire(db, at_ms - kept_ms, at_ms))
-        for number in await self._store.read(lambda db: tickets.to_forget(db, at_ms - CLOSED_KEPT_MS)):
-            await self.forget(number)
-        await self._store.write(lambda db: tickets.drop(db, at_ms - ROW_KEPT_MS))
+        held = await self._store.read_keys(held_subjects)
+        for ticket in await self._store.read(lambda db: tickets.to_forget(db, at_ms - CLOSED_KEPT_MS)):
+            if held.isdisjoint({ticket.subject, of_ticket(ticket.number)}):
+                await self.forget(ticket)
+        await self._store.write(lambda db: tickets.drop(db, at_ms - ROW_KEPT_MS, held))
         await self._shred_strays(at_ms - STRAY_KEY_MS)
         for ticket in expired:
             self._bell.ring(ticket.session)
@@ -242,9 +246,8 @@ class Handoffs:
         if found is not None:
             tickets.set_aside(db, found)
         at_ms = now_ms()
-        tickets.insert(
-            db, number, turn_id, session.id, str(turn.get("queue") or tickets.DEFAULT_QUEUE), at_ms
-        )
+        queue = str(turn.get("queue") or tickets.DEFAULT_QUEUE)
+        tickets.insert(db, number, turn_id, session.id, session.key.subject, queue, at_ms)
         for sender, said in (("customer", turn["question"]), ("desk", turn["answer"])):
             tickets.say(db, key, number, sender, str(said), at_ms, messages_max=self._settings.messages_max)
         notifications.add(db, number, self._settings.channels, at_ms)
@@ -269,10 +272,10 @@ class Handoffs:
         return [*sorted(messages, key=lambda message: message.id), *states]
 
     async def _key(self, number: str) -> SubjectKey | None:
-        return await self._store.read_keys(lambda keys: load_key(keys, tickets.subject_of(number)))
+        return await self._store.read_keys(lambda keys: load_key(keys, of_ticket(number)))
 
     async def _shred(self, number: str) -> None:
-        await self._store.write_keys(lambda keys: shred_key(keys, tickets.subject_of(number)))
+        await self._store.write_keys(lambda keys: shred_key(keys, of_ticket(number)))
 
     async def _shred_strays(self, before_ms: int) -> None:
         numbers = await self._store.read_keys(lambda keys: tickets.stray_keys(keys, before_ms))

@@ -21,7 +21,7 @@ from edge.chat.turn import TextTooLong
 from edge.config import HandoffSection
 from edge.store import audit
 from edge.store.store import Store
-from edge.store.subjects import SubjectKey, load_key
+from edge.store.subjects import SubjectKey, load_key, of_ticket
 
 # What one page of the inbox shows.
 LISTED_MAX = 500
@@ -133,7 +133,7 @@ class Inbox:
         return state
 
     async def _key(self, number: str) -> SubjectKey | None:
-        return await self._store.read_keys(lambda keys: load_key(keys, tickets.subject_of(number)))
+        return await self._store.read_keys(lambda keys: load_key(keys, of_ticket(number)))
 
     def _entry(self, db: Database, ticket: Ticket) -> Entry:
         return Entry(

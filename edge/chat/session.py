@@ -14,21 +14,26 @@ import hmac
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
+from weakref import WeakValueDictionary
 
 from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.chat import session_rows
 from edge.chat.admission import Admission, RateLimited
+from edge.chat.live_session import Live, Memory, OneTurn
 from edge.chat.rates import Rate
 from edge.chat.session_rows import SessionNotFound, now_ms
 from edge.config import LimitsSection
 from edge.knowledge.document import Audience
+from edge.privacy.holds import held_subjects, shred_unless_held
 from edge.store.store import Store
-from edge.store.subjects import SubjectKey, create_key, load_key, shred_key
+from edge.store.subjects import SubjectKey, create_key, load_key, of_session
 
 log = logging.getLogger(__name__)
 
@@ -66,17 +71,6 @@ class StaleNotice(PosternError):
     status = 409
 
 
-class SessionBusy(PosternError):
-    """A second question while the first is being answered."""
-
-    code = "session_busy"
-    title = "One question at a time"
-    remedy = "Wait for the answer, then ask the next question."
-    status = 429
-    # An answer of quotes takes a fraction of a second; one in words is asked for again.
-    retry_after_s = 1
-
-
 @dataclass(frozen=True)
 class Session:
     """One conversation, as it is now."""
@@ -107,32 +101,6 @@ class NewSession:
     idle_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the next turn may need of the last ones. In memory only: a restart forgets it, and so does the wipe.
-
-    topic      the last question that stood on its own
-    offered  the questions that the last answer gave to choose from
-    """
-
-    topic: str = ""
-    offered: tuple[str, ...] = ()
-
-
-@dataclass
-class _Live:
-    """A conversation in memory; times in seconds of the boot clock."""
-
-    session: Session
-    address: str | None
-    ends_s: float
-    seen_s: float
-    asked_whole_at_s: float = 0.0
-    acted_whole_at_s: float = 0.0
-    busy: bool = False
-    memory: Memory = Memory()
-
-
 def boot_s() -> float:
     """Seconds since the machine started, sleep included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -146,8 +114,12 @@ class Sessions:
         self._limits = limits
         self._clock = clock
         self._admission = Admission(limits)
-        self._live: dict[str, _Live] = {}
-        # Told which conversation was wiped, once nothing of it is stored.
+        self._live: dict[str, Live] = {}
+        # Conversations that are being forgotten: nobody finds them in the store meanwhile.
+        self._ending: set[str] = set()
+        # One a person: an erasure and a new conversation of theirs wait for each other.
+        self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # Told which conversation has ended, once it is forgotten, or kept for a legal hold.
         self.on_end: list[Callable[[str], None]] = []
 
     def __len__(self) -> int:
@@ -170,26 +142,19 @@ class Sessions:
         self._admission.begin(address, now_s, self._next_end_s)
         try:
             session_id, token = secrets.token_urlsafe(ID_BYTES), secrets.token_urlsafe(TOKEN_BYTES)
-            key = await self._subject_key(subject or f"session:{session_id}")
-            created_ms = now_ms()
-            session = Session(
-                session_id, key, channel, locale, created_ms + total_s * 1000, _hash(token), audience=audience
-            )
-            row = {
-                "id": session_id,
-                "subject": key.subject,
-                "token_hash": session.token_hash,
-                "channel": channel,
-                "locale": locale,
-                "created_ms": created_ms,
-                "expires_ms": session.expires_ms,
-                "audience": audience,
-            }
-            await self._store.write(lambda db: session_rows.insert(db, row))
+            subject = subject or of_session(session_id)
+            async with self._door(subject):
+                key = await self._subject_key(subject)
+                created_ms = now_ms()
+                expires_ms = created_ms + total_s * 1000
+                session = Session(
+                    session_id, key, channel, locale, expires_ms, _hash(token), audience=audience
+                )
+                await self._store.write(lambda db: session_rows.insert(db, _row(session, created_ms)))
+                self._live[session_id] = Live(session, address, now_s + total_s, now_s)
         except BaseException:
             self._admission.end(address)
             raise
-        self._live[session_id] = _Live(session, address, now_s + total_s, now_s)
         return NewSession(session, token, total_s, self._idle_s(channel))
 
     async def get(self, session_id: str, token: str, *, touch: bool = True) -> Session:
@@ -238,14 +203,14 @@ class Sessions:
         self._held(session).session = consented
         return consented
 
-    def claim(self, session: Session) -> _Turn:
+    def claim(self, session: Session) -> OneTurn:
         """The right to one turn, as a context manager.
 
         Raises NoticeRequired, SessionNotFound; on entry SessionBusy, RateLimited.
         """
         if not session.consented:
             raise NoticeRequired
-        return _Turn(self._held(session), self._admission, self._turn_rate(session.channel), self._clock)
+        return OneTurn(self._held(session), self._admission, self._turn_rate(session.channel), self._clock)
 
     def act(self, session: Session) -> None:
         """Count something that a conversation does beside asking. Raises SessionNotFound, RateLimited."""
@@ -265,16 +230,42 @@ class Sessions:
         if live := self._live.get(session.id):
             live.memory = memory
 
-    async def wipe(self, session_id: str) -> None:
-        """Forget a conversation: its rows, and its subject's key when it stood for the subject."""
-        live = self._live.pop(session_id, None)
-        if live is not None:
-            self._admission.end(live.address)
-        subject = f"session:{session_id}"
-        await self._store.write_keys(lambda db: shred_key(db, subject))
-        await self._store.write(lambda db: session_rows.delete(db, session_id, subject))
-        for told in self.on_end:
-            told(session_id)
+    async def wipe(self, session_id: str) -> bool:
+        """End a conversation and forget it: its rows, and its subject's key when it stood for the subject.
+
+        False where a legal hold keeps it; it has ended all the same.
+        """
+        live, own = self._let_go(session_id), of_session(session_id)
+        try:
+            owner = live.session.key.subject if live else await self._owner(session_id)
+            gone = await self._store.write_keys(lambda keys: shred_unless_held(keys, own, owner))
+            if gone:
+                await self._store.write(lambda db: session_rows.delete(db, session_id))
+            else:
+                await self._store.write(lambda db: session_rows.end(db, session_id, now_ms()))
+        finally:
+            self._ending.discard(session_id)
+        self._tell(session_id)
+        return gone
+
+    @asynccontextmanager
+    async def closed(self, subject: str) -> AsyncIterator[int]:
+        """Nobody speaks for `subject` meanwhile: how many conversations ended, and a new one begins afterwards.
+
+        What is stored of them the caller takes away; what it leaves may be taken up again.
+        """
+        async with self._door(subject):
+            stored = await self._store.read(lambda db: session_rows.of_subject(db, subject))
+            held = [name for name, live in self._live.items() if live.session.key.subject == subject]
+            ended = set(stored) | set(held)
+            for session_id in ended:
+                self._let_go(session_id)
+            try:
+                yield len(held)
+            finally:
+                self._ending -= ended
+                for session_id in ended:
+                    self._tell(session_id)
 
     async def sweep(self) -> None:
         """Wipe conversations whose time or silence is over, for as long as the node runs.
@@ -295,13 +286,21 @@ class Sessions:
         """Wipe what is over now."""
         over = {session_id for session_id, live in self._live.items() if self._over(live)}
         over |= set(await self._store.read(lambda db: session_rows.ended(db, now_ms())))
-        for session_id in over:
+        for session_id in [*over, *await self._released()]:
             await self.wipe(session_id)
 
-    def _over(self, live: _Live) -> bool:
+    async def _released(self) -> list[str]:
+        """Conversations that ended under a legal hold which is no more."""
+        kept = await self._store.read(session_rows.kept)
+        held = await self._store.read_keys(held_subjects) if kept else frozenset()
+        released = [subject for subject in kept if subject not in held]
+        found = [await self._store.read(partial(session_rows.of_subject, subject=name)) for name in released]
+        return [session_id for of_one in found for session_id in of_one if session_id not in self._live]
+
+    def _over(self, live: Live) -> bool:
         return self._ends_s(live) <= self._clock() or live.session.expires_ms <= now_ms()
 
-    def _ends_s(self, live: _Live) -> float:
+    def _ends_s(self, live: Live) -> float:
         """When this conversation ends if nobody speaks; an answer that is being made is no silence."""
         if live.busy:
             return live.ends_s
@@ -319,11 +318,32 @@ class Sessions:
         limits = self._limits
         return Rate(limits.api_turns_per_minute if channel is Channel.API else limits.turns_per_minute)
 
-    def _held(self, session: Session) -> _Live:
+    def require_open(self, session: Session) -> None:
+        """For work that goes on for a while: raises SessionNotFound once the conversation has ended."""
+        self._held(session)
+
+    def _held(self, session: Session) -> Live:
         live = self._live.get(session.id)
-        if live is None:  # wiped since the request began
+        if live is None:  # ended since the request began
             raise SessionNotFound
         return live
+
+    def _let_go(self, session_id: str) -> Live | None:
+        self._ending.add(session_id)
+        live = self._live.pop(session_id, None)
+        if live is not None:
+            self._admission.end(live.address)
+        return live
+
+    async def _owner(self, session_id: str) -> str:
+        return await self._store.read(lambda db: session_rows.owner(db, session_id))
+
+    def _tell(self, session_id: str) -> None:
+        for told in self.on_end:
+            told(session_id)
+
+    def _door(self, subject: str) -> asyncio.Lock:
+        return self._doors.setdefault(subject, asyncio.Lock())
 
     async def _subject_key(self, subject: str) -> SubjectKey:
         def load_or_create(keys: Database) -> SubjectKey:
@@ -331,13 +351,13 @@ class Sessions:
 
         return await self._store.write_keys(load_or_create)
 
-    async def _load(self, session_id: str) -> _Live | None:
+    async def _load(self, session_id: str) -> Live | None:
         row = await self._store.read(lambda db: session_rows.select(db, session_id))
         if row is None:
             return None
         subject = str(row[1])
         key = await self._store.read_keys(lambda keys: load_key(keys, subject))
-        if key is None:
+        if key is None or session_id in self._ending:
             return None
         session = Session(
             row[0],
@@ -355,29 +375,21 @@ class Sessions:
         # A wall clock that was set back since must not lengthen anything: never more than a whole session.
         left_s = min((session.expires_ms - now_ms()) / 1000, self._limits.session_s)
         self._admission.adopt(None)
-        self._live[session_id] = _Live(session, None, self._clock() + left_s, self._clock())
+        self._live[session_id] = Live(session, None, self._clock() + left_s, self._clock())
         return self._live[session_id]
 
 
-class _Turn:
-    """One turn at a time: taken on entry, given back on exit. Both are signs of life."""
-
-    def __init__(self, live: _Live, admission: Admission, rate: Rate, clock: Callable[[], float]) -> None:
-        self._live = live
-        self._admission = admission
-        self._rate = rate
-        self._clock = clock
-
-    def __enter__(self) -> None:
-        if self._live.busy:
-            raise SessionBusy
-        now_s = self._clock()
-        self._live.asked_whole_at_s = self._admission.ask(self._rate, self._live.asked_whole_at_s, now_s)
-        self._live.busy = True
-
-    def __exit__(self, *_: object) -> None:
-        self._live.busy = False
-        self._live.seen_s = self._clock()
+def _row(session: Session, created_ms: int) -> dict[str, object]:
+    return {
+        "id": session.id,
+        "subject": session.key.subject,
+        "token_hash": session.token_hash,
+        "channel": session.channel,
+        "locale": session.locale,
+        "created_ms": created_ms,
+        "expires_ms": session.expires_ms,
+        "audience": session.audience,
+    }
 
 
 def _hash(token: str) -> bytes:

@@ -9,7 +9,8 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.knowledge import versions
-from edge.store import consents, lan_uses, pseudonym_rows, text_uses
+from edge.privacy import forgetting
+from edge.store import consents
 from edge.store.consents import Consent, Purpose
 
 # Rows that one sweep looks at; what is left over is taken by the next.
@@ -39,9 +40,9 @@ def insert(db: Database, row: dict[str, Any]) -> None:
 
 
 def select(db: Database, session_id: str) -> tuple[Any, ...] | None:
-    """One conversation's row."""
+    """One conversation's row, unless it has ended."""
     row: tuple[Any, ...] | None = db.execute(
-        f"SELECT {_COLUMNS} FROM sessions WHERE id = ?",  # noqa: S608 - names of ours
+        f"SELECT {_COLUMNS} FROM sessions WHERE id = ? AND ended_ms IS NULL",  # noqa: S608 - names of ours
         [session_id],
     ).fetchone()
     return row
@@ -60,7 +61,8 @@ def consent(
     `digest`: whose; what is new is noted for them in the same transaction. None: nobody spoke for themselves.
     """
     row = db.execute(
-        "SELECT notice_version, overflow_consent FROM sessions WHERE id = ?", [session_id]
+        "SELECT notice_version, overflow_consent FROM sessions WHERE id = ? AND ended_ms IS NULL",
+        [session_id],
     ).fetchone()
     if row is None:
         raise SessionNotFound
@@ -86,33 +88,47 @@ def _permitted(before: bool | None, said: bool | None) -> bool | None:
 
 
 def require_open(db: Database, session_id: str) -> None:
-    """For the transaction of a turn: nothing is kept of a conversation that was wiped meanwhile.
+    """For the transaction of a turn: nothing is kept of a conversation that has ended meanwhile.
 
     Raises SessionNotFound.
     """
-    if db.execute("SELECT 1 FROM sessions WHERE id = ?", [session_id]).fetchone() is None:
+    if not db.execute("SELECT 1 FROM sessions WHERE id = ? AND ended_ms IS NULL", [session_id]).fetchone():
         raise SessionNotFound
 
 
 def ended(db: Database, at_ms: int) -> list[str]:
     """Conversations whose time is over by the wall clock."""
-    query = "SELECT id FROM sessions WHERE expires_ms <= ? LIMIT ?"
+    query = "SELECT id FROM sessions WHERE expires_ms <= ? AND ended_ms IS NULL LIMIT ?"
     return [row[0] for row in db.execute(query, [at_ms, SWEPT_ROWS_MAX])]
 
 
 def identifiers(db: Database) -> list[str]:
-    """Every conversation."""
-    return [row[0] for row in db.execute("SELECT id FROM sessions")]
+    """Every conversation that has not ended."""
+    return [row[0] for row in db.execute("SELECT id FROM sessions WHERE ended_ms IS NULL")]
 
 
-def delete(db: Database, session_id: str, subject: str) -> None:
+def owner(db: Database, session_id: str) -> str:
+    """Whose conversation it is; "" when there is none."""
+    row = db.execute("SELECT subject FROM sessions WHERE id = ?", [session_id]).fetchone()
+    return str(row[0]) if row else ""
+
+
+def of_subject(db: Database, subject: str) -> list[str]:
+    """A person's conversations, also those that have ended."""
+    return [row[0] for row in db.execute("SELECT id FROM sessions WHERE subject = ?", [subject])]
+
+
+def kept(db: Database) -> list[str]:
+    """Whose conversations are over and kept, for a legal hold that they were under."""
+    return [row[0] for row in db.execute("SELECT DISTINCT subject FROM sessions WHERE ended_ms IS NOT NULL")]
+
+
+def end(db: Database, session_id: str, at_ms: int) -> None:
+    """A conversation is over, and its rows stay."""
+    db.execute("UPDATE sessions SET ended_ms = coalesce(ended_ms, ?) WHERE id = ?", [at_ms, session_id])
+
+
+def delete(db: Database, session_id: str) -> None:
     """Forget a conversation's rows. A ticket that was handed over stays, without its conversation."""
-    db.execute("DELETE FROM feedback WHERE turn IN (SELECT id FROM turns WHERE session = ?)", [session_id])
-    versions.forget_session(db, session_id, now_ms())
-    db.execute("DELETE FROM turns WHERE session = ?", [session_id])
-    db.execute("UPDATE handoffs SET session = '' WHERE session = ?", [session_id])
-    lan_uses.forget_session(db, session_id)
-    pseudonym_rows.forget_session(db, session_id)
-    text_uses.forget_session(db, session_id)
-    db.execute("DELETE FROM sessions WHERE id = ?", [session_id])
-    db.execute("DELETE FROM subjects WHERE id = ?", [subject])
+    forgetting.forget_conversation(db, session_id)
+    versions.prune(db, now_ms())

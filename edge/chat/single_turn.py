@@ -11,8 +11,9 @@ from contextlib import aclosing
 
 from core.errors import PosternError
 from edge.chat.answers import followups
+from edge.chat.live_session import Memory
 from edge.chat.notice import Notice
-from edge.chat.session import Channel, Memory, NewSession, NoticeRequired, Sessions
+from edge.chat.session import Channel, NewSession, NoticeRequired, Sessions
 from edge.chat.turn import WHICH, Desk, Final
 from edge.knowledge.document import Audience
 from edge.store import audit

@@ -7,14 +7,14 @@ to the desk, and the ticket forgets on its own when its key is shredded.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.chat.ticket_states import OPEN, Act, TicketState, after
-from edge.store.subjects import SubjectKey, create_key, load_key
+from edge.store.subjects import TICKET, SubjectKey, create_key, load_key, of_ticket
 
 # Without letters and digits that are mistaken for one another when read aloud.
 TICKET_LETTERS = "ACDEFGHJKLMNPQRTUVWXY34679"
@@ -22,8 +22,7 @@ TICKET_LENGTH = 6
 DEFAULT_QUEUE = "desk"
 # As long as a question may be.
 TEXT_CHARS_MAX = 4000
-_SUBJECT = "ticket:"
-_TICKET = "SELECT ticket, session, state, queue, operator, created_ms, changed_ms FROM handoffs"
+_TICKET = "SELECT ticket, session, state, queue, operator, created_ms, changed_ms, subject FROM handoffs"
 _OPEN = f"state IN ({', '.join(repr(str(state)) for state in OPEN)})"
 
 
@@ -47,7 +46,7 @@ class TicketFull(PosternError):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket without what was said in it. `session` is empty once its conversation was wiped."""
+    """A ticket without what was said in it. `session` is empty once its conversation was wiped; `subject` stays."""
 
     number: str
     session: str
@@ -56,6 +55,7 @@ class Ticket:
     operator: str | None
     created_ms: int
     changed_ms: int
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +70,21 @@ class Message:
     text: str
 
 
-def subject_of(number: str) -> str:
-    """Whose key seals a ticket's content."""
-    return f"{_SUBJECT}{number}"
-
-
 def new_key(keys: Database) -> tuple[str, SubjectKey]:
     """A number that is in no use, and its key; inside `Store.write_keys`, before the ticket's rows."""
     while True:
         number = "".join(secrets.choice(TICKET_LETTERS) for _ in range(TICKET_LENGTH))
-        if load_key(keys, subject_of(number)) is None:
-            return number, create_key(keys, subject_of(number))
+        if load_key(keys, of_ticket(number)) is None:
+            return number, create_key(keys, of_ticket(number))
 
 
-def insert(db: Database, number: str, turn: str, session: str, queue: str, at_ms: int) -> bool:
+def insert(db: Database, number: str, turn: str, session: str, subject: str, queue: str, at_ms: int) -> bool:
     """A new ticket about a turn; False when the turn has one, or the number is taken."""
     state = after(TicketState.BOT, Act.REQUEST)
     done = db.execute(
-        "INSERT OR IGNORE INTO handoffs(ticket, turn, session, state, created_ms, queue, changed_ms) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [number, turn, session, state, at_ms, queue, at_ms],
+        "INSERT OR IGNORE INTO handoffs(ticket, turn, session, state, created_ms, queue, changed_ms, subject) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [number, turn, session, state, at_ms, queue, at_ms, subject],
     )
     return bool(done.rowcount == 1)
 
@@ -214,13 +209,13 @@ def expire(db: Database, before_ms: int, at_ms: int) -> list[Ticket]:
     return found
 
 
-def to_forget(db: Database, closed_before_ms: int) -> list[str]:
-    """Numbers whose content must go: closed long enough ago, or withdrawn or expired at any time."""
+def to_forget(db: Database, closed_before_ms: int) -> list[Ticket]:
+    """Those whose content must go: closed long enough ago, or withdrawn or expired at any time."""
     found = db.execute(
-        f"SELECT ticket FROM handoffs WHERE NOT {_OPEN} AND (state != ? OR changed_ms <= ?)",  # noqa: S608 - ours
+        f"{_TICKET} WHERE NOT {_OPEN} AND (state != ? OR changed_ms <= ?)",
         [TicketState.CLOSED, closed_before_ms],
     )
-    return [row[0] for row in found]
+    return [_ticket(row) for row in found]
 
 
 def forget(db: Database, number: str) -> None:
@@ -229,15 +224,13 @@ def forget(db: Database, number: str) -> None:
     db.execute("DELETE FROM notifications WHERE ticket = ?", [number])
 
 
-def drop(db: Database, changed_before_ms: int) -> list[str]:
-    """Remove the rows of tickets that have been over since before then; their numbers."""
-    gone = [
-        row[0]
-        for row in db.execute(
-            f"SELECT ticket FROM handoffs WHERE NOT {_OPEN} AND changed_ms <= ?",  # noqa: S608 - ours
-            [changed_before_ms],
-        ).fetchall()
-    ]
+def drop(db: Database, changed_before_ms: int, held: Container[str] = ()) -> list[str]:
+    """Remove the rows of tickets that have been over since before then, of nobody in `held`; their numbers."""
+    over = db.execute(
+        f"SELECT ticket, subject FROM handoffs WHERE NOT {_OPEN} AND changed_ms <= ?",  # noqa: S608 - ours
+        [changed_before_ms],
+    ).fetchall()
+    gone = [number for number, owner in over if owner not in held and of_ticket(number) not in held]
     for number in gone:
         forget(db, number)
         db.execute("DELETE FROM handoffs WHERE ticket = ?", [number])
@@ -247,9 +240,9 @@ def drop(db: Database, changed_before_ms: int) -> list[str]:
 def stray_keys(keys: Database, before_ms: int) -> list[str]:
     """Numbers that have a key older than `before_ms`: one without a ticket was made just before a crash."""
     query = "SELECT subject FROM subject_keys WHERE subject LIKE ? AND created_ms <= ?"
-    return [row[0].removeprefix(_SUBJECT) for row in keys.execute(query, [f"{_SUBJECT}%", before_ms])]
+    return [row[0].removeprefix(TICKET) for row in keys.execute(query, [f"{TICKET}%", before_ms])]
 
 
-def _ticket(row: tuple[str, str, str, str, str | None, int, int]) -> Ticket:
-    number, session, state, queue, operator, created_ms, changed_ms = row
-    return Ticket(number, session, TicketState(state), queue, operator, created_ms, changed_ms)
+def _ticket(row: tuple[str, str, str, str, str | None, int, int, str]) -> Ticket:
+    number, session, state, queue, operator, created_ms, changed_ms, subject = row
+    return Ticket(number, session, TicketState(state), queue, operator, created_ms, changed_ms, subject)

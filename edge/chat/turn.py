@@ -29,11 +29,12 @@ from edge.chat.generating import Quoted, Writing, Written
 from edge.chat.grounding import Outcome
 from edge.chat.intents.model import Intent
 from edge.chat.intents.standing import NOTHING_STANDING, Standing, standing_for
+from edge.chat.live_session import Memory
 from edge.chat.routing import Route
 from edge.chat.safety.card import SafetyCard
 from edge.chat.safety.check import SafetyCheck
 from edge.chat.safety.model import SafetyModel
-from edge.chat.session import Memory, Session, Sessions
+from edge.chat.session import Session, Sessions
 from edge.chat.session_rows import now_ms
 from edge.chat.understanding import Query, Understood
 from edge.config import Config
@@ -165,6 +166,7 @@ class Desk:
                 yield await self._durable(session, turn_id, question, settled, finding, clock)
                 return
             considered = await self._answering.submit(Query(question, session.audience, memory.topic))
+            self._sessions.require_open(session)
             understood = considered.understood
             clock.lap("understand")
             finding = self._finding(question, understood, clock)
@@ -180,6 +182,7 @@ class Desk:
             answer = NO_ANSWER
             async with aclosing(self._answer(session, question, considered, standing, memory)) as pieces:
                 async for piece in pieces:
+                    self._sessions.require_open(session)  # an answer that takes seconds may outlive it
                     if isinstance(piece, _Answer):
                         answer = replace(piece, intent=understood.intent, standing=standing)
                     else:

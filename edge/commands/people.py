@@ -23,7 +23,7 @@ Subject = Annotated[
 
 def privacy_subject(site: Site, subject: Subject, as_json: Json = False) -> None:
     """What is stored of somebody, in counts; hold, consents, erasures; who looked."""
-    found = operate_on(site, "privacy.subject", {"subject": _named(subject), "actor": user()})
+    found = operate_on(site, "privacy.subject", {"subject": named(subject), "actor": user()})
     write(found, as_json, "\n".join(_lines(found)))
 
 
@@ -39,14 +39,15 @@ def privacy_export(
     from core.files import write_atomic
     from edge.privacy.export_page import as_page, as_text
 
-    found = operate_on(site, "privacy.export", {"subject": _named(subject), "actor": user()})
+    found = operate_on(site, "privacy.export", {"subject": named(subject), "actor": user()})
     if html is not None:
         write_atomic(html, as_page(found).encode())
     if html is None or as_json:
         write(found, as_json, as_text(found))
 
 
-def _named(subject: str) -> str:
+def named(subject: str) -> str:
+    """The subject that an option means."""
     return sys.stdin.readline().strip() if subject == "-" else subject
 
 

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from edge.commands import erasure
 from edge.commands.keeping import consents, retention
 from edge.commands.people import privacy_export, privacy_subject
 from edge.commands.policy import policy, privacy_preview
@@ -21,6 +22,12 @@ privacy.command("retention")(retention)
 privacy.command("consents")(consents)
 privacy.command("subject")(privacy_subject)
 privacy.command("export")(privacy_export)
+privacy.command("erase")(erasure.erase)
+privacy.command("hold")(erasure.hold)
+privacy.command("release")(erasure.release)
+privacy.command("holds")(erasure.holds)
+privacy.command("erasures")(erasure.erasures)
+privacy.add_typer(erasure.receipt, name="receipt")
 
 
 @privacy.command("scan")

@@ -297,16 +297,8 @@ class TextGuard:
     async def _note_refused(self, request: Request, session: str) -> None:
         """So that a label sticks also where the turn never ends."""
         if request.label > request.seen:
-            await self._store.write(
-                partial(
-                    text_uses.add,
-                    purpose=request.purpose,
-                    session=session,
-                    label=request.label,
-                    size=0,
-                    at_ms=_now_ms(),
-                )
-            )
+            purpose, label = request.purpose, request.label
+            await self._store.write(partial(_note_label, session=session, purpose=purpose, label=label))
 
     def _sealed(self, purpose: Purpose, payload: bytes) -> Envelope | None:
         """Only what leaves the site goes through the courier."""
@@ -320,6 +312,12 @@ def _ended(scan: asyncio.Future[Sequence[Finding]]) -> None:
     """Looked at, so that no error of a scan that was left behind is told with its message."""
     if not scan.cancelled():
         scan.exception()
+
+
+def _note_label(db: Database, session: str, purpose: str, label: str) -> None:
+    """Unless the conversation was forgotten meanwhile."""
+    if text_uses.conversation(db, session) is not None:
+        text_uses.add(db, purpose, session, label, 0, _now_ms())
 
 
 def _pay(db: Database, bill: _Bill) -> Decision:

@@ -1,4 +1,4 @@
-"""Old texts of documents, kept as long as a turn quotes them: every statement about citations, and nothing else.
+"""Old texts of documents, kept as long as a turn quotes them: every statement about citations but their end.
 
 Functions of the database, for `Store.write` and `Store.read`. A turn that was answered from a text while that was
 being replaced cites it a moment later; so what has just been replaced stays for a while even without a citation.
@@ -35,15 +35,6 @@ def cite(db: Database, turn: str, cited: Iterable[tuple[str, int]]) -> None:
     """Note which documents, in which versions, a turn quotes."""
     rows = [(turn, document, version) for document, version in dict.fromkeys(cited)]
     db.conn.executemany("INSERT OR IGNORE INTO citations(turn, document, version) VALUES (?, ?, ?)", rows)
-
-
-def forget_session(db: Database, session: str, at_ms: int) -> None:
-    """Delete what a conversation's turns cite, before the turns go, and the texts that were kept only for it."""
-    db.execute(
-        "DELETE FROM citations WHERE turn IN (SELECT id FROM turns WHERE session = ?)",
-        [session],
-    )
-    prune(db, at_ms)
 
 
 def keep(db: Database, document: str, at_ms: int) -> None:

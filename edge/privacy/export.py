@@ -18,8 +18,8 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from edge.store.schema import Kind, Table
 from edge.store.store import Store
-from edge.store.subject_rows import ABOUT_PEOPLE, TICKET, Person, select
-from edge.store.subjects import SubjectKey, load_key
+from edge.store.subject_rows import ABOUT_PEOPLE, Person, select
+from edge.store.subjects import TICKET, SubjectKey, load_key
 
 SCHEMA: Final = "postern.subject-export/1"
 

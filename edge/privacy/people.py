@@ -17,7 +17,8 @@ from edge.privacy import export
 from edge.store import audit, consents
 from edge.store.audit import Outcome
 from edge.store.store import Store
-from edge.store.subject_rows import SESSION, TICKET, Person, count, select, subject_of
+from edge.store.subject_rows import Person, count, select, subject_of
+from edge.store.subjects import SESSION, TICKET
 
 SEEN_MAX: Final = 200
 """Rows of audit that are shown of a person, the newest."""

@@ -25,9 +25,13 @@ class LanUse:
 
 
 def begin(db: Database, service: str, host: str, size: int, session: str, at_ms: int) -> int:
-    """Note that `size` bytes are about to go to `host`; `session` "" where none is concerned. Returns the row's id."""
+    """Note that `size` bytes are about to go to `host`; `session` "" where none is concerned.
+
+    Returns the row's id. A conversation that was forgotten meanwhile is not named.
+    """
     row = db.execute(
-        "INSERT INTO lan_uses(at_ms, service, host, bytes, session, outcome) VALUES (?,?,?,?,?,'begun') RETURNING id",
+        "INSERT INTO lan_uses(at_ms, service, host, bytes, session, outcome) "
+        " VALUES (?, ?, ?, ?, coalesce((SELECT id FROM sessions WHERE id = ?), ''), 'begun') RETURNING id",
         [at_ms, service, host, size, session],
     ).fetchone()
     return int(row[0])
@@ -42,8 +46,3 @@ def of_session(db: Database, session: str) -> list[LanUse]:
     """What a conversation caused, oldest first."""
     query = "SELECT at_ms, service, host, bytes, outcome FROM lan_uses WHERE session = ? ORDER BY id LIMIT ?"
     return [LanUse(*row) for row in db.execute(query, [session, SHOWN_MAX])]
-
-
-def forget_session(db: Database, session: str) -> None:
-    """The rows stay, without whose they were."""
-    db.execute("UPDATE lan_uses SET session = '' WHERE session = ?", [session])

@@ -20,7 +20,7 @@ def insert(db: Database, session: str, purpose: str, rows: Iterable[PseudonymRow
     """Keep them, unless the conversation was wiped meanwhile: then nothing of it is kept."""
     db.conn.executemany(
         "INSERT INTO pseudonyms(session, purpose, ordinal, type, body) "
-        "SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM sessions WHERE id = ?)",
+        "SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM sessions WHERE id = ? AND ended_ms IS NULL)",
         [(session, purpose, *row, session) for row in rows],
     )
 
@@ -32,8 +32,3 @@ def of(db: Database, session: str, purpose: str) -> list[PseudonymRow]:
         PseudonymRow(number, type_, bytes(body))
         for number, type_, body in db.execute(query, [session, purpose])
     ]
-
-
-def forget_session(db: Database, session: str) -> None:
-    """Every token of a conversation, for whatever purpose."""
-    db.execute("DELETE FROM pseudonyms WHERE session = ?", [session])

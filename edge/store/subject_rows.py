@@ -13,12 +13,7 @@ from sqlite_utils import Database
 
 from edge.store.schema import TABLES, Table
 from edge.store.schema.tags import Named, Whose
-
-SESSION: Final = "session:"
-"""Begins the subject of a conversation that stands for its person."""
-
-TICKET: Final = "ticket:"
-"""Begins the subject under whose key a ticket's content is sealed."""
+from edge.store.subjects import TICKET
 
 ABOUT_PEOPLE: Final = {name: table for name, table in TABLES.items() if table.whose}
 

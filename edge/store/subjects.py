@@ -19,6 +19,18 @@ NONCE_BYTES = 12
 KEY_BITS = 256
 # Enough to tell a site's people apart: two of a million share one with a chance of 3 in a hundred million.
 LABEL_DIGITS = 16
+# Begin the subject of a conversation that stands for its person, and of a ticket, whose content has a key of its own.
+SESSION, TICKET = "session:", "ticket:"
+
+
+def of_session(session: str) -> str:
+    """Who a conversation stands for when its caller named nobody."""
+    return f"{SESSION}{session}"
+
+
+def of_ticket(number: str) -> str:
+    """Whose key seals what was said in a ticket: it may outlive its conversation."""
+    return f"{TICKET}{number}"
 
 
 class SubjectDigests:
@@ -36,7 +48,12 @@ class SubjectDigests:
 
     def label(self, subject: str) -> str:
         """How rows of audit name somebody: "subject:" and the first 16 hex digits of the digest."""
-        return f"subject:{self.of(subject).hex()[:LABEL_DIGITS]}"
+        return label_of(self.of(subject))
+
+
+def label_of(digest: bytes) -> str:
+    """A label, where only the digest is known."""
+    return f"subject:{digest.hex()[:LABEL_DIGITS]}"
 
 
 class SubjectKey:

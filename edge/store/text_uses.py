@@ -26,7 +26,8 @@ class Conversation:
 def conversation(db: Database, session: str) -> Conversation | None:
     """None once it is over."""
     row = db.execute(
-        "SELECT subject, overflow_consent, audience FROM sessions WHERE id = ?", [session]
+        "SELECT subject, overflow_consent, audience FROM sessions WHERE id = ? AND ended_ms IS NULL",
+        [session],
     ).fetchone()
     if row is None:
         return None
@@ -60,8 +61,3 @@ def add(db: Database, purpose: str, session: str, label: str, size: int, at_ms: 
         "INSERT INTO text_uses(at_ms, purpose, session, label, bytes) VALUES (?, ?, ?, ?, ?)",
         [at_ms, purpose, session, label, size],
     )
-
-
-def forget_session(db: Database, session: str) -> None:
-    """The bytes stay, without whose they were and what they were like."""
-    db.execute("UPDATE text_uses SET session = '', label = '' WHERE session = ?", [session])

@@ -185,6 +185,12 @@ OPERATIONS: Final[tuple[OperationRule, ...]] = (
     _view("privacy.subject", "subject", own_audit=True),
     _change("privacy.export", "subject", Kind.EXPORT, own_audit=True),
     _view("privacy.consents", "subject"),
+    _change("privacy.erase", "subject", Kind.DELETE, own_audit=True),
+    _change("privacy.hold", "subject", own_audit=True),
+    _change("privacy.release", "subject", own_audit=True),
+    _view("privacy.holds"),
+    _view("privacy.erasures"),
+    _nothing("privacy.verify-receipt", _BROUGHT),
     _nothing("privacy.retention", "how much there is of each table, about no person"),
 )
 

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.chat.session import Memory
+from edge.chat.live_session import Memory
 from edge.chat.single_turn import memory_of
 from edge.inference.worker import STOPS_MAX
 from edge.web.program_requests import (

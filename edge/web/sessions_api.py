@@ -15,6 +15,7 @@ from edge.chat.notice import Notice
 from edge.chat.session import Channel, Session, Sessions, StaleNotice
 from edge.chat.turn import Delta, Desk, Final, Meta
 from edge.knowledge.document import Audience
+from edge.privacy.holds import LegalHold
 from edge.privacy.scanning import Scanner
 from edge.store.store import Store
 from edge.web.event_stream import EVENT_STREAM, ended_with, event, event_stream
@@ -118,9 +119,10 @@ class SessionsApi:
         return await self._audience_of(request) if channel is Channel.INTRANET else Audience.PUBLIC
 
     async def delete(self, request: web.Request) -> web.Response:
-        """204; nothing of the conversation is left."""
+        """204; nothing of the conversation is left. Where a legal hold keeps it, 409: it has ended all the same."""
         session = await self._session(request)
-        await self._sessions.wipe(session.id)
+        if not await self._sessions.wipe(session.id):
+            raise LegalHold("The conversation has ended. What was said stays until a legal hold is released.")
         return web.Response(status=204)
 
     async def consent(self, request: web.Request) -> web.Response:

@@ -21,15 +21,18 @@ KEYS: dict[str, Table] = {
             "created_ms": session("INTEGER NOT NULL", Kind.OPERATIONS, "retention", exported=False),
         }
     ),
-    # What was erased, so that no restore brings it back.
+    # What was erased, so that no restore brings it back. Somebody who came back may be erased again.
     "erasures": Table(
         {
-            "digest": _kept(
-                "BLOB PRIMARY KEY", Kind.PSEUDONYM, "keyed digest of whom, to replay on a restore"
-            ),
+            "digest": _kept("BLOB NOT NULL", Kind.PSEUDONYM, "keyed digest of whom, to replay on a restore"),
             "erased_ms": _kept("INTEGER NOT NULL", Kind.OPERATIONS, "when"),
-            "receipt": _kept("TEXT NOT NULL", Kind.OPERATIONS, "the signed receipt, JSON; names nobody"),
-        }
+            "receipt": _kept(
+                "TEXT NOT NULL",
+                Kind.OPERATIONS,
+                "the receipt, JSON, unsigned until all is done; names nobody",
+            ),
+        },
+        constraints=("PRIMARY KEY (digest, erased_ms)",),
     ),
     # Whose data must stay, by law, until it is released.
     "holds": Table(

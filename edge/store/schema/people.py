@@ -45,7 +45,11 @@ PEOPLE: dict[str, Table] = {
             ),
             "ended_ms": session("INTEGER", Kind.BEHAVIOUR, "over, and kept for a legal hold, since then"),
         },
-        indexes=("CREATE INDEX sessions_expiry ON sessions(expires_ms)",),
+        indexes=(
+            "CREATE INDEX sessions_expiry ON sessions(expires_ms)",
+            "CREATE INDEX sessions_subject ON sessions(subject)",
+            "CREATE INDEX sessions_ended ON sessions(subject) WHERE ended_ms IS NOT NULL",
+        ),
         title="Conversations",
         whose=(Whose("subject"),),
     ),

@@ -4,6 +4,8 @@ CREATE INDEX consents_digest ON consents(digest)
 CREATE INDEX consents_time ON consents(at_ms)
 CREATE TABLE notices (version TEXT PRIMARY KEY, text TEXT NOT NULL, first_ms INTEGER NOT NULL) STRICT
 ALTER TABLE sessions ADD COLUMN ended_ms INTEGER
+CREATE INDEX sessions_subject ON sessions(subject)
+CREATE INDEX sessions_ended ON sessions(subject) WHERE ended_ms IS NOT NULL
 ALTER TABLE handoffs ADD COLUMN subject TEXT NOT NULL DEFAULT ''
 CREATE INDEX handoffs_subject ON handoffs(subject)
 UPDATE handoffs SET subject = coalesce((SELECT subject FROM sessions WHERE sessions.id = handoffs.session), '')

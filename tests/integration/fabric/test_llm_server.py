@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from pydantic import ValidationError
+from sqlite_utils import Database
 
 from core.errors import ConfigError, PosternError
 from core.network import NotLocal
@@ -30,6 +31,7 @@ from edge.egress.llm_server_errors import (
     LlmServerLate,
     LlmServerUnreachable,
 )
+from edge.privacy import forgetting
 from edge.privacy.policy import Purpose
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms, Scope
 from edge.store import lan_uses
@@ -45,8 +47,19 @@ QUESTION = [("system", "Answer."), ("user", "Where is the lift? canary-4711")]
 @pytest_asyncio.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = Store.open(site_paths(tmp_path / "site"))
+    await opened.write(begin_conversations)
     yield opened
     await opened.close()
+
+
+def begin_conversations(db: Database) -> None:
+    """ "s-1" and "s-2"."""
+    for session in ("s-1", "s-2"):
+        db.execute(
+            "INSERT INTO sessions(id, subject, token_hash, channel, locale, created_ms, expires_ms)"
+            " VALUES (?, 'somebody', x'00', 'kiosk', 'en', 1, 2)",
+            [session],
+        )
 
 
 @pytest_asyncio.fixture
@@ -307,6 +320,6 @@ def test_the_guards_rule() -> None:
 
 async def test_a_forgotten_conversation_leaves_rows_about_nobody(store: Store) -> None:
     await store.write(lambda db: lan_uses.begin(db, "llm_server", "10.0.0.5", 9, "s-1", 1))
-    await store.write(lambda db: lan_uses.forget_session(db, "s-1"))
+    await store.write(lambda db: forgetting.forget_conversation(db, "s-1"))
     assert await uses(store) == []
     assert len(await store.read(lambda db: lan_uses.of_session(db, ""))) == 1

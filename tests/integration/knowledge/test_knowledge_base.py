@@ -21,6 +21,7 @@ from edge.knowledge.ingest import KnowledgeBase, Progress, now_ms
 from edge.knowledge.metadata import Bound, MetadataChange
 from edge.knowledge.readers import FILE_BYTES_MAX, UnreadableDocument
 from edge.knowledge.terms import terms
+from edge.privacy import forgetting
 from edge.store.outbox import OutboxClass, rows_after
 from edge.store.store import Store
 
@@ -51,6 +52,10 @@ class HashedWords:
 
 
 def insert_turn(db: Database) -> None:
+    db.execute(
+        "INSERT INTO sessions(id, subject, token_hash, channel, locale, created_ms, expires_ms)"
+        " VALUES ('session-1', 'somebody', x'00', 'kiosk', 'en', 1, 2)"
+    )
     db.execute(
         "INSERT INTO turns(id, session, created_ms, route, label, redactions, body)"
         " VALUES ('turn-1', 'session-1', 1, 'answer', 'public', '[]', x'00')"
@@ -314,7 +319,8 @@ async def test_old_texts_stay_while_a_turn_quotes_them(
     assert await store.read(lambda db: versions.old_versions(db, "fees/parking.txt")) == []
     (old,) = await store.read(lambda db: versions.old_versions(db, "hours.md"))
     assert (old.version, old.citations, old.chunks) == (1, 1, (("Saturday", "We open at nine on Saturday."),))
-    await store.write(lambda db: versions.forget_session(db, "session-1", later))
+    await store.write(lambda db: forgetting.forget_conversation(db, "session-1"))
+    await store.write(lambda db: versions.prune(db, later))
     assert await store.read(lambda db: versions.old_versions(db, "hours.md")) == []
     assert await store.read(lambda db: db.execute("SELECT count(*) FROM citations").fetchone()[0]) == 0
 

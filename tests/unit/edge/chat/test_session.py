@@ -11,13 +11,13 @@ import pytest_asyncio
 
 from edge.chat import session as module
 from edge.chat.admission import RateLimited, TooManySessions
+from edge.chat.live_session import SessionBusy
 from edge.chat.session import (
     IDLE_GRACE_S,
     SWEEP_INTERVAL_S,
     Channel,
     NoticeRequired,
     Session,
-    SessionBusy,
     Sessions,
 )
 from edge.chat.session_rows import SessionNotFound

@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 
 from edge.chat.admission import RateLimited
+from edge.chat.live_session import Memory
 from edge.chat.notice import notice_of
-from edge.chat.session import Memory, NoticeRequired, Session
+from edge.chat.session import NoticeRequired, Session
 from edge.chat.single_turn import ProgramTurns, SingleTurns, memory_of, text_of
 from edge.chat.turn import WHICH, Delta, Final, Meta
 from edge.inference.scheduler import QueueFull

@@ -82,8 +82,7 @@ def _conversation(db: Database, seeded: Seeded, key: SubjectKey, question: str, 
 
 
 def _ticket(db: Database, seeded: Seeded, key: SubjectKey, question: str) -> None:
-    tickets.insert(db, seeded.ticket, seeded.turn, seeded.session, "desk", AT_MS + 5)
-    db.execute("UPDATE handoffs SET subject = ? WHERE ticket = ?", [seeded.subject, seeded.ticket])
+    tickets.insert(db, seeded.ticket, seeded.turn, seeded.session, seeded.subject, "desk", AT_MS + 5)
     tickets.say(db, key, seeded.ticket, "customer", question, AT_MS + 5, messages_max=9)
     tickets.say(
         db,

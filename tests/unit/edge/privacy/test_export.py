@@ -197,7 +197,7 @@ async def test_whatever_a_person_can_name_leads_to_them(store: Store, seeded: Se
 async def test_a_conversation_that_stands_for_its_person(store: Store) -> None:
     seeded = await seed(store, "session:abc", "abc")
     people = People(store, "The clinic")
-    await store.write(lambda db: session_rows.delete(db, "abc", "session:abc"))
+    await store.write(lambda db: session_rows.delete(db, "abc"))
     for text in ("abc", "session:abc", seeded.ticket):
         found = await people.show(text, "olga")
         assert (found["subject"], found["tickets"]) == ("session:abc", [seeded.ticket])
@@ -207,7 +207,7 @@ async def test_a_conversation_that_stands_for_its_person(store: Store) -> None:
 
 async def test_a_ticket_of_nobody_stands_for_its_person(store: Store) -> None:
     seeded = await seed(store, "session:abc", "abc")
-    await store.write(lambda db: session_rows.delete(db, "abc", "session:abc"))
+    await store.write(lambda db: session_rows.delete(db, "abc"))
     await store.write(lambda db: db.execute("UPDATE handoffs SET subject = ''"))
     found = await People(store, "The clinic").show(seeded.ticket, "olga")
     assert found["subject"] == f"ticket:{seeded.ticket}"

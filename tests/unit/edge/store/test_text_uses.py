@@ -6,6 +6,7 @@ import pytest
 import sqlcipher3
 from sqlite_utils import Database
 
+from edge.privacy import forgetting
 from edge.store import migrations, text_uses
 
 
@@ -28,11 +29,12 @@ def test_no_question_reads_the_whole_table() -> None:
     db.asked.clear()
     text_uses.add(db, "overflow", "s", "public", 1, 0)
     text_uses.spent(db, "overflow", "s", 0)
-    text_uses.forget_session(db, "s")
+    forgetting.forget_conversation(db, "s")
     assert len(db.asked) == 3
     for sql, parameters in db.asked:
         steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()]  # type: ignore[attr-defined]
-        assert all(step.startswith("SEARCH text_uses USING") for step in steps), steps
+        assert any(step.startswith("SEARCH text_uses USING") for step in steps), steps
+        assert not any(step.startswith("SCAN") for step in steps), steps
 
 
 @pytest.mark.parametrize("purpose", ["overflow", "lan_llm"])

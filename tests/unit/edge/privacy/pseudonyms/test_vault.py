@@ -114,7 +114,7 @@ async def test_tokens_minted_for_a_conversation_that_is_gone_are_not_kept(
     session = await begin(sessions)
     pseudonyms = await (kept := Vault(store, "clinic")).open(session.id, session.key, PURPOSE)
     token_of(pseudonyms, "PERSON", NAME)
-    await store.write(lambda db: session_rows.delete(db, session.id, session.key.subject))
+    await store.write(lambda db: session_rows.delete(db, session.id))
     await kept.keep(pseudonyms, session.key)
     assert await rows(store) == []
 

@@ -1,0 +1,362 @@
+"""Erasing a person: what is theirs becomes unreadable first, then goes, and a signed receipt says so.
+
+The first durable step shreds the keys and puts the person on the list of erasures, in one transaction: before it
+nothing has happened, and from it on there is no way back. A node that is stopped behind it finishes at its next start,
+before it answers anybody. A restored backup goes through `replay`, also before it opens.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+
+from sqlite_utils import Database
+
+from core.signing import canonical_json
+from core.version import VERSION
+from edge.privacy import forgetting, holds, receipts
+from edge.privacy.forgetting import UNLINKED, forget_listed, forget_rows, keys_of, whose
+from edge.privacy.holds import Hold, LegalHold
+from edge.privacy.receipts import Receipt
+from edge.store import audit
+from edge.store.audit import Outcome
+from edge.store.store import Store
+from edge.store.subjects import SubjectDigests, label_of
+
+__all__ = ["Erased", "Erasure", "Released", "forget_rows", "replay"]
+
+log = logging.getLogger(__name__)
+
+LISTED_MAX: Final = 500
+"""Erasures that are shown, the newest."""
+
+KeysFile = Mapping[str, object]
+"""One backup and what became of the file of keys beside it: {"backup": id, "made_ms": …, "keys_file": "rewritten"}."""
+
+
+class Conversations(Protocol):
+    """Whoever holds conversations in memory."""
+
+    def closed(self, subject: str) -> AbstractAsyncContextManager[int]:
+        """Nobody speaks for `subject` meanwhile; how many conversations that ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is forgotten beside the store.
+
+    caches      each empties something in memory that cannot be told apart by person
+    rows        in the transaction that takes the rows away
+    keys_files  writes the files of keys beside the backups anew; which it reached
+    """
+
+    caches: Sequence[Callable[[], None]] = ()
+    rows: Callable[[Database], None] = lambda _: None
+    keys_files: Callable[[], Awaitable[Sequence[KeysFile]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A hold that is no more. `receipt`: of the erasure that waited for it."""
+
+    hold: Hold
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """One row of the list of erasures. `receipt`: None until all of it is done."""
+
+    digest: bytes
+    erased_ms: int
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An erasure that has begun: what its receipt will say."""
+
+    digest: bytes
+    erased_ms: int
+    facts: Mapping[str, object]
+
+
+class Erasure:
+    """Erases people, and keeps those who must stay. Used from one event loop."""
+
+    def __init__(self, store: Store, site: str, conversations: Conversations, beside: Beside) -> None:
+        """`site`: its name, for the receipt."""
+        self._store = store
+        self._site = site
+        self._conversations = conversations
+        self._beside = beside
+
+    async def erase(self, name: str, actor: str) -> Receipt:
+        """Forget whom `name` stands for. Raises LegalHold, which notes that it was asked for.
+
+        Somebody of whom nothing is known is put on the list all the same: a backup may know them.
+        """
+        subject = await self._store.read(partial(whose, name=name))
+        async with self._written_down(actor, "privacy.erase", subject):
+            await self._refuse_held(subject)
+            return await self._erase(subject, _now_ms())
+
+    async def hold(self, name: str, reference: str, actor: str) -> Hold:
+        """Keep the data of whom `name` stands for. Raises HeldAlready, TooManyHolds."""
+        subject = await self._store.read(partial(whose, name=name))
+        hold = Hold(subject, reference, actor, _now_ms(), None)
+        async with self._written_down(actor, "privacy.hold", subject):
+            return await self._store.write_keys(partial(holds.place, hold=hold))
+
+    async def release(self, name: str, actor: str) -> Released:
+        """Keep it no longer; an erasure that was asked for meanwhile is carried out now. Raises NoSuchHold."""
+        subject = await self._store.read(partial(whose, name=name))
+        async with self._written_down(actor, "privacy.release", subject):
+            hold = await self._store.read_keys(partial(holds.find, subject=subject))
+            if hold is None or hold.erasure_asked_ms is None:
+                return Released(await self._store.write_keys(partial(holds.release, subject=subject)), None)
+            # In one step with the release: whoever asked must not have to ask again.
+            return Released(hold, await self._erase(subject, hold.erasure_asked_ms, release=True))
+
+    async def holds(self) -> list[Hold]:
+        """All holds, oldest first."""
+        return await self._store.read_keys(holds.listing)
+
+    async def erasures(self) -> list[Erased]:
+        """The list, newest first."""
+        return await self._store.read_keys(_erasures)
+
+    async def finish(self) -> int:
+        """Finish what a stop of the node interrupted, before anybody is answered; how many erasures that were."""
+        drafts = await self._store.read_keys(_drafts)
+        if not drafts:
+            return 0
+        listed = {draft.digest: draft.erased_ms for draft in drafts}
+        digests = self._store.digests
+
+        def take(db: Database) -> list[tuple[str, int]]:
+            keys = forgetting.keys_listed(db, listed, digests)
+            forget_listed(db, listed, digests)
+            self._beside.rows(db)
+            for digest in listed:
+                audit.append(db, "node", "privacy.erase", label_of(digest))
+            return keys
+
+        keys = await self._store.write(take)
+        await self._store.write_keys(partial(_shred, names=keys))
+        for draft in drafts:
+            await self._finished(draft)
+        log.warning("erasures that a stop had interrupted are finished", extra={"erasures": len(drafts)})
+        return len(drafts)
+
+    async def _erase(self, subject: str, asked_ms: int, *, release: bool = False) -> Receipt:
+        digest = self._store.digests.of(subject)
+        async with self._conversations.closed(subject) as ended:
+            counts, names = await self._store.read(
+                lambda db: (forgetting.count_rows(db, subject, digest), keys_of(db, subject))
+            )
+            facts = self._facts(digest, asked_ms, ended)
+            begin = partial(_begin, subject=subject, names=names, facts=facts, counts=counts, release=release)
+            draft = await self._store.write_keys(begin)
+            if draft is None:
+                raise await self._refused(subject)
+            return await self._finished(await self._take_rows(subject, draft))
+
+    async def _take_rows(self, subject: str, draft: _Draft) -> _Draft:
+        """Behind the point of no return: the rows, and keys of tickets that were made in the last moment."""
+
+        def take(db: Database) -> tuple[dict[str, int], list[str]]:
+            names = keys_of(db, subject)
+            counts = forget_rows(db, subject, draft.digest)
+            self._beside.rows(db)
+            return counts, names
+
+        counts, names = await self._store.write(take)
+        await self._store.write_keys(partial(_shred, names=[(name, forgetting.ALWAYS) for name in names]))
+        return _Draft(draft.digest, draft.erased_ms, _counted(draft.facts, counts))
+
+    async def _finished(self, draft: _Draft) -> Receipt:
+        """Caches, logs, the keys beside backups; then the receipt."""
+        for empty in self._beside.caches:
+            empty()
+        files = await self._beside.keys_files() if self._beside.keys_files else []
+        emptied = await self._store.tidy(all_pages=False)
+        told = {"logs_emptied": emptied, "backups": [dict(file) for file in files], "finished_ms": _now_ms()}
+        receipt = receipts.signed({**draft.facts, **told}, self._store.keys.receipts)
+        await self._store.write_keys(partial(_save, draft=_Draft(draft.digest, draft.erased_ms, receipt)))
+        return receipt
+
+    def _facts(self, digest: bytes, asked_ms: int, ended: int) -> dict[str, object]:
+        return {
+            "site": self._site,
+            "software": f"postern {VERSION}",
+            "subject": digest.hex(),
+            "asked_ms": asked_ms,
+            "conversations_ended": ended,
+        }
+
+    async def _refuse_held(self, subject: str) -> None:
+        """Raises LegalHold."""
+        if await self._store.read_keys(partial(holds.find, subject=subject)) is not None:
+            raise await self._refused(subject)
+
+    async def _refused(self, subject: str) -> LegalHold:
+        await self._store.write_keys(partial(holds.note_asked, subject=subject, at_ms=_now_ms()))
+        return LegalHold("It is noted, and will be erased when the hold is released.")
+
+    @asynccontextmanager
+    async def _written_down(self, actor: str, action: str, subject: str) -> AsyncIterator[None]:
+        """Rows of audit: two files cannot change in one step, so the beginning is written down as well.
+
+        What is refused or fails is written down by whoever let the caller in.
+        """
+        row = partial(audit.append, actor=actor, action=action, subject=self._store.digests.label(subject))
+        await self._store.write(partial(row, outcome=Outcome.BEGUN))
+        yield
+        await self._store.write(partial(row, outcome=Outcome.DONE))
+
+
+def replay(site_db: Database, keys_db: Database, digests: SubjectDigests) -> int:
+    """Before a restored site opens: take away again what was erased, and what nobody can read; rows that went.
+
+    The list of erasures and the holds are those of `keys_db`. What a person left after their erasure stays.
+    """
+    listed = _listed(keys_db)
+    with _transaction(keys_db):
+        _shred(keys_db, forgetting.keys_listed(site_db, listed, digests))
+        _shred(keys_db, _keys_listed(keys_db, listed, digests))
+    known = {row[0] for row in keys_db.execute("SELECT subject FROM subject_keys")}
+    with _transaction(site_db):
+        gone = sum(forget_listed(site_db, listed, digests).values())
+        return gone + forgetting.forget_unreadable(site_db, known.__contains__)
+
+
+# --- the file of keys ---
+
+
+def _begin(
+    keys: Database,
+    subject: str,
+    names: Sequence[str],
+    facts: Mapping[str, object],
+    counts: Mapping[str, int],
+    release: bool,
+) -> _Draft | None:
+    """The point of no return: the keys are gone, and the person is on the list. None where a hold forbids it."""
+    if release:
+        keys.execute("DELETE FROM holds WHERE subject = ?", [subject])
+    if holds.find(keys, subject) is not None:
+        return None
+    shredded = _shred(keys, [(name, forgetting.ALWAYS) for name in names])
+    digest, erased_ms = bytes.fromhex(str(facts["subject"])), _now_ms()
+    told = _counted({**facts, "erased_ms": erased_ms, "keys_shredded": shredded}, counts)
+    # One that failed on its way is finished by this one, and its receipt tells of both.
+    for draft in _drafts(keys):
+        if draft.digest == digest:
+            told = _with_earlier(told, draft.facts)
+            keys.execute("DELETE FROM erasures WHERE digest = ? AND erased_ms = ?", [digest, draft.erased_ms])
+    draft = _Draft(digest, erased_ms, told)
+    _save(keys, draft)
+    return draft
+
+
+def _save(keys: Database, draft: _Draft) -> None:
+    keys.execute(
+        "INSERT OR REPLACE INTO erasures(digest, erased_ms, receipt) VALUES (?, ?, ?)",
+        [draft.digest, draft.erased_ms, canonical_json(draft.facts).decode()],
+    )
+
+
+def _drafts(keys: Database) -> list[_Draft]:
+    """Erasures that have begun and are not finished."""
+    rows = keys.execute("SELECT digest, erased_ms, receipt FROM erasures").fetchall()
+    drafts = [_Draft(bytes(digest), erased_ms, json.loads(receipt)) for digest, erased_ms, receipt in rows]
+    return [draft for draft in drafts if not receipts.is_signed(draft.facts)]
+
+
+def _erasures(keys: Database) -> list[Erased]:
+    rows = keys.execute(
+        "SELECT digest, erased_ms, receipt FROM erasures ORDER BY erased_ms DESC LIMIT ?", [LISTED_MAX]
+    )
+    found = [(bytes(digest), erased_ms, json.loads(receipt)) for digest, erased_ms, receipt in rows]
+    return [Erased(digest, at, told if receipts.is_signed(told) else None) for digest, at, told in found]
+
+
+def _listed(keys: Database) -> dict[bytes, int]:
+    """Everybody who was erased, and when for the last time."""
+    rows = keys.execute("SELECT digest, max(erased_ms) FROM erasures GROUP BY digest")
+    return {bytes(digest): erased_ms for digest, erased_ms in rows}
+
+
+def _shred(keys: Database, names: Iterable[tuple[str, int]]) -> int:
+    """Each key that was made up to its time; how many there were."""
+    return sum(
+        keys.execute("DELETE FROM subject_keys WHERE subject = ? AND created_ms <= ?", [*name]).rowcount
+        for name in names
+    )
+
+
+def _keys_listed(
+    keys: Database, listed: Mapping[bytes, int], digests: SubjectDigests
+) -> list[tuple[str, int]]:
+    """Keys of people who are on the list, each with its time."""
+    if not listed:
+        return []
+    names = [row[0] for row in keys.execute("SELECT subject FROM subject_keys")]
+    digested = [(name, digests.of(name)) for name in names]
+    return [(name, listed[digest]) for name, digest in digested if digest in listed]
+
+
+# --- what a receipt says ---
+
+
+def _counted(facts: Mapping[str, object], counts: Mapping[str, int]) -> dict[str, object]:
+    """With the rows of each table that had any: those that went, and those that stay about no one."""
+    found = {table: rows for table, rows in counts.items() if rows}
+    return _with_earlier(
+        {
+            **facts,
+            "removed": {table: rows for table, rows in found.items() if table not in UNLINKED},
+            "unlinked": {table: rows for table, rows in found.items() if table in UNLINKED},
+        },
+        facts,
+    )
+
+
+def _with_earlier(facts: Mapping[str, object], earlier: Mapping[str, object]) -> dict[str, object]:
+    """What is told now, and no less than was told before of the same erasure."""
+    told = dict(facts)
+    for name in ("removed", "unlinked"):
+        before, now = _rows(earlier, name), _rows(facts, name)
+        told[name] = {table: max(before.get(table, 0), now.get(table, 0)) for table in {**before, **now}}
+    for name, better in (("keys_shredded", max), ("conversations_ended", max), ("asked_ms", min)):
+        told[name] = better(int(str(facts[name])), int(str(earlier[name])))
+    told["found"] = bool(told["removed"] or told["unlinked"] or told["keys_shredded"])
+    return told
+
+
+def _rows(facts: Mapping[str, object], name: str) -> Mapping[str, int]:
+    found = facts.get(name, {})
+    assert isinstance(found, Mapping)
+    return found
+
+
+@contextmanager
+def _transaction(db: Database) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
