@@ -26,7 +26,7 @@ from edge.chat import heads
 from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
-from edge.keys import SiteKeys, recovery, root
+from edge.keys import NODES_ALONE, SiteKeys, recovery, root
 from edge.placed import told_shortfall
 from edge.privacy import policy_files
 from edge.store.connection import refuse_unsafe_sqlite
@@ -126,9 +126,13 @@ def _installed(name: str) -> bool:
 
 def _keys(paths: SitePaths) -> Check:
     private = [path for path in paths.keys.iterdir() if path.suffix != ".pub"]
+    private += [paths.recovery_key] if paths.recovery_key.exists() else []
     for path in private:
-        if stat.S_IMODE(path.stat().st_mode) & 0o007:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o007:
             return Check("keys", False, "error", f"{path} can be read by everybody", f"chmod o= {path}")
+        if mode & 0o070 and path.name in {*NODES_ALONE, paths.recovery_key.name}:
+            return Check("keys", False, "error", f"{path} is the node's alone", f"chmod go= {path}")
     return Check("keys", True, "error", f"{len(private)} files of keys, closed to others")
 
 

@@ -46,7 +46,8 @@ def keys_rotate(site: Site, as_json: Json = False) -> None:
     found = operate_on(site, "keys.rotate", {})
     text = (
         f"The root key is new, and {HELD[found['root_in']]}.\n"
-        f"Print {found['recovery_key']}, lock it away, remove the file. Keep the one before for backups up to now."
+        f"Print {found['recovery_key']}, lock it away, remove the file.\n"
+        "Make a backup: earlier ones need the recovery key before."
     )
     write(found, as_json, text)
 

@@ -20,7 +20,7 @@ def recover(paths: SitePaths, identity: str) -> None:
     Needs keys/root.recovery and keys/site.key, of the site or of its backup. Raises RecoveryKeyWrong, KeysUnusable.
     """
     changes.finish(paths)
-    typed = recovery.identity(identity.strip())
+    typed = recovery.identity_of(identity)
     _hold(paths, recovery.opened(paths, typed), typed.to_public())
 
 
@@ -70,13 +70,10 @@ def rotate(paths: SitePaths) -> str:
     return str(identity)
 
 
-def begin(paths: SitePaths, data: DataKeys, gone: tuple[str, ...]) -> str:
-    """The first root key, site key and recovery key, over `data`; the files `gone` of keys/ go. The recovery key."""
-    root_key, identity = wrapping.new_key(), recovery.new_identity()
-    held = root.as_safe_as_here(paths, root_key)
-    files = {**held, **_under(paths, root_key, data, identity), **dict.fromkeys(gone, changes.GONE)}
-    changes.apply(paths, files)
-    return str(identity)
+def wrapped(paths: SitePaths, data: DataKeys, identity: Identity) -> dict[str, bytes]:
+    """What `changes.apply` writes: `data` under a new root key, held as safely as here, with a recovery key."""
+    root_key = wrapping.new_key()
+    return {**root.as_safe_as_here(paths, root_key), **_under(paths, root_key, data, identity)}
 
 
 def site_key_file(paths: SitePaths) -> bytes:

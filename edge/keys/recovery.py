@@ -44,6 +44,11 @@ def identity(text: str, to: Recipient | None = None) -> Identity:
     return found
 
 
+def identity_of(typed: str) -> Identity:
+    """The recovery key that somebody typed. Raises RecoveryKeyWrong; its checksum finds a wrong letter."""
+    return identity(typed.strip())
+
+
 def files(to: Recipient, root_key: bytes) -> dict[str, bytes]:
     """What `changes.apply` writes so that the root key can be recovered."""
     return {ROOT: pyrage.encrypt(root_key, [to]), RECIPIENT: f"{to}\n".encode()}

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from core.files import write_atomic
 from edge.config import SitePaths
-from edge.keys import changes, custody, root, wrapping
+from edge.keys import changes, custody, recovery, root, wrapping
+from edge.keys.changes import GONE
 from edge.keys.errors import KeysUnusable
 from edge.keys.wrapping import KEY_BYTES, DataKeys
 
@@ -76,7 +77,9 @@ class SiteKeys:
         store = _before(paths.keys / OLD_STORE, paths.store)
         subjects = _before(paths.keys / OLD_SUBJECTS, paths.subject_keys)
         data = DataKeys(store, subjects, wrapping.new_key())
-        return custody.begin(paths, data, gone=(OLD_STORE, OLD_SUBJECTS))
+        identity = recovery.new_identity()
+        changes.apply(paths, {**custody.wrapped(paths, data, identity), OLD_STORE: GONE, OLD_SUBJECTS: GONE})
+        return str(identity)
 
 
 def _before(key: Path, database: Path) -> bytes:

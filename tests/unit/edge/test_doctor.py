@@ -154,6 +154,11 @@ def test_are_the_keys_safe_and_can_they_be_brought_back(tmp_path: Path) -> None:
     assert keys_of(paths)["recovery"].ok
     (paths.keys / "root.key").chmod(0o604)
     assert "root.key" in keys_of(paths)["keys"].found
+    (paths.keys / "root.key").chmod(0o600)
+    (paths.keys / "envelope.key").chmod(0o640)  # the courier reads it, too
+    assert keys_of(paths)["keys"].ok
+    (paths.keys / "site.key").chmod(0o640)
+    assert "site.key" in keys_of(paths)["keys"].found
 
 
 @pytest.mark.parametrize(("name", "remedy"), [("root.recovery", "rotate"), ("recovery.pub", "recover")])

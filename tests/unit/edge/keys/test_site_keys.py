@@ -14,13 +14,23 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from edge.config import SitePaths, site_paths
-from edge.keys import KeysUnusable, RecoveryKeyWrong, SiteKeys, changes, custody, recover, recovery, reseal
+from edge.keys import (
+    KeysUnusable,
+    RecoveryKeyWrong,
+    SiteKeys,
+    changes,
+    custody,
+    recover,
+    recovery,
+    reseal,
+    root,
+)
 from edge.store.store import Store
 
 # As many as a bit flip a file is tried at: all bits of the small files, a sample of the larger.
 FLIPS_MAX = 120
 # Steps of a change that touch the disk: its files are written, moved and made durable one by one.
-STEPS_MIN, STEPS_MAX = 12, 80
+STEPS_MIN, STEPS_MAX = 10, 80
 
 
 @pytest.fixture(autouse=True)
@@ -332,6 +342,47 @@ def test_killed_while_the_root_key_is_recovered_it_can_be_tried_again(
     for paths in all_kills(monkeypatch, origin, partial(recover, identity=identity)):
         recover(paths, identity)
         assert opened(paths) == before
+
+
+class Chip:
+    """Stands for a TPM: what it seals it gives back. The real one: tests/contract/test_tpm.py."""
+
+    def seal(self, secret: bytes) -> bytes:
+        return b"sealed" + secret[::-1]
+
+    def unseal(self, blob: bytes) -> bytes:
+        return blob.removeprefix(b"sealed")[::-1]
+
+
+@pytest.mark.parametrize("change", [custody.seal, custody.unseal, custody.rotate])
+def test_killed_on_the_way_into_the_tpm_or_out_of_it_the_site_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[SitePaths], object]
+) -> None:
+    origin = site_paths(tmp_path / "origin")
+    monkeypatch.setattr(root, "tpm_of", lambda _: None if change is custody.seal else Chip())
+    identity = SiteKeys.create(origin)
+    before, held = opened(origin), SiteKeys.open(origin).root_in
+    monkeypatch.setattr(root, "tpm_of", lambda _: Chip())
+    origin.recovery_key.unlink()
+    holders = []
+    for paths in all_kills(monkeypatch, origin, change):
+        assert opened(paths) == before
+        holders.append(SiteKeys.open(paths).root_in)
+        names = {path.name for path in paths.keys.iterdir()} & {root.FILE, root.SEALED}
+        assert names == {root.SEALED if holders[-1] == "tpm" else root.FILE}
+        change(paths) if change is not custody.rotate else recover_with(paths, identity)
+        assert opened(paths) == before
+    assert (holders[0], holders[-1]) == {
+        custody.seal: ("file", "tpm"),
+        custody.unseal: ("tpm", "file"),
+        custody.rotate: ("tpm", "tpm"),
+    }[change]
+    assert held == holders[0]
+
+
+def recover_with(paths: SitePaths, before: str) -> None:
+    """Recover with the recovery key that the site has now: the new one, or the one before."""
+    recover(paths, paths.recovery_key.read_text() if paths.recovery_key.exists() else before)
 
 
 # --- replaced ---
