@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from sqlite_utils import Database
@@ -85,6 +86,30 @@ def _permitted(before: bool | None, said: bool | None) -> bool | None:
     if said is None:
         return False if before else before
     return said
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a conversation was told and agreed to. `text`: the notice's words; `overflow` None: nobody was asked."""
+
+    version: str
+    text: str | None
+    overflow: bool | None
+    at_ms: int
+
+
+def agreed(db: Database, session_id: str) -> Agreed | None:
+    """What holds now; None before the notice was accepted. Raises SessionNotFound."""
+    row = db.execute(
+        "SELECT notice_version, overflow_consent, consented_ms FROM sessions WHERE id = ?", [session_id]
+    ).fetchone()
+    if row is None:
+        raise SessionNotFound
+    version, overflow, at_ms = row
+    if version is None:
+        return None
+    permitted = None if overflow is None else bool(overflow)
+    return Agreed(version, consents.words(db, version), permitted, at_ms)
 
 
 def require_open(db: Database, session_id: str) -> None:

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import PosternError
-from edge.chat import feedback
+from edge.chat import feedback, session_rows
 from edge.chat.notice import Notice
 from edge.chat.session import Channel, Session, Sessions, StaleNotice
 from edge.chat.turn import Delta, Desk, Final, Meta
@@ -89,6 +89,7 @@ class SessionsApi:
             web.post(base, self.create),
             web.delete(f"{base}/{{id}}", self.delete),
             web.post(f"{base}/{{id}}/consent", self.consent),
+            web.get(f"{base}/{{id}}/consent", self.agreed),
             web.post(f"{base}/{{id}}/alive", self.alive),
             web.post(f"{base}/{{id}}/turns", self.turn),
             web.post(f"{base}/{{id}}/turns/{{turn}}/feedback", self.feedback),
@@ -134,6 +135,15 @@ class SessionsApi:
         self._sessions.act(session)
         await self._sessions.consent(session, body.notice_version, body.overflow)
         return web.Response(status=204)
+
+    async def agreed(self, request: web.Request) -> web.Response:
+        """200: the notice that was accepted, with its words, and whether overflow is permitted now."""
+        session = await self._session(request)
+        found = await self._store.read(lambda db: session_rows.agreed(db, session.id))
+        notice = None if found is None else {"version": found.version, "text": found.text}
+        overflow, at_ms = (None, None) if found is None else (found.overflow, found.at_ms)
+        reply = {"notice": notice, "overflow": overflow, "at_ms": at_ms}
+        return web.json_response(reply, dumps=dumps)
 
     async def alive(self, request: web.Request) -> web.Response:
         """204; somebody is at the screen, though nothing is asked."""

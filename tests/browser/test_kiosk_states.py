@@ -42,25 +42,6 @@ async def test_a_whole_journey_by_keyboard_only(page: Page, scripted: ScriptedNo
     assert scripted.script.wiped == ["s1"]
 
 
-async def test_overflow_is_asked_plainly_and_off_until_ticked(page: Page, scripted: ScriptedNode) -> None:
-    await begin(page, scripted.url)
-    assert scripted.script.consents == [{"notice_version": "1", "overflow": False}]
-    await page.get_by_role("button", name="Start over").click()
-    await page.get_by_role("button", name="Start", exact=True).click()
-    await page.get_by_label("You may get help from outside this building.").check()
-    await page.get_by_role("button", name="I understand").click()
-    await expect(question(page)).to_be_focused()
-    assert scripted.script.consents[1] == {"notice_version": "1", "overflow": True}
-
-
-async def test_overflow_is_not_asked_where_the_site_does_not_offer_it(page: Page) -> None:
-    async with scripted_node(Script(overflow_offered=False)) as node:
-        await open_kiosk(page, node.url)
-        await page.get_by_role("button", name="Start", exact=True).click()
-        await expect(page.get_by_role("heading", name="You are talking to an AI")).to_be_visible()
-        await expect(page.get_by_role("checkbox")).to_have_count(0)
-
-
 async def test_a_screen_reader_hears_an_answer_once_and_complete(page: Page, scripted: ScriptedNode) -> None:
     await begin(page, scripted.url)
     await page.evaluate(

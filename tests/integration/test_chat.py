@@ -146,6 +146,32 @@ async def test_no_turn_before_consent(node: RunningNode) -> None:
             assert (response.status, (await response.json())["code"]) == (409, "stale_notice")
 
 
+async def test_what_was_agreed_to_is_told_with_its_words(node: RunningNode) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{node.url}/api/v1/sessions", json={"subject": "patient-7"}) as response:
+            made = await response.json()
+        url = f"{node.url}/api/v1/sessions/{made['session_id']}/consent"
+        headers = {"Authorization": f"Bearer {made['token']}"}
+        version, words = made["notice"]["version"], made["notice"]["text"]
+
+        async def agreed() -> tuple[object, object]:
+            async with http.get(url, headers=headers) as response:
+                told = await response.json()
+            return told["notice"], told["overflow"]
+
+        assert await agreed() == (None, None)
+        for body, overflow in [({}, None), ({"overflow": True}, True), ({"overflow": False}, False)]:
+            async with http.post(url, json={"notice_version": version, **body}, headers=headers) as response:
+                assert response.status == 204
+            assert await agreed() == ({"version": version, "text": words}, overflow)
+    told = await command("privacy", "consents", "--site", str(node.site), "--subject", "patient-7", "--json")
+    assert [(row["purpose"], row["given"]) for row in told] == [
+        ("notice", True),
+        ("overflow", True),
+        ("overflow", False),
+    ]
+
+
 async def test_text_at_and_over_the_limit(customer: Customer) -> None:
     assert (await customer.send("POST", customer.turns, {"text": "open " * (TEXT_MAX // 5)}))[0] == 200
     status, problem = await customer.send("POST", customer.turns, {"text": "x" * (TEXT_MAX + 1)})

@@ -35,6 +35,7 @@ export class Conversation {
     this.#token = opened.token;
     this.notice = opened.notice;
     this.languages = opened.languages ?? [];
+    this.overflow = undefined; // whether help from outside is permitted
   }
 
   static async open(channel, locale) {
@@ -42,8 +43,10 @@ export class Conversation {
     return new Conversation(await response.json());
   }
 
-  consent(overflow) {
-    return this.#send("POST", "/consent", { notice_version: this.notice.version, overflow });
+  // Again: a change of mind, which holds for the next question. Left out: nobody was asked.
+  async consent(overflow) {
+    await this.#send("POST", "/consent", { notice_version: this.notice.version, overflow });
+    this.overflow = overflow;
   }
 
   // A sign of life of the person. Resolves to false once the conversation has ended on the node.

@@ -1,6 +1,7 @@
 // The customer's page, composed: attract → notice → conversation → wiped. One conversation at a time, and this module
 // holds the only reference to it.
 
+import { Agreed, paragraphs } from "./agreed.js";
 import { Conversation } from "./api.js";
 import { Chat } from "./chat.js";
 import * as comfort from "./comfort.js";
@@ -15,10 +16,12 @@ const attract = document.getElementById("attract");
 const attractNotice = document.getElementById("attract-notice");
 const startButton = document.getElementById("start");
 const startOverButton = document.getElementById("start-over");
+const agreedButton = document.getElementById("agreed");
 // How long a sentence such as "everything is erased" stays on the first screen, ms.
 const SENTENCE_MS = 12_000;
 
 let conversation = null;
+let agreed = null; // what was agreed to, while it is open
 let screen = null; // what has taken the attract screen's place: {root, close()}
 let opening = false;
 let sentenceTimer = null;
@@ -54,11 +57,7 @@ async function start() {
 
 function openNotice() {
   const { root, parts } = clone("screen-notice");
-  for (const paragraph of conversation.notice.text.split(/\n\s*\n/)) {
-    const line = document.createElement("p");
-    line.textContent = paragraph;
-    parts.text.append(line);
-  }
+  parts.text.append(...paragraphs(conversation.notice.text));
   parts.languages.textContent = words.languages(conversation.languages);
   show(parts.overflow, conversation.notice.overflow_offered !== false);
   const tick = parts.overflow.querySelector("input");
@@ -92,7 +91,12 @@ function openChat() {
     onAlive: () => idle.alive(),
   });
   open(chat);
+  show(agreedButton);
   chat.focus();
+}
+
+function openAgreed() {
+  agreed = new Agreed(conversation, { onGone: () => wipe(words.ended), onClose: () => { agreed = null; } });
 }
 
 function open(next) {
@@ -111,6 +115,7 @@ function open(next) {
 function wipe(sentence) {
   conversation?.wipe();
   conversation = null;
+  agreed?.close();
   screen?.close();
   screen = null;
   idle.stop();
@@ -118,6 +123,7 @@ function wipe(sentence) {
   say("");
   getSelection()?.removeAllRanges();
   show(startOverButton, false);
+  show(agreedButton, false);
   show(attract);
   clearProblem(attractNotice);
   clearTimeout(sentenceTimer);
@@ -130,6 +136,7 @@ function wipe(sentence) {
 }
 
 startButton.addEventListener("click", start);
+agreedButton.addEventListener("click", openAgreed);
 startOverButton.addEventListener("click", () => wipe(words.startedOver));
 // A page that goes away, or into the back/forward cache, takes nothing with it.
 addEventListener("pagehide", () => { if (conversation) wipe(""); });

@@ -37,6 +37,8 @@ export const words = {
   wiped: "We erased the last conversation because nobody was using this screen.",
   startedOver: "Everything is erased. You can start again.",
   thanks: "Thank you, we noted that.",
+  permitted: "Permitted, from your next question on.",
+  takenBack: "Taken back, from your next question on.",
   handoffText: (hours) =>
     "Our staff will see this question and its answer, and what you write to them. They keep it until your matter is closed, " +
     `at most ${hours} ${hours === 1 ? "hour" : "hours"}, also after this screen is erased. You get a number and can take it back.`,

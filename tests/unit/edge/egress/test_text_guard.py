@@ -158,6 +158,21 @@ async def test_a_label_that_a_turn_left_sticks(rig: GuardRig, session: Session, 
     assert reason_of(await rig.ask(session)) == "policy_sticky_from"
 
 
+async def test_consent_that_is_withdrawn_during_the_scan_lets_nothing_out(rig: GuardRig) -> None:
+    """As when somebody takes it back while the answer before is still being streamed."""
+    session = await rig.session(consent=True)
+
+    async def withdraw(texts: Sequence[str]) -> Sequence[Finding]:
+        await rig.sessions.consent(session, "v1", overflow=False)
+        return [rig.scans.finding(text) for text in texts]
+
+    rig.scans.does = withdraw
+    assert reason_of(await rig.ask(session)) == "policy_consent"
+    await rig.sessions.consent(session, "v1", overflow=True)
+    rig.scans.does = None
+    assert isinstance(await rig.ask(session), Admitted)
+
+
 async def test_consent_is_needed_and_overrides_nothing(rig: GuardRig) -> None:
     assert reason_of(await rig.ask(await rig.session(consent=False))) == "policy_consent"
     consenting = await rig.session(consent=True)

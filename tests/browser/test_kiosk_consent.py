@@ -1,0 +1,79 @@
+"""The notice and the consent at the kiosk page: asked plainly, read again, taken back."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page, expect
+
+from tests.browser.chromium import violations
+from tests.browser.kiosk_steps import begin, open_kiosk, question, tab_to
+from tests.browser.scripted_node import Script, ScriptedNode, scripted_node
+
+
+async def test_overflow_is_asked_plainly_and_off_until_ticked(page: Page, scripted: ScriptedNode) -> None:
+    await begin(page, scripted.url)
+    assert scripted.script.consents == [{"notice_version": "1", "overflow": False}]
+    await page.get_by_role("button", name="Start over").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await page.get_by_label("You may get help from outside this building.").check()
+    await page.get_by_role("button", name="I understand").click()
+    await expect(question(page)).to_be_focused()
+    assert scripted.script.consents[1] == {"notice_version": "1", "overflow": True}
+
+
+async def test_overflow_is_not_asked_where_the_site_does_not_offer_it(page: Page) -> None:
+    async with scripted_node(Script(overflow_offered=False)) as node:
+        await open_kiosk(page, node.url)
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await expect(page.get_by_role("heading", name="You are talking to an AI")).to_be_visible()
+        await expect(page.get_by_role("checkbox")).to_have_count(0)
+        await page.get_by_role("button", name="I understand").click()
+        await expect(question(page)).to_be_focused()
+        assert node.script.consents == [{"notice_version": "1"}]
+        await page.get_by_role("button", name="Your privacy").click()
+        await expect(page.get_by_role("dialog", name="What you agreed to")).to_be_visible()
+        await expect(page.get_by_role("checkbox")).to_have_count(0)
+
+
+async def test_what_was_agreed_to_can_be_read_again_and_taken_back(
+    page: Page, scripted: ScriptedNode
+) -> None:
+    await open_kiosk(page, scripted.url)
+    await expect(page.get_by_role("button", name="Your privacy")).to_be_hidden()
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await page.get_by_label("You may get help from outside this building.").check()
+    await page.get_by_role("button", name="I understand").click()
+    await expect(question(page)).to_be_focused()
+    await tab_to(page, "Your privacy", back=True)
+    await page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="What you agreed to")
+    await expect(dialog.get_by_role("heading")).to_be_focused()
+    await expect(dialog).to_contain_text(scripted.script.notice[:40])
+    tick = dialog.get_by_label("You may get help from outside this building.")
+    await expect(tick).to_be_checked()
+    assert await violations(page, enhanced_contrast=True) == []
+    await tick.focus()
+    await page.keyboard.press("Space")
+    await expect(dialog.get_by_role("status")).to_have_text("Taken back, from your next question on.")
+    assert scripted.script.consents[-1] == {"notice_version": "1", "overflow": False}
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await expect(page.get_by_role("button", name="Your privacy")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(tick).not_to_be_checked()
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Start over").click()
+    await expect(page.get_by_role("button", name="Your privacy")).to_be_hidden()
+
+
+async def test_a_change_of_mind_that_did_not_arrive_is_not_shown_as_done(
+    page: Page, scripted: ScriptedNode
+) -> None:
+    await begin(page, scripted.url)
+    await page.get_by_role("button", name="Your privacy").click()
+    await page.route("**/consent", lambda route: route.abort())
+    tick = page.get_by_role("dialog").get_by_role("checkbox")
+    await tick.click()
+    await expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text(
+        "We cannot reach the machine"
+    )
+    await expect(tick).not_to_be_checked()
