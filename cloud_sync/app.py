@@ -24,6 +24,7 @@ from cloud_sync.console.site import OPEN_PATHS, Services, console_app
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.folder import Identities, load_identities
 from cloud_sync.rpc.enrolment import EnrolmentService
+from cloud_sync.rpc.handshakes import Handshakes
 from cloud_sync.rpc.server import RpcPort, enrolment_port, serve_enrolment, serve_sync, sync_port
 from cloud_sync.rpc.sync import SyncService
 from cloud_sync.services import STEP_TIMEOUT_S, ControlPlane, control_plane, utc_now, within
@@ -53,9 +54,14 @@ class Ready:
 
 
 async def serve(
-    paths: CloudPaths, stop: asyncio.Event, on_ready: Callable[[Ready, str | None], None]
+    paths: CloudPaths,
+    stop: asyncio.Event,
+    on_ready: Callable[[Ready, str | None], None],
+    handshakes: Handshakes | None = None,
 ) -> None:
     """Run a control plane until `stop` is set. `on_ready` gets the addresses and, until claimed, the claim code.
+
+    `handshakes`: those that TLS refuses, where the process reads its library's log.
 
     Raises ConfigError, StoreUnavailable.
     """
@@ -73,15 +79,20 @@ async def serve(
         stack.push_async_callback(within, "stop the console", STEP_TIMEOUT_S, runner.cleanup)
         url = await _listen(runner, settings.console)
         on_ready(Ready(url, enrolment.endpoint, sync.endpoint), claim_code)
-        await _work(plane, service, stop)
+        await _work(plane, service, handshakes or Handshakes(), stop)
 
 
-async def _work(plane: ControlPlane, service: SyncService, stop: asyncio.Event) -> None:
+async def _work(
+    plane: ControlPlane, service: SyncService, handshakes: Handshakes, stop: asyncio.Event
+) -> None:
     """The background tasks, until `stop`."""
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(plane.presence.keep_saving(), name="save-heartbeats"),
             group.create_task(plane.steering.watch(service.refresh), name="watch-changes"),
+            group.create_task(
+                handshakes.keep_writing(plane.intake, plane.metrics), name="refused-handshakes"
+            ),
         ]
         await stop.wait()
         for task in tasks:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +24,9 @@ from cloud_sync.services import ControlPlane, control_plane, utc_now
 from cloud_sync.store.nodes import DEFAULT_GROUP
 from core.errors import ConfigError, PosternError
 from core.logs import log_to_stderr
+
+if TYPE_CHECKING:
+    from cloud_sync.rpc.handshakes import Handshakes
 
 T = TypeVar("T")
 ACTOR = "command line"
@@ -63,8 +67,14 @@ def init(
 @app.command()
 def run(directory: Dir) -> None:
     """Serve until interrupted; the first line on stdout says where."""
+    from cloud_sync.rpc.handshakes import Handshakes, read_stderr
+
+    # At any other level than its usual one, gRPC does not say which handshakes it refused.
+    os.environ.pop("GRPC_VERBOSITY", None)
+    handshakes = Handshakes()
+    read_stderr(handshakes.refused)
     log_to_stderr("cloud")
-    asyncio.run(_serve(CloudPaths(directory)))
+    asyncio.run(_serve(CloudPaths(directory), handshakes))
 
 
 @codes_app.command("new")
@@ -137,6 +147,18 @@ def desired_set(
     _answer(answer, as_json, f"Generation {row.generation} is wanted of {row.scope}.")
 
 
+@app.command()
+def audit(directory: Dir, as_json: Json = False) -> None:
+    """The newest rows of audit: changes, logins, and what was refused."""
+    rows = asyncio.run(_with_plane(CloudPaths(directory), lambda plane: plane.overview.audit()))
+    lines = (
+        f"{row.at:%Y-%m-%d %H:%M:%S}  {row.actor:20} {row.action:18} {row.subject} {row.detail}"
+        + (f" (\u00d7{row.count})" if row.count > 1 else "")
+        for row in rows
+    )
+    _answer([dataclasses.asdict(row) for row in rows], as_json, "\n".join(lines))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command's entry: every error says what happened and what to do."""
     try:
@@ -155,7 +177,7 @@ async def _nothing(_: ControlPlane) -> None:
     return None
 
 
-async def _serve(paths: CloudPaths) -> None:
+async def _serve(paths: CloudPaths, handshakes: Handshakes) -> None:
     # Here, because gRPC and the web server take half a second that no other command needs.
     from cloud_sync.app import Ready, serve, stop_on_signals
 
@@ -168,7 +190,7 @@ async def _serve(paths: CloudPaths) -> None:
             text = f"Nobody has claimed this control plane. Open {ready.url}claim and enter {claim_code}"
             Console(stderr=True, highlight=False, soft_wrap=True).print(text)
 
-    await serve(paths, stop, on_ready)
+    await serve(paths, stop, on_ready, handshakes)
 
 
 def _answer(document: Any, as_json: bool, text: str | Table) -> None:

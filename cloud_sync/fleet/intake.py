@@ -135,6 +135,11 @@ class Intake:
         row = AuditRow(self._clock(), node_id or "unknown", "node.refused", node_id, code)
         await self._database.run(lambda connection: add_refusal(connection, row))
 
+    async def refused_handshakes(self, reason: str, times: int) -> None:
+        """Write down that somebody did not get past TLS, `times` times; who it was, TLS does not say."""
+        row = AuditRow(self._clock(), "unknown", "handshake.refused", "", reason, times)
+        await self._database.run(lambda connection: add_refusal(connection, row))
+
     async def accept(
         self, node_id: str, epoch: bytes, generation: int, batch_epoch: bytes, rows: Sequence[HashedRow]
     ) -> Committed | Elsewhere | Superseded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.rules import STATES_BY_TROUBLE, config_state, node_state, state_text, turns_of
 from cloud_sync.fleet.steering import UnknownNode, wanted_of
 from cloud_sync.fleet.views import AuditView, CountView, FleetView, ModelView, NodeView
-from cloud_sync.store.audit import audit_of
+from cloud_sync.store.audit import AuditRow, audit_of, newest_audit
 from cloud_sync.store.database import Database
 from cloud_sync.store.desired import DesiredRow, current_desired
 from cloud_sync.store.nodes import NodeRow, all_nodes, get_node
@@ -92,7 +92,13 @@ class Overview:
         rows = await self._database.run(
             lambda connection: audit_of(connection, subject, AUDIT_ROWS_SHOWN_MAX)
         )
-        return tuple(AuditView(row.at, row.actor, row.action, row.subject, row.detail) for row in rows)
+        return _audit_views(rows)
+
+    async def audit(self) -> tuple[AuditView, ...]:
+        """The newest rows of all."""
+        return _audit_views(
+            await self._database.run(lambda connection: newest_audit(connection, AUDIT_ROWS_SHOWN_MAX))
+        )
 
     async def ready(self) -> None:
         """Raises StoreUnavailable when the database does not answer."""
@@ -135,3 +141,7 @@ class Overview:
             rejected_field=row.rejected_field,
             rejected_reason=row.rejected_reason,
         )
+
+
+def _audit_views(rows: Iterable[AuditRow]) -> tuple[AuditView, ...]:
+    return tuple(AuditView(row.at, row.actor, row.action, row.subject, row.detail, row.count) for row in rows)

@@ -81,6 +81,8 @@ class AuditView:
     action: str
     subject: str
     detail: str
+    count: int = 1
+    """How often, of what was refused."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,6 +12,9 @@ from cloud_sync.store.schema import audit
 
 # A node that is refused comes again each minute, for months: one row of it an hour says as much.
 REFUSAL_WINDOW = timedelta(hours=1)
+_COLUMNS = sa.select(
+    audit.c.at, audit.c.actor, audit.c.action, audit.c.subject, audit.c.detail, audit.c.count
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,14 @@ def add_refusal(connection: sa.Connection, row: AuditRow) -> None:
 
 def audit_of(connection: sa.Connection, subject: str, rows_max: int) -> tuple[AuditRow, ...]:
     """The newest changes of a subject."""
-    columns = sa.select(
-        audit.c.at, audit.c.actor, audit.c.action, audit.c.subject, audit.c.detail, audit.c.count
-    )
-    query = columns.where(audit.c.subject == subject).order_by(audit.c.id.desc()).limit(rows_max)
-    return tuple(AuditRow(**row._mapping) for row in connection.execute(query))
+    return _rows(connection, _COLUMNS.where(audit.c.subject == subject), rows_max)
+
+
+def newest_audit(connection: sa.Connection, rows_max: int) -> tuple[AuditRow, ...]:
+    """The newest rows of all."""
+    return _rows(connection, _COLUMNS, rows_max)
+
+
+def _rows(connection: sa.Connection, query: sa.Select[Any], rows_max: int) -> tuple[AuditRow, ...]:
+    newest_first = query.order_by(audit.c.id.desc()).limit(rows_max)
+    return tuple(AuditRow(**row._mapping) for row in connection.execute(newest_first))

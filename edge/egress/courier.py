@@ -130,6 +130,7 @@ class Courier:
         """Serve one connection until it ends."""
         if peer_uid(writer) not in self._uids or len(self._connections) >= CONNECTIONS_MAX:
             self._refused["peer"] += 1
+            self._numbers_soon()
             writer.close()
             return
         self._connections.add(writer)

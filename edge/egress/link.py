@@ -19,6 +19,7 @@ import grpc.aio
 from grpc.aio import EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 
 from edge.egress.envelope import Envelope, Purpose
+from edge.egress.handshake import REFUSED, why_refused
 from edge.egress.identity import Identity
 from edge.egress.ledger import Draft, LedgerFailed
 from edge.egress.ledger_queue import LedgerQueue
@@ -86,7 +87,7 @@ class CloudLink:
         channel = _channel(self._identity)
         try:
             if not await _ready(channel):
-                return self._reason or "refused"
+                return self._reason or await self._why_refused()
             self.connected = True
             await announce()
             return await self._carry(channel, deliver)
@@ -94,6 +95,10 @@ class CloudLink:
             self._closing.set()
             self._drop_waiting()
             await channel.close(None)
+
+    async def _why_refused(self) -> str:
+        enrolment = self._identity.enrolment
+        return await why_refused(enrolment.sync_endpoint, self._identity.roots_pem, enrolment.target_name)
 
     async def _carry(self, channel: grpc.aio.Channel, deliver: Deliver) -> str:
         connect: Any = channel.stream_stream
@@ -193,7 +198,7 @@ async def _read(call: Any, deliver: Deliver) -> str:
     except asyncio.CancelledError:  # how the call reports `call.cancel()` to its reader
         code = grpc.StatusCode.CANCELLED
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        return "refused"
+        return REFUSED
     return "ended"
 
 

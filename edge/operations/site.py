@@ -18,7 +18,7 @@ from edge.chat.single_turn import SingleTurns
 from edge.chat.turn import Desk
 from edge.knowledge.ingest import KnowledgeBase
 from edge.operations.arguments import OperationArguments, read_arguments
-from edge.store import outbox
+from edge.store import operators, outbox
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation
 
@@ -87,6 +87,7 @@ class Operations:
                 "behind": self._knowledge.behind,
                 "embedded": self._knowledge.embedded and asdict(self._knowledge.embedded),
             },
+            "break_glass": await self._store.read(operators.seal),
             "outbox": {"rows": waiting.rows, "newest_sequence": waiting.newest_sequence},
             **self.more_status(),
         }

@@ -31,6 +31,7 @@ from edge.egress.courier_client import (
 )
 from edge.egress.envelope import load_or_create_key
 from edge.egress.guard import Guard
+from edge.store import audit
 from edge.store.store import Store
 from edge.sync import metrics
 from edge.sync.backoff import Backoff
@@ -38,6 +39,7 @@ from edge.sync.desired_keeper import DesiredKeeper, OnDesired
 from edge.sync.events import Disconnect, NodeFacts, Outbox
 from edge.sync.inbox import Broken, Inbox
 from edge.sync.outgoing import read_outbox
+from edge.sync.refusals import refusal_of
 from edge.sync.stream import Ports, Stream
 from edge.sync.telemetry import BUCKETS_MAX, close_buckets
 
@@ -100,6 +102,7 @@ class SyncService:
         self._last_error = ""
         self._waiting = Outbox(b"", 0, 0, 0)
         self._numbers = CourierNumbers(b"", {}, {})
+        self._refusals_noted = set[str]()
 
     def notify(self) -> None:
         """Rows may wait, or facts may have changed. From the event loop's thread; cheap."""
@@ -172,7 +175,7 @@ class SyncService:
                         self._backoff = self._fresh_backoff
                         self._identity_changed.set()
                     case CourierNumbers():
-                        self._count(event)
+                        await self._count(event)
                     case EnrolResult():
                         pass  # answered on the connection that asked
                     case _:
@@ -190,6 +193,7 @@ class SyncService:
         ended = await self._attempt(connection, inbox, self._links)
         lived_s = asyncio.get_running_loop().time() - self._welcomed_at if self._welcomed_at else 0.0
         self._ended(ended.reason)
+        await self._note_refusal(ended.reason)
         wait, self._backoff = self._backoff.next(
             random.random(),  # noqa: S311 - spreads load, keeps no secret
             lived_s=lived_s,
@@ -255,6 +259,7 @@ class SyncService:
 
     def _on_welcome(self) -> None:
         self._welcomed_at = asyncio.get_running_loop().time()
+        self._refusals_noted.clear()
         self._connected, self._since, self._last_error = True, time.time(), ""
         metrics.CONNECTED.set(1)
         log.info("control plane welcomed the node", extra={"node": self._identity.node_id})
@@ -265,13 +270,28 @@ class SyncService:
         self._connected, self._last_error = False, reason
         metrics.CONNECTED.set(0)
 
-    def _count(self, fresh: CourierNumbers) -> None:
+    async def _note_refusal(self, reason: str) -> None:
+        """A row of audit, once until the next welcome: a certificate is refused each minute, for months."""
+        refusal = refusal_of(reason)
+        if refusal is not None and reason not in self._refusals_noted:
+            self._refusals_noted.add(reason)
+            await self._write_down(refusal[0], "link.refused", refusal[1])
+
+    async def _write_down(self, actor: str, action: str, subject: str, times: int = 1) -> None:
+        try:
+            await self._store.write(lambda db: audit.refused(db, actor, action, subject, times=times))
+        except Exception as error:  # the store is busy, closing or unwell; the link does not wait for it
+            log.error("a refusal was not written down", extra={"error": type(error).__name__})
+
+    async def _count(self, fresh: CourierNumbers) -> None:
         """Add what the courier has counted since its last report; a restarted one counts from zero."""
         known = self._numbers if self._numbers.instance == fresh.instance else CourierNumbers(b"", {}, {})
         for kind, total in fresh.bytes_by_kind.items():
             egress_metrics.BYTES.labels(kind).inc(max(0, total - known.bytes_by_kind.get(kind, 0)))
         for reason, total in fresh.refused_by_reason.items():
-            egress_metrics.REFUSED.labels(reason).inc(max(0, total - known.refused_by_reason.get(reason, 0)))
+            if (more := total - known.refused_by_reason.get(reason, 0)) > 0:
+                egress_metrics.REFUSED.labels(reason).inc(more)
+                await self._write_down("unknown", "courier.refused", reason, more)
         self._numbers = fresh
 
     async def _keep_buckets(self) -> None:

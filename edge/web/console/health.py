@@ -134,10 +134,17 @@ _SEALS: Mapping[Seal, str] = {
     Seal.BROKEN: "The break-glass account was used since it was sealed: its two halves are known, and void.",
     Seal.OLD: "The break-glass account is sealed with one password, as releases before did; it opens nothing any more.",
 }
+_NOT_OURS = "What answers is not the site's control plane; nothing was said to it. Check address and network."
 _SYNC_WORDS: Mapping[str, str] = {
     "courier_not_reachable": "The courier, the only way out, is not running. It restarts by itself.",
     "link_unreachable": "Nobody answers at the control plane's address. Check network, firewall and address.",
     "link_refused": "The control plane does not accept the certificate. Enrol the site again.",
+    "link_peer_unknown": f"{_NOT_OURS} Its certificate is not of the authority that this site was enrolled with.",
+    "link_peer_expired": "The control plane's certificate has expired, or this machine's clock is wrong.",
+    "link_peer_not_yet_valid": "The control plane's certificate is not valid yet, or this machine's clock is wrong.",
+    "link_peer_other_name": f"{_NOT_OURS} Its certificate is for another name.",
+    "link_peer_wrong_use": f"{_NOT_OURS} Its certificate is not one of a control plane.",
+    "link_peer_not_tls": f"{_NOT_OURS} It speaks no TLS of today.",
     "goodbye_revoked": "An admin of the control plane has revoked this node. Ask them, then enrol again.",
 }
 

@@ -1,0 +1,15 @@
+"""Which ends of a link are refusals, and whose. Pure."""
+
+from __future__ import annotations
+
+NODE, CONTROL_PLANE = "node", "control-plane"
+
+
+def refusal_of(reason: str) -> tuple[str, str] | None:
+    """Who was refused and why, for a row of audit; None for an end that refuses nobody."""
+    code = reason.removeprefix("link_")
+    if code.startswith("peer_"):
+        return CONTROL_PLANE, code
+    if reason in ("link_refused", "goodbye_revoked"):
+        return NODE, reason.removeprefix("goodbye_").removeprefix("link_")
+    return None
