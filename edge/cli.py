@@ -17,6 +17,7 @@ import typer
 from core.errors import ExitCode, PosternError
 from core.memory import forbid_core_dumps
 from edge.commands.api_keys import api_keys
+from edge.commands.audit import audit
 from edge.commands.inbox import inbox
 from edge.commands.intents import intents
 from edge.commands.kb import kb
@@ -39,6 +40,7 @@ app.add_typer(inbox, name="inbox")
 app.add_typer(operators, name="operators")
 app.add_typer(api_keys, name="api-keys")
 app.add_typer(keys, name="keys")
+app.add_typer(audit, name="audit")
 app.add_typer(unanswered, name="unanswered")
 app.add_typer(intents, name="intents")
 app.add_typer(privacy, name="privacy")

@@ -69,7 +69,7 @@ def open_console(
     pages: dict[str, Page] = {action: handler for _, _, action, handler in _login_pages(shell)}
     for part in (
         OverviewPages(shell, site.store, operations["status"], node),
-        AuditPages(shell, site.store),
+        AuditPages(shell, calls),
         PrivacyPages(shell, calls),
         ApiKeysPages(shell, calls),
         OperatorsPages(shell, site.store, accounts),

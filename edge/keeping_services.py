@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 from edge.chat.notice import notice_of
 from edge.chat.session_rows import now_ms
 from edge.config import Config
 from edge.knowledge import versions
+from edge.operations.audit import AuditOperations
 from edge.operations.erasure import ErasureOperations
 from edge.operations.keeping import KeepingOperations
 from edge.operations.keys import KeysOperations
@@ -48,9 +50,12 @@ def erasure_of(site: Site) -> Erasure:
 
 def keeping_operations(site: Site) -> dict[str, Operation]:
     """The command line's."""
+    retention = site.config.retention
+    rows = AuditOperations(site.store, site.config.site.id, gethostname(), retention.audit_days)
     return {
-        **KeepingOperations(site.store, site.config.retention).table(),
+        **KeepingOperations(site.store, retention).table(),
         **ErasureOperations(erasure_of(site), site.store).table(),
+        **rows.table(),
     }
 
 

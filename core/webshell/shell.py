@@ -37,6 +37,8 @@ _SAFE_METHODS = ("GET", "HEAD")
 CSRF_HEADER = "X-CSRF-Token"
 
 ACCOUNT = web.RequestKey("account", Account)
+# Set on a request that a page makes by itself: it does not count as somebody being there.
+REFRESH = web.RequestKey("refresh", bool)
 COOKIE = web.RequestKey("cookie", str)
 
 
@@ -205,7 +207,8 @@ class WebShell:
             return await handler(request)
         token = self._cookie(request, self._session_cookie)
         # A page that refreshes itself asks with htmx; whoever walked away is logged off all the same.
-        active = request.method not in _SAFE_METHODS or "HX-Request" not in request.headers
+        asked = request.method not in _SAFE_METHODS or "HX-Request" not in request.headers
+        active = asked and not request.get(REFRESH, False)
         browser = self.visitor(request).browser
         account = await self._accounts.account_of(token, browser, active=active) if token else None
         if account is not None:

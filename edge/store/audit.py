@@ -17,6 +17,8 @@ from sqlite_utils import Database
 
 # Longest identifier that a row keeps, in characters: a document's name can be a path.
 OBJECT_CHARS_MAX = 200
+# Longest name of who acts, in characters: names of logins and programs are shorter.
+ACTOR_CHARS_MAX = 80
 
 REFUSALS_TOGETHER_MS: Final = 60_000
 """How long a repeated refusal counts on in the row of the first: a person sees an attempt within the minute."""
@@ -87,13 +89,14 @@ def append(
     outcome: Outcome = Outcome.DONE,
     *,
     at_ms: int | None = None,
-) -> None:
-    """Add a row inside the caller's transaction. `subject` is the identifier of what was seen or changed."""
+) -> int:
+    """Add a row inside the caller's transaction; its number. `subject` identifies what was seen or changed."""
     when = time.time_ns() // 1_000_000 if at_ms is None else at_ms
-    db.execute(
+    done = db.execute(
         "INSERT INTO audit(at_ms, actor, action, object, outcome) VALUES (?, ?, ?, ?, ?)",
-        [when, actor, action, subject[:OBJECT_CHARS_MAX], str(outcome)],
+        [when, actor[:ACTOR_CHARS_MAX], action, subject[:OBJECT_CHARS_MAX], str(outcome)],
     )
+    return int(done.lastrowid or 0)
 
 
 def refused(
@@ -104,7 +107,7 @@ def refused(
     Past REFUSAL_ROWS_MAX different ones in a minute the row of OTHERS counts.
     """
     when = time.time_ns() // 1_000_000 if at_ms is None else at_ms
-    what = (actor, action, subject[:OBJECT_CHARS_MAX])
+    what = (actor[:ACTOR_CHARS_MAX], action, subject[:OBJECT_CHARS_MAX])
     if _counted(db, what, when, times):
         return
     if _refusal_rows(db, when) >= REFUSAL_ROWS_MAX:
@@ -142,6 +145,24 @@ def search(db: Database, wanted: AuditFilter, rows_max: int) -> list[AuditRow]:
     where, values = _where(wanted)
     rows = db.execute(f"{_SELECT} WHERE {where} ORDER BY id DESC LIMIT ?", [*values, rows_max])
     return [AuditRow(*row) for row in rows]
+
+
+def forward(db: Database, wanted: AuditFilter, after_id: int, up_to_id: int, rows_max: int) -> list[AuditRow]:
+    """Rows that fit, the oldest first: those after one number, up to another."""
+    where, values = _where(wanted)
+    rows = db.execute(
+        f"{_SELECT} WHERE id > ? AND id <= ? AND {where} ORDER BY id LIMIT ?",
+        [after_id, up_to_id, *values, rows_max],
+    )
+    return [AuditRow(*row) for row in rows]
+
+
+def count(db: Database, wanted: AuditFilter, count_max: int) -> int:
+    """How many rows fit; it stops counting at `count_max`."""
+    where, values = _where(wanted)
+    some = f"SELECT 1 FROM audit WHERE {where} LIMIT ?"  # noqa: S608 - the tests are constants
+    found = db.execute(f"SELECT count(*) FROM ({some})", [*values, count_max])  # noqa: S608 - as above
+    return int(found.fetchone()[0])
 
 
 def of_subject(db: Database, label: str, tickets: Sequence[str], rows_max: int) -> list[AuditRow]:

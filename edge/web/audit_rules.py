@@ -192,11 +192,19 @@ OPERATIONS: Final[tuple[OperationRule, ...]] = (
     _view("privacy.holds"),
     _view("privacy.erasures"),
     _nothing("privacy.verify-receipt", _BROUGHT),
+    _view("audit.list"),
+    _view("audit.verify"),
+    _change("audit.export", kind=Kind.EXPORT, own_audit=True),
     _nothing("privacy.retention", "how much there is of each table, about no person"),
 )
 
 _BY_ROUTE: Final = {(rule.method, rule.path): rule for rule in ROUTES}
 _BY_NAME: Final = {rule.name: rule for rule in OPERATIONS}
+_KINDS: Final = (
+    {rule.action: rule.kind for rule in console.RULES if rule.roles is not None}
+    | {rule.name: rule.kind for rule in OPERATIONS if rule.kind is not Kind.NONE}
+    | {rule.writes: Kind.VIEW for rule in ROUTES if rule.writes}
+)
 
 
 def of_route(method: str, path: str) -> RouteRule | None:
@@ -213,6 +221,11 @@ def actions() -> set[str]:
     """Of every rule: what rows of audit can say."""
     routes = {rule.action for rule in ROUTES} | {rule.writes for rule in ROUTES if rule.writes}
     return routes | {rule.name for rule in OPERATIONS} | {rule.action for rule in console.RULES}
+
+
+def kind_of(action: str) -> Kind | None:
+    """What rows of this action tell of; None for logins and what no rule names."""
+    return _KINDS.get(action)
 
 
 def is_refusal(error: PosternError) -> bool:

@@ -1,55 +1,93 @@
-"""The audit page: who saw, changed or was refused what."""
+"""The audit page: who saw, changed or was refused what, and the same rows as a file."""
 
 from __future__ import annotations
 
+import logging
+from typing import Any, Final
+
 from aiohttp import web
 
-from core.webshell.shell import WebShell
-from edge.store import audit
-from edge.store.audit import AuditFilter, Outcome
-from edge.store.store import Store
+from core.errors import PosternError
+from core.webshell.shell import ACCOUNT, WebShell
+from edge.store.audit import Outcome
 from edge.web import audit_rules
+from edge.web.console.calls import Calls
 from edge.web.console.site import Page
 
-ROWS = 100
-# Rows that no route and no operation makes: the first operator.
-MORE_AREAS = {"account"}
+log = logging.getLogger(__name__)
+
+# Rows that no route and no operation makes: the first operator, and what logins were refused.
+MORE_AREAS = {"account", "login"}
+FIELDS: Final = ("actor", "action", "object", "outcome", "since", "until")
+FORMATS: Final = {"rfc5424": ("audit.log", "text/plain"), "json": ("audit.jsonl", "application/x-ndjson")}
+"""Name and type of the file, by format."""
 
 
 class AuditPages:
     """Handlers of the audit page."""
 
-    def __init__(self, shell: WebShell, store: Store) -> None:
+    def __init__(self, shell: WebShell, calls: Calls) -> None:
         self._shell = shell
-        self._store = store
+        self._calls = calls
 
     def pages(self) -> dict[str, Page]:
         """Handlers by action."""
-        return {"audit.view": self.view}
+        return {"audit.view": self.view, "audit.export": self.export}
 
     async def view(self, request: web.Request) -> web.StreamResponse:
-        wanted = _filter(request)
-        rows = await self._store.read(lambda db: audit.search(db, wanted, ROWS + 1))
-        older = rows[ROWS - 1].id if len(rows) > ROWS else None
+        """The newest rows that fit; a filter that cannot be read is said beside the form."""
+        wanted, before = _filter(request), request.query.get("before", "")
+        begin = int(before) if before.isdecimal() and len(before) < 19 else 0
+        fault: PosternError | None = None
+        try:
+            found = await self._calls("audit.list", **_given(wanted), before=begin)
+        except PosternError as error:
+            fault, found = error, {"rows": [], "older": None, "count": 0, "more": False, "missing": None}
         return self._shell.render(
             request,
             "audit.html",
-            rows=rows[:ROWS],
+            status=fault.status if fault else 200,
+            fault=fault,
+            found=found,
             wanted=wanted,
-            older=older,
             areas=sorted({action.partition(".")[0] for action in audit_rules.actions()} | MORE_AREAS),
             outcomes=list(Outcome),
         )
 
+    async def export(self, request: web.Request) -> web.StreamResponse:
+        """Every row that fits, oldest first, as a file. It comes page by page; one that breaks off is cut off."""
+        format = request.query.get("format", "rfc5424")
+        arguments: dict[str, Any] = {
+            **_given(_filter(request)),
+            "format": format,
+            "asked_by": request[ACCOUNT].name,
+        }
+        page = await self._calls("audit.export", **arguments)
+        name, kind = FORMATS[format]
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        response = web.StreamResponse(headers=headers)
+        response.content_type, response.charset = kind, "utf-8"
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write("".join(f"{line}\n" for line in page["lines"]).encode())
+                if page["done"]:
+                    break
+                more: dict[str, Any] = {"export": page["export"], "after": page["after"]}
+                page = await self._calls("audit.export", **arguments, **more)
+            await response.write_eof()
+        except PosternError as error:  # the browser says that the download failed
+            log.error("an export of the audit broke off", extra={"code": error.code})
+            if request.transport:
+                request.transport.abort()
+        return response
 
-def _filter(request: web.Request) -> AuditFilter:
-    """The fields of the form; what is not a number of a row is the newest."""
-    query = request.query
-    before = query.get("before", "")
-    return AuditFilter(
-        actor=query.get("actor", "").strip(),
-        action=query.get("action", "").strip(),
-        object=query.get("object", "").strip(),
-        outcome=query.get("outcome", "").strip(),
-        before_id=int(before) if before.isdecimal() and len(before) < 19 else 0,
-    )
+
+def _filter(request: web.Request) -> dict[str, str]:
+    """The fields of the form."""
+    return {name: request.query.get(name, "").strip() for name in FIELDS}
+
+
+def _given(wanted: dict[str, str]) -> dict[str, Any]:
+    """As the operation takes them."""
+    return {name: value for name, value in wanted.items() if value}

@@ -102,6 +102,7 @@ RULES: tuple[Rule, ...] = (
     Rule("GET", "/devices", "devices.view", TECHNICIAN),
     Rule("GET", "/devices/live", "devices.refresh", TECHNICIAN, live=True),
     Rule("GET", "/audit", "audit.view", DATA_PROTECTION),
+    Rule("GET", "/audit/export", "audit.export", DATA_PROTECTION, own_audit=True, exports=True),
     Rule("GET", "/privacy", "privacy.view", OVERSEERS),
     Rule("POST", "/privacy/try", "privacy.try", DATA_PROTECTION),
     Rule("POST", "/privacy/sign", "privacy.sign", DATA_PROTECTION, own_audit=True),

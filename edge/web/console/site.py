@@ -9,7 +9,7 @@ from aiohttp import web
 
 from core.errors import ExitCode, PosternError
 from core.webshell.accounts import NO_BROWSER, Accounts
-from core.webshell.shell import ACCOUNT, WebShell, field
+from core.webshell.shell import ACCOUNT, REFRESH, WebShell, field
 from edge.store.audit import Outcome
 from edge.store.store import Store
 from edge.web.audit_log import UNKNOWN, AuditLog
@@ -43,6 +43,7 @@ class SiteConsole:
 
     async def serve(self, rule: Rule | None, request: web.Request) -> web.StreamResponse:
         """A page, or what a form asks for; None for a path that no rule knows. A refusal is written down."""
+        request[REFRESH] = rule is not None and rule.live
         response = await self._shell.serve(request, partial(self._permitted, rule))
         if rule is not None and response.status == NotPermitted.status and _LET_IN not in request:
             known = request.get(ACCOUNT)

@@ -21,6 +21,7 @@ from edge.chat.notice import notice_of
 from edge.config import Config, SitePaths, load_config, site_paths
 from edge.console import console_accounts, open_console
 from edge.operations.api_keys import ApiKeyOperations
+from edge.operations.audit import AuditOperations
 from edge.operations.inbox import InboxOperations
 from edge.site_setup import create_site
 from edge.store import audit, operators
@@ -168,6 +169,7 @@ async def console_rig(
             "status": read_status,
             **InboxOperations(inbox).table(),
             **keys.table(),
+            **AuditOperations(store, config.site.id, "node", config.retention.audit_days).table(),
             **policy_operations(paths, store).table(),
             **(more or {}),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -191,9 +192,65 @@ async def test_the_audit_shows_and_filters(rig: Rig, ada: Staff) -> None:
     _, page = await ada.get("/audit?actor=bob&outcome=refused")
     assert page.count("<tr class=") == 1
     assert "audit.view" in page.partition("<tbody>")[2]
+    assert "1 of 1 rows" in page
     _, page = await ada.get("/audit?actor=%3Cscript%3E&before=x")
     assert "<script>" not in page.partition("<main")[2]
     assert "No row fits" in page
+    status, page = await ada.get("/audit?since=yesterday")
+    assert (status, "since: write a day" in page) == (400, True)
+
+
+async def test_what_the_audit_shows_can_be_taken_out_as_a_file_and_that_is_a_row(
+    rig: Rig, ada: Staff
+) -> None:
+    bob = await rig.operator("bob", Role.DESK)
+    await bob.get("/audit")
+    async with ada.http.get(f"{ada.url}/audit/export?actor=bob&outcome=refused&format=json") as answer:
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
+        assert answer.headers["Cache-Control"] == "no-store"
+        (row,) = map(json.loads, (await answer.text()).splitlines())
+    assert (row["actor"], row["action"], row["kind"]) == ("bob", "audit.view", "view")
+    async with ada.http.get(f"{ada.url}/audit/export") as answer:
+        lines = (await answer.text()).splitlines()
+    assert all(line.startswith("<1") for line in lines)
+    assert len(lines) == len(await rig.audited()) - 1
+    exports = [row for row in await rig.audited(action="audit.export") if row[0] == "ada"]
+    assert [row[-1] for row in exports] == ["begun", "done"] * 2
+    assert (await bob.get("/audit/export"))[0] == 403
+    assert (await ada.get("/audit/export?format=pdf"))[0] == 400
+
+
+async def test_rows_that_are_gone_are_missed_on_the_page(rig: Rig, ada: Staff) -> None:
+    assert "rows are missing" not in (await ada.get("/audit"))[1]
+    await rig.store.write(lambda db: db.execute("DELETE FROM audit WHERE id = 2"))
+    assert "1 rows are missing" in (await ada.get("/audit"))[1]
+
+
+async def test_a_page_that_refreshes_itself_keeps_nobody_logged_in_whatever_it_says_of_itself(
+    tmp_path: Path,
+) -> None:
+    """Every route that is asked by a page, with and without the header of the library that asks."""
+    async with console_rig(tmp_path, "\n[console]\nidle_log_off_s = 60\n") as rig:
+        ada = rig.visitor()
+        await ada.claim(rig.claim_code)
+        aged = "UPDATE operator_sessions SET seen_ms = seen_ms - 45000"
+        await rig.store.write(lambda db: db.execute(aged))
+        for rule in RULES:
+            if rule.live:
+                for headers in ({}, {"HX-Request": "true"}):
+                    assert (await ada.get(concrete(rule.path), **headers))[0] in {200, 404}, rule
+        await rig.store.write(lambda db: db.execute(aged))
+        assert (await ada.get("/live"))[0] == 303
+
+
+async def test_a_login_ends_after_its_time_whatever_is_done(rig: Rig, ada: Staff) -> None:
+    await rig.store.write(
+        lambda db: db.execute("UPDATE operator_sessions SET expires_ms = seen_ms + 36000000")
+    )
+    assert (await ada.get("/"))[0] == 200
+    await rig.store.write(lambda db: db.execute("UPDATE operator_sessions SET expires_ms = seen_ms - 1"))
+    assert (await ada.get("/"))[0] == 303
+    assert (await ada.post("/logout", {}))[0] == 403
 
 
 async def test_pages_carry_the_policy_and_are_not_kept(ada: Staff) -> None:

@@ -15,6 +15,7 @@ from edge.privacy import retaining, retention
 from edge.privacy.clock_trust import DOUBT_MS, Moment
 from edge.privacy.retaining import Retaining
 from edge.privacy.retention import DAY_MS, Rule
+from edge.store import audit_check
 from edge.store.connection import connect_to_read
 from edge.store.schema import KEY_TABLES
 from edge.store.store import Store
@@ -214,6 +215,14 @@ async def test_beyond_as_many_as_there_may_be_the_oldest_go(
         lambda db: db.execute("SELECT notice_version FROM consents ORDER BY id").fetchall()
     )
     assert left == [(f"version {number}",) for number in range(gone, rows)]
+
+
+async def test_rows_of_audit_that_were_purged_are_not_missed(store: Store, clocks: Clocks) -> None:
+    for dated in (0, 0, START_MS):
+        await put(store, "audit", dated)
+    await retaining_of(store, clocks).look()
+    totals = await store.read(audit_check.totals)
+    assert (totals.written, totals.purged, await count(store, "audit")) == (3, 2, 1)
 
 
 # --- what must stay ---
