@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -97,7 +98,8 @@ async def keep_tuned(
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
         async with asyncio.timeout(TUNING_S_MAX):
             code = await process.wait()
         if code:
