@@ -159,6 +159,8 @@ copy_models() {
 make_site() {
   if [ -n "$template" ] && [ ! -e /var/lib/postern/site/site.toml ]; then
     say "a site from the template $template"
+    [ ! -e /dev/tpmrm0 ] || command -v tpm2_unseal >/dev/null ||
+      say "this machine has a TPM; to seal the site's root key to it: apt-get install tpm2-tools, then postern keys seal"
     run runuser -u postern-node -- "$prefix/venv/bin/postern" init --site /var/lib/postern/site --template "$template"
   fi
   # The site's own tool makes everything private to the node; give back what the processes share.

@@ -41,15 +41,14 @@ def keys_seal(
 
 
 @keys.command("rotate")
-def keys_rotate(site: Site, as_json: Json = False) -> None:
+def keys_rotate(
+    site: Site,
+    policy: Annotated[bool, typer.Option("--policy", help="Only the pair that signs the policy.")] = False,
+    as_json: Json = False,
+) -> None:
     """A new root key, site key and recovery key, for the same data. Backups up to now need the recovery key before."""
-    found = operate_on(site, "keys.rotate", {})
-    text = (
-        f"The root key is new, and {HELD[found['root_in']]}.\n"
-        f"Print {found['recovery_key']}, lock it away, remove the file.\n"
-        "Make a backup: earlier ones need the recovery key before."
-    )
-    write(found, as_json, text)
+    found = operate_on(site, "keys.rotate", {"which": "policy" if policy else "root"})
+    write(found, as_json, _new_pair(found) if policy else _new_root(found))
 
 
 @keys.command("recover")
@@ -82,3 +81,18 @@ def _typed() -> str:
         return sys.stdin.readline()
     asked: str = typer.prompt("Recovery key", hide_input=True, err=True)
     return asked
+
+
+def _new_root(found: dict[str, str]) -> str:
+    return (
+        f"The root key is new, and {HELD[found['root_in']]}.\n"
+        f"Print {found['recovery_key']}, lock it away, remove the file.\n"
+        "Make a backup: earlier ones need the recovery key before."
+    )
+
+
+def _new_pair(found: dict[str, str]) -> str:
+    return (
+        f"{found['policy_key']} and its public half are new. No text is handed on until it has signed the policy:\n"
+        "read the site's policy.toml, and if it says what it should: postern privacy policy sign FILE"
+    )

@@ -36,8 +36,8 @@ def seal(paths: SitePaths) -> None:
     chip = root.tpm_of(paths)
     if chip is None:
         raise TpmUnusable(
-            f"There is no TPM: no {tpm.DEVICE}.",
-            remedy="Look whether the machine's firmware has it switched on.",
+            f"No TPM: there is no {tpm.DEVICE}, or the settings say to leave it alone.",
+            remedy="Look whether the machine's firmware has it switched on, and at keys.tpm_tcti in site.toml.",
         )
     root_key = _checked(paths)
     changes.apply(paths, root.in_tpm(chip, root_key))

@@ -116,8 +116,8 @@ def _policy(paths: SitePaths) -> Key:
         "the node's user, in a file" if here else "people, away from this machine",
         "keys/policy.key; keys/policy.pub is its public half" if here else "not here; keys/policy.pub checks",
         NEVER,
-        "the policy holds to its last day; then remove keys/policy.pub, too, and sign one with a new pair",
-        "a policy of somebody else's could be put in force: look at postern privacy policy show, make a new pair",
+        "the policy holds to its last day; for another one make a new pair: postern keys rotate --policy",
+        "somebody could put a policy of their own in force: postern keys rotate --policy, read the policy, sign it",
     )
 
 
@@ -191,6 +191,15 @@ def _of_people(counts: Counts) -> Iterator[Key]:
         "a login when it is idle or old; a password when it is set anew",
         "postern operators set-password",
         "postern operators disable, then set-password",
+    )
+    yield Key(
+        "break-glass",
+        "lets two people in together when nobody else can log in",
+        "two people, half each, in sealed envelopes",
+        store,
+        "when it was used, or is sealed anew",
+        "seal it anew: postern operators break-glass",
+        "one half opens nothing; seal it anew all the same",
     )
     yield Key(
         "conversations",

@@ -14,6 +14,7 @@ from edge.config import Config, SitePaths
 from edge.keys import custody, root
 from edge.operations.arguments import OperationArguments, read_arguments
 from edge.operations.key_list import Counts, keys_of
+from edge.privacy import policy_files
 from edge.store import api_keys, audit
 from edge.store.connection import lock
 from edge.store.store import Store
@@ -27,6 +28,8 @@ class ListArguments(OperationArguments):
 
 class RotateArguments(OperationArguments):
     """`postern keys rotate`."""
+
+    which: Literal["root", "policy"] = "root"
 
 
 class SealArguments(OperationArguments):
@@ -64,9 +67,12 @@ class KeysOperations:
         return {"root_in": root.holder(self._paths)}
 
     async def rotate(self, arguments: Arguments, _: OnProgress) -> object:
-        """A new root key, site key and recovery key."""
-        read_arguments(RotateArguments, arguments)
+        """A new root key, site key and recovery key; or a new pair for the policy, which then must be signed anew."""
+        wanted = read_arguments(RotateArguments, arguments)
         async with self._changing:
+            if wanted.which == "policy":
+                await asyncio.to_thread(policy_files.make_key, self._paths.keys)
+                return {"policy_key": str(self._paths.policy_key)}
             await asyncio.to_thread(custody.rotate, self._paths)
         return {"root_in": root.holder(self._paths), "recovery_key": str(self._paths.recovery_key)}
 

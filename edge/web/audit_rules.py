@@ -177,7 +177,7 @@ OPERATIONS: Final[tuple[OperationRule, ...]] = (
     _change("api-keys.revoke", "name", own_audit=True),
     _nothing("keys.list", _SITE),
     _change("keys.seal", "to"),
-    _change("keys.rotate"),
+    _change("keys.rotate", "which"),
     _nothing("privacy.scan", _BROUGHT),
     _nothing("privacy.preview", _BROUGHT),
     _nothing("privacy.policy.show", _SITE),

@@ -139,3 +139,10 @@ def test_only_the_courier_may_leave_the_site() -> None:
         allowed = " ".join(settings(unit).get("IPAddressAllow", [])).split()
         assert "any" not in allowed
         assert "0.0.0.0/0" not in allowed
+
+
+def test_the_node_reaches_no_device_but_the_tpm() -> None:
+    node = settings(UNITS[0])
+    assert node["DevicePolicy"] == ["closed"]
+    assert node["DeviceAllow"] == ["/dev/tpmrm0 rw"]
+    assert "m postern-node      tss" in (SCRIPTS / "units" / "postern.sysusers").read_text()

@@ -20,6 +20,8 @@ from edge.config import SitePaths, load_config, site_paths
 from edge.keys import KeysUnusable, RecoveryKeyWrong, TpmUnusable
 from edge.operations.arguments import BadArguments
 from edge.operations.keys import KeysOperations, recover
+from edge.privacy import policy_files
+from edge.privacy.policy_files import PolicyUnsigned
 from edge.site_setup import create_site
 from edge.store import audit
 from edge.store.audit import AuditFilter
@@ -136,6 +138,23 @@ async def test_keys_are_replaced(paths: SitePaths, store: Store) -> None:
     assert paths.recovery_key.read_text().startswith("AGE-SECRET-KEY-1")
 
 
+async def test_a_new_pair_for_the_policy_wants_a_new_signature(paths: SitePaths, store: Store) -> None:
+    before = content_of(paths)
+    policy_files.load(paths, datetime.now(UTC))
+    assert await call(paths, store, "keys.rotate", which="policy") == {"policy_key": str(paths.policy_key)}
+    with pytest.raises(PolicyUnsigned):
+        policy_files.load(paths, datetime.now(UTC))
+    text = policy_files.without_signature(paths.policy.read_text())
+    policy_files.save(paths, text, datetime.now(UTC))
+    assert policy_files.load(paths, datetime.now(UTC)).text == text
+    changed = {name for name, content in content_of(paths).items() if content != before[name]}
+    assert changed == {"policy.key", "policy.pub"}
+
+
+def content_of(paths: SitePaths) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in paths.keys.iterdir()}
+
+
 async def test_a_machine_without_a_tpm_says_so(paths: SitePaths, store: Store) -> None:
     with pytest.raises(TpmUnusable):
         await call(paths, store, "keys.seal")
@@ -202,3 +221,4 @@ def test_the_commands_say_what_there_is_and_what_to_do(
     paths.recovery_key.unlink()
     assert str(paths.recovery_key) in said("rotate")
     assert "in a file" in said("seal", "--out")
+    assert "policy sign" in said("rotate", "--policy")
