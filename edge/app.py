@@ -69,6 +69,7 @@ from edge.operations.site import Operations
 from edge.operations.unanswered import UnansweredOperations
 from edge.other_encoder import CATCH_UP, catch_up, change_encoder
 from edge.placed import keep_tuned
+from edge.privacy.backup.backups import Backups
 from edge.privacy.retaining import Retaining
 from edge.privacy.scanning import Scanner
 from edge.privacy_services import detector_of, privacy_operations, scanner_of
@@ -135,6 +136,11 @@ class Site:
     def retaining(self) -> Retaining:
         """What purges by age."""
         return retaining_of(self)
+
+    @cached_property
+    def backups(self) -> Backups:
+        """What makes backups, and keeps people's keys beside them up to date."""
+        return Backups(self.store, self.paths)
 
 
 @asynccontextmanager
@@ -369,6 +375,7 @@ async def _run_until(
         "reading": site.read_ahead,
         "forms": partial(asyncio.to_thread, site.scanner.detector.warm),
         CATCH_UP: partial(catch_up, site),
+        "keys_files": site.backups.keys_files.keep,
         "llm": partial(language_model.watch, site.worker),
         "placement": partial(keep_tuned, site.encoder.info, models_dir()),
         "sync": sync.run,

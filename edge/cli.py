@@ -18,6 +18,7 @@ from core.errors import ExitCode, PosternError
 from core.memory import forbid_core_dumps
 from edge.commands.api_keys import api_keys
 from edge.commands.audit import audit
+from edge.commands.backup import backup, restore
 from edge.commands.inbox import inbox
 from edge.commands.intents import intents
 from edge.commands.kb import kb
@@ -46,6 +47,8 @@ app.add_typer(intents, name="intents")
 app.add_typer(privacy, name="privacy")
 app.add_typer(examples, name="examples")
 app.command("learn")(learn)
+app.command("backup")(backup)
+app.command("restore")(restore)
 
 
 def main() -> None:
@@ -310,10 +313,10 @@ def ledger_verify(
 ) -> None:
     """Check the record of what left: is every line there, unaltered?"""
     from edge.config import site_paths
-    from edge.egress.ledger import LEDGER_FILE, read_checkpoint, verify
+    from edge.egress.ledger import read_checkpoint, verify
 
     remembered = read_checkpoint(checkpoint) if checkpoint else None
-    report = asdict(verify(site_paths(site).courier / LEDGER_FILE, remembered))
+    report = asdict(verify(site_paths(site).ledger, remembered))
     write(report, as_json, as_lines(report))
     if not report["ok"]:
         raise typer.Exit(ExitCode.CHECK_FAILED)
@@ -323,9 +326,9 @@ def ledger_verify(
 def ledger_show(site: Site, as_json: Json = False) -> None:
     """What left, line by line."""
     from edge.config import site_paths
-    from edge.egress.ledger import LEDGER_FILE, read
+    from edge.egress.ledger import read
 
-    leaves = [asdict(leaf) for leaf in read(site_paths(site).courier / LEDGER_FILE)]
+    leaves = [asdict(leaf) for leaf in read(site_paths(site).ledger)]
     write(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
 
 

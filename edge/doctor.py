@@ -29,6 +29,7 @@ from edge.fabric.notifier import carriers_of
 from edge.keys import NODES_ALONE, SiteKeys, recovery, root
 from edge.placed import told_shortfall
 from edge.privacy import policy_files
+from edge.privacy.backup import switching
 from edge.store.connection import refuse_unsafe_sqlite
 from edge.store.integrity import damage
 from edge.store.operators import Seal
@@ -79,7 +80,19 @@ class Diagnosis:
 
 def examine(paths: SitePaths) -> Diagnosis:
     """Run every check; a check that itself fails is a finding. Where there is no site, only the machine's."""
-    rest = (_root_key, _memory, _clock, _disk, _staff, _device, _placement, _fitted, _detector, _break_glass)
+    rest = (
+        _root_key,
+        _memory,
+        _clock,
+        _disk,
+        _backup,
+        _staff,
+        _device,
+        _placement,
+        _fitted,
+        _detector,
+        _break_glass,
+    )
     of_the_site = (*STORED, *rest) if paths.config.exists() else ()
     checks = tuple(
         _safely(check, paths) for check in (_settings, _sqlite, _runtimes, _accelerator, *of_the_site)
@@ -212,8 +225,26 @@ def _disk(paths: SitePaths) -> Check:
     return Check("disk", free >= DISK_FREE_BYTES_MIN, "warning", f"{free / 1e9:.1f} GB free", remedy)
 
 
+def _backup(paths: SitePaths) -> Check:
+    """Is there a backup, and is it new enough? And did a restore end before it had tidied up?"""
+    left = switching.beside(paths.root)
+    if left.exists():
+        found = f"a restore was interrupted: {left} holds the old site or half of a new one"
+        return Check("backup", False, "warning", found, f"Restore again, or remove it: rm -r {left}")
+    told = asyncio.run(_running(paths.admin_socket)).get("backup")
+    if told is None:
+        return Check("backup", True, "warning", "told while the node runs")
+    days_max = load_config(paths).backup.warn_after_days
+    remedy = f"Make one: postern backup --site {paths.root} FILE"
+    if told["newest_ms"] is None:
+        return Check("backup", False, "warning", "none was ever made", remedy)
+    age = datetime.now(UTC) - datetime.fromtimestamp(told["newest_ms"] / 1000, UTC)
+    found = f"the newest is {max(0, age.days)} days old: {told['file']}"
+    return Check("backup", age <= timedelta(days=days_max), "warning", found, remedy)
+
+
 def _ledger(paths: SitePaths) -> Check:
-    path = paths.courier / ledger.LEDGER_FILE
+    path = paths.ledger
     if not path.exists():
         return Check("ledger", True, "error", "nothing has left this site yet")
     if not os.access(path, os.R_OK):

@@ -11,6 +11,7 @@ from edge.chat.session_rows import now_ms
 from edge.config import Config
 from edge.knowledge import versions
 from edge.operations.audit import AuditOperations
+from edge.operations.backup import BackupOperations
 from edge.operations.erasure import ErasureOperations
 from edge.operations.keeping import KeepingOperations
 from edge.operations.keys import KeysOperations
@@ -44,7 +45,11 @@ def retention_status(retaining: Retaining) -> dict[str, object]:
 
 def erasure_of(site: Site) -> Erasure:
     """Who erases people. Its `finish` comes before anybody is served."""
-    beside = Beside(caches=(site.embeddings.forget,), rows=lambda db: versions.prune(db, now_ms()))
+    beside = Beside(
+        caches=(site.embeddings.forget,),
+        rows=lambda db: versions.prune(db, now_ms()),
+        keys_files=site.backups.keys_files.rewrite,
+    )
     return Erasure(site.store, site.config.site.name, site.sessions, beside)
 
 
@@ -56,6 +61,7 @@ def keeping_operations(site: Site) -> dict[str, Operation]:
         **KeepingOperations(site.store, retention).table(),
         **ErasureOperations(erasure_of(site), site.store).table(),
         **rows.table(),
+        **BackupOperations(site.backups).table(),
     }
 
 

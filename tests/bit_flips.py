@@ -18,7 +18,7 @@ from core.errors import PosternError
 from edge import doctor
 from edge.chat import session_rows
 from edge.config import SitePaths, site_paths
-from edge.egress.ledger import LEDGER_FILE, Draft, Ledger
+from edge.egress.ledger import Draft, Ledger
 from edge.site_setup import create_site
 from edge.store import audit
 from edge.store.store import Store
@@ -57,7 +57,7 @@ async def make(folder: Path) -> list[SitePaths]:
     store = Store.open(running)
     for number in range(CONVERSATIONS):
         await _converse(store, number)
-    ledger = Ledger.open(running.courier / LEDGER_FILE)
+    ledger = Ledger.open(running.ledger)
     for number in range(CONVERSATIONS):
         ledger.append([Draft("link", {"envelope": f"{number:032x}", "destination": "cloud.example:7443"})])
     ledger.close()

@@ -11,6 +11,7 @@ import tomllib
 from pydantic import ValidationError, model_validator
 
 from core.errors import ConfigError
+from edge.config.backup import BackupSection
 from edge.config.console import ConsoleSection, OidcSection
 from edge.config.fabric import DiscoverySection, MqttSection
 from edge.config.handoff import HandoffSection, SmtpSection, WebhookSection
@@ -28,6 +29,7 @@ from edge.config.site import HttpSection, SiteSection, TelemetrySection
 __all__ = [
     "UNIX_PATH_BYTES_MAX",
     "AnswerSection",
+    "BackupSection",
     "Config",
     "ConsoleSection",
     "DiscoverySection",
@@ -74,6 +76,7 @@ class Config(Section):
     mqtt: MqttSection = MqttSection()
     discovery: DiscoverySection = DiscoverySection()
     console: ConsoleSection = ConsoleSection()
+    backup: BackupSection = BackupSection()
 
     @model_validator(mode="after")
     def _short_buckets_stay_here(self) -> Config:

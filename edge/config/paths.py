@@ -82,6 +82,11 @@ class SitePaths:
     def courier(self) -> Path:
         return self.root / "courier"
 
+    @property
+    def ledger(self) -> Path:
+        """The record of what left."""
+        return self.courier / "ledger.jsonl"
+
     @cached_property
     def run(self) -> Path:
         """Folder of the Unix sockets; a short one under the temporary folder when the site's path is too long."""

@@ -63,7 +63,7 @@ async def serve(
     """
     stop = stop or _stop_on_signals()
     key = load_or_create_key(paths.keys)
-    opened = await asyncio.to_thread(ledger.Ledger.open, paths.courier / ledger.LEDGER_FILE)
+    opened = await asyncio.to_thread(ledger.Ledger.open, paths.ledger)
     courier = Courier(paths, key, LedgerQueue(opened))
     try:
         server = await _listen(paths, courier)

@@ -21,7 +21,6 @@ from core.errors import ConfigError, ExitCode, PosternError
 from core.files import fsync_folder, private_folder, write_atomic
 from core.signing import canonical_json
 
-LEDGER_FILE = "ledger.jsonl"
 GENESIS = "0" * 64
 # A leaf has about 400 bytes; a longer line is not ours.
 LINE_BYTES_MAX = 4096

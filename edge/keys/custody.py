@@ -76,6 +76,17 @@ def wrapped(paths: SitePaths, data: DataKeys, identity: Identity) -> dict[str, b
     return {**root.as_safe_as_here(paths, root_key), **_under(paths, root_key, data, identity)}
 
 
+def adopt(paths: SitePaths, store: bytes, receipts: bytes, identity: Identity) -> None:
+    """Keys for a store that comes out of a backup: its own and that of receipts, under new ones of this machine.
+
+    The recovery key is the one that people have, and does not lie here. Raises KeysUnusable.
+    """
+    root_key, data = wrapping.new_key(), DataKeys(store, wrapping.new_key(), receipts)
+    files = {**root.as_safe_as_here(paths, root_key), **_under(paths, root_key, data, identity)}
+    del files[paths.recovery_key.name]
+    changes.apply(paths, files)
+
+
 def site_key_file(paths: SitePaths) -> bytes:
     """The content of keys/site.key. Raises KeysUnusable."""
     path = paths.keys / wrapping.NAME

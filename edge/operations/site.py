@@ -18,6 +18,7 @@ from edge.chat.single_turn import SingleTurns
 from edge.chat.turn import Desk
 from edge.knowledge.ingest import KnowledgeBase
 from edge.operations.arguments import OperationArguments, read_arguments
+from edge.privacy.backup import backups
 from edge.store import operators, outbox
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation
@@ -74,6 +75,7 @@ class Operations:
         waiting = await self._store.read(outbox.stats)
         told = await self._store.read(notifications.counts)
         people = await self._store.read(tickets.count_open)
+        made = await backups.newest(self._store)
         return {
             "version": VERSION,
             "uptime_s": round(time.monotonic() - self._began),
@@ -88,6 +90,7 @@ class Operations:
                 "embedded": self._knowledge.embedded and asdict(self._knowledge.embedded),
             },
             "break_glass": await self._store.read(operators.seal),
+            "backup": {"newest_ms": made and made.made_ms, "file": made and str(made.file)},
             "outbox": {"rows": waiting.rows, "newest_sequence": waiting.newest_sequence},
             **self.more_status(),
         }

@@ -92,6 +92,14 @@ def keep_and_forget_keys(db: Database) -> None:
     _run(db, "keys_0002_keep_and_forget.sql")
 
 
+def later_steps(db: Database) -> set[str]:
+    """Steps of the site's file that a later release has taken, and this one does not know."""
+    empty = Database(memory=True)
+    ours = {step.name for step in site.pending(empty)}
+    empty.close()
+    return {step.name for step in site.applied(db)} - ours
+
+
 def _run(db: Database, name: str) -> None:
     """Every statement of a file, one a line, inside the migration's transaction."""
     for statement in (_SQL / name).read_text(encoding="utf-8").splitlines():

@@ -33,7 +33,7 @@ async def _in_place_of_the_courier(paths: SitePaths, cloud: str, code: str) -> E
     from edge.egress import enrolment, identity, ledger
     from edge.egress.ledger_queue import LedgerQueue
 
-    opened = await asyncio.to_thread(ledger.Ledger.open, paths.courier / ledger.LEDGER_FILE)
+    opened = await asyncio.to_thread(ledger.Ledger.open, paths.ledger)
     queue = LedgerQueue(opened)
     try:
         fresh = await enrolment.exchange(cloud, code, VERSION, queue)

@@ -195,6 +195,8 @@ OPERATIONS: Final[tuple[OperationRule, ...]] = (
     _view("audit.list"),
     _view("audit.verify"),
     _change("audit.export", kind=Kind.EXPORT, own_audit=True),
+    _change("backup.make", "file"),
+    _nothing("backup.list", _SITE),
     _nothing("privacy.retention", "how much there is of each table, about no person"),
 )
 

@@ -63,7 +63,7 @@ def _sealed(paths: SitePaths, request: sync_pb2.ConnectRequest, **changes: objec
 
 
 def _leaves(paths: SitePaths) -> list[ledger.Leaf]:
-    return list(ledger.read(paths.courier / ledger.LEDGER_FILE))
+    return list(ledger.read(paths.ledger))
 
 
 def _types(paths: SitePaths) -> list[str]:
@@ -119,7 +119,7 @@ async def test_recorded_before_sent_and_closed_after(courier: CourierProcess, pa
         )
         assert memory_mb(courier.pid) <= 70, "DESIGN.md: the agent without models takes 70 MB"
         assert await courier.stop() == 0
-    assert ledger.verify(paths.courier / ledger.LEDGER_FILE).ok
+    assert ledger.verify(paths.ledger).ok
 
 
 @pytest.mark.parametrize(
@@ -175,13 +175,13 @@ async def test_killed_between_intent_and_close_it_says_that_it_does_not_know(
         cloud.reading.clear()
         await _send_until_it_hangs(connection, paths)
         await courier.kill()
-        report = ledger.verify(paths.courier / ledger.LEDGER_FILE)
+        report = ledger.verify(paths.ledger)
         assert report.ok
         assert report.open_envelopes >= 2  # the link, and at least one envelope
         await courier.start()
         unknown = [leaf for leaf in _leaves(paths) if leaf.fields.get("outcome") == "unknown"]
         assert len(unknown) == report.open_envelopes
-        assert ledger.verify(paths.courier / ledger.LEDGER_FILE).open_envelopes == 0
+        assert ledger.verify(paths.ledger).open_envelopes == 0
         cloud.reading.set()
         await _linked(courier)
 
@@ -211,7 +211,7 @@ async def test_a_stalled_control_plane_does_not_hold_up_the_end(
             assert await courier.stop() == 0
         outcomes = [leaf.fields["outcome"] for leaf in _leaves(paths) if leaf.type == "close"]
         assert outcomes in (["failed"], ["written"])
-        assert ledger.verify(paths.courier / ledger.LEDGER_FILE).open_envelopes == 0
+        assert ledger.verify(paths.ledger).open_envelopes == 0
 
 
 async def test_months_offline_are_one_leaf(courier: CourierProcess, paths: SitePaths) -> None:
@@ -253,7 +253,7 @@ async def test_frames_that_are_no_frames_end_the_connection_and_nothing_else(
 
 async def test_a_broken_ledger_stops_the_courier(courier: CourierProcess, paths: SitePaths) -> None:
     paths.courier.mkdir()
-    (paths.courier / ledger.LEDGER_FILE).write_text('{"index":0}\n')
+    (paths.ledger).write_text('{"index":0}\n')
     with pytest.raises(AssertionError, match="the courier ended"):
         await courier.start()
 

@@ -84,7 +84,7 @@ async def test_every_row_arrives_once_though_everything_is_killed(
         await _arrived(cloud, ROWS)
         await until(lambda: _empty(node))
         assert [record["documents"] for record in await cloud.records()] == list(range(ROWS))
-    report = ledger.verify(paths.courier / ledger.LEDGER_FILE)
+    report = ledger.verify(paths.ledger)
     assert report.ok
     assert report.envelopes >= 4
 
@@ -103,7 +103,7 @@ async def test_enrolling_before_the_site_runs(paths: SitePaths, cloud: ControlPl
     enrolment = await enrol(paths, cloud.enrolment, code)
     assert enrolment.node_id == (await cloud.node()).id
     assert (paths.courier / "key.pem").stat().st_mode & 0o777 == 0o600
-    leaves = list(ledger.read(paths.courier / ledger.LEDGER_FILE))
+    leaves = list(ledger.read(paths.ledger))
     assert [leaf.type for leaf in leaves] == ["intent", "close"]
     with pytest.raises(PosternError) as spent:
         await enrol(paths, cloud.enrolment, code)

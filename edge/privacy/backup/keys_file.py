@@ -1,0 +1,175 @@
+"""FILE.keys: people's keys, what was erased and what is on hold, in a small age file beside the backup FILE.
+
+It lives as long as FILE: each erasure writes all of them anew as the keys are now, and so does the node by the hour, so
+that who is gone, erased or out of time, is soon in none. The node cannot read what it wrote: only the recovery key can.
+A file that is not where it was written cannot be reached; that is why it is apart from FILE, small, and said to be kept
+where the node can write. All that a site has say the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import pyrage
+from pyrage.x25519 import Identity, Recipient
+from sqlite_utils import Database
+
+from core.files import write_atomic
+from core.signing import canonical_json
+from edge.config import SitePaths
+from edge.keys.errors import KeysUnusable
+from edge.keys.recovery import recipient
+from edge.privacy.backup import rows
+from edge.privacy.backup.errors import BackupUnusable
+from edge.store.store import Store
+
+SUFFIX: Final = ".keys"
+FORMAT: Final = "postern-keys-1"
+REWRITE_INTERVAL_S: Final = 3_600.0
+"""How long the key of a conversation that was wiped may stay in them: a write of some kilobytes an hour."""
+
+TABLES: Final = ("subject_keys", "erasures", "holds")
+_BYTES: Final = "base64"
+"""In the place of a value that JSON cannot hold: {"base64": …}."""
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Rows by table; values as the database has them."""
+
+
+REWRITTEN, NOT_THERE = "rewritten", "not there"
+"""What became of a file: the second also where the node may not write any more."""
+
+
+def beside(file: Path) -> Path:
+    """Where the keys of the backup `file` are."""
+    return file.with_name(file.name + SUFFIX)
+
+
+def store_tag(store_key: bytes) -> str:
+    """By which a backup and a file of keys know that they are of one store; says nothing of the key."""
+    return sha256(b"postern backup of a store 1" + store_key).hexdigest()
+
+
+def collect(keys: Database) -> Rows:
+    """What the file holds, as it is now."""
+    return {table: list(keys[table].rows) for table in TABLES}
+
+
+def seal(found: Rows, tag: str, to: Recipient) -> bytes:
+    """The file's content. `tag`: of the store."""
+    tables = {table: [_plain(row) for row in found[table]] for table in TABLES}
+    content: bytes = pyrage.encrypt(canonical_json({"format": FORMAT, "store": tag, "tables": tables}), [to])
+    return content
+
+
+def read(path: Path, tag: str, identities: Sequence[Identity]) -> Rows:
+    """What the file says. Raises BackupUnusable: not there, damaged, for another recovery key, of another site."""
+    try:
+        found = json.loads(pyrage.decrypt(path.read_bytes(), list(identities)))
+        tables = {table: [_values(row) for row in found["tables"][table]] for table in TABLES}
+    except OSError as error:
+        raise BackupUnusable(f"{path}: {error.strerror or 'damaged'}.") from None
+    except (pyrage.DecryptError, ValueError, KeyError, TypeError, AttributeError):
+        raise BackupUnusable(f"{path} is no file of people's keys, or damaged.") from None
+    if found.get("format") != FORMAT:
+        raise BackupUnusable(f"{path} is of another version of Postern.")
+    if found.get("store") != tag:
+        raise BackupUnusable(
+            f"{path} belongs to another site than the backup.", remedy="Take the one that was made with it."
+        )
+    return tables
+
+
+def insert(keys: Database, found: Rows) -> None:
+    """Put them into a file of keys; what is there already stays. Raises BackupUnusable for columns that it has not."""
+    for table in TABLES:
+        known = {column.name for column in keys[table].columns}
+        for row in found[table]:
+            if not row.keys() <= known:
+                raise BackupUnusable("The people's keys are of a later version of Postern.")
+            names, marks = ", ".join(row), ", ".join("?" * len(row))
+            keys.execute(
+                f"INSERT OR IGNORE INTO {table}({names}) VALUES ({marks})",  # noqa: S608 - names of the schema
+                list(row.values()),
+            )
+
+
+def rewrite(path: Path, content: bytes) -> bool:
+    """Put `content` in the place of a file of keys, in one step; False where it is not there or cannot be written."""
+    try:
+        if not path.is_file():
+            return False
+        write_atomic(path, content)
+    except OSError:
+        return False
+    return True
+
+
+class KeysFiles:
+    """The files of people's keys that a site has written. Used from one event loop."""
+
+    def __init__(self, store: Store, site: SitePaths) -> None:
+        self._store = store
+        self._site = site
+        self._writing = asyncio.Lock()
+
+    async def rewrite(self) -> list[dict[str, object]]:
+        """Write all of them anew as the keys are now: after whatever shredded one, before that is called done.
+
+        What became of the file of each backup, for a receipt: {"backup": id, "made_ms": …, "keys_file": "rewritten"}.
+        """
+        async with self._writing:  # what is read last is written last
+            backups = await self._store.read_keys(rows.listing)
+            places = {made.keys_file for made in backups if made.keys_file.is_file()}
+            try:
+                content = await self._content() if places else b""
+            except KeysUnusable:
+                places = set()
+            done = {path for path in places if await asyncio.to_thread(rewrite, path, content)}
+        return [
+            {
+                "backup": made.id,
+                "made_ms": made.made_ms,
+                "keys_file": REWRITTEN if made.keys_file in done else NOT_THERE,
+            }
+            for made in backups
+        ]
+
+    async def write(self, path: Path) -> None:
+        """Write one for the first time. Its backup is on the list already, so that no erasure misses it.
+
+        Raises OSError, KeysUnusable.
+        """
+        async with self._writing:
+            await asyncio.to_thread(write_atomic, path, await self._content())
+
+    async def keep(self) -> None:
+        """By the hour, for as long as the node runs."""
+        while True:
+            await self.rewrite()
+            await asyncio.sleep(REWRITE_INTERVAL_S)
+
+    async def _content(self) -> bytes:
+        found = await self._store.read_keys(collect)
+        return await asyncio.to_thread(seal, found, store_tag(self._store.keys.store), recipient(self._site))
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: {_BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else value
+        for name, value in row.items()
+    }
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises KeyError, ValueError for what `_plain` did not write."""
+    return {
+        name: base64.b64decode(value[_BYTES], validate=True) if isinstance(value, dict) else value
+        for name, value in row.items()
+    }

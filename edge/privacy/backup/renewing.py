@@ -1,0 +1,102 @@
+"""A store that comes out of a backup, made fit to serve again: whole, of today's schema, and of today's evidence.
+
+What was evidence on this machine stays: lines of audit, notices and consents that the backup does not know are taken
+over, and what was taken away from staff and programs since stays taken away. The outbox begins anew under an epoch of
+its own: what waited in it when the backup was made may long be at the control plane.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import sqlcipher3
+from sqlite_utils import Database
+
+from edge.privacy.backup.errors import BackupUnusable
+from edge.store import migrations
+from edge.store.connection import StoreUnusable, connect
+from edge.store.head import Head, committed_groups
+from edge.store.migrations import EPOCH_BYTES
+
+EVIDENCE: Final = ("audit", "notices", "consents")
+"""Rows of these are only ever added."""
+
+
+def open_checked(path: Path, key: bytes) -> Database:
+    """Open the store, with its log put into it, every page checked. Raises BackupUnusable.
+
+    Each page carries a code of its own under the store's key; then SQLite looks at how they hang together.
+    """
+    try:
+        db = connect(path, key)
+    except StoreUnusable:
+        raise BackupUnusable("Its store cannot be read with its keys.") from None
+    try:
+        empty_log(db)
+        wrong = db.execute("PRAGMA cipher_integrity_check").fetchone()
+        told = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if wrong or told != "ok":
+            raise BackupUnusable("Its store is damaged.")
+        if migrations.later_steps(db):
+            raise BackupUnusable(
+                "Its store is of a later version of Postern.",
+                remedy="Restore with that version, or a later one.",
+            )
+        migrations.site.apply(db)
+    except sqlcipher3.DatabaseError:
+        db.conn.close()
+        raise BackupUnusable("Its store is damaged.") from None
+    except BaseException:
+        db.conn.close()
+        raise
+    return db
+
+
+def begin_anew(db: Database) -> None:
+    """Nobody is logged in; the outbox is empty, under a new epoch. Inside a transaction."""
+    db.execute("DELETE FROM operator_sessions")
+    db.execute("DELETE FROM outbox")
+    db.execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'")
+    db.execute("DELETE FROM counters")
+    db.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", [secrets.token_bytes(EPOCH_BYTES)])
+
+
+def take_over(db: Database, before: Database) -> Mapping[str, int]:
+    """Rows of evidence that `before`, the machine's own store, has and the backup has not. Inside a transaction."""
+    counts: dict[str, int] = {}
+    for table in EVIDENCE:
+        columns = [column.name for column in db[table].columns]
+        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+        rows = before.execute(f"SELECT {names} FROM {table} ORDER BY rowid")  # noqa: S608 - names of the schema
+        insert = f"INSERT OR IGNORE INTO {table}({names}) VALUES ({marks})"  # noqa: S608 - as above
+        counts[table] = sum(db.execute(insert, row).rowcount for row in rows)
+    _take_away_again(db, before)
+    return counts
+
+
+def _take_away_again(db: Database, before: Database) -> None:
+    """Who was let in when the backup was made, and is not any more, stays out."""
+    names = {row[0] for row in before.execute("SELECT name FROM operators WHERE state = 'active'")}
+    for (name,) in db.execute("SELECT name FROM operators WHERE state = 'active'").fetchall():
+        if name not in names:
+            db.execute("UPDATE operators SET state = 'disabled' WHERE name = ?", [name])
+    revoked = {bytes(row[0]): row[1] for row in before.execute("SELECT key_hash, revoked_ms FROM api_keys")}
+    for (hashed,) in db.execute("SELECT key_hash FROM api_keys WHERE revoked_ms IS NULL").fetchall():
+        at_ms = revoked.get(bytes(hashed), 0)
+        if at_ms is not None:
+            db.execute("UPDATE api_keys SET revoked_ms = ? WHERE key_hash = ?", [at_ms, hashed])
+
+
+def note_commits(path: Path, key: bytes, db: Database) -> None:
+    """Begin the count of commits beside the file as it is now."""
+    head = Head(path, key)
+    head.note(committed_groups(db))
+    head.close()
+
+
+def empty_log(db: Database) -> None:
+    """Put the write-ahead log into the file, and cut it off. Nobody else has the file open."""
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

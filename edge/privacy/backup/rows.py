@@ -1,0 +1,42 @@
+"""The list of backups that were made, in the file of keys: functions of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+
+@dataclass(frozen=True)
+class Made:
+    """One backup."""
+
+    id: str
+    made_ms: int
+    file: Path
+    keys_file: Path
+    size: int
+
+
+def add(keys: Database, made: Made) -> None:
+    """Note it; one that was at the same place is no more."""
+    keys.execute("DELETE FROM backups WHERE file = ?", [str(made.file)])
+    keys.execute(
+        "INSERT INTO backups(id, made_ms, file, keys_file, bytes) VALUES (?, ?, ?, ?, ?)",
+        [made.id, made.made_ms, str(made.file), str(made.keys_file), made.size],
+    )
+
+
+def remove(keys: Database, backup_id: str) -> None:
+    """There is no such backup after all."""
+    keys.execute("DELETE FROM backups WHERE id = ?", [backup_id])
+
+
+def listing(keys: Database) -> list[Made]:
+    """All, newest first."""
+    query = "SELECT id, made_ms, file, keys_file, bytes FROM backups ORDER BY made_ms DESC, id"
+    return [
+        Made(backup_id, made_ms, Path(file), Path(keys_file), size)
+        for backup_id, made_ms, file, keys_file, size in keys.execute(query)
+    ]

@@ -1,0 +1,122 @@
+"""The file of people's keys: what is in it, that it follows the keys as they are, that nobody else reads it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from pyrage.x25519 import Identity
+
+from edge.keys import SiteKeys
+from edge.privacy.backup import keys_file, rows
+from edge.privacy.backup.errors import BackupUnusable
+from edge.privacy.backup.keys_file import NOT_THERE, REWRITTEN, KeysFiles
+from edge.privacy.backup.rows import Made
+from edge.store.store import Store
+from edge.store.subjects import create_key, shred_key
+from tests.unit.edge.privacy.backup.sites import ANNA, BERT, ASite, opened
+
+
+def known(path: Path, site: ASite) -> set[str]:
+    """Whose keys are in a file."""
+    tag = keys_file.store_tag(SiteKeys.open(site.paths).store)
+    return {row["subject"] for row in keys_file.read(path, tag, [site.identity])["subject_keys"]}
+
+
+async def listed(store: Store, *places: Path) -> None:
+    def write(db: object) -> None:
+        rows.remove(db, "prepared")
+        for row in rows.listing(db):
+            rows.remove(db, row.id)
+        for number, path in enumerate(places):
+            rows.add(db, Made(f"b{number}", number, path.with_suffix(".age"), path, 1))
+
+    await store.write_keys(write)
+
+
+async def test_it_follows_the_keys(site: ASite, tmp_path: Path) -> None:
+    here, gone = tmp_path / "here.keys", tmp_path / "gone.keys"
+    async with opened(site.paths) as store:
+        files = KeysFiles(store, site.paths)
+        await listed(store, here, gone)
+        await files.write(here)
+        assert {ANNA, BERT} <= known(here, site)
+        await store.write_keys(lambda db: shred_key(db, ANNA))
+        told = await files.rewrite()
+        assert BERT in known(here, site)
+        assert ANNA not in known(here, site)
+        assert {(one["backup"], one["keys_file"]) for one in told} == {("b0", REWRITTEN), ("b1", NOT_THERE)}
+        assert not gone.exists()
+
+
+async def test_a_site_without_backups_has_nothing_to_write(site: ASite) -> None:
+    async with opened(site.paths) as store:
+        await listed(store)
+        assert await KeysFiles(store, site.paths).rewrite() == []
+
+
+async def test_what_is_shredded_last_is_in_none_whoever_writes(site: ASite, tmp_path: Path) -> None:
+    here = tmp_path / "here.keys"
+    people = [f"person-{number}" for number in range(12)]
+    async with opened(site.paths) as store:
+        files = KeysFiles(store, site.paths)
+        await listed(store, here)
+        await files.write(here)
+        for person in people:
+            await store.write_keys(lambda db, who=person: create_key(db, who))
+
+        async def erase(person: str) -> None:
+            await store.write_keys(lambda db: shred_key(db, person))
+            await files.rewrite()
+            assert person not in known(here, site)
+
+        await asyncio.gather(*map(erase, people))
+
+
+async def test_erasures_and_holds_come_along(site: ASite, tmp_path: Path) -> None:
+    here = tmp_path / "here.keys"
+    async with opened(site.paths) as store:
+        await store.write_keys(
+            lambda db: db.execute(
+                "INSERT INTO erasures(digest, erased_ms, receipt) VALUES (x'0102', 5, '{}')"
+            )
+        )
+        await store.write_keys(
+            lambda db: db.execute("INSERT INTO holds VALUES ('patient-bert', 'case 7', 'olga', 3, NULL)")
+        )
+        await KeysFiles(store, site.paths).write(here)
+        found = keys_file.read(here, keys_file.store_tag(store.keys.store), [site.identity])
+    assert found["erasures"] == [{"digest": b"\1\2", "erased_ms": 5, "receipt": "{}"}]
+    assert found["holds"][0]["reference"] == "case 7"
+
+
+async def test_a_damaged_recipient_reaches_nothing_and_ends_nothing(site: ASite, tmp_path: Path) -> None:
+    here = tmp_path / "here.keys"
+    async with opened(site.paths) as store:
+        files = KeysFiles(store, site.paths)
+        await listed(store, here)
+        await files.write(here)
+        (site.paths.keys / "recovery.pub").write_text("age1nonsense")
+        assert [one["keys_file"] for one in await files.rewrite()] == [NOT_THERE]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"hello", bytes(1000)])
+def test_what_is_no_such_file(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "file.keys"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BackupUnusable):
+        keys_file.read(path, "tag", [Identity.generate()])
+
+
+def test_columns_of_a_later_version(tmp_path: Path) -> None:
+    from sqlite_utils import Database
+
+    from edge.store import migrations
+
+    db = Database(memory=True)
+    migrations.keys.apply(db)
+    row = {"subject": "s", "key": b"k", "created_ms": 1, "new": 2}
+    with pytest.raises(BackupUnusable, match="later version"):
+        keys_file.insert(db, {"subject_keys": [row], "erasures": [], "holds": []})
