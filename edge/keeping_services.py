@@ -34,7 +34,9 @@ async def keep_notice(config: Config, store: Store) -> None:
 def retaining_of(site: Site) -> Retaining:
     """What purges by age."""
     notice = notice_of(site.config.site.name).version
-    return Retaining(site.store, site.config.retention, notice, idle=lambda: len(site.sessions) == 0)
+    sessions = site.sessions
+    settings = site.config.retention
+    return Retaining(site.store, settings, notice, lambda: len(sessions) == 0, sessions.forget_idle)
 
 
 def retention_status(retaining: Retaining) -> dict[str, object]:

@@ -15,7 +15,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -231,7 +231,7 @@ class Sessions:
             live.memory = memory
 
     async def wipe(self, session_id: str) -> bool:
-        """End a conversation and forget it: its rows, and its subject's key when it stood for the subject.
+        """End a conversation and forget it: its rows, and its subject's key unless they have another conversation.
 
         False where a legal hold keeps it; it has ended all the same.
         """
@@ -246,7 +246,23 @@ class Sessions:
         finally:
             self._ending.discard(session_id)
         self._tell(session_id)
+        if gone and owner not in {"", own}:
+            with suppress(PosternError):  # within the hour, then (`edge.privacy.retaining`)
+                await self.forget_idle(owner)
         return gone
+
+    async def forget_idle(self, subject: str) -> bool:
+        """Shred the key of somebody who has no conversation any more, and forget their name; whether it was so.
+
+        Nothing of theirs is left that the key would open: tickets have keys of their own. A legal hold wins.
+        """
+        async with self._door(subject):
+            if await self._store.read(lambda db: session_rows.of_subject(db, subject)):
+                return False
+            if not await self._store.write_keys(lambda keys: shred_unless_held(keys, subject)):
+                return False
+            await self._store.write(lambda db: session_rows.forget_subject(db, subject))
+            return True
 
     @asynccontextmanager
     async def closed(self, subject: str) -> AsyncIterator[int]:

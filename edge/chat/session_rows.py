@@ -143,6 +143,11 @@ def of_subject(db: Database, subject: str) -> list[str]:
     return [row[0] for row in db.execute("SELECT id FROM sessions WHERE subject = ?", [subject])]
 
 
+def forget_subject(db: Database, subject: str) -> None:
+    """Nobody knows that they were ever here."""
+    db.execute("DELETE FROM subjects WHERE id = ?", [subject])
+
+
 def kept(db: Database) -> list[str]:
     """Whose conversations are over and kept, for a legal hold that they were under."""
     return [row[0] for row in db.execute("SELECT DISTINCT subject FROM sessions WHERE ended_ms IS NOT NULL")]

@@ -24,10 +24,12 @@ from edge import metrics
 from edge.config import RetentionSection
 from edge.privacy import clock_trust, retention
 from edge.privacy.clock_trust import Moment, Trust
+from edge.privacy.holds import held_subjects
 from edge.privacy.retention import DAY_MS, Rule
 from edge.store import audit_check
 from edge.store.schema import KEY_TABLES
 from edge.store.store import Store
+from edge.store.subjects import TICKET
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,9 @@ STEP_PAUSE_S: Final = 0.05
 
 COMPACT_EVERY_MS: Final = DAY_MS
 """Of running time: what it writes is as large as the store."""
+
+IDLE_MAX: Final = 1000
+"""People without a conversation that one look forgets: ten seconds' work, one after the other."""
 
 COMPONENT: Final = "clock"
 LEAPT: Final = "leapt_ahead"
@@ -69,7 +74,8 @@ def machine_clocks() -> Moment:
 class Retaining:
     """Keeps each table's term, for as long as the node runs.
 
-    `notice`: the version in force, whose words stay; `idle`: whether nobody would notice that no write is served.
+    `notice`: the version in force, whose words stay; `idle`: whether nobody would notice that no write is served;
+    `forget_idle`: forgets whoever has no conversation any more, unless one has begun meanwhile.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class Retaining:
         settings: RetentionSection,
         notice: str,
         idle: Callable[[], bool],
+        forget_idle: Callable[[str], Awaitable[bool]],
         *,
         clocks: Clocks = machine_clocks,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -88,6 +95,7 @@ class Retaining:
         self._clocks = clocks
         self._pause = pause
         self._idle = idle
+        self._forget_idle = forget_idle
         # Not at once: whoever has just started the node waits for it.
         self._compact_from_ms = clocks().boot_ms + int(EVERY_S * 1000)
         self.last: Purge | None = None
@@ -105,8 +113,16 @@ class Retaining:
     async def look(self) -> Purge:
         """Purge what is due by now."""
         self.last = await self._purge_due()
+        await self._forget_idle_people()
         await self._tidy()
         return self.last
+
+    async def _forget_idle_people(self) -> None:
+        """Keys and names that belong to no conversation: of a stop in the wrong moment, a hold that was released."""
+        known, here = await self._store.read(_people)
+        with_key = await self._store.read_keys(_with_key)
+        for subject in sorted((known | with_key) - here)[:IDLE_MAX]:
+            await self._forget_idle(subject)
 
     async def _tidy(self) -> None:
         """Nothing of deleted rows stays in logs and keys; nor, once a day while nobody is here, in the site's pages."""
@@ -126,7 +142,7 @@ class Retaining:
                 extra={"ahead_s": trust.ahead_ms // 1000, "held_back_s": doubted_s},
             )
             return Purge(now.wall_ms, {}, doubted_s)
-        held = await self._store.read_keys(_held)
+        held = await self._store.read_keys(held_subjects)
         rows = {name: await self._purge(name, rule, now.wall_ms, held) for name, rule in self._rules.items()}
         gone = {name: count for name, count in rows.items() if count}
         if gone:
@@ -153,11 +169,11 @@ class Retaining:
 
     def _named(self, held: Collection[str]) -> dict[str, str]:
         """Those under a legal hold, in the forms in which rows name somebody."""
-        digests = [self._store.digests.of(subject) for subject in held]
+        of = self._store.digests
         return {
             "subjects": json.dumps(list(held)),
-            "digests": json.dumps([digest.hex().upper() for digest in digests]),
-            "labels": json.dumps([f"subject:{digest.hex()[:16]}" for digest in digests]),
+            "digests": json.dumps([of.of(subject).hex().upper() for subject in held]),
+            "labels": json.dumps([of.label(subject) for subject in held]),
         }
 
 
@@ -179,8 +195,20 @@ def purge_statement(table: str, rule: Rule) -> str:
     return f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {due} LIMIT :rows)"  # noqa: S608 - ours
 
 
-def _held(keys: Database) -> list[str]:
-    return [row[0] for row in keys.execute("SELECT subject FROM holds")]
+def _people(db: Database) -> tuple[frozenset[str], frozenset[str]]:
+    """Everybody whose name is kept, and everybody with a conversation."""
+    known, here = (
+        frozenset(row[0] for row in db.execute(query))
+        for query in ("SELECT id FROM subjects", "SELECT subject FROM sessions")
+    )
+    return known, here
+
+
+def _with_key(keys: Database) -> frozenset[str]:
+    """Everybody who has a key, but for tickets, which see to theirs (`edge.chat.handoff`)."""
+    return frozenset(
+        row[0] for row in keys.execute("SELECT subject FROM subject_keys") if not row[0].startswith(TICKET)
+    )
 
 
 def _look(db: Database, now: Moment) -> Trust:

@@ -23,7 +23,9 @@ from edge.chat.session import (
 from edge.chat.session_rows import SessionNotFound
 from edge.config import LimitsSection, site_paths
 from edge.knowledge.document import Audience
+from edge.privacy.holds import Hold, place, release
 from edge.store.store import Store
+from edge.store.subjects import load_key
 
 
 @pytest_asyncio.fixture
@@ -313,8 +315,57 @@ async def test_a_wiped_conversation_leaves_no_row_and_no_key(store: Store) -> No
         await sessions.get(new.session.id, new.token)
 
 
-async def test_a_named_subject_keeps_its_key_when_one_of_its_conversations_ends(store: Store) -> None:
+# --- subjects with a name ---
+
+
+async def known(store: Store, subject: str) -> tuple[bool, bool]:
+    """Whether they have a key, and whether their name is kept."""
+    key = await store.read_keys(lambda keys: load_key(keys, subject))
+    name = await store.read(
+        lambda db: db.execute("SELECT 1 FROM subjects WHERE id = ?", [subject]).fetchone()
+    )
+    return key is not None, name is not None
+
+
+async def test_a_name_and_its_key_go_with_the_last_conversation(store: Store) -> None:
     sessions = sessions_of(store)
-    new = await sessions.create(Channel.API, "en", subject="patient-7")
+    first, second = [(await sessions.create(Channel.API, "en", "patient-7")).session for _ in range(2)]
+    await sessions.wipe(first.id)
+    assert await known(store, "patient-7") == (True, True)
+    await sessions.wipe(second.id)
+    assert await known(store, "patient-7") == (False, False)
+
+
+async def test_a_conversation_that_begins_as_the_last_one_ends_can_be_read_after_a_restart(
+    store: Store,
+) -> None:
+    sessions = sessions_of(store)
+    for _ in range(10):
+        old = await sessions.create(Channel.API, "en", "patient-7")
+        new, _ = await asyncio.gather(
+            sessions.create(Channel.API, "en", "patient-7"), sessions.wipe(old.session.id)
+        )
+        found = await sessions_of(store).get(new.session.id, new.token)
+        sealed = new.session.key.seal("turns", "t", "body", b"words")
+        assert found.key.open("turns", "t", "body", sealed) == b"words"
+        await sessions.wipe(new.session.id)
+
+
+async def test_a_hold_keeps_name_and_key_until_it_is_released(store: Store) -> None:
+    sessions = sessions_of(store)
+    new = await sessions.create(Channel.API, "en", "patient-7")
+    await store.write_keys(lambda keys: place(keys, Hold("patient-7", "case 1", "dpo", 0, None)))
     await sessions.wipe(new.session.id)
-    assert await store.read_keys(lambda keys: keys["subject_keys"].count) == 1
+    assert not await sessions.forget_idle("patient-7")
+    assert await known(store, "patient-7") == (True, True)
+    await store.write_keys(lambda keys: release(keys, "patient-7"))
+    await sessions.sweep_once()
+    assert await known(store, "patient-7") == (False, False)
+
+
+async def test_whoever_has_a_conversation_is_not_forgotten(store: Store) -> None:
+    sessions = sessions_of(store)
+    new = await sessions.create(Channel.API, "en", "patient-7")
+    assert not await sessions.forget_idle("patient-7")
+    assert await known(store, "patient-7") == (True, True)
+    await sessions.wipe(new.session.id)

@@ -94,7 +94,7 @@ async def test_a_conversation_that_is_wiped_leaves_its_ticket_with_its_owner(tmp
         await site.desk.sessions.wipe(new.session.id)
         rows = await site.counts()
         assert {table for table, count in rows.items() if count} == {
-            "subjects", "consents", "handoffs", "messages", "notifications",
+            "consents", "handoffs", "messages", "notifications",
         }  # fmt: skip
         name = await site.desk.store.read(lambda db: whose(db, f"ticket:{number}"))
         assert name == "patient-7"

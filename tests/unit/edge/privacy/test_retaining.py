@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from sqlite_utils import Database
 
-from edge.config import RetentionSection, SitePaths, site_paths
+from edge.chat.session import Channel, Sessions
+from edge.config import LimitsSection, RetentionSection, SitePaths, site_paths
 from edge.privacy import retaining, retention
 from edge.privacy.clock_trust import DOUBT_MS, Moment
 from edge.privacy.retaining import Retaining
@@ -19,6 +20,7 @@ from edge.store import audit_check
 from edge.store.connection import connect_to_read
 from edge.store.schema import KEY_TABLES
 from edge.store.store import Store
+from edge.store.subjects import create_key
 from tests.unit.edge.privacy.raw_pages import log_of, pages
 
 # Noon of a day that is long past, so that rows of years before are after 1970.
@@ -90,7 +92,13 @@ def clocks() -> Clocks:
 
 def retaining_of(store: Store, clocks: Clocks, settings: RetentionSection | None = None) -> Retaining:
     return Retaining(
-        store, settings or RetentionSection(), NOTICE, lambda: True, clocks=clocks, pause=no_pause
+        store,
+        settings or RetentionSection(),
+        NOTICE,
+        lambda: True,
+        Sessions(store, LimitsSection()).forget_idle,
+        clocks=clocks,
+        pause=no_pause,
     )
 
 
@@ -188,7 +196,8 @@ async def test_much_goes_in_steps_between_which_turns_are_kept(
 
     for number in range(20 + extra):
         await put(store, "unanswered", number)
-    keeper = Retaining(store, RetentionSection(), NOTICE, lambda: True, clocks=clocks, pause=pause)
+    keeper = retaining_of(store, clocks)
+    monkeypatch.setattr(keeper, "_pause", pause)
     assert (await keeper.look()).rows == {"unanswered": 20 + extra}
     assert len(pauses) == (1 if extra < 0 else 2)
 
@@ -295,6 +304,40 @@ async def test_what_is_of_somebody_under_a_hold_stays(
     assert await count(store, table) == 1
     await store.write_keys(lambda db: db.execute("DELETE FROM holds"))
     assert (await keeper.look()).rows[table] == 1
+
+
+# --- people without a conversation ---
+
+
+async def subjects(store: Store) -> tuple[set[str], set[str]]:
+    """Whose name is kept, and who has a key."""
+    named = await store.read(lambda db: {row[0] for row in db.execute("SELECT id FROM subjects")})
+    with_key = await store.read_keys(
+        lambda keys: {row[0] for row in keys.execute("SELECT subject FROM subject_keys")}
+    )
+    return named, with_key
+
+
+async def test_what_a_stop_left_of_somebody_goes(store: Store, clocks: Clocks) -> None:
+    here = (await Sessions(store, LimitsSection()).create(Channel.API, "en", "patient-7")).session
+    await store.write(lambda db: db.execute("INSERT INTO subjects VALUES ('patient-8', 0)"))
+    for subject in ("patient-8", "patient-9", "session:gone", "ticket:KX47PQ"):
+        await store.write_keys(lambda keys, subject=subject: create_key(keys, subject))
+    await retaining_of(store, clocks).look()
+    assert here.key.subject == "patient-7"
+    # A ticket's key is the business of the tickets.
+    assert await subjects(store) == ({"patient-7"}, {"patient-7", "ticket:KX47PQ"})
+
+
+@pytest.mark.parametrize(("people", "left"), [(2, 0), (3, 0), (4, 1)])
+async def test_many_of_them_go_in_parts(
+    store: Store, clocks: Clocks, people: int, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retaining, "IDLE_MAX", 3)
+    for number in range(people):
+        await store.write_keys(lambda keys, number=number: create_key(keys, f"patient-{number}"))
+    await retaining_of(store, clocks).look()
+    assert len((await subjects(store))[1]) == left
 
 
 # --- clocks that are wrong ---
