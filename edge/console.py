@@ -18,6 +18,7 @@ from core.webshell.accounts import Accounts, Emergency
 from core.webshell.pages import Pages
 from core.webshell.shell import ShellSettings, WebShell
 from edge import metrics
+from edge.chat.session import boot_s
 from edge.knowledge.dates import first_day, last_day
 from edge.store.operators import BREAK_GLASS
 from edge.web.admin import Operation
@@ -26,14 +27,17 @@ from edge.web.console.api_keys_page import ApiKeysPages
 from edge.web.console.audit_page import AuditPages
 from edge.web.console.calls import Calls
 from edge.web.console.documents_pages import DocumentsPages
+from edge.web.console.handles import Handles
 from edge.web.console.inbox_pages import InboxPages
 from edge.web.console.intents_pages import IntentsPages
 from edge.web.console.jobs import Jobs
+from edge.web.console.keeping_pages import KeepingPages
 from edge.web.console.learning_pages import LearningPages
 from edge.web.console.navigation import bar
 from edge.web.console.oidc import ProviderClient
 from edge.web.console.operators_page import OperatorsPages
 from edge.web.console.overview import NodeFacts, OverviewPages
+from edge.web.console.people_pages import PeoplePages
 from edge.web.console.privacy_page import PrivacyPages
 from edge.web.console.rules import PREFIX, RULES, may, path_of
 from edge.web.console.sign_on import SignOnPages
@@ -70,6 +74,8 @@ def open_console(
     for part in (
         OverviewPages(shell, site.store, operations["status"], node),
         AuditPages(shell, calls),
+        PeoplePages(shell, calls, Handles(boot_s)),
+        KeepingPages(shell, calls),
         PrivacyPages(shell, calls),
         ApiKeysPages(shell, calls),
         OperatorsPages(shell, site.store, accounts),

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from edge.store.schema import Kind
+
 TEMPLATES: Final = Path(__file__).parent / "templates"
 _MOMENT: Final = "_ms"
 
@@ -92,12 +94,21 @@ def _parts(data: Mapping[str, Any]) -> list[Part]:
     return [
         Part(
             table["title"],
-            tuple(Entry(tuple(_fields(row)), languages.of(name, row)) for row in table["rows"]),
+            tuple(
+                Entry(tuple(_fields(_words_first(row, table["columns"]))), languages.of(name, row))
+                for row in table["rows"]
+            ),
             table["columns"],
             table["unreadable"],
         )
         for name, table in data["tables"].items()
     ]
+
+
+def _words_first(row: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said, before when and under which number."""
+    order = sorted(row, key=lambda column: columns[column]["kind"] != Kind.CONTENT)
+    return {column: row[column] for column in order}
 
 
 class _Languages:

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.chromium import violations
-from tests.browser.desk_steps import NAME, PASSWORD, claim, go, log_in, second_page
+from tests.browser.desk_steps import NAME, PARTS, PASSWORD, claim, go, log_in, second_page
 from tests.browser.kiosk_steps import answered, ask, begin, hand_over
 from tests.running import RunningNode, command, copy_site, running
 
@@ -60,7 +60,6 @@ async def test_an_operator_of_one_role_sees_that_roles_pages_only(page: Page, fr
             "Data protection",
             "API keys",
             "Operators",
-            "Audit",
         ]
         await expect(other.get_by_role("button", name="Add", exact=True)).to_have_count(0)
         await other.goto(f"{fresh.url}/console/inbox")
@@ -159,7 +158,7 @@ async def test_no_violation_and_no_sideways_scrolling(
     page, found = await context.new_page(), {}
     await claim(page, fresh)
     labels = await page.get_by_role("navigation", name="Main").get_by_role("link").all_inner_texts()
-    for label in labels:
+    for label in (*(label for label in labels if label != "Data protection"), *PARTS):
         await go(page, label)
         if problems := await violations(page):
             found[label] = problems

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from tests.browser.desk_steps import go
 from tests.browser.test_site_console_keys import open_page, press_through, sound
 from tests.integration.site_console.rig import Rig, console_rig
 
@@ -20,8 +21,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 async def open_privacy(page: Page, rig: Rig) -> None:
     await open_page(page, rig)
-    await page.get_by_role("link", name="Data protection").click()
-    await page.goto(f"{rig.url}/console/privacy")
+    await go(page, "Policy")
 
 
 async def test_a_policy_is_tried_and_signed_by_keyboard(page: Page, rig: Rig) -> None:

@@ -19,7 +19,8 @@ KEYS: dict[str, Table] = {
             "subject": session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "whose key", exported=False),
             "key": session("BLOB NOT NULL", Kind.OPERATIONS, "data key, 256 bit", exported=False),
             "created_ms": session("INTEGER NOT NULL", Kind.OPERATIONS, "retention", exported=False),
-        }
+        },
+        title="Keys of people",
     ),
     # What was erased, so that no restore brings it back. Somebody who came back may be erased again.
     "erasures": Table(
@@ -33,6 +34,7 @@ KEYS: dict[str, Table] = {
             ),
         },
         constraints=("PRIMARY KEY (digest, erased_ms)",),
+        title="Erasures",
     ),
     # Whose data must stay, by law, until it is released.
     "holds": Table(
@@ -42,7 +44,8 @@ KEYS: dict[str, Table] = {
             "placed_by": staff("TEXT NOT NULL", "who placed it"),
             "placed_ms": staff("INTEGER NOT NULL", "when"),
             "erasure_asked_ms": staff("INTEGER", "an erasure that waits for the release was asked for then"),
-        }
+        },
+        title="Holds",
     ),
     "backups": Table(
         {
@@ -55,6 +58,7 @@ KEYS: dict[str, Table] = {
                 Retention.YEARS_6,
             ),
             "bytes": operations("INTEGER NOT NULL", "how large", Retention.YEARS_6),
-        }
+        },
+        title="Backups",
     ),
 }

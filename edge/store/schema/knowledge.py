@@ -26,7 +26,8 @@ KNOWLEDGE: dict[str, Table] = {
             "state": site("TEXT NOT NULL DEFAULT 'approved'", "draft, approved or retired"),
             "language": site("TEXT NOT NULL DEFAULT 'en'", "stemming, and what the desk says it covers"),
             "folder": site("TEXT NOT NULL DEFAULT ''", "where it was added from, to follow that folder"),
-        }
+        },
+        title="Documents",
     ),
     "differences": Table(
         {
@@ -41,6 +42,7 @@ KNOWLEDGE: dict[str, Table] = {
         constraints=(
             "PRIMARY KEY (first, first_version, second, second_version, first_quote, second_quote)",
         ),
+        title="Documents that differ",
     ),
     "document_versions": Table(
         {
@@ -52,6 +54,7 @@ KNOWLEDGE: dict[str, Table] = {
             "chunks": site("TEXT NOT NULL", "JSON list of [section, text], kept while a turn cites it"),
         },
         constraints=("PRIMARY KEY (document, version)",),
+        title="Older versions of documents",
     ),
     "chunks": Table(
         {
@@ -63,6 +66,7 @@ KNOWLEDGE: dict[str, Table] = {
             "vector": site("BLOB NOT NULL", "embedding, float16 little-endian"),
         },
         indexes=("CREATE INDEX chunks_document ON chunks(document)",),
+        title="Passages of documents",
     ),
     "unanswered": Table(
         {
@@ -74,6 +78,7 @@ KNOWLEDGE: dict[str, Table] = {
             "document": redacted("TEXT", Kind.SITE, "the document that was written for it"),
         },
         indexes=("CREATE INDEX unanswered_state ON unanswered(state, created_ms)",),
+        title="Questions without an answer",
     ),
     "examples": Table(
         {
@@ -85,7 +90,8 @@ KNOWLEDGE: dict[str, Table] = {
             ),
             "label": site("TEXT NOT NULL", "canonical JSON: the intent, or documents that answer or do not"),
             "source": site("TEXT NOT NULL", "feedback, correction or operator"),
-        }
+        },
+        title="Examples to learn from",
     ),
     "site_models": Table(
         {
@@ -99,12 +105,14 @@ KNOWLEDGE: dict[str, Table] = {
             "sha256": site("BLOB NOT NULL", "integrity"),
         },
         constraints=("PRIMARY KEY (kind, version)",),
+        title="What was learnt",
     ),
     "notices": Table(
         {
             "version": _notice("TEXT PRIMARY KEY", "which consents refer to"),
             "text": _notice("TEXT NOT NULL", "the words that were shown (GDPR Art. 7(1))"),
             "first_ms": _notice("INTEGER NOT NULL", "in force since"),
-        }
+        },
+        title="Words of notices",
     ),
 }

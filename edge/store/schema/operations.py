@@ -9,7 +9,8 @@ OPERATIONS: dict[str, Table] = {
         {
             "name": operations("TEXT PRIMARY KEY", "name of a setting of the store"),
             "value": operations("BLOB NOT NULL", "its value: epoch, generations"),
-        }
+        },
+        title="Settings of the store",
     ),
     "intent_counts": Table(
         {
@@ -20,6 +21,7 @@ OPERATIONS: dict[str, Table] = {
             "count": operations("INTEGER NOT NULL", "how often; never leaves the site", Retention.YEARS_6),
         },
         constraints=("PRIMARY KEY (day, intent)",),
+        title="Counts of intents",
     ),
     "daily_counts": Table(
         {
@@ -31,6 +33,7 @@ OPERATIONS: dict[str, Table] = {
             ),
         },
         constraints=("PRIMARY KEY (day, name, cell)",),
+        title="Counts by day",
     ),
     "counters": Table(
         {
@@ -42,6 +45,7 @@ OPERATIONS: dict[str, Table] = {
             ),
         },
         constraints=("PRIMARY KEY (bucket_s, name, cell)",),
+        title="Counts that are not summed up yet",
     ),
     "outbox": Table(
         {
@@ -55,7 +59,8 @@ OPERATIONS: dict[str, Table] = {
             ),
             "payload_hash": operations("BLOB NOT NULL", "integrity", Retention.UNTIL_ACKNOWLEDGED),
             "created_ms": operations("INTEGER NOT NULL", "age of the outbox", Retention.UNTIL_ACKNOWLEDGED),
-        }
+        },
+        title="What waits for the control plane",
     ),
     "desired": Table(
         {
@@ -64,6 +69,7 @@ OPERATIONS: dict[str, Table] = {
             "document": operations("BLOB NOT NULL", "the desired state"),
             "state": operations("TEXT NOT NULL", "observed, applied or rejected"),
             "received_ms": operations("INTEGER NOT NULL", "shown to staff"),
-        }
+        },
+        title="What the control plane asks for",
     ),
 }

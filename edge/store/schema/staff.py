@@ -15,7 +15,8 @@ STAFF: dict[str, Table] = {
             "state": staff("TEXT NOT NULL DEFAULT 'active'", "active, disabled or break-glass"),
             "created_ms": staff("INTEGER NOT NULL", "shown to staff"),
             "second_hash": staff("TEXT", "argon2id of the other half of the break-glass password"),
-        }
+        },
+        title="Staff",
     ),
     "operator_sessions": Table(
         {
@@ -27,7 +28,8 @@ STAFF: dict[str, Table] = {
                 "BLOB NOT NULL DEFAULT x''",
                 "hash of the browser that logged in: a stolen cookie opens nothing",
             ),
-        }
+        },
+        title="Logins of staff",
     ),
     "api_keys": Table(
         {
@@ -44,6 +46,7 @@ STAFF: dict[str, Table] = {
             "revoked_ms": staff("INTEGER", "no use from then on"),
         },
         indexes=("CREATE UNIQUE INDEX api_keys_name ON api_keys(name) WHERE revoked_ms IS NULL",),
+        title="API keys of programs",
     ),
     "audit": Table(
         {
@@ -60,5 +63,6 @@ STAFF: dict[str, Table] = {
             ),
         },
         indexes=("CREATE INDEX audit_at ON audit(at_ms)", "CREATE INDEX audit_object ON audit(object)"),
+        title="Audit",
     ),
 }

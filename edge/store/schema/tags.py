@@ -69,11 +69,10 @@ class Whose:
 
 @dataclass(frozen=True)
 class Table:
-    """One table; `indexes` belong to it.
+    """One table; `indexes` belong to it. `title`: what it holds, as people say it.
 
-    A table about people has a `title` as they would say it, and `whose`: every way to a person's rows. What is
-    sealed is so under its subject's key for the first column's value; with `sealed_by`, under the key of the ticket in
-    that column.
+    A table about people has `whose`: every way to a person's rows. What is sealed is so under its subject's key for the
+    first column's value; with `sealed_by`, under the key of the ticket in that column.
     """
 
     columns: dict[str, Column]

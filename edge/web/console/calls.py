@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edge.web.admin import OnProgress, Operation
+from edge.web.admin import OnProgress, Operation, UnknownOperation
 
 
 def _unseen(_: object) -> None:
@@ -18,9 +18,9 @@ class Calls:
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         self._operations = operations
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._operations
-
     async def __call__(self, name: str, /, *, on_progress: OnProgress = _unseen, **arguments: object) -> Any:
-        """The operation's result, plain JSON. Raises the PosternError of the operation."""
-        return await self._operations[name](arguments, on_progress)
+        """The operation's result, plain JSON. Raises the PosternError of the operation, UnknownOperation."""
+        operation = self._operations.get(name)
+        if operation is None:
+            raise UnknownOperation
+        return await operation(arguments, on_progress)

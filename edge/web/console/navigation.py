@@ -33,11 +33,16 @@ NAVIGATION: tuple[Place, ...] = (
         "",
         "Data protection",
         "",
-        parts=(Place("/privacy", "Policy", "privacy.view"),),
+        parts=(
+            Place("/people", "People", "people.view"),
+            Place("/retention", "Retention", "retention.view"),
+            Place("/keys", "Keys", "keys.view"),
+            Place("/privacy", "Policy", "privacy.view"),
+            Place("/audit", "Audit", "audit.view"),
+        ),
     ),
     Place("/api-keys", "API keys", "api-keys.view"),
     Place("/operators", "Operators", "operators.view"),
-    Place("/audit", "Audit", "audit.view"),
 )
 
 

@@ -18,17 +18,24 @@ from sqlite_utils import Database
 from edge.chat.bell import Bell
 from edge.chat.inbox import Inbox
 from edge.chat.notice import notice_of
+from edge.chat.session import Sessions
 from edge.config import Config, SitePaths, load_config, site_paths
 from edge.console import console_accounts, open_console
 from edge.operations.api_keys import ApiKeyOperations
 from edge.operations.audit import AuditOperations
+from edge.operations.erasure import ErasureOperations
 from edge.operations.inbox import InboxOperations
+from edge.operations.keeping import KeepingOperations
+from edge.operations.keys import KeysOperations
+from edge.operations.people import PeopleOperations
+from edge.privacy.erasure import Beside, Erasure
+from edge.privacy.people import People
 from edge.site_setup import create_site
 from edge.store import audit, operators
 from edge.store.audit import AuditFilter
 from edge.store.operators import Role
 from edge.store.store import Store
-from edge.web.admin import Arguments, OnProgress, Operation, UnknownOperation
+from edge.web.admin import Arguments, OnProgress, Operation
 from edge.web.audit_log import AuditLog
 from edge.web.console.door import ConsoleDoor
 from edge.web.key_ring import KeyRing
@@ -89,16 +96,6 @@ class Staff:
         return await self.submit("/break-glass", "/break-glass", envelope_1=first, envelope_2=second)
 
 
-class Operations(dict[str, Operation]):
-    """The named ones; any other is refused as a release that lacks it would."""
-
-    def __missing__(self, name: str) -> Operation:
-        async def unknown(arguments: Arguments, on_progress: OnProgress) -> object:
-            raise UnknownOperation
-
-        return unknown
-
-
 @dataclass
 class Rig:
     """A served console; its store for looking behind it."""
@@ -110,6 +107,8 @@ class Rig:
     accounts: Any
     door: ConsoleDoor
     status: dict[str, Any]
+    operations: dict[str, Operation]
+    """By name; a test may put others in their place."""
     visitors: list[Staff]
 
     def visitor(self) -> Staff:
@@ -164,18 +163,21 @@ async def console_rig(
     )
     inbox = Inbox(store, config.handoff, Bell(10, time.monotonic), lambda session: True)
     keys = ApiKeyOperations(KeyRing(store), notice_of(config.site.name))
-    operations = Operations(
-        {
-            "status": read_status,
-            **InboxOperations(inbox).table(),
-            **keys.table(),
-            **AuditOperations(store, config.site.id, "node", config.retention.audit_days).table(),
-            **policy_operations(paths, store).table(),
-            **(more or {}),
-        }
-    )
+    erasure = Erasure(store, config.site.name, Sessions(store, config.limits), Beside())
+    operations: dict[str, Operation] = {
+        "status": read_status,
+        **InboxOperations(inbox).table(),
+        **keys.table(),
+        **AuditOperations(store, config.site.id, "node", config.retention.audit_days).table(),
+        **policy_operations(paths, store).table(),
+        **PeopleOperations(People(store, config.site.name)).table(),
+        **KeepingOperations(store, config.retention).table(),
+        **ErasureOperations(erasure, store).table(),
+        **KeysOperations(config, paths, store).table(),
+        **(more or {}),
+    }
     door.open(open_console(site, accounts, operations, list))
-    rig = Rig(url, store, paths, code, accounts, door, status, [])
+    rig = Rig(url, store, paths, code, accounts, door, status, operations, [])
     try:
         yield rig
     finally:

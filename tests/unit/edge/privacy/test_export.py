@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest_asyncio
 
 from edge.chat import session_rows
 from edge.config import site_paths
-from edge.privacy import export
+from edge.privacy import export, forgetting
 from edge.privacy.export import EXPORTED, ExportTooLarge, canonical, data_of
 from edge.privacy.people import People
 from edge.store import audit, operators
@@ -20,7 +21,7 @@ from edge.store.audit import AuditFilter
 from edge.store.operators import Role
 from edge.store.schema import KEY_TABLES, TABLES, Kind
 from edge.store.store import Store
-from edge.store.subject_rows import ABOUT_PEOPLE, Person
+from edge.store.subject_rows import ABOUT_PEOPLE, Person, count
 from edge.store.subjects import shred_key
 from tests.unit.edge.privacy.people_rig import NOTICE, Seeded, seed
 
@@ -76,6 +77,14 @@ def test_what_names_a_person_is_found_with_the_person() -> None:
     for name, table in TABLES.items():
         kinds = {tag.kind for tag in table.columns.values()}
         assert name in ABOUT_PEOPLE or not kinds & {Kind.CONTENT, Kind.PSEUDONYM}, name
+
+
+async def test_export_and_erasure_mean_the_same_rows(store: Store, seeded: Seeded) -> None:
+    await seed(store, "somebody-else", "conversation-2")
+    for name in (SUBJECT, f"ticket:{seeded.ticket}", "nobody"):
+        whom = person(store, name)
+        here = await store.read(partial(count, person=whom))
+        assert await store.read(partial(forgetting.count_rows, subject=name, digest=whom.digest)) == here
 
 
 # --- the document ---
