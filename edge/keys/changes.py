@@ -1,7 +1,7 @@
 """A change of several key files in one step: all of them are new, or none is, wherever the machine stops.
 
 The new files are written into a folder beside the old ones, which then gets its final name: that is the moment at which
-the change holds. What is left is moving them into place, done at once or at the next opening.
+the change holds. What is left is writing over what goes and moving the new into place, at once or at the next opening.
 Whoever changes or opens keys holds the store's lock.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,7 @@ def finish(paths: SitePaths) -> None:
         return
     for staged in sorted(ready.iterdir()):
         target = _target(paths, staged.name)
+        _write_over(target)
         if staged.stat().st_size:
             os.replace(staged, target)
         else:
@@ -53,6 +55,16 @@ def finish(paths: SitePaths) -> None:
     fsync_folder(paths.keys)
     ready.rmdir()
     fsync_folder(paths.keys)
+
+
+def _write_over(path: Path) -> None:
+    """Let the bytes of a file that goes not lie about in free blocks, as far as file system and disk write in place."""
+    with suppress(FileNotFoundError), path.open("r+b") as file:
+        found = os.fstat(file.fileno())
+        if found.st_nlink == 1:  # else it is somebody's copy, too
+            file.write(bytes(found.st_size))
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _target(paths: SitePaths, name: str) -> Path:

@@ -7,6 +7,7 @@ import random
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -342,6 +343,24 @@ def test_killed_while_the_root_key_is_recovered_it_can_be_tried_again(
     for paths in all_kills(monkeypatch, origin, partial(recover, identity=identity)):
         recover(paths, identity)
         assert opened(paths) == before
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_what_goes_is_written_over_unless_somebody_has_it_as_a_copy(
+    paths: SitePaths, monkeypatch: pytest.MonkeyPatch, copied: bool
+) -> None:
+    SiteKeys.create(paths)
+    paths.recovery_key.unlink()
+    names = ("root.key", "site.key")
+    whole = {name: (paths.keys / name).read_bytes() for name in names}
+    with ExitStack() as stack:
+        files = {name: stack.enter_context((paths.keys / name).open("rb")) for name in names}
+        if copied:
+            for name in names:
+                os.link(paths.keys / name, paths.root / name)
+        custody.rotate(paths)
+        left = {name: file.read() for name, file in files.items()}
+    assert left == {name: content if copied else bytes(len(content)) for name, content in whole.items()}
 
 
 class Chip:
