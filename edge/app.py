@@ -74,10 +74,12 @@ from edge.privacy.retaining import Retaining
 from edge.privacy.scanning import Scanner
 from edge.privacy_services import detector_of, privacy_operations, scanner_of
 from edge.program_apis import program_routes
+from edge.report_services import report_operations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
 from edge.text_services import TextPolicy, policy_operations, text_policy
+from edge.web.admin import Operation
 from edge.web.audit_log import AuditLog
 from edge.web.audited import Audited
 from edge.web.console.door import ConsoleDoor
@@ -267,7 +269,7 @@ def _unanswered(site: Site) -> Unanswered:
 def site_operations(site: Site) -> Operations:
     """The command line's operations on an open site."""
     notice = notice_of(site.config.site.name)
-    others = {
+    others: dict[str, Operation] = {
         **InboxOperations(site.inbox).table(),
         **KnowledgeOperations(site.knowledge).table(),
         **ApiKeyOperations(site.api_keys, notice).table(),
@@ -281,7 +283,9 @@ def site_operations(site: Site) -> Operations:
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
         **_models_operations(site).table(),
     }
-    return Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
+    made = Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
+    others |= report_operations(site, lambda: made.more_status())
+    return made
 
 
 def _models_operations(site: Site) -> ModelsOperations:

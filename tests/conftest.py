@@ -9,10 +9,16 @@ import pytest
 import pytest_asyncio
 
 from edge.keys import tpm
+from tests import proofs
 from tests.running import Customer, RunningNode, copy_site, prepare_clinic, running
 
 # Sites that tests make are the same on a machine with a TPM, and leave it alone.
 tpm.DEVICE = Path("/no-tpm-in-tests")  # type: ignore[misc]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Results of tests that prove something are written down where `make test` asks for it."""
+    proofs.register(config)
 
 
 @pytest.fixture(scope="session")

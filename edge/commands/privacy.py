@@ -11,6 +11,7 @@ from edge.commands import erasure
 from edge.commands.keeping import consents, retention
 from edge.commands.people import privacy_export, privacy_subject
 from edge.commands.policy import policy, privacy_preview
+from edge.commands.report import privacy_report
 from edge.commands.terminal import Site
 
 privacy = typer.Typer(
@@ -18,6 +19,7 @@ privacy = typer.Typer(
 )
 privacy.add_typer(policy, name="policy")
 privacy.command("preview")(privacy_preview)
+privacy.command("report")(privacy_report)
 privacy.command("retention")(retention)
 privacy.command("consents")(consents)
 privacy.command("subject")(privacy_subject)

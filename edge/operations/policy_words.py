@@ -124,8 +124,20 @@ def _by_language(rules: PurposeRules, rates: Rates) -> Iterator[str]:
     codes = sorted(rates.language) if rules.languages == "all" else rules.languages
     for code in codes:
         yield f"{_name(code)}: {measured(code, rates, most)}"
-    if not any((found := rates.of(code)) and found.at_most <= most for code in codes):
+    if not _some_language_passes(rules, rates):
         yield "So with this release's detector no text goes: all of it stays here."
+
+
+def some_text_passes(rules: PurposeRules | None, rates: Rates) -> bool:
+    """Whether a purpose lets any text go, with what was measured of the detector."""
+    return rules is not None and rules.public is not Action.REFUSE and _some_language_passes(rules, rates)
+
+
+def _some_language_passes(rules: PurposeRules, rates: Rates) -> bool:
+    if rules.risk is Risk.ANY:
+        return bool(rules.languages)
+    codes = rates.language if rules.languages == "all" else rules.languages
+    return any((found := rates.of(code)) and found.at_most <= MISS_RATE_MAX[rules.risk] for code in codes)
 
 
 def measured(code: str, rates: Rates, most: float | None = None) -> str:

@@ -197,6 +197,7 @@ OPERATIONS: Final[tuple[OperationRule, ...]] = (
     _change("audit.export", kind=Kind.EXPORT, own_audit=True),
     _change("backup.make", "file"),
     _nothing("backup.list", _SITE),
+    _change("privacy.report", kind=Kind.EXPORT),
     _nothing("privacy.retention", "how much there is of each table, about no person"),
 )
 

@@ -3,6 +3,7 @@ test_kiosk_states.py."""
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.chromium import violations
@@ -26,6 +27,7 @@ async def test_a_question_a_cited_answer_a_source(page: Page, node: RunningNode)
     assert await violations(page, enhanced_contrast=True) == []
 
 
+@pytest.mark.proves("notice")
 async def test_the_notice_comes_from_the_site(page: Page, node: RunningNode) -> None:
     await open_kiosk(page, node.url)
     await page.get_by_role("button", name="Start", exact=True).click()

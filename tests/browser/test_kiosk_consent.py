@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.chromium import violations
@@ -9,6 +10,7 @@ from tests.browser.kiosk_steps import begin, open_kiosk, question, tab_to
 from tests.browser.scripted_node import Script, ScriptedNode, scripted_node
 
 
+@pytest.mark.proves("consent")
 async def test_overflow_is_asked_plainly_and_off_until_ticked(page: Page, scripted: ScriptedNode) -> None:
     await begin(page, scripted.url)
     assert scripted.script.consents == [{"notice_version": "1", "overflow": False}]

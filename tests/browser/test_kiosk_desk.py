@@ -42,6 +42,7 @@ async def test_handing_over_is_asked_first_and_no_is_an_answer(page: Page, scrip
     assert scripted.script.followed_from == []
 
 
+@pytest.mark.proves("human")
 async def test_the_whole_way_to_a_number_and_back_by_keyboard(page: Page, scripted: ScriptedNode) -> None:
     scripted.script.turn = dict(NOT_FOUND)
     await begin(page, scripted.url)
@@ -236,6 +237,7 @@ async def test_quotes_of_one_section_stand_together(page: Page, scripted: Script
 ASKED = {"name": "talk_to_human", "confidence": 0.99, "in_scope": True}
 
 
+@pytest.mark.proves("marking")
 @pytest.mark.parametrize(
     ("turn", "heading"),
     [

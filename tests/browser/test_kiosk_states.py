@@ -16,6 +16,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.proves("notice")
 async def test_a_whole_journey_by_keyboard_only(page: Page, scripted: ScriptedNode) -> None:
     await open_kiosk(page, scripted.url)
     await tab_to(page, "Start")
@@ -114,6 +115,7 @@ async def test_a_hostile_site_name_and_suggestion_stay_text(page: Page) -> None:
         assert await page.locator("img").count() == 0
 
 
+@pytest.mark.proves("wiping")
 async def test_start_over_leaves_nothing_on_the_page(page: Page, scripted: ScriptedNode) -> None:
     scripted.script.turn = {**HOURS, "answer": f"{HOURS['answer']} {CANARY}-answer"}
     await begin(page, scripted.url)
@@ -156,6 +158,7 @@ async def test_leaving_the_page_wipes(page: Page, scripted: ScriptedNode) -> Non
     assert scripted.script.wiped == ["s1"]
 
 
+@pytest.mark.proves("wiping")
 async def test_nobody_there_is_asked_then_wiped(page: Page, scripted: ScriptedNode) -> None:
     await page.clock.install()
     await begin(page, scripted.url)
@@ -296,6 +299,7 @@ async def test_every_size_and_zoom_fits(
     await page.close()
 
 
+@pytest.mark.proves("notice")
 @pytest.mark.parametrize("look", ["light", "dark", "more"])
 async def test_no_violation_in_any_state(browser: Browser, look: str) -> None:
     async with scripted_node(Script()) as node:

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import aclosing, suppress
 
 import aiohttp
+import pytest
 
 from tests.chaos.test_kills import fixed_port, serves, until
 from tests.running import Customer, RunningNode, command
@@ -15,6 +16,7 @@ KILLS = 3
 WAIT_S = 60.0
 
 
+@pytest.mark.proves("durability")
 async def test_words_of_both_sides_survive_kills_of_the_node(own_node: RunningNode) -> None:
     fixed_port(own_node.site, own_node.url)
     site = ("--site", str(own_node.site))

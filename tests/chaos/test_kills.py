@@ -55,6 +55,7 @@ def fixed_port(site: Path, url: str) -> None:
     (site / "site.toml").write_text(settings.replace("port = 0", f"port = {url.rsplit(':', 1)[1]}", 1))
 
 
+@pytest.mark.proves("durability")
 async def test_kill_of_the_node_loses_no_committed_turn(own_node: RunningNode) -> None:
     fixed_port(own_node.site, own_node.url)
     async with Customer.at(own_node.url) as customer:
@@ -73,6 +74,7 @@ async def test_kill_of_the_node_loses_no_committed_turn(own_node: RunningNode) -
         assert (await customer.ask(SATURDAY))["route"] == "answer"
 
 
+@pytest.mark.proves("durability")
 @pytest.mark.parametrize("name", ["worker", "courier"])
 async def test_kill_of_worker_or_courier_is_not_noticed_by_a_customer(
     own_node: RunningNode, name: str
@@ -150,6 +152,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[ControlPlaneProcess]:
     await started.stop()
 
 
+@pytest.mark.proves("durability")
 async def test_the_control_plane_goes_and_comes_back_in_the_middle_of_a_conversation(
     clinic: Path, cloud: ControlPlaneProcess, tmp_path: Path
 ) -> None:

@@ -201,6 +201,7 @@ def _mends(fault: str, held: Chaos, monkeypatch: pytest.MonkeyPatch) -> None:
         held.scans.replace()
 
 
+@pytest.mark.proves("policy")
 @pytest.mark.parametrize("fault", ["killed", "hung", "nonsense"])
 async def test_a_detector_that_breaks_in_the_middle_lets_no_text_out(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -253,6 +254,7 @@ FAULTS: dict[str, Callable[[Chaos], object]] = {
 }
 
 
+@pytest.mark.proves("policy")
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_without_policy_or_store_no_text_gets_out(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -88,6 +88,7 @@ async def test_it_waits_happily_before_the_site_is_enrolled(courier: CourierProc
     assert not courier.paths.courier_socket.exists()
 
 
+@pytest.mark.proves("record-of-egress")
 async def test_recorded_before_sent_and_closed_after(courier: CourierProcess, paths: SitePaths) -> None:
     async with scripted_cloud(paths) as cloud:
         await courier.start()
@@ -144,6 +145,7 @@ async def test_even_a_sealed_envelope_must_be_what_it_says(
         assert cloud.frames == []
 
 
+@pytest.mark.proves("one-way-out")
 async def test_nothing_is_sent_without_the_guards_mac(courier: CourierProcess, paths: SitePaths) -> None:
     async with scripted_cloud(paths) as cloud:
         await courier.start()
@@ -165,6 +167,7 @@ async def test_nothing_is_sent_without_the_guards_mac(courier: CourierProcess, p
         assert cloud.frames == []
 
 
+@pytest.mark.proves("record-of-egress")
 async def test_killed_between_intent_and_close_it_says_that_it_does_not_know(
     courier: CourierProcess, paths: SitePaths
 ) -> None:
@@ -251,6 +254,7 @@ async def test_frames_that_are_no_frames_end_the_connection_and_nothing_else(
     await receive(await courier.attach(), IdentityState)
 
 
+@pytest.mark.proves("record-of-egress")
 async def test_a_broken_ledger_stops_the_courier(courier: CourierProcess, paths: SitePaths) -> None:
     paths.courier.mkdir()
     (paths.ledger).write_text('{"index":0}\n')
@@ -258,6 +262,7 @@ async def test_a_broken_ledger_stops_the_courier(courier: CourierProcess, paths:
         await courier.start()
 
 
+@pytest.mark.proves("one-way-out")
 async def test_the_socket_is_not_for_others(courier: CourierProcess, paths: SitePaths) -> None:
     await courier.start()
     assert paths.courier_socket.stat().st_mode & 0o007 == 0

@@ -22,6 +22,7 @@ TEXT_MAX = 4000
 REASON_MAX = 1000
 
 
+@pytest.mark.proves("sources")
 async def test_an_answer_is_an_exact_quote_with_its_source(customer: Customer) -> None:
     answer = await customer.ask(SATURDAY)
     assert answer["route"] == "answer"
@@ -48,6 +49,7 @@ async def test_documents_that_differ_are_shown_as_such(customer: Customer, node:
     assert {side["doc"] for side in found[0]["sides"]} == {"equipment-loans.md", "physiotherapy.md"}
 
 
+@pytest.mark.proves("danger")
 @pytest.mark.parametrize(
     ("text", "route", "kind"),
     [
@@ -68,6 +70,7 @@ async def test_a_streamed_answer_ends_with_the_same_final(customer: Customer) ->
     assert events[0][1]["turn_id"] == events[2][1]["turn_id"]
 
 
+@pytest.mark.proves("human")
 async def test_what_no_document_says_is_not_answered_but_handed_to_a_human(customer: Customer) -> None:
     answer = await customer.ask(UNKNOWN)
     assert (answer["route"], answer["citations"]) == ("handoff", [])
@@ -78,6 +81,7 @@ async def test_what_no_document_says_is_not_answered_but_handed_to_a_human(custo
     assert await customer.send("POST", path) == (201, first)
 
 
+@pytest.mark.proves("danger")
 async def test_danger_brings_a_fixed_card_and_no_search(customer: Customer) -> None:
     answer = await customer.ask("my husbend has terrible chest pian, I am Anna, 617-555-0123")
     assert (answer["route"], answer["citations"], answer["redactions"]) == ("safety", [], ["PHONE"])
@@ -124,12 +128,14 @@ async def test_what_a_document_orders_is_quoted_and_not_done(own_node: RunningNo
         assert SATURDAY_QUOTE in (await customer.ask(SATURDAY))["answer"]
 
 
+@pytest.mark.proves("detection")
 async def test_personal_details_are_recognised_by_type(customer: Customer) -> None:
     answer = await customer.ask("Please call me back on 617-555-0123 about parking fees")
     assert (answer["redactions"], answer["label"]) == (["PHONE"], "personal")
     assert answer["timings_ms"].keys() >= {"understand", "scan"}
 
 
+@pytest.mark.proves("notice")
 async def test_no_turn_before_consent(node: RunningNode) -> None:
     async with aiohttp.ClientSession() as http:
         async with http.post(f"{node.url}/api/v1/sessions", json={}) as response:
@@ -216,6 +222,7 @@ async def test_feedback_and_handoff_need_a_turn_of_this_conversation(customer: C
         assert (status, problem["code"]) == (404, "turn_not_found")
 
 
+@pytest.mark.proves("wiping")
 async def test_delete_leaves_no_row_and_no_key(own_node: RunningNode) -> None:
     async with Customer.at(own_node.url) as customer:
         await customer.ask(f"Where can I park, my name is {CANARY}?")
@@ -226,6 +233,7 @@ async def test_delete_leaves_no_row_and_no_key(own_node: RunningNode) -> None:
     assert await _personal_rows(own_node.site) == dict.fromkeys(_PERSONAL, 0)
 
 
+@pytest.mark.proves("encryption-at-rest", "no-text-in-logs")
 async def test_no_word_of_a_customer_is_readable_in_any_file_or_log(
     node: RunningNode, customer: Customer
 ) -> None:
@@ -296,6 +304,7 @@ async def _personal_rows(site: Path) -> dict[str, int]:
     return {**rows, "subject_keys": keys}
 
 
+@pytest.mark.proves("human")
 async def test_who_means_none_of_what_is_asked_back_gets_a_human(own_node: RunningNode) -> None:
     own_node.stop()
     config = site_paths(own_node.site).config

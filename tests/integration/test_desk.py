@@ -40,6 +40,7 @@ async def until(
     raise AssertionError(f"the stream ended without {name}")
 
 
+@pytest.mark.proves("human")
 async def test_kiosk_to_desk_and_back(node: RunningNode, customer: Customer) -> None:
     site = ("--site", str(node.site))
     _, ticket = await ask_for_a_person(customer)

@@ -33,6 +33,7 @@ async def status(node: RunningNode) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.proves("marking")
 async def test_what_is_shown_is_checked_and_every_end_is_counted(writing_node: RunningNode) -> None:
     counted: dict[str, int] = {}
     async with Customer.at(writing_node.url) as customer, asyncio.timeout(WAIT_S):

@@ -35,6 +35,7 @@ def counted(encoder: Encoder, cases: tuple[Case, ...]) -> tuple[int, int]:
     return accepted[True], accepted[False]
 
 
+@pytest.mark.proves("sources")
 @pytest.mark.parametrize(
     ("cases", "true_least", "false_most"),
     [(DEVELOPMENT, 16, 0), (CHECK, 12, 0), (FRESH, 17, 0), (HELD_OUT, 11, 1)],

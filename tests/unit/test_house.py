@@ -144,6 +144,7 @@ def test_help_lists_every_command_of_the_contract() -> None:
         assert re.search(rf"^(make|) *{target} ", done.stdout, re.MULTILINE), target
 
 
+@pytest.mark.proves("tested-releases")
 @pytest.mark.parametrize("name", ["requirements/runtime.txt", "requirements/dev.txt", "package-lock.json"])
 def test_locks_name_no_registry_and_pin_by_hash(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")

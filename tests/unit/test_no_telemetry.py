@@ -23,6 +23,7 @@ def _imports_onnxruntime(path: Path) -> bool:
     return False
 
 
+@pytest.mark.proves("no-telemetry")
 def test_only_packages_that_switch_it_off_load_onnx_runtime() -> None:
     found = {
         path.relative_to(ROOT).parts[0]
@@ -33,6 +34,7 @@ def test_only_packages_that_switch_it_off_load_onnx_runtime() -> None:
     assert found <= set(LOADERS)
 
 
+@pytest.mark.proves("no-telemetry")
 @pytest.mark.parametrize("package", LOADERS)
 def test_telemetry_is_off_whoever_loads_the_library(package: str, tmp_path: Path) -> None:
     code = f"import {package}, onnxruntime"

@@ -63,12 +63,14 @@ async def test_guessing_is_slowed_down(cloud: Running) -> None:
     assert codes[-1] is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+@pytest.mark.proves("transmission")
 async def test_another_machine_at_the_port_is_noticed_before_the_code_is_sent(cloud: Running) -> None:
     code = identity.new_code(os.urandom(32))
     with pytest.raises(AssertionError, match="not the port"):
         await enrol(cloud.ready.enrolment, str(code))
 
 
+@pytest.mark.proves("transmission")
 async def test_strangers_do_not_get_past_tls(cloud: Running) -> None:
     node = await cloud.enrolled()
     stranger = identity.create_ca("Another fleet", now=utc_now(), validity=DAY)
@@ -82,6 +84,7 @@ async def test_strangers_do_not_get_past_tls(cloud: Running) -> None:
             assert await link.status() is grpc.StatusCode.UNAVAILABLE
 
 
+@pytest.mark.proves("transmission")
 async def test_the_node_refuses_another_control_plane(cloud: Running) -> None:
     node = await cloud.enrolled()
     other = identity.create_ca("Another fleet", now=utc_now(), validity=DAY).certificate_pem
@@ -90,6 +93,7 @@ async def test_the_node_refuses_another_control_plane(cloud: Running) -> None:
         assert await link.status() is grpc.StatusCode.UNAVAILABLE
 
 
+@pytest.mark.proves("transmission")
 async def test_plain_text_is_refused(cloud: Running) -> None:
     async with grpc.aio.insecure_channel(cloud.ready.sync) as channel:
         call = sync_pb2_grpc.SyncServiceStub(channel).Connect()

@@ -88,6 +88,7 @@ async def uses(store: Store) -> list[LanUse]:
     return await store.read(lambda db: lan_uses.of_session(db, "s-1"))
 
 
+@pytest.mark.proves("local-network")
 async def test_what_the_guard_refuses_is_not_sent(fake: LlmServerFake, store: Store) -> None:
     asked: list[Handover] = []
 
@@ -226,6 +227,7 @@ async def test_leaving_ends_the_request(fake: LlmServerFake, store: Store) -> No
     assert server.ready
 
 
+@pytest.mark.proves("local-network")
 async def test_it_is_written_down_before_it_is_sent(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
@@ -245,6 +247,7 @@ async def test_nobody_there(store: Store, unused_tcp_port: int) -> None:
         await ask(LlmServer(section(unused_tcp_port), store, as_it_is, 5.0))
 
 
+@pytest.mark.proves("local-network")
 async def test_a_name_that_leads_outside_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     async def outside(*_: object, **__: object) -> list[tuple[object, ...]]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("203.0.113.5", 443))]
@@ -256,6 +259,7 @@ async def test_a_name_that_leads_outside_is_refused(store: Store, monkeypatch: p
     assert await uses(store) == []
 
 
+@pytest.mark.proves("local-network")
 async def test_the_pinned_certificate_is_the_only_one(store: Store, tmp_path: Path) -> None:
     ours, other = site_authority(tmp_path / "ours"), site_authority(tmp_path / "other")
     async with llm_server(ours.server) as fake:

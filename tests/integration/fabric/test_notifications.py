@@ -98,6 +98,7 @@ async def test_mail_over_tls_with_the_sites_own_authority_and_a_login(
             await MailCarrier(good).send(NOTICE)
 
 
+@pytest.mark.proves("local-network")
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 async def test_a_mail_server_of_another_authority_gets_nothing(
     authority: SiteAuthority, tmp_path: Path, security: str
@@ -145,6 +146,7 @@ async def test_a_webhook_is_signed_and_says_no_more_than_a_mail(
         assert body == {"type": "handoff.requested", "timestamp": "2023-11-14T22:13:20+00:00", "data": data}
 
 
+@pytest.mark.proves("local-network")
 async def test_a_webhook_of_another_authority_or_another_secret_gets_nothing(
     authority: SiteAuthority, secret_file: Path, tmp_path: Path
 ) -> None:
@@ -172,6 +174,7 @@ async def test_anything_but_a_success_is_a_failure_and_no_redirect_is_followed(
 # --- inside only ---
 
 
+@pytest.mark.proves("local-network")
 @pytest.mark.parametrize("address", ["8.8.8.8", "169.254.169.254", "::ffff:8.8.8.8"])
 async def test_a_name_that_leads_outside_is_refused_before_a_connection(
     monkeypatch: pytest.MonkeyPatch, secret_file: Path, authority: SiteAuthority, address: str

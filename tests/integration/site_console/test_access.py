@@ -43,6 +43,7 @@ async def program_token(rig: Rig) -> str:
     return str(made["token"])  # type: ignore[index]
 
 
+@pytest.mark.proves("access", "audit")
 async def test_every_route_of_the_console_has_a_rule() -> None:
     known = {(rule.method, PREFIX + rule.path) for rule in RULES}
     doors = {("GET", PREFIX), ("*", f"{PREFIX}/{{rest}}")}
@@ -65,6 +66,7 @@ async def test_every_rule_has_its_page(ada: Staff) -> None:
         assert status != 500, (rule, text)
 
 
+@pytest.mark.proves("access")
 async def test_strangers_see_the_login_and_nothing_else(rig: Rig, ada: Staff) -> None:
     stranger = rig.visitor()
     for rule in CLOSED:
@@ -77,6 +79,7 @@ async def test_strangers_see_the_login_and_nothing_else(rig: Rig, ada: Staff) ->
     assert (await stranger.get("/live", **{"HX-Request": "true"}))[0] == 401
 
 
+@pytest.mark.proves("access", "audit")
 @pytest.mark.parametrize("role", list(Role))
 async def test_each_role_reaches_what_its_rules_say_and_refusals_are_written_down(
     rig: Rig, ada: Staff, role: Role
@@ -104,6 +107,7 @@ async def test_the_claim_code_makes_the_first_operator_once(rig: Rig) -> None:
     assert ("ada", "operators.add", "ada", "done") in await rig.audited()
 
 
+@pytest.mark.proves("access")
 async def test_wrong_logins_are_slowed_down_and_written_down(rig: Rig, ada: Staff) -> None:
     guest = rig.visitor()
     statuses = [(await guest.log_in("ada", "wrong password"))[0] for _ in range(ATTEMPTS_PER_ADDRESS + 1)]
@@ -112,6 +116,7 @@ async def test_wrong_logins_are_slowed_down_and_written_down(rig: Rig, ada: Staf
     assert row.count == ATTEMPTS_PER_ADDRESS
 
 
+@pytest.mark.proves("access")
 async def test_forms_need_the_sessions_token_and_our_own_origin(rig: Rig, ada: Staff) -> None:
     fields = {"name": "bob", "role": "desk", "password": PASSWORD, "password_again": PASSWORD}
     token = await ada.csrf("/operators")
@@ -124,6 +129,7 @@ async def test_forms_need_the_sessions_token_and_our_own_origin(rig: Rig, ada: S
     assert (await ada.post("/operators", fields, {"X-CSRF-Token": token}))[0] == 303
 
 
+@pytest.mark.proves("log-off")
 async def test_whoever_walks_away_is_logged_off_though_the_page_refreshes(tmp_path: Path) -> None:
     async with console_rig(tmp_path, "\n[console]\nidle_log_off_s = 60\n") as rig:
         ada = rig.visitor()
@@ -141,6 +147,7 @@ async def test_whoever_walks_away_is_logged_off_though_the_page_refreshes(tmp_pa
         assert (await ada.get("/"))[0] == 200
 
 
+@pytest.mark.proves("emergency-access")
 async def test_the_emergency_account_opens_everything_and_is_loud(rig: Rig, ada: Staff) -> None:
     envelopes, guest = await rig.sealed(), rig.visitor()
     assert "/console/break-glass" in (await guest.get("/login"))[1]
@@ -160,6 +167,7 @@ async def test_the_emergency_account_opens_everything_and_is_loud(rig: Rig, ada:
     assert (status, "break-glass account" in page) == (409, True)
 
 
+@pytest.mark.proves("access")
 async def test_disabling_and_a_new_password_end_what_is_open(rig: Rig, ada: Staff) -> None:
     bob = await rig.operator("bob", Role.DESK)
     assert (await ada.submit("/operators", "/operators/bob/state", state="disabled"))[0] == 303
@@ -186,6 +194,7 @@ async def test_what_cannot_be_done_to_operators_is_said_and_written_down_as_fail
     assert failed == ["operators.set-state", "operators.set-roles", "operators.add"]
 
 
+@pytest.mark.proves("audit")
 async def test_the_audit_shows_and_filters(rig: Rig, ada: Staff) -> None:
     bob = await rig.operator("bob", Role.DESK)
     await bob.get("/audit")
@@ -267,6 +276,7 @@ async def test_pages_carry_the_policy_and_are_not_kept(ada: Staff) -> None:
     assert (await ada.get("/nothing-here"))[0] == 404
 
 
+@pytest.mark.proves("audiences")
 async def test_only_an_operator_makes_an_audience_staff(rig: Rig, ada: Staff) -> None:
     """Through a route of its own: the sessions' routes ask the same door (tests/integration/test_staff_sessions.py)."""
     found: list[object] = []

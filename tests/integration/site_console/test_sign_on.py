@@ -113,6 +113,7 @@ async def sign_on(staff: Staff) -> tuple[int, str]:
     return await arrive(staff, await back(staff, await to_provider(staff)))
 
 
+@pytest.mark.proves("access")
 async def test_somebody_with_a_role_comes_in_with_that_role(both: tuple[Rig, Provider]) -> None:
     rig, provider = both
     await provider.next(
@@ -152,6 +153,7 @@ async def test_a_token_signed_anew_without_a_fault_is_accepted(both: tuple[Rig, 
     assert (await sign_on(rig.visitor()))[0] == 200
 
 
+@pytest.mark.proves("access")
 @pytest.mark.parametrize(
     ("wanted", "status"),
     [

@@ -189,6 +189,7 @@ async def test_desired_state_goes_down_and_the_answer_comes_up(
         await connected(again)
 
 
+@pytest.mark.proves("policy")
 async def test_the_control_plane_tightens_the_sites_policy_and_never_loosens_it(
     paths: SitePaths, cloud: ControlPlaneProcess, courier: CourierProcess, tmp_path: Path
 ) -> None:

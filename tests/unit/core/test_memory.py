@@ -83,6 +83,7 @@ def child(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 CRASH = "import os, signal; os.kill(os.getpid(), signal.SIGABRT)"
 
 
+@pytest.mark.proves("memory")
 def test_a_crash_leaves_no_core_file(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
@@ -96,6 +97,7 @@ def test_a_crash_leaves_no_core_file(tmp_path: Path) -> None:
         assert list(before.iterdir()), "this machine would have written one"
 
 
+@pytest.mark.proves("memory")
 def test_nobody_else_may_look_and_children_write_none_either(tmp_path: Path) -> None:
     code = (
         "import ctypes, resource, subprocess, sys\n"
@@ -121,6 +123,7 @@ def test_locked_memory(tmp_path: Path) -> None:
     assert child(code, tmp_path).stdout.split() == ["locked", "True"]
 
 
+@pytest.mark.proves("memory")
 def test_without_the_right_to_lock_it_says_so(tmp_path: Path) -> None:
     code = (
         "import os, resource\n"

@@ -33,6 +33,7 @@ def test_inside(address: str) -> None:
     require_local(address)
 
 
+@pytest.mark.proves("local-network")
 @pytest.mark.parametrize("address", OUTSIDE)
 def test_outside(address: str) -> None:
     assert not is_local(address)
@@ -52,6 +53,7 @@ async def test_literal_addresses_resolve_to_themselves() -> None:
         await local_addresses("8.8.8.8", 25)
 
 
+@pytest.mark.proves("local-network")
 @pytest.mark.parametrize(
     ("answers", "refused"),
     [(["10.0.0.5"], False), (["10.0.0.5", "8.8.8.8"], True), (["8.8.8.8"], True)],

@@ -130,6 +130,7 @@ def test_every_process_is_kept_small(unit: str) -> None:
         assert found[key] == [value], key
 
 
+@pytest.mark.proves("one-way-out")
 def test_only_the_courier_may_leave_the_site() -> None:
     assert settings(UNITS[0])["IPAddressDeny"] == ["any"]
     assert settings(UNITS[1])["IPAddressDeny"] == ["any"]

@@ -83,6 +83,7 @@ MUTATIONS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.proves("detection")
 @pytest.mark.parametrize("mutation", MUTATIONS)
 @pytest.mark.parametrize("kind", VALUES)
 def test_a_disguised_value_is_found_whole(kind: str, mutation: str) -> None:

@@ -105,6 +105,7 @@ def test_names_that_may_not_come_in(brought: Path, models: Path, name: str) -> N
     refused(brought, models, name)
 
 
+@pytest.mark.proves("gated-models")
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_pickle_under_another_name(brought: Path, models: Path, protocol: int) -> None:
     (brought / "model.data").write_bytes(pickle.dumps({"weights": [1.0, 2.0]}, protocol))
@@ -279,6 +280,7 @@ def test_limits(brought: Path, models: Path, monkeypatch: pytest.MonkeyPatch) ->
     import_model(brought, models)
 
 
+@pytest.mark.proves("gated-models")
 def test_a_model_that_finds_nothing_fails_its_gate(tmp_path: Path, models: Path) -> None:
     folder = small_folder(tmp_path / "bad")
     text = (folder / "golden.toml").read_text("utf-8")

@@ -57,6 +57,7 @@ def test_without_names_or_without_an_entry_a_language_is_not_measured(language: 
     assert NOTHING_MEASURED.of(language) is None
 
 
+@pytest.mark.proves("detection")
 @pytest.mark.parametrize(
     ("missed", "of", "at_most"),
     # Wilson intervals by hand and from published tables.
@@ -84,5 +85,6 @@ def test_a_damaged_file_is_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.proves("tested-releases")
 def test_the_shipped_file_can_be_read() -> None:
     shipped()

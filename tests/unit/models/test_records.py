@@ -88,6 +88,7 @@ def test_a_damaged_record_is_refused(built: Path, record: str) -> None:
         open_encoder(built)
 
 
+@pytest.mark.proves("integrity")
 @pytest.mark.parametrize("name", ENCODER_FILES)
 def test_a_changed_file_is_refused(built: Path, name: str) -> None:
     (built / ENTRY.name / name).write_bytes(b"other")
@@ -101,12 +102,14 @@ def test_another_source_is_refused(built: Path) -> None:
         open_encoder(built)
 
 
+@pytest.mark.proves("gated-models")
 def test_a_rebuild_without_gate_is_refused(built: Path) -> None:
     change(built, BUILD_FILE, files=dict.fromkeys(ENCODER_FILES, "0" * 64))
     with pytest.raises(ModelRefused, match="rebuilt"):
         open_encoder(built)
 
 
+@pytest.mark.proves("gated-models")
 def test_a_gate_of_another_machine_is_refused(built: Path) -> None:
     change(built, GATE_FILE, machine=this_machine().model_copy(update={"runtimes": {"onnxruntime": "0.1"}}))
     with pytest.raises(ModelRefused, match=r"another processor.*onnxruntime was 0\.1 and is "):

@@ -24,6 +24,7 @@ def two(tmp_path: Path) -> Path:
     return models
 
 
+@pytest.mark.proves("gated-models")
 @pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json", "model.toml", "build.json", "gate.json"])
 def test_a_flipped_byte_in_the_current_version(two: Path, file: str) -> None:
     current, before = versions.folders(two, NAME)

@@ -62,6 +62,7 @@ def test_what_the_passage_says_is_grounded_in_its_sentence(case: Case) -> None:
     assert verdict.sources
 
 
+@pytest.mark.proves("sources")
 @pytest.mark.parametrize(
     "case", [case for case in CASES if not case.grounded], ids=lambda case: case.sentence
 )

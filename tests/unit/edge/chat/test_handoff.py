@@ -132,6 +132,7 @@ async def test_a_page_that_was_away_misses_nothing_and_hears_nothing_twice(desk:
     await page.close()
 
 
+@pytest.mark.proves("audit")
 async def test_each_view_and_change_by_staff_is_a_row_of_audit(desk: Rig) -> None:
     session = await desk.arrive()
     number = (await desk.handoffs.request(session, await desk.turn(session))).number
@@ -179,6 +180,7 @@ async def test_the_ticket_stays_when_the_conversation_is_wiped(desk: Rig) -> Non
     await desk.inbox.reply(number, ANNA, "Please come to desk 2.")
 
 
+@pytest.mark.proves("tickets")
 async def test_the_customer_takes_it_back(desk: Rig) -> None:
     session = await desk.arrive()
     turn = await desk.turn(session)
@@ -198,6 +200,7 @@ async def test_the_customer_takes_it_back(desk: Rig) -> None:
     await desk.handoffs.withdraw(session, turn)
 
 
+@pytest.mark.proves("tickets")
 async def test_what_was_said_is_forgotten_a_minute_after_closing_and_the_row_a_day_later(desk: Rig) -> None:
     session = await desk.arrive()
     number = (await desk.handoffs.request(session, await desk.turn(session))).number
@@ -214,6 +217,7 @@ async def test_what_was_said_is_forgotten_a_minute_after_closing_and_the_row_a_d
         await desk.inbox.show(number, ANNA)
 
 
+@pytest.mark.proves("tickets")
 @pytest.mark.parametrize(("ms", "state"), [(-1, TicketState.WAITING), (0, TicketState.EXPIRED)])
 async def test_nobody_came(desk: Rig, ms: int, state: TicketState) -> None:
     session = await desk.arrive()
@@ -229,6 +233,7 @@ async def test_nobody_came(desk: Rig, ms: int, state: TicketState) -> None:
     await page.close()
 
 
+@pytest.mark.proves("tickets")
 async def test_a_key_that_a_crash_left_without_a_ticket_is_shredded(desk: Rig) -> None:
     await desk.store.write_keys(new_key)
     await desk.handoffs.sweep_once(now_ms())

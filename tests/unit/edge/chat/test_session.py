@@ -54,6 +54,7 @@ async def consented(sessions: Sessions, channel: Channel = Channel.KIOSK) -> Ses
     return await sessions.consent(new.session, "v1", overflow=False)
 
 
+@pytest.mark.proves("notice")
 async def test_no_turn_before_the_notice_was_accepted(store: Store) -> None:
     sessions = sessions_of(store)
     new = await sessions.create(Channel.KIOSK, "en")
@@ -74,6 +75,7 @@ async def test_one_question_at_a_time(store: Store) -> None:
         pass
 
 
+@pytest.mark.proves("access")
 async def test_another_token_finds_no_session(store: Store) -> None:
     sessions = sessions_of(store)
     new = await sessions.create(Channel.KIOSK, "en")
@@ -191,6 +193,7 @@ async def test_a_conversation_ends_on_time_however_busy_it_is(store: Store) -> N
         await sessions.get(new.session.id, new.token)
 
 
+@pytest.mark.proves("wiping")
 @pytest.mark.parametrize("jump_s", [-86_400, 86_400])
 async def test_a_jump_of_the_wall_clock_lengthens_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, jump_s: int
@@ -218,6 +221,7 @@ async def test_after_a_restart_with_a_clock_set_back_nothing_is_longer_than_a_se
         await again.get(new.session.id, new.token)
 
 
+@pytest.mark.proves("wiping")
 @pytest.mark.parametrize(("channel", "silence_s"), [(Channel.KIOSK, 60), (Channel.API, 600)])
 async def test_silence_ends_a_conversation_without_the_page(
     store: Store, channel: Channel, silence_s: int
@@ -287,6 +291,7 @@ async def test_a_conversation_that_lost_its_key_is_cleared_away(store: Store) ->
         await again.get(new.session.id, new.token)
 
 
+@pytest.mark.proves("wiping")
 async def test_a_wipe_in_the_middle_ends_everything(store: Store) -> None:
     sessions = sessions_of(store)
     session = await consented(sessions)
@@ -303,6 +308,7 @@ async def test_staff_is_who_was_let_in_as_staff_also_after_a_restart(store: Stor
     assert found.audience is Audience.STAFF
 
 
+@pytest.mark.proves("wiping")
 async def test_a_wiped_conversation_leaves_no_row_and_no_key(store: Store) -> None:
     sessions = sessions_of(store)
     new = await sessions.create(Channel.KIOSK, "en")

@@ -130,6 +130,7 @@ async def test_no_session_no_trace(asking: Asking) -> None:
     assert await asking.nothing_left()
 
 
+@pytest.mark.proves("notice")
 async def test_a_key_is_bound_to_the_notice_that_it_was_given(asking: Asking) -> None:
     for version in (None, "another"):
         with pytest.raises(NoticeRequired):

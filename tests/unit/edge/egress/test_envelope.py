@@ -19,6 +19,7 @@ def test_a_sealed_envelope_verifies() -> None:
     assert not verify(SEALED, b"j" * 32)
 
 
+@pytest.mark.proves("integrity")
 @pytest.mark.parametrize(
     "altered",
     [

@@ -91,6 +91,7 @@ def test_an_intent_without_a_close_is_closed_as_unknown(tmp_path: Path) -> None:
     assert verify(path).open_envelopes == 0
 
 
+@pytest.mark.proves("record-of-egress")
 def test_any_flipped_byte_is_found(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     whole = _written(path, 1)
@@ -105,6 +106,7 @@ def test_any_flipped_byte_is_found(tmp_path: Path) -> None:
         Ledger.open(path)
 
 
+@pytest.mark.proves("record-of-egress")
 @pytest.mark.parametrize("change", ["remove", "swap", "repeat"])
 def test_lines_cannot_be_moved(tmp_path: Path, change: str) -> None:
     path = tmp_path / "ledger.jsonl"
@@ -119,6 +121,7 @@ def test_lines_cannot_be_moved(tmp_path: Path, change: str) -> None:
     assert "does not fit the chain" in verify(path).problem
 
 
+@pytest.mark.proves("record-of-egress")
 def test_a_checkpoint_shows_a_cut_end(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     whole = _written(path, 2)

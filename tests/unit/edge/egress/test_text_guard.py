@@ -91,6 +91,7 @@ async def test_a_site_s_own_model_gets_questions_as_they_are_and_nothing_is_look
     assert rig.scans.calls == 0
 
 
+@pytest.mark.proves("one-way-out")
 async def test_the_courier_knows_the_seal_and_has_no_way_out_for_text_yet(
     rig: GuardRig, session: Session
 ) -> None:
@@ -109,6 +110,7 @@ async def test_the_courier_knows_the_seal_and_has_no_way_out_for_text_yet(
 # --- what the policy refuses ---
 
 
+@pytest.mark.proves("policy")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -132,6 +134,7 @@ async def test_a_type_that_the_policy_names_keeps_the_whole_text_here(
     assert found == TextRefusal("policy_types", "overflow.types.PASSWORD")
 
 
+@pytest.mark.proves("policy")
 async def test_special_sticks_to_the_conversation_and_to_no_other(rig: GuardRig, session: Session) -> None:
     assert isinstance(await rig.ask(session), Admitted)
     assert reason_of(await rig.ask(session, "Is there a diabetes clinic on Saturday?")) == "policy_special"
@@ -173,6 +176,7 @@ async def test_consent_that_is_withdrawn_during_the_scan_lets_nothing_out(rig: G
     assert isinstance(await rig.ask(session), Admitted)
 
 
+@pytest.mark.proves("policy", "consent")
 async def test_consent_is_needed_and_overrides_nothing(rig: GuardRig) -> None:
     assert reason_of(await rig.ask(await rig.session(consent=False))) == "policy_consent"
     consenting = await rig.session(consent=True)
@@ -305,6 +309,7 @@ GARBAGE: dict[str, Callable[[Sequence[str]], object]] = {
 }
 
 
+@pytest.mark.proves("policy")
 @pytest.mark.parametrize("fault", GARBAGE)
 async def test_a_broken_detector_hands_nothing_on(
     rig: GuardRig,
@@ -339,6 +344,7 @@ async def test_the_whole_has_a_deadline(
     assert reason_of(await rig.ask(session, PERSONAL)) == "late"
 
 
+@pytest.mark.proves("policy")
 async def test_a_masking_that_masks_nothing_is_noticed(
     rig: GuardRig, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +352,7 @@ async def test_a_masking_that_masks_nothing_is_noticed(
     assert reason_of(await rig.ask(session, PERSONAL)) == "masked_value"
 
 
+@pytest.mark.proves("policy")
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
@@ -405,6 +412,7 @@ async def test_the_callers_own_cancellation_is_not_swallowed(rig: GuardRig, sess
         await asking
 
 
+@pytest.mark.proves("no-text-in-logs")
 async def test_refusals_are_counted_by_reason_and_without_text(rig: GuardRig, session: Session) -> None:
     before = metrics.REFUSED.labels("policy_special")._value.get()
     await rig.ask(session, "Is there a diabetes clinic on Saturday?")

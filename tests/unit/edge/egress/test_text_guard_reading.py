@@ -72,6 +72,7 @@ async def test_a_caller_has_what_time_it_has(rig: GuardRig, session: Session) ->
     assert isinstance(await rig.guard.admit(asked, 60.0), Admitted)
 
 
+@pytest.mark.proves("no-text-in-logs")
 async def test_no_repr_shows_a_text(rig: GuardRig, session: Session) -> None:
     parts = (Part(PERSONAL, Source.CUSTOMER),)
     rows = [

@@ -54,6 +54,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.proves("keys")
 def test_what_was_made_is_opened_again_and_closed_to_others(paths: SitePaths) -> None:
     identity = SiteKeys.create(paths)
     first = opened(paths)
@@ -69,6 +70,7 @@ def test_what_was_made_is_opened_again_and_closed_to_others(paths: SitePaths) ->
     assert modes == {0o600}
 
 
+@pytest.mark.proves("keys")
 def test_no_key_lies_in_clear_but_the_root_key(paths: SitePaths) -> None:
     SiteKeys.create(paths)
     files = content(paths.root)
@@ -77,6 +79,7 @@ def test_no_key_lies_in_clear_but_the_root_key(paths: SitePaths) -> None:
     assert [name for name, file in files.items() if files["keys/root.key"] in file] == ["keys/root.key"]
 
 
+@pytest.mark.proves("keys")
 def test_nobody_reads_a_key_in_what_a_program_prints(paths: SitePaths) -> None:
     SiteKeys.create(paths)
     assert "store" not in repr(SiteKeys.open(paths))
@@ -152,6 +155,7 @@ async def test_a_damaged_raw_key_is_named_and_nothing_changes(paths: SitePaths, 
 # --- loss and recovery ---
 
 
+@pytest.mark.proves("keys")
 def test_the_recovery_key_brings_a_lost_root_key_back(paths: SitePaths) -> None:
     identity = SiteKeys.create(paths)
     before = opened(paths)
@@ -163,6 +167,7 @@ def test_the_recovery_key_brings_a_lost_root_key_back(paths: SitePaths) -> None:
     assert opened(paths) == before
 
 
+@pytest.mark.proves("keys")
 def test_another_recovery_key_brings_nothing_back(paths: SitePaths, tmp_path: Path) -> None:
     identity = SiteKeys.create(paths)
     stranger = SiteKeys.create(site_paths(tmp_path / "other"))
@@ -216,6 +221,7 @@ def flips_found(path: Path, use: Callable[[], object]) -> None:
     use()
 
 
+@pytest.mark.proves("integrity")
 @pytest.mark.parametrize("name", ["site.key", "root.key", "receipts.pub"])
 def test_every_flipped_bit_is_found_when_the_keys_are_opened(paths: SitePaths, name: str) -> None:
     SiteKeys.create(paths)

@@ -57,6 +57,7 @@ def test_finds_the_right_passage_first_in_every_mode(searcher: Searcher, mode: s
     assert ask(searcher, "What does parking cost?", mode=mode)[0] == 2
 
 
+@pytest.mark.proves("audiences")
 @pytest.mark.parametrize("mode", ["hybrid", "lexical", "vector"])
 def test_staff_text_never_reaches_a_public_query(searcher: Searcher, mode: str) -> None:
     add(
@@ -78,6 +79,7 @@ def test_a_change_replaces_and_removes(searcher: Searcher) -> None:
     assert len(searcher) == 0
 
 
+@pytest.mark.proves("audiences")
 def test_moving_a_document_to_staff_hides_it(searcher: Searcher) -> None:
     add(searcher, chunks(5, Audience.STAFF, "Parking costs two pounds an hour."), removed=(2,))
     assert ask(searcher, "parking") == [1]

@@ -138,6 +138,7 @@ def test_public_documents_are_hidden_as_internal_and_never_refused(lines: Table,
     assert found.rule == "overflow.public"
 
 
+@pytest.mark.proves("policy")
 def test_without_a_policy_nothing_passes() -> None:
     assert decide_under((), request()).action is Action.REFUSE
 
@@ -253,6 +254,7 @@ def test_stricter_is_what_the_oracle_finds(data: st.DataObject, b: Table) -> Non
     assert stricter(from_table(a), from_table(b)) == permits_no_more(a, b)
 
 
+@pytest.mark.proves("policy")
 @settings(max_examples=150, deadline=None)
 @given(tables(), st.lists(requests(), min_size=20, max_size=20))
 def test_decisions_are_what_the_oracle_finds(table: Table, asked: list[Request]) -> None:
@@ -267,6 +269,7 @@ def test_decisions_are_what_the_oracle_finds(table: Table, asked: list[Request])
             assert (found.action is Action.REDACT) == bool(found.redact)
 
 
+@pytest.mark.proves("policy")
 @settings(max_examples=100, deadline=None)
 @given(tables(), tables(), st.lists(requests(), min_size=20, max_size=20))
 def test_under_two_policies_passes_what_both_permit(a: Table, b: Table, asked: list[Request]) -> None:

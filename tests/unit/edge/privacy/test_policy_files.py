@@ -47,6 +47,7 @@ def _change(find: bytes, replace: bytes) -> Callable[[SitePaths], object]:
     return lambda paths: paths.policy.write_bytes(paths.policy.read_bytes().replace(find, replace))
 
 
+@pytest.mark.proves("policy")
 @pytest.mark.parametrize(
     ("spoil", "error"),
     [
@@ -128,6 +129,7 @@ def test_packs_can_be_signed_and_last_a_year(paths: SitePaths, name: str) -> Non
     assert (made.overflow is None) == (name == "empty")
 
 
+@pytest.mark.proves("policy")
 def test_the_control_plane_may_tighten_only(paths: SitePaths) -> None:
     text = policy_pack("clinic", NOW)
     policy_files.save(paths, text, NOW)

@@ -115,6 +115,7 @@ async def test_the_longest_text(scanner: Scanner, chars: int, fits: bool) -> Non
             await scanner.scan_all(["short", "a" * chars])
 
 
+@pytest.mark.proves("no-text-in-logs")
 @pytest.mark.parametrize(
     ("raised", "expected"),
     [

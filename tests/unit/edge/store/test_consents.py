@@ -38,6 +38,7 @@ async def said(store: Store, subject: str) -> list[tuple[str, str, bool]]:
     return [(str(one.purpose), one.notice_version, one.given) for one in found]
 
 
+@pytest.mark.proves("consent")
 @pytest.mark.parametrize(
     ("steps", "rows"),
     [
@@ -82,6 +83,7 @@ async def test_each_change_of_mind_is_a_row(
     assert await said(store, "patient-7") == rows
 
 
+@pytest.mark.proves("consent")
 async def test_the_guard_reads_what_holds_now(store: Store, sessions: Sessions) -> None:
     session = await begin(sessions)
     known_as = session.id
@@ -101,6 +103,7 @@ async def test_nothing_is_noted_of_a_conversation_that_is_gone(store: Store, ses
     assert await said(store, "patient-7") == []
 
 
+@pytest.mark.proves("consent")
 async def test_the_proof_outlives_the_conversation_and_names_nobody(store: Store, sessions: Sessions) -> None:
     session = await begin(sessions)
     await sessions.consent(session, "1", True)
@@ -134,6 +137,7 @@ async def test_the_newest_are_shown_in_order(store: Store) -> None:
     assert await store.read(lambda db: consents.of(db, b"d")) == many(SHOWN_MAX + 1)[1:]
 
 
+@pytest.mark.proves("notice")
 async def test_words_are_kept_once_under_their_version(store: Store) -> None:
     await store.write(lambda db: consents.keep_words(db, "1", "You talk to an AI.", 5))
     await store.write(lambda db: consents.keep_words(db, "1", "something else", 6))

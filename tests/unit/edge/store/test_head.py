@@ -56,6 +56,7 @@ async def test_a_kill_loses_nothing(tmp_path: Path) -> None:
     assert await opened(paths) == ({}, [])
 
 
+@pytest.mark.proves("integrity")
 async def test_a_cut_log(tmp_path: Path) -> None:
     paths = await killed(tmp_path)
     whole = log_of(paths).read_bytes()
@@ -71,6 +72,7 @@ async def test_a_log_that_is_gone(tmp_path: Path) -> None:
     assert said == [f"site.db: {GROUPS} groups of rows"]
 
 
+@pytest.mark.proves("integrity")
 async def test_one_bit_of_the_log(tmp_path: Path) -> None:
     """SQLite takes it for the end of the log."""
     paths = await killed(tmp_path)
@@ -80,6 +82,7 @@ async def test_one_bit_of_the_log(tmp_path: Path) -> None:
     assert (await opened(paths))[0] == {"site.db": 1}
 
 
+@pytest.mark.proves("integrity")
 async def test_an_older_store_that_was_put_back(tmp_path: Path) -> None:
     paths = await killed(tmp_path)
     store = Store.open(paths)

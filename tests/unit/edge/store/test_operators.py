@@ -57,6 +57,7 @@ def test_the_sealed_account_alone_claims_nothing(db: Database) -> None:
     assert operators.password_hashes(db, BREAK_GLASS) == ("new hash", "its other half", State.BREAK_GLASS)
 
 
+@pytest.mark.proves("emergency-access")
 def test_the_sealed_account_is_only_sealed_anew(db: Database) -> None:
     operators.seal_break_glass(db, "command line", HALVES)
     for change in (
@@ -69,6 +70,7 @@ def test_the_sealed_account_is_only_sealed_anew(db: Database) -> None:
     assert operators.password_hashes(db, BREAK_GLASS) == (*HALVES, State.BREAK_GLASS)
 
 
+@pytest.mark.proves("emergency-access")
 def test_a_used_seal_is_broken_until_it_is_made_anew(db: Database) -> None:
     assert (operators.seal(db), operators.opened_ms(db)) == (Seal.NONE, None)
     operators.seal_break_glass(db, "terminal", HALVES)
@@ -114,6 +116,7 @@ def test_there_is_always_a_technician(db: Database) -> None:
         operators.set_state(db, "bob", "bob", State.DISABLED)
 
 
+@pytest.mark.proves("log-off")
 def test_a_login_ends_by_time_idleness_new_password_and_disabling(db: Database) -> None:
     for name in ("ada", "bob"):
         operators.add(db, "ada", name, [Role.TECHNICIAN], "hash")
@@ -143,6 +146,7 @@ def test_one_operator_has_a_bounded_number_of_logins(db: Database) -> None:
     assert operators.session_operator(db, b"1", 20, IDLE_MS) is not None
 
 
+@pytest.mark.proves("audit")
 def test_every_change_is_written_down_and_a_refused_one_is_not_called_done(db: Database) -> None:
     operators.add(db, "ada", "ada", [Role.TECHNICIAN], "hash")
     operators.add(db, "ada", "bob", [Role.DESK], "hash")

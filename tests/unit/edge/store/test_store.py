@@ -68,6 +68,7 @@ async def test_a_write_whose_caller_has_gone_is_whole_and_holds_up_nobody(opened
     assert (await opened.read(outbox.stats)).rows == 3
 
 
+@pytest.mark.proves("durability")
 async def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
     first = Store.open(site_paths(tmp_path))
     await first.write(add_row)
@@ -110,6 +111,7 @@ async def test_more_writes_than_may_wait_are_refused_at_once(opened: Store) -> N
     assert len(await asyncio.gather(*waiting)) == store.WRITES_WAITING_MAX
 
 
+@pytest.mark.proves("encryption-at-rest")
 async def test_no_text_is_readable_in_any_file(tmp_path: Path) -> None:
     opened = Store.open(site_paths(tmp_path))
     await opened.write(lambda db: db.execute("INSERT INTO meta VALUES ('canary', ?)", [CANARY]))
@@ -120,6 +122,7 @@ async def test_no_text_is_readable_in_any_file(tmp_path: Path) -> None:
     assert not any(CANARY in content for content in while_open + after)
 
 
+@pytest.mark.proves("encryption-at-rest")
 async def test_another_key_does_not_open_the_store(tmp_path: Path) -> None:
     paths = site_paths(tmp_path)
     await Store.open(paths).close()
@@ -150,6 +153,7 @@ async def test_a_reader_beside_the_store_sees_what_is_committed_and_changes_noth
         connect_to_read(paths.store, bytes(32))
 
 
+@pytest.mark.proves("keys")
 async def test_without_its_keys_a_store_stays_closed_and_as_it_is(tmp_path: Path) -> None:
     paths = site_paths(tmp_path)
     await Store.open(paths).close()
@@ -161,6 +165,7 @@ async def test_without_its_keys_a_store_stays_closed_and_as_it_is(tmp_path: Path
     assert paths.store.read_bytes() == before
 
 
+@pytest.mark.proves("durability")
 @pytest.mark.parametrize("version", [(3, 40, 1), (3, 51, 2)])
 def test_sqlite_with_the_wal_reset_bug_is_refused(version: tuple[int, ...]) -> None:
     with pytest.raises(StoreUnusable):
@@ -172,6 +177,7 @@ def test_sqlite_without_the_wal_reset_bug_is_taken() -> None:
     refuse_unsafe_sqlite()
 
 
+@pytest.mark.proves("tested-releases")
 async def test_every_column_of_the_files_has_a_privacy_tag(opened: Store) -> None:
     def columns(db: Database) -> dict[str, set[str]]:
         own = ("sqlite_", "_sqlite")
@@ -181,6 +187,7 @@ async def test_every_column_of_the_files_has_a_privacy_tag(opened: Store) -> Non
     assert await opened.read_keys(columns) == {name: set(table.columns) for name, table in KEY_TABLES.items()}
 
 
+@pytest.mark.proves("encryption-at-rest")
 async def test_a_shredded_key_is_gone(opened: Store) -> None:
     key = await opened.write_keys(lambda keys: create_key(keys, "anna"))
     sealed = key.seal("turns", "1", "body", b"secret")
@@ -191,6 +198,7 @@ async def test_a_shredded_key_is_gone(opened: Store) -> None:
     assert await opened.read_keys(lambda keys: load_key(keys, "anna")) is None
 
 
+@pytest.mark.proves("encryption-at-rest", "integrity")
 async def test_a_sealed_value_is_bound_to_its_row(opened: Store) -> None:
     key = await opened.write_keys(lambda keys: create_key(keys, "anna"))
     sealed = key.seal("turns", "1", "body", b"secret")

@@ -51,6 +51,7 @@ def test_a_good_link_resets_and_a_requested_pause_is_kept() -> None:
     assert Backoff().next(0.0, retry_after_s=1e9)[0] == 3600.0
 
 
+@pytest.mark.proves("counts-only")
 def test_small_cells_are_suppressed() -> None:
     assert [suppress("turns", number) for number in (1, 4, 5, 103)] == [None, None, 5, 103]
     assert [suppress("turn_seconds", number) for number in (4, 5, 9, 103)] == [None, 5, 5, 100]
@@ -86,6 +87,7 @@ def test_long_offline_closes_a_few_buckets_at_a_time(db: Database) -> None:
     assert close_buckets(db, HOUR + 10**7, 3600) == 3
 
 
+@pytest.mark.proves("counts-only")
 def test_text_cannot_become_a_counter(db: Database) -> None:
     for name, cell in (("turns", "Mrs Miller"), ("Mrs Miller", "answer")):
         with pytest.raises(ValueError, match="no such counter"):

@@ -62,6 +62,7 @@ def told(text: str, found: Finding) -> list[tuple[str, str]]:
     return [(span.type, text[span.start : span.end]) for span in found.spans]
 
 
+@pytest.mark.proves("detection")
 def test_tokens_and_forms_together() -> None:
     text = "this is Ann, call 617-555-0123"
     (found,) = detector().scan([text])
@@ -70,6 +71,7 @@ def test_tokens_and_forms_together() -> None:
     assert found.redacted(text) == "this is [PERSON], call [PHONE]"
 
 
+@pytest.mark.proves("detection")
 @pytest.mark.parametrize(
     ("text", "label"),
     [
@@ -110,6 +112,7 @@ def test_a_pass_that_was_made_already_is_used() -> None:
     assert found == detector().scan([text])[0]
 
 
+@pytest.mark.proves("detection")
 def test_without_a_tagger_forms_are_found_and_nothing_counts_as_public() -> None:
     for one in (Detector("US"), Detector("US", CapitalTagger())):
         text = "this is Ann, call 617-555-0123"
@@ -234,6 +237,7 @@ FINE = np.ones(4, np.float32)
 NOT_A_NUMBER = np.array([np.nan, 1, 1, 1], np.float32)
 
 
+@pytest.mark.proves("detection")
 @pytest.mark.parametrize(
     "passes",
     [

@@ -27,6 +27,7 @@ def kind(text: str, locale: str = "en") -> Kind | None:
     return card.kind if card else None
 
 
+@pytest.mark.proves("danger")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -77,6 +78,7 @@ def test_what_a_question_brings(text: str, expected: Kind | None) -> None:
     assert kind(text) == expected
 
 
+@pytest.mark.proves("danger")
 def test_the_graver_kind_goes_first() -> None:
     assert kind("my card was stolen and he stabbed me, I am bleeding badly") is Kind.EMERGENCY
     assert kind("infusion pump alarm, she is unconscious") is Kind.EMERGENCY

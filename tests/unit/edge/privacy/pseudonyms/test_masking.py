@@ -45,6 +45,7 @@ def test_any_value_comes_back_exactly(type_: str, value: str) -> None:
     assert pseudonyms.restore(masked) == text
 
 
+@pytest.mark.proves("pseudonyms")
 def test_a_value_has_one_token_in_a_session_and_another_in_the_next() -> None:
     pseudonyms = fresh()
     first = token_of(pseudonyms, "EMAIL", "a@b.org")
@@ -195,6 +196,7 @@ def test_the_length_of_a_value_is_bounded(chars: int, fits: bool) -> None:
             token_of(fresh(), "ADDRESS", "x" * chars)
 
 
+@pytest.mark.proves("pseudonyms")
 def test_no_value_is_shown_by_accident() -> None:
     pseudonyms = Pseudonyms(SCOPE)
     token_of(pseudonyms, "PERSON", "Anna Smith")

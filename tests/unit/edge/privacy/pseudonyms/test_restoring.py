@@ -133,6 +133,7 @@ def test_ordinary_text_stays(text: str) -> None:
 # --- other conversations ---
 
 
+@pytest.mark.proves("pseudonyms")
 def test_tokens_of_another_scope_stay_masked() -> None:
     mine, theirs = Pseudonyms(SCOPE), Pseudonyms(Scope("clinic", "session-two", "overflow"))
     other = Pseudonyms(Scope("clinic", "session-one", "ticket"))

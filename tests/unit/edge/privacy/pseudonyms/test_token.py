@@ -34,6 +34,7 @@ def test_the_longest_token_has_the_stated_length() -> None:
     assert max(len(Token(name, "b" * CODE_CHARS, "").text) for name in TYPES) == TOKEN_CHARS_MAX
 
 
+@pytest.mark.proves("pseudonyms")
 def test_a_token_does_not_tell_its_value() -> None:
     assert "Jane" not in repr(Token("PERSON", "b2b2b2b2", "Jane Doe"))
 

@@ -80,6 +80,7 @@ async def test_what_a_title_told_is_remembered(store: Store, sessions: Sessions)
     assert token_of(again, "PERSON", "Mrs Smith") != kim
 
 
+@pytest.mark.proves("pseudonyms")
 async def test_the_value_is_in_no_column(store: Store, sessions: Sessions) -> None:
     session = await begin(sessions)
     pseudonyms = await (kept := Vault(store, "clinic")).open(session.id, session.key, PURPOSE)
@@ -90,6 +91,7 @@ async def test_the_value_is_in_no_column(store: Store, sessions: Sessions) -> No
     assert token[-9:-1] not in shown
 
 
+@pytest.mark.proves("pseudonyms")
 async def test_wiping_the_conversation_wipes_its_tokens(store: Store, sessions: Sessions) -> None:
     kept = Vault(store, "clinic")
     sessions.on_end.append(kept.forget)
@@ -129,6 +131,7 @@ MOVED = {
 }
 
 
+@pytest.mark.proves("pseudonyms")
 @pytest.mark.parametrize("change", MOVED.values(), ids=MOVED.keys())
 async def test_what_was_moved_or_altered_does_not_open(store: Store, sessions: Sessions, change: str) -> None:
     # Both conversations are of one subject, and so under one key: what binds is the place.
@@ -154,6 +157,7 @@ async def damage(opening: Awaitable[Pseudonyms]) -> str:
     return ""
 
 
+@pytest.mark.proves("pseudonyms")
 async def test_another_site_does_not_open_it(store: Store, sessions: Sessions) -> None:
     session = await begin(sessions)
     pseudonyms = await (kept := Vault(store, "clinic")).open(session.id, session.key, PURPOSE)
