@@ -327,10 +327,11 @@ def _clock(paths: SitePaths) -> Check:
         return Check(
             "clock", True, "warning", "as fast as time passes" if told else "told while the node runs"
         )
+    why = "it leapt ahead" if told["alarming"] else "the machine was off for more than a day"
     hours = -(-told["held_back_s"] // 3600)
-    found = f"it leapt ahead: nothing is purged by age for {hours} more hours, so that it can be put right"
+    found = f"{why}: nothing is purged by age for {hours} more hours, so that the clock can be put right"
     remedy = "See `timedatectl`, and set the clock if it is wrong. If it is right there is nothing to do."
-    return Check("clock", False, "warning", found, remedy)
+    return Check("clock", not told["alarming"], "warning", found, remedy)
 
 
 def _break_glass(paths: SitePaths) -> Check:

@@ -42,7 +42,9 @@ def retaining_of(site: Site) -> Retaining:
 def retention_status(retaining: Retaining) -> dict[str, object]:
     """For `postern status`: the last look, and for how much longer nothing is purged as the clock is doubted."""
     last = retaining.last
-    return {"looked_ms": last and last.at_ms, "held_back_s": last.doubted_s if last else 0}
+    if last is None:
+        return {"looked_ms": None, "held_back_s": 0, "alarming": False}
+    return {"looked_ms": last.at_ms, "held_back_s": last.doubted_s, "alarming": last.alarming}
 
 
 def erasure_of(site: Site) -> Erasure:

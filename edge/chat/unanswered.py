@@ -36,7 +36,7 @@ class NoSuchQuestion(PosternError):
 
     code = "no_such_question"
     title = "These questions are not open any more"
-    remedy = "Look at the list again: somebody has dealt with them, or their 30 days are over."
+    remedy = "Look at the list again: somebody has dealt with them, or their time is over."
     status = 404
 
 

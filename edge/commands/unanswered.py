@@ -16,7 +16,7 @@ Ids = Annotated[list[int], typer.Argument(help="Numbers of the list.")]
 
 @unanswered.command("list")
 def unanswered_list(site: Site, as_json: Json = False) -> None:
-    """Open questions of the last 30 days, without personal values; similar ones together."""
+    """Open questions, without personal values; similar ones together."""
     found = operate_on(site, "unanswered.list", {})
     lines = [
         f"{group['count']:4} × {group['question']}\n         {' '.join(map(str, group['ids']))}"

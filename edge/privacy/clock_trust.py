@@ -19,6 +19,9 @@ LEAP_MS: Final = 3_600_000
 OFF_MS: Final = DAY_MS
 """How long a machine may be off without a doubt: over night. What passed while it was off nobody can tell it."""
 
+HOLIDAYS_MS: Final = 30 * DAY_MS
+"""Off for so long is usual enough not to raise an alarm: a weekend, holidays."""
+
 DOUBT_MS: Final = DAY_MS
 """Of running time: every shift has seen the warning, and what is due waits a day longer at most."""
 
@@ -39,11 +42,18 @@ class Trust:
     last       the last look
     ahead_ms   how far the wall clock has run ahead of what was believed
     doubted_ms for how much longer it is doubted, in running time; 0: it is believed
+    off        whether only because the machine was off
     """
 
     last: Moment
     ahead_ms: int = 0
     doubted_ms: int = 0
+    off: bool = False
+
+    @property
+    def alarming(self) -> bool:
+        """Whether somebody should look at the clock."""
+        return self.doubted_ms > 0 and not (self.off and self.ahead_ms <= HOLIDAYS_MS)
 
 
 def after(before: Trust | None, now: Moment) -> Trust:
@@ -57,9 +67,9 @@ def after(before: Trust | None, now: Moment) -> Trust:
     ):  # as it was, or put right; a clock that was set back is the one that counts from now on
         return Trust(now, max(ahead_ms, 0))
     if leap_ms > LEAP_MS or not before.doubted_ms:
-        return Trust(now, ahead_ms, DOUBT_MS)
+        return Trust(now, ahead_ms, DOUBT_MS, off=now.boot != before.last.boot)
     doubted_ms = before.doubted_ms - ran_ms
-    return Trust(now, ahead_ms, doubted_ms) if doubted_ms > 0 else Trust(now)
+    return Trust(now, ahead_ms, doubted_ms, before.off) if doubted_ms > 0 else Trust(now)
 
 
 def _compared(last: Moment, now: Moment) -> tuple[int, int]:

@@ -58,11 +58,15 @@ Clocks = Callable[[], Moment]
 
 @dataclass(frozen=True)
 class Purge:
-    """What one look did. `rows`: by table; `doubted_s`: for how much longer the clock is doubted, 0 if it is not."""
+    """What one look did. `rows`: by table; `doubted_s`: for how much longer the clock is doubted, 0 if it is not.
+
+    `alarming`: whether somebody should look at the clock.
+    """
 
     at_ms: int
     rows: Mapping[str, int]
     doubted_s: int = 0
+    alarming: bool = False
 
 
 def machine_clocks() -> Moment:
@@ -102,7 +106,7 @@ class Retaining:
 
     async def run(self) -> None:
         """Look every hour."""
-        metrics.watch(COMPONENT, lambda: LEAPT if self.last and self.last.doubted_s else "")
+        metrics.watch(COMPONENT, lambda: LEAPT if self.last and self.last.alarming else "")
         while True:
             try:
                 await self.look()
@@ -137,11 +141,16 @@ class Retaining:
         trust = await self._store.write(lambda db: _look(db, now))
         if trust.doubted_ms:
             doubted_s = -(-trust.doubted_ms // 1000)
-            log.warning(
-                "the clock leapt ahead: nothing is purged by age until it is put right, or a day has passed",
+            say, why = (
+                (log.warning, "the clock leapt ahead")
+                if trust.alarming
+                else (log.info, "the machine was off")
+            )
+            say(
+                f"{why}: nothing is purged by age for a day of running, so that the clock can be put right",
                 extra={"ahead_s": trust.ahead_ms // 1000, "held_back_s": doubted_s},
             )
-            return Purge(now.wall_ms, {}, doubted_s)
+            return Purge(now.wall_ms, {}, doubted_s, trust.alarming)
         held = await self._store.read_keys(held_subjects)
         rows = {name: await self._purge(name, rule, now.wall_ms, held) for name, rule in self._rules.items()}
         gone = {name: count for name, count in rows.items() if count}
@@ -222,4 +231,4 @@ def _look(db: Database, now: Moment) -> Trust:
 
 def _read(kept: bytes) -> Trust:
     found = json.loads(kept)
-    return Trust(Moment(**found["last"]), found["ahead_ms"], found["doubted_ms"])
+    return Trust(**{**found, "last": Moment(**found["last"])})

@@ -120,8 +120,9 @@ def test_are_names_found(
     ("told_by_node", "ok", "found"),
     [
         ({}, True, "while the node runs"),
-        ({"retention": {"looked_ms": 1, "held_back_s": 0}}, True, "as fast as time passes"),
-        ({"retention": {"looked_ms": 1, "held_back_s": 3601}}, False, "for 2 more hours"),
+        ({"retention": {"held_back_s": 0, "alarming": False}}, True, "as fast as time passes"),
+        ({"retention": {"held_back_s": 3600, "alarming": False}}, True, "was off for more than a day"),
+        ({"retention": {"held_back_s": 3601, "alarming": True}}, False, "for 2 more hours"),
     ],
 )
 def test_is_the_clock_to_be_believed(

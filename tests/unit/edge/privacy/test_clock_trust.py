@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.privacy import clock_trust
-from edge.privacy.clock_trust import DOUBT_MS, LEAP_MS, OFF_MS, Moment, Trust
+from edge.privacy.clock_trust import DOUBT_MS, HOLIDAYS_MS, LEAP_MS, OFF_MS, Moment, Trust
 from edge.privacy.retention import DAY_MS
 
 HOUR_MS = 3_600_000
@@ -146,3 +146,28 @@ def test_a_doubt_outlasts_a_start_and_only_running_ends_it(machine: Machine) -> 
 def test_a_clock_that_is_put_right_while_the_machine_is_off_is_believed(machine: Machine) -> None:
     machine.set_clock(YEAR_MS)
     assert machine.start_again(-YEAR_MS + HOUR_MS // 2)
+
+
+@pytest.mark.parametrize(
+    ("off_ms", "alarming"),
+    [
+        (OFF_MS + LEAP_MS, False),
+        (OFF_MS + LEAP_MS + 1, False),
+        (OFF_MS + HOLIDAYS_MS, False),
+        (OFF_MS + HOLIDAYS_MS + 1, True),
+    ],
+)
+def test_a_weekend_is_no_alarm_and_a_year_is(machine: Machine, off_ms: int, alarming: bool) -> None:
+    machine.start_again(off_ms)
+    machine.run(HOUR_MS)
+    assert machine.trust is not None
+    assert machine.trust.alarming is alarming
+
+
+def test_a_leap_while_the_machine_runs_is_an_alarm_also_after_a_weekend(machine: Machine) -> None:
+    machine.start_again(3 * DAY_MS)
+    machine.set_clock(2 * LEAP_MS)
+    assert machine.trust is not None
+    assert machine.trust.alarming
+    machine.start_again(HOUR_MS)
+    assert machine.trust.alarming

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -13,60 +12,19 @@ from sqlite_utils import Database
 from edge.chat.session import Channel, Sessions
 from edge.config import LimitsSection, RetentionSection, SitePaths, site_paths
 from edge.privacy import retaining, retention
-from edge.privacy.clock_trust import DOUBT_MS, Moment
+from edge.privacy.clock_trust import DOUBT_MS
 from edge.privacy.retaining import Retaining
-from edge.privacy.retention import DAY_MS, Rule
+from edge.privacy.retention import DAY_MS
 from edge.store import audit_check
 from edge.store.connection import connect_to_read
 from edge.store.schema import KEY_TABLES
 from edge.store.store import Store
 from edge.store.subjects import create_key
-from tests.unit.edge.privacy.raw_pages import log_of, pages
+from tests import aged_rows
+from tests.aged_rows import ROWS, START_MS, AgedRow, Clocks, found_in_files, row_due, rules, year
+from tests.raw_pages import log_of
 
-# Noon of a day that is long past, so that rows of years before are after 1970.
-START_MS = 20_000 * DAY_MS + DAY_MS // 2
 NOTICE = "in force"
-# How a row of each table carries a mark that can be looked for in the file's bytes; the date is :at.
-ROWS = {
-    "consents": (
-        "INSERT INTO consents(digest, purpose, notice_version, given, at_ms) VALUES (x'00', 'notice', :mark, 1, :at)"
-    ),
-    "lan_uses": (
-        "INSERT INTO lan_uses(at_ms, service, host, bytes, session, outcome) VALUES (:at, '', :mark, 1, :session, '')"
-    ),
-    "text_uses": "INSERT INTO text_uses(at_ms, purpose, session, label, bytes) VALUES (:at, :mark, :session, '', 1)",
-    "unanswered": "INSERT INTO unanswered(created_ms, text, vector, state) VALUES (:at, :mark, x'', 'open')",
-    "notices": "INSERT INTO notices VALUES (:mark, 'words', :at)",
-    "operator_sessions": (
-        "INSERT INTO operator_sessions(token_hash, operator, expires_ms, seen_ms) "
-        "VALUES (CAST(:mark AS BLOB), '', :at, 0)"
-    ),
-    "api_keys": (
-        "INSERT INTO api_keys(name, key_hash, scopes, requests_per_minute, tokens_per_minute, concurrent_max, "
-        "created_ms, revoked_ms) VALUES (:mark, CAST(:mark AS BLOB), '', 1, 1, 1, 0, :at)"
-    ),
-    "audit": "INSERT INTO audit(at_ms, actor, action, object, outcome) VALUES (:at, 'a', 'b', :mark, 'done')",
-    "intent_counts": "INSERT INTO intent_counts VALUES (:at, :mark, 1)",
-    "daily_counts": "INSERT INTO daily_counts VALUES (:at, :mark, '', 1)",
-    "erasures": "INSERT INTO erasures VALUES (CAST(:mark AS BLOB), :at, '{}')",
-    "backups": "INSERT INTO backups VALUES (:mark, :at, '', '', 1)",
-}
-MARK = re.compile(rb"mark-[a-z_]+-\d+-")
-
-
-class Clocks:
-    """Both clocks of a machine, as a test moves them."""
-
-    def __init__(self) -> None:
-        self.wall_ms = START_MS
-        self.boot_ms = 1000
-
-    def __call__(self) -> Moment:
-        return Moment(self.wall_ms, self.boot_ms, "boot")
-
-    def run(self, ms: int) -> None:
-        self.wall_ms += ms
-        self.boot_ms += ms
 
 
 async def no_pause(_: float) -> None:
@@ -102,16 +60,8 @@ def retaining_of(store: Store, clocks: Clocks, settings: RetentionSection | None
     )
 
 
-def rules(settings: RetentionSection | None = None) -> dict[str, Rule]:
-    found = retention.rules(settings or RetentionSection())
-    return {table: rule for table, rule in found.items() if rule.purged}
-
-
 async def put(store: Store, table: str, dated: int, mark: str = "mark-x-0-") -> None:
-    def insert(db: Database) -> None:
-        db.execute(ROWS[table], {"at": dated, "mark": mark, "session": ""})
-
-    await (store.write_keys if table in KEY_TABLES else store.write)(insert)
+    await aged_rows.put(store, [AgedRow(table, mark, dated, 0)])
 
 
 async def count(store: Store, table: str) -> int:
@@ -121,58 +71,34 @@ async def count(store: Store, table: str) -> int:
     return await (store.read_keys if table in KEY_TABLES else store.read)(run)
 
 
-def dated_for(rule: Rule, due_ms: int) -> int:
-    """The date of a row that is due at `due_ms`; of a day the last one that is due by then."""
-    return rule.due_until(due_ms)
-
-
-def found_in_files(store: Store, paths: SitePaths) -> set[str]:
-    """Marks in any page of either file, in use or free, and in the logs."""
-    content = b"".join(pages(paths.store, store.keys.store)) + b"".join(
-        pages(paths.subject_keys, store.keys.subjects)
-    )
-    return {found.decode() for found in MARK.findall(content)}
-
-
 def test_a_row_of_every_table_that_is_purged_is_tried() -> None:
     assert ROWS.keys() == rules().keys()
 
 
 async def test_a_row_goes_when_it_is_due_and_not_a_moment_earlier(store: Store, clocks: Clocks) -> None:
-    due: dict[int, list[str]] = {}
-    for table, rule in rules().items():
-        dated = dated_for(rule, START_MS + 10 * DAY_MS)
-        await put(store, table, dated)
-        due.setdefault(rule.due_ms(dated) or 0, []).append(table)
+    rows = [row_due(table, START_MS + 10 * DAY_MS, 0) for table in ROWS]
+    await aged_rows.put(store, rows)
     keeper = retaining_of(store, clocks)
-    for due_ms, tables in sorted(due.items()):
+    for due_ms in sorted({row.due_ms for row in rows}):
         clocks.run(due_ms - 1 - clocks.wall_ms)
         assert (await keeper.look()).rows == {}
         clocks.run(1)
-        assert (await keeper.look()).rows == dict.fromkeys(tables, 1)
+        assert (await keeper.look()).rows == {row.table: 1 for row in rows if row.due_ms == due_ms}
         assert (await keeper.look()).rows == {}
 
 
 @pytest.mark.parametrize("days", [12, pytest.param(365, marks=pytest.mark.long)])
 async def test_a_year_in_steps_of_a_day(store: Store, paths: SitePaths, clocks: Clocks, days: int) -> None:
     """Each step looks at every mark of every table in the bytes of both files: what is due is nowhere, the rest is."""
-    due: dict[str, int] = {}
-    for table, rule in rules().items():
-        for number in range(days):
-            # Some at the moment of a look, some a moment after it, some during the day, some in the same hour.
-            at_ms = START_MS + number * DAY_MS + (0, 1, DAY_MS // 3, DAY_MS - 1)[number % 4]
-            dated, mark = dated_for(rule, at_ms), f"mark-{table}-{number}-"
-            await put(store, table, dated, mark)
-            due_ms = rule.due_ms(dated)
-            assert due_ms is not None
-            due[mark] = due_ms
+    rows = year(days)
+    await aged_rows.put(store, rows)
     keeper = retaining_of(store, clocks)
-    assert found_in_files(store, paths) == due.keys()
+    assert found_in_files(store, paths) == {row.mark for row in rows}
     clocks.run(3_600_000)
     for _ in range(days + 1):
         await keeper.look()
         assert log_of(paths.store).stat().st_size == 0
-        assert found_in_files(store, paths) == {mark for mark, at_ms in due.items() if at_ms > clocks.wall_ms}
+        assert found_in_files(store, paths) == {row.mark for row in rows if row.due_ms > clocks.wall_ms}
         clocks.run(DAY_MS)
     assert not found_in_files(store, paths)
 
@@ -385,6 +311,25 @@ async def test_a_clock_that_was_set_back_purges_nothing_early_and_nothing_twice(
         clocks.run(DAY_MS)
         assert (await keeper.look()).rows == {}
     assert await count(store, "unanswered") == 1
+
+
+@pytest.mark.parametrize(
+    ("days", "held_back", "alarming"), [(1, False, False), (3, True, False), (60, True, True)]
+)
+async def test_after_the_machine_was_off_for_more_than_a_day_what_is_due_waits_a_day(
+    store: Store, clocks: Clocks, days: int, held_back: bool, alarming: bool
+) -> None:
+    await retaining_of(store, clocks).look()
+    await put(store, "operator_sessions", START_MS)
+    clocks.wall_ms += days * DAY_MS
+    clocks.boot_ms, clocks.boot = 5000, "another"
+    keeper = retaining_of(store, clocks)
+    first = await keeper.look()
+    assert (first.doubted_s > 0, first.alarming) == (held_back, alarming)
+    assert first.rows == ({} if held_back else {"operator_sessions": 1})
+    clocks.run(DAY_MS)
+    await keeper.look()
+    assert await count(store, "operator_sessions") == 0
 
 
 async def test_a_doubt_is_remembered_over_a_start_of_the_node(store: Store, clocks: Clocks) -> None:
