@@ -81,8 +81,7 @@ def adopt(paths: SitePaths, store: bytes, receipts: bytes, identity: Identity) -
 
     The recovery key is the one that people have, and does not lie here. Raises KeysUnusable.
     """
-    root_key, data = wrapping.new_key(), DataKeys(store, wrapping.new_key(), receipts)
-    files = {**root.as_safe_as_here(paths, root_key), **_under(paths, root_key, data, identity)}
+    files = wrapped(paths, DataKeys(store, wrapping.new_key(), receipts), identity)
     del files[paths.recovery_key.name]
     changes.apply(paths, files)
 

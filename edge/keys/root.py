@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final, Literal
 
+from core.errors import ConfigError
 from edge.config import SitePaths, load_config
 from edge.keys import tpm
 from edge.keys.changes import GONE
@@ -75,14 +76,16 @@ def in_tpm(chip: Tpm, root: bytes) -> dict[str, bytes]:
 
 
 def as_safe_as_here(paths: SitePaths, root: bytes) -> dict[str, bytes]:
-    """`in_tpm` where there is a TPM that works, else `in_file`, with a word in the log."""
-    chip = tpm_of(paths)
-    if chip is not None:
-        try:
-            return in_tpm(chip, root)
-        except TpmUnusable as error:
-            log.warning("the TPM cannot be used: the root key lies in a file", extra={"why": error.detail})
-    return in_file(root)
+    """`in_tpm` where there is a TPM that works, else `in_file`, with a word in the log.
+
+    Settings that cannot be read, as of a backup of another version, hold nothing up: they can be mended afterwards.
+    """
+    try:
+        chip = tpm_of(paths)
+        return in_file(root) if chip is None else in_tpm(chip, root)
+    except (TpmUnusable, ConfigError) as error:
+        log.warning("the TPM cannot be used: the root key lies in a file", extra={"why": error.detail})
+        return in_file(root)
 
 
 def _unsealed(paths: SitePaths, blob: bytes) -> bytes:

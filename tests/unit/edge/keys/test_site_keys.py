@@ -201,6 +201,20 @@ def test_a_missing_file_is_named(paths: SitePaths, name: str) -> None:
     assert "back" in caught.value.remedy
 
 
+@pytest.mark.parametrize("settings", ["", "[keys]\ntpm_tcti = 7\n", "not TOML"])
+def test_the_store_of_a_backup_gets_keys_of_this_machine_whatever_its_settings_say(
+    paths: SitePaths, settings: str
+) -> None:
+    identity = recovery.new_identity()
+    paths.root.mkdir()
+    paths.config.write_text(settings)
+    custody.adopt(paths, b"s" * 32, b"r" * 32, identity)
+    keys = SiteKeys.open(paths)
+    assert (keys.store, keys.receipts.private_bytes_raw(), keys.root_in) == (b"s" * 32, b"r" * 32, "file")
+    assert not paths.recovery_key.exists()
+    assert recovery.opened(paths, identity) == (paths.keys / "root.key").read_bytes()
+
+
 # --- damage ---
 
 
