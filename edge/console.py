@@ -75,7 +75,7 @@ def open_console(
         OverviewPages(shell, site.store, operations["status"], node),
         AuditPages(shell, calls),
         PeoplePages(shell, calls, Handles(boot_s)),
-        KeepingPages(shell, calls),
+        KeepingPages(shell, calls, site.config.backup.warn_after_days),
         PrivacyPages(shell, calls),
         ApiKeysPages(shell, calls),
         OperatorsPages(shell, site.store, accounts),

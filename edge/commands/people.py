@@ -52,10 +52,12 @@ def named(subject: str) -> str:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
+    from edge.store.schema import TABLES
+
     if not found["found"]:
         return [f"Nothing is stored of {found['given']}."]
     lines = [found["subject"], f"Audit names it {found['label']}.", ""]
-    lines += [f"{name}: {rows}" for name, rows in found["counts"].items() if rows]
+    lines += [f"{TABLES[name].title}: {rows}" for name, rows in found["counts"].items() if rows]
     if hold := found["hold"]:
         lines.append(f"On hold for {hold['reference']} since {local_time(hold['placed_ms'])}.")
         if hold["erasure_asked_ms"]:

@@ -185,6 +185,8 @@ def _clear(name: str, table: Table, row: dict[str, Any], column: str, key: Subje
             return None
     if isinstance(value, bytes):
         return value.hex()
+    if tag.flag and value is not None:
+        return bool(value)
     return json.loads(value) if tag.json and value else value
 
 

@@ -14,11 +14,14 @@ from pathlib import Path
 
 from playwright.async_api import Browser
 
+from edge.store.operators import Role
 from tests.browser.chromium import ROOT, chromium
-from tests.browser.desk_steps import claim, go, second_page
+from tests.browser.desk_steps import claim, go, log_in, second_page
 from tests.browser.kiosk_steps import answered, ask, begin, hand_over, open_kiosk
 from tests.browser.scripted_fleet import NODES, scripted_console
+from tests.integration.site_console.rig import PASSWORD, console_rig
 from tests.running import Customer, prepare_clinic, running
+from tests.unit.edge.privacy.people_rig import seed
 
 IMAGES = ROOT / "docs/images"
 # A README loads on a phone, too.
@@ -31,6 +34,7 @@ async def main() -> None:
         async with chromium() as browser:
             await _kiosk(browser, Path(folder))
             await _desk(browser, Path(folder) / "desk")
+            await _officer(browser, Path(folder) / "officer")
             await _fleet(browser, Path(folder))
 
 
@@ -75,6 +79,24 @@ async def _desk(browser: Browser, folder: Path) -> None:
         await page.close()
     _save("console-ticket.png", ticket)
     _save("console-unanswered.png", unanswered)
+
+
+async def _officer(browser: Browser, folder: Path) -> None:
+    """One person whose data is on hold, as the data-protection officer sees them."""
+    async with console_rig(folder) as rig:
+        await rig.operator("olga", Role.DATA_PROTECTION)
+        await seed(rig.store, "patient-0815", "conversation-1")
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        await log_in(page, rig.url, "olga", PASSWORD)
+        await go(page, "People")
+        await page.get_by_label("Who is meant").fill("patient-0815")
+        await page.get_by_role("button", name="Find").click()
+        await page.get_by_label("Case").fill("4 C 17/26")
+        await page.get_by_role("button", name="Hold").click()
+        await page.get_by_text("for 4 C 17/26").first.wait_for()
+        picture = await page.screenshot()
+        await page.close()
+    _save("console-person.png", picture)
 
 
 async def _fleet(browser: Browser, folder: Path) -> None:

@@ -7,23 +7,33 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from edge.store.operators import Role
 from tests.browser.chromium import violations
-from tests.browser.desk_steps import go
-from tests.browser.test_site_console_keys import open_page, press_through, sound
-from tests.integration.site_console.rig import Rig, console_rig
+from tests.browser.desk_steps import go, log_in
+from tests.browser.test_site_console_keys import press_through, sound
+from tests.integration.site_console.rig import PASSWORD, Rig, console_rig
 from tests.unit.edge.privacy.people_rig import seed
 
-SUBJECT = "patient-0815"
+SUBJECT, HELD = "patient-0815", "patient-0816"
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with console_rig(tmp_path) as served:
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    """With a data-protection officer, and two people."""
+    async with console_rig(tmp_path_factory.mktemp("people")) as served:
+        await served.operator("olga", Role.DATA_PROTECTION)
         await seed(served.store, SUBJECT, "conversation-1", "وين الحمار الوحشي؟", locale="ar")
+        await seed(served.store, HELD, "conversation-2")
         yield served
+
+
+async def open_people(page: Page, rig: Rig) -> None:
+    await log_in(page, rig.url, "olga", PASSWORD)
+    await go(page, "People")
 
 
 async def find(page: Page, text: str) -> None:
@@ -43,8 +53,7 @@ async def download(page: Page, button: str) -> tuple[str, str]:
 
 
 async def test_a_person_is_found_given_their_data_and_erased_by_keyboard(page: Page, rig: Rig) -> None:
-    await open_page(page, rig)
-    await go(page, "People")
+    await open_people(page, rig)
     await find(page, SUBJECT)
     assert SUBJECT not in page.url + await page.title()  # what a history keeps
     await expect(page.get_by_role("heading", name=SUBJECT, level=1)).to_be_visible()
@@ -85,18 +94,13 @@ async def _reads_well(page: Page, text: str) -> None:
 
 
 async def test_every_state_of_a_person_is_sound(page: Page, rig: Rig) -> None:
-    await open_page(page, rig)
-    await go(page, "People")
-    await sound(page)
-    await page.reload()
+    await open_people(page, rig)
     await find(page, "nobody-of-that-name-with-a-rather-long-name-for-somebody-nobody")
     await expect(page.get_by_text("Nothing is stored under this name")).to_be_visible()
     await sound(page)
     await go(page, "People")
-    await find(page, SUBJECT)
+    await find(page, HELD)
     person = page.url
-    await sound(page)
-    await page.reload()
     await page.get_by_label("Case").fill("4 C 17/26")
     await page.keyboard.press("Enter")
     await page.get_by_label("I know that").check()
@@ -105,9 +109,9 @@ async def test_every_state_of_a_person_is_sound(page: Page, rig: Rig) -> None:
     await expect(page.get_by_text("an erasure waits for the release")).to_be_visible()
     await sound(page)
     await go(page, "People")
-    await expect(page.get_by_role("row", name=SUBJECT)).to_contain_text("waits for the release")
+    await expect(page.get_by_role("row", name=HELD)).to_contain_text("waits for the release")
     await sound(page)
-    await page.get_by_role("button", name=f"Open {SUBJECT}").click()
+    await page.get_by_role("button", name=f"Open {HELD}").click()
     await page.get_by_label("The case is over").check()
     await page.get_by_role("button", name="Release").click()
     await expect(page.get_by_text("Nothing is stored any more")).to_be_visible()
@@ -117,22 +121,23 @@ async def test_every_state_of_a_person_is_sound(page: Page, rig: Rig) -> None:
     await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
-async def test_retention_and_keys_are_sound(page: Page, rig: Rig) -> None:
-    await open_page(page, rig)
+async def test_retention_keys_and_backups_are_sound(page: Page, rig: Rig) -> None:
+    await open_people(page, rig)
     for part, words in (
         ("Retention", "Overdue since"),
         ("Keys", "If it is lost"),
+        ("Backups", "No backup is known"),
     ):
         await page.set_viewport_size({"width": 1280, "height": 800})
         await go(page, part)
         await expect(page.get_by_text(words).first).to_be_visible()
         here = page.get_by_role("group", name="Data protection").get_by_role("link", name=part)
         await expect(here).to_have_attribute("aria-current", "page")
-        await sound(page)
+    await sound(page)
     await page.emulate_media(forced_colors="active")
     edges = "(one) => getComputedStyle(one).borderBlockEndColor"
     here, elsewhere = (
-        page.get_by_role("link", name="Keys", exact=True),
+        page.get_by_role("link", name="Backups"),
         page.get_by_role("link", name="Policy"),
     )
     assert await here.evaluate(edges) != await elsewhere.evaluate(edges)  # where one is can be seen

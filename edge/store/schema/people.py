@@ -10,9 +10,9 @@ def _use(sql: str, purpose: str, exported: bool = True) -> Column:
     return Column(sql, Kind.OPERATIONS, purpose, Retention.DAYS_30, exported)
 
 
-def _proof(sql: str, kind: Kind, purpose: str, exported: bool = True) -> Column:
+def _proof(sql: str, kind: Kind, purpose: str, exported: bool = True, *, flag: bool = False) -> Column:
     """Kept after its conversation, as proof."""
-    return Column(sql, kind, purpose, Retention.YEARS_3, exported)
+    return Column(sql, kind, purpose, Retention.YEARS_3, exported, flag=flag)
 
 
 PEOPLE: dict[str, Table] = {
@@ -38,7 +38,9 @@ PEOPLE: dict[str, Table] = {
             "notice_version": session(
                 "TEXT", Kind.BEHAVIOUR, "proof of notice (GDPR Art. 13, AI Act Art. 50)"
             ),
-            "overflow_consent": session("INTEGER", Kind.BEHAVIOUR, "proof of consent (GDPR Art. 7)"),
+            "overflow_consent": session(
+                "INTEGER", Kind.BEHAVIOUR, "proof of consent (GDPR Art. 7)", flag=True
+            ),
             "consented_ms": session("INTEGER", Kind.BEHAVIOUR, "proof of consent (GDPR Art. 7)"),
             "audience": session(
                 "TEXT NOT NULL DEFAULT 'public'", Kind.BEHAVIOUR, "which documents may answer"
@@ -91,7 +93,9 @@ PEOPLE: dict[str, Table] = {
             "notice_version": _proof(
                 "TEXT NOT NULL", Kind.BEHAVIOUR, "to which words (GDPR Art. 7, 13, AI Act Art. 50)"
             ),
-            "given": _proof("INTEGER NOT NULL", Kind.BEHAVIOUR, "1 given, 0 refused or withdrawn"),
+            "given": _proof(
+                "INTEGER NOT NULL", Kind.BEHAVIOUR, "given; else refused or withdrawn", flag=True
+            ),
             "at_ms": _proof("INTEGER NOT NULL", Kind.BEHAVIOUR, "when, retention"),
         },
         indexes=(
@@ -121,7 +125,7 @@ PEOPLE: dict[str, Table] = {
     "feedback": Table(
         {
             "turn": session("TEXT PRIMARY KEY", Kind.PSEUDONYM, "the turn that is judged"),
-            "useful": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "quality of service"),
+            "useful": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "quality of service", flag=True),
             "reason": session("BLOB", Kind.CONTENT, "what the customer says about it", json=True),
             "created_ms": session("INTEGER NOT NULL", Kind.BEHAVIOUR, "order, retention"),
         },

@@ -49,6 +49,8 @@ class Column:
     exported: bool
     json: bool = False
     """Its text is a JSON document, sealed or not."""
+    flag: bool = False
+    """Its number is 1 for yes, 0 for no."""
 
 
 class Named(StrEnum):
@@ -83,9 +85,11 @@ class Table:
     sealed_by: str = ""
 
 
-def session(sql: str, kind: Kind, purpose: str, exported: bool = True, *, json: bool = False) -> Column:
+def session(
+    sql: str, kind: Kind, purpose: str, exported: bool = True, *, json: bool = False, flag: bool = False
+) -> Column:
     """Kept as long as its conversation."""
-    return Column(sql, kind, purpose, Retention.SESSION, exported, json)
+    return Column(sql, kind, purpose, Retention.SESSION, exported, json, flag)
 
 
 def ticket(sql: str, kind: Kind, purpose: str, exported: bool = True) -> Column:

@@ -1,10 +1,10 @@
-"""What is kept how long, and which keys there are: for the data-protection officer and technicians."""
+"""What is kept how long, which keys there are, which backups: for the data-protection officer and technicians."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -13,17 +13,21 @@ from edge.store.schema import KEY_TABLES, TABLES
 from edge.web.console.calls import Calls
 from edge.web.console.site import Page
 
+DAY_MS: Final = 86_400_000
+
 
 class KeepingPages:
     """Handlers of these pages."""
 
-    def __init__(self, shell: WebShell, calls: Calls) -> None:
+    def __init__(self, shell: WebShell, calls: Calls, backup_days: int) -> None:
+        """`backup_days`: the newest backup may be as old."""
         self._shell = shell
         self._calls = calls
+        self._backup_days = backup_days
 
     def pages(self) -> dict[str, Page]:
         """Handlers by action."""
-        return {"retention.view": self.retention, "keys.view": self.keys}
+        return {"retention.view": self.retention, "keys.view": self.keys, "backups.view": self.backups}
 
     async def retention(self, request: web.Request) -> web.StreamResponse:
         """How long what stays, how much there is, and what goes next."""
@@ -39,6 +43,12 @@ class KeepingPages:
     async def keys(self, request: web.Request) -> web.StreamResponse:
         """Every key, who holds it, and what to do when it is lost or stolen."""
         return self._shell.render(request, "keys.html", keys=await self._calls("keys.list"))
+
+    async def backups(self, request: web.Request) -> web.StreamResponse:
+        """The backups that are known, newest first, and whether the newest is too old."""
+        found, now_ms = await self._calls("backup.list"), time.time_ns() // 1_000_000
+        old = bool(found) and now_ms - found[0]["made_ms"] > self._backup_days * DAY_MS
+        return self._shell.render(request, "backups.html", backups=found, old=old)
 
 
 def in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

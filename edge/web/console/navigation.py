@@ -37,6 +37,7 @@ NAVIGATION: tuple[Place, ...] = (
             Place("/people", "People", "people.view"),
             Place("/retention", "Retention", "retention.view"),
             Place("/keys", "Keys", "keys.view"),
+            Place("/backups", "Backups", "backups.view"),
             Place("/privacy", "Policy", "privacy.view"),
             Place("/audit", "Audit", "audit.view"),
         ),

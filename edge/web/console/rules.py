@@ -113,6 +113,7 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", "/people/{person}/receipt", "people.receipt", DATA_PROTECTION, own_audit=True, exports=True),
     Rule("GET", "/retention", "retention.view", OVERSEERS),
     Rule("GET", "/keys", "keys.view", OVERSEERS),
+    Rule("GET", "/backups", "backups.view", OVERSEERS),
     Rule("GET", "/privacy", "privacy.view", OVERSEERS),
     Rule("POST", "/privacy/try", "privacy.try", DATA_PROTECTION),
     Rule("POST", "/privacy/sign", "privacy.sign", DATA_PROTECTION, own_audit=True),

@@ -23,11 +23,13 @@ from edge.config import Config, SitePaths, load_config, site_paths
 from edge.console import console_accounts, open_console
 from edge.operations.api_keys import ApiKeyOperations
 from edge.operations.audit import AuditOperations
+from edge.operations.backup import BackupOperations
 from edge.operations.erasure import ErasureOperations
 from edge.operations.inbox import InboxOperations
 from edge.operations.keeping import KeepingOperations
 from edge.operations.keys import KeysOperations
 from edge.operations.people import PeopleOperations
+from edge.privacy.backup.backups import Backups
 from edge.privacy.erasure import Beside, Erasure
 from edge.privacy.people import People
 from edge.site_setup import create_site
@@ -174,6 +176,7 @@ async def console_rig(
         **KeepingOperations(store, config.retention).table(),
         **ErasureOperations(erasure, store).table(),
         **KeysOperations(config, paths, store).table(),
+        **BackupOperations(Backups(store, paths)).table(),
         **(more or {}),
     }
     door.open(open_console(site, accounts, operations, list))

@@ -5,17 +5,21 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from base64 import b64decode
+from functools import partial
 
 import pytest
 import pytest_asyncio
 
+from edge.privacy.backup import rows
+from edge.privacy.backup.rows import Made
 from edge.store.operators import Role
 from edge.store.store import StoreBusy
 from edge.web.admin import Arguments, OnProgress
 from edge.web.console.rules import PREFIX
 from tests.integration.site_console.rig import Rig, Staff
-from tests.unit.edge.privacy.people_rig import Seeded, seed
+from tests.unit.edge.privacy.people_rig import AT_MS, Seeded, seed
 
 SUBJECT = "patient-0815"
 
@@ -162,3 +166,17 @@ async def test_retention_and_keys(rig: Rig, ada: Staff, seeded: Seeded, role: Ro
     page = main((await staff.get("/keys"))[1])
     assert re.search(r"If it is lost\s+\S", page)
     assert "recovery key" in page
+
+
+async def test_backups_and_whether_an_erasure_reaches_their_keys(rig: Rig, ada: Staff) -> None:
+    assert "No backup is known" in main((await ada.get("/backups"))[1])
+    there, gone = rig.paths.root / "there.keys", rig.paths.root / "gone.keys"
+    there.touch()
+    today_ms = time.time_ns() // 1_000_000
+    for name, keys, made_ms in (("old", there, AT_MS), ("new", gone, today_ms)):
+        made = Made(name, made_ms, rig.paths.root / name, keys, 1_234_567)
+        await rig.store.write_keys(partial(rows.add, made=made))
+        page = main((await ada.get("/backups"))[1])
+        assert ("make one" in page) is (name == "old")
+    assert re.search(r"/old\s+there\s+1.2 MB", page)
+    assert re.search(r"/new\s+not there: an erasure does not reach them", page)

@@ -115,6 +115,9 @@ async def test_sealed_documents_are_taken_apart_and_words_are_left_as_they_are(
     assert tables["turns"]["rows"][0]["body"]["citations"][0]["title"] == "The zoo"
     assert tables["turns"]["rows"][0]["redactions"] == ["PERSON"]
     assert tables["feedback"]["rows"][0]["reason"] == {"reason": "wrong", "words": "no zebra there"}
+    assert tables["feedback"]["rows"][0]["useful"] is False
+    assert tables["sessions"]["rows"][0]["overflow_consent"] is False
+    assert [row["given"] for row in tables["consents"]["rows"]] == [True, False]
     assert [row["body"] for row in tables["messages"]["rows"]] == ["Where is my zebra?", '{"at": "the gate"}']
 
 
