@@ -23,6 +23,7 @@ from core.version import VERSION
 from edge.privacy import forgetting, holds, receipts
 from edge.privacy.forgetting import UNLINKED, forget_listed, forget_rows, keys_of, whose
 from edge.privacy.holds import Hold, LegalHold
+from edge.privacy.people import People
 from edge.privacy.receipts import Receipt
 from edge.store import audit
 from edge.store.audit import Outcome
@@ -96,31 +97,36 @@ class Erasure:
         self._site = site
         self._conversations = conversations
         self._beside = beside
+        self._people = People(store, site)
 
     async def erase(self, name: str, actor: str) -> Receipt:
         """Forget whom `name` stands for. Raises LegalHold, which notes that it was asked for.
 
         Somebody of whom nothing is known is put on the list all the same: a backup may know them.
         """
-        subject = await self._store.read(partial(whose, name=name))
+        subject = await self._whom(name)
         async with self._written_down(actor, "privacy.erase", subject):
             await self._refuse_held(subject)
             return await self._erase(subject, _now_ms())
 
     async def hold(self, name: str, reference: str, actor: str) -> Hold:
         """Keep the data of whom `name` stands for. Raises HeldAlready, TooManyHolds."""
-        subject = await self._store.read(partial(whose, name=name))
+        subject = await self._whom(name)
         hold = Hold(subject, reference, actor, _now_ms(), None)
         async with self._written_down(actor, "privacy.hold", subject):
-            return await self._store.write_keys(partial(holds.place, hold=hold))
+            placed = await self._store.write_keys(partial(holds.place, hold=hold))
+            await self._rewrite_keys_files()
+            return placed
 
     async def release(self, name: str, actor: str) -> Released:
         """Keep it no longer; an erasure that was asked for meanwhile is carried out now. Raises NoSuchHold."""
-        subject = await self._store.read(partial(whose, name=name))
+        subject = await self._whom(name)
         async with self._written_down(actor, "privacy.release", subject):
             hold = await self._store.read_keys(partial(holds.find, subject=subject))
             if hold is None or hold.erasure_asked_ms is None:
-                return Released(await self._store.write_keys(partial(holds.release, subject=subject)), None)
+                released = await self._store.write_keys(partial(holds.release, subject=subject))
+                await self._rewrite_keys_files()
+                return Released(released, None)
             # In one step with the release: whoever asked must not have to ask again.
             return Released(hold, await self._erase(subject, hold.erasure_asked_ms, release=True))
 
@@ -155,6 +161,12 @@ class Erasure:
         log.warning("erasures that a stop had interrupted are finished", extra={"erasures": len(drafts)})
         return len(drafts)
 
+    async def _whom(self, name: str) -> str:
+        """A conversation and a ticket are somebody's, with the beginning of such a name or without."""
+        if ":" in name:
+            return await self._store.read(partial(whose, name=name))
+        return (await self._people.find(name)).subject
+
     async def _erase(self, subject: str, asked_ms: int, *, release: bool = False) -> Receipt:
         digest = self._store.digests.of(subject)
         async with self._conversations.closed(subject) as ended:
@@ -185,12 +197,16 @@ class Erasure:
         """Caches, logs, the keys beside backups; then the receipt."""
         for empty in self._beside.caches:
             empty()
-        files = await self._beside.keys_files() if self._beside.keys_files else []
+        files = await self._rewrite_keys_files()
         emptied = await self._store.tidy(all_pages=False)
         told = {"logs_emptied": emptied, "backups": [dict(file) for file in files], "finished_ms": _now_ms()}
         receipt = receipts.signed({**draft.facts, **told}, self._store.keys.receipts)
         await self._store.write_keys(partial(_save, draft=_Draft(draft.digest, draft.erased_ms, receipt)))
         return receipt
+
+    async def _rewrite_keys_files(self) -> Sequence[KeysFile]:
+        """So that a restore on another machine knows of it."""
+        return await self._beside.keys_files() if self._beside.keys_files else []
 
     def _facts(self, digest: bytes, asked_ms: int, ended: int) -> dict[str, object]:
         return {

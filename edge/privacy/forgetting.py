@@ -1,76 +1,33 @@
 """What there is of a person in the site's file, and taking it away. Functions of the database, without a clock.
 
-One table of steps says which rows go, and which stay without whose they were. A test walks the schema: a column that
-stands for a person, or holds their words, is in a step, or is named there with a reason.
+The tables themselves say which rows are whose (`edge.store.subject_rows`), so that a new table is forgotten from its
+first day. A test fails for a column that stands for a person, or holds their words, in a table that does not say it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from sqlite_utils import Database
 
+from edge.store.schema.tags import Named, Whose
+from edge.store.subject_rows import ABOUT_PEOPLE, Person, subject_of
 from edge.store.subjects import SESSION, TICKET, SubjectDigests, of_session, of_ticket
 
 ALWAYS: Final = 2**62
 """A time in milliseconds after every other: whatever there is."""
 
-_SESSIONS: Final = (
-    "SELECT id FROM sessions WHERE (subject = :subject OR id = :session) AND created_ms <= :until_ms"
-)
-_TURNS: Final = f"SELECT id FROM turns WHERE session IN ({_SESSIONS})"  # noqa: S608 - ours, as all below
-_TICKETS: Final = (
-    "SELECT ticket FROM handoffs WHERE created_ms <= :until_ms"  # noqa: S608
-    f" AND (subject = :subject OR ticket = :ticket OR session IN ({_SESSIONS}))"
-)
+UNLINKED: Final = {
+    "lan_uses": "session = ''",
+    "text_uses": "session = '', label = ''",
+    # The proof that somebody agreed stays, for as long as it may be asked for; who it was does not.
+    "consents": "digest = x''",
+}
+"""Tables whose rows stay, about no one: what they lose, as SQL."""
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Rows of one table. `blank`: what stays of them loses these columns, as SQL; empty: the rows go."""
-
-    table: str
-    where: str
-    blank: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def statement(self) -> str:
-        """The SQL, with the parameters of `_values`."""
-        if not self.blank:
-            return f"DELETE FROM {self.table} WHERE {self.where}"  # noqa: S608
-        blanks = ", ".join(f"{column} = {value}" for column, value in self.blank.items())
-        return f"UPDATE {self.table} SET {blanks} WHERE {self.where}"  # noqa: S608
-
-
-# Children before their parents, by whom they are found.
-_OF_TICKETS: Final = (
-    Step("messages", f"ticket IN ({_TICKETS})"),
-    Step("notifications", f"ticket IN ({_TICKETS})"),
-    Step("handoffs", f"ticket IN ({_TICKETS})"),
-)
-_OF_CONVERSATIONS: Final = (
-    Step("feedback", f"turn IN ({_TURNS})"),
-    Step("citations", f"turn IN ({_TURNS})"),
-    Step("pseudonyms", f"session IN ({_SESSIONS})"),
-    Step("lan_uses", f"session IN ({_SESSIONS})", {"session": "''"}),
-    Step("text_uses", f"session IN ({_SESSIONS})", {"session": "''", "label": "''"}),
-    Step("turns", f"session IN ({_SESSIONS})"),
-    Step("sessions", f"id IN ({_SESSIONS})"),
-)
-_SUBJECT: Final = Step(
-    "subjects",
-    "id = :subject AND NOT EXISTS"
-    " (SELECT 1 FROM sessions WHERE subject = :subject AND created_ms > :until_ms)",
-)
-# The proof that somebody agreed stays, for as long as it may be asked for; who it was does not.
-_CONSENTS: Final = Step("consents", "digest = :digest AND at_ms <= :until_ms", {"digest": "x''"})
-
-STEPS: Final = (*_OF_TICKETS, *_OF_CONVERSATIONS, _SUBJECT, _CONSENTS)
-UNLINKED: Final = frozenset(step.table for step in STEPS if step.blank)
-"""Tables whose rows stay, about no one."""
+_TIMES: Final = ("created_ms", "at_ms")
 
 
 def whose(db: Database, name: str) -> str:
@@ -78,28 +35,27 @@ def whose(db: Database, name: str) -> str:
 
     A name that nothing is known of stands for itself.
     """
-    query, identifier = {
-        SESSION: ("SELECT subject FROM sessions WHERE id = ?", name.removeprefix(SESSION)),
-        TICKET: ("SELECT subject FROM handoffs WHERE ticket = ?", name.removeprefix(TICKET)),
-    }.get(name[: name.find(":") + 1], ("", ""))
-    row = db.execute(query, [identifier]).fetchone() if query else None
-    return str(row[0]) if row and row[0] else name
+    for prefix in (SESSION, TICKET):
+        if name.startswith(prefix):
+            return subject_of(db, name.removeprefix(prefix)) or name
+    return name
 
 
 def keys_of(db: Database, subject: str, until_ms: int = ALWAYS) -> list[str]:
     """Under which names the keys of a person are: their own, their conversations', their tickets'."""
     values = _values(subject, b"", until_ms)
-    sessions = [of_session(row[0]) for row in db.execute(_SESSIONS, values)]
-    tickets = [of_ticket(row[0]) for row in db.execute(_TICKETS, values)]
-    return list(dict.fromkeys([subject, *sessions, *tickets]))
+    sessions = _column(db, f"SELECT id FROM sessions WHERE {_condition('sessions')}", values)  # noqa: S608 - ours
+    tickets = _column(db, f"SELECT ticket FROM handoffs WHERE {_condition('handoffs')}", values)  # noqa: S608 - ours
+    return list(dict.fromkeys([subject, *map(of_session, sessions), *map(of_ticket, tickets)]))
 
 
 def count_rows(db: Database, subject: str, digest: bytes, until_ms: int = ALWAYS) -> dict[str, int]:
     """How many rows `forget_rows` would take away or unlink, by table."""
     values = _values(subject, digest, until_ms)
+    query = "SELECT count(*) FROM {} WHERE {}"
     return {
-        step.table: db.execute(f"SELECT count(*) FROM {step.table} WHERE {step.where}", values).fetchone()[0]  # noqa: S608
-        for step in STEPS
+        table: int(db.execute(query.format(table, _condition(table)), values).fetchone()[0])
+        for table in _CHILDREN_FIRST
     }
 
 
@@ -108,13 +64,14 @@ def forget_rows(db: Database, subject: str, digest: bytes = b"", until_ms: int =
 
     `digest`: of the person, to unlink the proofs of their consent as well; b"" leaves them.
     """
-    return _take(db, STEPS, _values(subject, digest, until_ms))
+    return _take(db, _CHILDREN_FIRST, _values(subject, digest, until_ms))
 
 
 def forget_conversation(db: Database, session: str) -> None:
     """Take away one conversation. Its tickets stay, without it."""
     db.execute("UPDATE handoffs SET session = '' WHERE session = ?", [session])
-    _take(db, (*_OF_CONVERSATIONS, _SUBJECT), _values(of_session(session), b"", ALWAYS))
+    _take(db, _OF_CONVERSATIONS, {"session": session, "until_ms": ALWAYS}, one_conversation=True)
+    _take(db, ("subjects",), _values(of_session(session), b"", ALWAYS))
 
 
 def forget_listed(db: Database, listed: Mapping[bytes, int], digests: SubjectDigests) -> dict[str, int]:
@@ -129,7 +86,7 @@ def forget_listed(db: Database, listed: Mapping[bytes, int], digests: SubjectDig
             subject = whose(db, name)
             counts.update(forget_rows(db, subject, digests.of(subject), until_ms))
     for digest, until_ms in listed.items():  # a proof of consent knows nobody's name
-        counts.update(_take(db, (_CONSENTS,), _values("", digest, until_ms)))
+        counts.update(_take(db, ("consents",), _values("", digest, until_ms)))
     return dict(counts)
 
 
@@ -145,23 +102,71 @@ def keys_listed(db: Database, listed: Mapping[bytes, int], digests: SubjectDiges
 
 
 def forget_unreadable(db: Database, has_key: Callable[[str], bool]) -> int:
-    """Take away conversations and tickets that nobody can read any more, as their key is gone: rows that went."""
-    counts: Counter[str] = Counter()
+    """Take away conversations and tickets that nobody can read any more, as their key is gone; how many."""
+    gone = 0
     for number in _column(db, "SELECT ticket FROM handoffs"):
         if not has_key(of_ticket(number)):
-            counts.update(_take(db, _OF_TICKETS, _values(of_ticket(number), b"", ALWAYS)))
+            gone += 1
+            _forget_ticket(db, number)
     for subject in _column(db, "SELECT subject FROM sessions UNION SELECT id FROM subjects"):
         if not has_key(subject):
+            gone += 1
             for session in _column(db, "SELECT id FROM sessions WHERE subject = ?", [subject]):
                 forget_conversation(db, session)
-                counts["sessions"] += 1
-            counts.update(_take(db, (_SUBJECT,), _values(subject, b"", ALWAYS)))
-    return counts.total()
+            _take(db, ("subjects",), _values(subject, b"", ALWAYS))
+    return gone
 
 
-def _take(db: Database, steps: Iterable[Step], values: dict[str, object]) -> dict[str, int]:
-    """Do the steps, in order; rows of each."""
-    return {step.table: db.execute(step.statement, values).rowcount for step in steps}
+def _forget_ticket(db: Database, number: str) -> None:
+    for table in ("messages", "notifications", "handoffs"):
+        db.execute(f"DELETE FROM {table} WHERE ticket = ?", [number])  # noqa: S608 - ours
+
+
+def _take(
+    db: Database, tables: Iterable[str], values: dict[str, object], *, one_conversation: bool = False
+) -> dict[str, int]:
+    """Take rows away, or unlink them, table by table; how many of each."""
+    return {
+        table: db.execute(
+            f"UPDATE {table} SET {UNLINKED[table]} WHERE {_condition(table, one_conversation)}"  # noqa: S608 - ours
+            if table in UNLINKED
+            else f"DELETE FROM {table} WHERE {_condition(table, one_conversation)}",  # noqa: S608 - ours
+            values,
+        ).rowcount
+        for table in tables
+    }
+
+
+def _condition(table: str, one_conversation: bool = False) -> str:
+    """SQL that holds for a person's rows up to `:until_ms`, with `_values`; or for those of conversation `:session`."""
+    if one_conversation and table == "sessions":
+        return "id = :session"
+    described = ABOUT_PEOPLE[table]
+    ways = " OR ".join(_way(way, one_conversation) for way in described.whose)
+    if all(
+        way.by in ABOUT_PEOPLE for way in described.whose
+    ):  # these go with what they belong to, as a whole
+        return f"({ways})"
+    (time,) = (column for column in described.columns if column in _TIMES)
+    return f"({ways}) AND {time} <= :until_ms"
+
+
+def _way(way: Whose, one_conversation: bool) -> str:
+    if way.by in set(Named):
+        return f"{way.column} = :{way.by}"
+    key = next(iter(ABOUT_PEOPLE[way.by].columns))
+    return f"{way.column} IN (SELECT {key} FROM {way.by} WHERE {_condition(way.by, one_conversation)})"  # noqa: S608 - ours
+
+
+def _depth(table: str) -> int:
+    """How many tables lie between a table and the name of its person."""
+    return max((1 + _depth(way.by) for way in ABOUT_PEOPLE[table].whose if way.by in ABOUT_PEOPLE), default=0)
+
+
+def _of_conversation(table: str) -> bool:
+    """Whether rows are found through their conversation and in no other way."""
+    ways = ABOUT_PEOPLE[table].whose
+    return table == "sessions" or all(way.by in ABOUT_PEOPLE and _of_conversation(way.by) for way in ways)
 
 
 def _names(db: Database) -> list[str]:
@@ -176,16 +181,15 @@ def _names(db: Database) -> list[str]:
     ]
 
 
-def _column(db: Database, query: str, values: Sequence[object] = ()) -> list[str]:
-    return [row[0] for row in db.execute(query, list(values)).fetchall() if row[0]]
+def _column(db: Database, query: str, values: Sequence[object] | dict[str, object] = ()) -> list[str]:
+    return [row[0] for row in db.execute(query, values).fetchall() if row[0]]
 
 
 def _values(subject: str, digest: bytes, until_ms: int) -> dict[str, object]:
-    """Of the steps' parameters; None is equal to nothing."""
-    return {
-        "subject": subject or None,
-        "session": subject.removeprefix(SESSION) if subject.startswith(SESSION) else None,
-        "ticket": subject.removeprefix(TICKET) if subject.startswith(TICKET) else None,
-        "digest": digest or None,
-        "until_ms": until_ms,
-    }
+    """Of a condition's parameters; None is equal to nothing."""
+    values = Person(subject, digest).values()
+    return {**{name: value or None for name, value in values.items()}, "until_ms": until_ms}
+
+
+_CHILDREN_FIRST: Final = sorted(ABOUT_PEOPLE, key=_depth, reverse=True)
+_OF_CONVERSATIONS: Final = [table for table in _CHILDREN_FIRST if _of_conversation(table)]

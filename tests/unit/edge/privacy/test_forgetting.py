@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from edge.privacy import forgetting
-from edge.privacy.forgetting import STEPS, UNLINKED, forget_rows, forget_unreadable, whose
+from edge.privacy.forgetting import UNLINKED, forget_rows, forget_unreadable, whose
 from edge.store.schema import KEY_TABLES, TABLES, Kind
+from edge.store.subject_rows import ABOUT_PEOPLE
 from tests.unit.edge.privacy.erasure_rig import VISITED, Site, open_site
 
 # Of the file of keys: handled by the erasure itself, for these are what it goes by.
@@ -29,10 +30,15 @@ def about_people(tables: object) -> set[str]:
 
 
 def test_each_column_that_stands_for_a_person_or_holds_their_words_is_forgotten() -> None:
-    gone = {step.table for step in STEPS if not step.blank}
-    blanked = {f"{step.table}.{column}" for step in STEPS for column in step.blank}
-    left = {name for name in about_people(TABLES) if name.split(".")[0] not in gone} - blanked
-    assert left == set(), "add a step to edge/privacy/forgetting.py"
+    found = {name.split(".")[0] for name in about_people(TABLES)}
+    assert found <= ABOUT_PEOPLE.keys(), "say whose its rows are: edge/store/schema"
+    kept = {
+        f"{table}.{change.split(' = ')[0]}"
+        for table, changes in UNLINKED.items()
+        for change in changes.split(", ")
+    }
+    left = {name for name in about_people(TABLES) if name.split(".")[0] in UNLINKED} - kept
+    assert left == set(), "a row that stays must not say whose it was"
 
 
 def test_each_column_of_the_file_of_keys_is_thought_of() -> None:
@@ -40,7 +46,7 @@ def test_each_column_of_the_file_of_keys_is_thought_of() -> None:
 
 
 def test_a_visit_leaves_a_row_in_every_table_that_is_forgotten() -> None:
-    assert {step.table for step in STEPS} == VISITED
+    assert ABOUT_PEOPLE.keys() == VISITED
 
 
 async def everything(site: Site) -> dict[str, int]:
@@ -131,4 +137,3 @@ async def test_what_has_no_key_any_more_goes_and_the_rest_stays(tmp_path: Path) 
         )
         assert rows == (["other"], [number], [number], [""])
         assert others != number
-        assert {"lan_uses", "text_uses", "consents"} == UNLINKED
