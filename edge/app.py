@@ -307,7 +307,7 @@ async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
 
 
 async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
-    devices = Devices(site.config, site.paths)
+    devices = Devices(site.config, site.paths, AuditLog(site.store).refused)
     await erasure_of(site).finish()
     operations = site_operations(site)
     site.intents.yield_to_turns()

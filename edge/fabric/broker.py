@@ -12,11 +12,14 @@ import importlib
 import logging
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import PosternError
 from core.files import write_atomic
 from edge.fabric.address import NODE_LOGIN, BrokerAddress
+
+if TYPE_CHECKING:
+    from edge.fabric.broker_access import Refused
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +44,15 @@ class BrokerFailed(PosternError):
 
 
 class EmbeddedBroker:
-    """amqtt behind two calls. `port` 0, or one that is taken, gives a free port; `start` returns the real address."""
+    """amqtt behind two calls. `refused`: writes down who is not let in.
 
-    def __init__(self, site: str, keys: Path, port: int = 0) -> None:
+    `port` 0, or one that is taken, gives a free port; `start` returns the real address.
+    """
+
+    def __init__(self, site: str, keys: Path, refused: Refused, port: int = 0) -> None:
         self._site = site
         self._keys = keys
+        self._refused = refused
         self._port = port
         self._broker: Any = None
         self._server: asyncio.Server | None = None
@@ -64,7 +71,9 @@ class EmbeddedBroker:
             module = await asyncio.to_thread(importlib.import_module, "amqtt.broker")
             await asyncio.to_thread(importlib.import_module, "edge.fabric.broker_access")
             _quieten()
-            self._broker = module.Broker(_settings(self._site, node, kiosk), loop=asyncio.get_running_loop())
+            self._broker = module.Broker(
+                _settings(self._site, node, kiosk, self._refused), loop=asyncio.get_running_loop()
+            )
             await self._broker.start()
             self._server = await self._listen()
         except Exception as error:
@@ -108,7 +117,7 @@ class EmbeddedBroker:
             writer.close()
 
 
-def _settings(site: str, node_password: str, kiosk_password: str) -> dict[str, Any]:
+def _settings(site: str, node_password: str, kiosk_password: str, refused: Refused) -> dict[str, Any]:
     """amqtt's configuration: we listen ourselves, and only our own plug-ins run."""
     return {
         "listeners": {LISTENER: {"type": "external"}},
@@ -116,8 +125,9 @@ def _settings(site: str, node_password: str, kiosk_password: str) -> dict[str, A
             "edge.fabric.broker_access.Logins": {
                 "node_password": node_password,
                 "kiosk_password": kiosk_password,
+                "refused": refused,
             },
-            "edge.fabric.broker_access.Topics": {"site": site},
+            "edge.fabric.broker_access.Topics": {"site": site, "refused": refused},
         },
     }
 

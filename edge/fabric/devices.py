@@ -21,6 +21,7 @@ from edge.fabric.presence import Device
 
 if TYPE_CHECKING:
     from edge.fabric.broker import EmbeddedBroker
+    from edge.fabric.broker_access import Refused
     from edge.fabric.listener import PresenceListener
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,12 @@ log = logging.getLogger(__name__)
 class Devices:
     """Presence of the site's kiosks, through the broker that `[mqtt]` names."""
 
-    def __init__(self, config: Config, paths: SitePaths) -> None:
+    def __init__(self, config: Config, paths: SitePaths, refused: Refused) -> None:
+        """`refused`: writes down who is not let in at the node's own broker."""
         self._site = config.site.id
         self._mqtt = config.mqtt
         self._paths = paths
+        self._refused = refused
         self._broker: EmbeddedBroker | None = None
         self._listener: PresenceListener | None = None
 
@@ -70,7 +73,7 @@ class Devices:
             publish_address(run, self._site, address)
             return address
         broker = await asyncio.to_thread(importlib.import_module, "edge.fabric.broker")
-        self._broker = broker.EmbeddedBroker(self._site, self._paths.keys, mqtt.port)
+        self._broker = broker.EmbeddedBroker(self._site, self._paths.keys, self._refused, mqtt.port)
         address = await self._broker.start()
         kiosk = replace(address, username=KIOSK_LOGIN, password_file=self._broker.kiosk_password_file)
         publish_address(run, self._site, kiosk)

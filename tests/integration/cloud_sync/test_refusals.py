@@ -183,12 +183,14 @@ async def told(plane: Plane) -> Counter[str]:
 
 
 @pytest.mark.parametrize("case", CERTIFICATES)
+@pytest.mark.proves("transmission")
 async def test_a_certificate_is_refused(handshakes: Counter[str], case: str) -> None:
     reason = CERTIFICATES[case][0]
     assert handshakes[reason] == sum(reason == other for other, _ in CERTIFICATES.values())
 
 
 @pytest.mark.parametrize(("reason", "times"), [("not_tls", 2), ("tls_too_old", 1)])
+@pytest.mark.proves("transmission")
 async def test_no_tls_of_today_is_refused(handshakes: Counter[str], reason: str, times: int) -> None:
     assert handshakes[reason] == times
 

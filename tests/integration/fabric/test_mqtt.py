@@ -52,10 +52,27 @@ def states(devices: Devices) -> dict[str, str]:
     return {device.id: device.state for device in devices.snapshot()}
 
 
+class RefusalsKept:
+    """What would become rows of audit: actor, action, object."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, str]] = []
+
+    async def __call__(self, actor: str, action: str, object: str) -> None:
+        self.rows.append((actor, action, object))
+
+
+def refused_at(devices: Devices) -> list[tuple[str, str, str]]:
+    kept = devices._refused
+    assert isinstance(kept, RefusalsKept)
+    return kept.rows
+
+
 def devices_of(folder: Path, mqtt_section: MqttSection) -> Devices:
     paths = site_paths(folder)
     private_folder(paths.keys)
-    return Devices(Config(site=SiteSection(name="A clinic", id=SITE), mqtt=mqtt_section), paths)
+    config = Config(site=SiteSection(name="A clinic", id=SITE), mqtt=mqtt_section)
+    return Devices(config, paths, RefusalsKept())
 
 
 @asynccontextmanager
@@ -163,7 +180,7 @@ async def test_embedded_broker_takes_a_free_port_when_its_own_is_taken(tmp_path:
 async def test_embedded_broker_refuses_strangers(
     tmp_path: Path, username: str | None, password: str | None
 ) -> None:
-    async with running(tmp_path, MqttSection(port=0)):
+    async with running(tmp_path, MqttSection(port=0)) as devices:
         address = read_address(tmp_path / "run")[1]
         answers: list[bool] = []
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="stranger")
@@ -176,6 +193,8 @@ async def test_embedded_broker_refuses_strangers(
         client.disconnect()
         await asyncio.to_thread(client.loop_stop)
         assert answers[0] is True
+        actor = username if username in ("kiosk", "node") else "unknown"
+        assert (actor, "mqtt.refused", "login") in refused_at(devices)
 
 
 async def test_a_kiosk_can_neither_listen_nor_speak_elsewhere(tmp_path: Path) -> None:
@@ -198,6 +217,7 @@ async def test_a_kiosk_can_neither_listen_nor_speak_elsewhere(tmp_path: Path) ->
         client.disconnect()
         await asyncio.to_thread(client.loop_stop)
         assert refused == [True] and heard == []
+        assert refused_at(devices) == [("kiosk", "mqtt.refused", what) for what in ("subscribe", "publish")]
 
 
 async def test_a_fallback_is_loud_when_the_password_file_is_missing(tmp_path: Path) -> None:

@@ -6,9 +6,7 @@ A courier and a node's sync half in this process; at the other end, something th
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import sys
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,8 +25,8 @@ from edge.egress import courier, identity
 from edge.egress.identity import Enrolment, Identity
 from edge.store import audit
 from edge.store.audit import AuditFilter
-from tests import forged
-from tests.contract.courier_process import until
+from tests import forged, other_user
+from tests.contract.courier_process import new_site, until
 from tests.integration.sync.rig import Node, running_node
 
 NODE_ID = "node-test"
@@ -146,6 +144,7 @@ async def one_row(node: Node, action: str) -> tuple[str, str, str, int]:
 
 
 @pytest.mark.parametrize("case", SERVERS)
+@pytest.mark.proves("transmission")
 async def test_a_control_plane_with_a_wrong_certificate(paths: SitePaths, fleet: Fleet, case: str) -> None:
     reason, make = SERVERS[case]
     async with (
@@ -169,6 +168,7 @@ def old_tls(fleet: Fleet, folder: Path) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["plain text", "TLS 1.1"])
+@pytest.mark.proves("transmission")
 async def test_a_control_plane_without_a_tls_of_today(
     paths: SitePaths, fleet: Fleet, tmp_path: Path, old: bool
 ) -> None:
@@ -196,41 +196,16 @@ async def test_the_sites_own_certificate_is_refused(paths: SitePaths, fleet: Fle
 
 # --- sockets of the machine ---
 
-# It becomes the other user itself: that user may not be able to read this interpreter's files.
-CONNECT = """
-import os, socket, sys
-os.setgroups([])
-os.setuid(int(sys.argv[1]))
-socket.socket(socket.AF_UNIX).connect(sys.argv[2])
-"""
-OTHER_UID = 65534
+
+@other_user.needs_root
+async def test_another_user_of_the_machine_at_the_couriers_socket(fleet: Fleet) -> None:
+    with other_user.reachable_folder() as folder:
+        await _refused_at_the_socket(new_site(folder / "site"), fleet)
 
 
-async def connect_as(uid: int, path: Path) -> int:
-    """Exit status of a program of another user that connects to the socket."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-S", "-c", CONNECT, str(uid), str(path), stderr=asyncio.subprocess.DEVNULL
-    )
-    return await process.wait()
-
-
-def open_to_all(path: Path) -> None:
-    """Let another user as far as the socket: what is tested is what stands behind the folder's rights."""
-    path.chmod(0o777)
-    for folder in path.parents:
-        if folder == Path("/tmp"):
-            break
-        if folder.stat().st_uid == os.getuid():
-            folder.chmod(folder.stat().st_mode | 0o711)
-
-
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
-
-
-@needs_root
-async def test_another_user_of_the_machine_at_the_couriers_socket(paths: SitePaths, fleet: Fleet) -> None:
+async def _refused_at_the_socket(paths: SitePaths, fleet: Fleet) -> None:
     async with site(paths, of_the_node(fleet, "127.0.0.1:1")) as node:
-        assert await connect_as(OTHER_UID, paths.courier_socket) != 0  # the kernel: the folder is closed
-        open_to_all(paths.courier_socket)
-        assert await connect_as(OTHER_UID, paths.courier_socket) == 0
+        assert (await other_user.speaks(paths.courier_socket, "x"))[0] == other_user.CLOSED
+        other_user.open_to_all(paths.courier_socket)
+        assert (await other_user.speaks(paths.courier_socket, "x"))[1] == ""
         assert await one_row(node, "courier.refused") == ("unknown", "peer", "refused", 1)

@@ -100,6 +100,7 @@ async def test_both_halves_open_the_sealed_account(desk: Desk) -> None:
     [(0, None), (None, 1), (0, 0), (1, 1), (1, 0), (None, None)],
     ids=["first alone", "second alone", "first twice", "second twice", "exchanged", "none"],
 )
+@pytest.mark.proves("emergency-access")
 async def test_no_half_opens_anything_alone(desk: Desk, halves: tuple[int | None, int | None]) -> None:
     envelopes = (await desk.sealed()).envelopes
     first, second = ("" if half is None else envelopes[half] for half in halves)
@@ -132,6 +133,7 @@ async def test_a_seal_that_is_old_or_not_there_is_refused_like_a_wrong_half(desk
     assert len(said) == 1
 
 
+@pytest.mark.proves("emergency-access")
 async def test_the_time_runs_from_the_first_use_and_then_both_halves_are_void(desk: Desk) -> None:
     halves = (await desk.sealed()).envelopes
     began = desk.now
@@ -171,6 +173,7 @@ async def test_guesses_at_the_seal_are_limited_as_those_at_passwords(desk: Desk)
     assert "unknown login.too-many refused" in await desk.rows()
 
 
+@pytest.mark.proves("access")
 async def test_a_cookie_in_another_browser_ends_its_login(desk: Desk) -> None:
     await desk.operator()
     token = await desk.accounts.log_in("ada", PASSWORD, HERE)
