@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from edge.commands.terminal import Json, Site, local_time, operate_on, write
+from edge.commands.terminal import Json, Site, operate_on, write
 
 Subject = Annotated[
     str, typer.Option("--subject", help="As the integrator named it, else session:ID or ticket:NUMBER.")
@@ -23,13 +24,18 @@ def consents(site: Site, subject: Subject, as_json: Json = False) -> None:
     """What a subject was told and agreed to, and took back; oldest first."""
     found = operate_on(site, "privacy.consents", {"subject": subject})
     lines = [
-        f"{local_time(row['at_ms'])}  {row['purpose']:8}  {'given' if row['given'] else 'not given'}, "
+        f"{_when(row['at_ms'])}  {row['purpose']:8}  {'given' if row['given'] else 'not given'}, "
         f"notice {row['notice_version']}"
         for row in found
     ]
     write(found, as_json, "\n".join(lines) or "Nothing is known of this subject.")
 
 
+def _when(moment_ms: int) -> str:
+    """A moment that may be years away, in this machine's own time."""
+    return f"{datetime.fromtimestamp(moment_ms / 1000).astimezone():%Y-%m-%d %H:%M}"
+
+
 def _line(row: dict[str, Any]) -> str:
-    due = f", the oldest until {local_time(row['due_ms'])}" if row["due_ms"] is not None else ""
+    due = f", the oldest until {_when(row['due_ms'])}" if row["due_ms"] is not None else ""
     return f"{row['table']:18} {row['kept']:24} {row['rows']:8}{due}\n{'':18} {row['rule']}"

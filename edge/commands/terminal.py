@@ -17,7 +17,7 @@ import typer
 Site = Annotated[Path, typer.Option("--site", help="The site's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 # Fields that hold a moment since 1970: the name that a person reads, and their units in a second.
-MOMENTS = {"since": ("since", 1), "added_ms": ("added", 1000)}
+MOMENTS = {"since": ("since", 1), "added_ms": ("added", 1000), "looked_ms": ("looked", 1000)}
 
 
 def operate_on(site: Path, name: str, arguments: dict[str, object]) -> Any:

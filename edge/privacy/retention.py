@@ -66,7 +66,7 @@ class Rule:
         """How long, in words."""
         if self.days is None or not self.purged:
             return _KEPT[self.keeper]
-        return said(self.days)
+        return said(self.days) if self.days else "until its end"
 
     def due_until(self, now_ms: int) -> int:
         """What dates a row that is due at `now_ms`, at most: in the unit of `dated_by`."""
@@ -183,7 +183,7 @@ def _site(settings: RetentionSection) -> dict[str, Rule]:
 def _staff(settings: RetentionSection) -> dict[str, Rule]:
     return {
         "operators": Rule("until somebody removes the account", Keeper.STAFF, "created_ms"),
-        "operator_sessions": Rule("after the login's end", Keeper.RETENTION, "expires_ms", 0),
+        "operator_sessions": Rule("until the login ends", Keeper.RETENTION, "expires_ms", 0),
         "api_keys": Rule(
             "after it was revoked",
             Keeper.RETENTION,

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from sqlcipher3 import OperationalError
 from sqlite_utils import Database
 
 from core.errors import PosternError
@@ -213,7 +214,11 @@ def _compact(db: Database) -> bool:
     )
     if pages * page_bytes > COMPACT_BYTES_MAX:
         return False
-    db.execute("VACUUM")
+    try:
+        db.execute("VACUUM")
+    except OperationalError:  # a disk that is almost full has no room for the copy in the log
+        log.warning("a file of the store is not written anew", extra={"bytes": pages * page_bytes})
+        return False
     return True
 
 

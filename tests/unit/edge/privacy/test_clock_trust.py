@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.privacy import clock_trust
 from edge.privacy.clock_trust import DOUBT_MS, HOLIDAYS_MS, LEAP_MS, OFF_MS, Moment, Trust
@@ -171,3 +173,34 @@ def test_a_leap_while_the_machine_runs_is_an_alarm_also_after_a_weekend(machine:
     assert machine.trust.alarming
     machine.start_again(HOUR_MS)
     assert machine.trust.alarming
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("run"), st.integers(0, 3 * DAY_MS)),
+        st.tuples(st.just("set_clock"), st.integers(-YEAR_MS, YEAR_MS)),
+        st.tuples(st.just("start_again"), st.integers(-YEAR_MS, YEAR_MS)),
+    ),
+    max_size=8,
+)
+
+
+@given(
+    before=_STEPS,
+    leap_ms=st.integers(LEAP_MS + 1, 20 * YEAR_MS),
+    parts=st.lists(st.integers(0, DOUBT_MS - 1), max_size=6),
+)
+def test_whatever_was_before_a_leap_is_doubted_for_a_day(
+    before: list[tuple[str, int]], leap_ms: int, parts: list[int]
+) -> None:
+    machine = Machine()
+    for step, ms in before:
+        getattr(machine, step)(ms)
+    assert not machine.set_clock(leap_ms)
+    ran_ms = 0
+    for part in parts:
+        ran_ms += part
+        assert machine.run(part) is (ran_ms >= DOUBT_MS)
+        if ran_ms >= DOUBT_MS:
+            break
+    assert machine.run(DOUBT_MS)

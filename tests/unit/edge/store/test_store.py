@@ -222,3 +222,47 @@ async def test_an_acknowledgement_of_another_epoch_deletes_nothing(opened: Store
     assert await opened.write(lambda db: outbox.acknowledge(db, epoch, 1)) == 1
     stats = await opened.read(outbox.stats)
     assert (stats.rows, stats.newest_sequence) == (0, 1)
+
+
+# --- outside transactions ---
+
+
+async def test_what_runs_alone_is_in_no_transaction_and_comes_after_what_waits(opened: Store) -> None:
+    def insert(db: Database) -> None:
+        db.execute("INSERT INTO meta(name, value) VALUES ('before', x'')")
+
+    def look(db: Database) -> tuple[bool, int]:
+        (count,) = db.execute("SELECT count(*) FROM meta WHERE name = 'before'").fetchone()
+        return db.conn.in_transaction, count
+
+    _, found = await asyncio.gather(opened.write(insert), opened._site.alone(look))
+    assert found == (False, 1)
+
+
+async def test_a_fault_of_what_runs_alone_is_its_callers(opened: Store) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await opened._site.alone(lambda _: 1 // 0)
+    assert await opened.write(lambda _: "still writing") == "still writing"
+
+
+async def test_a_store_that_is_too_large_keeps_its_pages(
+    opened: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await opened.tidy(all_pages=True)
+    size = await opened.read(lambda db: int(db.execute("PRAGMA page_count").fetchone()[0]) * 4096)
+    monkeypatch.setattr(store, "COMPACT_BYTES_MAX", size)
+    assert await opened.tidy(all_pages=True)
+    monkeypatch.setattr(store, "COMPACT_BYTES_MAX", size - 1)
+    assert not await opened.tidy(all_pages=True)
+    assert await opened.tidy(all_pages=False)
+
+
+async def test_without_room_for_a_copy_a_file_stays_as_it_is(opened: Store) -> None:
+    def compact(db: Database) -> bool:
+        db.execute("BEGIN")
+        try:
+            return store._compact(db)  # SQLite refuses it here, as on a full disk
+        finally:
+            db.execute("ROLLBACK")
+
+    assert not await opened._site.alone(compact)
