@@ -104,10 +104,15 @@ def write_frame(writer: asyncio.StreamWriter, message: Message) -> None:
 
 def peer_uid(transport: asyncio.StreamWriter | asyncio.BaseTransport) -> int:
     """User of the process at the other end (SO_PEERCRED: the kernel says so)."""
+    return peer(transport)[1]
+
+
+def peer(transport: asyncio.StreamWriter | asyncio.BaseTransport) -> tuple[int, int]:
+    """Process and user at the other end, as the kernel saw them when it connected."""
     sock: socket.socket = transport.get_extra_info("socket")
     data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(data)
-    return int(uid)
+    pid, uid, _ = _CREDENTIALS.unpack(data)
+    return int(pid), int(uid)
 
 
 def allowed_uids(root: os.PathLike[str]) -> frozenset[int]:

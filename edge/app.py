@@ -58,6 +58,7 @@ from edge.keeping_services import erasure_of, keep_notice, keeping_operations, k
 from edge.knowledge.ingest import KnowledgeBase
 from edge.knowledge.search import Searcher
 from edge.node_status import not_ready, refresh, say_fallbacks, status
+from edge.operations import audit_watch
 from edge.operations.api_keys import ApiKeyOperations
 from edge.operations.inbox import InboxOperations
 from edge.operations.intents import IntentsOperations
@@ -376,6 +377,7 @@ async def _run_until(
         "tickets": site.handoffs.sweep,
         "notifications": site.notifier.run,
         "retention": site.retaining.run,
+        "audit_check": partial(audit_watch.watch, site.store, site.config.retention.audit_days),
         "reading": site.read_ahead,
         "forms": partial(asyncio.to_thread, site.scanner.detector.warm),
         CATCH_UP: partial(catch_up, site),

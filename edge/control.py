@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from core.errors import NotReachable
+from core.local_user import this_user
 from edge.config import SitePaths
 from edge.web import admin
 from edge.web.admin import Arguments, OnProgress
@@ -53,7 +53,7 @@ async def operator(paths: SitePaths) -> AsyncIterator[Operate]:
             await _started(socket)
             yield partial(admin.call, socket)
         else:
-            table, audited, user = site_operations(site).table(), Audited(site.store), os.getuid()
+            table, audited, user = site_operations(site).table(), Audited(site.store), this_user()
             yield lambda name, arguments, on_progress: audited.by(user, name, table[name])(
                 arguments, on_progress
             )

@@ -91,6 +91,7 @@ def examine(paths: SitePaths) -> Diagnosis:
         _placement,
         _fitted,
         _detector,
+        _audit,
         _break_glass,
     )
     of_the_site = (*STORED, *rest) if paths.config.exists() else ()
@@ -332,6 +333,18 @@ def _clock(paths: SitePaths) -> Check:
     found = f"{why}: nothing is purged by age for {hours} more hours, so that the clock can be put right"
     remedy = "See `timedatectl`, and set the clock if it is wrong. If it is right there is nothing to do."
     return Check("clock", not told["alarming"], "warning", found, remedy)
+
+
+def _audit(paths: SitePaths) -> Check:
+    """Is what people do written down, and are all rows there? As far as a running node says."""
+    told = asyncio.run(_running(paths.admin_socket)).get("fallbacks")
+    if told is None:
+        return Check("audit", True, "error", "told while the node runs")
+    reasons = [str(fallback) for fallback in told if str(fallback).startswith("audit")]
+    remedy = "Look at the disk and the node's log; which rows are missing: postern audit verify."
+    return Check(
+        "audit", not reasons, "error", ", ".join(reasons) or "written, and no row is missing", remedy
+    )
 
 
 def _break_glass(paths: SitePaths) -> Check:

@@ -38,7 +38,7 @@ def audit_list(
     as_json: Json = False,
 ) -> None:
     """The newest rows."""
-    wanted: dict[str, Any] = {"actor": actor, "action": action, "object": object, "outcome": outcome}
+    wanted: dict[str, Any] = {"who": actor, "action": action, "object": object, "outcome": outcome}
     found = operate_on(site, "audit.list", {**wanted, "since": since, "until": until, "rows": rows})
     lines = [_line(row) for row in found["rows"]]
     of_how_many = f"{'more than ' if found['more'] else ''}{found['count']}"
@@ -62,8 +62,8 @@ def audit_export(
     from edge.commands.audit_pages import write_export
     from edge.config import load_config, site_paths
 
-    wanted: dict[str, Any] = {"actor": actor, "action": action, "object": object, "outcome": outcome}
-    wanted |= {"since": since, "until": until, "format": format, "asked_by": user()}
+    wanted: dict[str, Any] = {"who": actor, "action": action, "object": object, "outcome": outcome}
+    wanted |= {"since": since, "until": until, "format": format, "actor": user()}
     paths = site_paths(site)
     load_config(paths)
     _warn(asyncio.run(write_export(paths, wanted, sys.stdout.buffer)))

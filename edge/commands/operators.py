@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,7 +87,9 @@ def _operate(site: Path, operation: str, name: str, **more: object) -> Any:
 
 def user() -> str:
     """Who acts: the user of this machine."""
-    return f"terminal:{getpass.getuser()}"[:60]
+    from core.local_user import this_user
+
+    return this_user()
 
 
 def _password() -> str:

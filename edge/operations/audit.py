@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from edge.operations.arguments import BadArguments, OperationArguments, read_arguments
 from edge.operations.audit_lines import Format, json_line, rfc5424
+from edge.operations.audit_watch import completeness
 from edge.privacy.retention import DAY_MS
 from edge.store import audit, audit_check
 from edge.store.audit import AuditFilter, AuditRow, Outcome
@@ -28,9 +29,6 @@ from edge.web.admin import Arguments, OnProgress, Operation, Progress
 
 PAGE_ROWS: Final = 1000
 """Of an export: some 400 KB, a few milliseconds of the reader's time."""
-
-PART_ROWS: Final = 10_000
-"""Of numbers that are looked at: some ten milliseconds."""
 
 LISTED_MAX: Final = 1000
 COUNTED_MAX: Final = 10_000
@@ -52,9 +50,12 @@ class NoSuchExport(PosternError):
 
 
 class FilterArguments(OperationArguments):
-    """Which rows; empty takes all. `since` and `until` are days or moments, ISO 8601; a day `until` is included."""
+    """Which rows; empty takes all. `since` and `until` are days or moments, ISO 8601; a day `until` is included.
 
-    actor: Text = ""
+    `who` is whose rows: `actor` is, of any operation, who runs it.
+    """
+
+    who: Text = ""
     action: Text = ""
     object: Text = ""
     outcome: Outcome | None = None
@@ -65,12 +66,12 @@ class FilterArguments(OperationArguments):
         """Raises BadArguments."""
         since_ms, until_ms = _moment("since", self.since, days=0), _moment("until", self.until, days=1)
         outcome = str(self.outcome or "")
-        return AuditFilter(self.actor, self.action, self.object, outcome, since_ms, until_ms, before_id)
+        return AuditFilter(self.who, self.action, self.object, outcome, since_ms, until_ms, before_id)
 
     def said(self) -> str:
         """In a row of audit."""
         span = f"{self.since or 'first'} to {self.until or 'last'}"
-        asked = [self.actor, self.action, self.object, str(self.outcome or "")]
+        asked = [self.who, self.action, self.object, str(self.outcome or "")]
         return " ".join([span, *(field for field in asked if field)])
 
 
@@ -82,9 +83,9 @@ class ListArguments(FilterArguments):
 
 
 class ExportArguments(FilterArguments):
-    """`postern audit export`, a page of it. `asked_by` is who exports; `export` and `after` are of the page before."""
+    """`postern audit export`, a page of it. `actor` is who exports; `export` and `after` are of the page before."""
 
-    asked_by: Annotated[str, Field(min_length=1, max_length=audit.ACTOR_CHARS_MAX)]
+    actor: Annotated[str, Field(min_length=1, max_length=audit.ACTOR_CHARS_MAX)]
     format: Format = Format.RFC5424
     export: int | None = None
     after: Annotated[int, Field(ge=0)] = 0
@@ -114,7 +115,7 @@ class AuditOperations:
         self._store = store
         self._site = site
         self._host = host
-        self._kept_ms = kept_days * DAY_MS
+        self._kept_days = kept_days
 
     def table(self) -> dict[str, Operation]:
         """Operations by name."""
@@ -148,21 +149,19 @@ class AuditOperations:
         rows = await self._store.read(lambda db: audit.forward(db, fits, wanted.after, begun, PAGE_ROWS))
         done = len(rows) < PAGE_ROWS
         if done:
-            await self._store.write(
-                lambda db: audit.append(db, wanted.asked_by, "audit.export", wanted.said())
-            )
+            await self._store.write(lambda db: audit.append(db, wanted.actor, "audit.export", wanted.said()))
         return {
             "export": begun,
             "after": rows[-1].id if rows else wanted.after,
             "lines": [self._line(row, wanted.format) for row in rows],
             "done": done,
-            "missing": (await self._completeness()).missing if done else None,
+            "missing": (await completeness(self._store, self._kept_days)).missing if done else None,
         }
 
     async def verify(self, arguments: Arguments, on_progress: OnProgress) -> object:
         """Is every row there that was ever written, and are they those of a checkpoint?"""
         checkpoint = read_arguments(VerifyArguments, arguments).checkpoint
-        found = await self._completeness()
+        found = await completeness(self._store, self._kept_days)
         last = await self._store.read(partial(audit_check.settled, now_ms=_now_ms()))
         remembered = {"first": found.first, "last": last, "sha256": await self._digest(0, last, on_progress)}
         same = None
@@ -178,18 +177,6 @@ class AuditOperations:
             "same_as_checkpoint": same,
         }
 
-    async def _completeness(self) -> Completeness:
-        """Of all rows, a part at a time: customers' reads go between. Once more where retention came between, too."""
-        while True:
-            totals = await self._store.read(audit_check.totals)
-            numbering = Numbering(_now_ms() - self._kept_ms)
-            while rows := await self._store.read(
-                partial(_numbers, after=numbering.last, up_to=totals.newest)
-            ):
-                numbering.add(rows)
-            if totals.purged == (await self._store.read(audit_check.totals)).purged:
-                return numbering.found(totals)
-
     async def _missing(self, wanted: ListArguments, rows: Sequence[AuditRow]) -> int | None:
         """Rows that no retention took, among these; None where a filter leaves out others anyway."""
         if wanted.filter() != AuditFilter():
@@ -197,7 +184,7 @@ class AuditOperations:
         totals = await self._store.read(audit_check.totals)
         if wanted.before:
             totals = replace(totals, written=wanted.before - 1)
-        numbering = Numbering(_now_ms() - self._kept_ms)
+        numbering = Numbering(_now_ms() - self._kept_days * DAY_MS)
         numbering.add((row.id, row.at_ms) for row in reversed(rows))
         return sum(last - first + 1 for first, last in numbering.found(totals).gaps)
 
@@ -213,22 +200,18 @@ class AuditOperations:
         return json_line(row) if format is Format.JSON else rfc5424(row, self._host, self._site)
 
 
-def _numbers(db: Database, after: int, up_to: int) -> list[tuple[int, int]]:
-    return audit_check.numbers(db, after, up_to, PART_ROWS)
-
-
 def _page(db: Database, after: int, last: int) -> list[AuditRow]:
     return audit.forward(db, AuditFilter(), after, last, PAGE_ROWS)
 
 
 def _begin(db: Database, wanted: ExportArguments) -> int:
-    return audit.append(db, wanted.asked_by, "audit.export", wanted.said(), Outcome.BEGUN)
+    return audit.append(db, wanted.actor, "audit.export", wanted.said(), Outcome.BEGUN)
 
 
 def _is_under_way(db: Database, wanted: ExportArguments, now_ms: int) -> bool:
     """Whether the row that a page names has begun this very export, by the same person, not long ago."""
     rows = audit.forward(db, AuditFilter(), (wanted.export or 0) - 1, wanted.export or 0, 1)
-    expected = (wanted.asked_by, "audit.export", wanted.said(), str(Outcome.BEGUN))
+    expected = (wanted.actor, "audit.export", wanted.said(), str(Outcome.BEGUN))
     return any(
         (row.actor, row.action, row.object, row.outcome) == expected and now_ms - row.at_ms < EXPORT_MS_MAX
         for row in rows

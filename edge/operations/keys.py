@@ -10,6 +10,7 @@ from typing import Literal
 
 from sqlite_utils import Database
 
+from core.local_user import this_user
 from edge.config import Config, SitePaths
 from edge.keys import custody, root
 from edge.operations.arguments import OperationArguments, read_arguments
@@ -19,7 +20,6 @@ from edge.store import api_keys, audit
 from edge.store.connection import lock
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation
-from edge.web.audited import local_user
 
 
 class ListArguments(OperationArguments):
@@ -89,7 +89,7 @@ async def recover(paths: SitePaths, identity: str) -> dict[str, str]:
         os.close(descriptor)
     store = Store.open(paths)
     try:
-        await store.write(lambda db: audit.append(db, local_user(os.getuid()), "keys.recover"))
+        await store.write(lambda db: audit.append(db, this_user(), "keys.recover"))
     finally:
         await store.close()
     return {"root_in": store.keys.root_in}

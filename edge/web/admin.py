@@ -18,7 +18,8 @@ import aiohttp
 from aiohttp import web
 
 from core.errors import ExitCode, NotReachable, PosternError
-from core.local_socket import peer_uid
+from core.local_socket import peer
+from core.local_user import terminal_user
 from edge.web.problems import Handler, dumps, problems
 
 JSON_LINES = "application/x-ndjson"
@@ -73,11 +74,11 @@ class RemoteFailure(PosternError):
 class WrittenDown(Protocol):
     """What writes the rows of audit of operations."""
 
-    def by(self, uid: int, name: str, operation: Operation) -> Operation:
-        """`operation`, called `name`, as the user `uid` runs it."""
+    def by(self, actor: str, name: str, operation: Operation) -> Operation:
+        """`operation`, called `name`, as `actor` runs it."""
         ...
 
-    async def forbidden(self, uid: int) -> None:
+    async def forbidden(self, actor: str) -> None:
         """Another user than the node's tried the socket."""
         ...
 
@@ -90,7 +91,7 @@ def admin_application(operations: Mapping[str, Operation], audited: WrittenDown)
         operation = operations.get(name)
         if operation is None:
             raise UnknownOperation
-        operation = audited.by(_caller(request), name, operation)
+        operation = audited.by(terminal_user(*_caller(request)), name, operation)
         arguments = await request.json()
         response = web.StreamResponse(headers={"Content-Type": JSON_LINES})
         await response.prepare(request)
@@ -101,9 +102,9 @@ def admin_application(operations: Mapping[str, Operation], audited: WrittenDown)
 
     @web.middleware
     async def same_user(request: web.Request, handler: Handler) -> web.StreamResponse:
-        caller = _caller(request)
-        if caller not in {os.getuid(), 0}:
-            await audited.forbidden(caller)
+        pid, uid = _caller(request)
+        if uid not in {os.getuid(), 0}:
+            await audited.forbidden(terminal_user(pid, uid))
             raise Forbidden
         return await handler(request)
 
@@ -179,8 +180,8 @@ async def _run(operation: Operation, arguments: Arguments) -> AsyncIterator[dict
         yield {"error": {**error.problem(), "exit_code": int(error.exit_code)}}
 
 
-def _caller(request: web.Request) -> int:
-    """The user at the other end. Raises Forbidden when there is no other end any more."""
+def _caller(request: web.Request) -> tuple[int, int]:
+    """Process and user at the other end. Raises Forbidden when there is no other end any more."""
     if request.transport is None:
         raise Forbidden
-    return peer_uid(request.transport)
+    return peer(request.transport)

@@ -5,7 +5,6 @@ Who acts is whom the kernel names at the other end of the socket, not what the c
 
 from __future__ import annotations
 
-import pwd
 from typing import Final
 
 from core.errors import PosternError
@@ -15,16 +14,8 @@ from edge.web.admin import Arguments, OnProgress, Operation
 from edge.web.audit_log import AuditLog
 from edge.web.audit_rules import OperationRule, is_refusal, of_operation
 
-ACTOR_CHARS_MAX: Final = 60
-
-
-def local_user(uid: int) -> str:
-    """The user of this machine, as rows of audit name one."""
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:  # a user of another system, in a container
-        name = str(uid)
-    return f"terminal:{name}"[:ACTOR_CHARS_MAX]
+ACTOR: Final = "actor"
+"""The argument of operations that says who acts."""
 
 
 class Audited:
@@ -34,12 +25,12 @@ class Audited:
         self._store = store
         self._rows = AuditLog(store)
 
-    def by(self, uid: int, name: str, operation: Operation) -> Operation:
-        """`operation`, called `name`, as the user `uid` runs it."""
-        rule, actor = of_operation(name), local_user(uid)
+    def by(self, actor: str, name: str, operation: Operation) -> Operation:
+        """`operation`, called `name`, as `actor` runs it."""
+        rule = of_operation(name)
 
         async def run(arguments: Arguments, on_progress: OnProgress) -> object:
-            what = self._named(rule, arguments)
+            what, arguments = self._named(rule, arguments), _signed(arguments, actor)
             if rule.kind in {Kind.CHANGE, Kind.DELETE} and not rule.own_audit:
                 await self._rows.append(actor, name, what, Outcome.BEGUN)
             try:
@@ -47,15 +38,16 @@ class Audited:
             except BaseException as error:
                 await self._failed(rule, actor, what, error)
                 raise
-            if not (rule.own_audit or rule.kind is Kind.NONE):
+            spoken_for = rule.own_audit and not _is_own_name(arguments, actor)
+            if rule.kind is not Kind.NONE and (spoken_for or not rule.own_audit):
                 await self._rows.append(actor, name, what, Outcome.DONE)
             return result
 
         return run
 
-    async def forbidden(self, uid: int) -> None:
+    async def forbidden(self, actor: str) -> None:
         """Another user than the node's tried the socket."""
-        await self._rows.refused(local_user(uid), "admin.connect", "")
+        await self._rows.refused(actor, "admin.connect", "")
 
     async def _failed(self, rule: OperationRule, actor: str, what: str, error: BaseException) -> None:
         if isinstance(error, PosternError) and is_refusal(error):
@@ -71,3 +63,14 @@ class Audited:
         if rule.named_by == "subject":
             return self._store.digests.label(str(value))
         return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _signed(arguments: Arguments, actor: str) -> Arguments:
+    """With who acts as the kernel says it, where an operation asks for it: it writes its own rows."""
+    return {**arguments, ACTOR: actor} if ACTOR in arguments else arguments
+
+
+def _is_own_name(arguments: Arguments, actor: str) -> bool:
+    """Staff may act at a terminal under the name that customers see; then a second row says who did."""
+    named = arguments.get("operator")
+    return named is None or f"terminal:{named}" == actor

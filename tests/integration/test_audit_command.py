@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import aiohttp
 import pytest
 
 from core.errors import ExitCode
+from core.local_user import this_user
 from tests.running import command, running
 from tests.unit.edge.operations.syslog_grammar import Message, read
 
@@ -34,7 +34,7 @@ def fields(message: Message) -> dict[str, str]:
 
 @pytest.mark.models
 async def test_what_happens_at_a_node_is_listed_exported_and_verified(clinic: Path, tmp_path: Path) -> None:
-    me, site = f"terminal:{getpass.getuser()}", ("--site", str(clinic))
+    me, site = this_user(), ("--site", str(clinic))
     with running(clinic) as node:
         async with aiohttp.ClientSession() as http:
             for _ in range(3):

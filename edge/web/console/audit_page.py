@@ -60,7 +60,7 @@ class AuditPages:
         arguments: dict[str, Any] = {
             **_given(_filter(request)),
             "format": format,
-            "asked_by": request[ACCOUNT].name,
+            "actor": request[ACCOUNT].name,
         }
         page = await self._calls("audit.export", **arguments)
         name, kind = FORMATS[format]
@@ -89,5 +89,5 @@ def _filter(request: web.Request) -> dict[str, str]:
 
 
 def _given(wanted: dict[str, str]) -> dict[str, Any]:
-    """As the operation takes them."""
-    return {name: value for name, value in wanted.items() if value}
+    """As the operation takes them: its `actor` is who asks."""
+    return {"who" if name == "actor" else name: value for name, value in wanted.items() if value}

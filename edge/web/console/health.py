@@ -121,6 +121,14 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "The organisation's login is off: a file of [console.oidc] cannot be read.",
         "Correct client_secret_file or ca_file in site.toml, then restart. Local accounts work.",
     ),
+    "audit": (
+        "Rows of the audit cannot be written, so nothing that is written down can be seen or changed.",
+        "Look at the disk and at the node's log.",
+    ),
+    "audit_rows": (
+        "Rows of the audit are missing, and retention did not take them: somebody who has the site's keys did.",
+        "Which: postern audit verify. Tell the data-protection officer; keep the store and its backups as they are.",
+    ),
     "discovery": (
         "The node cannot announce itself on the local network.",
         "Let UDP port 5353 through, or set discovery.enabled to false.",

@@ -93,7 +93,7 @@ async def test_days_and_moments_are_those_of_this_machine(site: Site) -> None:
 @pytest.mark.parametrize("count", [0, PAGE_ROWS - 2, PAGE_ROWS - 1, PAGE_ROWS, 2 * PAGE_ROWS])
 async def test_an_export_has_every_row_once_and_is_a_row_itself(site: Site, count: int) -> None:
     await site.rows(count)
-    pages = await site.export(asked_by="ada")
+    pages = await site.export(actor="ada")
     assert all(len(page) <= PAGE_ROWS for page in pages)
     found = [read(line.encode()).data["postern@32473"] for page in pages for line in page]
     assert [int(fields["id"]) for fields in found] == list(range(1, count + 2))
@@ -107,16 +107,16 @@ async def test_an_export_has_every_row_once_and_is_a_row_itself(site: Site, coun
 
 async def test_rows_that_come_while_it_runs_are_not_in_it(site: Site) -> None:
     await site.rows(PAGE_ROWS)
-    first = await site.run("export", asked_by="ada")
+    first = await site.run("export", actor="ada")
     await site.rows(10)
-    second = await site.run("export", asked_by="ada", export=first["export"], after=first["after"])
+    second = await site.run("export", actor="ada", export=first["export"], after=first["after"])
     assert (len(second["lines"]), second["done"]) == (1, True)
 
 
 async def test_a_filtered_export_is_json_when_asked(site: Site) -> None:
     await site.rows(3)
     await site.rows(2, action="inbox.show")
-    (page,) = await site.export(asked_by="ada", format="json", action="inbox")
+    (page,) = await site.export(actor="ada", format="json", action="inbox")
     assert [json.loads(line)["object"] for line in page] == ["d0", "d1"]
     row = (await site.run("list", action="audit.export"))["rows"][0]
     assert row["object"] == "json first to last inbox"
@@ -124,19 +124,19 @@ async def test_a_filtered_export_is_json_when_asked(site: Site) -> None:
 
 async def test_a_page_without_its_row_is_refused(site: Site) -> None:
     await site.rows(PAGE_ROWS)
-    begun = (await site.run("export", asked_by="ada"))["export"]
+    begun = (await site.run("export", actor="ada"))["export"]
     for other in (
-        {"asked_by": "eve"},
+        {"actor": "eve"},
         {"export": 1},
         {"action": "inbox"},
         {"format": "json"},
         {"export": begun + 9},
     ):
         with pytest.raises(NoSuchExport):
-            await site.run("export", **{"asked_by": "ada", "export": begun, "after": 1, **other})
+            await site.run("export", **{"actor": "ada", "export": begun, "after": 1, **other})
     await site.sql(f"UPDATE audit SET at_ms = at_ms - {EXPORT_MS_MAX} WHERE id = {begun}")
     with pytest.raises(NoSuchExport):
-        await site.run("export", asked_by="ada", export=begun, after=1)
+        await site.run("export", actor="ada", export=begun, after=1)
 
 
 async def test_a_whole_audit_is_ok(site: Site) -> None:
@@ -167,7 +167,7 @@ async def test_rows_that_somebody_deleted_are_missed(
     assert str(found["missing"]) in found["problem"]
     listed = await site.run("list")
     assert listed["missing"] == sum(last - first + 1 for first, last in gaps)
-    assert len((await site.export(asked_by="ada"))[0]) == found["rows"] + 1
+    assert len((await site.export(actor="ada"))[0]) == found["rows"] + 1
 
 
 async def test_what_retention_took_away_is_not_missed_and_what_else_went_is(site: Site) -> None:

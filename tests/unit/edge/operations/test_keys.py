@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from core.identity.certificates import create_ca
+from core.local_user import this_user
 from edge.commands import keys as cli_keys
 from edge.config import SitePaths, load_config, site_paths
 from edge.keys import KeysUnusable, RecoveryKeyWrong, TpmUnusable
@@ -27,7 +27,6 @@ from edge.store import audit
 from edge.store.audit import AuditFilter
 from edge.store.connection import StoreInUse
 from edge.store.store import Store
-from edge.web.audited import local_user
 
 WORDS = ("key", "purpose", "holder", "where", "ends", "lost", "stolen")
 
@@ -175,7 +174,7 @@ async def test_a_stopped_site_is_brought_back(paths: SitePaths) -> None:
     assert await recover(paths, identity) == {"root_in": "file"}
     store = Store.open(paths)
     (row,) = await store.read(lambda db: audit.search(db, AuditFilter(action="keys."), 100))
-    assert (row.actor, row.action, row.outcome) == (local_user(os.getuid()), "keys.recover", "done")
+    assert (row.actor, row.action, row.outcome) == (this_user(), "keys.recover", "done")
     await store.close()
 
 

@@ -18,10 +18,10 @@ from edge.web.admin import Arguments, OnProgress, Operation, Progress, admin_app
 class Unwritten:
     """Operations without rows."""
 
-    def by(self, uid: int, name: str, operation: Operation) -> Operation:
+    def by(self, actor: str, name: str, operation: Operation) -> Operation:
         return operation
 
-    async def forbidden(self, uid: int) -> None:
+    async def forbidden(self, actor: str) -> None:
         pytest.fail("it is this user's socket")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,16 +10,17 @@ import pytest
 import pytest_asyncio
 
 from core.errors import PosternError
+from core.local_user import this_user
 from edge.config import site_paths
 from edge.store import audit
 from edge.store.audit import AuditFilter
 from edge.store.store import Store
 from edge.web import admin, audited
 from edge.web.admin import Arguments, OnProgress, RemoteFailure
-from edge.web.audited import Audited, local_user
+from edge.web.audited import Audited
 from edge.web.server import serve_admin
 
-ME = local_user(os.getuid())
+ME = this_user()
 
 
 class LegalHold(PosternError):
@@ -46,7 +46,7 @@ async def call(store: Store, name: str, arguments: Arguments, error: BaseExcepti
             raise error
         return "result"
 
-    return await Audited(store).by(os.getuid(), name, operation)(arguments, lambda _: None)
+    return await Audited(store).by(ME, name, operation)(arguments, lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,26 @@ async def test_a_person_is_named_by_a_label_alone(store: Store, monkeypatch: pyt
     assert await found(store) == [(ME, "privacy.look", store.digests.label("Mary Smith"), "done")]
 
 
+async def test_who_acts_cannot_be_said_by_the_command(store: Store) -> None:
+    seen: list[Arguments] = []
+
+    async def operation(arguments: Arguments, on_progress: OnProgress) -> object:
+        seen.append(arguments)
+        return None
+
+    for arguments in ({"actor": "eve", "name": "bob"}, {"name": "bob"}):
+        await Audited(store).by(ME, "operators.add", operation)(arguments, lambda _: None)
+    assert seen == [{"actor": ME, "name": "bob"}, {"name": "bob"}]
+
+
+@pytest.mark.parametrize(("operator", "rows"), [("bob", 1), (ME.removeprefix("terminal:"), 0)])
+async def test_whoever_acts_under_another_name_is_written_down_beside_it(
+    store: Store, operator: str, rows: int
+) -> None:
+    await call(store, "inbox.reply", {"ticket": "T-7", "operator": operator, "text": "words"})
+    assert await found(store) == [(ME, "inbox.reply", "T-7", "done")] * rows
+
+
 async def test_nothing_is_shown_when_its_row_cannot_be_written(store: Store) -> None:
     await store.write(lambda db: db.execute("DROP TABLE audit"))
     with pytest.raises(Exception, match="no such table"):
@@ -124,15 +144,11 @@ async def test_another_user_at_the_socket_is_written_down(
 ) -> None:
     socket, stranger = tmp_path / "run" / "admin.sock", 4_000_000_000
     runner = await serve_admin({}, Audited(store), socket)
-    monkeypatch.setattr(admin, "peer_uid", lambda _: stranger)
+    monkeypatch.setattr(admin, "peer", lambda _: (os.getpid(), stranger))
     try:
         with pytest.raises(RemoteFailure):
             await admin.call(socket, "status", {}, lambda _: None)
     finally:
         await runner.cleanup()
-    assert await found(store) == [(f"terminal:{stranger}", "admin.connect", "", "refused")]
-
-
-def test_a_user_is_named_as_this_machine_names_it() -> None:
-    assert local_user(0) == f"terminal:{pwd.getpwuid(0).pw_name}"
-    assert local_user(4_000_000_000) == "terminal:4000000000"
+    ((who, *what),) = await found(store)
+    assert (str(stranger) in who, what) == (True, ["admin.connect", "", "refused"])
