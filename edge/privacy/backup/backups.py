@@ -81,6 +81,9 @@ class Backups:
             await self.keys_files.write(made.keys_file)
             os.replace(_part(file), file)
             fsync_folder(file.parent)
+            await (
+                self.keys_files.rewrite()
+            )  # whoever gets an older backup learns of this one, and so do erasures there
         except BaseException as error:
             _part(file).unlink(missing_ok=True)
             await self._store.write_keys(lambda db: rows.remove(db, backup_id))

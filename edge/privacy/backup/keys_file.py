@@ -1,4 +1,4 @@
-"""FILE.keys: people's keys, what was erased and what is on hold, in a small age file beside the backup FILE.
+"""FILE.keys: people's keys, what was erased, what is on hold, and the list of backups, in a small age file beside FILE.
 
 It lives as long as FILE: each erasure writes all of them anew as the keys are now, and so does the node by the hour, so
 that who is gone, erased or out of time, is soon in none. The node cannot read what it wrote: only the recovery key can.
@@ -34,7 +34,7 @@ FORMAT: Final = "postern-keys-1"
 REWRITE_INTERVAL_S: Final = 3_600.0
 """How long the key of a conversation that was wiped may stay in them: a write of some kilobytes an hour."""
 
-TABLES: Final = ("subject_keys", "erasures", "holds")
+TABLES: Final = ("subject_keys", "erasures", "holds", "backups")
 _BYTES: Final = "base64"
 """In the place of a value that JSON cannot hold: {"base64": …}."""
 

@@ -20,8 +20,8 @@ class Made:
 
 
 def add(keys: Database, made: Made) -> None:
-    """Note it; one that was at the same place is no more."""
-    keys.execute("DELETE FROM backups WHERE file = ?", [str(made.file)])
+    """Note it, or where it lies now; one that was at the same place is no more."""
+    keys.execute("DELETE FROM backups WHERE file = ? OR id = ?", [str(made.file), made.id])
     keys.execute(
         "INSERT INTO backups(id, made_ms, file, keys_file, bytes) VALUES (?, ?, ?, ?, ?)",
         [made.id, made.made_ms, str(made.file), str(made.keys_file), made.size],
