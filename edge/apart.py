@@ -40,12 +40,10 @@ async def work_apart(
 ) -> Done:
     """Run `module` as a child on `task`. Raises `failed`, also with what the child says is wrong.
 
-    A child that takes longer than `seconds_max` hangs, and is ended.
+    How politely, its settings say (`niceness`). A child that takes longer than `seconds_max` hangs, and is ended.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
+        *_command(module, task["settings"]["niceness"]),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **ONE_THREAD},
@@ -60,6 +58,13 @@ async def work_apart(
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+def _command(module: str, niceness: int) -> list[str]:
+    """Polite from its first moment: to load its libraries is a second's work."""
+    # `nice` counts from where the node is, which systemd starts above all others.
+    more = max(0, niceness - os.getpriority(os.PRIO_PROCESS, 0))
+    return ["nice", "-n", str(more), sys.executable, "-m", module]
 
 
 async def _converse(
@@ -82,11 +87,8 @@ async def _converse(
 
 
 def serve(source: IO[bytes], target: IO[bytes], work: Callable[[dict[str, Any], Report], Done]) -> None:
-    """The child: read the task, work at its `niceness`, write the result."""
+    """The child: read the task, work, write the result."""
     task = json.loads(source.readline())
-    # Not relative: a node that systemd starts above all others would leave the child in their midst.
-    niceness = max(os.getpriority(os.PRIO_PROCESS, 0), task["settings"]["niceness"])
-    os.setpriority(os.PRIO_PROCESS, 0, niceness)
     say = _writer(target)
     try:
         done = work(task, lambda *step: say({"progress": step}))

@@ -12,5 +12,5 @@ class BackupSection(Section):
 
     # A site that loses a week of tickets and documents can still put them together from paper.
     warn_after_days: int = Field(default=7, ge=1, le=366)
-    # A slow disk is busy at twice as much, and the commits of turns wait behind it.
-    mb_per_s: int = Field(default=40, ge=1, le=10_000)
+    # On two busy cores turns did not notice 8; at 40 the encoder was seen to wait. A gigabyte takes a minute.
+    mb_per_s: int = Field(default=16, ge=1, le=10_000)

@@ -60,7 +60,7 @@ class Backups:
         async with self._making:
             config = load_config(self._paths)
             _check_place(file, self._paths, replace=replace)
-            _check_room(file, self._paths)
+            await asyncio.to_thread(_check_room, file, self._paths)  # looks at every document
             return await self._write(file, config, report)
 
     def left_out(self) -> list[str]:

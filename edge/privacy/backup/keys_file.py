@@ -75,7 +75,9 @@ def read(path: Path, tag: str, identities: Sequence[Identity]) -> Rows:
         tables = {table: [_values(row) for row in found["tables"][table]] for table in TABLES}
     except OSError as error:
         raise BackupUnusable(f"{path}: {error.strerror or 'damaged'}.") from None
-    except (pyrage.DecryptError, ValueError, KeyError, TypeError, AttributeError):
+    except pyrage.DecryptError as error:
+        raise _unreadable(path, error) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise BackupUnusable(f"{path} is no file of people's keys, or damaged.") from None
     if found.get("format") != FORMAT:
         raise BackupUnusable(f"{path} is of another version of Postern.")
@@ -84,6 +86,15 @@ def read(path: Path, tag: str, identities: Sequence[Identity]) -> Rows:
             f"{path} belongs to another site than the backup.", remedy="Take the one that was made with it."
         )
     return tables
+
+
+def _unreadable(path: Path, error: pyrage.DecryptError) -> BackupUnusable:
+    if "No matching keys" not in str(error):
+        return BackupUnusable(f"{path} is no file of people's keys, or damaged.")
+    return BackupUnusable(
+        f"{path} was not encrypted to this recovery key.",
+        remedy="Where it was replaced since the backup, give both: a file with a line each, the new one last.",
+    )
 
 
 def insert(keys: Database, found: Rows) -> None:

@@ -32,7 +32,7 @@ from models.progress import Report
 PART_SUFFIX: Final = ".part"
 """Of a file that is being written. Killed before its end it is nobody's backup."""
 
-FLUSH_BYTES: Final = 4 * 1024 * 1024
+FLUSH_BYTES: Final = 1024 * 1024
 """Written between two waits for the disk."""
 
 WHAT: Final = "Writing the backup"

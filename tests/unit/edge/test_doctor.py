@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -182,3 +184,39 @@ def test_a_tpm_that_is_not_used_is_said(tmp_path: Path) -> None:
     assert "keys seal" in check.remedy
     (paths.keys / "root.key").rename(paths.keys / "root.tpm")
     assert keys_of(paths)["root_key"].ok
+
+
+@pytest.mark.parametrize(
+    ("age_days", "ok", "found"),
+    [
+        (None, False, "none was ever made"),
+        (2.99, True, "2 days old: /vault/monday.age"),
+        (3.01, False, "3 days old: /vault/monday.age"),
+    ],
+)
+def test_is_there_a_backup_that_is_new_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_days: float | None, ok: bool, found: str
+) -> None:
+    made_ms = None if age_days is None else (time.time() - age_days * 86_400) * 1000
+
+    async def told(_: object) -> dict[str, Any]:
+        return {"backup": {"newest_ms": made_ms, "file": "/vault/monday.age"}}
+
+    paths = site_paths(tmp_path / "site")
+    create_site(paths, "empty")
+    paths.config.write_text(paths.config.read_text() + "\n[backup]\nwarn_after_days = 3\n")
+    monkeypatch.setattr(doctor, "_running", told)
+    check = doctor._backup(paths)
+    assert (check.ok, check.severity) == (ok, "warning")
+    assert found in check.found
+
+
+def test_without_a_node_nothing_is_known_of_backups(tmp_path: Path) -> None:
+    assert doctor._backup(site_paths(tmp_path / "site")).found == "told while the node runs"
+
+
+def test_a_restore_that_did_not_tidy_up_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".site.restoring").mkdir()
+    check = doctor._backup(site_paths(tmp_path / "site"))
+    assert not check.ok
+    assert "restore was interrupted" in check.found

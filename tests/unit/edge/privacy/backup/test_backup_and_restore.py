@@ -11,8 +11,11 @@ from sqlite_utils import Database
 
 from edge.config import site_paths
 from edge.keys import SiteKeys, custody, recovery
+from edge.privacy import holds
+from edge.privacy.backup.backups import Backups
 from edge.privacy.backup.errors import BackupUnusable, RestoreRefused
 from edge.privacy.backup.keys_file import KeysFiles, beside
+from edge.privacy.holds import Hold
 from edge.store import audit, operators, outbox
 from edge.store.audit import AuditFilter
 from edge.store.connection import StoreInUse
@@ -213,8 +216,24 @@ async def test_a_recovery_key_that_was_replaced_since(site: ASite, file: Path, t
         now = recovery.identity(custody.rotate(site.paths))
         await KeysFiles(store, site.paths).rewrite()
     elsewhere = site_paths(tmp_path / "elsewhere")
-    with pytest.raises(BackupUnusable):
+    with pytest.raises(BackupUnusable) as error:
         put_back(elsewhere, wanted(site, file))
+    assert "give both" in error.value.remedy
     both = replace(wanted(site, file), identities=[site.identity, now])
     assert put_back(elsewhere, both).removed == 0
     assert str(recovery.recipient(elsewhere)) == str(now.to_public())
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_restore_takes_no_hold_away(elsewhere: bool, site: ASite, file: Path, tmp_path: Path) -> None:
+    """Placed after the backup: it is in the machine's file, and in the file beside the backup by the next rewriting."""
+    await back_up(site.paths, file)
+    hold = Hold(ANNA, "case 7", "olga", 5, None)
+    async with opened(site.paths) as store:
+        await store.write_keys(lambda db: holds.place(db, hold))
+        await Backups(store, site.paths).keys_files.rewrite()
+    paths = site_paths(tmp_path / "new") if elsewhere else site.paths
+    put_back(paths, wanted(site, file, replace=not elsewhere))
+    async with opened(paths) as store:
+        assert await store.read_keys(holds.listing) == [hold]
+    assert ANNAS_WORDS in await export(paths, ANNA)
