@@ -22,9 +22,11 @@ def erase(
     as_json: Json = False,
 ) -> None:
     """Forget somebody at once and for good: what they said, their tickets, their keys. Gives a signed receipt."""
+    from core.files import write_atomic
+
     found = operate_on(site, "privacy.erase", {"subject": named(subject), "actor": user()})
     if to is not None:
-        to.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        write_atomic(to, f"{json.dumps(found, ensure_ascii=False, indent=2)}\n".encode())
     write(found, as_json, _erased(found))
 
 
