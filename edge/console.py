@@ -39,6 +39,7 @@ from edge.web.console.operators_page import OperatorsPages
 from edge.web.console.overview import NodeFacts, OverviewPages
 from edge.web.console.people_pages import PeoplePages
 from edge.web.console.privacy_page import PrivacyPages
+from edge.web.console.reports_page import ReportsPages
 from edge.web.console.rules import PREFIX, RULES, may, path_of
 from edge.web.console.sign_on import SignOnPages
 from edge.web.console.site import Page, SiteConsole
@@ -77,6 +78,7 @@ def open_console(
         PeoplePages(shell, calls, Handles(boot_s)),
         KeepingPages(shell, calls, site.config.backup.warn_after_days),
         PrivacyPages(shell, calls),
+        ReportsPages(shell, calls),
         ApiKeysPages(shell, calls),
         OperatorsPages(shell, site.store, accounts),
         InboxPages(shell, calls),

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 from tests.running import RunningNode
 
 NAME, PASSWORD = "mira", "a gate in a long wall"
-PARTS = ("People", "Retention", "Keys", "Backups", "Policy", "Audit")
+PARTS = ("People", "Retention", "Keys", "Backups", "Policy", "Audit", "Reports")
 """Of the page "Data protection"."""
 # The code is written just after the node serves; a loaded machine takes a moment.
 CLAIM_PATIENCE_S = 30.0

@@ -36,6 +36,7 @@ async def test_overflow_is_not_asked_where_the_site_does_not_offer_it(page: Page
         await expect(page.get_by_role("checkbox")).to_have_count(0)
 
 
+@pytest.mark.proves("consent")
 async def test_what_was_agreed_to_can_be_read_again_and_taken_back(
     page: Page, scripted: ScriptedNode
 ) -> None:

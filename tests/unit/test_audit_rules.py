@@ -77,6 +77,7 @@ def named_operations() -> set[str]:
     return {name for kind in classes_with(edge.operations, "table") for name in unwired(kind).table()}
 
 
+@pytest.mark.proves("audit")
 async def test_every_route_has_one_rule_and_every_rule_its_route() -> None:
     ruled = [(rule.method, rule.path) for rule in ROUTES]
     ruled += [(rule.method, console.PREFIX + rule.path) for rule in console.RULES]
@@ -86,6 +87,7 @@ async def test_every_route_has_one_rule_and_every_rule_its_route() -> None:
     assert len(ruled) == len(set(ruled)), "two rules for one route"
 
 
+@pytest.mark.proves("audit")
 def test_every_operation_has_one_rule_and_every_rule_its_operation() -> None:
     ruled, named = [rule.name for rule in OPERATIONS], named_operations()
     assert named - set(ruled) == set(), REMEDY

@@ -14,8 +14,8 @@ from edge.privacy.report.processing import record
 from edge.privacy.report.processor import processor
 
 DRAFT: Final = (
-    "Draft, made by a program from the settings, the store and the tests of this site's software. Have"
-    " counsel confirm it. Whatever a program cannot know is marked “To be completed by the controller”."
+    "Made by a program from the settings, the store and the tests of this site's software."
+    " Whatever a program cannot know is marked “To be completed by the controller”."
 )
 
 

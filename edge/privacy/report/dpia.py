@@ -81,8 +81,8 @@ def _description(facts: Facts) -> Section:
         " at a kiosk.",
         "Who asks for a person gets a number; the question is kept for staff, at most"
         f" {duration(times.ticket_h * 3600)}.",
-        "Questions without an answer are kept for 30 days, without what was found personal and tied to"
-        " nobody.",
+        f"Questions without an answer are kept {facts.kept('unanswered')}, without what was found personal"
+        " and tied to nobody.",
         _beyond(facts),
     )
     return Section(
@@ -140,13 +140,16 @@ def _necessity(facts: Facts) -> Section:
         ("Consent (Art. 7)", measure("consent").how(facts)),
         (
             "Access and portability (Art. 15, 20)",
-            "Who asks has the conversation before them until it is wiped. A visitor without a name cannot"
-            " be told apart afterwards (Art. 11).",
+            f"{measure('export').how(facts)} A visitor who can name nothing of theirs cannot be told apart"
+            " afterwards (Art. 11).",
         ),
+        ("Erasure (Art. 17)", measure("erasure").how(facts)),
         (
-            "Rectification and erasure (Art. 16, 17)",
-            "“Start over” wipes a conversation at once; a ticket can be taken back.",
+            "Rectification (Art. 16)",
+            "What a customer has written is not changed; “Start over” wipes a conversation at once, and a"
+            " ticket can be taken back and asked anew.",
         ),
+        ("Restriction (Art. 18)", measure("legal-hold").how(facts)),
         ("Objection, automated decisions (Art. 21, 22)", measure("human").how(facts)),
         (
             "Processors and transfers (Art. 28, 44)",
@@ -231,7 +234,7 @@ def _rate(language: LanguageFacts) -> tuple[str, ...]:
         for one in language.missed
     }
     groups = ("names", "addresses", "all the rest")
-    return (language.name, *(told.get(group, "with the rest") for group in groups))
+    return (f"{language.name} ({language.code})", *(told.get(group, "with the rest") for group in groups))
 
 
 def _consultation() -> Section:

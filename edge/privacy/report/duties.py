@@ -51,6 +51,29 @@ def _marking(facts: Facts) -> str:
     )
 
 
+def _erasure(facts: Facts) -> str:
+    backups = facts.rows_of("backups")
+    beside = (
+        f"{backups} backups are known; a small file beside each holds the keys of people, and every erasure"
+        " writes it anew without those that were shredded."
+        if backups
+        else "No backup is known at this site."
+    )
+    return (
+        "A person is forgotten while the node serves: conversations end, keys are shredded, rows deleted,"
+        " caches and logs of the databases emptied; a receipt is signed that names nobody. A restore takes"
+        f" everybody on the list of erasures away again before the site opens. {beside} So far"
+        f" {facts.rows_of('erasures')} erasures."
+    )
+
+
+def _hold(facts: Facts) -> str:
+    return (
+        "A legal hold keeps a person's data against erasure, wiping, age and restore until it is released;"
+        f" an erasure that was asked for meanwhile is carried out then. Now: {facts.rows_of('holds')}."
+    )
+
+
 DUTIES: Final = (
     Measure(
         "notice",
@@ -71,7 +94,50 @@ DUTIES: Final = (
         "`policy.toml` (`consent`)",
         always(
             "Whether text may leave is asked apart from the notice, refused unless given, and opens nothing"
-            " that the site's policy refuses."
+            " that the site's policy refuses. It can be read again and taken back at any time at the kiosk,"
+            " and holds for the next text. Each change of mind is a row with the version of the words, kept"
+            " as proof under a keyed digest."
+        ),
+    ),
+    Measure(
+        "export",
+        "Everything of a person as one document",
+        Aim.RIGHTS,
+        "GDPR Art. 12, 15, 20",
+        "`postern privacy export`",
+        always(
+            "What is stored of a person is found by what they can name (a number of a ticket, a"
+            " conversation, the name under which a program knows them) and handed over as one page or as"
+            " JSON: every column that is tagged as theirs, with its purpose and its time. Each look and each"
+            " export is a row of audit."
+        ),
+    ),
+    Measure(
+        "erasure",
+        "Erasure with a receipt, backups included",
+        Aim.RIGHTS,
+        "GDPR Art. 17, 5(2)",
+        "`postern privacy erase`",
+        _erasure,
+    ),
+    Measure(
+        "legal-hold",
+        "Legal holds win, and say so",
+        Aim.RIGHTS,
+        "GDPR Art. 17(3), 18",
+        "`postern privacy hold`",
+        _hold,
+    ),
+    Measure(
+        "retention",
+        "Every table has a term",
+        Aim.RIGHTS,
+        "GDPR Art. 5(1)(e)",
+        "`[retention]`, `postern privacy retention`",
+        always(
+            "Rows that go by age are purged within the hour after their last day, from the database and its"
+            " log; a table without a rule cannot be added. A clock that leaps ahead is doubted first, so"
+            " that a mistake erases nothing early."
         ),
     ),
     Measure(

@@ -207,6 +207,10 @@ class Facts(Fact):
         """Of everything but the day: two reports with the same one say the same."""
         return content_hash(canonical_json(self.model_dump(mode="json", exclude={"made_on"}))).hex()
 
+    def kept(self, table: str) -> str:
+        """How long a table's rows stay, in words."""
+        return next((found.kept for found in self.tables if found.name == table), "as long as needed")
+
     def rows_of(self, table: str) -> int:
         """How many rows a table has now."""
         return next((found.rows for found in self.tables if found.name == table), 0)

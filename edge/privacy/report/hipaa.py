@@ -58,7 +58,7 @@ PROVISIONS: Final = (
         "(a)(2)(iv)",
         "Encryption and decryption",
         "A",
-        ("encryption-at-rest", "keys"),
+        ("encryption-at-rest", "keys", "memory"),
         "safe keeping of keys and of copies of them",
     ),
     Provision(

@@ -116,7 +116,10 @@ def _recipients_of(facts: Facts, activity: Activity) -> str:
                 if others.programs
                 else ""
             )
-            return f"Nobody but the person who asks; no role of staff can read a conversation.{programs}"
+            return (
+                "The person who asks. Of the staff only the role data protection, to answer a request of"
+                f" that person (export), which is a row of audit.{programs}"
+            )
         case "handing-on":
             if others.llm_server and text_may_go(facts):
                 return f"The language model server at {others.llm_server}, as far as the policy permits."

@@ -19,7 +19,8 @@ _LETTERS: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     (
         "(b) confidentiality of those who process",
-        "Roles limit who reads what. Conversations that were not handed to staff can be read by no role.",
+        "Roles limit who reads what. A conversation that was not handed to staff is opened only to answer a"
+        " request of the person concerned, and that is a row of audit.",
         "undertaking of the processor's staff, or their statutory duty",
     ),
     (
@@ -34,8 +35,8 @@ _LETTERS: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     (
         "(e) assistance with the rights of data subjects",
-        "Conversations are wiped by themselves; what somebody sees of their own conversation they can wipe"
-        " themselves.",
+        "Export, erasure with a receipt, holds and the proof of consents are commands and pages of the"
+        " console; the same words in both.",
         "how requests that reach the processor are passed on, and within what time",
     ),
     (

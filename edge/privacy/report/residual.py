@@ -57,6 +57,11 @@ def _of_keys(facts: Facts) -> Iterator[str]:
         " the copy was made, wherever the TPM is."
     )
     yield (
+        "An older copy of a file of keys beside a backup, together with that backup and the recovery key,"
+        " still opens what was erased since: an erasure reaches the files that the site knows, and not"
+        " copies of them."
+    )
+    yield (
         "Whoever holds an older copy of `store/keys.db` with its keys, and an older copy of `store/site.db`,"
         " can read conversations that were wiped since. Copies of `keys.db` are to be kept no longer than"
         " they must."

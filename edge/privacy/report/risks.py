@@ -76,7 +76,7 @@ RISKS: Final = (
         "The machine or its disk is stolen, or a copy is made",
         "Conversations and tickets of the day are read",
         Graded(Level.MEDIUM, Level.HIGH),
-        ("encryption-at-rest", "keys", "wiping"),
+        ("encryption-at-rest", "keys", "wiping", "memory"),
         _becomes(Level.LOW, Level.MEDIUM),
     ),
     Risk(
@@ -118,7 +118,14 @@ RISKS: Final = (
         "Data stay longer than they are needed",
         "Old matters come up again",
         Graded(Level.HIGH, Level.MEDIUM),
-        ("wiping", "tickets"),
+        ("retention", "wiping", "tickets", "erasure"),
+        _becomes(Level.LOW, Level.MEDIUM),
+    ),
+    Risk(
+        "Somebody asks for access or erasure and does not get it whole",
+        "What was said stays, or comes back with a backup",
+        Graded(Level.HIGH, Level.MEDIUM),
+        ("export", "erasure", "retention", "legal-hold"),
         _becomes(Level.LOW, Level.MEDIUM),
     ),
     Risk(
@@ -139,7 +146,7 @@ RISKS: Final = (
         "What was confirmed is lost",
         "A ticket is never answered",
         Graded(Level.MEDIUM, Level.MEDIUM),
-        ("durability", "integrity"),
+        ("durability", "integrity", "backup"),
         _becomes(Level.LOW, Level.MEDIUM),
     ),
 )

@@ -135,8 +135,9 @@ def _access(facts: Facts) -> str:
     staff = facts.staff
     return (
         "Every member of staff has an account of their own, with one or more of three roles; one table says"
-        " which role may use which page, and what is not in it is refused. Only the desk reads conversations"
-        " handed to it. A login works only in the browser that made it. Passwords are kept as argon2id. Now:"
+        " which role may use which page, and what is not in it is refused. The desk reads what is handed to"
+        " it; the role data protection opens what is stored of a person to answer that person's request. A"
+        " login works only in the browser that made it. Passwords are kept as argon2id. Now:"
         f" {staff.technicians} with the role technician, {staff.desk} desk, {staff.data_protection} data"
         f" protection. {provider}"
     )
@@ -150,7 +151,8 @@ def _transmission(facts: Facts) -> str:
         else "The settings name no TLS proxy before it: customers and staff can reach it only from this machine."
     )
     cloud = (
-        " To the control plane both sides prove themselves by certificates (mutual TLS)."
+        " Between node and control plane both sides prove themselves by certificates (mutual TLS); whoever"
+        " is refused there is a row on both sides."
         if facts.others.control_plane
         else ""
     )
@@ -178,6 +180,16 @@ def _emergency(facts: Facts) -> str:
         "An account for emergencies is sealed in two envelopes, and opens with both halves only. From its"
         f" first use it opens for {duration(facts.times.emergency_s)}; then both halves are void. Each use is"
         " a row of audit and is shown to all staff."
+    )
+
+
+def _backup(facts: Facts) -> str:
+    made = facts.rows_of("backups")
+    here = f"Known at this site: {made}." if made else "None was made at this site yet."
+    return (
+        "A backup is made while the node serves, and encrypted to the recovery key (age); it does not hold"
+        " the keys of people, which lie in a small file beside it. A restore changes old for new in one"
+        f" step, and takes out what was erased since. {here}"
     )
 
 
@@ -275,7 +287,7 @@ SAFEGUARDS: Final = (
         "`/etc/systemd/journald.conf` (how long logs stay)",
         always(
             "Logs and metrics hold times, codes, counts and names of settings; an error is logged by its"
-            " type, because its message may quote what it failed on. There is no log of accesses."
+            " type, because its message may quote what it failed on. There is no log of web requests."
         ),
     ),
     Measure(
@@ -294,11 +306,12 @@ SAFEGUARDS: Final = (
         "Who saw, changed or was refused what",
         Aim.INTEGRITY,
         "GDPR Art. 5(2); HIPAA 164.312(b)",
-        "console, page Audit",
+        "console, page Audit; `postern audit list`, `export`, `verify`",
         always(
-            "Each use of the console's pages is a row: who, when, what by its identifier, and how it ended,"
-            " refusals included. The row and the change that it tells of commit together. Rows are only"
-            " added, and stay six years."
+            "Every route and every operation has a rule that says what is written down: views, changes,"
+            " exports, deletions and refusals are rows with who, when, what by its identifier, and how it"
+            " ended. People are named by a keyed digest. A row and the change that it tells of commit"
+            " together; rows are only added, and gaps and altered counts are found."
         ),
     ),
     Measure(
@@ -306,11 +319,13 @@ SAFEGUARDS: Final = (
         "What is stored is what was written",
         Aim.INTEGRITY,
         "HIPAA 164.312(c)(1), (c)(2)",
-        "`store/`, `models/`",
+        "`postern doctor`, `postern models verify`",
         always(
-            "Each page of the databases carries a keyed checksum (HMAC); sealed values open only at the row"
-            " and column that they were written for; models are run only with the hash that the catalogue"
-            " and this machine's own gate have on record."
+            "Each page of the databases carries a keyed checksum (HMAC), and commits are counted beside"
+            " them, so that a log that lost its end or an older file that was put back is noticed; sealed"
+            " values open only at the row and column that they were written for; `postern doctor` reads"
+            " every page. Models run only with the hash that the catalogue and this machine's own gate have"
+            " on record."
         ),
     ),
     Measure(
@@ -326,6 +341,14 @@ SAFEGUARDS: Final = (
         ),
     ),
     Measure("memory", "Memory stays off the disk", Aim.CONFIDENTIALITY, "", _UNITS, _memory),
+    Measure(
+        "backup",
+        "Backups that are encrypted, and restored in tests",
+        Aim.AVAILABILITY,
+        "GDPR Art. 32(1)(c); HIPAA 164.308(a)(7)",
+        "`postern backup`, `postern restore`",
+        _backup,
+    ),
     Measure(
         "tested-releases",
         "Tests of every release",

@@ -40,6 +40,7 @@ NAVIGATION: tuple[Place, ...] = (
             Place("/backups", "Backups", "backups.view"),
             Place("/privacy", "Policy", "privacy.view"),
             Place("/audit", "Audit", "audit.view"),
+            Place("/reports", "Reports", "reports.view"),
         ),
     ),
     Place("/api-keys", "API keys", "api-keys.view"),

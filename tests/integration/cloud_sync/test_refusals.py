@@ -182,6 +182,7 @@ async def told(plane: Plane) -> Counter[str]:
     return Counter({what[3]: times for what, times in found.items() if what[1] == "handshake.refused"})
 
 
+@pytest.mark.proves("transmission")
 @pytest.mark.parametrize("case", CERTIFICATES)
 @pytest.mark.proves("transmission")
 async def test_a_certificate_is_refused(handshakes: Counter[str], case: str) -> None:
@@ -189,6 +190,7 @@ async def test_a_certificate_is_refused(handshakes: Counter[str], case: str) -> 
     assert handshakes[reason] == sum(reason == other for other, _ in CERTIFICATES.values())
 
 
+@pytest.mark.proves("transmission")
 @pytest.mark.parametrize(("reason", "times"), [("not_tls", 2), ("tls_too_old", 1)])
 @pytest.mark.proves("transmission")
 async def test_no_tls_of_today_is_refused(handshakes: Counter[str], reason: str, times: int) -> None:
@@ -210,6 +212,7 @@ async def refused_at_hello(plane: Plane, node: TestNode) -> None:
         assert await link.status() is grpc.StatusCode.UNAUTHENTICATED
 
 
+@pytest.mark.proves("transmission")
 @pytest.mark.parametrize(
     "ids",
     [[], ["node-one", "node-two"], ["../etc"], ["NODE"]],
@@ -243,6 +246,7 @@ async def test_another_certificate_for_a_node_that_exists(plane: Plane) -> None:
     await one_more(plane.control, what, lambda: refused_at_hello(plane, node))
 
 
+@pytest.mark.proves("transmission")
 async def test_a_revoked_node_and_how_often_it_came(plane: Plane) -> None:
     node = await enrol(plane.enrolment, await plane.new_code("Lost"))
     await plane.control.steering.revoke(node.id, "test")
@@ -281,6 +285,7 @@ async def test_a_code_that_nobody_issued(plane: Plane) -> None:
     await one_more(plane.control, what, lambda: not_enrolled(plane, guess(plane), None, unauthenticated))
 
 
+@pytest.mark.proves("transmission")
 async def test_a_replayed_enrolment_with_the_very_same_signing_request(plane: Plane) -> None:
     code, request = await plane.new_code("Replayed"), identity.create_signing_request(identity.new_key())
     await enrol(plane.enrolment, code, request)

@@ -92,6 +92,7 @@ async def test_a_wrong_password(plane: Running, admin: Browser, name: str, actor
     await one_more(plane.control, (actor, "login.refused", actor, ""), attempt)
 
 
+@pytest.mark.proves("access")
 async def test_a_forged_cookie(plane: Running, admin: Browser) -> None:
     async def attempt() -> None:
         async with Browser(plane) as guest:
@@ -107,6 +108,7 @@ async def logged_in(plane: Running) -> Browser:
     return browser
 
 
+@pytest.mark.proves("access")
 async def test_a_cookie_that_was_carried_to_another_browser(plane: Running, admin: Browser) -> None:
     victim = await logged_in(plane)
 

@@ -29,9 +29,11 @@ from edge.operations.inbox import InboxOperations
 from edge.operations.keeping import KeepingOperations
 from edge.operations.keys import KeysOperations
 from edge.operations.people import PeopleOperations
+from edge.operations.report import ReportOperations
 from edge.privacy.backup.backups import Backups
 from edge.privacy.erasure import Beside, Erasure
 from edge.privacy.people import People
+from edge.report_facts import gather
 from edge.site_setup import create_site
 from edge.store import audit, operators
 from edge.store.audit import AuditFilter
@@ -44,6 +46,7 @@ from edge.web.key_ring import KeyRing
 from edge.web.kiosk_page import SHELL
 from edge.web.server import customer_application, serve_customers
 from tests.unit.edge.egress.text_guard_rig import policy_operations
+from tests.unit.edge.privacy.report.rig import sources_of
 
 PASSWORD = "a long enough secret"
 STATUS: dict[str, Any] = {
@@ -65,7 +68,7 @@ class Staff:
 
     async def get(self, path: str, **headers: str) -> tuple[int, str]:
         async with self.http.get(self.url + path, headers=headers, allow_redirects=False) as answer:
-            return answer.status, answer.headers.get("Location", "") or await answer.text()
+            return answer.status, answer.headers.get("Location", "") or await answer.text(errors="replace")
 
     async def csrf(self, path: str = "/login") -> str:
         _, page = await self.get(path)
@@ -177,6 +180,7 @@ async def console_rig(
         **ErasureOperations(erasure, store).table(),
         **KeysOperations(config, paths, store).table(),
         **BackupOperations(Backups(store, paths)).table(),
+        **ReportOperations(lambda: gather(sources_of(paths, store))).table(),
         **(more or {}),
     }
     door.open(open_console(site, accounts, operations, list))

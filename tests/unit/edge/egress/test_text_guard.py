@@ -161,6 +161,7 @@ async def test_a_label_that_a_turn_left_sticks(rig: GuardRig, session: Session, 
     assert reason_of(await rig.ask(session)) == "policy_sticky_from"
 
 
+@pytest.mark.proves("consent")
 async def test_consent_that_is_withdrawn_during_the_scan_lets_nothing_out(rig: GuardRig) -> None:
     """As when somebody takes it back while the answer before is still being streamed."""
     session = await rig.session(consent=True)

@@ -427,6 +427,7 @@ def recover_with(paths: SitePaths, before: str) -> None:
 # --- replaced ---
 
 
+@pytest.mark.proves("keys")
 def test_replaced_keys_open_the_same_data_and_the_old_recovery_key_nothing_new(paths: SitePaths) -> None:
     identity = SiteKeys.create(paths)
     before, files = opened(paths), content(paths.keys)

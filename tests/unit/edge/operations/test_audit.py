@@ -152,6 +152,7 @@ async def test_a_whole_audit_is_ok(site: Site) -> None:
     )
 
 
+@pytest.mark.proves("audit")
 @pytest.mark.parametrize(
     ("gone", "gaps"),
     [("id IN (5, 6, 9)", [(5, 6), (9, 9)]), ("id > 18", [(19, 20)]), ("id <= 2", []), ("1", [(1, 20)])],
@@ -188,6 +189,7 @@ async def test_what_retention_took_away_is_not_missed_and_what_else_went_is(site
     assert "oldest" in found["problem"]
 
 
+@pytest.mark.proves("audit")
 async def test_counts_that_were_altered_are_noticed(site: Site) -> None:
     await site.rows(3)
     await site.sql("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'audit'")

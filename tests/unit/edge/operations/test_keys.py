@@ -50,6 +50,7 @@ async def call(paths: SitePaths, store: Store, name: str, **arguments: object) -
     return await KeysOperations(load_config(paths), paths, store).table()[name](arguments, lambda _: None)
 
 
+@pytest.mark.proves("keys")
 async def test_every_key_is_told_in_full(paths: SitePaths, store: Store) -> None:
     await store.write_keys(lambda db: db.execute("INSERT INTO subject_keys VALUES ('session:1', x'00', 9)"))
     found = await call(paths, store, "keys.list")
@@ -73,6 +74,7 @@ async def test_every_key_is_told_in_full(paths: SitePaths, store: Store) -> None
         await call(paths, store, "keys.list", more=1)
 
 
+@pytest.mark.proves("keys")
 async def test_no_file_of_keys_is_left_out_and_no_secret_is_told(paths: SitePaths, store: Store) -> None:
     for name in ("mqtt-node.password", "mqtt-kiosk.password"):
         (paths.keys / name).write_text("swordfish")

@@ -23,6 +23,7 @@ from tests.unit.edge.privacy.erasure_rig import (
 )
 
 
+@pytest.mark.proves("erasure")
 async def test_everything_goes_and_a_signed_receipt_says_so(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         await site.visit("other")
@@ -50,6 +51,7 @@ async def test_everything_goes_and_a_signed_receipt_says_so(tmp_path: Path) -> N
         assert (erased.digest, erased.receipt) == (store.digests.of(PATIENT), receipt)
 
 
+@pytest.mark.proves("erasure")
 async def test_the_audit_tells_of_it_and_names_nobody(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         await site.visit(PATIENT)
@@ -62,6 +64,7 @@ async def test_the_audit_tells_of_it_and_names_nobody(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.proves("erasure")
 async def test_the_logs_of_both_files_are_empty_afterwards(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         await site.visit(PATIENT)
@@ -124,6 +127,7 @@ async def test_nobody_is_found_and_is_on_the_list_all_the_same(tmp_path: Path) -
         ]
 
 
+@pytest.mark.proves("erasure")
 async def test_a_turn_under_way_neither_goes_on_nor_is_kept(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         new, _ = await site.visit(PATIENT)

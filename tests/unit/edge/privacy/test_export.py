@@ -52,6 +52,7 @@ async def audited(store: Store) -> list[tuple[str, str, str, str]]:
 # --- the schema ---
 
 
+@pytest.mark.proves("export")
 @pytest.mark.parametrize("name", list(TABLES | KEY_TABLES))
 def test_what_is_exported_of_a_table_can_be_found_and_is_named(name: str) -> None:
     """A new table with exported columns says whose its rows are, and how people call it."""
@@ -72,6 +73,7 @@ def test_every_way_to_a_persons_rows_is_one(name: str) -> None:
     assert not table.sealed_by or table.sealed_by in table.columns
 
 
+@pytest.mark.proves("export")
 def test_what_names_a_person_is_found_with_the_person() -> None:
     """Customers' words and names stand in no table that erasure and export do not know."""
     for name, table in TABLES.items():
@@ -90,6 +92,7 @@ async def test_export_and_erasure_mean_the_same_rows(store: Store, seeded: Seede
 # --- the document ---
 
 
+@pytest.mark.proves("export")
 async def test_everything_of_a_person_and_nothing_of_others(store: Store, seeded: Seeded) -> None:
     await seed(store, "somebody-else", "conversation-2", "Where is my giraffe?")
     data = await data_of(store, person(store, SUBJECT))
@@ -169,6 +172,7 @@ async def test_a_document_is_bounded(
 # --- who asks, and who is meant ---
 
 
+@pytest.mark.proves("export")
 async def test_each_look_is_written_down_without_the_name(store: Store, seeded: Seeded) -> None:
     people, label = People(store, "The clinic"), store.digests.label(SUBJECT)
     shown = await people.show(SUBJECT, "olga")
@@ -199,6 +203,7 @@ async def test_somebody_of_whom_nothing_is_stored(store: Store, seeded: Seeded) 
     assert not any(table["rows"] for table in document["data"]["tables"].values())
 
 
+@pytest.mark.proves("export")
 @pytest.mark.parametrize("named", ["subject", "session", "ticket"])
 async def test_whatever_a_person_can_name_leads_to_them(store: Store, seeded: Seeded, named: str) -> None:
     people = People(store, "The clinic")

@@ -26,6 +26,7 @@ async def document(tmp_path: Path) -> object:
     return found
 
 
+@pytest.mark.proves("export")
 def test_the_page_needs_nothing_and_runs_nothing(document: dict[str, object]) -> None:
     page = as_page(document)
     assert "<script" not in page

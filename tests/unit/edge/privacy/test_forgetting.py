@@ -29,6 +29,7 @@ def about_people(tables: object) -> set[str]:
     }
 
 
+@pytest.mark.proves("erasure")
 def test_each_column_that_stands_for_a_person_or_holds_their_words_is_forgotten() -> None:
     found = {name.split(".")[0] for name in about_people(TABLES)}
     assert found <= ABOUT_PEOPLE.keys(), "say whose its rows are: edge/store/schema"
@@ -55,6 +56,7 @@ async def everything(site: Site) -> dict[str, int]:
     return found
 
 
+@pytest.mark.proves("erasure")
 async def test_all_of_a_person_goes_and_nothing_of_anybody_else(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         await site.visit("other")

@@ -21,6 +21,7 @@ from tests.unit.edge.privacy.erasure_rig import (
 )
 
 
+@pytest.mark.proves("legal-hold")
 async def test_a_hold_wins_and_its_release_carries_out_what_was_asked(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         new, number = await site.visit(PATIENT)
@@ -53,6 +54,7 @@ async def test_a_release_without_a_wish_to_erase_erases_nothing(tmp_path: Path) 
         assert await site.counts() == before
 
 
+@pytest.mark.proves("legal-hold")
 async def test_a_hold_that_comes_at_the_last_moment_wins_too(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         await site.visit(PATIENT)
@@ -93,6 +95,7 @@ async def test_a_stop_between_release_and_erasure_is_not_there(tmp_path: Path) -
             assert bool(held) == there
 
 
+@pytest.mark.proves("legal-hold")
 async def test_refused_and_placed_and_released_are_in_the_audit(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
         await site.erasure.hold(PATIENT, "case 12", OFFICER)

@@ -30,6 +30,7 @@ from tests.unit.edge.privacy.erasure_rig import (
 )
 
 
+@pytest.mark.proves("erasure")
 async def test_stopped_anywhere_nothing_is_done_or_the_next_start_finishes_it(tmp_path: Path) -> None:
     begun = finished = 0
     for steps in range(20):
@@ -101,6 +102,7 @@ def replayed(paths: SitePaths) -> int:
         subjects.conn.close()
 
 
+@pytest.mark.proves("erasure")
 @pytest.mark.parametrize("old_keys", [False, True], ids=["living keys", "keys of the backup"])
 async def test_a_restored_backup_is_cleaned_before_it_opens(tmp_path: Path, old_keys: bool) -> None:
     site_folder, paths, copies = tmp_path / "site", site_paths(tmp_path / "site"), tmp_path / "copies"

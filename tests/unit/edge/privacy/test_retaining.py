@@ -75,6 +75,7 @@ def test_a_row_of_every_table_that_is_purged_is_tried() -> None:
     assert ROWS.keys() == rules().keys()
 
 
+@pytest.mark.proves("retention")
 async def test_a_row_goes_when_it_is_due_and_not_a_moment_earlier(store: Store, clocks: Clocks) -> None:
     rows = [row_due(table, START_MS + 10 * DAY_MS, 0) for table in ROWS]
     await aged_rows.put(store, rows)
@@ -87,6 +88,7 @@ async def test_a_row_goes_when_it_is_due_and_not_a_moment_earlier(store: Store, 
         assert (await keeper.look()).rows == {}
 
 
+@pytest.mark.proves("retention")
 @pytest.mark.parametrize("days", [12, pytest.param(365, marks=pytest.mark.long)])
 async def test_a_year_in_steps_of_a_day(store: Store, paths: SitePaths, clocks: Clocks, days: int) -> None:
     """Each step looks at every mark of every table in the bytes of both files: what is due is nowhere, the rest is."""
@@ -197,6 +199,7 @@ def of_session(db: Database, subject: str) -> None:
         db.execute(ROWS[table], {"at": 0, "mark": "m", "session": subject})
 
 
+@pytest.mark.proves("legal-hold")
 @pytest.mark.parametrize(
     ("table", "prepare"),
     [
@@ -269,6 +272,7 @@ async def test_many_of_them_go_in_parts(
 # --- clocks that are wrong ---
 
 
+@pytest.mark.proves("retention")
 async def test_a_clock_that_leaps_ahead_purges_nothing_until_it_is_put_right(
     store: Store, clocks: Clocks
 ) -> None:
@@ -350,6 +354,7 @@ def test_this_machines_clocks_can_be_read() -> None:
 # --- the log ---
 
 
+@pytest.mark.proves("retention")
 async def test_the_logs_are_emptied(store: Store, paths: SitePaths) -> None:
     await put(store, "unanswered", 5)
     assert await store.tidy(all_pages=False)

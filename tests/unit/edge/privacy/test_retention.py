@@ -25,6 +25,7 @@ KEEPERS = {
 OVER_FIRST = {"api_keys", "operator_sessions"}
 
 
+@pytest.mark.proves("retention")
 def test_every_table_has_a_rule_and_no_other() -> None:
     assert RULES.keys() == EVERY_TABLE.keys()
 
@@ -59,6 +60,7 @@ def test_what_is_purged_is_in_no_index_in_memory() -> None:
     }
 
 
+@pytest.mark.proves("retention")
 @pytest.mark.parametrize("dated", [0, 1, 1_700_000_000_123])
 def test_a_row_is_due_on_the_millisecond(dated: int) -> None:
     rule = Rule("", Keeper.RETENTION, "at_ms", 30)
@@ -96,6 +98,7 @@ def test_whole_years_are_said_as_years(days: int, words: str) -> None:
     assert retention.said(days) == words
 
 
+@pytest.mark.proves("retention")
 @pytest.mark.parametrize(
     ("name", "least", "most"),
     [

@@ -62,11 +62,13 @@ def fallen_back() -> str:
     return next((found for found in metrics.fallbacks() if found.startswith(COMPONENT)), "")
 
 
+@pytest.mark.proves("audit")
 async def test_a_refusal_is_durable_when_it_is_answered(store: Store) -> None:
     await AuditLog(store).refused("eve", "audit.view", "")
     assert await found(store) == [("eve", "audit.view", "", "refused", 1)]
 
 
+@pytest.mark.proves("audit")
 async def test_a_flood_is_two_writes_and_every_refusal_counts(store: Store) -> None:
     counting = CountingStore(store)
     rows, refusals = AuditLog(counting), 1000  # type: ignore[arg-type]

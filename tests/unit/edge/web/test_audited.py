@@ -68,6 +68,7 @@ async def test_an_operation_writes_what_its_rule_says(
     assert await found(store) == [(ME, *row) for row in rows]
 
 
+@pytest.mark.proves("audit")
 @pytest.mark.parametrize(
     ("name", "error", "rows"),
     [
@@ -87,6 +88,7 @@ async def test_what_fails_or_is_refused_is_written_down_too(
     assert await found(store) == [(ME, *row) for row in rows]
 
 
+@pytest.mark.proves("audit")
 async def test_a_person_is_named_by_a_label_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     rule = audited.OperationRule("privacy.look", audit.Kind.VIEW, named_by="subject")
     monkeypatch.setattr(audited, "of_operation", lambda _: rule)
@@ -114,6 +116,7 @@ async def test_whoever_acts_under_another_name_is_written_down_beside_it(
     assert await found(store) == [(ME, "inbox.reply", "T-7", "done")] * rows
 
 
+@pytest.mark.proves("audit")
 async def test_nothing_is_shown_when_its_row_cannot_be_written(store: Store) -> None:
     await store.write(lambda db: db.execute("DROP TABLE audit"))
     with pytest.raises(Exception, match="no such table"):
@@ -139,6 +142,7 @@ async def test_over_the_socket_the_kernel_says_who_acts(store: Store, tmp_path: 
     ]
 
 
+@pytest.mark.proves("access")
 async def test_another_user_at_the_socket_is_written_down(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

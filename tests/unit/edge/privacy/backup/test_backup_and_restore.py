@@ -40,6 +40,7 @@ from tests.unit.edge.privacy.backup.sites import (
 )
 
 
+@pytest.mark.proves("backup")
 async def test_another_machine_has_the_same_site(site: ASite, file: Path, tmp_path: Path) -> None:
     before = await export(site.paths, ANNA), await export(site.paths, BERT)
     assert ANNAS_WORDS in before[0]
@@ -67,6 +68,7 @@ def _same_content(first: Path, second: Path) -> bool:
     )
 
 
+@pytest.mark.proves("backup")
 async def test_without_peoples_keys_nobody_is_there(backed_up: BackedUp, tmp_path: Path) -> None:
     site, file = backed_up.site, backed_up.file
     elsewhere = site_paths(tmp_path / "elsewhere")
@@ -83,6 +85,7 @@ def everything(db: Database) -> str:
     return "\n".join(str(row) for table in db.tables for row in table.rows)
 
 
+@pytest.mark.proves("erasure")
 async def test_what_was_erased_since_is_not_back_on_the_same_machine(site: ASite, file: Path) -> None:
     """Even with a copy of the file of people's keys as it was before the erasure."""
     kept = await export(site.paths, BERT)
@@ -100,6 +103,7 @@ async def test_what_was_erased_since_is_not_back_on_the_same_machine(site: ASite
     assert not site.paths.root.with_name(f".{site.paths.root.name}.restoring").exists()
 
 
+@pytest.mark.proves("erasure")
 async def test_what_was_erased_since_is_not_back_on_another_machine(
     site: ASite, file: Path, tmp_path: Path
 ) -> None:
@@ -159,6 +163,7 @@ async def test_a_site_is_not_written_over_unasked(backed_up: BackedUp) -> None:
     assert bytes_of(site.paths.root) == before
 
 
+@pytest.mark.proves("backup")
 async def test_a_running_site_is_not_restored(backed_up: BackedUp) -> None:
     site, file = backed_up.site, backed_up.file
     async with opened(site.paths):
@@ -184,6 +189,7 @@ async def test_a_damaged_store_is_no_obstacle(backed_up: BackedUp) -> None:
     assert await export(site.paths, ANNA) == kept
 
 
+@pytest.mark.proves("backup")
 async def test_who_was_let_out_since_stays_out(site: ASite, file: Path) -> None:
     async with opened(site.paths) as store:
         await store.write(lambda db: operators.add(db, "t", "olga", {Role.DESK}, None))

@@ -74,6 +74,7 @@ async def test_what_is_shredded_last_is_in_none_whoever_writes(site: ASite, tmp_
         await asyncio.gather(*map(erase, people))
 
 
+@pytest.mark.proves("legal-hold")
 async def test_erasures_and_holds_come_along(site: ASite, tmp_path: Path) -> None:
     here = tmp_path / "here.keys"
     async with opened(site.paths) as store:

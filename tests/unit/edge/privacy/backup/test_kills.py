@@ -12,6 +12,7 @@ import pytest
 from tests.unit.edge.privacy.backup.sites import ASite, back_up
 
 
+@pytest.mark.proves("backup")
 @pytest.mark.parametrize("stride", [41, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 async def test_old_or_new_and_never_a_mixture(stride: int, site: ASite, tmp_path: Path) -> None:
     settings = site.paths.config.read_text()

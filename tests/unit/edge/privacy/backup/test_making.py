@@ -121,6 +121,7 @@ async def test_one_at_a_time(site: ASite, file: Path) -> None:
         await first
 
 
+@pytest.mark.proves("backup")
 async def test_a_busy_store_is_caught_in_one_moment(site: ASite, file: Path, tmp_path: Path) -> None:
     """Each commit writes a pair that belongs together, over the same pages: half a pair would be a mixture."""
     filling = os.urandom(2_000)

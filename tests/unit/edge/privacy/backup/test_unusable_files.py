@@ -47,6 +47,7 @@ def test_cut_off_anywhere(prepared: BackedUp, tmp_path: Path) -> None:
         assert refused(cut, prepared.site.identity, tmp_path / str(size))
 
 
+@pytest.mark.proves("backup")
 def test_a_bit_flipped_anywhere(prepared: BackedUp, tmp_path: Path) -> None:
     content = prepared.file.read_bytes()
     for position in (0, 30, 120, 190, 250, 5_000, len(content) // 2, len(content) - 20, len(content) - 1):
@@ -72,6 +73,7 @@ def test_no_file(identity: Identity, tmp_path: Path) -> None:
     assert "No such file" in refused(tmp_path / "nothing.age", identity, tmp_path)
 
 
+@pytest.mark.proves("backup")
 def test_another_recovery_key(prepared: BackedUp, identity: Identity, tmp_path: Path) -> None:
     assert "not encrypted to this recovery key" in refused(prepared.file, identity, tmp_path)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.chat.notice import notice_of
-from edge.config import Config, load_config, site_paths
+from edge.config import Config, SitePaths, load_config, site_paths
 from edge.privacy.policies import Policies, PolicyFile
 from edge.report_facts import Sources
 from edge.site_setup import create_site
@@ -26,23 +26,27 @@ async def sample_site(folder: Path, template: str = "clinic") -> AsyncIterator[S
     create_site(paths, template)
     store = Store.open(paths)
     try:
-        config = load_config(paths)
-        file = PolicyFile(paths)
-        yield Sources(
-            config=config,
-            paths=paths,
-            store=store,
-            policy_file=file,
-            policies=Policies(file),
-            rates=shipped(),
-            notice=notice_of(config.site.name),
-            encoder=ENCODER,
-            languages=("en",),
-            documents=51,
-            status={},
-        )
+        yield sources_of(paths, store)
     finally:
         await store.close()
+
+
+def sources_of(paths: SitePaths, store: Store) -> Sources:
+    """What is known of an open site without an encoder and a node."""
+    config, file = load_config(paths), PolicyFile(paths)
+    return Sources(
+        config=config,
+        paths=paths,
+        store=store,
+        policy_file=file,
+        policies=Policies(file),
+        rates=shipped(),
+        notice=notice_of(config.site.name),
+        encoder=ENCODER,
+        languages=("en",),
+        documents=51,
+        status={},
+    )
 
 
 def with_settings(config: Config, **sections: dict[str, Any]) -> Config:
