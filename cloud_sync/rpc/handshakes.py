@@ -97,11 +97,16 @@ def _pass_on(reading: int, kept: int, tell: Callable[[str], None]) -> None:
     """Whatever happens to a line, the pipe is emptied: whoever writes to a full one would stand still."""
     line = b""
     while chunk := os.read(reading, LINE_BYTES_MAX):
-        try:
-            os.write(kept, chunk)
-        except OSError:
-            pass  # nobody reads standard error any more
+        _write(kept, chunk)
         *lines, line = (line + chunk).split(b"\n")
         line = line[-LINE_BYTES_MAX:]
         for reason in filter(None, map(reason_in, lines)):
             tell(reason)
+
+
+def _write(kept: int, chunk: bytes) -> None:
+    while chunk:
+        try:
+            chunk = chunk[os.write(kept, chunk) :]
+        except OSError:
+            return  # nobody reads standard error any more

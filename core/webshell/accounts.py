@@ -298,6 +298,10 @@ class Accounts:
             return None
         return found.account
 
+    async def form_refused(self, name: str | None) -> None:
+        """Write down that a form was refused, of somebody who is logged in or of nobody known."""
+        await self._store.add_note(Note(self._clock(), name or "unknown", "form.refused", "refused"))
+
     async def log_out(self, token: str, name: str) -> None:
         """End a session."""
         await self._store.close_session(_token_hash(token), Note(self._clock(), name, "logout"))

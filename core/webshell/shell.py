@@ -119,8 +119,8 @@ class WebShell:
 
     @property
     def middlewares(self) -> list[Middleware]:
-        """Outermost first."""
-        return [self._with_headers, self._with_error_pages, self._with_session]
+        """Outermost first. An application that writes its own rows of audit calls `serve` instead."""
+        return [self._with_headers, self._with_error_pages, self._with_rows, self._with_session]
 
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A handler behind the middlewares, for an application that has others of its own."""
@@ -200,6 +200,15 @@ class WebShell:
             log.exception("page failed", extra={"route": _route(request)})
             base = PosternError()
             return self._error(request, base.status, base.title, base.detail, base.remedy)
+
+    @web.middleware
+    async def _with_rows(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except FormRefused:
+            account = request.get(ACCOUNT)
+            await self._accounts.form_refused(account.name if account else None)
+            raise
 
     @web.middleware
     async def _with_session(self, request: web.Request, handler: Handler) -> web.StreamResponse:

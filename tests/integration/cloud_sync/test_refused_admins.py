@@ -145,3 +145,30 @@ async def test_a_cookie_after_its_time_and_after_logging_out(plane: Running, adm
 
 async def gone(browser: Browser, cookie: str) -> None:
     assert await browser.get("/", cookie) == (303, "/login")
+
+
+FORMS = ["without a token", "with another session's token", "of another site", "of nobody"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_form(plane: Running, admin: Browser, form: str) -> None:
+    async with await logged_in(plane) as ada, Browser(plane) as stranger:
+        own, another = await token_on(ada, "/codes"), await token_on(stranger, "/login")
+        sender, token = ada, {FORMS[0]: "", FORMS[1]: another}.get(form, own)
+        headers = {"Origin": "https://evil.example"} if form == FORMS[2] else {}
+        if form == FORMS[3]:
+            sender, token = stranger, another
+
+        async def attempt() -> None:
+            url, data = f"{sender.url}/codes", {"csrf": token}
+            async with sender.http.post(url, data=data, headers=headers, allow_redirects=False) as answer:
+                assert answer.status == 403
+
+        actor = "unknown" if sender is stranger else "ada"
+        await one_more(plane.control, (actor, "form.refused", actor, ""), attempt)
+
+
+async def token_on(browser: Browser, path: str) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', (await browser.get(path))[1])
+    assert found
+    return found[1]

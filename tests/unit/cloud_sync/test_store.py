@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.store import database as stores
-from cloud_sync.store.audit import AuditRow, add_audit
+from cloud_sync.store.audit import REFUSAL_WINDOW, AuditRow, add_audit, add_refusal, newest_audit
 from cloud_sync.store.codes import CodeRow, add_code, recent_codes, spend_code
 from cloud_sync.store.database import Database, StoreBusy, StoreUnavailable, create_store_key, open_database
 from cloud_sync.store.desired import add_desired, current_desired, revision
@@ -132,3 +133,22 @@ async def test_generations_only_grow_and_the_newest_counts(store: Database) -> N
     wanted = await store.run(current_desired)
     assert {scope: row.hash for scope, row in wanted.items()} == {"group:a": b"3", "group:b": b"2"}
     assert await store.run(revision) == 3
+
+
+@pytest.mark.parametrize(
+    ("later", "rows"),
+    [
+        (REFUSAL_WINDOW - timedelta(microseconds=1), [3]),
+        (REFUSAL_WINDOW, [1, 2]),
+        (REFUSAL_WINDOW + timedelta(microseconds=1), [1, 2]),
+    ],
+)
+async def test_a_refusal_counts_on_for_an_hour(store: Database, later: timedelta, rows: list[int]) -> None:
+    first = AuditRow(NOW, "unknown", "handshake.refused", "", "not_tls")
+    await store.run(lambda connection: add_refusal(connection, first))
+    again = replace(first, at=NOW + later, count=2)
+    await store.run(lambda connection: add_refusal(connection, again))
+    await store.run(lambda connection: add_refusal(connection, replace(again, detail="no_certificate")))
+    found = await store.run(lambda connection: newest_audit(connection, 10))
+    assert [row.count for row in reversed(found) if row.detail == "not_tls"] == rows
+    assert sum(row.count for row in found) == 5

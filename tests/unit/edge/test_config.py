@@ -25,6 +25,8 @@ def load(folder: Path, more: str = "") -> None:
     [
         ("[http]\nprot = 1", "http.prot"),
         ("[http]\nport = 65536", "http.port"),
+        ("[console]\nbreak_glass_minutes = 14", "console.break_glass_minutes"),
+        ("[console]\nbreak_glass_minutes = 241", "console.break_glass_minutes"),
         ("[answer]\nmode = 'poetic'", "answer.mode"),
         ("[limits]\ntext_chars_max = 4001", "limits.text_chars_max"),
         ("[limits]\nidle_warn_s = 60\nidle_wipe_s = 79", "idle_wipe_s"),
@@ -66,6 +68,8 @@ def test_what_is_wrong_is_named(tmp_path: Path, more: str, named: str) -> None:
 @pytest.mark.parametrize(
     "more",
     [
+        "[console]\nbreak_glass_minutes = 15",
+        "[console]\nbreak_glass_minutes = 240",
         "",
         "[limits]\ntext_chars_max = 4000",
         "[limits]\nidle_warn_s = 60\nidle_wipe_s = 80",
