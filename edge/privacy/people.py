@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -36,18 +37,25 @@ class People:
         self._site = site
 
     async def find(self, text: str) -> Person:
-        """Who is meant by a subject, the identifier of a conversation, or the number of a ticket."""
-        names = [text, f"{SESSION}{text}", f"{TICKET}{text.upper()}"]
-        known = await self._store.read(lambda db: [_has_rows(db, self._person(name)) for name in names[:2]])
-        whose = await self._store.read(lambda db: subject_of(db, text.removeprefix(SESSION)))
-        if not known[0] and whose is not None:
+        """Who is meant by a subject, the identifier of a conversation, or the number of a ticket.
+
+        "session:ID" and "ticket:NUMBER" are identifiers, too: whoever erases one erases its person. A name of which
+        nothing is known stands for itself.
+        """
+        identifier = text.removeprefix(SESSION).removeprefix(TICKET)
+        if identifier == text and await self._store.read(lambda db: _has_rows(db, self._person(text))):
+            return self._person(text)
+        whose = await self._store.read(lambda db: subject_of(db, identifier))
+        if whose is not None:
             return self._person(whose)
-        kept = await self._store.read_keys(
-            lambda keys: [_is_kept(keys, self._person(name)) for name in names]
-        )
-        rows = [*known, False]
-        found = (name for name, has, is_kept in zip(names, rows, kept, strict=True) if has or is_kept)
-        return self._person(next(found, text))
+        return self._person(await self._kept_under([text, f"{SESSION}{text}", f"{TICKET}{text.upper()}"]))
+
+    async def _kept_under(self, names: Sequence[str]) -> str:
+        """The first of the names that a proof of consent, a key, a hold or an erasure has; else the first."""
+        people = [self._person(name) for name in names]
+        rows = await self._store.read(lambda db: [_has_rows(db, person) for person in people])
+        kept = await self._store.read_keys(lambda keys: [_is_kept(keys, person) for person in people])
+        return next((names[at] for at in range(len(names)) if rows[at] or kept[at]), names[0])
 
     async def show(self, text: str, actor: str) -> dict[str, Any]:
         """What is stored of somebody, without a word of it: counts, hold, consents, erasures, and who looked."""

@@ -207,8 +207,20 @@ async def test_somebody_of_whom_nothing_is_stored(store: Store, seeded: Seeded) 
 @pytest.mark.parametrize("named", ["subject", "session", "ticket"])
 async def test_whatever_a_person_can_name_leads_to_them(store: Store, seeded: Seeded, named: str) -> None:
     people = People(store, "The clinic")
-    for text in (getattr(seeded, named), f"session:{seeded.session}", seeded.ticket.lower()):
+    name = getattr(seeded, named)
+    for text in (name, name.lower(), f"{named}:{name}" if named != "subject" else name):
         assert (await people.find(text)).subject == SUBJECT
+    await store.write_keys(lambda keys: shred_key(keys, SUBJECT))
+    assert (await people.find(name)).subject == SUBJECT
+
+
+@pytest.mark.parametrize("text", ["gone", "session:gone"])
+async def test_a_conversation_that_is_over_is_found_by_what_is_kept_of_it(store: Store, text: str) -> None:
+    people = People(store, "The clinic")
+    assert (await people.find(text)).subject == text
+    hold = ["session:gone", "case 7", "olga", 1]
+    await store.write_keys(lambda keys: keys.execute("INSERT INTO holds VALUES (?, ?, ?, ?, NULL)", hold))
+    assert (await people.find(text)).subject == "session:gone"
 
 
 async def test_a_conversation_that_stands_for_its_person(store: Store) -> None:
