@@ -8,7 +8,7 @@ A refusal that is repeated counts on in its row for a minute: whoever tries all 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -27,7 +27,10 @@ REFUSAL_ROWS_MAX: Final = 100
 """Different refusals in that time that get a row each: more than the console has pages that one role may be refused.
 Whoever tries everything at once for a year leaves some 10 MB a day, and the count is whole all the same."""
 
-OTHERS: Final = ("others", "refused", "")
+Refusal = tuple[str, str, str]
+"""Actor, action and object."""
+
+OTHERS: Final[Refusal] = ("others", "refused", "")
 """Actor, action and object of the row that counts what is refused past REFUSAL_ROWS_MAX."""
 
 
@@ -106,38 +109,35 @@ def refused(
 
     Past REFUSAL_ROWS_MAX different ones in a minute the row of OTHERS counts.
     """
+    all_refused(db, {(actor, action, subject): times}, at_ms)
+
+
+def all_refused(db: Database, refusals: Mapping[Refusal, int], at_ms: int | None = None) -> None:
+    """As `refused`, how often by what: one look at the last minute for all of them."""
     when = time.time_ns() // 1_000_000 if at_ms is None else at_ms
-    what = (actor[:ACTOR_CHARS_MAX], action, subject[:OBJECT_CHARS_MAX])
-    if _counted(db, what, when, times):
-        return
-    if _refusal_rows(db, when) >= REFUSAL_ROWS_MAX:
-        what = OTHERS
-        if _counted(db, what, when, times):
-            return
-    db.execute(
-        "INSERT INTO audit(at_ms, actor, action, object, outcome, count) VALUES (?, ?, ?, ?, ?, ?)",
-        [when, *what, str(Outcome.REFUSED), times],
+    rows = _refused_lately(db, when)
+    for (actor, action, subject), times in refusals.items():
+        what = (actor[:ACTOR_CHARS_MAX], action, subject[:OBJECT_CHARS_MAX])
+        if what not in rows and len(rows) - (OTHERS in rows) >= REFUSAL_ROWS_MAX:
+            what = OTHERS
+        if what in rows:
+            db.execute("UPDATE audit SET count = count + ? WHERE id = ?", [times, rows[what]])
+        else:
+            done = db.execute(
+                "INSERT INTO audit(at_ms, actor, action, object, outcome, count) VALUES (?, ?, ?, ?, ?, ?)",
+                [when, *what, str(Outcome.REFUSED), times],
+            )
+            rows[what] = int(done.lastrowid or 0)
+
+
+def _refused_lately(db: Database, when: int) -> dict[Refusal, int]:
+    """Numbers of the rows that count on, found by the index on time."""
+    rows = db.execute(
+        "SELECT actor, action, object, id FROM audit INDEXED BY audit_at "
+        "WHERE at_ms > ? AND at_ms <= ? AND outcome = ?",
+        [when - REFUSALS_TOGETHER_MS, when, str(Outcome.REFUSED)],
     )
-
-
-def _counted(db: Database, what: tuple[str, str, str], when: int, times: int) -> bool:
-    """Whether a row of the last minute counts it; searched by the index on time."""
-    done = db.execute(
-        "UPDATE audit SET count = count + ? WHERE id = (SELECT max(id) FROM audit INDEXED BY audit_at WHERE "
-        "at_ms > ? AND at_ms <= ? AND outcome = ? AND actor = ? AND action = ? AND object = ?)",
-        [times, when - REFUSALS_TOGETHER_MS, when, str(Outcome.REFUSED), *what],
-    )
-    return bool(done.rowcount)
-
-
-def _refusal_rows(db: Database, when: int) -> int:
-    """Rows of refusals of the last minute, but for that of OTHERS."""
-    row = db.execute(
-        "SELECT count(*) FROM audit INDEXED BY audit_at WHERE at_ms > ? AND at_ms <= ? AND outcome = ? "
-        "AND (actor, action, object) != (?, ?, ?)",
-        [when - REFUSALS_TOGETHER_MS, when, str(Outcome.REFUSED), *OTHERS],
-    ).fetchone()
-    return int(row[0])
+    return {(actor, action, subject): number for actor, action, subject, number in rows}
 
 
 def search(db: Database, wanted: AuditFilter, rows_max: int) -> list[AuditRow]:

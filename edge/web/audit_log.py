@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge import metrics
 from edge.store import audit
-from edge.store.audit import Outcome
+from edge.store.audit import Outcome, Refusal
 from edge.store.store import Store, StoreBusy, StoreClosed
 from edge.web import audit_rules
 from edge.web.problems import ACTOR, FAULT
@@ -33,8 +34,13 @@ WAITING_MAX: Final = 256
 
 UNKNOWN: Final = "unknown"
 
-Refusal = tuple[str, str, str]
-"""Actor, action, object."""
+
+@dataclass
+class _Batch:
+    """Refusals that are written together; `settled` once they are, or cannot be for now."""
+
+    counts: Counter[Refusal] = field(default_factory=Counter)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class AuditLog:
@@ -42,8 +48,8 @@ class AuditLog:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._refusals = Counter[Refusal]()
-        self._writing = asyncio.Lock()
+        self._batch = _Batch()
+        self._writing: asyncio.Task[None] | None = None
 
     async def append(self, actor: str, action: str, object: str, outcome: Outcome) -> None:
         """A row, durable when this returns. Raises what the store raises: what is not written down is not done."""
@@ -56,27 +62,27 @@ class AuditLog:
 
     async def refused(self, actor: str, action: str, object: str) -> None:
         """A refusal, durable when this returns, or counted until the store takes it. Raises nothing."""
-        what = (actor, action, object)
-        known = what in self._refusals or len(self._refusals) < WAITING_MAX
-        self._refusals[what if known else audit.OTHERS] += 1
-        async with self._writing:  # whoever is first writes for all that wait
-            await self._write_refusals()
+        what, batch = (actor, action, object), self._batch
+        known = what in batch.counts or len(batch.counts) < WAITING_MAX
+        batch.counts[what if known else audit.OTHERS] += 1
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_waiting(), name="refusals")
+        await batch.settled.wait()
 
-    async def _write_refusals(self) -> None:
-        waiting, self._refusals = self._refusals, Counter()
-        if not waiting:
-            return
-
-        def write(db: Database) -> None:
-            for what, times in waiting.items():
-                audit.refused(db, *what, times=times)
-
-        try:
-            await self._store.write(write)
-        except Exception as error:
-            self._refusals.update(waiting)
-            _cannot_write(error)
-        else:
+    async def _write_waiting(self) -> None:
+        """All that wait in one write, then all that came meanwhile, for as long as the store takes them."""
+        while self._batch.counts:
+            batch, self._batch = self._batch, _Batch()
+            try:
+                await self._store.write(partial(audit.all_refused, refusals=batch.counts))
+            except Exception as error:
+                _cannot_write(error)
+                later, self._batch = self._batch, _Batch(batch.counts)
+                self._batch.counts.update(later.counts)
+                later.settled.set()
+                return
+            finally:
+                batch.settled.set()
             metrics.recover(COMPONENT)
 
 

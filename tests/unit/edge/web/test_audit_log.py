@@ -81,6 +81,41 @@ async def test_a_flood_is_two_writes_and_every_refusal_counts(store: Store) -> N
     assert [row[-1] for row in await found(store)] == [334, 333, 333]
 
 
+async def test_a_flood_that_goes_on_is_a_write_a_round_and_nobody_waits_for_more_than_two(
+    store: Store,
+) -> None:
+    counting = CountingStore(store)
+    rows, rounds = AuditLog(counting), 5  # type: ignore[arg-type]
+
+    async def attacker(number: int) -> None:
+        for _ in range(rounds):
+            before = counting.writes
+            await rows.refused("eve", "a", str(number))
+            assert counting.writes <= before + 2
+
+    await asyncio.gather(*map(attacker, range(20)))
+    assert counting.writes <= 2 * rounds
+    assert sum(row[-1] for row in await found(store)) == 20 * rounds
+
+
+async def test_those_that_come_while_a_write_fails_are_answered_and_counted(store: Store) -> None:
+    counting = CountingStore(store)
+    counting.error = StoreBusy()
+    counting.go.clear()
+    rows = AuditLog(counting)  # type: ignore[arg-type]
+    first = asyncio.create_task(rows.refused("eve", "a", "1"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    second = asyncio.create_task(rows.refused("eve", "a", "2"))
+    await asyncio.sleep(0)
+    counting.go.set()
+    await asyncio.gather(first, second)
+    assert (counting.writes, await found(store)) == (1, [])
+    counting.error = None
+    await rows.refused("eve", "a", "1")
+    assert [row[2:] for row in await found(store)] == [("1", "refused", 2), ("2", "refused", 1)]
+
+
 @pytest.mark.parametrize("different", [WAITING_MAX - 1, WAITING_MAX, WAITING_MAX + 1])
 async def test_what_waits_is_bounded(store: Store, different: int) -> None:
     counting = CountingStore(store)
@@ -88,7 +123,7 @@ async def test_what_waits_is_bounded(store: Store, different: int) -> None:
     rows = AuditLog(counting)  # type: ignore[arg-type]
     for number in range(different):
         await rows.refused("eve", "a", str(number))
-    waiting = rows._refusals
+    waiting = rows._batch.counts
     assert (len(waiting), waiting[OTHERS]) == (
         min(different, WAITING_MAX + 1),
         max(0, different - WAITING_MAX),
