@@ -81,6 +81,30 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "All of the site's processes share one user, so the system cannot keep the others from the network.",
         "Install with the installer: each process then has a user of its own.",
     ),
+    "keys": (
+        "This machine has no TPM: the key that opens all others lies in a file, and whoever copies the disk has it.",
+        "Encrypt the machine's disk; or switch the TPM on in its firmware, then: postern keys seal.",
+    ),
+    "keys:not_sealed": (
+        "The key that opens all others lies in a file, though this machine has a TPM: whoever copies the disk has it.",
+        "Move it into the TPM: postern keys seal.",
+    ),
+    "memory": (
+        "What is in memory, customers' words among it, can reach the disk by way of swap.",
+        "What to do on this machine: postern doctor.",
+    ),
+    "store": (
+        "Rows that were stored are missing: a damaged log, an older file that was put back, or a disk that forgot.",
+        "The audit says how many. Look at the disk; if they matter, restore a backup: postern restore.",
+    ),
+    "policy": (
+        "No privacy policy is in force, so no text is handed on.",
+        "Why, and what to do, says the page Privacy.",
+    ),
+    "clock": (
+        "The machine's clock has leapt ahead; nothing that it makes old is removed for a day, in case it is wrong.",
+        "Set the clock; if it is right, wait.",
+    ),
     "generation": (
         "The language model does not answer; customers get quotes instead.",
         "It restarts by itself. If it lasts, look at the worker's log and at the machine's memory.",

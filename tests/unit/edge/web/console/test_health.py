@@ -64,11 +64,37 @@ def test_what_is_not_well_comes_first_with_what_to_do(facts: Facts, finding: str
     assert first.remedy
 
 
-@pytest.mark.parametrize("component", ["answers", "ranking", "evidence", "intents", "encoder", "generation"])
+@pytest.mark.parametrize(
+    "component",
+    [
+        "answers",
+        "ranking",
+        "evidence",
+        "intents",
+        "encoder",
+        "generation",
+        "keys",
+        "memory",
+        "store",
+        "audit",
+        "policy",
+        "clock",
+        "egress",
+    ],
+)
 def test_what_goes_on_serving_is_not_said_to_have_failed(component: str) -> None:
     first = findings(replace(WELL, status=status(fallbacks=(f"{component}:a_code",))))[0]
     assert first.id == f"fallback-{component}"
     assert "has failed" not in first.detail
+
+
+def test_a_tpm_that_is_not_used_is_not_one_that_is_missing() -> None:
+    unused, missing = (
+        findings(replace(WELL, status=status(fallbacks=(f"keys:{reason}",))))[0]
+        for reason in ("not_sealed", "no_tpm")
+    )
+    assert "has a TPM" in unused.detail
+    assert "has no TPM" in missing.detail
 
 
 def test_a_detector_that_fails_is_not_one_that_is_missing() -> None:
