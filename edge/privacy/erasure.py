@@ -224,6 +224,7 @@ class Erasure:
 
     async def _refused(self, subject: str) -> LegalHold:
         await self._store.write_keys(partial(holds.note_asked, subject=subject, at_ms=_now_ms()))
+        await self._rewrite_keys_files()
         return LegalHold("It is noted, and will be erased when the hold is released.")
 
     @asynccontextmanager
