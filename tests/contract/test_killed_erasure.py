@@ -15,6 +15,7 @@ from tests.unit.edge.privacy.erasure_rig import PATIENT, genuine, open_site
 BEFORE, POINT_OF_NO_RETURN, ALL = 1, 2, 7
 
 
+@pytest.mark.proves("erasure")
 @pytest.mark.parametrize(
     "steps",
     [

@@ -138,6 +138,7 @@ async def test_a_key_that_is_none(node: Node, headers: dict[str, str]) -> None:
     await node.refused(("unknown", "embeddings.make", "invalid_api_key"), "/v1/embeddings", headers, 401)
 
 
+@pytest.mark.proves("access")
 async def test_a_key_that_was_revoked(node: Node) -> None:
     _, secret = await node.keys.new("ada", "old till", [Scope.EMBEDDINGS], USUAL, None)
     async with node.client.post("/v1/embeddings", headers=bearer(secret)) as response:
@@ -148,6 +149,7 @@ async def test_a_key_that_was_revoked(node: Node) -> None:
     )
 
 
+@pytest.mark.proves("access")
 @pytest.mark.parametrize(
     ("path", "action"), [("/v1/chat/completions", "chat.ask"), ("/api/v1/privacy/scan", "privacy.scan")]
 )
@@ -272,6 +274,7 @@ def reachable() -> Iterator[Path]:
 ADMIN = "POST /operations/status HTTP/1.1\r\nHost: node\r\nContent-Length: 2\r\n\r\n{}"
 
 
+@pytest.mark.proves("access")
 @other_user.needs_root
 async def test_another_user_at_the_admin_socket(node: Node, reachable: Path) -> None:
     async def status(arguments: object, on_progress: object) -> object:

@@ -174,6 +174,7 @@ async def test_embedded_broker_takes_a_free_port_when_its_own_is_taken(tmp_path:
         assert read_address(tmp_path / "run")[1].port != port
 
 
+@pytest.mark.proves("access")
 @pytest.mark.parametrize(
     ("username", "password"), [("kiosk", "guess"), ("node", ""), ("admin", "x"), (None, None)]
 )

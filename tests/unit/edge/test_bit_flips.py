@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.bit_flips import NOTHING_PERSONAL, make, noticed, problems, sample, stored
 
 POSITIONS = 60
 
 
+@pytest.mark.proves("integrity")
 async def test_every_bit_is_noticed(tmp_path: Path) -> None:
     for site in await make(tmp_path):
         assert problems(site) == []
@@ -17,6 +20,7 @@ async def test_every_bit_is_noticed(tmp_path: Path) -> None:
         assert problems(site) == [], "each is turned back"
 
 
+@pytest.mark.proves("integrity")
 async def test_what_is_kept_about_people_is_among_the_files_that_are_tried(tmp_path: Path) -> None:
     killed, stopped = await make(tmp_path)
     databases = {"store/site.db", "store/keys.db", "store/site.head", "store/keys.head", "keys/site.key"}

@@ -283,6 +283,7 @@ class KeepAndForget(RuleBasedStateMachine):
         return result
 
 
+@pytest.mark.proves("erasure", "legal-hold", "backup")
 @pytest.mark.parametrize(
     ("examples", "steps"), [(6, 14), pytest.param(150, 25, marks=[pytest.mark.long, pytest.mark.timeout(0)])]
 )
