@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from datetime import date, timedelta
 from typing import Any, Final
 
 from aiohttp import web
@@ -89,5 +91,12 @@ def _filter(request: web.Request) -> dict[str, str]:
 
 
 def _given(wanted: dict[str, str]) -> dict[str, Any]:
-    """As the operation takes them: its `actor` is who asks."""
-    return {"who" if name == "actor" else name: value for name, value in wanted.items() if value}
+    """As the operation takes them: its `actor` is who asks. Days are those of the page, whose times are UTC."""
+    given = {"who" if name == "actor" else name: value for name, value in wanted.items() if value}
+    for name, days in (("since", 0), ("until", 1)):
+        with contextlib.suppress(
+            KeyError, ValueError, OverflowError
+        ):  # the operation says what cannot be read
+            day = date.fromisoformat(given[name]) + timedelta(days=days)
+            given[name] = f"{day}T00:00+00:00"
+    return given

@@ -230,9 +230,21 @@ async def test_what_the_audit_shows_can_be_taken_out_as_a_file_and_that_is_a_row
 
 
 async def test_rows_that_are_gone_are_missed_on_the_page(rig: Rig, ada: Staff) -> None:
-    assert "rows are missing" not in (await ada.get("/audit"))[1]
+    assert "is missing" not in (await ada.get("/audit"))[1]
     await rig.store.write(lambda db: db.execute("DELETE FROM audit WHERE id = 2"))
-    assert "1 rows are missing" in (await ada.get("/audit"))[1]
+    assert "A row is missing" in (await ada.get("/audit"))[1]
+    await rig.store.write(lambda db: db.execute("DELETE FROM audit WHERE id = 3"))
+    assert "2 rows are missing" in (await ada.get("/audit"))[1]
+
+
+async def test_days_of_the_filter_are_those_of_the_page_in_utc(rig: Rig, ada: Staff) -> None:
+    for hour in (-1, 0, 23, 24):
+        at_ms = 1_772_323_200_000 + hour * 3_600_000  # 1 March 2026
+        await rig.store.write(
+            lambda db, hour=hour, at_ms=at_ms: audit.append(db, "ada", "kb.show", f"h{hour}", at_ms=at_ms)
+        )
+    _, page = await ada.get("/audit?since=2026-03-01&until=2026-03-01")
+    assert re.findall(r"<td dir=\"auto\">(h-?\d+)</td>", page) == ["h23", "h0"]
 
 
 async def test_a_page_that_refreshes_itself_keeps_nobody_logged_in_whatever_it_says_of_itself(
