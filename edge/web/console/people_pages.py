@@ -6,6 +6,7 @@ Each view and each change is written down by its operation.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -69,8 +70,8 @@ class PeoplePages:
         except PosternError as error:
             return await self._person(request, error)
         if await field(request, "form") == "page":
-            return _file("postern-export.html", as_page(document))
-        return _file("postern-export.json", _lines(document))
+            return _file("postern-export.html", await asyncio.to_thread(as_page, document))
+        return _file("postern-export.json", await asyncio.to_thread(_lines, document))
 
     async def hold(self, request: web.Request) -> web.StreamResponse:
         """From now on the data stay, whoever asks for their erasure."""
