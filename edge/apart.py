@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from core.errors import PosternError
+from core.memory import forbid_core_dumps, keep_out_of_swap
 from models.progress import Report
 
 # Politest that a process can be.
@@ -87,7 +88,9 @@ async def _converse(
 
 
 def serve(source: IO[bytes], target: IO[bytes], work: Callable[[dict[str, Any], Report], Done]) -> None:
-    """The child: read the task, work, write the result."""
+    """The child: read the task, which may hold keys, work, write the result."""
+    forbid_core_dumps()
+    keep_out_of_swap()
     task = json.loads(source.readline())
     say = _writer(target)
     try:

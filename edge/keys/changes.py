@@ -29,7 +29,6 @@ def apply(paths: SitePaths, files: Mapping[str, bytes]) -> None:
     finish(paths)
     private_folder(paths.keys)
     staging = paths.keys / _STAGING
-    shutil.rmtree(staging, ignore_errors=True)
     private_folder(staging)
     for name, content in files.items():
         write_atomic(staging / name, content)
@@ -39,7 +38,8 @@ def apply(paths: SitePaths, files: Mapping[str, bytes]) -> None:
 
 
 def finish(paths: SitePaths) -> None:
-    """Move a whole change into place; does nothing when there is none."""
+    """Move a whole change into place; one that did not come so far goes."""
+    _discard(paths.keys / _STAGING)
     ready = paths.keys / _READY
     if not ready.is_dir():
         return
@@ -55,6 +55,15 @@ def finish(paths: SitePaths) -> None:
     fsync_folder(paths.keys)
     ready.rmdir()
     fsync_folder(paths.keys)
+
+
+def _discard(staging: Path) -> None:
+    """It may hold the root key in clear, of a machine whose TPM has it."""
+    if not staging.is_dir():
+        return
+    for path in staging.iterdir():
+        _write_over(path)
+    shutil.rmtree(staging)
 
 
 def _write_over(path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
 import signal
 import sys
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 from core.errors import PosternError
 from edge.chat.apart import Done, serve
 from models.progress import Report
+
+PR_GET_DUMPABLE = 3
 
 
 class TooFew(PosternError):
@@ -26,6 +30,11 @@ def work(task: dict[str, Any], report: Report) -> Done:
             raise TooFew("There are two.")
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "look":
+            core_bytes, _ = resource.getrlimit(resource.RLIMIT_CORE)
+            return Done(
+                {"dumpable": ctypes.CDLL(None).prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), "core_bytes": core_bytes}
+            )
         case "babble":
             sys.stdout.write("no JSON\n")
             sys.stdout.flush()

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
+from core.memory import CORE_BYTES
 from edge.chat.apart import Done, TrainingFailed, work_apart
 
 CHILD = "tests.contract.apart_process"
@@ -37,6 +38,11 @@ async def test_a_child_that_dies_or_babbles_is_a_failure_and_gone(do: str) -> No
     with pytest.raises(TrainingFailed):
         await work_apart(CHILD, task(do), lambda *_: None)
     assert not _children()
+
+
+async def test_a_child_keeps_what_it_was_given_to_itself() -> None:
+    done = await work_apart(CHILD, task("look"), lambda *_: None)
+    assert done.result == {"dumpable": 0, "core_bytes": CORE_BYTES}
 
 
 async def test_who_waits_no_longer_ends_the_child() -> None:
