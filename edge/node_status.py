@@ -18,6 +18,7 @@ from edge.text_services import watch_policy
 
 if TYPE_CHECKING:
     from edge.app import Site
+    from edge.config import SitePaths
     from edge.fabric.devices import Devices
     from edge.sync.service import SyncService
 
@@ -28,6 +29,12 @@ KEYS: Final = "keys"
 
 VECTORS: Final = "vectors"
 """Weaker than asked while documents are found by their words alone."""
+
+SHARED_ACCOUNT: Final = ("egress", "courier_shares_user")
+"""No kernel rule keeps node and worker from the network."""
+
+SWAPPABLE: Final = ("memory", "can_be_swapped")
+"""What the node's process holds can come to lie on a disk."""
 
 
 def status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object]:
@@ -52,6 +59,18 @@ def status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object]
             for device in devices.snapshot()
         ],
     }
+
+
+def accounts_shared(paths: SitePaths) -> bool:
+    """Whether this node has no account apart from the courier's, so that the kernel cannot keep it from the network.
+
+    The store must be this user's own: root, who runs an installed site by hand, owns neither folder.
+    """
+    if not paths.courier.exists():
+        return True
+    return (
+        paths.courier.stat().st_uid == paths.store.stat().st_uid or paths.store.stat().st_uid != os.getuid()
+    )
 
 
 def not_ready(site: Site) -> list[str]:
@@ -80,15 +99,13 @@ def say_fallbacks(site: Site) -> None:
     say_unfitted(site.encoder.info)
     watch_detector(site.scanner.detector)
     watch_policy(site.texts.policies)
-    metrics.watch(
-        "memory", lambda: "can_be_swapped" if not memory_is_locked() and swap() is Swap.POSSIBLE else ""
-    )
+    part, weaker = SWAPPABLE
+    metrics.watch(part, lambda: weaker if not memory_is_locked() and swap() is Swap.POSSIBLE else "")
     if site.store.lost:
         metrics.fall_back("store", "rows_lost")
     metrics.watch(KEYS, partial(root.shortfall, site.paths, root.tpm_of(site.paths)))
     metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
-    if not site.paths.courier.exists() or site.paths.courier.stat().st_uid == os.getuid():
-        # Without a user of its own for the courier the kernel cannot keep the others from the network.
-        metrics.fall_back("egress", "courier_shares_user")
+    if accounts_shared(site.paths):
+        metrics.fall_back(*SHARED_ACCOUNT)
     for fallback in metrics.fallbacks():
         log.warning("running weaker than asked", extra={"fallback": fallback})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ from urllib.parse import urlsplit
 from sqlite_utils import Database
 
 from core.errors import PosternError
-from core.memory import Swap, memory_is_locked, swap
 from core.version import VERSION
 from edge.chat.notice import Notice
 from edge.config import Config, SitePaths
 from edge.egress.identity import ENROLMENT_FILE
 from edge.keys import SiteKeys
 from edge.knowledge.languages import tongues
+from edge.node_status import SHARED_ACCOUNT, SWAPPABLE
 from edge.operations.policy_words import in_words, some_text_passes
 from edge.privacy import policy_files, retention
 from edge.privacy.policies import Policies, PolicyFile
@@ -114,14 +113,14 @@ async def gather(known: Sources) -> Facts:
 
 
 def _site(known: Sources) -> SiteFacts:
-    config, courier = known.config, known.paths.courier
+    config, shared = known.config, _fallen_back(known, SHARED_ACCOUNT)
     return SiteFacts(
         name=config.site.name,
         id=config.site.id,
         locale=config.site.locale,
         region=config.site.region,
-        processes_apart=courier.exists() and courier.stat().st_uid != os.getuid(),
-        memory_can_be_swapped=not memory_is_locked() and swap() is Swap.POSSIBLE,
+        processes_apart=None if shared is None else not shared,
+        memory_can_be_swapped=_fallen_back(known, SWAPPABLE),
         behind_tls_proxy=config.console.behind_tls_proxy,
         port=config.http.port,
         answer_mode=config.answer.mode,
@@ -129,6 +128,12 @@ def _site(known: Sources) -> SiteFacts:
         own_identifiers=len(config.privacy.identifiers),
         documents=known.documents,
     )
+
+
+def _fallen_back(known: Sources, weaker: tuple[str, str]) -> bool | None:
+    """Whether the running node says so of itself. Without one nobody knows: whoever asks may be another user, root."""
+    said = known.status.get("fallbacks")
+    return None if said is None else ":".join(weaker) in said
 
 
 def times_of(config: Config) -> Times:

@@ -124,7 +124,7 @@ class Visitor:
 
     address: str
     browser: bytes
-    """`core.webshell.security.browser_of`: a login works in the browser that made it and in no other."""
+    """`core.webshell.security.browser_of`: a login is refused to another address or kind of browser."""
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,13 @@ def _necessity(facts: Facts) -> Section:
             "What a customer has written is not changed; “Start over” wipes a conversation at once, and a"
             " ticket can be taken back and asked anew.",
         ),
-        ("Restriction (Art. 18)", measure("legal-hold").how(facts)),
+        (
+            "Restriction (Art. 18)",
+            Gap(
+                text="how data is kept from use while somebody contests it; a legal hold keeps it from being"
+                " erased, and not from being used"
+            ),
+        ),
         ("Objection, automated decisions (Art. 21, 22)", measure("human").how(facts)),
         (
             "Processors and transfers (Art. 28, 44)",

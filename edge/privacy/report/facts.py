@@ -27,9 +27,11 @@ class SiteFacts(Fact):
     id: str
     locale: str
     region: str
-    processes_apart: bool
-    """Each process has an account of its own, so that the kernel keeps all but the courier from the network."""
-    memory_can_be_swapped: bool
+    processes_apart: bool | None
+    """Each process has an account of its own, so that the kernel keeps all but the courier from the network; None: not
+    known, as no node runs."""
+    memory_can_be_swapped: bool | None
+    """None: not known, as no node runs."""
     behind_tls_proxy: bool
     port: int
     answer_mode: Literal["extractive", "generative"]

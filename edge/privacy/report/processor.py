@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from edge.privacy.report.activities import ACTIVITIES
 from edge.privacy.report.document import Cell, Gap, Paragraph, Section, Table
 from edge.privacy.report.facts import Facts
 from edge.privacy.report.safeguards import servers
-from edge.privacy.report.wording import joined
+from edge.privacy.report.wording import joined, number
 
-_LETTERS: Final[tuple[tuple[str, str, str], ...]] = (
+
+def _deletion(facts: Facts) -> str:
+    made = facts.rows_of("backups")
+    known = f"this site knows of {number(made)} of them" if made else "this site knows of none"
+    return (
+        "Removing the site's folder, with its keys, removes what is on the machine, and no more. To be destroyed"
+        f" as well: backups, with the file of keys beside each ({known}), the recovery key, which opens them and"
+        " brings the root key back, and every other copy of the folder, of its keys and of exports. A"
+        " backup of which the recovery key is destroyed, with all copies of it, opens no more."
+    )
+
+
+_LETTERS: Final[tuple[tuple[str, str | Callable[[Facts], str], str], ...]] = (
     (
         "(a) only on documented instructions, transfers included",
         "What may be handed on is a policy that the site itself signs; the control plane can tighten it and"
@@ -46,8 +59,7 @@ _LETTERS: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     (
         "(g) deletion or return at the end",
-        "The site's folder is all there is: removing it, with its keys, removes everything. Deleting the"
-        " keys alone makes every copy unreadable.",
+        _deletion,
         "choice between deletion and return, time, and confirmation; copies that the processor keeps",
     ),
     (
@@ -62,7 +74,10 @@ _LETTERS: Final[tuple[tuple[str, str, str], ...]] = (
 def processor(facts: Facts) -> Section:
     """Subject matter as Art. 28(3) asks for, then its letters (a) to (h)."""
     columns, widths = ("Art. 28(3)", "What the product gives", "What the contract must add"), (24, 42, 34)
-    rows = tuple((letter, given, Gap(text=wanted)) for letter, given, wanted in _LETTERS)
+    rows = tuple(
+        (letter, given if isinstance(given, str) else given(facts), Gap(text=wanted))
+        for letter, given, wanted in _LETTERS
+    )
     return Section(
         id="processor",
         title="Processor annex (GDPR Art. 28(3))",

@@ -13,8 +13,7 @@ def residual(facts: Facts) -> Iterator[str]:
     yield from _of_the_detector(facts)
     yield from _of_keys(facts)
     yield from _of_this_site(facts)
-    if facts.site.memory_can_be_swapped:
-        yield "Memory can be swapped to a disk at this site."
+    yield from _of_the_machine(facts)
     yield (
         "Memory of a running process can hold a sentence for a while after it was wiped; the language in"
         " which the product is written cannot prevent it, but core files are forbidden. A machine that"
@@ -68,12 +67,25 @@ def _of_keys(facts: Facts) -> Iterator[str]:
     )
 
 
-def _of_this_site(facts: Facts) -> Iterator[str]:
-    if not facts.site.processes_apart:
+def _of_the_machine(facts: Facts) -> Iterator[str]:
+    """What only a running node knows is held against the site while none runs."""
+    if facts.site.processes_apart is None:
+        yield (
+            "Whether the processes have accounts of their own is not known, as no node runs: without them no"
+            " kernel rule keeps a node that is taken over from sending."
+        )
+    elif not facts.site.processes_apart:
         yield (
             "The processes share one account at this site: if the node is taken over, no kernel rule keeps"
             " it from sending. The systemd units mend this."
         )
+    if facts.site.memory_can_be_swapped is None:
+        yield "Whether memory can be swapped to a disk is not known, as no node runs."
+    elif facts.site.memory_can_be_swapped:
+        yield "Memory can be swapped to a disk at this site."
+
+
+def _of_this_site(facts: Facts) -> Iterator[str]:
     if not facts.site.behind_tls_proxy:
         yield (
             "No TLS proxy is named in the settings; a kiosk on another machine than the node must not be"

@@ -77,17 +77,19 @@ def _policy(facts: Facts) -> str:
     )
 
 
+_APART: Final[dict[bool | None, str]] = {
+    True: "The processes have accounts of their own, and the kernel refuses connections to the internet to all"
+    " but the courier.",
+    False: "At this site the processes share one account: only the program keeps them apart, and the kernel does not"
+    " enforce it. Installing the systemd units mends this.",
+    None: "Whether the kernel enforces it as well is not known: no node runs. Make the report while it does.",
+}
+
+
 def _one_way_out(facts: Facts) -> str:
-    apart = (
-        "The processes have accounts of their own, and the kernel refuses connections to the internet to all"
-        " but the courier."
-        if facts.site.processes_apart
-        else "At this site the processes share one account: only the program keeps them apart, and the kernel does not"
-        " enforce it. Installing the systemd units mends this."
-    )
     return (
         "Only one process, the courier, may open a connection that leaves the site, and it holds no text."
-        f" {apart}"
+        f" {_APART[facts.site.processes_apart]}"
     )
 
 
@@ -137,7 +139,8 @@ def _access(facts: Facts) -> str:
         "Every member of staff has an account of their own, with one or more of three roles; one table says"
         " which role may use which page, and what is not in it is refused. The desk reads what is handed to"
         " it; the role data protection opens what is stored of a person to answer that person's request. A"
-        " login works only in the browser that made it. Passwords are kept as argon2id. Now:"
+        " login at the console is refused from another address or kind of browser than it was made in;"
+        " programs' tokens are not bound so. Passwords are kept as argon2id. Now:"
         f" {staff.technicians} with the role technician, {staff.desk} desk, {staff.data_protection} data"
         f" protection. {provider}"
     )
@@ -159,15 +162,17 @@ def _transmission(facts: Facts) -> str:
     return f"The node listens on this machine alone (loopback, port {facts.site.port}). {before}{cloud}"
 
 
+_SWAP: Final[dict[bool | None, str]] = {
+    True: "Swap is possible at this site: encrypt or turn off the swap device.",
+    False: "Swap is impossible here: the machine has none, the units forbid it, or the memory is locked.",
+    None: "Whether swap is possible is not known: no node runs. Make the report while it does.",
+}
+
+
 def _memory(facts: Facts) -> str:
-    swap = (
-        "Swap is possible at this site: encrypt or turn off the swap device."
-        if facts.site.memory_can_be_swapped
-        else "Swap is impossible here: the machine has none, the units forbid it, or the memory is locked."
-    )
     return (
         "Each process forbids core files, and a look at its memory by another program of its own account."
-        f" {swap}"
+        f" {_SWAP[facts.site.memory_can_be_swapped]}"
     )
 
 
@@ -201,8 +206,10 @@ SAFEGUARDS: Final = (
         "HIPAA 164.312(a)(2)(iv)",
         "`store/site.db`, `store/keys.db`",
         always(
-            "Both databases are encrypted as a whole (SQLCipher, AES-256). Words of customers are sealed"
-            " once more under a key of their own (AES-256-GCM, bound to person, table, row and column)."
+            "Both databases are encrypted as a whole (SQLCipher, AES-256). Words in conversations and tickets"
+            " are sealed once more under a key of their own (AES-256-GCM, bound to person, table, row and"
+            " column). Questions without an answer and examples are not: what was found personal in them was"
+            " replaced before, and they are tied to nobody."
         ),
     ),
     Measure("keys", "Keeping of keys", Aim.PSEUDONYMS, "", "`keys/`, `postern keys`", _keys),

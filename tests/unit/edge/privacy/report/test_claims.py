@@ -1,0 +1,95 @@
+"""No report claims what nobody has looked at, or more than the product does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from edge.node_status import SHARED_ACCOUNT, SWAPPABLE
+from edge.privacy.report.assembly import report
+from edge.privacy.report.document import Gap, Table, walk
+from edge.report_facts import Sources, gather
+from tests.unit.edge.privacy.report.rig import sample_site
+
+KERNEL = "the kernel refuses connections to the internet to all but the courier"
+SHARED, SWAP = (":".join(weaker) for weaker in (SHARED_ACCOUNT, SWAPPABLE))
+
+
+@pytest_asyncio.fixture
+async def clinic(tmp_path: Path) -> AsyncIterator[Sources]:
+    async with sample_site(tmp_path) as known:
+        yield known
+
+
+async def told(known: Sources) -> str:
+    return report(await gather(known)).model_dump_json()
+
+
+async def cells(known: Sources, row: str) -> list[object]:
+    """What stands beside a row's first cell, wherever that row is."""
+    sections = walk(report(await gather(known)).sections)
+    tables = [block for section, _ in sections for block in section.blocks if isinstance(block, Table)]
+    return [cell for table in tables for first, *rest in table.rows if first == row for cell in rest]
+
+
+async def test_without_a_node_nothing_is_claimed_of_the_kernel_and_of_memory(clinic: Sources) -> None:
+    clinic.paths.courier.mkdir(exist_ok=True)
+    said = await told(clinic)
+    assert KERNEL not in said
+    assert "Whether the kernel enforces it as well is not known: no node runs." in said
+    assert "Swap is impossible here" not in said
+    assert "Whether swap is possible is not known: no node runs." in said
+    assert "Whether the processes have accounts of their own is not known" in said
+    assert "Whether memory can be swapped to a disk is not known" in said
+
+
+@pytest.mark.parametrize(
+    ("fallbacks", "kernel", "shared", "swap"),
+    [((), True, False, False), ((SHARED,), False, True, False), ((SWAP,), True, False, True)],
+    ids=["apart", "one account", "swap"],
+)
+async def test_a_running_node_says_how_it_is(
+    clinic: Sources, fallbacks: tuple[str, ...], kernel: bool, shared: bool, swap: bool
+) -> None:
+    said = await told(replace(clinic, status={"fallbacks": fallbacks}))
+    assert (KERNEL in said) is kernel
+    assert ("The processes share one account at this site" in said) is shared
+    assert ("Memory can be swapped to a disk at this site" in said) is swap
+    assert "no node runs" not in said
+
+
+@pytest.mark.parametrize(("backups", "known"), [(0, "knows of none"), (3, "knows of 3 of them")])
+async def test_the_end_of_a_contract_takes_backups_and_the_recovery_key(
+    clinic: Sources, backups: int, known: str
+) -> None:
+    facts = await gather(clinic)
+    tables = tuple(
+        table.model_copy(update={"rows": backups}) if table.name == "backups" else table
+        for table in facts.tables
+    )
+    said = report(facts.model_copy(update={"tables": tables})).model_dump_json()
+    assert "removes everything" not in said
+    assert f"backups, with the file of keys beside each (this site {known}), the recovery key" in said
+
+
+async def test_what_binds_a_login_is_not_told_as_more_than_it_is(clinic: Sources) -> None:
+    said = await told(clinic)
+    assert "only in the browser that made it" not in said
+    assert "refused from another address or kind of browser" in said
+    assert "programs' tokens are not bound so" in said
+
+
+async def test_only_what_is_sealed_twice_is_called_so(clinic: Sources) -> None:
+    said = await told(clinic)
+    assert "Words of customers are sealed" not in said
+    assert "Words in conversations and tickets are sealed once more" in said
+    assert "Questions without an answer and examples are not" in said
+
+
+async def test_a_legal_hold_is_no_restriction_of_use(clinic: Sources) -> None:
+    (cell,) = await cells(clinic, "Restriction (Art. 18)")
+    assert isinstance(cell, Gap)
