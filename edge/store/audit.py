@@ -8,6 +8,7 @@ A refusal that is repeated counts on in its row for a minute: whoever tries all 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,14 +25,16 @@ REFUSALS_TOGETHER_MS: Final = 60_000
 """How long a repeated refusal counts on in the row of the first: a person sees an attempt within the minute."""
 
 REFUSAL_ROWS_MAX: Final = 100
-"""Different refusals in that time that get a row each: more than the console has pages that one role may be refused.
-Whoever tries everything at once for a year leaves some 10 MB a day, and the count is whole all the same."""
+"""Different refusals of one actor in that time that get a row each: more than the console has pages that one role may
+be refused. Whoever tries everything at once leaves some 10 MB a day, and the count is whole all the same. Each actor
+has their own: nobody's flood hides what another is refused. Only those whom nobody knows share one."""
 
 Refusal = tuple[str, str, str]
 """Actor, action and object."""
 
-OTHERS: Final[Refusal] = ("others", "refused", "")
-"""Actor, action and object of the row that counts what is refused past REFUSAL_ROWS_MAX."""
+LOGINS: Final = "login."
+"""Beginning of the actions that have a row past REFUSAL_ROWS_MAX too: of somebody's password being guessed. They are
+few, as the program itself names their objects."""
 
 
 class Kind(StrEnum):
@@ -107,7 +110,7 @@ def refused(
 ) -> None:
     """Write down that something was refused, in the row of the same refusal where that is not a minute old.
 
-    Past REFUSAL_ROWS_MAX different ones in a minute the row of OTHERS counts.
+    Past REFUSAL_ROWS_MAX different ones in a minute the row `rest_of` the actor counts.
     """
     all_refused(db, {(actor, action, subject): times}, at_ms)
 
@@ -116,10 +119,11 @@ def all_refused(db: Database, refusals: Mapping[Refusal, int], at_ms: int | None
     """As `refused`, how often by what: one look at the last minute for all of them."""
     when = time.time_ns() // 1_000_000 if at_ms is None else at_ms
     rows = _refused_lately(db, when)
+    of_actor = Counter(actor for actor, *rest in rows if (actor, *rest) != rest_of(actor))
     for (actor, action, subject), times in refusals.items():
         what = (actor[:ACTOR_CHARS_MAX], action, subject[:OBJECT_CHARS_MAX])
-        if what not in rows and len(rows) - (OTHERS in rows) >= REFUSAL_ROWS_MAX:
-            what = OTHERS
+        if what not in rows and not action.startswith(LOGINS) and of_actor[what[0]] >= REFUSAL_ROWS_MAX:
+            what = rest_of(actor)
         if what in rows:
             db.execute("UPDATE audit SET count = count + ? WHERE id = ?", [times, rows[what]])
         else:
@@ -128,6 +132,12 @@ def all_refused(db: Database, refusals: Mapping[Refusal, int], at_ms: int | None
                 [when, *what, str(Outcome.REFUSED), times],
             )
             rows[what] = int(done.lastrowid or 0)
+            of_actor[what[0]] += what != rest_of(actor)
+
+
+def rest_of(actor: str) -> Refusal:
+    """Actor, action and object of the row that counts what one actor is refused past REFUSAL_ROWS_MAX."""
+    return (actor[:ACTOR_CHARS_MAX], "refused", "")
 
 
 def _refused_lately(db: Database, when: int) -> dict[Refusal, int]:

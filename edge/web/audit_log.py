@@ -30,7 +30,8 @@ COMPONENT: Final = "audit"
 """In `postern_fallback_active`, while rows cannot be written."""
 
 WAITING_MAX: Final = 256
-"""Different refusals that wait for a write, more than a minute's rows; what comes on top counts among the others."""
+"""Different refusals of one actor that wait for a write, more than a minute's rows; what comes on top is counted in the
+row of the rest of theirs."""
 
 UNKNOWN: Final = "unknown"
 
@@ -41,6 +42,12 @@ class _Batch:
 
     counts: Counter[Refusal] = field(default_factory=Counter)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, what: Refusal) -> None:
+        """Count one, in the row of the rest of the actor's where they have WAITING_MAX."""
+        actor = what[0]
+        known = what in self.counts or sum(other == actor for other, *_ in self.counts) < WAITING_MAX
+        self.counts[what if known else audit.rest_of(actor)] += 1
 
 
 class AuditLog:
@@ -62,9 +69,8 @@ class AuditLog:
 
     async def refused(self, actor: str, action: str, object: str) -> None:
         """A refusal, durable when this returns, or counted until the store takes it. Raises nothing."""
-        what, batch = (actor, action, object), self._batch
-        known = what in batch.counts or len(batch.counts) < WAITING_MAX
-        batch.counts[what if known else audit.OTHERS] += 1
+        self._batch.add((actor, action, object))
+        batch = self._batch
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_waiting(), name="refusals")
         await batch.settled.wait()

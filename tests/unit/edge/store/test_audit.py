@@ -8,7 +8,7 @@ import pytest
 from sqlite_utils import Database
 
 from edge.store import audit, migrations
-from edge.store.audit import OTHERS, REFUSAL_ROWS_MAX, REFUSALS_TOGETHER_MS, AuditFilter, AuditRow
+from edge.store.audit import REFUSAL_ROWS_MAX, REFUSALS_TOGETHER_MS, AuditFilter, AuditRow, rest_of
 
 NOW_MS = 1_750_000_000_000
 
@@ -46,15 +46,29 @@ def test_what_was_done_is_never_counted_together_with_what_was_refused(db: Datab
 
 
 @pytest.mark.parametrize("different", [REFUSAL_ROWS_MAX - 1, REFUSAL_ROWS_MAX, REFUSAL_ROWS_MAX + 3])
-def test_past_a_minutes_rows_the_others_are_counted_together(db: Database, different: int) -> None:
+def test_past_a_minutes_rows_the_rest_of_an_actors_are_counted_together(db: Database, different: int) -> None:
     for number in range(different):
         audit.refused(db, "eve", "a", f"object {number}", NOW_MS + number)
     found = rows(db)
     assert len(found) == min(different, REFUSAL_ROWS_MAX + 1)
     assert sum(row.count for row in found) == different
-    assert (OTHERS in [(row.actor, row.action, row.object) for row in found]) is (
+    assert (rest_of("eve") in [(row.actor, row.action, row.object) for row in found]) is (
         different > REFUSAL_ROWS_MAX
     )
+
+
+@pytest.mark.proves("audit")
+def test_a_flood_hides_neither_what_another_is_refused_nor_whose_password_is_guessed(db: Database) -> None:
+    for number in range(REFUSAL_ROWS_MAX + 5):
+        audit.refused(db, "eve", "documents.show", f"object {number}", NOW_MS)
+    hidden = (("bob", "inbox.show", "T-7"), ("bob", "login.refused", "bob"), ("eve", "login.refused", "eve"))
+    for what in hidden:
+        audit.refused(db, *what, NOW_MS)
+    for number in range(2):
+        audit.refused(db, "eve", "inbox.show", f"T-{number}", NOW_MS)
+    found = {(row.actor, row.action, row.object): row.count for row in rows(db)}
+    assert [found.get(what) for what in hidden] == [1, 1, 1]
+    assert found[rest_of("eve")] == 5 + 2
 
 
 def test_known_refusals_count_on_though_the_minute_is_full_and_the_next_minute_is_empty(db: Database) -> None:
