@@ -31,6 +31,8 @@ class PosternError(Exception):
     # Seconds after which trying again makes sense; every 429 and 503 has it.
     retry_after_s: float | None = None
     exit_code: ExitCode = ExitCode.FAILED
+    # Whether a row of audit tells of it already: whoever let the caller in then writes none.
+    written_down: bool = False
 
     def __init__(self, detail: str = "", *, remedy: str | None = None) -> None:
         super().__init__(detail or self.title)

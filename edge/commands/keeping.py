@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from edge.commands.operators import user
+from edge.commands.people import Subject, named
 from edge.commands.terminal import Json, Site, operate_on, write
-
-Subject = Annotated[
-    str, typer.Option("--subject", help="As the integrator named it, else session:ID or ticket:NUMBER.")
-]
 
 
 def retention(site: Site, as_json: Json = False) -> None:
@@ -22,13 +18,13 @@ def retention(site: Site, as_json: Json = False) -> None:
 
 def consents(site: Site, subject: Subject, as_json: Json = False) -> None:
     """What a subject was told and agreed to, and took back; oldest first."""
-    found = operate_on(site, "privacy.consents", {"subject": subject})
+    found = operate_on(site, "privacy.consents", {"subject": named(subject), "actor": user()})
     lines = [
         f"{_when(row['at_ms'])}  {row['purpose']:8}  {'given' if row['given'] else 'not given'}, "
         f"notice {row['notice_version']}"
         for row in found
     ]
-    write(found, as_json, "\n".join(lines) or "Nothing is known of this subject.")
+    write(found, as_json, "\n".join(lines) or "This subject was not asked to agree to anything.")
 
 
 def _when(moment_ms: int) -> str:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from edge.chat.inbox import OPERATOR_CHARS_MAX
 from edge.operations.arguments import OperationArguments, read_arguments
+from edge.operations.subjects import Actor, Subject
 from edge.privacy import receipts
 from edge.privacy.erasure import Erased, Erasure
 from edge.store.store import Store
-from edge.store.subjects import TICKET, label_of
+from edge.store.subjects import label_of
 from edge.web.admin import Arguments, OnProgress, Operation
 
 REFERENCE_CHARS_MAX: Final = 100
-_SUBJECT = re.compile(r"(session:|ticket:)?[A-Za-z0-9._-]{1,64}")
-
-
-def _subject(given: str) -> str:
-    """As it was typed; a ticket's number in capitals, as it is written on the customer's screen."""
-    name = given.strip()
-    if name.lower().startswith(TICKET):
-        name = TICKET + name[len(TICKET) :].upper()
-    if not _SUBJECT.fullmatch(name):
-        raise ValueError("a name as the integrator gave it, else session:ID or ticket:NUMBER")
-    return name
-
-
-Subject = Annotated[str, Field(max_length=100), AfterValidator(_subject)]
-Actor = Annotated[str, Field(min_length=1, max_length=OPERATOR_CHARS_MAX)]
 
 
 class SubjectArguments(OperationArguments):

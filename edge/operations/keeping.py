@@ -1,32 +1,20 @@
-"""What is kept, how long, and who agreed to it, for the command line and the console: plain JSON in and out."""
+"""What is kept, and how long, for the command line and the console: plain JSON in and out."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
 from sqlite_utils import Database
 
 from edge.config import RetentionSection
 from edge.operations.arguments import OperationArguments, read_arguments
 from edge.privacy import retention
 from edge.privacy.retention import Rule
-from edge.store import consents
 from edge.store.schema import KEY_TABLES
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation
 
-SUBJECT_CHARS_MAX = 80
-
 
 class RetentionArguments(OperationArguments):
     """`postern privacy retention`."""
-
-
-class ConsentsArguments(OperationArguments):
-    """`postern privacy consents`."""
-
-    subject: Annotated[str, Field(min_length=1, max_length=SUBJECT_CHARS_MAX)]
 
 
 class KeepingOperations:
@@ -38,7 +26,7 @@ class KeepingOperations:
 
     def table(self) -> dict[str, Operation]:
         """Operations by name."""
-        return {"privacy.retention": self.retention, "privacy.consents": self.consents}
+        return {"privacy.retention": self.retention}
 
     async def retention(self, arguments: Arguments, _: OnProgress) -> object:
         """For each table how long its rows are kept, how many there are, the oldest, and when that is due."""
@@ -48,20 +36,6 @@ class KeepingOperations:
         return [
             *await self._store.read(lambda db: [_told(db, name, rule) for name, rule in site.items()]),
             *await self._store.read_keys(lambda db: [_told(db, name, rule) for name, rule in keys.items()]),
-        ]
-
-    async def consents(self, arguments: Arguments, _: OnProgress) -> object:
-        """What a subject was told and agreed to, oldest first."""
-        digest = self._store.digests.of(read_arguments(ConsentsArguments, arguments).subject)
-        found = await self._store.read(lambda db: consents.of(db, digest))
-        return [
-            {
-                "purpose": str(consent.purpose),
-                "notice_version": consent.notice_version,
-                "given": consent.given,
-                "at_ms": consent.at_ms,
-            }
-            for consent in found
         ]
 
 

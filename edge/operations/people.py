@@ -1,24 +1,23 @@
-"""People for the command line and the console: operations `privacy.subject` and `privacy.export`."""
+"""People for the command line and the console: found, shown, exported, what they agreed to; plain JSON in and out."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final
-
-from pydantic import Field
-
 from edge.operations.arguments import OperationArguments, read_arguments
+from edge.operations.subjects import Actor, Subject
 from edge.privacy.people import People
 from edge.web.admin import Arguments, OnProgress, Operation
 
-SUBJECT_CHARS_MAX: Final = 100
-"""A program's name for a person has 64 at most; those of conversations and tickets are shorter."""
+
+class FindArguments(OperationArguments):
+    """A subject, a conversation's identifier or a ticket's number."""
+
+    subject: Subject
 
 
-class SubjectArguments(OperationArguments):
-    """`postern privacy subject|export`: a subject, a conversation's identifier or a ticket's number; who asks."""
+class SubjectArguments(FindArguments):
+    """`postern privacy subject|export|consents`; `actor` is who asks."""
 
-    subject: Annotated[str, Field(min_length=1, max_length=SUBJECT_CHARS_MAX)]
-    actor: Annotated[str, Field(min_length=1, max_length=64)]
+    actor: Actor
 
 
 class PeopleOperations:
@@ -29,7 +28,17 @@ class PeopleOperations:
 
     def table(self) -> dict[str, Operation]:
         """Operations by name."""
-        return {"privacy.subject": self.subject, "privacy.export": self.export}
+        return {
+            "privacy.find": self.find,
+            "privacy.subject": self.subject,
+            "privacy.export": self.export,
+            "privacy.consents": self.consents,
+        }
+
+    async def find(self, arguments: Arguments, _: OnProgress) -> object:
+        """Who is meant, before anything of theirs is shown."""
+        wanted = read_arguments(FindArguments, arguments)
+        return {"subject": (await self._people.find(wanted.subject)).subject}
 
     async def subject(self, arguments: Arguments, _: OnProgress) -> object:
         """What is stored of somebody, in counts."""
@@ -40,3 +49,8 @@ class PeopleOperations:
         """All that is stored of somebody."""
         wanted = read_arguments(SubjectArguments, arguments)
         return await self._people.export(wanted.subject, wanted.actor)
+
+    async def consents(self, arguments: Arguments, _: OnProgress) -> object:
+        """What somebody was told and agreed to, oldest first."""
+        wanted = read_arguments(SubjectArguments, arguments)
+        return await self._people.consents(wanted.subject, wanted.actor)

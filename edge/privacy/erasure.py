@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -25,8 +25,8 @@ from edge.privacy.forgetting import UNLINKED, forget_listed, forget_rows, keys_o
 from edge.privacy.holds import Hold, LegalHold
 from edge.privacy.people import People
 from edge.privacy.receipts import Receipt
+from edge.privacy.written_down import written_down
 from edge.store import audit
-from edge.store.audit import Outcome
 from edge.store.store import Store
 from edge.store.subjects import SubjectDigests, label_of
 
@@ -105,7 +105,7 @@ class Erasure:
         Somebody of whom nothing is known is put on the list all the same: a backup may know them.
         """
         subject = await self._whom(name)
-        async with self._written_down(actor, "privacy.erase", subject):
+        async with written_down(self._store, actor, "privacy.erase", subject):
             await self._refuse_held(subject)
             return await self._erase(subject, _now_ms())
 
@@ -113,7 +113,7 @@ class Erasure:
         """Keep the data of whom `name` stands for. Raises HeldAlready, TooManyHolds."""
         subject = await self._whom(name)
         hold = Hold(subject, reference, actor, _now_ms(), None)
-        async with self._written_down(actor, "privacy.hold", subject):
+        async with written_down(self._store, actor, "privacy.hold", subject):
             placed = await self._store.write_keys(partial(holds.place, hold=hold))
             await self._rewrite_keys_files()
             return placed
@@ -121,14 +121,15 @@ class Erasure:
     async def release(self, name: str, actor: str) -> Released:
         """Keep it no longer; an erasure that was asked for meanwhile is carried out now. Raises NoSuchHold."""
         subject = await self._whom(name)
-        async with self._written_down(actor, "privacy.release", subject):
+        async with written_down(self._store, actor, "privacy.release", subject):
             hold = await self._store.read_keys(partial(holds.find, subject=subject))
             if hold is None or hold.erasure_asked_ms is None:
                 released = await self._store.write_keys(partial(holds.release, subject=subject))
                 await self._rewrite_keys_files()
                 return Released(released, None)
             # In one step with the release: whoever asked must not have to ask again.
-            return Released(hold, await self._erase(subject, hold.erasure_asked_ms, release=True))
+            async with written_down(self._store, actor, "privacy.erase", subject):
+                return Released(hold, await self._erase(subject, hold.erasure_asked_ms, release=True))
 
     async def holds(self) -> list[Hold]:
         """All holds, oldest first."""
@@ -226,17 +227,6 @@ class Erasure:
         await self._store.write_keys(partial(holds.note_asked, subject=subject, at_ms=_now_ms()))
         await self._rewrite_keys_files()
         return LegalHold("It is noted, and will be erased when the hold is released.")
-
-    @asynccontextmanager
-    async def _written_down(self, actor: str, action: str, subject: str) -> AsyncIterator[None]:
-        """Rows of audit: two files cannot change in one step, so the beginning is written down as well.
-
-        What is refused or fails is written down by whoever let the caller in.
-        """
-        row = partial(audit.append, actor=actor, action=action, subject=self._store.digests.label(subject))
-        await self._store.write(partial(row, outcome=Outcome.BEGUN))
-        yield
-        await self._store.write(partial(row, outcome=Outcome.DONE))
 
 
 def replay(site_db: Database, keys_db: Database, digests: SubjectDigests) -> int:

@@ -15,8 +15,8 @@ from typing import Any, Final
 from sqlite_utils import Database
 
 from edge.privacy import export
+from edge.privacy.written_down import written_down
 from edge.store import audit, consents
-from edge.store.audit import Outcome
 from edge.store.store import Store
 from edge.store.subject_rows import Person, count, select, subject_of
 from edge.store.subjects import SESSION, TICKET
@@ -70,24 +70,22 @@ class People:
     async def export(self, text: str, actor: str) -> Any:
         """The document of `edge.privacy.export`. Raises ExportTooLarge."""
         person = await self.find(text)
-        label, at_ms = self._store.digests.label(person.subject), time.time_ns() // 1_000_000
-        await self._note(actor, label, Outcome.BEGUN)
-        outcome = Outcome.FAILED
-        try:
+        at_ms = time.time_ns() // 1_000_000
+        async with written_down(self._store, actor, "privacy.export", person.subject):
             asked_by = await self._store.read(lambda db: _shown(db, actor)) or f"staff of {self._site}"
-            document = await export.export(
+            return await export.export(
                 self._store, person, self._site, given=text, asked_by=asked_by, at_ms=at_ms
             )
-            outcome = Outcome.DONE
-            return document
-        finally:
-            await self._note(actor, label, outcome)
+
+    async def consents(self, text: str, actor: str) -> list[dict[str, Any]]:
+        """What somebody was told and agreed to, oldest first."""
+        person = await self.find(text)
+        label = self._store.digests.label(person.subject)
+        await self._store.write(lambda db: audit.append(db, actor, "privacy.consents", label))
+        return await self._store.read(lambda db: _consents(db, person))
 
     def _person(self, subject: str) -> Person:
         return Person(subject, self._store.digests.of(subject))
-
-    async def _note(self, actor: str, label: str, outcome: Outcome) -> None:
-        await self._store.write(lambda db: audit.append(db, actor, "privacy.export", label, outcome))
 
 
 def _has_rows(db: Database, person: Person) -> bool:
@@ -110,9 +108,13 @@ def _stored(db: Database, person: Person, label: str) -> dict[str, Any]:
     return {
         "counts": count(db, person),
         "tickets": numbers,
-        "consents": [asdict(one) for one in consents.of(db, person.digest)],
+        "consents": _consents(db, person),
         "seen": [asdict(row) for row in audit.of_subject(db, label, numbers, SEEN_MAX)],
     }
+
+
+def _consents(db: Database, person: Person) -> list[dict[str, Any]]:
+    return [asdict(one) for one in consents.of(db, person.digest)]
 
 
 def _kept(keys: Database, person: Person) -> dict[str, Any]:

@@ -50,9 +50,11 @@ class OperationRule:
     why: str = ""
     """Of those of `Kind.NONE`: why nothing is written."""
     named_by: str = ""
-    """The argument that identifies what is meant; "subject" is written as its label."""
+    """The argument that identifies what is meant. None for a person: their operations write rows of their own, with the
+    label of whom they found."""
     own_audit: bool = False
-    """What is seen or changed and its row are one transaction of the operation; here only failures are written."""
+    """What is seen or changed and its row are one transaction of the operation; here only failures are written that it
+    has not written down itself."""
 
 
 _OWN: Final = "a customer's own act: its row in the store is the record, and goes when the conversation goes"
@@ -183,12 +185,13 @@ OPERATIONS: Final[tuple[OperationRule, ...]] = (
     _nothing("privacy.policy.show", _SITE),
     _nothing("privacy.policy.check", _SITE),
     _change("privacy.policy.sign", own_audit=True),
-    _view("privacy.subject", "subject", own_audit=True),
-    _change("privacy.export", "subject", Kind.EXPORT, own_audit=True),
-    _view("privacy.consents", "subject"),
-    _change("privacy.erase", "subject", Kind.DELETE, own_audit=True),
-    _change("privacy.hold", "subject", own_audit=True),
-    _change("privacy.release", "subject", own_audit=True),
+    _view("privacy.find"),
+    _view("privacy.subject", own_audit=True),
+    _change("privacy.export", kind=Kind.EXPORT, own_audit=True),
+    _view("privacy.consents", own_audit=True),
+    _change("privacy.erase", kind=Kind.DELETE, own_audit=True),
+    _change("privacy.hold", own_audit=True),
+    _change("privacy.release", own_audit=True),
     _view("privacy.holds"),
     _view("privacy.erasures"),
     _nothing("privacy.verify-receipt", _BROUGHT),

@@ -22,7 +22,6 @@ class Audited:
     """Makes an operation write its rows."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
         self._rows = AuditLog(store)
 
     def by(self, actor: str, name: str, operation: Operation) -> Operation:
@@ -30,7 +29,7 @@ class Audited:
         rule = of_operation(name)
 
         async def run(arguments: Arguments, on_progress: OnProgress) -> object:
-            what, arguments = self._named(rule, arguments), _signed(arguments, actor)
+            what, arguments = _named(rule, arguments), _signed(arguments, actor)
             if rule.kind in {Kind.CHANGE, Kind.DELETE} and not rule.own_audit:
                 await self._rows.append(actor, name, what, Outcome.BEGUN)
             try:
@@ -50,19 +49,20 @@ class Audited:
         await self._rows.refused(actor, "admin.connect", "")
 
     async def _failed(self, rule: OperationRule, actor: str, what: str, error: BaseException) -> None:
+        if isinstance(error, PosternError) and error.written_down:
+            return
         if isinstance(error, PosternError) and is_refusal(error):
             await self._rows.refused(actor, rule.name, what)
         elif rule.kind is not Kind.NONE:
             await self._rows.append(actor, rule.name, what, Outcome.FAILED)
 
-    def _named(self, rule: OperationRule, arguments: Arguments) -> str:
-        """The identifier of what is meant; a person's only as a label."""
-        value = arguments.get(rule.named_by) if rule.named_by else None
-        if value is None:
-            return ""
-        if rule.named_by == "subject":
-            return self._store.digests.label(str(value))
-        return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+def _named(rule: OperationRule, arguments: Arguments) -> str:
+    """The identifier of what is meant. Who is meant, only the operation can tell: its rule names no argument."""
+    value = arguments.get(rule.named_by) if rule.named_by else None
+    if value is None:
+        return ""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _signed(arguments: Arguments, actor: str) -> Arguments:

@@ -19,7 +19,7 @@ from edge.web.console.calls import Calls
 from edge.web.console.handles import Handles, PageGone
 from edge.web.console.keeping_pages import titles
 from edge.web.console.rules import PREFIX
-from edge.web.console.site import Page
+from edge.web.console.site import SHOWN, Page
 
 HERE = f"{PREFIX}/people"
 
@@ -51,12 +51,12 @@ class PeoplePages:
 
     async def find(self, request: web.Request) -> web.StreamResponse:
         """To the page of whoever is meant, under an address that names nobody."""
-        text, operator = await field(request, "text"), request[ACCOUNT].name
+        text = await field(request, "text")
         try:
-            found = await self._calls("privacy.subject", subject=text, actor=operator)
+            found = await self._calls("privacy.find", subject=text)
         except PosternError as error:
             return await self._search(request, error, text)
-        raise _to(self._handles.give(operator, found["subject"]))
+        raise _to(self._handles.give(request[ACCOUNT].name, found["subject"]))
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """One person."""
@@ -115,6 +115,8 @@ class PeoplePages:
     async def _person(
         self, request: web.Request, fault: PosternError | None = None, *, unticked: bool = False
     ) -> web.Response:
+        if fault is not None:
+            request[SHOWN] = fault
         subject = self._subject(request)
         found = await self._calls("privacy.subject", subject=subject, actor=request[ACCOUNT].name)
         context: dict[str, Any] = {"person": found, "here": request.match_info["person"], "titles": titles()}

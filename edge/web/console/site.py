@@ -21,6 +21,9 @@ Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # What happens from here on is written down by the page.
 _LET_IN = web.RequestKey("let_in", bool)
 
+SHOWN = web.RequestKey("shown", PosternError)
+"""Why what was asked for came to nothing, where a page shows that."""
+
 
 class NotPermitted(PosternError):
     """The operator's roles do not include this."""
@@ -86,11 +89,12 @@ class SiteConsole:
         """A change is written down before it begins and when it is done, unless its handler does so in one step."""
         if not rule.own_audit:
             await self._rows.append(actor, rule.action, subject, Outcome.BEGUN)
-        outcome = Outcome.FAILED
+        outcome, told = Outcome.FAILED, False
         try:
             response = await self._pages[rule.action](request)
             if response.status < 400:
                 outcome = Outcome.DONE
+            told = SHOWN in request and request[SHOWN].written_down
             return response
         except web.HTTPRedirection:  # where a form leads that was accepted
             outcome = Outcome.DONE
@@ -98,9 +102,10 @@ class SiteConsole:
         except PosternError as error:
             if is_refusal(error):
                 outcome = Outcome.REFUSED
+            told = error.written_down
             raise
         finally:
-            if outcome is not Outcome.DONE or not rule.own_audit:
+            if not told and (outcome is not Outcome.DONE or not rule.own_audit):
                 await self._rows.append(actor, rule.action, subject, outcome)
 
 

@@ -56,7 +56,8 @@ async def test_whatever_a_person_can_name_leads_to_a_page_whose_address_names_no
         assert SUBJECT not in page.partition("</title>")[0]
         assert "Questions and answers" in main(page)
     label = rig.store.digests.label(SUBJECT)
-    assert {row[2] for row in await rig.audited(action="privacy.subject")} == {label}
+    looked = await rig.audited(action="privacy.subject")
+    assert looked == [("ada", "privacy.subject", label, "done")] * 3  # once a page, not for the search too
     assert not [
         row for row in await rig.audited() if SUBJECT in "".join(row) or seeded.session in "".join(row)
     ]
@@ -131,6 +132,13 @@ async def test_a_hold_wins_and_says_so_until_it_is_released(rig: Rig, ada: Staff
     assert "case 7" in main(page)
     status, page = await act(ada, path, "erase", sure="yes")
     assert (status, "once whoever asked for the hold has it released" in main(page)) == (409, True)
+    label = rig.store.digests.label(SUBJECT)
+    erase = [("ada", "privacy.erase", label, outcome) for outcome in ("begun", "refused")]
+    assert [row for row in await rig.audited() if "erase" in row[1]] == erase
+    assert (await act(ada, path, "hold", reference="case 8"))[0] == 409
+    assert not await rig.audited(action="people.", outcome="failed")
+    assert await rig.audited(outcome="refused") == erase[1:]
+    assert (await rig.audited(outcome="failed"))[-1] == ("ada", "privacy.hold", label, "failed")
     assert "an erasure waits for the release" in main(page)
     assert "Nothing was changed" in (await act(ada, path, "release"))[1]
     assert (await act(ada, path, "release", sure="yes"))[0] == 303

@@ -1,4 +1,4 @@
-"""`privacy.retention` and `privacy.consents`: every table with its term, and what somebody agreed to."""
+"""`privacy.retention`: every table with its term."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_asyncio
 
 from edge.config import RetentionSection, site_paths
-from edge.operations.arguments import BadArguments
-from edge.operations.keeping import SUBJECT_CHARS_MAX, KeepingOperations
+from edge.operations.keeping import KeepingOperations
 from edge.privacy.retention import DAY_MS
-from edge.store import consents
-from edge.store.consents import Consent, Purpose
 from edge.store.schema import KEY_TABLES, TABLES
 from edge.store.store import Store
 
@@ -60,25 +56,3 @@ async def test_every_table_is_told_with_its_term(store: Store) -> None:
         "oldest_ms": None,
         "due_ms": None,
     }
-
-
-async def test_a_subjects_consents_are_told(store: Store) -> None:
-    digest = store.digests.of("patient-7")
-    await store.write(
-        lambda db: consents.add(db, digest, Consent(Purpose.OVERFLOW, "1", given=False, at_ms=5))
-    )
-    assert await call(store, "privacy.consents", {"subject": "patient-7"}) == [
-        {"purpose": "overflow", "notice_version": "1", "given": False, "at_ms": 5}
-    ]
-    assert await call(store, "privacy.consents", {"subject": "patient-8"}) == []
-
-
-@pytest.mark.parametrize(
-    ("length", "fits"), [(0, False), (1, True), (SUBJECT_CHARS_MAX, True), (SUBJECT_CHARS_MAX + 1, False)]
-)
-async def test_a_subject_is_as_long_as_one_can_be(store: Store, length: int, fits: bool) -> None:
-    if fits:
-        assert await call(store, "privacy.consents", {"subject": "s" * length}) == []
-        return
-    with pytest.raises(BadArguments):
-        await call(store, "privacy.consents", {"subject": "s" * length})

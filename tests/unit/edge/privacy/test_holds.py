@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from edge.privacy.holds import LegalHold
+from edge.privacy.holds import HeldAlready, LegalHold
 from tests.unit.edge.privacy.erasure_rig import (
     OFFICER,
     PATIENT,
@@ -98,16 +98,26 @@ async def test_a_stop_between_release_and_erasure_is_not_there(tmp_path: Path) -
 @pytest.mark.proves("legal-hold")
 async def test_refused_and_placed_and_released_are_in_the_audit(tmp_path: Path) -> None:
     async with open_site(tmp_path) as site:
+        _, number = await site.visit(PATIENT)
         await site.erasure.hold(PATIENT, "case 12", OFFICER)
-        with pytest.raises(LegalHold):
-            await site.erasure.erase(PATIENT, OFFICER)
+        with pytest.raises(HeldAlready):
+            await site.erasure.hold(PATIENT, "case 13", OFFICER)
+        with pytest.raises(LegalHold) as refused:
+            await site.erasure.erase(f"ticket:{number}", OFFICER)
+        assert refused.value.written_down
         await site.erasure.release(PATIENT, OFFICER)
         label = site.desk.store.digests.label(PATIENT)
-        told = [(action, outcome) for _, action, about, outcome in await audited(site) if about == label]
+        assert {(who, about) for who, _, about, _ in await audited(site)} == {(OFFICER, label)}
+        told = [(action, outcome) for _, action, _, outcome in await audited(site)]
         assert told == [
             ("privacy.hold", "begun"),
             ("privacy.hold", "done"),
+            ("privacy.hold", "begun"),
+            ("privacy.hold", "failed"),
             ("privacy.erase", "begun"),
+            ("privacy.erase", "refused"),
             ("privacy.release", "begun"),
+            ("privacy.erase", "begun"),
+            ("privacy.erase", "done"),
             ("privacy.release", "done"),
         ]
