@@ -204,6 +204,9 @@ class Accounts:
         self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
         self._by_address = AttemptLimit(ATTEMPTS_PER_ADDRESS, ATTEMPTS_WINDOW_S)
         self._by_name = AttemptLimit(ATTEMPTS_PER_NAME, ATTEMPTS_WINDOW_S)
+        # Of the sealed account: nobody's wrong logins elsewhere may keep shut what is for the worst day. That nobody
+        # guesses two halves of 120 bits needs no limit at all; this one bounds what they cost us.
+        self._at_the_seal = AttemptLimit(ATTEMPTS_PER_ADDRESS, ATTEMPTS_WINDOW_S)
         # Verified against when the name is unknown, so that the answer takes as long as for a known one.
         self._nobody = self._hasher.hash(secrets.token_hex())
 
@@ -222,26 +225,27 @@ class Accounts:
 
         Raises TooManyAttempts, UnusableAccount, ClaimRefused.
         """
-        await self._begin("", visitor)
+        await self._begin((self._by_address, visitor.address))
         _check_account(name, password)
         now = self._clock()
         note = Note(now, name, "account.claimed")
         if not await self._store.claim(_claim_hash(code), name, await self._hash(password), note):
             await self._store.add_note(Note(now, "unknown", "claim.refused", "refused"))
             raise ClaimRefused()
-        self._succeeded("", visitor)
+        self._by_address.succeeded(visitor.address)
         return await self._open(name, visitor)
 
     async def log_in(self, name: str, password: str, visitor: Visitor) -> str:
         """Returns a session token. Raises TooManyAttempts, WrongCredentials: also for the sealed account."""
-        await self._begin(name, visitor)
+        await self._begin((self._by_address, visitor.address), (self._by_name, name))
         known = await self._store.credential(name) if _NAME.fullmatch(name) else None
         right = await self._verify(known.password_hash if known else "", password)
         if known is None or known.emergency or not right:
             note = Note(self._clock(), name if known else "unknown", "login.refused", "refused")
             await self._store.add_note(note)
             raise WrongCredentials()
-        self._succeeded(name, visitor)
+        self._by_address.succeeded(visitor.address)
+        self._by_name.succeeded(name)
         return await self._open(name, visitor)
 
     async def break_glass(self, first: str, second: str, visitor: Visitor) -> str:
@@ -251,7 +255,7 @@ class Accounts:
         """
         assert self._emergency is not None, "this console has no sealed account"
         name, life = self._emergency.name, self._emergency.life
-        await self._begin(name, visitor)
+        await self._begin((self._at_the_seal, visitor.address))
         known = await self._store.credential(name) or Credential("")
         right = [
             await self._verify(known.password_hash if known.second_hash else "", _as_sealed(first)),
@@ -262,7 +266,7 @@ class Accounts:
         if not all(right) or expires <= now:
             await self._store.add_note(Note(now, name, "login.break-glass", "refused"))
             raise SealRefused()
-        self._succeeded(name, visitor)
+        self._at_the_seal.succeeded(visitor.address)
         return await self._keep(name, expires, visitor, "login.break-glass")
 
     async def admit(self, name: str, visitor: Visitor) -> str:
@@ -311,20 +315,15 @@ class Accounts:
         token = secrets.token_urlsafe(SESSION_TOKEN_BYTES)
         return token, _token_hash(token)
 
-    async def _begin(self, name: str, visitor: Visitor) -> None:
-        """Count an attempt; `name` empty: on no account yet. Raises TooManyAttempts."""
+    async def _begin(self, *counted: tuple[AttemptLimit, str]) -> None:
+        """Count an attempt by each limit's key. Raises TooManyAttempts."""
         now_s = time.monotonic()
         try:
-            self._by_address.begin(visitor.address, now_s)
-            if name:
-                self._by_name.begin(name, now_s)
+            for limit, key in counted:
+                limit.begin(key, now_s)
         except TooManyAttempts:
             await self._store.add_note(Note(self._clock(), "unknown", "login.too-many", "refused"))
             raise
-
-    def _succeeded(self, name: str, visitor: Visitor) -> None:
-        self._by_address.succeeded(visitor.address)
-        self._by_name.succeeded(name)
 
     async def _open(self, name: str, visitor: Visitor) -> str:
         return await self._keep(name, self._clock() + SESSION_LIFE, visitor, "login")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import re
 from collections.abc import Sequence
 
@@ -25,8 +26,9 @@ HEADERS = {
 }
 # A year, only over TLS.
 STRICT_TRANSPORT = "max-age=31536000"
-# The longest IPv6 address with a zone.
-ADDRESS_CHARS_MAX = 60
+# One customer's network (RFC 6177): within it a machine takes what address it likes.
+IPV6_NETWORK_BITS = 64
+_WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 _COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{20,100}")
 
 
@@ -46,11 +48,28 @@ def same_origin(origin: str | None, host: str, secure: bool) -> bool:
 
 
 def client_address(peer: str, forwarded: Sequence[str], behind_proxy: bool) -> str:
-    """Where a request comes from. `forwarded`: its X-Forwarded-For headers, of which the site's own proxy wrote the
-    last entry; what stands before it anybody can have written. Without a proxy, the connection's peer.
+    """Where a request comes from: an IPv4 address, or the network of an IPv6 address.
+
+    `forwarded`: the request's X-Forwarded-For headers, of which the site's own proxy wrote the last entry, some with a
+    port; what stands before it anybody can have written. Without a proxy, or where it is no address, the peer.
     """
     last_hop = ",".join(forwarded).rpartition(",")[2].strip() if behind_proxy else ""
-    return last_hop[:ADDRESS_CHARS_MAX] or peer
+    return _origin(last_hop) or _origin(peer) or peer
+
+
+def _origin(written: str) -> str:
+    """What stands for an address in limits and logins; empty if it is none."""
+    found = _WITH_PORT.fullmatch(written)
+    bare = (found[1] or found[2]) if found else written
+    try:
+        address = ipaddress.ip_address(bare.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
 
 
 def browser_of(address: str, user_agent: str) -> bytes:

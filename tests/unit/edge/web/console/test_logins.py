@@ -16,6 +16,7 @@ from core.signing import content_hash
 from core.webshell import security
 from core.webshell.accounts import (
     ATTEMPTS_PER_ADDRESS,
+    ATTEMPTS_PER_NAME,
     ENVELOPE_BYTES,
     NO_BROWSER,
     Accounts,
@@ -173,6 +174,22 @@ async def test_guesses_at_the_seal_are_limited_as_those_at_passwords(desk: Desk)
     assert "unknown login.too-many refused" in await desk.rows()
 
 
+async def test_nobodys_wrong_logins_keep_the_sealed_account_shut(desk: Desk) -> None:
+    halves = (await desk.sealed()).envelopes
+    for number in range(ATTEMPTS_PER_NAME):
+        stranger = Visitor(f"10.0.1.{number}", b"a browser")
+        with pytest.raises(WrongCredentials):
+            await desk.accounts.log_in(BREAK_GLASS, "a guess at the name", stranger)
+        with pytest.raises(SealRefused):
+            await desk.accounts.break_glass("0", "1", stranger)
+    for _ in range(ATTEMPTS_PER_ADDRESS):
+        with pytest.raises((WrongCredentials, TooManyAttempts)):
+            await desk.accounts.log_in("ada", "a guess at the name", HERE)
+    with pytest.raises(TooManyAttempts):
+        await desk.accounts.log_in("ada", "a guess at the name", HERE)
+    assert await desk.accounts.break_glass(*halves, HERE)
+
+
 @pytest.mark.proves("access")
 async def test_a_cookie_in_another_browser_ends_its_login(desk: Desk) -> None:
     await desk.operator()
@@ -219,10 +236,31 @@ async def test_another_browser_keeps_no_idle_login_alive(desk: Desk) -> None:
         (["6.6.6.6", "10.0.0.7"], True, "10.0.0.7"),
         (["10.0.0.7"], False, "127.0.0.1"),
         (["6.6.6.6, "], True, "127.0.0.1"),
+        (["10.0.0.7:49152"], True, "10.0.0.7"),
+        (["6.6.6.6:1, 10.0.0.7:49153"], True, "10.0.0.7"),
+        (["::ffff:10.0.0.7"], True, "10.0.0.7"),
+        (["2001:db8:1:2::1"], True, "2001:db8:1:2::/64"),
+        (["2001:db8:1:2:ffff:ffff:ffff:ffff"], True, "2001:db8:1:2::/64"),
+        (["2001:db8:1:3::1"], True, "2001:db8:1:3::/64"),
+        (["[2001:db8:1:2::1]:49152"], True, "2001:db8:1:2::/64"),
+        (["[2001:db8:1:2::1]"], True, "2001:db8:1:2::/64"),
+        (["fe80::1%eth0"], True, "fe80::/64"),
+        (["unknown"], True, "127.0.0.1"),
+        (["10.0.0.7:port"], True, "127.0.0.1"),
+        (["[10.0.0.7"], True, "127.0.0.1"),
+        (["9" * 5000], True, "127.0.0.1"),
     ],
 )
 def test_where_somebody_asks_from(forwarded: list[str], behind_proxy: bool, address: str) -> None:
     assert security.client_address("127.0.0.1", forwarded, behind_proxy) == address
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [("10.0.0.7", "10.0.0.7"), ("2001:db8:1:2::9", "2001:db8:1:2::/64"), ("", "")],
+)
+def test_a_peer_is_named_as_what_a_proxy_names(peer: str, address: str) -> None:
+    assert security.client_address(peer, [], False) == address
 
 
 def test_another_address_or_another_kind_of_browser_is_another_browser() -> None:
