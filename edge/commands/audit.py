@@ -13,6 +13,7 @@ import typer
 
 from core.errors import ExitCode
 from edge.commands.operators import user
+from edge.commands.output import standard_output
 from edge.commands.terminal import Json, Site, as_lines, operate_on, write
 
 audit = typer.Typer(no_args_is_help=True, help="Who saw, changed, took out or was refused what.")
@@ -66,7 +67,9 @@ def audit_export(
     wanted |= {"since": since, "until": until, "format": format, "actor": user()}
     paths = site_paths(site)
     load_config(paths)
-    _warn(asyncio.run(write_export(paths, wanted, sys.stdout.buffer)))
+    with standard_output():
+        missing = asyncio.run(write_export(paths, wanted, sys.stdout.buffer))
+    _warn(missing)
 
 
 @audit.command("verify")
@@ -90,10 +93,21 @@ def audit_verify(
 
 
 def _remembered(file: Path | None) -> Any:
+    """The checkpoint in a file. Raises BadParameter."""
+    from edge.operations.audit import Checkpoint
+
+    if file is None:
+        return None
     try:
-        return json.loads(file.read_text(encoding="utf-8")) if file else None
-    except (OSError, ValueError):
-        raise typer.BadParameter("This is no line that postern audit verify printed.") from None
+        return Checkpoint.model_validate_json(file.read_bytes()).model_dump()
+    except FileNotFoundError:
+        raise typer.BadParameter("There is no such file.", param_hint="--checkpoint") from None
+    except OSError as error:
+        said = f"The file cannot be read: {error.strerror}."
+        raise typer.BadParameter(said, param_hint="--checkpoint") from None
+    except ValueError:  # also what pydantic raises
+        said = "This is no line that postern audit verify printed."
+        raise typer.BadParameter(said, param_hint="--checkpoint") from None
 
 
 def _line(row: dict[str, Any]) -> str:

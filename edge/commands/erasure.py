@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from edge.commands.operators import user
+from edge.commands.output import expect_writable, write_file
 from edge.commands.people import Subject, named
 from edge.commands.terminal import Json, Site, local_time, operate_on, write
+
+ERASED: Final = "They are erased; the receipt is still to be had: postern privacy erasures --json."
 
 receipt = typer.Typer(no_args_is_help=True, help="Receipts of erasures.")
 
@@ -18,16 +21,17 @@ receipt = typer.Typer(no_args_is_help=True, help="Receipts of erasures.")
 def erase(
     site: Site,
     subject: Subject,
-    to: Annotated[Path | None, typer.Option("--receipt", help="Write the receipt to this file.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--receipt", help="Write the receipt to this file.", dir_okay=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Forget somebody at once and for good: what they said, their tickets, their keys. Gives a signed receipt."""
-    from core.files import write_atomic
-
+    expect_writable(to)
     found = operate_on(site, "privacy.erase", {"subject": named(subject), "actor": user()})
     if to is not None:
-        write_atomic(to, f"{json.dumps(found, ensure_ascii=False, indent=2)}\n".encode())
-    write(found, as_json, _erased(found))
+        write_file(to, f"{json.dumps(found, ensure_ascii=False, indent=2)}\n".encode(), ERASED)
+    write(found, as_json, _erased(found), ERASED)
 
 
 def hold(

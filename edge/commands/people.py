@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from edge.commands.operators import user
+from edge.commands.output import expect_writable, write_file
 from edge.commands.terminal import Json, Site, local_time, operate_on, write
 
 Subject = Annotated[
@@ -36,12 +37,12 @@ def privacy_export(
     as_json: Json = False,
 ) -> None:
     """Everything that is stored of somebody (GDPR Art. 15, 20)."""
-    from core.files import write_atomic
     from edge.privacy.export_page import as_page, as_text
 
+    expect_writable(html)
     found = operate_on(site, "privacy.export", {"subject": named(subject), "actor": user()})
     if html is not None:
-        write_atomic(html, as_page(found).encode())
+        write_file(html, as_page(found).encode())
     if html is None or as_json:
         write(found, as_json, as_text(found))
 

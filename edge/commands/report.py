@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.commands.output import expect_writable, write_file
 from edge.commands.terminal import Json, Site, operate_on, write
 
 if TYPE_CHECKING:
@@ -20,16 +21,16 @@ def privacy_report(site: Site, html: Target = None, pdf: Target = None, as_json:
 
     Without a file it says what the report has and what the controller has to add.
     """
-    from core.files import write_atomic
     from edge.privacy.report.document import Document
     from edge.privacy.report.html import as_html
     from edge.privacy.report.pdf import as_pdf
 
+    expect_writable(html, pdf)
     document = Document.model_validate(operate_on(site, "privacy.report", {}))
     if html:
-        write_atomic(html, as_html(document).encode())
+        write_file(html, as_html(document).encode())
     if pdf:
-        write_atomic(pdf, as_pdf(document))
+        write_file(pdf, as_pdf(document))
     written = [f"Written: {file}" for file in (html, pdf) if file]
     write(document.model_dump(mode="json"), as_json, "\n".join([*_lines(document), *written]))
 

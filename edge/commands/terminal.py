@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from edge.commands.output import standard_output
+
 Site = Annotated[Path, typer.Option("--site", help="The site's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 # Fields that hold a moment since 1970: the name that a person reads, and their units in a second.
@@ -44,9 +46,10 @@ def operate_on(site: Path, name: str, arguments: dict[str, object]) -> Any:
         )
 
 
-def write(value: object, as_json: bool, text: str) -> None:
-    """A result: `text` for people, or `value` as JSON."""
-    sys.stdout.write((json.dumps(value, ensure_ascii=False, indent=2) if as_json else text) + "\n")
+def write(value: object, as_json: bool, text: str, remedy: str | None = None) -> None:
+    """A result: `text` for people, or `value` as JSON. `remedy`: where else it is to be had. Raises CannotWrite."""
+    with standard_output(remedy):
+        sys.stdout.write((json.dumps(value, ensure_ascii=False, indent=2) if as_json else text) + "\n")
 
 
 def as_lines(value: dict[str, Any], indent: str = "") -> str:
