@@ -20,6 +20,7 @@ from core.webshell.shell import ShellSettings, WebShell
 from edge import metrics
 from edge.chat.session import boot_s
 from edge.knowledge.dates import first_day, last_day
+from edge.privacy.retention import said
 from edge.store.operators import BREAK_GLASS
 from edge.web.admin import Operation
 from edge.web.console.accounts import OperatorAccounts
@@ -74,7 +75,7 @@ def open_console(
     pages: dict[str, Page] = {action: handler for _, _, action, handler in _login_pages(shell)}
     for part in (
         OverviewPages(shell, site.store, operations["status"], node),
-        AuditPages(shell, calls),
+        AuditPages(shell, calls, said(site.config.retention.audit_days)),
         PeoplePages(shell, calls, Handles(boot_s)),
         KeepingPages(shell, calls, site.config.backup.warn_after_days),
         PrivacyPages(shell, calls),

@@ -16,9 +16,11 @@ from cryptography import x509
 from edge.config import Config, SitePaths
 from edge.egress import envelope, identity
 from edge.keys import recovery, root, site_keys, wrapping
+from edge.store.operators import Seal
 
 REPLACED: Final = "when it is replaced (postern keys rotate)"
 NEVER: Final = "never"
+HASHES: Final = "store/site.db, as hashes"
 NEW_SITE: Final = "make a new site, and add its documents again"
 BREACH: Final = "whoever also has a copy of the site's folder reads all that is in it: treat it as a breach"
 
@@ -39,12 +41,21 @@ class Key:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many there are of the kinds that are rows of the store."""
+    """How many there are of the kinds that are rows of the store; how the break-glass account is sealed."""
 
     subjects: int
     api_keys: int
     operators: int
     logins: int
+    seal: Seal
+
+
+HALVES_ARE_WITH: Final = {
+    Seal.NONE: "nobody: it was not sealed yet",
+    Seal.WHOLE: "two people, half each, in sealed envelopes",
+    Seal.BROKEN: "two people, who have opened their envelopes: void, or soon",
+    Seal.OLD: "one person, by an earlier release: it opens nothing",
+}
 
 
 def keys_of(paths: SitePaths, config: Config, counts: Counts) -> list[Key]:
@@ -173,12 +184,11 @@ def _end(certificate: Path) -> tuple[str, str | None]:
 
 
 def _of_people(counts: Counts) -> Iterator[Key]:
-    store = "store/site.db, as hashes"
     yield Key(
         "API keys",
         f"let programs of the site ask; {counts.api_keys} now",
         "each program",
-        store,
+        HASHES,
         "when it is revoked",
         "revoke it and make another: postern api-keys",
         "revoke it: postern api-keys revoke",
@@ -187,7 +197,7 @@ def _of_people(counts: Counts) -> Iterator[Key]:
         "operators",
         f"passwords and logins of the staff; {counts.operators} operators, {counts.logins} logins now",
         "each of the staff",
-        store,
+        HASHES,
         "a login when it is idle or old; a password when it is set anew",
         "postern operators set-password",
         "postern operators disable, then set-password",
@@ -195,17 +205,17 @@ def _of_people(counts: Counts) -> Iterator[Key]:
     yield Key(
         "break-glass",
         "lets two people in together when nobody else can log in",
-        "two people, half each, in sealed envelopes",
-        store,
+        HALVES_ARE_WITH[counts.seal],
+        "nowhere" if counts.seal is Seal.NONE else HASHES,
         "when it was used, or is sealed anew",
-        "seal it anew: postern operators break-glass",
+        "seal it: postern operators break-glass",
         "one half opens nothing; seal it anew all the same",
     )
     yield Key(
         "conversations",
         "a customer's own token",
         "the customer's page",
-        store,
+        HASHES,
         "with the conversation",
         "the customer begins another conversation",
         "the conversation can be read until it ends: end it",

@@ -16,7 +16,7 @@ from edge.keys import custody, root
 from edge.operations.arguments import OperationArguments, read_arguments
 from edge.operations.key_list import Counts, keys_of
 from edge.privacy import policy_files
-from edge.store import api_keys, audit
+from edge.store import api_keys, audit, operators
 from edge.store.connection import lock
 from edge.store.store import Store
 from edge.web.admin import Arguments, OnProgress, Operation
@@ -99,7 +99,7 @@ def _counts(db: Database, subjects: int) -> Counts:
     (logins,) = db.execute(
         "SELECT count(*) FROM operator_sessions WHERE expires_ms > ?", [time.time_ns() // 1_000_000]
     ).fetchone()
-    return Counts(subjects, len(api_keys.working(db)), _rows(db, "operators"), logins)
+    return Counts(subjects, len(api_keys.working(db)), _rows(db, "operators"), logins, operators.seal(db))
 
 
 def _rows(db: Database, table: Literal["subject_keys", "operators"]) -> int:

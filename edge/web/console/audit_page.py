@@ -28,9 +28,11 @@ FORMATS: Final = {"rfc5424": ("audit.log", "text/plain"), "json": ("audit.jsonl"
 class AuditPages:
     """Handlers of the audit page."""
 
-    def __init__(self, shell: WebShell, calls: Calls) -> None:
+    def __init__(self, shell: WebShell, calls: Calls, kept: str) -> None:
+        """`kept`: how long rows are, in words."""
         self._shell = shell
         self._calls = calls
+        self._kept = kept
 
     def pages(self) -> dict[str, Page]:
         """Handlers by action."""
@@ -52,6 +54,7 @@ class AuditPages:
             fault=fault,
             found=found,
             wanted=wanted,
+            kept=self._kept,
             areas=sorted({action.partition(".")[0] for action in audit_rules.actions()} | MORE_AREAS),
             outcomes=list(Outcome),
         )

@@ -23,7 +23,7 @@ from edge.operations.keys import KeysOperations, recover
 from edge.privacy import policy_files
 from edge.privacy.policy_files import PolicyUnsigned
 from edge.site_setup import create_site
-from edge.store import audit
+from edge.store import audit, operators
 from edge.store.audit import AuditFilter
 from edge.store.connection import StoreInUse
 from edge.store.store import Store
@@ -85,6 +85,22 @@ async def test_no_file_of_keys_is_left_out_and_no_secret_is_told(paths: SitePath
     assert paths.recovery_key.name in told
     assert "AGE-SECRET" not in told
     assert "swordfish" not in told
+
+
+async def test_envelopes_are_told_of_only_while_somebody_has_them(paths: SitePaths, store: Store) -> None:
+    async def told() -> str:
+        (row,) = [row for row in await call(paths, store, "keys.list") if row["key"] == "break-glass"]
+        return f"{row['holder']}; {row['where']}"
+
+    assert await told() == "nobody: it was not sealed yet; nowhere"
+    await store.write(lambda db: operators.seal_break_glass(db, "terminal", ("one", "other")))
+    assert "half each, in sealed envelopes; store/site.db" in await told()
+    await store.write(
+        lambda db: audit.append(db, operators.BREAK_GLASS, operators.OPENED, operators.BREAK_GLASS)
+    )
+    assert "have opened their envelopes" in await told()
+    await store.write(lambda db: operators.seal_break_glass(db, "terminal", ("one", "")))
+    assert "by an earlier release: it opens nothing" in await told()
 
 
 async def test_who_holds_a_key_is_what_is_so(paths: SitePaths, store: Store) -> None:
