@@ -309,7 +309,7 @@ async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
 
 async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
     devices = Devices(site.config, site.paths, AuditLog(site.store).refused)
-    await erasure_of(site).finish()
+    await _keep("erasures", erasure_of(site).finish)
     operations = site_operations(site)
     site.intents.yield_to_turns()
     site.learning.yield_to_turns()
@@ -399,7 +399,7 @@ async def _run_until(
             task.cancel()
 
 
-async def _keep(part: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
+async def _keep(part: str, work: Callable[[], Coroutine[object, object, object]]) -> None:
     """Run a part; its failure is said loudly and does not reach the others."""
     try:
         await work()

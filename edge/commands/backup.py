@@ -68,11 +68,24 @@ def restore(
     lying = recovery_key or (paths.recovery_key if paths.recovery_key.is_file() else None)
     typed = [_typed()] if lying is None else _read(lying)
     identities = [recovery.identity(line.strip()) for line in typed]
-    people = keys or (beside(file) if beside(file).is_file() else None)
+    # From the root, for it goes on the new site's list, and the node works in another folder.
+    file = file.absolute()
+    people = keys.absolute() if keys else beside(file) if _lies(beside(file)) else None
     with on_terminal() as report:
-        done = restore(paths, Wanted(file.absolute(), identities, people, replace, user()), report)
+        done = restore(paths, Wanted(file, identities, people, replace, user()), report)
     found = _told(done)
     write(found, as_json, "\n".join(_lines(found, str(paths.root))))
+
+
+def _lies(path: Path) -> bool:
+    """Also where it cannot be seen: whoever reads it says so, and nobody's conversations go for it."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _read(path: Path) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from edge.operations.arguments import OperationArguments, read_arguments
 from edge.privacy.backup import keys_file
 from edge.privacy.backup.backups import Backups
+from edge.privacy.backup.places import there
 from edge.web.admin import Arguments, OnProgress, Operation, Progress
 
 PATH_CHARS_MAX = 4096
@@ -57,13 +58,15 @@ class BackupOperations:
     async def listing(self, arguments: Arguments, _: OnProgress) -> object:
         """Every backup that was made, newest first, and whether the keys beside it are where they were written."""
         read_arguments(ListArguments, arguments)
+        listed = await self._backups.listing()
+        reached = await there([made.keys_file for made in listed])
         return [
             {
                 "id": made.id,
                 "made_ms": made.made_ms,
                 "file": str(made.file),
                 "bytes": made.size,
-                "keys_file": keys_file.REWRITTEN if made.keys_file.is_file() else keys_file.NOT_THERE,
+                "keys_file": keys_file.REWRITTEN if made.keys_file in reached else keys_file.NOT_THERE,
             }
-            for made in await self._backups.listing()
+            for made in listed
         ]

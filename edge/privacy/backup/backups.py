@@ -7,14 +7,18 @@ no backup at all. From the list on, no erasure misses the keys beside it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import time
 import uuid
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlite_utils import Database
 
 from core.files import fsync_folder
 from core.version import VERSION
@@ -25,9 +29,12 @@ from edge.privacy.backup import keys_file, making, manifest, rows
 from edge.privacy.backup.errors import BackupExists, BackupFailed
 from edge.privacy.backup.keys_file import KeysFiles
 from edge.privacy.backup.named_files import named_files
+from edge.privacy.backup.places import at, there
 from edge.privacy.backup.rows import Made
 from edge.store.store import Store
 from models.progress import Report
+
+log = logging.getLogger(__name__)
 
 SECONDS_MAX: Final = 12 * 3_600.0
 """A terabyte at the usual pace takes seven hours."""
@@ -59,7 +66,7 @@ class Backups:
             raise BackupFailed("A backup is being made.", remedy="Wait until it is done.")
         async with self._making:
             config = load_config(self._paths)
-            _check_place(file, self._paths, replace=replace)
+            await _look_at(file, self._paths, replace=replace)
             await asyncio.to_thread(_check_room, file, self._paths)  # looks at every document
             return await self._write(file, config, report)
 
@@ -76,21 +83,40 @@ class Backups:
         task = self._task(file, config, made_ms, backup_id)
         try:
             written = await work_apart(making.__name__, task, report, BackupFailed, SECONDS_MAX)
-            made = Made(backup_id, made_ms, file, keys_file.beside(file), written.result["bytes"])
-            await self._store.write_keys(lambda db: rows.add(db, made))
+        except BaseException:
+            with suppress(OSError):
+                await at(file.parent, partial(_part(file).unlink, missing_ok=True))
+            raise
+        made = Made(backup_id, made_ms, file, keys_file.beside(file), written.result["bytes"])
+        await self._name(made)
+        try:  # whoever gets an older backup learns of this one, and so do erasures there
+            await self.keys_files.rewrite()
+        except Exception:  # it is whole and on the list; the rest follows by the hour
+            log.exception("people's keys beside the other backups were not written; they are tried again")
+        return made
+
+    async def _name(self, made: Made) -> None:
+        """Put it on the list, then the keys beside it, then give it its name. Raises BackupFailed, KeysUnusable."""
+        earlier = await self._store.write_keys(partial(_put_down, made=made))
+        try:
             await self.keys_files.write(made.keys_file)
-            os.replace(_part(file), file)
-            fsync_folder(file.parent)
-            await (
-                self.keys_files.rewrite()
-            )  # whoever gets an older backup learns of this one, and so do erasures there
+            await at(made.file.parent, partial(_give_name, made.file))
         except BaseException as error:
-            _part(file).unlink(missing_ok=True)
-            await self._store.write_keys(lambda db: rows.remove(db, backup_id))
+            await self._undo(made, earlier)
             if isinstance(error, OSError):
                 raise BackupFailed(f"{error.filename}: {error.strerror}.") from None
             raise
-        return made
+
+    async def _undo(self, made: Made, earlier: Made | None) -> None:
+        """No backup after all. What lies there all the same, or may, stays on the list: no erasure misses it."""
+        try:
+            left = await at(made.file.parent, partial(_take_away, made, alone=earlier is None))
+        except OSError:
+            left = True
+        if earlier is not None:
+            await self._store.write_keys(lambda db: rows.add(db, earlier))
+        elif not left:
+            await self._store.write_keys(lambda db: rows.remove(db, made.id))
 
     def _task(self, file: Path, config: Config, made_ms: int, backup_id: str) -> dict[str, Any]:
         """For the child, on its standard input."""
@@ -121,8 +147,10 @@ class Backups:
 
 async def newest(store: Store) -> Made | None:
     """The last one that was made, wherever it is now. One that was ended before it had its name does not count."""
-    listed = await store.read_keys(rows.listing)
-    return next((made for made in listed if not _part(made.file).exists()), None)
+    for made in await store.read_keys(rows.listing):
+        if not await there([_part(made.file)]):
+            return made
+    return None
 
 
 def left_out(config: Config, paths: SitePaths) -> list[str]:
@@ -141,6 +169,37 @@ def left_out(config: Config, paths: SitePaths) -> list[str]:
 
 def _part(file: Path) -> Path:
     return file.with_name(file.name + making.PART_SUFFIX)
+
+
+def _put_down(keys: Database, made: Made) -> Made | None:
+    """Note it; the one that was at its place, and is no more. Raises BackupFailed."""
+    place = made.file, made.keys_file
+    earlier = next((one for one in rows.listing(keys) if (one.file, one.keys_file) == place), None)
+    rows.add(keys, made)
+    return earlier
+
+
+def _give_name(file: Path) -> None:
+    os.replace(_part(file), file)
+    fsync_folder(file.parent)
+
+
+def _take_away(made: Made, *, alone: bool) -> bool:
+    """Remove what is of this one only; whether anything lies at its place. `alone`: nothing was on the list there."""
+    _part(made.file).unlink(missing_ok=True)
+    if made.file.exists():
+        return True
+    if alone:
+        made.keys_file.unlink(missing_ok=True)
+    return made.keys_file.exists()
+
+
+async def _look_at(file: Path, paths: SitePaths, *, replace: bool) -> None:
+    """As `_check_place`, beside the event loop."""
+    try:
+        await at(file.parent, partial(_check_place, file, paths, replace=replace))
+    except OSError as error:
+        raise BackupFailed(f"{error.filename}: {error.strerror}.") from None
 
 
 def _check_place(file: Path, paths: SitePaths, *, replace: bool) -> None:

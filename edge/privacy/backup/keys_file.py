@@ -11,7 +11,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Mapping, Sequence
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +27,16 @@ from sqlite_utils import Database
 
 from core.files import write_atomic
 from core.signing import canonical_json
+from edge import metrics
 from edge.config import SitePaths
 from edge.keys.errors import KeysUnusable
 from edge.keys.recovery import recipient
 from edge.privacy.backup import rows
 from edge.privacy.backup.errors import BackupUnusable
+from edge.privacy.backup.places import at
 from edge.store.store import Store
+
+log = logging.getLogger(__name__)
 
 SUFFIX: Final = ".keys"
 FORMAT: Final = "postern-keys-1"
@@ -45,6 +54,32 @@ Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 REWRITTEN, NOT_THERE = "rewritten", "not there"
 """What became of a file: the second also where the node may not write any more."""
 
+WRITTEN_AT_ONCE: Final = 8
+"""Files: each waits for the disk twice, and a disk takes several waits in one."""
+
+COMPONENT: Final = "keys_files"
+_DAY_MS: Final = 86_400_000
+"""A file whose content stays the same is written anew once in so long, so that it says of itself how old it is."""
+
+_Look = tuple[int, int, int]
+"""Inode, time of the last write, length: by which another file at the same place is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What all files are to hold. `says`: a digest of what is told, for `sealed` differs each time."""
+
+    says: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A file as it was left."""
+
+    says: bytes
+    look: _Look
+
 
 def beside(file: Path) -> Path:
     """Where the keys of the backup `file` are."""
@@ -61,10 +96,10 @@ def collect(keys: Database) -> Rows:
     return {table: list(keys[table].rows) for table in TABLES}
 
 
-def seal(found: Rows, tag: str, to: Recipient) -> bytes:
+def seal(found: Rows, tag: str, to: Recipient, written_ms: int) -> bytes:
     """The file's content. `tag`: of the store."""
-    tables = {table: [_plain(row) for row in found[table]] for table in TABLES}
-    content: bytes = pyrage.encrypt(canonical_json({"format": FORMAT, "store": tag, "tables": tables}), [to])
+    head = {"format": FORMAT, "store": tag, "written_ms": written_ms}
+    content: bytes = pyrage.encrypt(canonical_json({**head, "tables": _plain_tables(found)}), [to])
     return content
 
 
@@ -111,17 +146,6 @@ def insert(keys: Database, found: Rows) -> None:
             )
 
 
-def rewrite(path: Path, content: bytes) -> bool:
-    """Put `content` in the place of a file of keys, in one step; False where it is not there or cannot be written."""
-    try:
-        if not path.is_file():
-            return False
-        write_atomic(path, content)
-    except OSError:
-        return False
-    return True
-
-
 class KeysFiles:
     """The files of people's keys that a site has written. Used from one event loop."""
 
@@ -129,20 +153,21 @@ class KeysFiles:
         self._store = store
         self._site = site
         self._writing = asyncio.Lock()
+        self._at_once = asyncio.Semaphore(WRITTEN_AT_ONCE)
+        self._written: dict[Path, _Written] = {}
 
     async def rewrite(self) -> list[dict[str, object]]:
         """Write all of them anew as the keys are now: after whatever shredded one, before that is called done.
 
         What became of the file of each backup, for a receipt: {"backup": id, "made_ms": …, "keys_file": "rewritten"}.
+        A place that is away or does not answer is told as not there, and ends nothing.
         """
         async with self._writing:  # what is read last is written last
             backups = await self._store.read_keys(rows.listing)
-            places = {made.keys_file for made in backups if made.keys_file.is_file()}
-            try:
-                content = await self._content() if places else b""
-            except KeysUnusable:
-                places = set()
-            done = {path for path in places if await asyncio.to_thread(rewrite, path, content)}
+            done: set[Path] = set()
+            if backups:
+                with suppress(KeysUnusable):
+                    done = await self._write({made.keys_file for made in backups}, await self._content())
         return [
             {
                 "backup": made.id,
@@ -158,17 +183,73 @@ class KeysFiles:
         Raises OSError, KeysUnusable.
         """
         async with self._writing:
-            await asyncio.to_thread(write_atomic, path, await self._content())
+            content = await self._content()
+            await at(path.parent, partial(write_atomic, path, content.sealed))
 
     async def keep(self) -> None:
-        """By the hour, for as long as the node runs."""
+        """By the hour, for as long as the node runs; whatever goes wrong at one time is tried again at the next."""
         while True:
-            await self.rewrite()
+            try:
+                await self.rewrite()
+            except Exception:
+                metrics.fall_back(COMPONENT, "failed")
+                log.exception(
+                    "people's keys beside the backups were not written; they are tried again in an hour"
+                )
+            else:
+                metrics.recover(COMPONENT)
             await asyncio.sleep(REWRITE_INTERVAL_S)
 
-    async def _content(self) -> bytes:
+    async def _write(self, places: Collection[Path], content: _Content) -> set[Path]:
+        """Which of the files are as `content` says."""
+        done = await asyncio.gather(*(self._write_one(path, content) for path in places))
+        return {path for path in done if path is not None}
+
+    async def _write_one(self, path: Path, content: _Content) -> Path | None:
+        async with self._at_once:
+            before = self._written.pop(path, None)
+            same = before.look if before is not None and before.says == content.says else None
+            try:
+                look = await at(path.parent, partial(_rewrite, path, content.sealed, same))
+            except OSError:
+                return None
+        if look is None:
+            return None
+        self._written[path] = _Written(content.says, look)
+        return path
+
+    async def _content(self) -> _Content:
+        """Raises KeysUnusable."""
         found = await self._store.read_keys(collect)
-        return await asyncio.to_thread(seal, found, store_tag(self._store.keys.store), recipient(self._site))
+        tag, to = store_tag(self._store.keys.store), recipient(self._site)
+        return await asyncio.to_thread(_content, found, tag, to)
+
+
+def _content(found: Rows, tag: str, to: Recipient) -> _Content:
+    now_ms = time.time_ns() // 1_000_000
+    says = sha256(canonical_json(_plain_tables(found)) + f"{to} {now_ms // _DAY_MS}".encode()).digest()
+    return _Content(says, seal(found, tag, to, now_ms))
+
+
+def _rewrite(path: Path, content: bytes, same: _Look | None) -> _Look | None:
+    """How the file looks that has `content`; None where there is none to be replaced. Raises OSError.
+
+    same    how it looked when something was written that says the same
+    """
+    if not path.is_file():
+        return None
+    if same is None or _look(path) != same:
+        write_atomic(path, content)
+    return _look(path)
+
+
+def _look(path: Path) -> _Look:
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _plain_tables(found: Rows) -> dict[str, list[dict[str, Any]]]:
+    return {table: [_plain(row) for row in found[table]] for table in TABLES}
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

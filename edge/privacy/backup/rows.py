@@ -7,6 +7,8 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from edge.privacy.backup.errors import BackupFailed
+
 
 @dataclass(frozen=True)
 class Made:
@@ -20,11 +22,19 @@ class Made:
 
 
 def add(keys: Database, made: Made) -> None:
-    """Note it, or where it lies now; one that was at the same place is no more."""
-    keys.execute("DELETE FROM backups WHERE file = ? OR id = ?", [str(made.file), made.id])
+    """Note it, or where it lies now; one that was at the same place, with its keys at the same, is no more.
+
+    Raises BackupFailed for a place that is not given from the root: whoever works elsewhere would not find it.
+    """
+    if not (made.file.is_absolute() and made.keys_file.is_absolute()):
+        raise BackupFailed(
+            "The place of a backup is given from the root.", remedy="Give a path that begins with /."
+        )
+    place = [str(made.file), str(made.keys_file)]
+    keys.execute("DELETE FROM backups WHERE id = ? OR (file = ? AND keys_file = ?)", [made.id, *place])
     keys.execute(
         "INSERT INTO backups(id, made_ms, file, keys_file, bytes) VALUES (?, ?, ?, ?, ?)",
-        [made.id, made.made_ms, str(made.file), str(made.keys_file), made.size],
+        [made.id, made.made_ms, *place, made.size],
     )
 
 

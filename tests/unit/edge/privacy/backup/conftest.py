@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.config import site_paths
-from tests.unit.edge.privacy.backup.sites import ASite, back_up, make_site
+from edge.privacy.backup import rows
+from tests.unit.edge.privacy.backup.sites import ASite, back_up, make_site, opened
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> BackedUp:
     (folder / "vault").mkdir()
     site = asyncio.run(make_site(folder / "site"))
     file = folder / "vault" / "monday.age"
-    asyncio.run(back_up(site.paths, file))
+    asyncio.run(_back_up_unlisted(site, file))
     return BackedUp(site, file)
+
+
+async def _back_up_unlisted(site: ASite, file: Path) -> None:
+    """A copy of the site must not write into the folder of another test."""
+    made = await back_up(site.paths, file)
+    async with opened(site.paths) as store:
+        await store.write_keys(lambda db: rows.remove(db, made.id))
 
 
 @pytest.fixture

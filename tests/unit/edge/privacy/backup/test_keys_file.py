@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pyrage.x25519 import Identity
 
+from edge import metrics
 from edge.keys import SiteKeys
-from edge.privacy.backup import keys_file, rows
-from edge.privacy.backup.errors import BackupUnusable
+from edge.privacy.backup import keys_file, places, rows
+from edge.privacy.backup.errors import BackupFailed, BackupUnusable
 from edge.privacy.backup.keys_file import NOT_THERE, REWRITTEN, KeysFiles
 from edge.privacy.backup.rows import Made
 from edge.store.store import Store
 from edge.store.subjects import create_key, shred_key
-from tests.unit.edge.privacy.backup.sites import ANNA, BERT, ASite, opened
+from tests.unit.edge.privacy.backup.sites import ANNA, BERT, ASite, erase, opened
+from tests.unit.edge.privacy.backup.test_places import refuse
 
 
 def known(path: Path, site: ASite) -> set[str]:
@@ -100,6 +104,100 @@ async def test_a_damaged_recipient_reaches_nothing_and_ends_nothing(site: ASite,
         await files.write(here)
         (site.paths.keys / "recovery.pub").write_text("age1nonsense")
         assert [one["keys_file"] for one in await files.rewrite()] == [NOT_THERE]
+
+
+@pytest.mark.proves("erasure")
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.EHOSTDOWN])
+async def test_a_place_that_fails_holds_nobody_up(
+    number: int, site: ASite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure is behind its point of no return by then; the other files are written."""
+    here, share = tmp_path / "here.keys", tmp_path / "share" / "there.keys"
+    share.parent.mkdir()
+    async with opened(site.paths) as store:
+        files = KeysFiles(store, site.paths)
+        await listed(store, here, share)
+        await files.write(here)
+        await files.write(share)
+    refuse(monkeypatch, share.parent, number)
+    await erase(site.paths, ANNA)
+    assert ANNA not in known(here, site)
+    async with opened(site.paths) as store:
+        receipts = await store.read_keys(lambda db: [row["receipt"] for row in db["erasures"].rows])
+        assert NOT_THERE in receipts[-1]
+        assert "signature" in receipts[-1]
+
+
+async def test_one_that_hangs_holds_the_others_up_for_one_wait(
+    site: ASite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, share = tmp_path / "here.keys", tmp_path / "share"
+    share.mkdir()
+    monkeypatch.setattr(places, "_hanging", {share})
+    async with opened(site.paths) as store:
+        files = KeysFiles(store, site.paths)
+        await listed(store, here, share / "one.keys", share / "two.keys")
+        await files.write(here)
+        told = {one["backup"]: one["keys_file"] for one in await files.rewrite()}
+    assert told == {"b0": REWRITTEN, "b1": NOT_THERE, "b2": NOT_THERE}
+
+
+async def test_whatever_goes_wrong_is_tried_again_by_the_hour(
+    site: ASite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(site.paths) as store:
+        files = KeysFiles(store, site.paths)
+        said: list[bool] = []
+        done = asyncio.Event()
+
+        async def rewrite() -> list[dict[str, object]]:
+            said.append(f"{keys_file.COMPONENT}:failed" in metrics.fallbacks())
+            if len(said) == 1:
+                raise OSError(errno.ENOSPC, "database or disk is full")
+            if len(said) == 3:
+                done.set()
+            return []
+
+        monkeypatch.setattr(files, "rewrite", rewrite)
+        monkeypatch.setattr(keys_file, "REWRITE_INTERVAL_S", 0)
+        keeping = asyncio.create_task(files.keep())
+        await done.wait()
+        keeping.cancel()
+    assert said == [False, True, False]
+
+
+async def test_a_file_that_says_the_same_is_left_as_it_is_for_a_day(
+    site: ASite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here.keys"
+    clock = [1_800_000_000 * 10**9]
+    monkeypatch.setattr(keys_file.time, "time_ns", lambda: clock[0])
+    async with opened(site.paths) as store:
+        files = KeysFiles(store, site.paths)
+        await listed(store, here)
+        await files.write(here)
+        await files.rewrite()
+        before = here.read_bytes()
+        assert [one["keys_file"] for one in await files.rewrite()] == [REWRITTEN]
+        assert here.read_bytes() == before
+        here.write_bytes(b"somebody put another there")
+        await files.rewrite()
+        assert {ANNA, BERT} <= known(here, site)
+        before = here.read_bytes()
+        clock[0] += int(timedelta(days=1).total_seconds()) * 10**9
+        await files.rewrite()
+        assert here.read_bytes() != before
+        here.unlink()
+        assert [one["keys_file"] for one in await files.rewrite()] == [NOT_THERE]
+        assert not here.exists()
+
+
+@pytest.mark.parametrize(("file", "keys"), [("a.age", "/v/a.age.keys"), ("/v/a.age", "a.age.keys")])
+async def test_a_relative_place_is_on_no_list(file: str, keys: str, site: ASite) -> None:
+    made = Made("relative", 1, Path(file), Path(keys), 1)
+    async with opened(site.paths) as store:
+        with pytest.raises(BackupFailed, match="from the root"):
+            await store.write_keys(lambda db: rows.add(db, made))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hello", bytes(1000)])

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
+from edge.apart import Done
 from edge.config import site_paths
 from edge.privacy.backup import backups as backups_module
-from edge.privacy.backup import making, rows
+from edge.privacy.backup import keys_file, making, rows
 from edge.privacy.backup.backups import ROOM, ROOM_BYTES, Backups, newest
 from edge.privacy.backup.errors import BackupExists, BackupFailed
+from edge.privacy.backup.keys_file import beside
 from edge.store.store import Store
 from models.progress import silent
 from tests.unit.edge.privacy.backup.sites import ASite, back_up, opened, put_back, wanted
@@ -109,6 +113,87 @@ async def test_a_name_that_cannot_be_given_leaves_nothing(
         monkeypatch.undo()
         assert await newest(store) == before
         assert not file.exists()
+
+
+def _no_room(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "disk")
+
+
+Breaks = Callable[[pytest.MonkeyPatch], None]
+
+
+def _writing_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys_file, "write_atomic", _no_room)
+
+
+def _durable_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have their name, and the disk then fails."""
+
+    def write(path: Path, content: bytes) -> None:
+        path.write_bytes(content)
+        _no_room()
+
+    monkeypatch.setattr(keys_file, "write_atomic", write)
+
+
+def _giving_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups_module, "_give_name", _no_room)
+
+
+def _durable_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups_module, "fsync_folder", _no_room)
+
+
+def _place_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails, and cannot be looked at afterwards."""
+    monkeypatch.setattr(backups_module, "_give_name", _no_room)
+    monkeypatch.setattr(backups_module, "_take_away", _no_room)
+
+
+@pytest.mark.proves("backup")
+@pytest.mark.parametrize("replaces", [False, True])
+@pytest.mark.parametrize(
+    "breaks", [_writing_keys, _durable_keys, _giving_its_name, _durable_name, _place_away]
+)
+async def test_what_lies_there_after_a_failure_is_on_the_list(
+    breaks: Breaks, replaces: bool, site: ASite, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else no erasure would reach the keys beside it."""
+    monkeypatch.setattr(backups_module, "work_apart", _written)
+    async with opened(site.paths) as store:
+        backups = Backups(store, site.paths)
+        earlier = [await backups.make(file, silent, replace=False)] if replaces else []
+        with monkeypatch.context() as broken:
+            breaks(broken)
+            with pytest.raises(BackupFailed, match="No space"):
+                await backups.make(file, silent, replace=replaces)
+        listed = [made for made in await backups.listing() if made.file == file]
+        assert bool(listed) == (file.exists() or beside(file).exists())
+        assert {made.keys_file for made in listed} <= {beside(file)}
+        if replaces:
+            assert listed == earlier
+            assert (file.exists(), beside(file).exists()) == (True, True)
+        assert not backups_module._part(file).exists() or breaks is _place_away
+
+
+async def test_a_backup_stands_whatever_becomes_of_the_keys_beside_others(
+    site: ASite, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups_module, "work_apart", _written)
+    async with opened(site.paths) as store:
+        backups = Backups(store, site.paths)
+        monkeypatch.setattr(backups.keys_files, "rewrite", _fails)
+        made = await backups.make(file, silent, replace=False)
+        assert made in await backups.listing()
+
+
+async def _written(module: str, task: dict[str, str], *_: object) -> Done:
+    Path(task["target"]).write_bytes(b"all of it")
+    return Done({"bytes": 9})
+
+
+async def _fails() -> None:
+    _no_room()
 
 
 async def test_one_at_a_time(site: ASite, file: Path) -> None:
