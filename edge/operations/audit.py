@@ -69,10 +69,10 @@ class FilterArguments(OperationArguments):
         return AuditFilter(self.who, self.action, self.object, outcome, since_ms, until_ms, before_id)
 
     def said(self) -> str:
-        """In a row of audit."""
+        """In a row of audit: the span, and by which fields. Not by what: somebody's name may have been looked for."""
         span = f"{self.since or 'first'} to {self.until or 'last'}"
-        asked = [self.who, self.action, self.object, str(self.outcome or "")]
-        return " ".join([span, *(field for field in asked if field)])
+        fields = ", ".join(name for name in ("who", "action", "object", "outcome") if getattr(self, name))
+        return f"{span} by {fields}" if fields else span
 
 
 class ListArguments(FilterArguments):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
@@ -17,6 +18,9 @@ from edge.web.audit_rules import is_refusal
 from edge.web.console.rules import PREFIX, Rule
 
 Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# Of tickets, jobs, operators, keys, documents, versions: without spaces, shorter than a sentence.
+_IDENTIFIER = re.compile(r"[A-Za-z0-9._:/@-]{1,64}")
 
 # What happens from here on is written down by the page.
 _LET_IN = web.RequestKey("let_in", bool)
@@ -50,8 +54,7 @@ class SiteConsole:
         response = await self._shell.serve(request, partial(self._permitted, rule))
         if rule is not None and response.status == NotPermitted.status and _LET_IN not in request:
             known = request.get(ACCOUNT)
-            # A stranger may have written anything there.
-            what = await _subject(rule, request) if known else ""
+            what = _identifier(await _subject(rule, request)) if known else ""
             await self._rows.refused(known.name if known else UNKNOWN, rule.action, what)
         return response
 
@@ -107,6 +110,11 @@ class SiteConsole:
         finally:
             if not told and (outcome is not Outcome.DONE or not rule.own_audit):
                 await self._rows.append(actor, rule.action, subject, outcome)
+
+
+def _identifier(given: str) -> str:
+    """What names something at a site; of all else nothing. Whoever is refused may have written anything there."""
+    return given if _IDENTIFIER.fullmatch(given) else ""
 
 
 async def _subject(rule: Rule, request: web.Request) -> str:

@@ -97,6 +97,25 @@ async def test_each_role_reaches_what_its_rules_say_and_refusals_are_written_dow
     assert shown == {entry.path for entry in bar(frozenset({role}), "/")}
 
 
+@pytest.mark.proves("audit")
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/inbox/T-7", "T-7"),
+        ("/inbox/Maria%20Schmidt", ""),
+        (f"/inbox/{'x' * 65}", ""),
+        ("/documents/one?doc=fees.md", "fees.md"),
+        ("/documents/one?doc=Maria+Schmidt+has+diabetes", ""),
+    ],
+)
+async def test_a_row_of_a_refusal_keeps_no_words_of_whoever_is_refused(
+    rig: Rig, ada: Staff, path: str, kept: str
+) -> None:
+    bob = await rig.operator("bob", Role.DATA_PROTECTION)
+    assert (await bob.get(path))[0] == 403
+    assert [row[2] for row in await rig.audited(outcome="refused")] == [kept]
+
+
 async def test_the_claim_code_makes_the_first_operator_once(rig: Rig) -> None:
     visitor = rig.visitor()
     assert await visitor.get("/") == (303, f"{PREFIX}/claim")

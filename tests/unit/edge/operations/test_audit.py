@@ -119,7 +119,17 @@ async def test_a_filtered_export_is_json_when_asked(site: Site) -> None:
     (page,) = await site.export(actor="ada", format="json", action="inbox")
     assert [json.loads(line)["object"] for line in page] == ["d0", "d1"]
     row = (await site.run("list", action="audit.export"))["rows"][0]
-    assert row["object"] == "json first to last inbox"
+    assert row["object"] == "json first to last by action"
+
+
+@pytest.mark.proves("audit")
+async def test_what_was_looked_for_is_not_kept_for_years(site: Site) -> None:
+    typed = {"who": "Maria Schmidt", "action": "Zuckerkrank", "object": "Zimmer 12", "outcome": "failed"}
+    await site.export(actor="ada", since="2026-03-01", until="2026-03-02", **typed)
+    rows = (await site.run("list", action="audit.export"))["rows"]
+    assert {row["object"] for row in rows} == {
+        "rfc5424 2026-03-01 to 2026-03-02 by who, action, object, outcome"
+    }
 
 
 async def test_a_page_without_its_row_is_refused(site: Site) -> None:
