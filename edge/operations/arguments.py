@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from core.errors import ExitCode, PosternError
 from edge.web.admin import Arguments
+
+_WORDS: Final = {
+    "missing": "is missing",
+    "string_too_short": "needs {min_length} or more characters",
+    "string_too_long": "may have at most {max_length} characters",
+}
+"""What is wrong with an argument, for whoever typed it; of all else pydantic's own words."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,5 +46,7 @@ def read_arguments(model: type[M], arguments: Arguments) -> M:
 
 def _said(item: ErrorDetails) -> str:
     """One finding, as "state: Input should be …"; of the arguments together, only what is wrong."""
-    where, what = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
+    where = ".".join(map(str, item["loc"]))
+    said = _WORDS.get(item["type"], "")
+    what = said.format(**item.get("ctx", {})) if said else item["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

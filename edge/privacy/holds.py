@@ -33,7 +33,7 @@ class NoSuchHold(PosternError):
 
     code = "no_such_hold"
     title = "There is no legal hold on this person"
-    remedy = "See the holds: postern privacy holds."
+    remedy = "See who is on hold: the page People, or postern privacy holds."
     status = 404
 
 
@@ -42,7 +42,9 @@ class HeldAlready(PosternError):
 
     code = "held_already"
     title = "There is a legal hold on this person already"
-    remedy = "See the holds: postern privacy holds. Two cases need one hold: name both in its reference."
+    remedy = (
+        "See the page People, or postern privacy holds. Two cases need one hold: name both in its reference."
+    )
     status = 409
 
 
