@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -114,6 +115,7 @@ def _told(done: Restored) -> dict[str, Any]:
         "software": done.head.product,
         "documents": done.documents,
         "people": done.people,
+        "people_ms": done.people_ms,
         "removed": done.removed,
         "kept": done.kept,
         "encoder": done.head.encoder,
@@ -129,12 +131,15 @@ PEOPLE = {
     "none": "There were no people's keys: every conversation and ticket is gone, for nobody can read it.",
 }
 
+OLD_MS: Final = 7 * 86_400_000
+"""The node writes the file anew each day: one that is older was out of its reach."""
+
 
 def _lines(found: dict[str, Any], folder: str) -> list[str]:
-    made = datetime.fromtimestamp(found["made_ms"] / 1000, UTC).astimezone()
     lines = [
-        f"{folder} is {found['site']} as it was on {made:%Y-%m-%d %H:%M}, with {found['documents']} documents.",
+        f"{folder} is {found['site']} as it was on {_day(found['made_ms'])}, with {found['documents']} documents.",
         f"{PEOPLE[found['people']]} Rows that are not back: {found['removed']}.",
+        *_age(found["people_ms"], found["made_ms"], time.time_ns() // 1_000_000),
     ]
     if found["kept"] is not None:
         lines.append(f"Lines of audit, notices and consents since then that stay: {found['kept']}.")
@@ -146,3 +151,19 @@ def _lines(found: dict[str, Any], folder: str) -> list[str]:
         f"Its documents' vectors are of {found['encoder']}: see that it is here (postern models list).",
         f"Look at it, then start it: postern doctor --site {folder}",
     ]
+
+
+def _day(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone():%Y-%m-%d %H:%M}"
+
+
+def _age(written_ms: int | None, made_ms: int, now_ms: int) -> list[str]:
+    """When people's keys were written, where they came from a file; and what that means where it is long ago."""
+    if written_ms is None:
+        return []
+    written = f"That file was written on {_day(written_ms)}"
+    if written_ms < made_ms:
+        return [f"{written}, before the backup: it is an old copy. Who was erased since is back."]
+    if now_ms - written_ms > OLD_MS:
+        return [f"{written}: whoever was erased since is back, as the node could not reach it."]
+    return [f"{written}."]

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlcipher3 import OperationalError
@@ -24,8 +25,8 @@ from core.errors import PosternError
 from edge.config import SitePaths
 from edge.keys import SiteKeys
 from edge.store import audit, migrations
-from edge.store.connection import BUSY_TIMEOUT_MS, connect, lock
-from edge.store.head import Head, committed_groups, count_group
+from edge.store.connection import BUSY_TIMEOUT_MS, StoreUnusable, connect, lock
+from edge.store.head import Head, committed_groups, count_group, note_of
 from edge.store.subjects import SubjectDigests
 
 log = logging.getLogger(__name__)
@@ -193,6 +194,15 @@ def _settle(items: list[tuple[_Write, Any, BaseException | None]]) -> None:
             write.future.set_exception(error)
 
 
+def _refuse_missing(path: Path) -> None:
+    """Raises StoreUnusable where a file of people's keys was, and is not: an empty one would soon be beside backups."""
+    if note_of(path).exists() and not path.exists():
+        raise StoreUnusable(
+            f"{path} is missing: people's keys, and who was erased.",
+            remedy="Put it back: postern restore --replace, with the FILE.keys that lies beside a backup.",
+        )
+
+
 def _lost(files: Mapping[str, tuple[Head, Database]]) -> dict[str, int | None]:
     """Files that have not all that they had committed."""
     found = {name: head.lost(db) for name, (head, db) in files.items()}
@@ -244,6 +254,7 @@ class Store:
         self.digests = SubjectDigests(keys.store)
         writing = connect(paths.store, keys.store)
         migrations.site.apply(writing)
+        _refuse_missing(paths.subject_keys)
         of_subjects = connect(paths.subject_keys, keys.subjects)
         migrations.keys.apply(of_subjects)
         heads = Head(paths.store, keys.store), Head(paths.subject_keys, keys.subjects)

@@ -51,6 +51,14 @@ Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by table; values as the database has them."""
 
 
+@dataclass(frozen=True, slots=True)
+class People:
+    """What one file says, and when it was written."""
+
+    tables: Rows
+    written_ms: int
+
+
 REWRITTEN, NOT_THERE = "rewritten", "not there"
 """What became of a file: the second also where the node may not write any more."""
 
@@ -103,11 +111,12 @@ def seal(found: Rows, tag: str, to: Recipient, written_ms: int) -> bytes:
     return content
 
 
-def read(path: Path, tag: str, identities: Sequence[Identity]) -> Rows:
+def read(path: Path, tag: str, identities: Sequence[Identity]) -> People:
     """What the file says. Raises BackupUnusable: not there, damaged, for another recovery key, of another site."""
     try:
         found = json.loads(pyrage.decrypt(path.read_bytes(), list(identities)))
         tables = {table: [_values(row) for row in found["tables"][table]] for table in TABLES}
+        people = People(tables, int(found["written_ms"]))
     except OSError as error:
         raise BackupUnusable(f"{path}: {error.strerror or 'damaged'}.") from None
     except pyrage.DecryptError as error:
@@ -120,7 +129,7 @@ def read(path: Path, tag: str, identities: Sequence[Identity]) -> Rows:
         raise BackupUnusable(
             f"{path} belongs to another site than the backup.", remedy="Take the one that was made with it."
         )
-    return tables
+    return people
 
 
 def _unreadable(path: Path, error: pyrage.DecryptError) -> BackupUnusable:

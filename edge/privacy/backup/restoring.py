@@ -2,7 +2,8 @@
 
 Ended at any moment, there is the old site or the new one, whole; the command then begins anew. On a machine that has
 the site its keys, its list of erasures, its holds and its courier's folder stay as they are: nothing that was forgotten
-comes back, and the record of what left loses no line. On another machine the keys get a new root key, and people's
+comes back, and the record of what left loses no line. Where its file of people's keys is lost, what the file beside the
+backup has comes into its place, before anything else. On another machine the keys get a new root key, and people's
 come from the file beside the backup; without it every conversation goes, for nobody can read it.
 """
 
@@ -26,7 +27,7 @@ from core.errors import ConfigError
 from core.files import private_folder
 from edge.config import SitePaths, load_config
 from edge.keys import SiteKeys, custody
-from edge.privacy.backup import keys_file, manifest, renewing, rows, switching
+from edge.privacy.backup import keys_file, living_people, manifest, renewing, rows, switching
 from edge.privacy.backup.errors import RestoreFailed, RestoreRefused
 from edge.privacy.backup.manifest import Head
 from edge.privacy.backup.named_files import named_files
@@ -89,6 +90,7 @@ class Restored:
     """What was restored.
 
     people      where people's keys came from
+    people_ms   when the file was written that they came from, if it was one
     removed     rows that are not back: erased since, or with nobody's key
     kept        lines of audit, notices and consents of this machine that the backup did not know; None: none were
                 to be had
@@ -99,6 +101,7 @@ class Restored:
     head: Head
     documents: int
     people: People
+    people_ms: int | None
     removed: int
     kept: int | None
     missing: tuple[Path, ...]
@@ -107,10 +110,15 @@ class Restored:
 
 @dataclass(frozen=True)
 class _Living:
-    """The site that the machine has. `store`: None where its file cannot be read."""
+    """The site that the machine has.
+
+    file    what the file beside the backup gave where the site's own of people's keys was lost, or some of it
+    store   None where its file cannot be read
+    """
 
     keys: SiteKeys
     people: Database
+    file: keys_file.People | None
     store: Database | None
 
 
@@ -122,7 +130,7 @@ def restore(paths: SitePaths, wanted: Wanted, report: Report) -> Restored:
     try:
         with ExitStack() as stack:
             staged = SitePaths(stack.enter_context(_alone(paths.root)))
-            living = stack.enter_context(_living(paths, replace=wanted.replace))
+            living = stack.enter_context(_living(paths, staged, wanted))
             with _written_down(living, wanted.actor):
                 restored = _put_together(paths, staged, living, wanted, report)
                 _close(living)
@@ -164,12 +172,12 @@ def _empty(folder: Path) -> None:
 
 
 @contextmanager
-def _living(paths: SitePaths, *, replace: bool) -> Iterator[_Living | None]:
-    """The site that is there, held, or None. Raises RestoreRefused, StoreInUse, KeysUnusable."""
+def _living(paths: SitePaths, staged: SitePaths, wanted: Wanted) -> Iterator[_Living | None]:
+    """The site that is there, held, or None. Raises RestoreRefused, StoreInUse, KeysUnusable, BackupUnusable."""
     if not any(path.exists() for path in (paths.config, paths.store, paths.keys / "site.key")):
         yield None
         return
-    if not replace:
+    if not wanted.replace:
         raise RestoreRefused(
             f"There is a site in {paths.root}.",
             remedy="Choose another folder, or put the backup in its place with --replace.",
@@ -178,12 +186,12 @@ def _living(paths: SitePaths, *, replace: bool) -> Iterator[_Living | None]:
         stack.callback(os.close, lock(paths.store_lock))
         stack.enter_context(_no_courier(paths))
         keys = SiteKeys.open(paths)
-        people = stack.enter_context(closing(connect(paths.subject_keys, keys.subjects)))
-        migrations.keys.apply(people)
+        people, found = living_people.opened(paths, staged, keys, wanted.keys, wanted.identities)
+        stack.enter_context(closing(people))
         store = _store_of(paths, keys)
         if store is not None:
             stack.enter_context(closing(store))
-        yield _Living(keys, people, store)
+        yield _Living(keys, people, found, store)
 
 
 @contextmanager
@@ -234,13 +242,13 @@ def _put_together(
 ) -> Restored:
     """The new site, whole, in `staged`."""
     unpacked = _unpack(staged, living, wanted, report)
-    people: People = "here" if living else "none" if wanted.keys is None else "file"
     with ExitStack() as stack:
         db = stack.enter_context(closing(renewing.open_checked(staged.store, unpacked.store)))
         if living is None:
-            keys = stack.enter_context(closing(_people_from_file(staged, unpacked, wanted)))
+            keys, file = _people_from_file(staged, unpacked, wanted)
+            stack.enter_context(closing(keys))
         else:
-            keys = living.people
+            keys, file = living.people, living.file
         removed = replay(db, keys, SubjectDigests(unpacked.store))
         with db.conn:
             kept = _renew(db, living, unpacked.head, wanted.actor)
@@ -248,7 +256,9 @@ def _put_together(
         renewing.note_commits(staged.store, unpacked.store, db)
         renewing.empty_log(keys)
     missing, settings = _settings(staged)
-    return Restored(unpacked.head, unpacked.documents, people, removed, kept, missing, settings)
+    people: People = "file" if file else "here" if living else "none"
+    written_ms = file.written_ms if file else None
+    return Restored(unpacked.head, unpacked.documents, people, written_ms, removed, kept, missing, settings)
 
 
 def _settings(staged: SitePaths) -> tuple[tuple[Path, ...], str]:
@@ -281,7 +291,9 @@ def _unpack(staged: SitePaths, living: _Living | None, wanted: Wanted, report: R
     return unpack(wanted.file, wanted.identities, staged, is_wanted, on_bytes)
 
 
-def _people_from_file(staged: SitePaths, unpacked: Unpacked, wanted: Wanted) -> Database:
+def _people_from_file(
+    staged: SitePaths, unpacked: Unpacked, wanted: Wanted
+) -> tuple[Database, keys_file.People | None]:
     """The keys of a machine that has none: a new root key, and people's keys as the file beside the backup has them."""
     _set_ledger_aside(staged, unpacked.head)
     custody.adopt(staged, unpacked.store, unpacked.receipts, wanted.identities[-1])
@@ -289,17 +301,18 @@ def _people_from_file(staged: SitePaths, unpacked: Unpacked, wanted: Wanted) -> 
     db = connect(staged.subject_keys, keys.subjects)
     try:
         migrations.keys.apply(db)
+        found = None
         if wanted.keys is not None:
             found = keys_file.read(wanted.keys, keys_file.store_tag(unpacked.store), wanted.identities)
             with db.conn:
                 db.execute("BEGIN")
-                keys_file.insert(db, found)
+                keys_file.insert(db, found.tables)
                 rows.add(db, _made(wanted.file, wanted.keys, unpacked.head))
         renewing.note_commits(staged.subject_keys, keys.subjects, db)
     except BaseException:
         db.conn.close()
         raise
-    return db
+    return db, found
 
 
 def _made(file: Path, keys: Path, head: Head) -> Made:

@@ -25,7 +25,7 @@ from tests.unit.edge.privacy.backup.test_places import refuse
 def known(path: Path, site: ASite) -> set[str]:
     """Whose keys are in a file."""
     tag = keys_file.store_tag(SiteKeys.open(site.paths).store)
-    return {row["subject"] for row in keys_file.read(path, tag, [site.identity])["subject_keys"]}
+    return {row["subject"] for row in keys_file.read(path, tag, [site.identity]).tables["subject_keys"]}
 
 
 async def listed(store: Store, *places: Path) -> None:
@@ -91,7 +91,7 @@ async def test_erasures_and_holds_come_along(site: ASite, tmp_path: Path) -> Non
             lambda db: db.execute("INSERT INTO holds VALUES ('patient-bert', 'case 7', 'olga', 3, NULL)")
         )
         await KeysFiles(store, site.paths).write(here)
-        found = keys_file.read(here, keys_file.store_tag(store.keys.store), [site.identity])
+        found = keys_file.read(here, keys_file.store_tag(store.keys.store), [site.identity]).tables
     assert found["erasures"] == [{"digest": b"\1\2", "erased_ms": 5, "receipt": "{}"}]
     assert found["holds"][0]["reference"] == "case 7"
 
