@@ -71,10 +71,12 @@ from edge.operations.unanswered import UnansweredOperations
 from edge.other_encoder import CATCH_UP, catch_up, change_encoder
 from edge.placed import keep_tuned
 from edge.privacy.backup.backups import Backups
+from edge.privacy.erasure import FINISH_EVERY_S, Erasure
 from edge.privacy.retaining import Retaining
 from edge.privacy.scanning import Scanner
 from edge.privacy_services import detector_of, privacy_operations, scanner_of
 from edge.program_apis import program_routes
+from edge.repeating import repeat
 from edge.report_services import report_operations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
@@ -139,6 +141,11 @@ class Site:
     def retaining(self) -> Retaining:
         """What purges by age."""
         return retaining_of(self)
+
+    @cached_property
+    def erasure(self) -> Erasure:
+        """Who erases people. Its `finish` comes before anybody is served."""
+        return erasure_of(self)
 
     @cached_property
     def backups(self) -> Backups:
@@ -309,7 +316,7 @@ async def run_node(paths: SitePaths, opening: Future[Encoder]) -> None:
 
 async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
     devices = Devices(site.config, site.paths, AuditLog(site.store).refused)
-    await _keep("erasures", erasure_of(site).finish)
+    await _keep("erasures", site.erasure.finish)
     operations = site_operations(site)
     site.intents.yield_to_turns()
     site.learning.yield_to_turns()
@@ -377,6 +384,7 @@ async def _run_until(
         "tickets": site.handoffs.sweep,
         "notifications": site.notifier.run,
         "retention": site.retaining.run,
+        "erasures": partial(repeat, "erasures", site.erasure.finish, FINISH_EVERY_S),
         "audit_check": partial(audit_watch.watch, site.store, site.config.retention.audit_days),
         "reading": site.read_ahead,
         "forms": partial(asyncio.to_thread, site.scanner.detector.warm),

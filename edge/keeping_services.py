@@ -40,11 +40,13 @@ def retaining_of(site: Site) -> Retaining:
 
 
 def retention_status(retaining: Retaining) -> dict[str, object]:
-    """For `postern status`: the last look, and for how much longer nothing is purged as the clock is doubted."""
-    last = retaining.last
+    """For `postern status`: the last look, for how much longer nothing is purged as the clock is doubted, and when
+    the store was last written anew.
+    """
+    last, anew = retaining.last, {"written_anew_ms": retaining.anew_ms}
     if last is None:
-        return {"looked_ms": None, "held_back_s": 0, "alarming": False}
-    return {"looked_ms": last.at_ms, "held_back_s": last.doubted_s, "alarming": last.alarming}
+        return {"looked_ms": None, "held_back_s": 0, "alarming": False, **anew}
+    return {"looked_ms": last.at_ms, "held_back_s": last.doubted_s, "alarming": last.alarming, **anew}
 
 
 def erasure_of(site: Site) -> Erasure:
@@ -63,7 +65,7 @@ def keeping_operations(site: Site) -> dict[str, Operation]:
     rows = AuditOperations(site.store, site.config.site.id, gethostname(), retention.audit_days)
     return {
         **KeepingOperations(site.store, retention).table(),
-        **ErasureOperations(erasure_of(site), site.store).table(),
+        **ErasureOperations(site.erasure, site.store).table(),
         **rows.table(),
         **BackupOperations(site.backups).table(),
     }

@@ -6,9 +6,7 @@ network: who is told of a ticket waits in the same transaction (edge/chat/notifi
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -26,11 +24,10 @@ from edge.chat.tickets import Ticket
 from edge.chat.turn import EmptyQuestion, TextTooLong
 from edge.config import HandoffSection
 from edge.privacy.holds import held_subjects, shred_unless_held
+from edge.repeating import repeat
 from edge.store import counters
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey, load_key, of_ticket, shred_key
-
-log = logging.getLogger(__name__)
 
 # A stream that has nothing to say says so this often, so that both ends notice a dead connection.
 HEARTBEAT_S = 15.0
@@ -213,12 +210,7 @@ class Handoffs:
 
     async def sweep(self) -> None:
         """Expire and forget tickets, for as long as the node runs."""
-        while True:
-            try:
-                await self.sweep_once(now_ms())
-            except PosternError as error:
-                log.warning("tickets are swept later", extra={"code": error.code})
-            await asyncio.sleep(SWEEP_INTERVAL_S)
+        await repeat("tickets", lambda: self.sweep_once(now_ms()), SWEEP_INTERVAL_S)
 
     async def sweep_once(self, at_ms: int) -> None:
         """What is over at `at_ms`, in milliseconds of the wall clock."""
@@ -228,6 +220,7 @@ class Handoffs:
         for ticket in await self._store.read(lambda db: tickets.to_forget(db, at_ms - CLOSED_KEPT_MS)):
             if held.isdisjoint({ticket.subject, of_ticket(ticket.number)}):
                 await self.forget(ticket)
+        held = await self._store.read_keys(held_subjects)  # again: one may have been placed meanwhile
         await self._store.write(lambda db: tickets.drop(db, at_ms - ROW_KEPT_MS, held))
         await self._shred_strays(at_ms - STRAY_KEY_MS)
         for ticket in expired:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -32,10 +31,9 @@ from edge.chat.session_rows import SessionNotFound, now_ms
 from edge.config import LimitsSection
 from edge.knowledge.document import Audience
 from edge.privacy.holds import held_subjects, shred_unless_held
+from edge.repeating import repeat
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey, create_key, load_key, of_session
-
-log = logging.getLogger(__name__)
 
 TOKEN_BYTES = 32
 ID_BYTES = 12
@@ -117,6 +115,10 @@ class Sessions:
         self._live: dict[str, Live] = {}
         # Conversations that are being forgotten: nobody finds them in the store meanwhile.
         self._ending: set[str] = set()
+        # Those that could not be: nobody finds these either, and the next sweep tries again.
+        self._unwiped: set[str] = set()
+        # Whether what an earlier run left has been looked at.
+        self._taken_up = False
         # One a person: an erasure and a new conversation of theirs wait for each other.
         self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # Told which conversation has ended, once it is forgotten, or kept for a legal hold.
@@ -243,6 +245,10 @@ class Sessions:
                 await self._store.write(lambda db: session_rows.delete(db, session_id))
             else:
                 await self._store.write(lambda db: session_rows.end(db, session_id, now_ms()))
+            self._unwiped.discard(session_id)
+        except BaseException:
+            self._unwiped.add(session_id)
+            raise
         finally:
             self._ending.discard(session_id)
         self._tell(session_id)
@@ -288,20 +294,20 @@ class Sessions:
 
         What an earlier run of the node left open is silent from now on, whenever it was last heard.
         """
-        for session_id in await self._store.read(session_rows.identifiers):
-            if session_id not in self._live and await self._load(session_id) is None:
-                await self.wipe(session_id)
-        while True:
-            try:
-                await self.sweep_once()
-            except PosternError as error:
-                log.warning("conversations are swept later", extra={"code": error.code})
-            await asyncio.sleep(SWEEP_INTERVAL_S)
+        await repeat("sessions", self._sweep, SWEEP_INTERVAL_S)
+
+    async def _sweep(self) -> None:
+        if not self._taken_up:
+            for session_id in await self._store.read(session_rows.identifiers):
+                if session_id not in self._live and await self._load(session_id) is None:
+                    await self.wipe(session_id)
+            self._taken_up = True
+        await self.sweep_once()
 
     async def sweep_once(self) -> None:
         """Wipe what is over now."""
         over = {session_id for session_id, live in self._live.items() if self._over(live)}
-        over |= set(await self._store.read(lambda db: session_rows.ended(db, now_ms())))
+        over |= set(await self._store.read(lambda db: session_rows.ended(db, now_ms()))) | self._unwiped
         for session_id in [*over, *await self._released()]:
             await self.wipe(session_id)
 
@@ -373,7 +379,7 @@ class Sessions:
             return None
         subject = str(row[1])
         key = await self._store.read_keys(lambda keys: load_key(keys, subject))
-        if key is None or session_id in self._ending:
+        if key is None or session_id in self._ending | self._unwiped:
             return None
         session = Session(
             row[0],

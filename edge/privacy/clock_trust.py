@@ -42,7 +42,7 @@ class Trust:
     last       the last look
     ahead_ms   how far the wall clock has run ahead of what was believed
     doubted_ms for how much longer it is doubted, in running time; 0: it is believed
-    off        whether only because the machine was off
+    off        whether only because the machine was off, for as long as is usual
     """
 
     last: Moment
@@ -53,7 +53,7 @@ class Trust:
     @property
     def alarming(self) -> bool:
         """Whether somebody should look at the clock."""
-        return self.doubted_ms > 0 and not (self.off and self.ahead_ms <= HOLIDAYS_MS)
+        return self.doubted_ms > 0 and not self.off
 
 
 def after(before: Trust | None, now: Moment) -> Trust:
@@ -66,8 +66,10 @@ def after(before: Trust | None, now: Moment) -> Trust:
         ahead_ms <= LEAP_MS
     ):  # as it was, or put right; a clock that was set back is the one that counts from now on
         return Trust(now, max(ahead_ms, 0))
-    if leap_ms > LEAP_MS or not before.doubted_ms:
-        return Trust(now, ahead_ms, DOUBT_MS, off=now.boot != before.last.boot)
+    off = now.boot != before.last.boot and leap_ms <= HOLIDAYS_MS
+    # Days off do not begin a doubt anew: a site that opens two days a week would never purge.
+    if not before.doubted_ms or (leap_ms > LEAP_MS and not off):
+        return Trust(now, ahead_ms, DOUBT_MS, off)
     doubted_ms = before.doubted_ms - ran_ms
     return Trust(now, ahead_ms, doubted_ms, before.off) if doubted_ms > 0 else Trust(now)
 

@@ -2,11 +2,13 @@
 
 The first durable step shreds the keys and puts the person on the list of erasures, in one transaction: before it
 nothing has happened, and from it on there is no way back. A node that is stopped behind it finishes at its next start,
-before it answers anybody. A restored backup goes through `replay`, also before it opens.
+before it answers anybody; what failed behind it (a full disk) is finished within the hour, or before whatever is asked
+next. A restored backup goes through `replay`, also before it opens.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -18,17 +20,17 @@ from typing import Final, Protocol
 
 from sqlite_utils import Database
 
-from core.signing import canonical_json
 from core.version import VERSION
-from edge.privacy import forgetting, holds, receipts
-from edge.privacy.forgetting import UNLINKED, forget_listed, forget_rows, keys_of, whose
+from edge.privacy import erasure_drafts, forgetting, holds, receipts
+from edge.privacy.erasure_drafts import Draft
+from edge.privacy.forgetting import forget_listed, forget_rows, keys_of, whose
 from edge.privacy.holds import Hold, LegalHold
 from edge.privacy.people import People
 from edge.privacy.receipts import Receipt
 from edge.privacy.written_down import written_down
 from edge.store import audit
 from edge.store.store import Store
-from edge.store.subjects import SubjectDigests, label_of
+from edge.store.subjects import SESSION, TICKET, SubjectDigests, label_of
 
 __all__ = ["Erased", "Erasure", "Released", "forget_rows", "replay"]
 
@@ -36,6 +38,9 @@ log = logging.getLogger(__name__)
 
 LISTED_MAX: Final = 500
 """Erasures that are shown, the newest."""
+
+FINISH_EVERY_S: Final = 3600.0
+"""What failed on its way, a full disk, is tried again within the hour."""
 
 KeysFile = Mapping[str, object]
 """One backup and what became of the file of keys beside it: {"backup": id, "made_ms": …, "keys_file": "rewritten"}."""
@@ -79,15 +84,6 @@ class Erased:
     receipt: Receipt | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """An erasure that has begun: what its receipt will say."""
-
-    digest: bytes
-    erased_ms: int
-    facts: Mapping[str, object]
-
-
 class Erasure:
     """Erases people, and keeps those who must stay. Used from one event loop."""
 
@@ -98,16 +94,22 @@ class Erasure:
         self._conversations = conversations
         self._beside = beside
         self._people = People(store, site)
+        # One at a time: what is on its way is not taken for something that has failed.
+        self._alone = asyncio.Lock()
 
     async def erase(self, name: str, actor: str) -> Receipt:
         """Forget whom `name` stands for. Raises LegalHold, which notes that it was asked for.
 
         Somebody of whom nothing is known is put on the list all the same: a backup may know them.
         """
-        subject = await self._whom(name)
-        async with written_down(self._store, actor, "privacy.erase", subject):
-            await self._refuse_held(subject)
-            return await self._erase(subject, _now_ms())
+        async with self._alone:
+            subject = await self._whom(name)
+            earlier = await self._finish_earlier(subject)
+            async with written_down(self._store, actor, "privacy.erase", subject):
+                if earlier is not None:
+                    return earlier
+                await self._refuse_held(subject)
+                return await self._erase(subject, _now_ms())
 
     async def hold(self, name: str, reference: str, actor: str) -> Hold:
         """Keep the data of whom `name` stands for. Raises HeldAlready, TooManyHolds."""
@@ -120,16 +122,18 @@ class Erasure:
 
     async def release(self, name: str, actor: str) -> Released:
         """Keep it no longer; an erasure that was asked for meanwhile is carried out now. Raises NoSuchHold."""
-        subject = await self._whom(name)
-        async with written_down(self._store, actor, "privacy.release", subject):
-            hold = await self._store.read_keys(partial(holds.find, subject=subject))
-            if hold is None or hold.erasure_asked_ms is None:
-                released = await self._store.write_keys(partial(holds.release, subject=subject))
-                await self._rewrite_keys_files()
-                return Released(released, None)
-            # In one step with the release: whoever asked must not have to ask again.
-            async with written_down(self._store, actor, "privacy.erase", subject):
-                return Released(hold, await self._erase(subject, hold.erasure_asked_ms, release=True))
+        async with self._alone:
+            subject = await self._whom(name)
+            await self._finish()
+            async with written_down(self._store, actor, "privacy.release", subject):
+                hold = await self._store.read_keys(partial(holds.find, subject=subject))
+                if hold is None or hold.erasure_asked_ms is None:
+                    released = await self._store.write_keys(partial(holds.release, subject=subject))
+                    await self._rewrite_keys_files()
+                    return Released(released, None)
+                # In one step with the release: whoever asked must not have to ask again.
+                async with written_down(self._store, actor, "privacy.erase", subject):
+                    return Released(hold, await self._erase(subject, hold.erasure_asked_ms, release=True))
 
     async def holds(self) -> list[Hold]:
         """All holds, oldest first."""
@@ -140,10 +144,27 @@ class Erasure:
         return await self._store.read_keys(_erasures)
 
     async def finish(self) -> int:
-        """Finish what a stop of the node interrupted, before anybody is answered; how many erasures that were."""
-        drafts = await self._store.read_keys(_drafts)
+        """Finish what a stop of the node or an error interrupted; how many erasures that were."""
+        async with self._alone:
+            return len(await self._finish())
+
+    async def _finish_earlier(self, subject: str) -> Receipt | None:
+        """Finish those of others; the receipt of one that was this person's, under a name that no row knows any more.
+
+        Their own is finished by the one that comes now (`_begin`).
+        """
+        names = (subject, f"{SESSION}{subject}", f"{TICKET}{subject.upper()}")
+        own, *_ = digests = [self._store.digests.of(name).hex() for name in names]
+        finished = await self._finish(but=bytes.fromhex(own))
+        found = [receipt for names, receipt in finished if not names.isdisjoint(digests)]
+        return found[0] if found else None
+
+    async def _finish(self, but: bytes = b"") -> list[tuple[frozenset[str], Receipt]]:
+        """All that has begun, but for the person with this digest; under which names each was known, its receipt."""
+        begun = await self._store.read_keys(partial(_unfinished, digests=self._store.digests))
+        drafts = [draft for draft in begun if draft.digest != but]
         if not drafts:
-            return 0
+            return []
         listed = {draft.digest: draft.erased_ms for draft in drafts}
         digests = self._store.digests
 
@@ -157,10 +178,9 @@ class Erasure:
 
         keys = await self._store.write(take)
         await self._store.write_keys(partial(_shred, names=keys))
-        for draft in drafts:
-            await self._finished(draft)
-        log.warning("erasures that a stop had interrupted are finished", extra={"erasures": len(drafts)})
-        return len(drafts)
+        finished = [(erasure_drafts.known_as(draft.facts), await self._finished(draft)) for draft in drafts]
+        log.warning("erasures that were interrupted are finished", extra={"erasures": len(drafts)})
+        return finished
 
     async def _whom(self, name: str) -> str:
         """A conversation and a ticket are somebody's, with the beginning of such a name or without."""
@@ -174,14 +194,15 @@ class Erasure:
             counts, names = await self._store.read(
                 lambda db: (forgetting.count_rows(db, subject, digest), keys_of(db, subject))
             )
-            facts = self._facts(digest, asked_ms, ended)
+            known_as = [self._store.digests.of(name).hex() for name in names]
+            facts = {**self._facts(digest, asked_ms, ended), erasure_drafts.KNOWN_AS: known_as}
             begin = partial(_begin, subject=subject, names=names, facts=facts, counts=counts, release=release)
             draft = await self._store.write_keys(begin)
             if draft is None:
                 raise await self._refused(subject)
             return await self._finished(await self._take_rows(subject, draft))
 
-    async def _take_rows(self, subject: str, draft: _Draft) -> _Draft:
+    async def _take_rows(self, subject: str, draft: Draft) -> Draft:
         """Behind the point of no return: the rows, and keys of tickets that were made in the last moment."""
 
         def take(db: Database) -> tuple[dict[str, int], list[str]]:
@@ -192,17 +213,20 @@ class Erasure:
 
         counts, names = await self._store.write(take)
         await self._store.write_keys(partial(_shred, names=[(name, forgetting.ALWAYS) for name in names]))
-        return _Draft(draft.digest, draft.erased_ms, _counted(draft.facts, counts))
+        return Draft(draft.digest, draft.erased_ms, erasure_drafts.counted(draft.facts, counts))
 
-    async def _finished(self, draft: _Draft) -> Receipt:
+    async def _finished(self, draft: Draft) -> Receipt:
         """Caches, logs, the keys beside backups; then the receipt."""
         for empty in self._beside.caches:
             empty()
         files = await self._rewrite_keys_files()
         emptied = await self._store.tidy(all_pages=False)
         told = {"logs_emptied": emptied, "backups": [dict(file) for file in files], "finished_ms": _now_ms()}
-        receipt = receipts.signed({**draft.facts, **told}, self._store.keys.receipts)
-        await self._store.write_keys(partial(_save, draft=_Draft(draft.digest, draft.erased_ms, receipt)))
+        facts = {name: value for name, value in draft.facts.items() if name != erasure_drafts.KNOWN_AS}
+        receipt = receipts.signed({**facts, **told}, self._store.keys.receipts)
+        await self._store.write_keys(
+            partial(erasure_drafts.save, draft=Draft(draft.digest, draft.erased_ms, receipt))
+        )
         return receipt
 
     async def _rewrite_keys_files(self) -> Sequence[KeysFile]:
@@ -234,7 +258,7 @@ def replay(site_db: Database, keys_db: Database, digests: SubjectDigests) -> int
 
     The list of erasures and the holds are those of `keys_db`. What a person left after their erasure stays.
     """
-    listed = _listed(keys_db)
+    listed = _listed(keys_db, digests)
     with _transaction(keys_db):
         _shred(keys_db, forgetting.keys_listed(site_db, listed, digests))
         _shred(keys_db, _keys_listed(keys_db, listed, digests))
@@ -254,7 +278,7 @@ def _begin(
     facts: Mapping[str, object],
     counts: Mapping[str, int],
     release: bool,
-) -> _Draft | None:
+) -> Draft | None:
     """The point of no return: the keys are gone, and the person is on the list. None where a hold forbids it."""
     if release:
         keys.execute("DELETE FROM holds WHERE subject = ?", [subject])
@@ -262,29 +286,15 @@ def _begin(
         return None
     shredded = _shred(keys, [(name, forgetting.ALWAYS) for name in names])
     digest, erased_ms = bytes.fromhex(str(facts["subject"])), _now_ms()
-    told = _counted({**facts, "erased_ms": erased_ms, "keys_shredded": shredded}, counts)
+    told = erasure_drafts.counted({**facts, "erased_ms": erased_ms, "keys_shredded": shredded}, counts)
     # One that failed on its way is finished by this one, and its receipt tells of both.
-    for draft in _drafts(keys):
+    for draft in erasure_drafts.drafts(keys):
         if draft.digest == digest:
-            told = _with_earlier(told, draft.facts)
+            told = erasure_drafts.with_earlier(told, draft.facts)
             keys.execute("DELETE FROM erasures WHERE digest = ? AND erased_ms = ?", [digest, draft.erased_ms])
-    draft = _Draft(digest, erased_ms, told)
-    _save(keys, draft)
+    draft = Draft(digest, erased_ms, told)
+    erasure_drafts.save(keys, draft)
     return draft
-
-
-def _save(keys: Database, draft: _Draft) -> None:
-    keys.execute(
-        "INSERT OR REPLACE INTO erasures(digest, erased_ms, receipt) VALUES (?, ?, ?)",
-        [draft.digest, draft.erased_ms, canonical_json(draft.facts).decode()],
-    )
-
-
-def _drafts(keys: Database) -> list[_Draft]:
-    """Erasures that have begun and are not finished."""
-    rows = keys.execute("SELECT digest, erased_ms, receipt FROM erasures").fetchall()
-    drafts = [_Draft(bytes(digest), erased_ms, json.loads(receipt)) for digest, erased_ms, receipt in rows]
-    return [draft for draft in drafts if not receipts.is_signed(draft.facts)]
 
 
 def _erasures(keys: Database) -> list[Erased]:
@@ -295,10 +305,27 @@ def _erasures(keys: Database) -> list[Erased]:
     return [Erased(digest, at, told if receipts.is_signed(told) else None) for digest, at, told in found]
 
 
-def _listed(keys: Database) -> dict[bytes, int]:
+def _unfinished(keys: Database, digests: SubjectDigests) -> list[Draft]:
+    """Erasures that have begun and can be finished."""
+    held, begun = _held_since(keys, digests), erasure_drafts.drafts(keys)
+    return [draft for draft in begun if draft.erased_ms <= held.get(draft.digest, forgetting.ALWAYS)]
+
+
+def _listed(keys: Database, digests: SubjectDigests) -> dict[bytes, int]:
     """Everybody who was erased, and when for the last time."""
-    rows = keys.execute("SELECT digest, max(erased_ms) FROM erasures GROUP BY digest")
-    return {bytes(digest): erased_ms for digest, erased_ms in rows}
+    held = _held_since(keys, digests)
+    rows = keys.execute("SELECT digest, erased_ms FROM erasures ORDER BY erased_ms").fetchall()
+    erased = [(bytes(digest), erased_ms) for digest, erased_ms in rows]
+    return {digest: at_ms for digest, at_ms in erased if at_ms <= held.get(digest, forgetting.ALWAYS)}
+
+
+def _held_since(keys: Database, digests: SubjectDigests) -> dict[bytes, int]:
+    """Since when whoever is held is held. The hold wins over an erasure that is dated later.
+
+    Nobody is erased under a hold, so it came after: the date is of a clock that ran ahead, by which what the person has
+    left since looks older.
+    """
+    return {digests.of(hold.subject): hold.placed_ms for hold in holds.listing(keys)}
 
 
 def _shred(keys: Database, names: Iterable[tuple[str, int]]) -> int:
@@ -318,40 +345,6 @@ def _keys_listed(
     names = [row[0] for row in keys.execute("SELECT subject FROM subject_keys")]
     digested = [(name, digests.of(name)) for name in names]
     return [(name, listed[digest]) for name, digest in digested if digest in listed]
-
-
-# --- what a receipt says ---
-
-
-def _counted(facts: Mapping[str, object], counts: Mapping[str, int]) -> dict[str, object]:
-    """With the rows of each table that had any: those that went, and those that stay about no one."""
-    found = {table: rows for table, rows in counts.items() if rows}
-    return _with_earlier(
-        {
-            **facts,
-            "removed": {table: rows for table, rows in found.items() if table not in UNLINKED},
-            "unlinked": {table: rows for table, rows in found.items() if table in UNLINKED},
-        },
-        facts,
-    )
-
-
-def _with_earlier(facts: Mapping[str, object], earlier: Mapping[str, object]) -> dict[str, object]:
-    """What is told now, and no less than was told before of the same erasure."""
-    told = dict(facts)
-    for name in ("removed", "unlinked"):
-        before, now = _rows(earlier, name), _rows(facts, name)
-        told[name] = {table: max(before.get(table, 0), now.get(table, 0)) for table in {**before, **now}}
-    for name, better in (("keys_shredded", max), ("conversations_ended", max), ("asked_ms", min)):
-        told[name] = better(int(str(facts[name])), int(str(earlier[name])))
-    told["found"] = bool(told["removed"] or told["unlinked"] or told["keys_shredded"])
-    return told
-
-
-def _rows(facts: Mapping[str, object], name: str) -> Mapping[str, int]:
-    found = facts.get(name, {})
-    assert isinstance(found, Mapping)
-    return found
 
 
 @contextmanager

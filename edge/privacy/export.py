@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from sqlite_utils import Database
 
@@ -100,7 +101,8 @@ async def export(store: Store, person: Person, site: str, *, given: str, asked_b
 
 def canonical(data: object) -> bytes:
     """The bytes that stand for `data` where two exports are compared."""
-    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    # Python's own is seven times as slow, and lets nothing else run meanwhile, in whichever thread.
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
 
 
 async def data_of(store: Store, person: Person) -> dict[str, Any]:

@@ -19,13 +19,13 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
-from core.errors import PosternError
 from edge import metrics
 from edge.config import RetentionSection
 from edge.privacy import clock_trust, retention
 from edge.privacy.clock_trust import Moment, Trust
 from edge.privacy.holds import held_subjects
 from edge.privacy.retention import DAY_MS, Rule
+from edge.repeating import repeat
 from edge.store import audit_check
 from edge.store.schema import KEY_TABLES
 from edge.store.store import Store
@@ -45,12 +45,18 @@ STEP_PAUSE_S: Final = 0.05
 COMPACT_EVERY_MS: Final = DAY_MS
 """Of running time: what it writes is as large as the store."""
 
+COMPACTED_WITHIN_MS: Final = 30 * DAY_MS
+"""A store that was not written anew for so long is too large for it, or somebody is always in a conversation."""
+
 IDLE_MAX: Final = 1000
 """People without a conversation that one look forgets: ten seconds' work, one after the other."""
 
 COMPONENT: Final = "clock"
 LEAPT: Final = "leapt_ahead"
+PAGES: Final = "pages"
+NOT_ANEW: Final = "not_written_anew"
 _TRUST: Final = "retention_clock"
+_ANEW: Final = "retention_pages"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 Clocks = Callable[[], Moment]
@@ -103,16 +109,14 @@ class Retaining:
         # Not at once: whoever has just started the node waits for it.
         self._compact_from_ms = clocks().boot_ms + int(EVERY_S * 1000)
         self.last: Purge | None = None
+        self.anew_ms: int | None = None
+        """When the store was last written anew; before the first time, the first look. None: not known yet."""
 
     async def run(self) -> None:
         """Look every hour."""
         metrics.watch(COMPONENT, lambda: LEAPT if self.last and self.last.alarming else "")
-        while True:
-            try:
-                await self.look()
-            except PosternError as error:
-                log.warning("nothing is purged by age until the next look", extra={"code": error.code})
-            await self._pause(EVERY_S)
+        metrics.watch(PAGES, self._pages_behind)
+        await repeat("retention", self.look, EVERY_S, self._pause)
 
     async def look(self) -> Purge:
         """Purge what is due by now."""
@@ -130,15 +134,22 @@ class Retaining:
 
     async def _tidy(self) -> None:
         """Nothing of deleted rows stays in logs and keys; nor, once a day while nobody is here, in the site's pages."""
-        boot_ms = self._clocks().boot_ms
-        all_pages = boot_ms >= self._compact_from_ms and self._idle()
+        now = self._clocks()
+        all_pages = now.boot_ms >= self._compact_from_ms and self._idle()
         done = await self._store.tidy(all_pages=all_pages)
         if all_pages and done:
-            self._compact_from_ms = boot_ms + COMPACT_EVERY_MS
+            self._compact_from_ms = now.boot_ms + COMPACT_EVERY_MS
+            self.anew_ms = now.wall_ms  # kept at the next look, as a write would fill the log again
+
+    def _pages_behind(self) -> str:
+        behind = self.anew_ms is not None and self._clocks().wall_ms - self.anew_ms > COMPACTED_WITHIN_MS
+        return NOT_ANEW if behind else ""
 
     async def _purge_due(self) -> Purge:
         now = self._clocks()
-        trust = await self._store.write(lambda db: _look(db, now))
+        trust, self.anew_ms = await self._store.write(
+            lambda db: (_look(db, now), _keep_anew(db, self.anew_ms, now.wall_ms))
+        )
         if trust.doubted_ms:
             doubted_s = -(-trust.doubted_ms // 1000)
             say, why = (
@@ -151,24 +162,20 @@ class Retaining:
                 extra={"ahead_s": trust.ahead_ms // 1000, "held_back_s": doubted_s},
             )
             return Purge(now.wall_ms, {}, doubted_s, trust.alarming)
-        held = await self._store.read_keys(held_subjects)
-        rows = {name: await self._purge(name, rule, now.wall_ms, held) for name, rule in self._rules.items()}
+        rows = {name: await self._purge(name, rule, now.wall_ms) for name, rule in self._rules.items()}
         gone = {name: count for name, count in rows.items() if count}
         if gone:
             log.info("purged by age", extra={"rows": gone})
         return Purge(now.wall_ms, gone)
 
-    async def _purge(self, table: str, rule: Rule, now_ms: int, held: Collection[str]) -> int:
+    async def _purge(self, table: str, rule: Rule, now_ms: int) -> int:
         """Every due row of a table, in steps; how many."""
         write = self._store.write_keys if table in KEY_TABLES else self._store.write
-        values = {
-            "until": rule.due_until(now_ms),
-            "rows": STEP_ROWS,
-            "notice": self._notice,
-            **self._named(held),
-        }
+        values = {"until": rule.due_until(now_ms), "rows": STEP_ROWS, "notice": self._notice}
         count = 0
         while True:
+            # Before each step: one may have been placed since the last.
+            values.update(self._named(await self._store.read_keys(held_subjects)))
             done = await write(lambda db: _purge_step(db, table, rule, values))
             count += done
             if done < STEP_ROWS:
@@ -227,6 +234,14 @@ def _look(db: Database, now: Moment) -> Trust:
     kept = json.dumps(asdict(trust)).encode()
     db.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", [_TRUST, kept])
     return trust
+
+
+def _keep_anew(db: Database, anew_ms: int | None, now_ms: int) -> int:
+    """When the pages were last written anew: `anew_ms`, else what is kept, else now."""
+    row = db.execute("SELECT value FROM meta WHERE name = ?", [_ANEW]).fetchone()
+    known_ms = anew_ms if anew_ms is not None else int(bytes(row[0])) if row else now_ms
+    db.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", [_ANEW, str(known_ms).encode()])
+    return known_ms
 
 
 def _read(kept: bytes) -> Trust:

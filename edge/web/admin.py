@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
+import orjson
 from aiohttp import web
 
 from core.errors import ExitCode, NotReachable, PosternError
 from core.local_socket import peer
 from core.local_user import terminal_user
-from edge.web.problems import Handler, dumps, problems
+from edge.web.problems import Handler, problems
 
 JSON_LINES = "application/x-ndjson"
 CONNECT_TIMEOUT_S = 2.0
@@ -96,7 +97,8 @@ def admin_application(operations: Mapping[str, Operation], audited: WrittenDown)
         response = web.StreamResponse(headers={"Content-Type": JSON_LINES})
         await response.prepare(request)
         async for line in _run(operation, arguments):
-            await response.write(dumps(line).encode() + b"\n")
+            # Somebody's export takes a while. orjson is seven times as fast: while it runs, no thread does.
+            await response.write(await asyncio.to_thread(_as_bytes, line))
         await response.write_eof()
         return response
 
@@ -178,6 +180,12 @@ async def _run(operation: Operation, arguments: Arguments) -> AsyncIterator[dict
         yield {"result": await task}
     except PosternError as error:
         yield {"error": {**error.problem(), "exit_code": int(error.exit_code)}}
+
+
+def _as_bytes(line: Mapping[str, object]) -> bytes:
+    return orjson.dumps(
+        line, default=list, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+    )  # a named tuple is a list
 
 
 def _caller(request: web.Request) -> tuple[int, int]:

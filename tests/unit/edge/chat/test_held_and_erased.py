@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlcipher3 import OperationalError
 
 from edge.chat.handoff import CLOSED_KEPT_MS, MS_PER_HOUR, ROW_KEPT_MS, Ended
 from edge.chat.session import Channel
 from edge.chat.session_rows import SessionNotFound, now_ms
+from edge.chat.tickets import Ticket
 from edge.chat.turn import Delta, Desk, Final, Meta
 from edge.config import Config
 from edge.config.site import SiteSection
@@ -166,3 +169,71 @@ async def test_nothing_more_is_shown_of_an_answer_to_somebody_who_was_erased(
         assert seen[1:] == shown
         assert not any((await site.counts()).values())
         assert not await site.keys()
+
+
+async def test_a_hold_that_is_placed_while_tickets_are_swept_keeps_the_ticket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(tmp_path) as site:
+        _, first = await site.visit("other")
+        _, number = await site.visit(PATIENT)
+        for ticket in (first, number):
+            await site.desk.inbox.close(ticket, "anna")
+        forget = site.desk.handoffs.forget
+
+        async def hold_meanwhile(ticket: Ticket) -> None:
+            if ticket.number == first:
+                await site.erasure.hold(PATIENT, "case 12", OFFICER)
+            await forget(ticket)
+
+        monkeypatch.setattr(site.desk.handoffs, "forget", hold_meanwhile)
+        await site.desk.handoffs.sweep_once(now_ms() + MUCH_LATER_MS)
+        assert len((await site.desk.inbox.show(number, "anna")).messages) == 4
+        assert (await site.counts())["handoffs"] == 1
+
+
+# --- a disk that is full ---
+
+
+async def test_a_conversation_that_could_not_be_wiped_is_found_by_nobody_and_goes_with_the_next_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(tmp_path) as site:
+        new, _ = await site.visit()
+        sessions = site.desk.sessions
+
+        async def full(_: object) -> None:
+            raise OperationalError("database or disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(site.desk.store, "write_keys", full)
+            with pytest.raises(OperationalError):
+                await sessions.wipe(new.session.id)
+        with pytest.raises(SessionNotFound):
+            await sessions.get(new.session.id, new.token)
+        await sessions.sweep_once()
+        assert (await site.counts())["sessions"] == 0
+        assert f"session:{new.session.id}" not in await site.keys()
+
+
+@pytest.mark.parametrize("part", ["sessions", "tickets"])
+async def test_sweeps_outlive_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    async with open_site(tmp_path) as site:
+        swept, looks = asyncio.Event(), 0
+
+        async def full_at_first(*_: int) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 1:
+                raise OperationalError("database or disk is full")
+            swept.set()
+
+        sweeper = site.desk.sessions if part == "sessions" else site.desk.handoffs
+        monkeypatch.setattr(sweeper, "sweep_once", full_at_first)
+        monkeypatch.setattr(
+            f"edge.chat.{'session' if part == 'sessions' else 'handoff'}.SWEEP_INTERVAL_S", 0.0
+        )
+        tasks = [asyncio.create_task(sweeper.sweep()), asyncio.create_task(swept.wait())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        assert swept.is_set()
+        tasks[0].cancel()

@@ -204,3 +204,40 @@ def test_whatever_was_before_a_leap_is_doubted_for_a_day(
         if ran_ms >= DOUBT_MS:
             break
     assert machine.run(DOUBT_MS)
+
+
+# --- a site that is not there every day ---
+
+
+@pytest.mark.parametrize("weeks", [1, 30])
+def test_a_site_that_opens_two_days_a_week_believes_its_clock_after_a_day_of_running(
+    machine: Machine, weeks: int
+) -> None:
+    believed = 0
+    for _ in range(weeks):
+        for off_days in (2, 5):
+            machine.start_again(off_days * DAY_MS - 10 * HOUR_MS)
+            believed += sum(machine.run(HOUR_MS) for _ in range(10))
+            assert machine.trust is not None
+            assert not machine.trust.alarming
+    assert (believed > 0) is (weeks > 1)
+
+
+def test_a_leap_is_doubted_for_a_day_of_running_also_over_days_off(machine: Machine) -> None:
+    machine.set_clock(YEAR_MS)
+    assert not machine.run(DOUBT_MS - HOUR_MS)
+    assert not machine.start_again(3 * DAY_MS)
+    assert machine.trust is not None
+    assert machine.trust.alarming, "the leap is still the reason"
+    assert not machine.run(HOUR_MS - 1)
+    assert machine.run(1)
+
+
+@pytest.mark.parametrize(
+    ("off_ms", "anew"), [(OFF_MS + HOLIDAYS_MS, False), (OFF_MS + HOLIDAYS_MS + 1, True)]
+)
+def test_longer_than_holidays_is_doubted_anew(machine: Machine, off_ms: int, anew: bool) -> None:
+    machine.start_again(3 * DAY_MS)
+    machine.run(DOUBT_MS - HOUR_MS)
+    machine.start_again(off_ms)
+    assert machine.run(HOUR_MS) is not anew

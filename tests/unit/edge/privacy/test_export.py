@@ -272,3 +272,15 @@ async def test_a_hold_an_erasure_and_who_looked_are_shown(store: Store, seeded: 
         ("notice", True),
         ("overflow", False),
     ]
+
+
+# --- how it is written ---
+
+
+def test_the_canonical_bytes_are_those_of_any_json_writer() -> None:
+    """Compact, keys in order, UTF-8: whoever checks `data_sha256` needs nothing of ours."""
+    data = {"ü": [1, True, None, 'a\u2028\x00\x7f"\\/\t'], "a": {"b": 1.5, "A": -(2**53)}, "𝄞": {}}
+    assert (
+        canonical(data)
+        == json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    )

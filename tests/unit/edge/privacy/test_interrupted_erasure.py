@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from edge.chat import session_rows
 from edge.config import SitePaths, site_paths
 from edge.keys import SiteKeys
 from edge.privacy.erasure import replay
+from edge.privacy.holds import LegalHold, NoSuchHold
 from edge.privacy.receipts import Receipt
 from edge.store.connection import connect
 from edge.store.store import StoreBusy
@@ -23,6 +24,7 @@ from tests.unit.edge.privacy.erasure_rig import (
     OFFICER,
     PATIENT,
     WORDS,
+    Site,
     Stopped,
     genuine,
     open_site,
@@ -165,3 +167,97 @@ async def test_without_any_keys_only_what_names_nobody_is_left(tmp_path: Path) -
 async def _until_after(moment_ms: int) -> None:
     while session_rows.now_ms() <= moment_ms:
         await asyncio.sleep(0)
+
+
+# --- one that failed, and a hold beside a wrong clock ---
+
+
+async def fails_at_the_logs(site: Site, monkeypatch: pytest.MonkeyPatch, doing: Awaitable[object]) -> None:
+    """`doing` gets as far as the rows."""
+
+    async def full(**_: object) -> bool:
+        raise StoreBusy
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.desk.store, "tidy", full)
+        with pytest.raises(StoreBusy):
+            await doing
+
+
+@pytest.mark.parametrize("prefix", ["ticket:", ""])
+async def test_asked_again_by_a_number_that_no_row_knows_any_more_the_receipt_is_of_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    async with open_site(tmp_path) as site:
+        _, number = await site.visit(PATIENT)
+        await fails_at_the_logs(site, monkeypatch, site.erasure.erase(f"{prefix}{number}", OFFICER))
+        (unsigned,) = await site.erasure.erasures()
+        assert unsigned.receipt is None
+        receipt = genuine(site, await site.erasure.erase(f"{prefix}{number}", OFFICER))
+        assert receipt["subject"] == site.desk.store.digests.of(PATIENT).hex()
+        assert (receipt["found"], receipt["keys_shredded"]) == (True, 2)
+        assert "known_as" not in receipt
+        assert len(await site.erasure.erasures()) == 1
+
+
+async def test_one_that_failed_is_finished_before_the_next_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(tmp_path) as site:
+        await site.visit(PATIENT)
+        await fails_at_the_logs(site, monkeypatch, site.erasure.erase(PATIENT, OFFICER))
+        receipt = await site.erasure.erase("nobody", OFFICER)
+        assert receipt["found"] is False
+        assert all(erased.receipt for erased in await site.erasure.erasures())
+
+
+async def test_a_release_that_failed_is_finished_by_asking_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(tmp_path) as site:
+        await site.visit(PATIENT)
+        await site.erasure.hold(PATIENT, "case 7", OFFICER)
+        with pytest.raises(LegalHold):
+            await site.erasure.erase(PATIENT, OFFICER)
+        await fails_at_the_logs(site, monkeypatch, site.erasure.release(PATIENT, OFFICER))
+        with pytest.raises(NoSuchHold):
+            await site.erasure.release(PATIENT, OFFICER)
+        (erased,) = await site.erasure.erasures()
+        assert erased.receipt is not None
+        assert genuine(site, erased.receipt)["found"] is True
+
+
+async def test_an_erasure_on_its_way_is_not_taken_for_one_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_site(tmp_path) as site:
+        await site.visit(PATIENT)
+        tidy, finishing = site.desk.store.tidy, list[asyncio.Task[int]]()
+
+        async def look_meanwhile(**named: bool) -> bool:
+            finishing.append(asyncio.create_task(site.erasure.finish()))
+            return await tidy(**named)
+
+        monkeypatch.setattr(site.desk.store, "tidy", look_meanwhile)
+        await site.erasure.erase(PATIENT, OFFICER)
+        assert [await task for task in finishing] == [0]
+
+
+@pytest.mark.proves("legal-hold")
+@pytest.mark.parametrize("ahead_ms", [0, 366 * 86_400_000], ids=["right", "ahead"])
+async def test_a_hold_wins_over_an_erasure_that_a_clock_ahead_has_dated(
+    tmp_path: Path, ahead_ms: int
+) -> None:
+    async with open_site(tmp_path) as site:
+        await site.visit(PATIENT)
+        receipt = await site.erasure.erase(PATIENT, OFFICER)
+        await site.desk.store.write_keys(
+            lambda keys: keys.execute("UPDATE erasures SET erased_ms = erased_ms + ?", [ahead_ms])
+        )
+        await _until_after(int(str(receipt["erased_ms"])))
+        await site.visit(PATIENT)
+        await site.erasure.hold(PATIENT, "case 7", OFFICER)
+        there, keys = await site.counts(), await site.keys()
+    assert replayed(site_paths(tmp_path)) == 0
+    async with open_site(tmp_path) as site:
+        assert (await site.counts(), await site.keys()) == (there, keys)

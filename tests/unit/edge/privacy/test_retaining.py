@@ -13,7 +13,6 @@ from edge.chat.session import Channel, Sessions
 from edge.config import LimitsSection, RetentionSection, SitePaths, site_paths
 from edge.privacy import retaining, retention
 from edge.privacy.clock_trust import DOUBT_MS
-from edge.privacy.retaining import Retaining
 from edge.privacy.retention import DAY_MS
 from edge.store import audit_check
 from edge.store.connection import connect_to_read
@@ -21,14 +20,9 @@ from edge.store.schema import KEY_TABLES
 from edge.store.store import Store
 from edge.store.subjects import create_key
 from tests import aged_rows
-from tests.aged_rows import ROWS, START_MS, AgedRow, Clocks, found_in_files, row_due, rules, year
+from tests.aged_rows import ROWS, START_MS, Clocks, found_in_files, row_due, rules, year
 from tests.raw_pages import log_of
-
-NOTICE = "in force"
-
-
-async def no_pause(_: float) -> None:
-    return
+from tests.unit.edge.privacy.retaining_rig import NOTICE, put, retaining_of
 
 
 @pytest.fixture
@@ -46,22 +40,6 @@ async def store(paths: SitePaths) -> AsyncIterator[Store]:
 @pytest.fixture
 def clocks() -> Clocks:
     return Clocks()
-
-
-def retaining_of(store: Store, clocks: Clocks, settings: RetentionSection | None = None) -> Retaining:
-    return Retaining(
-        store,
-        settings or RetentionSection(),
-        NOTICE,
-        lambda: True,
-        Sessions(store, LimitsSection()).forget_idle,
-        clocks=clocks,
-        pause=no_pause,
-    )
-
-
-async def put(store: Store, table: str, dated: int, mark: str = "mark-x-0-") -> None:
-    await aged_rows.put(store, [AgedRow(table, mark, dated, 0)])
 
 
 async def count(store: Store, table: str) -> int:

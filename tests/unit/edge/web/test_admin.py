@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from aiohttp import web
@@ -13,6 +15,11 @@ from aiohttp import web
 from core.errors import NotReachable
 from edge.web import admin
 from edge.web.admin import Arguments, OnProgress, Operation, Progress, admin_application, call
+
+
+class Row(NamedTuple):
+    number: int
+    text: str
 
 
 class Unwritten:
@@ -58,3 +65,18 @@ async def test_a_result_is_bounded(monkeypatch: pytest.MonkeyPatch, over: bool) 
                 await call(socket, "do", {}, lambda _: None)
         else:
             assert len(str(await call(socket, "do", {}, lambda _: None))) == 200_000
+
+
+async def test_a_result_is_written_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+    as_bytes = admin._as_bytes
+
+    def noted(line: Mapping[str, object]) -> bytes:
+        threads.append(threading.get_ident())
+        return as_bytes(line)
+
+    monkeypatch.setattr(admin, "_as_bytes", noted)
+    async with served({"rows": [Row(1, "ä")]}) as socket:
+        assert await call(socket, "do", {}, lambda _: None) == {"rows": [[1, "ä"]]}
+    assert threads
+    assert threading.get_ident() not in threads
