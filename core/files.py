@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 PRIVATE_FILE_MODE = 0o600
 PRIVATE_DIR_MODE = 0o700
+
+_TEMPORARY = re.compile(r"\.(.+)\.\d+\.tmp")
+"""As `write_atomic` names them: the file's name, the process."""
 
 
 def write_atomic(path: Path, data: bytes, mode: int = PRIVATE_FILE_MODE) -> None:
@@ -26,6 +30,12 @@ def write_atomic(path: Path, data: bytes, mode: int = PRIVATE_FILE_MODE) -> None
         temporary.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def meant_for(temporary: str) -> str | None:
+    """The name of the file that `write_atomic` was to replace by the one named; None for another's file."""
+    found = _TEMPORARY.fullmatch(temporary)
+    return found[1] if found else None
 
 
 def fsync_folder(folder: Path) -> None:

@@ -112,7 +112,7 @@ def _erased(receipt: Any) -> str:
     if not receipt["found"]:
         return "Nothing of them is here. They are on the list: a backup that knows them is cleaned before it opens."
     rows = [f"{count} {table}" for table, count in {**receipt["removed"], **receipt["unlinked"]}.items()]
-    left = [file for file in receipt["backups"] if file["keys_file"] != "rewritten"]
+    left = sum(file.get("backups", 1) for file in receipt["backups"] if file["keys_file"] != "rewritten")
     lines = [
         f"Erased: {', '.join(rows) or 'no rows'}; {receipt['keys_shredded']} keys shredded.",
         *(
@@ -120,6 +120,6 @@ def _erased(receipt: Any) -> str:
             if not receipt["logs_emptied"]
             else []
         ),
-        *([f"{len(left)} files of keys beside backups could not be reached."] if left else []),
+        *([f"{left} files of keys beside backups could not be reached."] if left else []),
     ]
     return "\n".join(lines)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.edge.privacy.erasure_rig import PATIENT, genuine, open_site
+from tests.unit.edge.privacy.erasure_rig import PATIENT, genuine, known, open_site
 
-# Of the store: the beginning is written down, keys and list, rows, late keys, logs, receipt, the end is written down.
-BEFORE, POINT_OF_NO_RETURN, ALL = 1, 2, 7
+# The beginning is written down, keys and list, rows, late keys, keys beside backups, logs, receipt, the end is written
+# down.
+BEFORE, POINT_OF_NO_RETURN, ALL = 1, 2, 8
 
 
 @pytest.mark.proves("erasure")
@@ -33,8 +34,10 @@ async def test_a_kill_leaves_nothing_half_done(tmp_path: Path, steps: int) -> No
         keys, rows = await site.keys(), await site.counts()
         if steps == BEFORE:
             assert (unfinished, PATIENT in keys, all(rows.values())) == (0, True, True)
+            assert PATIENT in known(tmp_path, tmp_path / "vault.age")
             return
         assert (unfinished, keys, any(rows.values())) == (int(steps < ALL - 1), [], False)
+        assert known(tmp_path, tmp_path / "vault.age") == set()
         (erased,) = await site.erasure.erasures()
         assert erased.receipt is not None
         assert genuine(site, erased.receipt)["found"]

@@ -13,6 +13,7 @@ import base64
 import json
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ import pyrage
 from pyrage.x25519 import Identity, Recipient
 from sqlite_utils import Database
 
-from core.files import write_atomic
+from core.files import meant_for, write_atomic
 from core.signing import canonical_json
 from edge import metrics
 from edge.config import SitePaths
@@ -34,6 +35,7 @@ from edge.keys.recovery import recipient
 from edge.privacy.backup import rows
 from edge.privacy.backup.errors import BackupUnusable
 from edge.privacy.backup.places import at
+from edge.privacy.backup.rows import Made
 from edge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -64,6 +66,9 @@ REWRITTEN, NOT_THERE = "rewritten", "not there"
 
 WRITTEN_AT_ONCE: Final = 8
 """Files: each waits for the disk twice, and a disk takes several waits in one."""
+
+TOLD_MAX: Final = 30
+"""A month of daily backups, told one by one in each receipt; and each receipt is in each of these files."""
 
 COMPONENT: Final = "keys_files"
 _DAY_MS: Final = 86_400_000
@@ -168,7 +173,8 @@ class KeysFiles:
     async def rewrite(self) -> list[dict[str, object]]:
         """Write all of them anew as the keys are now: after whatever shredded one, before that is called done.
 
-        What became of the file of each backup, for a receipt: {"backup": id, "made_ms": …, "keys_file": "rewritten"}.
+        What became of the file of each backup, for a receipt: {"backup": id, "made_ms": …, "keys_file": "rewritten"};
+        of those behind the TOLD_MAX newest together: {"backups": how many, "from_ms": …, "to_ms": …, "keys_file": …}.
         A place that is away or does not answer is told as not there, and ends nothing.
         """
         async with self._writing:  # what is read last is written last
@@ -177,14 +183,7 @@ class KeysFiles:
             if backups:
                 with suppress(KeysUnusable):
                     done = await self._write({made.keys_file for made in backups}, await self._content())
-        return [
-            {
-                "backup": made.id,
-                "made_ms": made.made_ms,
-                "keys_file": REWRITTEN if made.keys_file in done else NOT_THERE,
-            }
-            for made in backups
-        ]
+        return _told([(made, REWRITTEN if made.keys_file in done else NOT_THERE) for made in backups])
 
     async def write(self, path: Path) -> None:
         """Write one for the first time. Its backup is on the list already, so that no erasure misses it.
@@ -211,6 +210,11 @@ class KeysFiles:
 
     async def _write(self, places: Collection[Path], content: _Content) -> set[Path]:
         """Which of the files are as `content` says."""
+        folders: dict[Path, set[str]] = defaultdict(set)
+        for path in places:
+            folders[path.parent].add(path.name)
+        sweeps = [at(folder, partial(_sweep, folder, names)) for folder, names in folders.items()]
+        await asyncio.gather(*sweeps, return_exceptions=True)  # what fails there fails below, and is told
         done = await asyncio.gather(*(self._write_one(path, content) for path in places))
         return {path for path in done if path is not None}
 
@@ -250,6 +254,26 @@ def _rewrite(path: Path, content: bytes, same: _Look | None) -> _Look | None:
     if same is None or _look(path) != same:
         write_atomic(path, content)
     return _look(path)
+
+
+def _sweep(folder: Path, names: Collection[str]) -> None:
+    """Remove what a write left that was killed in its midst: everybody's keys of then, which nobody writes anew."""
+    for path in folder.iterdir():
+        if meant_for(path.name) in names:
+            path.unlink(missing_ok=True)
+
+
+def _told(files: Sequence[tuple[Made, str]]) -> list[dict[str, object]]:
+    """For a receipt. `files`: newest first, each with what became of it."""
+    told: list[dict[str, object]] = [
+        {"backup": made.id, "made_ms": made.made_ms, "keys_file": became} for made, became in files[:TOLD_MAX]
+    ]
+    for each in (REWRITTEN, NOT_THERE):
+        times = [made.made_ms for made, became in files[TOLD_MAX:] if became == each]
+        if times:
+            span = {"backups": len(times), "from_ms": min(times), "to_ms": max(times)}
+            told.append({**span, "keys_file": each})
+    return told
 
 
 def _look(path: Path) -> _Look:

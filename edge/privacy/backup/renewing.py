@@ -24,6 +24,14 @@ from edge.store.migrations import EPOCH_BYTES
 EVIDENCE: Final = ("audit", "notices", "consents")
 """Rows of these are only ever added."""
 
+_SAYS: Final = {
+    "audit": ("at_ms", "actor", "action", "object", "outcome"),
+    "consents": ("at_ms", "purpose", "notice_version", "given"),
+}
+"""By which two rows of one number are known as the same: the rest may change later, as refusals are counted together
+and an erasure takes away whose a consent was.
+"""
+
 
 def open_checked(path: Path, key: bytes) -> Database:
     """Open the store, with its log put into it, every page checked. Raises BackupUnusable.
@@ -66,15 +74,34 @@ def begin_anew(db: Database) -> None:
 
 def take_over(db: Database, before: Database) -> Mapping[str, int]:
     """Rows of evidence that `before`, the machine's own store, has and the backup has not. Inside a transaction."""
-    counts: dict[str, int] = {}
-    for table in EVIDENCE:
-        columns = [column.name for column in db[table].columns]
-        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-        rows = before.execute(f"SELECT {names} FROM {table} ORDER BY rowid")  # noqa: S608 - names of the schema
-        insert = f"INSERT OR IGNORE INTO {table}({names}) VALUES ({marks})"  # noqa: S608 - as above
-        counts[table] = sum(db.execute(insert, row).rowcount for row in rows)
+    counts = {table: _add(db, before, table) for table in EVIDENCE}
     _take_away_again(db, before)
     return counts
+
+
+def _add(db: Database, before: Database, table: str) -> int:
+    """A number that the backup gave to something else, as after a restore from another backup, is given anew."""
+    columns = [column.name for column in db[table].columns]
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    insert = f"INSERT OR IGNORE INTO {table}({names}) VALUES ({marks})"  # noqa: S608 - names of the schema
+    added, taken = 0, []
+    for row in before.execute(f"SELECT {names} FROM {table} ORDER BY rowid"):  # noqa: S608 - as above
+        if db.execute(insert, row).rowcount:
+            added += 1
+        elif table in _SAYS:
+            told = dict(zip(columns, row, strict=True))
+            if not _same(db, table, told):
+                taken.append([None if name == "id" else value for name, value in told.items()])
+    for values in taken:  # behind the rows that keep their numbers
+        db.execute(insert, values)
+    return added + len(taken)
+
+
+def _same(db: Database, table: str, told: Mapping[str, object]) -> bool:
+    """Whether the row of this number says the same."""
+    says = _SAYS[table]
+    query = f"SELECT {', '.join(says)} FROM {table} WHERE id = ?"  # noqa: S608 - names of the schema
+    return list(db.execute(query, [told["id"]]).fetchone()) == [told[name] for name in says]
 
 
 def _take_away_again(db: Database, before: Database) -> None:

@@ -14,10 +14,14 @@ from sqlite_utils import Database
 from edge.chat import feedback
 from edge.chat.session import Channel, NewSession
 from edge.chat.session_rows import now_ms
-from edge.config import HandoffSection
+from edge.config import HandoffSection, site_paths
 from edge.config.handoff import SmtpSection
+from edge.keys import SiteKeys, recovery
 from edge.knowledge import versions
 from edge.privacy import receipts
+from edge.privacy.backup import keys_file, rows
+from edge.privacy.backup.keys_file import KeysFiles, beside
+from edge.privacy.backup.rows import Made
 from edge.privacy.erasure import Beside, Erasure
 from edge.privacy.pseudonyms.vault import Vault
 from edge.privacy.receipts import Receipt
@@ -41,11 +45,12 @@ VISITED = frozenset(
 
 @dataclass
 class Site:
-    """A desk, and who forgets. `emptied`: how often the caches were."""
+    """A desk, who forgets, and what writes keys beside backups. `emptied`: how often the caches were."""
 
     desk: Rig
     erasure: Erasure
     vault: Vault
+    keys_files: KeysFiles
     emptied: list[None] = field(default_factory=list)
 
     async def visit(self, subject: str | None = None) -> tuple[NewSession, str]:
@@ -69,6 +74,12 @@ class Site:
 
         await desk.store.write(use)
         return new, number
+
+    async def back_up(self, file: Path) -> None:
+        """Keys beside a backup `file`, which itself is not there."""
+        made = Made(file.stem, now_ms(), file, beside(file), 1)
+        await self.desk.store.write_keys(lambda db: rows.add(db, made))
+        await self.keys_files.write(made.keys_file)
 
     async def counts(self, *, linked: bool = True) -> dict[str, int]:
         """Rows of the tables about people; of those whose rows stay, only the ones that are still `linked`."""
@@ -99,8 +110,19 @@ async def open_site(folder: Path) -> AsyncIterator[Site]:
         vault = Vault(desk.store, "clinic")
         desk.sessions.on_end.append(vault.forget)
         emptied: list[None] = []
-        beside = Beside(caches=(lambda: emptied.append(None),), rows=lambda db: versions.prune(db, now_ms()))
-        yield Site(desk, Erasure(desk.store, "Clinic", desk.sessions, beside), vault, emptied)
+        files = KeysFiles(desk.store, site_paths(folder))
+        kept = Beside(
+            (lambda: emptied.append(None),), lambda db: versions.prune(db, now_ms()), lambda: files.rewrite()
+        )
+        yield Site(desk, Erasure(desk.store, "Clinic", desk.sessions, kept), vault, files, emptied)
+
+
+def known(folder: Path, file: Path) -> set[str]:
+    """Whose keys are beside the backup `file` of the site in `folder`."""
+    paths = site_paths(folder)
+    identity = recovery.identity(paths.recovery_key.read_text().strip())
+    tag = keys_file.store_tag(SiteKeys.open(paths).store)
+    return {row["subject"] for row in keys_file.read(beside(file), tag, [identity]).tables["subject_keys"]}
 
 
 def genuine(site: Site, receipt: Receipt) -> Receipt:

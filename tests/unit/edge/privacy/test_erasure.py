@@ -19,6 +19,7 @@ from tests.unit.edge.privacy.erasure_rig import (
     PATIENT,
     audited,
     genuine,
+    known,
     open_site,
 )
 
@@ -174,6 +175,16 @@ async def test_two_who_ask_at_once_both_get_a_receipt(tmp_path: Path) -> None:
         assert sorted([first["found"], second["found"]], key=str) == [False, True]
         for receipt in (first, second):
             genuine(site, receipt)
+
+
+@pytest.mark.proves("erasure")
+async def test_the_keys_beside_a_backup_know_them_no_more(tmp_path: Path) -> None:
+    async with open_site(tmp_path) as site:
+        await site.visit(PATIENT)
+        await site.back_up(tmp_path / "vault.age")
+        assert PATIENT in known(tmp_path, tmp_path / "vault.age")
+        await site.erasure.erase(PATIENT, OFFICER)
+        assert known(tmp_path, tmp_path / "vault.age") == set()
 
 
 async def test_the_keys_beside_backups_are_in_the_receipt(tmp_path: Path) -> None:

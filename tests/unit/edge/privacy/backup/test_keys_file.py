@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -190,6 +191,47 @@ async def test_a_file_that_says_the_same_is_left_as_it_is_for_a_day(
         here.unlink()
         assert [one["keys_file"] for one in await files.rewrite()] == [NOT_THERE]
         assert not here.exists()
+
+
+@pytest.mark.proves("erasure")
+async def test_what_a_killed_write_left_goes(site: ASite, tmp_path: Path) -> None:
+    here, stray, others = (
+        tmp_path / "here.keys",
+        tmp_path / ".here.keys.4711.tmp",
+        tmp_path / ".note.4711.tmp",
+    )
+    async with opened(site.paths) as store:
+        files = KeysFiles(store, site.paths)
+        await listed(store, here)
+        await files.write(here)
+        shutil.copy(here, stray)
+        others.touch()
+        await files.rewrite()
+    assert (here.exists(), stray.exists(), others.exists()) == (True, False, True)
+
+
+@pytest.mark.parametrize("count", [keys_file.TOLD_MAX, keys_file.TOLD_MAX + 1, 20 * keys_file.TOLD_MAX])
+async def test_a_receipt_stays_small_however_many_backups_there_are(
+    count: int, site: ASite, tmp_path: Path
+) -> None:
+    """Each is told of: the newest one by one, the others together."""
+    oldest = tmp_path / "0.keys"
+    async with opened(site.paths) as store:
+        files = KeysFiles(store, site.paths)
+        await listed(store, *(tmp_path / f"{number}.keys" for number in range(count)))
+        await files.write(oldest)
+        told = await files.rewrite()
+    assert sum(int(str(one.get("backups", 1))) for one in told) == count
+    assert len(told) <= keys_file.TOLD_MAX + 2
+    reached = [one for one in told if one["keys_file"] == REWRITTEN]
+    assert reached == (
+        [{"backup": "b0", "made_ms": 0, "keys_file": REWRITTEN}]
+        if count == keys_file.TOLD_MAX
+        else [{"backups": 1, "from_ms": 0, "to_ms": 0, "keys_file": REWRITTEN}]
+    )
+    if count > keys_file.TOLD_MAX + 1:
+        behind = count - keys_file.TOLD_MAX - 1
+        assert told[-1] == {"backups": behind, "from_ms": 1, "to_ms": behind, "keys_file": NOT_THERE}
 
 
 @pytest.mark.parametrize(("file", "keys"), [("a.age", "/v/a.age.keys"), ("/v/a.age", "a.age.keys")])
