@@ -30,7 +30,7 @@ from edge.privacy.receipts import Receipt
 from edge.privacy.written_down import written_down
 from edge.store import audit
 from edge.store.store import Store
-from edge.store.subjects import SESSION, TICKET, SubjectDigests, label_of
+from edge.store.subjects import SESSION, TICKET, SubjectDigests, label_of, load_key
 
 __all__ = ["Erased", "Erasure", "Released", "forget_rows", "replay"]
 
@@ -262,10 +262,9 @@ def replay(site_db: Database, keys_db: Database, digests: SubjectDigests) -> int
     with _transaction(keys_db):
         _shred(keys_db, forgetting.keys_listed(site_db, listed, digests))
         _shred(keys_db, _keys_listed(keys_db, listed, digests))
-    known = {row[0] for row in keys_db.execute("SELECT subject FROM subject_keys")}
     with _transaction(site_db):
         gone = sum(forget_listed(site_db, listed, digests).values())
-        return gone + forgetting.forget_unreadable(site_db, known.__contains__)
+        return gone + forgetting.forget_unreadable(site_db, partial(load_key, keys_db))
 
 
 # --- the file of keys ---

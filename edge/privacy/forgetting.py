@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from cryptography.exceptions import InvalidTag
 from sqlite_utils import Database
 
 from edge.store.schema.tags import Named, Whose
 from edge.store.subject_rows import ABOUT_PEOPLE, Person, subject_of
-from edge.store.subjects import SESSION, TICKET, SubjectDigests, of_session, of_ticket
+from edge.store.subjects import SESSION, TICKET, SubjectDigests, SubjectKey, of_session, of_ticket
 
 ALWAYS: Final = 2**62
 """A time in milliseconds after every other: whatever there is."""
@@ -101,20 +102,34 @@ def keys_listed(db: Database, listed: Mapping[bytes, int], digests: SubjectDiges
     ]
 
 
-def forget_unreadable(db: Database, has_key: Callable[[str], bool]) -> int:
-    """Take away conversations and tickets that nobody can read any more, as their key is gone; how many."""
+def forget_unreadable(db: Database, key_of: Callable[[str], SubjectKey | None]) -> int:
+    """Take away conversations and tickets that nobody can read any more; how many.
+
+    Their key is gone, or it is another one: a person whose conversations had all ended came again.
+    """
     gone = 0
     for number in _column(db, "SELECT ticket FROM handoffs"):
-        if not has_key(of_ticket(number)):
+        if key_of(of_ticket(number)) is None:
             gone += 1
             _forget_ticket(db, number)
     for subject in _column(db, "SELECT subject FROM sessions UNION SELECT id FROM subjects"):
-        if not has_key(subject):
-            gone += 1
-            for session in _column(db, "SELECT id FROM sessions WHERE subject = ?", [subject]):
+        key = key_of(subject)
+        for session in _column(db, "SELECT id FROM sessions WHERE subject = ?", [subject]):
+            if key is None or not _opens(db, key, session):
+                gone += 1
                 forget_conversation(db, session)
+        if key is None:
             _take(db, ("subjects",), _values(subject, b"", ALWAYS))
     return gone
+
+
+def _opens(db: Database, key: SubjectKey, session: str) -> bool:
+    """Whether what was said in a conversation can be read with `key`; where nothing was said, it can."""
+    turn = db.execute("SELECT id, body FROM turns WHERE session = ? LIMIT 1", [session]).fetchone()
+    try:
+        return turn is None or bool(key.open("turns", turn[0], "body", bytes(turn[1])))
+    except InvalidTag:
+        return False
 
 
 def _forget_ticket(db: Database, number: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from edge.privacy import forgetting
 from edge.privacy.forgetting import UNLINKED, forget_rows, forget_unreadable, whose
 from edge.store.schema import KEY_TABLES, TABLES, Kind
 from edge.store.subject_rows import ABOUT_PEOPLE
+from edge.store.subjects import create_key, load_key, shred_key
 from tests.unit.edge.privacy.erasure_rig import VISITED, Site, open_site
 
 # Of the file of keys: handled by the erasure itself, for these are what it goes by.
@@ -126,8 +128,9 @@ async def test_what_has_no_key_any_more_goes_and_the_rest_stays(tmp_path: Path) 
     async with open_site(tmp_path) as site:
         _, number = await site.visit("patient-7")
         _, others = await site.visit("other")
-        keys = {"other", f"ticket:{number}"}
-        gone = await site.desk.store.write(lambda db: forget_unreadable(db, keys.__contains__))
+        store, left = site.desk.store, ("other", f"ticket:{number}")
+        keys = {name: await store.read_keys(partial(load_key, subject=name)) for name in left}
+        gone = await store.write(lambda db: forget_unreadable(db, keys.get))
         assert gone > 0
         rows = await site.desk.store.read(
             lambda db: (
@@ -139,3 +142,17 @@ async def test_what_has_no_key_any_more_goes_and_the_rest_stays(tmp_path: Path) 
         )
         assert rows == (["other"], [number], [number], [""])
         assert others != number
+
+
+async def test_what_another_key_of_the_same_person_sealed_goes(tmp_path: Path) -> None:
+    """As a restore finds it when somebody's conversations had all ended and they came again."""
+    async with open_site(tmp_path) as site:
+        first, _ = await site.visit("patient-7")
+        store = site.desk.store
+        await store.write_keys(lambda keys: (shred_key(keys, "patient-7"), create_key(keys, "patient-7")))
+        other = await store.read_keys(partial(load_key, subject="patient-7"))
+        assert await store.write(lambda db: forget_unreadable(db, lambda _: other)) == 1
+        assert await store.read(lambda db: db.execute("SELECT count(*) FROM sessions").fetchone()[0]) == 0
+        assert not await store.read(
+            lambda db: db.execute("SELECT 1 FROM turns WHERE session = ?", [first.session.id]).fetchone()
+        )

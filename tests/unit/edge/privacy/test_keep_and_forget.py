@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from copy import deepcopy
@@ -52,10 +53,13 @@ PEOPLE = st.sampled_from(["patient-1", "patient-2", "patient-3"])
 
 @dataclass(frozen=True)
 class Row:
-    """A conversation or a ticket. `life`: how often its person had been erased before."""
+    """A conversation or a ticket: whose, and under which of the person's keys, by their count so far.
+
+    A person's key goes with an erasure, and with their last conversation; a ticket's own goes with an erasure.
+    """
 
     subject: str
-    life: int
+    key: int
 
 
 @dataclass
@@ -71,14 +75,6 @@ class People:
     def open(self) -> list[str]:
         """Conversations that go on, in the order in which they began; their names differ from run to run."""
         return [name for name in self.sessions if name not in self.ended]
-
-    def without(self, gone: set[Row]) -> People:
-        """Of these, those whose keys are there."""
-        return People(
-            {name: row for name, row in self.sessions.items() if row not in gone},
-            set(self.ended),
-            {name: row for name, row in self.tickets.items() if row not in gone},
-        )
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,9 @@ class KeepAndForget(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.machines = self.number = 0
         self.people = People()
-        self.lives: dict[str, int] = {}
+        self.keys: Counter[str] = Counter()
+        """Of conversations, by person: how many there have been and are no more."""
+        self.tickets_keys: Counter[str] = Counter()
         self.erased: set[str] = set()
         self.holds: dict[str, bool] = {}
         """Whether an erasure waits for the release."""
@@ -124,9 +122,8 @@ class KeepAndForget(RuleBasedStateMachine):
     @rule(subject=PEOPLE)
     def come(self, subject: str) -> None:
         new, number = self._run(self.site.visit(subject))
-        row = Row(subject, self.lives.get(subject, 0))
-        self.people.sessions[new.session.id] = row
-        self.people.tickets[number] = row
+        self.people.sessions[new.session.id] = Row(subject, self.keys[subject])
+        self.people.tickets[number] = Row(subject, self.tickets_keys[subject])
 
     @precondition(lambda self: self.people.open)
     @rule(data=st.data())
@@ -137,7 +134,7 @@ class KeepAndForget(RuleBasedStateMachine):
         if held:
             self.people.ended.add(session)
         else:
-            del self.people.sessions[session]
+            self._gone(session)
 
     @rule(subject=PEOPLE)
     def erase(self, subject: str) -> None:
@@ -235,15 +232,26 @@ class KeepAndForget(RuleBasedStateMachine):
     def _forget(self, subject: str) -> None:
         """Erased: of this life nothing comes back."""
         self.erased.add(subject)
-        self.lives[subject] = self.lives.get(subject, 0) + 1
-        self.people = self._alive(self.people)
+        self.keys[subject] += 1
+        self.tickets_keys[subject] += 1
+        self.people = self._readable(self.people)
 
-    def _alive(self, people: People) -> People:
-        rows = {*people.sessions.values(), *people.tickets.values()}
-        return people.without({row for row in rows if row.life != self.lives.get(row.subject, 0)})
+    def _gone(self, session: str) -> None:
+        """A conversation was wiped."""
+        row = self.people.sessions.pop(session)
+        if all(other.subject != row.subject for other in self.people.sessions.values()):
+            self.keys[row.subject] += 1
+
+    def _readable(self, people: People) -> People:
+        """Of these, those whose keys are there."""
+        return People(
+            {name: row for name, row in people.sessions.items() if row.key == self.keys[row.subject]},
+            set(people.ended),
+            {name: row for name, row in people.tickets.items() if row.key == self.tickets_keys[row.subject]},
+        )
 
     def _back(self, backup: Backup) -> None:
-        self.people = self._alive(deepcopy(backup.people))
+        self.people = self._readable(deepcopy(backup.people))
         self._start()
 
     def _next_machine(self) -> SitePaths:
@@ -268,8 +276,9 @@ class KeepAndForget(RuleBasedStateMachine):
         for session in set(self.people.ended):
             row = self.people.sessions.get(session)
             if row is None or row.subject not in self.holds:
-                self.people.sessions.pop(session, None)
                 self.people.ended.discard(session)
+            if row is not None and row.subject not in self.holds:
+                self._gone(session)
 
     def _stop(self) -> None:
         self._run(self.open.aclose())
