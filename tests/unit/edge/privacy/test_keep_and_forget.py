@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from copy import deepcopy
@@ -53,13 +52,19 @@ PEOPLE = st.sampled_from(["patient-1", "patient-2", "patient-3"])
 
 @dataclass(frozen=True)
 class Row:
-    """A conversation or a ticket: whose, and under which of the person's keys, by their count so far.
-
-    A person's key goes with an erasure, and with their last conversation; a ticket's own goes with an erasure.
-    """
+    """A conversation or a ticket: whose, and by which key it can be read."""
 
     subject: str
     key: int
+
+
+@dataclass
+class Keys:
+    """Which there are. A person's goes with an erasure and with their last conversation, a ticket's with an erasure."""
+
+    of_people: dict[str, int] = field(default_factory=dict)
+    of_tickets: dict[int, str] = field(default_factory=dict)
+    """With whose each is: an erasure finds also those whose ticket only a backup has."""
 
 
 @dataclass
@@ -99,11 +104,11 @@ class KeepAndForget(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="postern-test-"))
         self.loop = asyncio.new_event_loop()
-        self.machines = self.number = 0
+        self.machines = self.number = self.made_keys = 0
         self.people = People()
-        self.keys: Counter[str] = Counter()
-        """Of conversations, by person: how many there have been and are no more."""
-        self.tickets_keys: Counter[str] = Counter()
+        self.keys = Keys()
+        self.beside = Keys()
+        """As they were when the files beside the backups were last written."""
         self.erased: set[str] = set()
         self.holds: dict[str, bool] = {}
         """Whether an erasure waits for the release."""
@@ -122,8 +127,11 @@ class KeepAndForget(RuleBasedStateMachine):
     @rule(subject=PEOPLE)
     def come(self, subject: str) -> None:
         new, number = self._run(self.site.visit(subject))
-        self.people.sessions[new.session.id] = Row(subject, self.keys[subject])
-        self.people.tickets[number] = Row(subject, self.tickets_keys[subject])
+        self.made_keys += 1
+        key = self.keys.of_people.setdefault(subject, self.made_keys)
+        self.people.sessions[new.session.id] = Row(subject, key)
+        self.people.tickets[number] = Row(subject, self.made_keys)
+        self.keys.of_tickets[self.made_keys] = subject
 
     @precondition(lambda self: self.people.open)
     @rule(data=st.data())
@@ -142,6 +150,7 @@ class KeepAndForget(RuleBasedStateMachine):
             with pytest.raises(LegalHold):
                 self._run(self.site.erasure.erase(subject, OFFICER))
             self.holds[subject] = True
+            self._keys_written()
             return
         receipt = self._run(self.site.erasure.erase(subject, OFFICER))
         rows = [*self.people.sessions.values(), *self.people.tickets.values()]
@@ -153,6 +162,7 @@ class KeepAndForget(RuleBasedStateMachine):
         if subject not in self.holds:
             self._run(self.site.erasure.hold(subject, "case 7", OFFICER))
             self.holds[subject] = False
+            self._keys_written()
 
     @precondition(lambda self: self.holds)
     @rule(data=st.data())
@@ -162,6 +172,7 @@ class KeepAndForget(RuleBasedStateMachine):
         assert (released.receipt is not None) is self.holds.pop(subject)
         if released.receipt is not None:
             self._forget(subject)
+        self._keys_written()
         self._sweep()
 
     @rule(target=made)
@@ -169,6 +180,7 @@ class KeepAndForget(RuleBasedStateMachine):
         self.number += 1
         file = self.folder / f"{self.number}.age"
         self._run(self.backups.make(file, silent, replace=False))
+        self._keys_written()
         return Backup(file, deepcopy(self.people))
 
     @rule(backup=made)
@@ -180,8 +192,9 @@ class KeepAndForget(RuleBasedStateMachine):
 
     @rule(backup=made)
     def move(self, backup: Backup) -> None:
-        """The machine is lost; another gets the backup and the keys beside it."""
+        """The machine is lost; another gets the backup and the keys beside it, as they were last written."""
         self._stop()
+        self.keys = deepcopy(self.beside)
         self.paths = self._next_machine()
         restore(self.paths, Wanted(backup.file, [self.identity], beside(backup.file), False, OFFICER), silent)
         self._back(backup)
@@ -232,22 +245,26 @@ class KeepAndForget(RuleBasedStateMachine):
     def _forget(self, subject: str) -> None:
         """Erased: of this life nothing comes back."""
         self.erased.add(subject)
-        self.keys[subject] += 1
-        self.tickets_keys[subject] += 1
+        self.keys.of_people.pop(subject, None)
+        self.keys.of_tickets = {key: whose for key, whose in self.keys.of_tickets.items() if whose != subject}
         self.people = self._readable(self.people)
+        self._keys_written()
+
+    def _keys_written(self) -> None:
+        self.beside = deepcopy(self.keys)
 
     def _gone(self, session: str) -> None:
         """A conversation was wiped."""
         row = self.people.sessions.pop(session)
         if all(other.subject != row.subject for other in self.people.sessions.values()):
-            self.keys[row.subject] += 1
+            del self.keys.of_people[row.subject]
 
     def _readable(self, people: People) -> People:
         """Of these, those whose keys are there."""
         return People(
-            {name: row for name, row in people.sessions.items() if row.key == self.keys[row.subject]},
+            {n: row for n, row in people.sessions.items() if row.key == self.keys.of_people.get(row.subject)},
             set(people.ended),
-            {name: row for name, row in people.tickets.items() if row.key == self.tickets_keys[row.subject]},
+            {n: row for n, row in people.tickets.items() if row.key in self.keys.of_tickets},
         )
 
     def _back(self, backup: Backup) -> None:
