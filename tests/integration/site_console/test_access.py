@@ -225,7 +225,7 @@ async def test_the_audit_shows_and_filters(rig: Rig, ada: Staff) -> None:
     assert "<script>" not in page.partition("<main")[2]
     assert "No row fits" in page
     status, page = await ada.get("/audit?since=yesterday")
-    assert (status, "since: write a day" in page) == (400, True)
+    assert (status, "From: write a day" in page) == (400, True)
 
 
 async def test_what_the_audit_shows_can_be_taken_out_as_a_file_and_that_is_a_row(
