@@ -59,7 +59,10 @@ def default() -> GeneratorEntry:
     return generator_entry()
 
 
-@pytest.mark.parametrize(("bring", "weights"), [(as_gguf, "8 bits a row"), (as_openvino, "as they came")])
+@pytest.mark.parametrize(
+    ("bring", "weights"),
+    [pytest.param(as_gguf, "8 bits a row", marks=pytest.mark.long), (as_openvino, "as they came")],
+)
 async def test_it_comes_in_takes_over_and_writes(
     tmp_path: Path, bring: Callable[[Path], None], weights: str
 ) -> None:

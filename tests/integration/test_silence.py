@@ -14,8 +14,7 @@ SILENCE = "\n[limits]\nidle_warn_s = 5\nidle_wipe_s = 25\n"
 WAIT_S = 100.0
 
 
-@pytest.mark.proves("wiping")
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_silent_conversation_is_wiped_without_its_page(clinic: Path) -> None:
     (clinic / "site.toml").write_text((clinic / "site.toml").read_text() + SILENCE)
     with running(clinic) as node:

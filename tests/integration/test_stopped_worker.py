@@ -15,7 +15,7 @@ from edge.config import site_paths
 from edge.inference.worker_client import WorkerClient
 from tests.running import Customer, running
 
-pytestmark = [pytest.mark.models, pytest.mark.slow]
+pytestmark = [pytest.mark.models, pytest.mark.long]
 
 # Four times the silence that the worker is allowed, for a loaded machine; an error when it is reached.
 WAIT_S = 60.0
