@@ -26,6 +26,7 @@ from typing import Any
 import aiohttp
 
 from edge.config import site_paths
+from edge.control import STARTING_S
 from edge.privacy import receipts
 from edge.web import admin
 from tests.bench import harness
@@ -100,6 +101,7 @@ def bench(options: argparse.Namespace) -> harness.Report:
             settings.write(ROOM)
         backup = Path(folder) / "backup.age"
         with running(site) as node:
+            asyncio.run(listening(node))
             asyncio.run(plant(node, people))
             places, unseen = planted(site, people)
             postern("backup", "--site", str(site), str(backup))
@@ -178,6 +180,13 @@ async def send(
         if response.status != expected:
             raise harness.BenchRefused(f"{method} {path} was answered with {response.status}: {raw}")
         return json.loads(raw) if raw else None
+
+
+async def listening(node: RunningNode) -> None:
+    """Customers are served a moment before the command line is."""
+    async with asyncio.timeout(STARTING_S):
+        while not await admin.answers(site_paths(node.site).admin_socket):
+            await asyncio.sleep(0.05)
 
 
 async def operate(node: RunningNode, name: str, arguments: dict[str, object]) -> Any:
