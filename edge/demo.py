@@ -90,7 +90,7 @@ class Demo:
             say(f"  Fleet console   {cloud_ready['url']}")
             _say_claim(say, cloud / "claim-code")
             if paths.recovery_key.exists():
-                say(f"  Recovery key    {paths.recovery_key} (a real site's is printed and taken away)")
+                say(f"  Recovery key    {paths.recovery_key}")
             say(f"  Site folder     {paths.root}\n  Log             {log}\n  Stop            Ctrl-C\n")
             sys.stdout.write("ready\n")
             sys.stdout.flush()
