@@ -18,14 +18,11 @@ from edge.config import SitePaths, site_paths
 from edge.keys import KeysUnusable, SiteKeys, TpmUnusable, custody, recover, root, tpm
 from edge.keys.tpm import Tpm
 from edge.site_setup import create_site
-from tests.software_tpm import START_S_MAX, SoftwareTpm, name_tpm, software_tpms
+from tests.software_tpm import START_S_MAX, SoftwareTpm, name_tpm, needs_swtpm, software_tpms
 
 SECRET = bytes(range(32))
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("swtpm") or not shutil.which("tpm2_unseal"),
-    reason="swtpm and tpm2-tools are not installed",
-)
+pytestmark = needs_swtpm
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from edge.chat import session as module
 from edge.chat.admission import RateLimited, TooManySessions
@@ -21,18 +18,11 @@ from edge.chat.session import (
     Sessions,
 )
 from edge.chat.session_rows import SessionNotFound
-from edge.config import LimitsSection, site_paths
+from edge.config import LimitsSection
 from edge.knowledge.document import Audience
 from edge.privacy.holds import Hold, place, release
 from edge.store.store import Store
 from edge.store.subjects import load_key
-
-
-@pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store.open(site_paths(tmp_path))
-    yield opened
-    await opened.close()
 
 
 class Clock:

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest_asyncio
-
-from edge.config import RetentionSection, site_paths
+from edge.config import RetentionSection
 from edge.operations.keeping import KeepingOperations
 from edge.privacy.retention import DAY_MS
 from edge.store.schema import KEY_TABLES, TABLES
 from edge.store.store import Store
-
-
-@pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store.open(site_paths(tmp_path))
-    yield opened
-    await opened.close()
 
 
 async def call(store: Store, name: str, arguments: dict[str, object]) -> Any:

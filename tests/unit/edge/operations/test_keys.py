@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from typer.testing import CliRunner
 
 from core.identity.certificates import create_ca
@@ -37,13 +35,6 @@ def paths(tmp_path: Path) -> SitePaths:
     create_site(paths, "empty")
     paths.config.write_text(paths.config.read_text() + '\n[keys]\ntpm_tcti = "none"\n')
     return paths
-
-
-@pytest_asyncio.fixture
-async def store(paths: SitePaths) -> AsyncIterator[Store]:
-    opened = Store.open(paths)
-    yield opened
-    await opened.close()
 
 
 async def call(paths: SitePaths, store: Store, name: str, **arguments: object) -> Any:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from edge.config import site_paths
 from edge.operations.arguments import BadArguments
 from edge.operations.people import PeopleOperations
 from edge.operations.subjects import SUBJECT_CHARS_MAX
@@ -20,13 +17,6 @@ from edge.store.store import Store
 from tests.unit.edge.privacy.people_rig import Seeded, seed
 
 SUBJECT = "patient-0815"
-
-
-@pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store.open(site_paths(tmp_path))
-    yield opened
-    await opened.close()
 
 
 @pytest_asyncio.fixture

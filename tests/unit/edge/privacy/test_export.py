@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from edge.chat import session_rows
-from edge.config import site_paths
 from edge.privacy import export, forgetting
 from edge.privacy.export import EXPORTED, ExportTooLarge, canonical, data_of
 from edge.privacy.people import People
@@ -26,13 +23,6 @@ from edge.store.subjects import shred_key
 from tests.unit.edge.privacy.people_rig import NOTICE, Seeded, seed
 
 SUBJECT = "patient-0815"
-
-
-@pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store.open(site_paths(tmp_path))
-    yield opened
-    await opened.close()
 
 
 @pytest_asyncio.fixture

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from sqlcipher3 import OperationalError
 
 from edge import metrics
-from edge.config import SitePaths, site_paths
+from edge.config import SitePaths
 from edge.privacy import retaining
 from edge.privacy.retaining import COMPACTED_WITHIN_MS, Purge
 from edge.store import store as store_module
@@ -21,18 +18,6 @@ from tests.raw_pages import log_of
 from tests.unit.edge.privacy.retaining_rig import put, retaining_of
 
 HELD, FREE = "patient-7", "patient-8"
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> SitePaths:
-    return site_paths(tmp_path)
-
-
-@pytest_asyncio.fixture
-async def store(paths: SitePaths) -> AsyncIterator[Store]:
-    opened = Store.open(paths)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-import pytest_asyncio
 from sqlite_utils import Database
 
 from edge.chat.session import Channel, Sessions
-from edge.config import LimitsSection, RetentionSection, SitePaths, site_paths
+from edge.config import LimitsSection, RetentionSection, SitePaths
 from edge.privacy import retaining, retention
 from edge.privacy.clock_trust import DOUBT_MS
 from edge.privacy.retention import DAY_MS
@@ -23,18 +21,6 @@ from tests import aged_rows
 from tests.aged_rows import ROWS, START_MS, Clocks, found_in_files, row_due, rules, year
 from tests.raw_pages import log_of
 from tests.unit.edge.privacy.retaining_rig import NOTICE, put, retaining_of
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> SitePaths:
-    return site_paths(tmp_path)
-
-
-@pytest_asyncio.fixture
-async def store(paths: SitePaths) -> AsyncIterator[Store]:
-    opened = Store.open(paths)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 
 from edge.chat.session import Channel, Session, Sessions
 from edge.chat.session_rows import SessionNotFound
-from edge.config import LimitsSection, site_paths
+from edge.config import LimitsSection
 from edge.store import consents, text_uses
 from edge.store.consents import SHOWN_MAX, Consent, Purpose
 from edge.store.store import Store
-
-
-@pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store.open(site_paths(tmp_path))
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from core.errors import PosternError
 from core.local_user import this_user
-from edge.config import site_paths
 from edge.store import audit
 from edge.store.audit import AuditFilter
 from edge.store.store import Store
@@ -33,13 +30,6 @@ def told(error: PosternError) -> PosternError:
     """As an operation raises it that has written down how it ended."""
     error.written_down = True
     return error
-
-
-@pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store.open(site_paths(tmp_path))
-    yield opened
-    await opened.close()
 
 
 async def found(store: Store) -> list[tuple[str, str, str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,6 @@ from edge.chat.learning.golden import GoldenQuestion
 from edge.chat.learning.labels import AnsweredBy, Asks, ExampleKind, Unanswerable
 from edge.chat.learning.rows import NoSuchExample
 from edge.chat.learning.service import Learning
-from edge.config import site_paths
 from edge.knowledge.commands import NoSuchDocument
 from edge.knowledge.ingest import KnowledgeBase
 from edge.operations.arguments import BadArguments
@@ -38,13 +37,6 @@ class Alike:
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return np.full((len(texts), self.dim), 0.5, np.float32)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store.open(site_paths(tmp_path))
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

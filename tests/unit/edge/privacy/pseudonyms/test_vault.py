@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
+from collections.abc import Awaitable
 
 import pytest
 
 from edge.chat import session_rows
 from edge.chat.session import Channel, Session, Sessions
-from edge.config import LimitsSection, site_paths
+from edge.config import LimitsSection
 from edge.privacy.pseudonyms import vault
 from edge.privacy.pseudonyms.errors import VaultDamaged
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
@@ -20,13 +19,6 @@ from tests.unit.edge.privacy.pseudonyms.texts import token_of
 PURPOSE = "overflow"
 # What the store must not show in clear.
 NAME = "Anna Kanarienvogel"
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store.open(site_paths(tmp_path))
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
