@@ -12,6 +12,7 @@ from edge import metrics
 from edge.config import Config
 from edge.egress.text_guard import TextGuard
 from edge.inference.measured import OWN, SERVER, Measured
+from edge.inference.own_model import OwnModel
 from edge.inference.worker_client import WorkerClient
 from edge.store.store import Store
 
@@ -40,7 +41,7 @@ def writer_of(config: Config, worker: WorkerClient, server: LlmServer | None) ->
     """What the desk asks."""
     if server is not None:
         return Measured(server, SERVER, server.model)
-    return Measured(worker, OWN, config.models.llm)
+    return Measured(OwnModel(worker), OWN, config.models.llm)
 
 
 async def watch(worker: WorkerClient, every_s: float = LOOK_EVERY_S) -> None:

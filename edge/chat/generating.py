@@ -31,6 +31,7 @@ from edge.chat.sentence_stream import SentenceStream, is_whole
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
 from edge.egress.handover import TextRefused
+from edge.inference.conversation import Message
 from edge.inference.embedding import Embedded
 from edge.inference.worker_client import GenerationFailed
 from edge.knowledge.document import Passage
@@ -71,7 +72,7 @@ class Generator(Protocol):
         """Predicted seconds until the first text of one more answer; 0 when none is ahead of it."""
 
     def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str
+        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str
     ) -> AsyncGenerator[str, None]:
         """Pieces of text as they come. Raises PosternError when the answer cannot be finished; closing it stops it.
 

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.inference.conversation import Message, Piece
 from edge.knowledge.document import Passage
 from edge.knowledge.sentences import split
 
@@ -92,9 +93,9 @@ class Quotation:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """(role, text) pairs, oldest first, and the quotations that are in them."""
+    """Messages, oldest first, and the quotations that are in them. All but the question is published."""
 
-    messages: tuple[tuple[str, str], ...]
+    messages: tuple[Message, ...]
     quotations: tuple[Quotation, ...]
 
 
@@ -170,14 +171,15 @@ def plain(text: str) -> str:
     return _BLANKS.sub(" ", seen)
 
 
-def _messages(
-    site: str, question: str, quotations: Sequence[Quotation], fence: str
-) -> tuple[tuple[str, str], ...]:
+def _messages(site: str, question: str, quotations: Sequence[Quotation], fence: str) -> tuple[Message, ...]:
     quoted = "\n".join(_fenced(quotation, fence) for quotation in quotations)
-    return (
-        ("system", _SYSTEM.format(site=site, fence=fence)),
-        ("user", f"{quoted}\n<question {fence}>{question}</question {fence}>"),
+    asked = (
+        Piece(f"{quoted}\n<question {fence}>", published=True),
+        Piece(question),
+        Piece(f"</question {fence}>", published=True),
     )
+    system = Piece(_SYSTEM.format(site=site, fence=fence), published=True)
+    return Message("system", (system,)), Message("user", asked)
 
 
 def _fenced(quotation: Quotation, fence: str) -> str:
@@ -185,5 +187,5 @@ def _fenced(quotation: Quotation, fence: str) -> str:
     return f"<quote {fence}>\n{harmless(place, fence)}\n{harmless(quotation.text, fence)}\n</quote {fence}>"
 
 
-def _bytes(messages: Sequence[tuple[str, str]]) -> int:
-    return sum(len(text.encode()) for _, text in messages)
+def _bytes(messages: Sequence[Message]) -> int:
+    return sum(len(message.text.encode()) for message in messages)

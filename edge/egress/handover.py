@@ -9,6 +9,7 @@ from typing import Protocol
 
 from core.errors import RefusedByPolicy
 from edge.egress.envelope import Envelope
+from edge.inference.conversation import Message
 from edge.privacy.policy import Documents, Purpose
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from models.detect.detector import Finding
@@ -49,6 +50,21 @@ class TextRefusal:
 
     reason: str
     rule: str = ""
+
+
+def parts_of(messages: Sequence[Message]) -> tuple[Part, ...]:
+    """What the guard is shown of messages: a part a piece. What nobody published may hold a customer's words."""
+    return tuple(
+        Part(piece.text, Source.PUBLIC if piece.published else Source.CUSTOMER)
+        for message in messages
+        for piece in message.pieces
+    )
+
+
+def texts_of(messages: Sequence[Message], parts: Sequence[str]) -> list[tuple[str, str]]:
+    """(role, text) of each message, from the parts as they may go."""
+    left = iter(parts)
+    return [(message.role, "".join(next(left) for _ in message.pieces)) for message in messages]
 
 
 class Scans(Protocol):

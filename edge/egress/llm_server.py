@@ -27,7 +27,7 @@ from edge.config import LlmServerSection
 from edge.egress import completion_stream, metrics
 from edge.egress.completion_stream import DONE, WHOLE, Malformed, chunk_of, data_of
 from edge.egress.guard import GuardRefused, lan_refusal
-from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal, TextRefused
+from edge.egress.handover import Admitted, Handover, TextRefusal, TextRefused, parts_of, texts_of
 from edge.egress.lan_connection import judged_connector
 from edge.egress.llm_server_errors import (
     LlmServerBusy,
@@ -36,6 +36,7 @@ from edge.egress.llm_server_errors import (
     LlmServerLate,
     LlmServerUnreachable,
 )
+from edge.inference.conversation import Message
 from edge.privacy.policy import Documents, Purpose
 from edge.store import lan_uses
 from edge.store.store import Store
@@ -43,8 +44,6 @@ from edge.store.store import Store
 log = logging.getLogger(__name__)
 
 SERVICE: Final = "llm_server"
-INSTRUCTIONS: Final = "system"
-"""The role of a message that is the program's own."""
 PATH: Final = "/chat/completions"
 
 ANSWER_CHARS_MAX: Final = 64 * 1024
@@ -98,9 +97,9 @@ class LlmServer:
         return asyncio.get_running_loop().time() >= self._not_before_s
 
     async def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
+        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
     ) -> AsyncGenerator[str, None]:
-        """Pieces of text as they come; `messages` are (role, text), `about` the session that it is for.
+        """Pieces of text as they come; `about`: the session that it is for.
 
         `deadline_s` and the limit of the first words run from here: they are the customer's, the guard's time included.
         Closing the iterator ends the request. Raises NotLocal, TextRefused, GuardRefused, LlmServerUnreachable,
@@ -110,7 +109,7 @@ class LlmServer:
         give_up_at = now + deadline_s
         first_by = min(give_up_at, now + self._first_text_s_max)
         admitted = await self._admitted(messages, about, first_by - now)
-        handed = [(role, text) for (role, _), text in zip(messages, admitted.parts, strict=True)]
+        handed = texts_of(messages, admitted.parts)
         body = completion_stream.request_body(self.model, handed, max_new_tokens)
         addresses = await self._judged(len(body))
         if (
@@ -147,15 +146,9 @@ class LlmServer:
     async def close(self) -> None:
         """Nothing is kept open between requests."""
 
-    async def _admitted(self, messages: Sequence[tuple[str, str]], about: str, within_s: float) -> Admitted:
-        """The messages as they may be handed on: what is no instruction of ours may hold a customer's words.
-
-        Raises TextRefused.
-        """
-        parts = [
-            Part(text, Source.PUBLIC if role == INSTRUCTIONS else Source.CUSTOMER) for role, text in messages
-        ]
-        asked = Handover(Purpose.LAN_LLM, about, tuple(parts), Documents.PUBLIC)
+    async def _admitted(self, messages: Sequence[Message], about: str, within_s: float) -> Admitted:
+        """The messages as they may be handed on. Raises TextRefused."""
+        asked = Handover(Purpose.LAN_LLM, about, parts_of(messages), Documents.PUBLIC)
         found = await self._admit(asked, within_s)
         if isinstance(found, TextRefusal):
             raise TextRefused(f"Refused: {found.reason}.")

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from prometheus_client import Histogram
 
 from core.errors import PosternError
+from edge.inference.conversation import Message
 
 _DURATION_BOUNDS_S: Final = tuple(0.01 * 2**step for step in range(14))
 _FIRST_BOUNDS_S: Final = (
@@ -53,7 +54,7 @@ class Generator(Protocol):
     def first_text_s(self) -> float: ...
 
     def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
+        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
     ) -> AsyncGenerator[str, None]: ...
 
 
@@ -77,7 +78,7 @@ class Measured:
         return self._inner.first_text_s
 
     def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
+        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
     ) -> AsyncGenerator[str, None]:
         """See the generator's own."""
         wanted = self._inner.generate(

@@ -33,6 +33,7 @@ from edge.chat.claims import content
 from edge.chat.generating import Quoted, Writing
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
+from edge.inference import conversation
 from edge.inference.embedding import Embedded
 from edge.knowledge.document import Passage
 from edge.knowledge.sentences import split
@@ -94,13 +95,13 @@ class Local:
         self.wrote = ""
 
     async def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float
+        self, messages: Sequence[conversation.Message], *, max_new_tokens: int, deadline_s: float
     ) -> AsyncGenerator[str, None]:
         self.wrote = self.says if self._generator is None else await self._think(messages, max_new_tokens)
         yield self.wrote
 
-    async def _think(self, messages: Sequence[tuple[str, str]], max_new_tokens: int) -> str:
-        chat = [Message("system" if role == "system" else "user", text) for role, text in messages]
+    async def _think(self, messages: Sequence[conversation.Message], max_new_tokens: int) -> str:
+        chat = [Message("system" if one.role == "system" else "user", one.text) for one in messages]
         assert self._generator is not None
         result = await asyncio.to_thread(
             self._generator.generate, chat, max_new_tokens=max_new_tokens, on_text=lambda _: False

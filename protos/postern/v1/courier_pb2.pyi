@@ -19,21 +19,27 @@ ENVELOPE_PURPOSE_RECORDS: EnvelopePurpose
 ENVELOPE_PURPOSE_OVERFLOW: EnvelopePurpose
 
 class NodeFrame(_message.Message):
-    __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order")
+    __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order", "overflow_attach", "overflow_order", "overflow_cancel")
     ATTACH_FIELD_NUMBER: _ClassVar[int]
     OPEN_LINK_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
     CLOSE_LINK_FIELD_NUMBER: _ClassVar[int]
     ENROL_ORDER_FIELD_NUMBER: _ClassVar[int]
+    OVERFLOW_ATTACH_FIELD_NUMBER: _ClassVar[int]
+    OVERFLOW_ORDER_FIELD_NUMBER: _ClassVar[int]
+    OVERFLOW_CANCEL_FIELD_NUMBER: _ClassVar[int]
     attach: Attach
     open_link: OpenLink
     envelope: Envelope
     close_link: CloseLink
     enrol_order: EnrolOrder
-    def __init__(self, attach: _Optional[_Union[Attach, _Mapping]] = ..., open_link: _Optional[_Union[OpenLink, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., close_link: _Optional[_Union[CloseLink, _Mapping]] = ..., enrol_order: _Optional[_Union[EnrolOrder, _Mapping]] = ...) -> None: ...
+    overflow_attach: OverflowAttach
+    overflow_order: OverflowOrder
+    overflow_cancel: OverflowCancel
+    def __init__(self, attach: _Optional[_Union[Attach, _Mapping]] = ..., open_link: _Optional[_Union[OpenLink, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., close_link: _Optional[_Union[CloseLink, _Mapping]] = ..., enrol_order: _Optional[_Union[EnrolOrder, _Mapping]] = ..., overflow_attach: _Optional[_Union[OverflowAttach, _Mapping]] = ..., overflow_order: _Optional[_Union[OverflowOrder, _Mapping]] = ..., overflow_cancel: _Optional[_Union[OverflowCancel, _Mapping]] = ...) -> None: ...
 
 class CourierFrame(_message.Message):
-    __slots__ = ("identity_state", "link_up", "link_down", "cloud_frame", "envelope_refused", "courier_numbers", "enrol_result")
+    __slots__ = ("identity_state", "link_up", "link_down", "cloud_frame", "envelope_refused", "courier_numbers", "enrol_result", "overflow_state", "overflow_event", "overflow_failed")
     IDENTITY_STATE_FIELD_NUMBER: _ClassVar[int]
     LINK_UP_FIELD_NUMBER: _ClassVar[int]
     LINK_DOWN_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +47,9 @@ class CourierFrame(_message.Message):
     ENVELOPE_REFUSED_FIELD_NUMBER: _ClassVar[int]
     COURIER_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     ENROL_RESULT_FIELD_NUMBER: _ClassVar[int]
+    OVERFLOW_STATE_FIELD_NUMBER: _ClassVar[int]
+    OVERFLOW_EVENT_FIELD_NUMBER: _ClassVar[int]
+    OVERFLOW_FAILED_FIELD_NUMBER: _ClassVar[int]
     identity_state: IdentityState
     link_up: LinkUp
     link_down: LinkDown
@@ -48,7 +57,10 @@ class CourierFrame(_message.Message):
     envelope_refused: EnvelopeRefused
     courier_numbers: CourierNumbers
     enrol_result: EnrolResult
-    def __init__(self, identity_state: _Optional[_Union[IdentityState, _Mapping]] = ..., link_up: _Optional[_Union[LinkUp, _Mapping]] = ..., link_down: _Optional[_Union[LinkDown, _Mapping]] = ..., cloud_frame: _Optional[_Union[CloudFrame, _Mapping]] = ..., envelope_refused: _Optional[_Union[EnvelopeRefused, _Mapping]] = ..., courier_numbers: _Optional[_Union[CourierNumbers, _Mapping]] = ..., enrol_result: _Optional[_Union[EnrolResult, _Mapping]] = ...) -> None: ...
+    overflow_state: OverflowState
+    overflow_event: OverflowEvent
+    overflow_failed: OverflowFailed
+    def __init__(self, identity_state: _Optional[_Union[IdentityState, _Mapping]] = ..., link_up: _Optional[_Union[LinkUp, _Mapping]] = ..., link_down: _Optional[_Union[LinkDown, _Mapping]] = ..., cloud_frame: _Optional[_Union[CloudFrame, _Mapping]] = ..., envelope_refused: _Optional[_Union[EnvelopeRefused, _Mapping]] = ..., courier_numbers: _Optional[_Union[CourierNumbers, _Mapping]] = ..., enrol_result: _Optional[_Union[EnrolResult, _Mapping]] = ..., overflow_state: _Optional[_Union[OverflowState, _Mapping]] = ..., overflow_event: _Optional[_Union[OverflowEvent, _Mapping]] = ..., overflow_failed: _Optional[_Union[OverflowFailed, _Mapping]] = ...) -> None: ...
 
 class Attach(_message.Message):
     __slots__ = ()
@@ -173,3 +185,47 @@ class EnrolResult(_message.Message):
     exit_code: int
     identity: IdentityState
     def __init__(self, error_code: _Optional[str] = ..., detail: _Optional[str] = ..., remedy: _Optional[str] = ..., exit_code: _Optional[int] = ..., identity: _Optional[_Union[IdentityState, _Mapping]] = ...) -> None: ...
+
+class OverflowAttach(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class OverflowState(_message.Message):
+    __slots__ = ("ready", "reason")
+    READY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ready: bool
+    reason: str
+    def __init__(self, ready: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class OverflowOrder(_message.Message):
+    __slots__ = ("number", "envelope", "deadline_ms")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    envelope: Envelope
+    deadline_ms: int
+    def __init__(self, number: _Optional[int] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., deadline_ms: _Optional[int] = ...) -> None: ...
+
+class OverflowCancel(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class OverflowEvent(_message.Message):
+    __slots__ = ("number", "payload")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    payload: bytes
+    def __init__(self, number: _Optional[int] = ..., payload: _Optional[bytes] = ...) -> None: ...
+
+class OverflowFailed(_message.Message):
+    __slots__ = ("number", "code")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    code: str
+    def __init__(self, number: _Optional[int] = ..., code: _Optional[str] = ...) -> None: ...

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apostern/v1/enrolment.proto\x12\npostern.v1\"Q\n\x0c\x45nrolRequest\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x17\n\x0fsigning_request\x18\x02 \x01(\x0c\x12\x18\n\x10software_version\x18\x03 \x01(\t\"~\n\rEnrolResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tsite_name\x18\x02 \x01(\t\x12\x19\n\x11\x63\x65rtificate_chain\x18\x03 \x01(\x0c\x12\x17\n\x0f\x63\x61_certificates\x18\x04 \x01(\x0c\x12\x15\n\rsync_endpoint\x18\x05 \x01(\t2P\n\x10\x45nrolmentService\x12<\n\x05\x45nrol\x12\x18.postern.v1.EnrolRequest\x1a\x19.postern.v1.EnrolResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apostern/v1/enrolment.proto\x12\npostern.v1\"Q\n\x0c\x45nrolRequest\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x17\n\x0fsigning_request\x18\x02 \x01(\x0c\x12\x18\n\x10software_version\x18\x03 \x01(\t\"\x9a\x01\n\rEnrolResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tsite_name\x18\x02 \x01(\t\x12\x19\n\x11\x63\x65rtificate_chain\x18\x03 \x01(\x0c\x12\x17\n\x0f\x63\x61_certificates\x18\x04 \x01(\x0c\x12\x15\n\rsync_endpoint\x18\x05 \x01(\t\x12\x1a\n\x12overflow_endpoints\x18\x06 \x03(\t2P\n\x10\x45nrolmentService\x12<\n\x05\x45nrol\x12\x18.postern.v1.EnrolRequest\x1a\x19.postern.v1.EnrolResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENROLREQUEST']._serialized_start=42
   _globals['_ENROLREQUEST']._serialized_end=123
-  _globals['_ENROLRESPONSE']._serialized_start=125
-  _globals['_ENROLRESPONSE']._serialized_end=251
-  _globals['_ENROLMENTSERVICE']._serialized_start=253
-  _globals['_ENROLMENTSERVICE']._serialized_end=333
+  _globals['_ENROLRESPONSE']._serialized_start=126
+  _globals['_ENROLRESPONSE']._serialized_end=280
+  _globals['_ENROLMENTSERVICE']._serialized_start=282
+  _globals['_ENROLMENTSERVICE']._serialized_end=362
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,7 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable
 from typing import ClassVar as _ClassVar, Optional as _Optional
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -15,15 +17,17 @@ class EnrolRequest(_message.Message):
     def __init__(self, secret: _Optional[str] = ..., signing_request: _Optional[bytes] = ..., software_version: _Optional[str] = ...) -> None: ...
 
 class EnrolResponse(_message.Message):
-    __slots__ = ("node_id", "site_name", "certificate_chain", "ca_certificates", "sync_endpoint")
+    __slots__ = ("node_id", "site_name", "certificate_chain", "ca_certificates", "sync_endpoint", "overflow_endpoints")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     SITE_NAME_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_CHAIN_FIELD_NUMBER: _ClassVar[int]
     CA_CERTIFICATES_FIELD_NUMBER: _ClassVar[int]
     SYNC_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    OVERFLOW_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     site_name: str
     certificate_chain: bytes
     ca_certificates: bytes
     sync_endpoint: str
-    def __init__(self, node_id: _Optional[str] = ..., site_name: _Optional[str] = ..., certificate_chain: _Optional[bytes] = ..., ca_certificates: _Optional[bytes] = ..., sync_endpoint: _Optional[str] = ...) -> None: ...
+    overflow_endpoints: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, node_id: _Optional[str] = ..., site_name: _Optional[str] = ..., certificate_chain: _Optional[bytes] = ..., ca_certificates: _Optional[bytes] = ..., sync_endpoint: _Optional[str] = ..., overflow_endpoints: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -31,6 +31,7 @@ from edge.egress.llm_server_errors import (
     LlmServerLate,
     LlmServerUnreachable,
 )
+from edge.inference.conversation import Message, Piece
 from edge.privacy import forgetting
 from edge.privacy.policy import Purpose
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms, Scope
@@ -41,7 +42,10 @@ from models.detect.spans import Span
 from tests.integration.fabric.llm_server import WORDS, LlmServerFake, llm_server
 from tests.integration.fabric.staff_servers import site_authority
 
-QUESTION = [("system", "Answer."), ("user", "Where is the lift? canary-4711")]
+QUESTION = [
+    Message("system", (Piece("Answer.", published=True),)),
+    Message("user", (Piece("Where is the lift? canary-4711"),)),
+]
 
 
 @pytest_asyncio.fixture
@@ -104,8 +108,8 @@ async def test_what_the_guard_refuses_is_not_sent(fake: LlmServerFake, store: St
     (one,) = asked
     assert (one.purpose, one.session) == (Purpose.LAN_LLM, "s-1")
     assert [(part.text, part.source) for part in one.parts] == [
-        (QUESTION[0][1], Source.PUBLIC),
-        (QUESTION[1][1], Source.CUSTOMER),
+        (QUESTION[0].text, Source.PUBLIC),
+        (QUESTION[1].text, Source.CUSTOMER),
     ]
 
 
@@ -133,7 +137,7 @@ async def test_a_whole_answer_streams_and_is_written_down(
     server = LlmServer(section(fake.port, api_key_file=tmp_path / "key"), store, as_it_is, 5.0)
     assert await ask(server) == list(WORDS)
     assert fake.keys == ["Bearer k-1"]
-    assert fake.bodies[0]["messages"][1] == {"role": "user", "content": QUESTION[1][1]}
+    assert fake.bodies[0]["messages"][1] == {"role": "user", "content": QUESTION[1].text}
     assert (fake.bodies[0]["temperature"], fake.bodies[0]["max_tokens"]) == (0, 20)
     (use,) = await uses(store)
     assert (use.service, use.host, use.outcome) == ("llm_server", "127.0.0.1", "whole")
@@ -305,7 +309,9 @@ async def test_a_key_that_cannot_be_read_is_said_at_the_start(store: Store, tmp_
 async def test_too_much_text_is_refused_before_anything_is_sent(fake: LlmServerFake, store: Store) -> None:
     server = LlmServer(section(fake.port), store, as_it_is, 5.0)
     with pytest.raises(GuardRefused):
-        async for _ in server.generate([("user", "x" * LAN_BYTES_MAX)], max_new_tokens=5, deadline_s=5):
+        async for _ in server.generate(
+            [Message("user", (Piece("x" * LAN_BYTES_MAX),))], max_new_tokens=5, deadline_s=5
+        ):
             pass
     assert fake.bodies == []
 

@@ -19,6 +19,7 @@ from edge.chat.generating import Quoted, Why, Writing, Written
 from edge.chat.grounding import Outcome
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
+from edge.inference.conversation import Message
 from edge.inference.embedding import Embedded
 from edge.inference.worker_client import GenerationFailed, WorkerDied
 from edge.knowledge.document import Passage
@@ -42,9 +43,9 @@ class ScriptedWorker:
     silent: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str
+        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str
     ) -> AsyncGenerator[str, None]:
-        self.asked.append(messages[-1][1])
+        self.asked.append(messages[-1].text)
         try:
             for piece in self.pieces:
                 if piece is None:

@@ -23,8 +23,8 @@ def make(*texts: str, question: str = "When?", tokens_max: int = WHOLE_CONTEXT, 
 
 def user_text(made: Prompt | None) -> str:
     assert made is not None
-    assert [role for role, _ in made.messages] == ["system", "user"]
-    return made.messages[1][1]
+    assert [message.role for message in made.messages] == ["system", "user"]
+    return made.messages[1].text
 
 
 def test_passages_and_question_stand_between_tags_of_this_turn() -> None:
@@ -119,13 +119,13 @@ def test_a_passage_is_left_out_whole_when_it_does_not_fit() -> None:
     full = make(first, second)
     assert full is not None
     assert len(full.quotations) == 2
-    size = sum(len(text.encode()) for _, text in full.messages)
+    size = sum(len(message.text.encode()) for message in full.messages)
     fits = round(size / prompt.BYTES_A_TOKEN) + prompt.TEMPLATE_TOKENS + 2
     for tokens_max, count in ((fits, 2), (fits - 5, 1)):
         made = make(first, second, tokens_max=tokens_max)
         assert made is not None
         assert len(made.quotations) == count
-        used = sum(len(text.encode()) for _, text in made.messages) / prompt.BYTES_A_TOKEN
+        used = sum(len(message.text.encode()) for message in made.messages) / prompt.BYTES_A_TOKEN
         assert used + prompt.TEMPLATE_TOKENS <= tokens_max
 
 

@@ -8,6 +8,7 @@ from contextlib import aclosing
 import pytest
 from prometheus_client import REGISTRY
 
+from edge.inference.conversation import Message
 from edge.inference.measured import Measured
 from edge.inference.worker_client import WorkerDied
 
@@ -24,7 +25,7 @@ class Writer:
         self.about = ""
 
     async def generate(
-        self, messages: Sequence[tuple[str, str]], *, max_new_tokens: int, deadline_s: float, about: str = ""
+        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
     ) -> AsyncGenerator[str, None]:
         self.about = about
         try:
