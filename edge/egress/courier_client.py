@@ -106,16 +106,7 @@ class CourierConnection:
 
     async def send(self, link: int, envelope: Envelope) -> None:
         """Hand over a sealed envelope; waits while the courier has enough. Raises NotReachable."""
-        message = wire.Envelope(
-            link=link,
-            envelope_id=envelope.identifier,
-            purpose=_PURPOSES[envelope.purpose],
-            kind=envelope.kind,
-            payload=envelope.payload,
-            rows=envelope.rows,
-            mac=envelope.mac,
-        )
-        await self._send(wire.NodeFrame(envelope=message))
+        await self._send(wire.NodeFrame(envelope=envelope_message(envelope, link)))
 
     async def order_enrolment(self, endpoint: str, code: str) -> None:
         """Ask the courier to spend a code; EnrolResult follows."""
@@ -172,6 +163,19 @@ class CourierClient:
         finally:
             await connection.close()
         raise NotReachable("The courier ended before it answered.")
+
+
+def envelope_message(envelope: Envelope, link: int = 0) -> wire.Envelope:
+    """A sealed envelope as the courier takes it; `link` 0: of none."""
+    return wire.Envelope(
+        link=link,
+        envelope_id=envelope.identifier,
+        purpose=_PURPOSES[envelope.purpose],
+        kind=envelope.kind,
+        payload=envelope.payload,
+        rows=envelope.rows,
+        mac=envelope.mac,
+    )
 
 
 def _event(frame: wire.CourierFrame) -> CourierEvent | None:
