@@ -44,7 +44,7 @@ class Child:
 
     `on_line` gets each line of its standard output; its standard error goes to the end of `log`, or to ours. It is
     started when `after` is set, but no later than AFTER_TIMEOUT_S. `gives_signs`: it tells again and again that it
-    lives (`core.signs_of_life`), and is killed when it does not.
+    lives (`core.signs_of_life`), and is killed when it does not. `on_start` gets the process id of each of its lives.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Child:
     log: Path | None = None
     after: asyncio.Event | None = None
     gives_signs: bool = False
+    on_start: Callable[[int], None] | None = None
 
 
 def next_pause_s(pause_s: float, lived_s: float) -> float:
@@ -118,6 +119,8 @@ class Supervisor:
                 limit=LINE_BYTES_MAX,
                 env={**os.environ, SUPERVISED: "1", **heard},
             )
+        if child.on_start is not None:
+            child.on_start(process.pid)
         lines = asyncio.create_task(_read_lines(process, child.on_line), name=f"lines-{child.name}")
         ended = asyncio.create_task(process.wait(), name=f"wait-{child.name}")
         stopping = asyncio.create_task(self._stop.wait(), name=f"stop-{child.name}")

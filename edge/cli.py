@@ -140,7 +140,7 @@ def demo(
     import logging
 
     from core.logs import log_to_stderr
-    from edge.demo import Demo
+    from edge.demo.demo import Demo
 
     log_to_stderr("demo", logging.WARNING)
     asyncio.run(Demo(state.resolve(), http, cloud_http, template).run())

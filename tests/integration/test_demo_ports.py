@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.demo import Demo, DemoFailed
+from edge.demo.demo import Demo
+from edge.demo.programs import DemoFailed
 
 
 def ports_of(state: Path) -> dict[str, int]:

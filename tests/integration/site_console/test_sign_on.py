@@ -17,7 +17,7 @@ from yarl import URL
 
 from core.network import NotLocal
 from edge.config import OidcSection
-from edge.demo import free_port
+from edge.demo.programs import free_port
 from edge.store import operators
 from edge.store.operators import Role, State
 from edge.web.console.oidc import Attempt, ProviderClient, SignOnAway

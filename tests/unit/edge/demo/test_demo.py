@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import ConfigError
 from edge.config import site_paths
-from edge.demo import Demo
+from edge.demo.demo import Demo
 from edge.site_setup import create_site
 
 

@@ -9,40 +9,30 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from core.errors import ConfigError, PosternError
+from core.errors import ConfigError
 from core.files import private_folder, write_atomic
 from core.supervision import Child, Supervisor, stop_on_signals
 from edge.app import open_site, site_operations
 from edge.config import SitePaths, load_config, site_paths
 from edge.control import operate
+from edge.demo.programs import DemoFailed, Program, call, free_port
 from edge.site_setup import TEMPLATES, create_site, documents_by_audience
 from edge.sync.enrolment import enrol
 from edge.web.admin import Progress
 
 # Counts of the demo reach the fleet page while somebody watches; only a loopback node may do so.
 DEMO_BUCKET_S = 60
-READY_TIMEOUT_S = 60.0
 KIOSK_ID = "lobby"
 DEFAULT_TEMPLATE = "clinic"
-
-
-class DemoFailed(PosternError):
-    """A program of the demo did not start."""
-
-    code = "demo_failed"
-    title = "The demo could not start"
-    remedy = "Read the lines above; another program may hold the port (--http, --cloud-http)."
 
 
 @dataclass(frozen=True)
@@ -69,16 +59,16 @@ class Demo:
     async def _serve(self, paths: SitePaths, cloud: Path, log: Path, stop: asyncio.Event) -> None:
         say = Console(stderr=True, highlight=False).print
         async with asyncio.TaskGroup() as group:
-            control_plane = _Program("cloud", _cloud_command("run", cloud), log)
-            group.create_task(Supervisor([control_plane.child], stop).run(), name="cloud")
-            cloud_ready = await _ready_or_stop(control_plane, stop)
+            control_plane = Program("cloud", _cloud_command("run", cloud), log, stop)
+            group.create_task(control_plane.run(), name="cloud")
+            cloud_ready = await control_plane.ready()
             if not _enrolment(paths).exists():
                 await self._enrol(paths, cloud, cloud_ready)
             # The code of the last start does not work any more; its file must not be taken for the new one.
             paths.claim_code.unlink(missing_ok=True)
-            node = _Program("node", [sys.executable, "-m", "edge.cli", "run", "--site", str(paths.root)], log)
-            group.create_task(Supervisor([node.child], stop).run(), name="node")
-            node_ready = await _ready_or_stop(node, stop)
+            node = Program("node", _node_command(paths), log, stop)
+            group.create_task(node.run(), name="node")
+            node_ready = await node.ready()
             kiosk = Child(
                 "kiosk",
                 [sys.executable, "-m", "edge.fabric.kiosk", "--site", str(paths.root), "--id", KIOSK_ID],
@@ -98,7 +88,7 @@ class Demo:
     async def _prepare_cloud(self, folder: Path, organisation: str, *, enrolled: bool) -> None:
         settings = folder / "cloud.toml"
         if not settings.exists():
-            await _call(_cloud_command("init", folder, "--organisation", organisation))
+            await call(_cloud_command("init", folder, "--organisation", organisation))
         if not enrolled:
             # Nodes remember these two from their enrolment on: chosen anew until then.
             for number, section in enumerate(("sync", "enrolment"), 1):
@@ -142,7 +132,7 @@ class Demo:
 
     async def _enrol(self, paths: SitePaths, cloud: Path, ready: dict[str, str]) -> None:
         name = load_config(paths).site.name
-        made = json.loads(await _call(_cloud_command("enroll-code new", cloud, "--site", name, "--json")))
+        made = json.loads(await call(_cloud_command("enroll-code new", cloud, "--site", name, "--json")))
         await enrol(paths, ready["enrolment"], made["code"])
 
 
@@ -151,49 +141,6 @@ def _set_port(settings: Path, section: str, port: int) -> None:
     text = settings.read_text(encoding="utf-8")
     changed = re.sub(rf"(?ms)(^\[{section}\]$.*?^port = )\d+", rf"\g<1>{port or free_port()}", text, count=1)
     write_atomic(settings, changed.encode())
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class _Program:
-    """A supervised program whose ready event is awaited."""
-
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
-        self.ready: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
-        self.child = Child(name, command, self._on_line, log)
-
-    def _on_line(self, line: str) -> None:
-        if self.ready.done():
-            return
-        try:
-            event: Any = json.loads(line)
-        except ValueError:
-            return
-        if isinstance(event, dict) and event.get("event") == "ready":
-            self.ready.set_result(event)
-
-
-async def _ready_or_stop(program: _Program, stop: asyncio.Event) -> dict[str, str]:
-    """The program's ready event. Raises DemoFailed when it does not come, or the demo is stopped before it does."""
-    stopping = asyncio.create_task(stop.wait(), name="stopping")
-    both: set[asyncio.Future[Any]] = {program.ready, stopping}
-    await asyncio.wait(both, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not program.ready.done():
-        stopped = stop.is_set()
-        stop.set()
-        ended = "ended before it was ready" if stopped else f"was not ready within {READY_TIMEOUT_S:.0f} s"
-        raise DemoFailed(
-            f"The {program.child.name} {ended}.",
-            remedy=f"Read the end of {program.child.log}. Where another program holds a port, choose others with "
-            "--http and --cloud-http; a new demo also takes the two ports after --cloud-http.",
-        )
-    return program.ready.result()
 
 
 @contextmanager
@@ -225,14 +172,9 @@ def _say_claim(say: Callable[[str], None], file: Path) -> None:
         say(f"    claim code    {file.read_text().strip()}")
 
 
+def _node_command(paths: SitePaths) -> list[str]:
+    return [sys.executable, "-m", "edge.cli", "run", "--site", str(paths.root)]
+
+
 def _cloud_command(verb: str, folder: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "cloud_sync.cli", *verb.split(), "--dir", str(folder), *more]
-
-
-async def _call(command: Sequence[str]) -> str:
-    """Run a command to its end; its standard output. Raises DemoFailed."""
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    output, _ = await process.communicate()
-    if process.returncode:
-        raise DemoFailed(f"{' '.join(command[2:5])} ended with status {process.returncode}.")
-    return output.decode()
