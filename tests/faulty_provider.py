@@ -213,6 +213,10 @@ class FaultyProvider:
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Read one and answer it; False when there is no further one."""
+        if self.fault is Fault.NOT_TLS and self.tls is not None:
+            await reader.read(1)
+            await _say(writer, _head("400 Bad Request", "text/plain", b"plain text here"))
+            return False
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         except asyncio.IncompleteReadError:
