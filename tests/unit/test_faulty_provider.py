@@ -8,7 +8,8 @@ import ssl
 import aiohttp
 import pytest
 
-from tests.faulty_provider import OF_THE_STREAM, WORDS, Fault, FaultyProvider, faulty_provider, server_tls
+from tests.faulty_provider import WORDS, FaultyProvider, faulty_provider, server_tls
+from tests.provider_faults import OF_THE_STREAM, Fault
 
 HANGS = {Fault.MUTE, Fault.STALL, Fault.TOO_LONG, Fault.UNANSWERED}
 GIVE_UP_S = 0.05
