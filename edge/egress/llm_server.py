@@ -13,29 +13,23 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
-from pathlib import Path
 from time import time
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.http_exceptions import LineTooLong
 
+from core.completions import asking
+from core.completions.asking import PATH, Deadlines, headers_with
+from core.completions.errors import LlmServerLate
+from core.completions.stream import request_body
 from core.errors import ConfigError, PosternError
 from core.network import local_addresses
 from edge.config import LlmServerSection
-from edge.egress import completion_stream, metrics
-from edge.egress.completion_stream import DONE, WHOLE, Malformed, chunk_of, data_of
+from edge.egress import metrics
 from edge.egress.guard import GuardRefused, lan_refusal
 from edge.egress.handover import Admitted, Handover, TextRefusal, TextRefused, parts_of, texts_of
 from edge.egress.lan_connection import judged_connector
-from edge.egress.llm_server_errors import (
-    LlmServerBusy,
-    LlmServerCut,
-    LlmServerFailed,
-    LlmServerLate,
-    LlmServerUnreachable,
-)
 from edge.inference.conversation import Message
 from edge.privacy.policy import Documents, Purpose
 from edge.store import lan_uses
@@ -44,21 +38,11 @@ from edge.store.store import Store
 log = logging.getLogger(__name__)
 
 SERVICE: Final = "llm_server"
-PATH: Final = "/chat/completions"
-
-ANSWER_CHARS_MAX: Final = 64 * 1024
-"""Far above what `answer.max_new_tokens` can make; a server that does not stop is left."""
-
-RECEIVED_BYTES_MAX: Final = 4 << 20
-"""A chunk of one token has some 250 bytes: 1,024 tokens a sixteenth of this."""
-
 COOL_DOWN_S: Final = 2.0
 """After a failure the server is not asked for so long: quotes are there at once, and a restart takes seconds."""
 
 RETRY_AFTER_S_MAX: Final = 60.0
 """A busy server is believed so far and no further."""
-
-_T = TypeVar("_T")
 
 Admit = Callable[[Handover, float], Awaitable[Admitted | TextRefusal]]
 """See `edge.egress.text_guard.TextGuard.admit`."""
@@ -86,7 +70,7 @@ class LlmServer:
         self._url = settings.url.rstrip("/") + PATH
         self._first_text_s_max = first_text_s_max
         self._tls = _tls(settings)
-        self._headers = _headers(settings.api_key_file)
+        self._headers = headers_with(settings.api_key_file, "models.llm_server.api_key_file")
         self._store = store
         self._admit = admit
         self._not_before_s = 0.0
@@ -110,7 +94,7 @@ class LlmServer:
         first_by = min(give_up_at, now + self._first_text_s_max)
         admitted = await self._admitted(messages, about, first_by - now)
         handed = texts_of(messages, admitted.parts)
-        body = completion_stream.request_body(self.model, handed, max_new_tokens)
+        body = request_body(self.model, handed, max_new_tokens)
         addresses = await self._judged(len(body))
         if (
             asyncio.get_running_loop().time() >= first_by
@@ -129,7 +113,7 @@ class LlmServer:
         outcome = "left"
         try:
             async with (
-                aclosing(self._ask(addresses, body, first_by, give_up_at)) as pieces,
+                aclosing(self._ask(addresses, body, Deadlines(first_by, give_up_at))) as pieces,
                 aclosing(_restored(pieces, admitted)) as restored,
             ):
                 async for piece in restored:
@@ -167,10 +151,7 @@ class LlmServer:
         metrics.LAN_BYTES.labels(SERVICE).inc(size)
         return addresses
 
-    async def _ask(
-        self, addresses: list[str], body: bytes, first_by: float, give_up_at: float
-    ) -> AsyncGenerator[str, None]:
-        # Every wait has a limit of its own below; aiohttp's would also run while our reader is busy.
+    async def _ask(self, addresses: list[str], body: bytes, until: Deadlines) -> AsyncGenerator[str, None]:
         client = aiohttp.ClientSession(
             connector=judged_connector(addresses, self._tls),
             timeout=aiohttp.ClientTimeout(total=None),
@@ -178,12 +159,10 @@ class LlmServer:
             auto_decompress=False,
         )
         try:
-            request = client.post(self._url, data=body, headers=self._headers, allow_redirects=False)
-            response = await _within(request, first_by)
-            _check(response)
-            async with aclosing(_pieces(response, first_by, give_up_at)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            async with aclosing(asking.ask(client, self._url, body, self._headers, until)) as chunks:
+                async for chunk in chunks:
+                    if chunk.text:
+                        yield chunk.text
         finally:
             await client.close()
 
@@ -207,85 +186,6 @@ async def _restored(pieces: AsyncIterator[str], admitted: Admitted) -> AsyncGene
             yield shown
     if rest := restorer.close():
         yield rest
-
-
-async def _pieces(
-    response: aiohttp.ClientResponse, first_by: float, give_up_at: float
-) -> AsyncGenerator[str, None]:
-    """The text, up to the end that the server announced. Raises LlmServerCut, -Failed, -Late."""
-    finish, chars, received = "", 0, 0
-    try:
-        while line := await _within(response.content.readline(), give_up_at if chars else first_by):
-            received += len(line)
-            if received > RECEIVED_BYTES_MAX:
-                raise LlmServerFailed("too_long")
-            data = data_of(line)
-            if data == DONE:
-                break
-            if not data:
-                continue
-            chunk = chunk_of(data)
-            finish = chunk.finish or finish
-            chars += len(chunk.text)
-            if chars > ANSWER_CHARS_MAX:
-                raise LlmServerFailed("too_long")
-            if chunk.text:
-                yield chunk.text
-            if finish:  # what may follow are counts
-                break
-    except Malformed as error:
-        raise LlmServerFailed(str(error)) from None
-    except LineTooLong:
-        raise LlmServerFailed("line_too_long") from None
-    if not finish:
-        raise LlmServerCut
-    if finish not in WHOLE:
-        raise LlmServerFailed("not_finished")
-
-
-def _check(response: aiohttp.ClientResponse) -> None:
-    """Raises LlmServerBusy or LlmServerFailed for what is no stream."""
-    if response.status in {429, 503}:
-        raise LlmServerBusy(_retry_after_s(response.headers.get("Retry-After", "")))
-    if response.status != 200:  # a redirect is no answer either: it could lead anywhere
-        raise LlmServerFailed(f"status_{response.status}")
-    if response.content_type != "text/event-stream":
-        raise LlmServerFailed("no_stream")
-
-
-def _retry_after_s(header: str) -> float:
-    """Seconds (RFC 9110 §10.2.3); a date or nonsense counts as nothing said."""
-    return float(header) if header.isascii() and header.isdigit() and len(header) < 7 else COOL_DOWN_S
-
-
-async def _within(step: Awaitable[_T], until: float) -> _T:
-    """A step of the exchange, by `until` on the loop's clock. Raises LlmServerLate, -Unreachable or -Cut."""
-    try:
-        async with asyncio.timeout_at(until):
-            return await step
-    except TimeoutError:
-        raise LlmServerLate from None
-    except (aiohttp.ClientConnectionError, ssl.SSLError) as error:
-        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ServerFingerprintMismatch):
-            raise LlmServerUnreachable(f"No connection: {type(error).__name__}.") from None
-        raise LlmServerCut from None
-    except (aiohttp.ClientError, OSError):
-        raise LlmServerCut from None
-
-
-def _headers(api_key_file: Path | None) -> dict[str, str]:
-    headers = {
-        "content-type": "application/json",
-        "accept": "text/event-stream",
-        "accept-encoding": "identity",
-    }
-    if api_key_file is None:
-        return headers
-    with suppress(OSError, UnicodeDecodeError):
-        key = api_key_file.read_text(encoding="utf-8").strip()
-        if key.isascii() and key.isprintable() and key:
-            return {**headers, "authorization": f"Bearer {key}"}
-    raise ConfigError(f"models.llm_server.api_key_file: {api_key_file} holds no key.")
 
 
 def _tls(settings: LlmServerSection) -> ssl.SSLContext | aiohttp.Fingerprint:

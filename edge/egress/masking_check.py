@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 
 from edge.privacy.pseudonyms.codebook import TOKENS_MAX
 from edge.privacy.pseudonyms.errors import CannotMask
-from edge.privacy.pseudonyms.token import ALPHABET, CODE_CHARS, TYPES
 from models.detect.detector import Finding
 from models.detect.entity_types import ENTITY_TYPES
 from models.detect.label import Label, label_of
@@ -26,9 +25,6 @@ CAPITALISED: Final = frozenset({"PERSON", "ORGANIZATION", "LOCATION", "TITLE", "
 """A single word of these (Will, May, Reading) is also an ordinary word: elsewhere it counts only with a capital."""
 
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
-
-_MARK: Final = re.compile(rf"\[(?:{'|'.join(sorted(TYPES))})_[{ALPHABET}]{{{CODE_CHARS}}}\]")
-"""What stands in the place of a value. In a masked text nobody else has written one: such a thing is masked, too."""
 
 
 class Unbelievable(Exception):
@@ -109,11 +105,6 @@ def spread(text: str, spans: Sequence[Span], values: Values) -> list[Span]:
         if place == len(ordered) or span.end <= ordered[place].start:
             found.append(span)
     return sorted(found, key=lambda span: span.start)
-
-
-def without_marks(text: str) -> str:
-    """What is left of a masked text beside the marks."""
-    return _MARK.sub(" ", text)
 
 
 def without(text: str, spans: Sequence[Span]) -> str:

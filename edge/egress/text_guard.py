@@ -33,7 +33,6 @@ from edge.egress.masking_check import (
     believed,
     hide,
     without,
-    without_marks,
 )
 from edge.egress.one_language import one_language
 from edge.privacy.hours import minute_of_week
@@ -56,6 +55,7 @@ from edge.store.store import Store
 from edge.store.subjects import SubjectKey, load_key
 from models.detect.detector import Finding
 from models.detect.label import Label
+from models.detect.marks import without_marks
 from models.detect.rates import Rates
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,9 @@ from typing import Final
 from core.errors import PosternError
 from core.local_socket import BadFrame, frame, peer_uid, read_frame
 from edge.inference.encoders import PASS_GRACE_S, EncoderChoice, Encoders, Refused
-from edge.inference.generation_queue import (
+from edge.inference.watchdog import STALL_S, Watchdog
+from models.errors import RuntimeUnavailable
+from models.generation_queue import (
     GRACE_S,
     WAITING_MAX,
     Done,
@@ -30,8 +32,6 @@ from edge.inference.generation_queue import (
     LineFull,
     State,
 )
-from edge.inference.watchdog import STALL_S, Watchdog
-from models.errors import RuntimeUnavailable
 from models.runtimes.port import Message, Runtime, TextGenerator
 from postern.v1 import worker_pb2 as pb
 

@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 
-from edge.privacy_services import detector_on
 from models.catalog import models_dir
 from models.detect.detector import Detector
 from models.detect.label import Label
+from models.detect.of_encoder import detector_on
 from models.detect.spans import Span
 from models.encoder import Encoder, open_encoder
 from models.recipes import special

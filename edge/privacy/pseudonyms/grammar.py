@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import re2
 
-from edge.privacy.pseudonyms.token import ALPHABET, CODE_CHARS, LETTERS, TOKEN_CHARS_MAX, TYPES
+from models.detect.marks import ALPHABET, CODE_CHARS, LETTERS, MARK_CHARS_MAX, TYPES
 
 _NAMES = {name.replace("_", ""): name for name in TYPES}
 # The longest token with its brackets and underscores escaped, or in bold; what is longer is not read as one.
-FORM_CHARS_MAX = TOKEN_CHARS_MAX + 4
+FORM_CHARS_MAX = MARK_CHARS_MAX + 4
 # What may be held back of a stream, characters: less than that. Of an unbent token, less than its own length.
 HELD_CHARS_MAX = FORM_CHARS_MAX - 1
 # Characters before a place that decide whether a token may begin there.

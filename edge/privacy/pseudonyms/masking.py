@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from edge.privacy.pseudonyms.errors import CannotMask
 from edge.privacy.pseudonyms.grammar import next_candidate
-from edge.privacy.pseudonyms.token import IMITATION, TYPES
+from models.detect.marks import IMITATION, TYPES
 from models.detect.spans import Span
 
 # A token in the place of an imitation may lie beside what then reads like another; more rounds than this are contrived.

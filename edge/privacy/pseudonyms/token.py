@@ -9,23 +9,10 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
-from models.detect.entity_types import ENTITY_TYPES
+from models.detect.marks import ALPHABET, CODE_CHARS, DIGITS
 
-# No vowel, so that a code is no word in any language written in Latin letters; no l, 0 or 1, which are read as others.
-LETTERS = "bcdfghjkmnpqrstvwxyz"
-DIGITS = "23456789"
-ALPHABET = LETTERS + DIGITS
-# 28^8 is 3.8e11: with a conversation's 1,000 tokens, a guess hits one in 4e8 times, and a bent one (about 450 ways)
-# another's in 8e5. Language models copy eight characters as well as six (docs/adr/0029).
-CODE_CHARS = 8
 # One wrong character must leave a digit: it is what tells a code from a word.
 DIGITS_MIN = 2
-# Stands for a piece of a text that itself looks like a token.
-IMITATION = "TEXT"
-# The types of the contract, and ours.
-TYPES = ENTITY_TYPES | {IMITATION}
-# `[`, type, `_`, code, `]`.
-TOKEN_CHARS_MAX = max(map(len, TYPES)) + CODE_CHARS + 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,20 +17,20 @@ import pytest_asyncio
 from pydantic import ValidationError
 from sqlite_utils import Database
 
-from core.errors import ConfigError, PosternError
-from core.network import NotLocal
-from edge.config import LlmServerSection, site_paths
-from edge.egress import llm_server as product
-from edge.egress.guard import LAN_BYTES_MAX, GuardRefused, lan_refusal
-from edge.egress.handover import Admitted, Handover, Source, TextRefusal, TextRefused
-from edge.egress.llm_server import LlmServer
-from edge.egress.llm_server_errors import (
+from core.completions import asking
+from core.completions.errors import (
     LlmServerBusy,
     LlmServerCut,
     LlmServerFailed,
     LlmServerLate,
     LlmServerUnreachable,
 )
+from core.errors import ConfigError, PosternError
+from core.network import NotLocal
+from edge.config import LlmServerSection, site_paths
+from edge.egress.guard import LAN_BYTES_MAX, GuardRefused, lan_refusal
+from edge.egress.handover import Admitted, Handover, Source, TextRefusal, TextRefused
+from edge.egress.llm_server import LlmServer
 from edge.inference.conversation import Message, Piece
 from edge.privacy import forgetting
 from edge.privacy.policy import Purpose
@@ -240,7 +240,7 @@ async def test_it_is_written_down_before_it_is_sent(store: Store, monkeypatch: p
         seen.extend(use.outcome for use in await uses(store))
         raise LlmServerUnreachable
 
-    monkeypatch.setattr(product, "_within", look)
+    monkeypatch.setattr(asking, "_within", look)
     with pytest.raises(LlmServerUnreachable):
         await ask(LlmServer(section(9), store, as_it_is, 5.0))
     assert seen == ["begun"]

@@ -18,7 +18,6 @@ from edge.egress import envelope, metrics, text_guard
 from edge.egress.courier import refusal_of
 from edge.egress.envelope import ENVELOPE_BYTES_MAX
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
-from edge.egress.masking_check import without_marks
 from edge.egress.text_guard import TextGuard
 from edge.knowledge.document import Audience
 from edge.privacy.policy import Documents, Purpose, parse
@@ -28,6 +27,7 @@ from edge.store import text_uses
 from edge.store.store import StoreBusy
 from models.detect.detector import Finding
 from models.detect.label import Label
+from models.detect.marks import without_marks
 from models.detect.spans import Span
 from tests.unit.edge.egress.text_guard_rig import KEY, NOW, POLICY, QUESTION, GuardRig, of_label, reason_of
 

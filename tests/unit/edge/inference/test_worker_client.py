@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.inference.generation_queue import LOAD_S_MAX
 from edge.inference.worker import serve
 from edge.inference.worker_client import PRELOAD_TIMEOUT_S, WorkerClient, WorkerDied, WorkerUnreachable
 from edge.language_model import told_of
+from models.generation_queue import LOAD_S_MAX
 from models.runtimes.scripted import ScriptedGenerator
 
 START_TIMEOUT_S = 30.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.privacy.pseudonyms import codebook
 from edge.privacy.pseudonyms.errors import CannotMask
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms, Scope
-from edge.privacy.pseudonyms.token import TYPES
+from models.detect.marks import TYPES
 from models.detect.spans import Span
 from tests.unit.edge.privacy.pseudonyms.texts import SCOPE, spans, token_of
 

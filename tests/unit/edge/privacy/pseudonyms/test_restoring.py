@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from edge.privacy.pseudonyms.grammar import FORM_CHARS_MAX, HELD_CHARS_MAX
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms, Scope
 from edge.privacy.pseudonyms.restoring import Form
-from edge.privacy.pseudonyms.token import CODE_CHARS, TYPES, Token
+from edge.privacy.pseudonyms.token import Token
+from models.detect.marks import CODE_CHARS, TYPES
 from tests.unit.edge.privacy.pseudonyms.texts import BENT, SCOPE, token_of
 
 JOHN = Token("PERSON", "k7q2m4fx", "John Smith")

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from edge.privacy.pseudonyms import codebook
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms, Scope
 from edge.privacy.pseudonyms.restoring import Form
-from edge.privacy.pseudonyms.token import DIGITS, LETTERS
+from models.detect.marks import DIGITS, LETTERS
 from models.detect.spans import Span
 from tests.unit.edge.privacy.pseudonyms.texts import BENT
 

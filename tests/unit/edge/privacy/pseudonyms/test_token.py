@@ -5,17 +5,13 @@ from __future__ import annotations
 import pytest
 
 from edge.privacy.pseudonyms.token import (
-    ALPHABET,
-    CODE_CHARS,
-    DIGITS,
     DIGITS_MIN,
-    TOKEN_CHARS_MAX,
-    TYPES,
     Token,
     draw_code,
     one_edit_apart,
     shortened,
 )
+from models.detect.marks import ALPHABET, CODE_CHARS, DIGITS, MARK_CHARS_MAX, TYPES
 
 
 def test_codes_are_no_words_and_no_numbers() -> None:
@@ -31,7 +27,7 @@ def test_no_code_is_drawn_twice() -> None:
 
 
 def test_the_longest_token_has_the_stated_length() -> None:
-    assert max(len(Token(name, "b" * CODE_CHARS, "").text) for name in TYPES) == TOKEN_CHARS_MAX
+    assert max(len(Token(name, "b" * CODE_CHARS, "").text) for name in TYPES) == MARK_CHARS_MAX
 
 
 @pytest.mark.proves("pseudonyms")

@@ -1,4 +1,4 @@
-"""What can go wrong with a language model on the site's own network. No error holds a word of a prompt or an answer."""
+"""What can go wrong with a language model server. No error holds a word of a prompt or an answer."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ class LlmServerUnreachable(NotReachable):
     """No connection, or not with the certificate that the settings name."""
 
     code = "llm_server_unreachable"
-    title = "The site's language model server cannot be reached"
-    remedy = "Look whether it runs, and whether models.llm_server.url, ca_file and sha256 are right."
+    title = "The language model server cannot be reached"
+    remedy = "Look whether it runs, and whether its url and its certificate in the settings are right."
 
 
 class LlmServerBusy(PosternError):
     """It said that it takes nothing on just now."""
 
     code = "llm_server_busy"
-    title = "The site's language model server is very busy"
+    title = "The language model server is very busy"
     remedy = "Try again after the time in Retry-After, or answer without it."
     status = 503
 
@@ -30,8 +30,8 @@ class LlmServerFailed(PosternError):
     """It answered with an error, or with something that is not its protocol; `reason` is a short code."""
 
     code = "llm_server_failed"
-    title = "The site's language model server gave no usable answer"
-    remedy = "Look at that server's log; `postern status` says what it answered last."
+    title = "The language model server gave no usable answer"
+    remedy = "Look at that server's log; `postern status` and `postern-cloud overflow show` say what it answered last."
     status = 502
 
     def __init__(self, reason: str) -> None:
@@ -43,7 +43,7 @@ class LlmServerCut(PosternError):
     """The stream ended before the answer did."""
 
     code = "llm_server_cut"
-    title = "The site's language model server stopped in the middle of an answer"
+    title = "The language model server stopped in the middle of an answer"
     remedy = "Ask again; if it happens often, look at that server's log."
     status = 502
 
@@ -52,6 +52,6 @@ class LlmServerLate(PosternError):
     """No first words, or no end, in time."""
 
     code = "llm_server_late"
-    title = "The site's language model server takes too long"
-    remedy = "Give it less to do, or raise answer.first_token_deadline_s and answer.generate_deadline_s."
+    title = "The language model server takes too long"
+    remedy = "Give it less to do, or raise the deadlines of answers in the settings."
     status = 504

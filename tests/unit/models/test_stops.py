@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from edge.inference.stops import BeforeStop
+from models.stops import BeforeStop
 
 
 def fed(stops: tuple[str, ...], *pieces: str) -> tuple[list[str], bool]:

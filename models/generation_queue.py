@@ -1,4 +1,4 @@
-"""The worker's one lane: generations wait in line, run one at a time in a thread, and end exactly once.
+"""One lane before a language model: generations wait in line, run one at a time in a thread, and end exactly once.
 
 Knows neither sockets nor protobuf. Everything but the model runs in the event loop; the model's thread only hands
 text over. A native call cannot be interrupted, so a deadline or a cancel answers the caller at once and stops the
@@ -12,16 +12,16 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol
 
 from core.errors import PosternError
-from edge.inference.stops import BeforeStop
 from models.runtimes.port import Finish, GenerationResult, Message, TextGenerator
 from models.runtimes.swappable import SwappableGenerator
+from models.stops import BeforeStop
 
 log = logging.getLogger(__name__)
 
@@ -128,8 +128,12 @@ class GenerationQueue:
         waiting_max: int = WAITING_MAX,
         limit: Limit = _no_limit,
         grace_s: float = GRACE_S,
+        thread: Executor | None = None,
     ) -> None:
-        """`limit` is put around each call of the model, with what it is and the seconds it may last."""
+        """`limit` is put around each call of the model, with what it is and the seconds it may last.
+
+        `thread` makes the calls, one at a time; without one, a thread that the process waits for when it ends.
+        """
         self.waiting_max = waiting_max
         self.state = State.COLD
         self.failure: PosternError | None = None
@@ -140,7 +144,7 @@ class GenerationQueue:
         self._waiting: deque[Job] = deque()
         self._running: Job | None = None
         self._arrived = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="model")
         self._loading: asyncio.Future[SwappableGenerator] | None = None
         self._seconds = _SECONDS_GUESS
         self._replacing = asyncio.Lock()
