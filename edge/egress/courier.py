@@ -14,39 +14,25 @@ import signal
 from collections import Counter
 from dataclasses import dataclass, field
 
-from google.protobuf.message import DecodeError
-
 from core.errors import ExitCode, PosternError
 from core.files import private_folder
 from core.local_socket import BadFrame, allowed_uids, peer_uid, read_frame, write_frame
 from core.version import VERSION
 from edge.config import SitePaths
 from edge.egress import identity, ledger
-from edge.egress.envelope import (
-    ENVELOPE_BYTES_MAX,
-    ENVELOPE_ROWS_MAX,
-    Envelope,
-    Purpose,
-    load_or_create_key,
-    verify,
-)
+from edge.egress.envelope import Envelope, Purpose, load_or_create_key
+from edge.egress.episode import Episode
+from edge.egress.inspection import refusal_of
 from edge.egress.ledger_queue import LedgerQueue
 from edge.egress.link import CloudLink
 from postern.v1 import courier_pb2 as wire
-from postern.v1 import sync_pb2
 
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
-# A link's own frames are small; a larger one is not what it says it is.
-FRAMING_BYTES_MAX = 4096
 # The counts go to the node at most this often.
 NUMBERS_EVERY_S = 1.0
 CONNECTIONS_MAX = 8
-_FRAMES = {
-    Purpose.FRAMING: frozenset({"hello", "heartbeat"}),
-    Purpose.RECORDS: frozenset({"outbox_batch", "reported_state"}),
-}
 _PURPOSES = {
     wire.ENVELOPE_PURPOSE_FRAMING: Purpose.FRAMING,
     wire.ENVELOPE_PURPOSE_RECORDS: Purpose.RECORDS,
@@ -118,7 +104,7 @@ class Courier:
         self._refused: Counter[str] = Counter()
         self._node: _Attached | None = None
         self._connections: set[asyncio.StreamWriter] = set()
-        self._episode = _Episode(queue)
+        self._episode = Episode(queue)
         self._numbers_due: asyncio.TimerHandle | None = None
 
     @property
@@ -294,59 +280,6 @@ class Courier:
                 instance=self._instance, bytes_by_kind=self._sent_bytes, refused_by_reason=self._refused
             )
             await self._say(self._node, wire.CourierFrame(courier_numbers=numbers))
-
-
-class _Episode:
-    """One leaf for all attempts until a link has been up and ended: months offline must not fill the ledger."""
-
-    def __init__(self, queue: LedgerQueue) -> None:
-        self._ledger = queue
-        self._identifier = ""
-        self._destination = ""
-        self._attempts = 0
-
-    async def attempt(self, destination: str) -> None:
-        """Durable before the first byte of a connection."""
-        if self._identifier and destination != self._destination:
-            await self.close("identity_changed")
-        if not self._identifier:
-            identifier = os.urandom(16).hex()
-            await self._ledger.append(
-                [ledger.Draft("link", {"envelope": identifier, "destination": destination})]
-            )
-            self._identifier, self._destination, self._attempts = identifier, destination, 0
-        self._attempts += 1
-
-    async def close(self, outcome: str, frames: int = 0, size: int = 0) -> None:
-        """Record how it ended, and what the link's own frames came to."""
-        if not self._identifier:
-            return
-        identifier, self._identifier = self._identifier, ""
-        fields: dict[str, ledger.Value] = {
-            "envelope": identifier,
-            "outcome": outcome,
-            "attempts": self._attempts,
-        }
-        await self._ledger.append([ledger.Draft("link_close", {**fields, "frames": frames, "bytes": size})])
-
-
-def refusal_of(envelope: Envelope | None, key: bytes) -> str:
-    """Why an envelope may not go out, or "" if it may. Pure."""
-    if envelope is None or not verify(envelope, key):
-        return "mac"
-    if len(envelope.payload) > ENVELOPE_BYTES_MAX or envelope.rows > ENVELOPE_ROWS_MAX:
-        return "size"
-    if envelope.purpose not in _FRAMES:  # text has no way out yet
-        return "purpose"
-    try:
-        request = sync_pb2.ConnectRequest.FromString(envelope.payload)
-    except DecodeError:
-        return "kind"
-    if envelope.kind != request.WhichOneof("frame") or envelope.kind not in _FRAMES[envelope.purpose]:
-        return "kind"
-    if envelope.purpose is Purpose.FRAMING and len(envelope.payload) > FRAMING_BYTES_MAX:
-        return "size"
-    return "" if len(request.outbox_batch.rows) == envelope.rows else "rows"
 
 
 def _envelope(message: wire.Envelope) -> Envelope | None:

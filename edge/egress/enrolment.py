@@ -7,7 +7,6 @@ said; the private key is made here and stays. Recorded in the ledger before the 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import ssl
 from collections.abc import Sequence
@@ -18,10 +17,10 @@ import grpc.aio
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
 from core.identity import EnrolmentCode
+from edge.egress import leaves
+from edge.egress.cloud_channel import CHANNEL_OPTIONS
 from edge.egress.identity import Enrolment, Identity
-from edge.egress.ledger import Draft
 from edge.egress.ledger_queue import LedgerQueue
-from edge.egress.link import CHANNEL_OPTIONS
 from postern.v1 import enrolment_pb2, enrolment_pb2_grpc
 
 KIND = "enrolment"
@@ -73,7 +72,7 @@ async def exchange(endpoint: str, code: str, software_version: str, ledger: Ledg
         software_version=software_version,
     )
     envelope, size = os.urandom(16), request.ByteSize()
-    await ledger.append([_intent(envelope, endpoint, request.SerializeToString())])
+    await ledger.append([leaves.intent(envelope, endpoint, KIND, request.SerializeToString())])
     outcome, sent = "not_sent", 0
     try:
         pinned = await _pinned_certificate(host, port, parsed)
@@ -81,7 +80,7 @@ async def exchange(endpoint: str, code: str, software_version: str, ledger: Ledg
         response = await _enrol(endpoint, pinned, request)
         outcome = "written"
     finally:
-        await ledger.append([_close(envelope, outcome, sent)])
+        await ledger.append([leaves.close(envelope, outcome, sent)])
     return _identity(response, certificates.key_to_pem(key))
 
 
@@ -136,7 +135,13 @@ def _identity(response: enrolment_pb2.EnrolResponse, key_pem: bytes) -> Identity
     if issued_to != response.node_id or public != certificates.key_from_pem(key_pem).public_key():
         raise EnrolmentFailed("The control plane's certificate is not for this node.")
     target = certificates.CONTROL_PLANE_TARGET_NAME
-    enrolment = Enrolment(response.node_id, response.site_name, response.sync_endpoint, target)
+    enrolment = Enrolment(
+        response.node_id,
+        response.site_name,
+        response.sync_endpoint,
+        target,
+        tuple(response.overflow_endpoints),
+    )
     return Identity(enrolment, key_pem, chain, response.ca_certificates)
 
 
@@ -145,22 +150,3 @@ def _split(endpoint: str) -> tuple[str, int]:
     if not host or not port.isdigit():
         raise NotReachable("The address of the control plane has the form HOST:PORT.")
     return host.strip("[]"), int(port)
-
-
-def _intent(envelope: bytes, endpoint: str, payload: bytes) -> Draft:
-    digest = hashlib.sha256(envelope + payload).hexdigest()
-    return Draft(
-        "intent",
-        {
-            "envelope": envelope.hex(),
-            "destination": endpoint,
-            "kind": KIND,
-            "rows": 0,
-            "bytes": len(payload),
-            "payload_hash": digest,
-        },
-    )
-
-
-def _close(envelope: bytes, outcome: str, sent: int) -> Draft:
-    return Draft("close", {"envelope": envelope.hex(), "outcome": outcome, "bytes": sent})

@@ -37,6 +37,8 @@ class Enrolment:
     sync_endpoint: str
     # Name that the control plane's certificate must carry, whatever host it is reached at.
     target_name: str
+    # Where texts are answered, in the order to try; none: where the link goes.
+    overflow_endpoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ def load(folder: Path) -> Identity | None:
     if not (folder / ENROLMENT_FILE).exists():
         return None
     try:
-        enrolment = Enrolment(**json.loads((folder / ENROLMENT_FILE).read_bytes()))
+        said = json.loads((folder / ENROLMENT_FILE).read_bytes())
+        said["overflow_endpoints"] = tuple(said.get("overflow_endpoints", ()))
+        enrolment = Enrolment(**said)
         key, certificate, roots = (
             (folder / name).read_bytes() for name in (KEY_FILE, CERTIFICATE_FILE, ROOTS_FILE)
         )

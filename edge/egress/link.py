@@ -2,13 +2,12 @@
 
 grpc.aio leaks native memory with each cancelled or failed batch (grpc/grpc #43360, #38499). So: a link that nobody
 answers fails in a plain TCP connect, before gRPC is asked; the pending read is never cancelled, the stream is ended and
-the read returns; certificates cannot be reloaded, so each link has a channel of its own.
+the read returns; certificates cannot be reloaded, so each link has a channel of its own (edge/egress/cloud_channel.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -18,42 +17,23 @@ import grpc
 import grpc.aio
 from grpc.aio import EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 
+from edge.egress.cloud_channel import is_ready, open_channel, reachable
 from edge.egress.envelope import Envelope, Purpose
 from edge.egress.handshake import REFUSED, why_refused
 from edge.egress.identity import Identity
+from edge.egress.leaves import close_of, intent_of
 from edge.egress.ledger import Draft, LedgerFailed
 from edge.egress.ledger_queue import LedgerQueue
 
 log = logging.getLogger(__name__)
 
 METHOD = "/postern.v1.SyncService/Connect"
-# Name look-up and TCP handshake; satellite links need under 2 s.
-REACH_TIMEOUT_S = 5.0
-# TLS handshake and HTTP/2 settings on top of that.
-READY_TIMEOUT_S = 10.0
 # After we said that nothing more comes, the control plane has this long to end the stream.
 GOODBYE_TIMEOUT_S = 2.0
 # Envelopes that wait for the ledger or the wire; the node keeps two batches in flight, the rest is framing.
 ENVELOPES_WAITING_MAX = 16
-CHANNEL_OPTIONS = (
-    # Both sides agree on these (grpc/grpc doc/keepalive.md): the server permits a ping each 20 s.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_receive_message_length", 1_000_000),
-    ("grpc.enable_retries", 0),
-    ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new handshake with the new certificate
-    ("grpc.enable_http_proxy", 0),  # one way out: no environment variable may bend it
-)
-
 Deliver = Callable[[bytes], Awaitable[None]]
 Announce = Callable[[], Awaitable[None]]
-
-
-def payload_hash(envelope: Envelope) -> str:
-    """Hash in the ledger: salted by the envelope's random identifier, so that equal payloads do not show as equal."""
-    return hashlib.sha256(envelope.identifier + envelope.payload).hexdigest()
 
 
 class CloudLink:
@@ -82,11 +62,11 @@ class CloudLink:
 
     async def run(self, announce: Announce, deliver: Deliver) -> str:
         """Connect, announce, carry frames until an end; returns why it ended, as a short code."""
-        if not await _reachable(self._identity.enrolment.sync_endpoint):
+        if not await reachable(self._identity.enrolment.sync_endpoint):
             return self._reason or "unreachable"
-        channel = _channel(self._identity)
+        channel = open_channel(self._identity, self._identity.enrolment.sync_endpoint)
         try:
-            if not await _ready(channel):
+            if not await is_ready(channel):
                 return self._reason or await self._why_refused()
             self.connected = True
             await announce()
@@ -156,7 +136,7 @@ class CloudLink:
         destination = self._identity.enrolment.sync_endpoint
         recorded = [envelope for envelope in group if envelope.purpose is not Purpose.FRAMING]
         if recorded:
-            await self._ledger.append([_intent(envelope, destination) for envelope in recorded])
+            await self._ledger.append([intent_of(envelope, destination) for envelope in recorded])
         closes: list[Draft] = []
         broken = False
         for envelope in group:
@@ -164,7 +144,7 @@ class CloudLink:
             broken = outcome != "written"
             self._count(envelope, outcome)
             if envelope in recorded:
-                closes.append(_close(envelope, outcome))
+                closes.append(close_of(envelope, outcome))
         if closes:
             await self._ledger.append(closes)
         return not broken
@@ -200,54 +180,3 @@ async def _read(call: Any, deliver: Deliver) -> str:
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         return REFUSED
     return "ended"
-
-
-async def _reachable(endpoint: str) -> bool:
-    host, _, port = endpoint.rpartition(":")
-    try:
-        async with asyncio.timeout(REACH_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except (OSError, TimeoutError, ValueError):
-        return False
-    writer.close()
-    return True
-
-
-def _channel(identity: Identity) -> grpc.aio.Channel:
-    credentials = grpc.ssl_channel_credentials(identity.roots_pem, identity.key_pem, identity.certificate_pem)
-    name = ("grpc.ssl_target_name_override", identity.enrolment.target_name)
-    return grpc.aio.secure_channel(
-        identity.enrolment.sync_endpoint, credentials, options=(*CHANNEL_OPTIONS, name)
-    )
-
-
-async def _ready(channel: grpc.aio.Channel) -> bool:
-    """Whether the handshake succeeds; the wait ends by a change of state, not by cancelling."""
-    try:
-        async with asyncio.timeout(READY_TIMEOUT_S):
-            state = channel.get_state(try_to_connect=True)
-            while state in (grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING):
-                await channel.wait_for_state_change(state)
-                state = channel.get_state()
-    except TimeoutError:
-        return False
-    return state is grpc.ChannelConnectivity.READY
-
-
-def _intent(envelope: Envelope, destination: str) -> Draft:
-    return Draft(
-        "intent",
-        {
-            "envelope": envelope.identifier.hex(),
-            "destination": destination,
-            "kind": envelope.kind,
-            "rows": envelope.rows,
-            "bytes": len(envelope.payload),
-            "payload_hash": payload_hash(envelope),
-        },
-    )
-
-
-def _close(envelope: Envelope, outcome: str) -> Draft:
-    sent = len(envelope.payload) if outcome == "written" else 0
-    return Draft("close", {"envelope": envelope.identifier.hex(), "outcome": outcome, "bytes": sent})

@@ -15,9 +15,9 @@ import pytest
 from core.errors import PosternError
 from edge.chat.session import Session
 from edge.egress import envelope, metrics, text_guard
-from edge.egress.courier import refusal_of
 from edge.egress.envelope import ENVELOPE_BYTES_MAX
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
+from edge.egress.inspection import refusal_of
 from edge.egress.text_guard import TextGuard
 from edge.knowledge.document import Audience
 from edge.privacy.policy import Documents, Purpose, parse

@@ -1,0 +1,61 @@
+"""A channel to the control plane: mutual TLS with the site's identity, to one endpoint.
+
+A new one for each connection: gRPC cannot reload certificates, and a new channel is a new handshake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import grpc.aio
+
+from edge.egress.identity import Identity
+
+# Name look-up and TCP handshake; satellite links need under 2 s.
+REACH_TIMEOUT_S = 5.0
+# TLS handshake and HTTP/2 settings on top of that.
+READY_TIMEOUT_S = 10.0
+CHANNEL_OPTIONS = (
+    # Both sides agree on these (grpc/grpc doc/keepalive.md): the server permits a ping each 20 s.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", 1_000_000),
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new handshake with the new certificate
+    ("grpc.enable_http_proxy", 0),  # one way out: no environment variable may bend it
+)
+
+
+async def reachable(endpoint: str) -> bool:
+    """Whether anybody takes a TCP connection there."""
+    host, _, port = endpoint.rpartition(":")
+    try:
+        async with asyncio.timeout(REACH_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, TimeoutError, ValueError):
+        return False
+    writer.close()
+    return True
+
+
+def open_channel(identity: Identity, endpoint: str) -> grpc.aio.Channel:
+    """A channel of its own, with the site's certificate; it connects when it is asked to."""
+    credentials = grpc.ssl_channel_credentials(identity.roots_pem, identity.key_pem, identity.certificate_pem)
+    name = ("grpc.ssl_target_name_override", identity.enrolment.target_name)
+    return grpc.aio.secure_channel(endpoint, credentials, options=(*CHANNEL_OPTIONS, name))
+
+
+async def is_ready(channel: grpc.aio.Channel) -> bool:
+    """Whether the handshake succeeds; the wait ends by a change of state, not by cancelling."""
+    try:
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            state = channel.get_state(try_to_connect=True)
+            while state in (grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING):
+                await channel.wait_for_state_change(state)
+                state = channel.get_state()
+    except TimeoutError:
+        return False
+    return state is grpc.ChannelConnectivity.READY

@@ -1,0 +1,68 @@
+"""Whether an envelope may go out, and which way. Pure: the courier's own look at what the node hands it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from edge.egress.envelope import ENVELOPE_BYTES_MAX, ENVELOPE_ROWS_MAX, Envelope, Purpose, verify
+from postern.v1 import overflow_pb2, sync_pb2
+
+# A link's own frames are small; a larger one is not what it says it is.
+FRAMING_BYTES_MAX = 4096
+OVERFLOW_KIND: Final = "generate"
+MESSAGES_MAX: Final = 16
+NEW_TOKENS_MAX: Final = 1024
+ROLES: Final = frozenset({"system", "user", "assistant"})
+_FRAMES = {
+    Purpose.FRAMING: frozenset({"hello", "heartbeat"}),
+    Purpose.RECORDS: frozenset({"outbox_batch", "reported_state"}),
+}
+
+
+def refusal_of(envelope: Envelope | None, key: bytes) -> str:
+    """Why an envelope may not go out over the link, or "" if it may."""
+    if reason := _outer_refusal(envelope, key):
+        return reason
+    assert envelope is not None
+    if envelope.purpose not in _FRAMES:  # text goes another way
+        return "purpose"
+    try:
+        request = sync_pb2.ConnectRequest.FromString(envelope.payload)
+    except DecodeError:
+        return "kind"
+    if envelope.kind != request.WhichOneof("frame") or envelope.kind not in _FRAMES[envelope.purpose]:
+        return "kind"
+    if envelope.purpose is Purpose.FRAMING and len(envelope.payload) > FRAMING_BYTES_MAX:
+        return "size"
+    return "" if len(request.outbox_batch.rows) == envelope.rows else "rows"
+
+
+def overflow_refusal_of(envelope: Envelope | None, key: bytes) -> str:
+    """Why an envelope may not go out as a text to be answered, or "" if it may."""
+    if reason := _outer_refusal(envelope, key):
+        return reason
+    assert envelope is not None
+    if envelope.purpose is not Purpose.OVERFLOW or envelope.kind != OVERFLOW_KIND:
+        return "kind"
+    if envelope.rows:
+        return "rows"
+    try:
+        request = overflow_pb2.GenerateRequest.FromString(envelope.payload)
+    except DecodeError:
+        return "kind"
+    roles = {message.role for message in request.messages}
+    if not roles or not roles <= ROLES:
+        return "kind"
+    fits = len(request.messages) <= MESSAGES_MAX and 1 <= request.max_new_tokens <= NEW_TOKENS_MAX
+    return "" if fits else "size"
+
+
+def _outer_refusal(envelope: Envelope | None, key: bytes) -> str:
+    """What is wrong with any envelope, whatever it holds."""
+    if envelope is None or not verify(envelope, key):
+        return "mac"
+    if len(envelope.payload) > ENVELOPE_BYTES_MAX or envelope.rows > ENVELOPE_ROWS_MAX:
+        return "size"
+    return ""
