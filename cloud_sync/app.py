@@ -109,7 +109,8 @@ def _ports(
     enrolment = enrolment_port(settings.enrolment, identities.enrolment)
     service = SyncService(plane.intake, plane.steering, plane.presence, plane.metrics)
     serve_sync(sync, service)
-    serve_enrolment(enrolment, EnrolmentService(plane.enrolment, sync.endpoint))
+    spending = EnrolmentService(plane.enrolment, sync.endpoint, settings.overflow.endpoints)
+    serve_enrolment(enrolment, spending)
     return enrolment, sync, service
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -18,6 +19,10 @@ CONSOLE_PORT = 8090
 SYNC_PORT = 8091
 ENROLMENT_PORT = 8092
 _ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104  (compared with, not bound)
+
+# A node keeps a connection open to each.
+OVERFLOW_ENDPOINTS_MAX = 4
+Endpoint = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", max_length=260)]
 
 
 class _Settings(BaseModel):
@@ -99,6 +104,13 @@ class DatabaseSettings(_Settings):
         return self
 
 
+class OverflowSettings(_Settings):
+    """Answers for nodes that cannot write one in time."""
+
+    endpoints: Annotated[tuple[Endpoint, ...], Field(max_length=OVERFLOW_ENDPOINTS_MAX)] = ()
+    """host:port of each replica that answers, in the order to try; none: where `sync` is reached. Told at enrolment."""
+
+
 class CloudSettings(_Settings):
     """All of `cloud.toml`."""
 
@@ -107,6 +119,7 @@ class CloudSettings(_Settings):
     sync: SyncSettings = SyncSettings()
     enrolment: EnrolmentSettings = EnrolmentSettings()
     identity: IdentitySettings = IdentitySettings()
+    overflow: OverflowSettings = OverflowSettings()
     database: DatabaseSettings = DatabaseSettings()
 
 

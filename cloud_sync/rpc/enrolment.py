@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 
 from cloud_sync.fleet.enrolment import Enrolment
@@ -22,8 +24,12 @@ Context = grpc.aio.ServicerContext[enrolment_pb2.EnrolRequest, enrolment_pb2.Enr
 class EnrolmentService(enrolment_pb2_grpc.EnrolmentServiceServicer):
     """The wire side of `Enrolment`."""
 
-    def __init__(self, enrolment: Enrolment, sync_endpoint: str) -> None:
+    def __init__(
+        self, enrolment: Enrolment, sync_endpoint: str, overflow_endpoints: Sequence[str] = ()
+    ) -> None:
+        """`overflow_endpoints`: where texts are answered, in the order to try; none: at the sync endpoint."""
         self._enrolment = enrolment
+        self._overflow_endpoints = overflow_endpoints
         self._sync_endpoint = sync_endpoint
 
     async def Enrol(
@@ -42,6 +48,7 @@ class EnrolmentService(enrolment_pb2_grpc.EnrolmentServiceServicer):
             certificate_chain=node.certificate_pem,
             ca_certificates=node.authority_pem,
             sync_endpoint=self._sync_endpoint,
+            overflow_endpoints=self._overflow_endpoints,
         )
 
 

@@ -35,6 +35,8 @@ def test_an_empty_file_is_enough(tmp_path: Path) -> None:
         ("[enrolment]\nport = 'x'", "enrolment.port"),
         ("[identity]\nnode_certificate_days = 0", "identity.node_certificate_days"),
         ("[database]\nurl = 'mysql://u:secret@h/d'", "database"),
+        ("[overflow]\nendpoints = ['secret']", "overflow.endpoints"),
+        ("[overflow]\nendpoints = ['a:1', 'a:2', 'a:3', 'a:4', 'a:5']", "overflow.endpoints"),
         ("colour = 'red'", "colour"),
         ("not toml", "cloud.toml"),
     ],
@@ -44,6 +46,11 @@ def test_faults_name_the_setting_and_not_its_value(tmp_path: Path, toml: str, na
         _load(tmp_path, toml)
     assert named in caught.value.detail
     assert "secret" not in caught.value.detail
+
+
+def test_nodes_may_be_told_of_up_to_four_replicas(tmp_path: Path) -> None:
+    four = ["hub.example:1", "192.0.2.1:2", "[2001:db8::1]:3", "a:65535"]
+    assert list(_load(tmp_path, f"[overflow]\nendpoints = {four}").overflow.endpoints) == four
 
 
 def test_listening_everywhere_needs_the_name_that_nodes_use(tmp_path: Path) -> None:
