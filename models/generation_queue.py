@@ -1,5 +1,7 @@
 """One lane before a language model: generations wait in line, run one at a time in a thread, and end exactly once.
 
+Customers' answers go before programs' own generations, and within each the callers take turns (`fairness`).
+
 Knows neither sockets nor protobuf. Everything but the model runs in the event loop; the model's thread only hands
 text over. A native call cannot be interrupted, so a deadline or a cancel answers the caller at once and stops the
 model at its next token.
@@ -9,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
-from collections import deque
+from bisect import insort
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +22,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from core.errors import PosternError
+from models.fairness import Shares
 from models.runtimes.port import Finish, GenerationResult, Message, TextGenerator
 from models.runtimes.swappable import SwappableGenerator
 from models.stops import BeforeStop
@@ -104,6 +108,12 @@ class Job:
     max_new_tokens: int
     say: Callable[[str | Done | PosternError], None]
     stops: Sequence[str] = ()
+    caller: str | None = None
+    """Who takes turns with others; None: nobody else's."""
+    program: bool = False
+    """Not for a customer: it waits behind every one of them."""
+    place: tuple[bool, float, int] = (False, 0.0, 0)
+    """In line: the class, the start in virtual time (a generation is its unit), the number."""
     ended: bool = False
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
@@ -141,7 +151,9 @@ class GenerationQueue:
         self._open_model = open_model
         self._limit = limit
         self._grace_s = grace_s
-        self._waiting: deque[Job] = deque()
+        self._waiting: list[Job] = []
+        self._shares = {program: Shares() for program in (False, True)}
+        self._numbers = itertools.count()
         self._running: Job | None = None
         self._arrived = asyncio.Event()
         self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="model")
@@ -156,10 +168,12 @@ class GenerationQueue:
 
     def submit(self, job: Job, deadline_s: float) -> None:
         """Put a job in line; the clock runs from now. Raises LineFull."""
-        if len(self._waiting) >= self.waiting_max:
+        shares = self._shares[job.program]
+        if not shares.has_room(job.caller, len(self._waiting), self.waiting_max):
             raise LineFull(self._seconds * (len(self._waiting) + 1) / 2)
         job.timer = asyncio.get_running_loop().call_later(deadline_s, self.end, job, End.DEADLINE)
-        self._waiting.append(job)
+        job.place = (job.program, shares.enter(job.caller, 1.0), next(self._numbers))
+        insort(self._waiting, job, key=_place)
         self._arrived.set()
 
     def end(self, job: Job, why: End) -> None:
@@ -167,6 +181,7 @@ class GenerationQueue:
         job.tell(Done(why))
         if job in self._waiting:
             self._waiting.remove(job)
+            self._shares[job.program].leave(job.caller)
 
     async def load(self) -> TextGenerator:
         """The model, opened at the first call. A failure is kept for `health`, and tried again at the next call.
@@ -216,7 +231,7 @@ class GenerationQueue:
             if not self._waiting:
                 self._arrived.clear()
                 continue
-            job = self._running = self._waiting.popleft()
+            job = self._running = self._next()
             began = loop.time()
             try:
                 await self._one(job)
@@ -232,6 +247,14 @@ class GenerationQueue:
         for job in (*self._waiting, *([self._running] if self._running else [])):
             self.end(job, End.CANCELLED)
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _next(self) -> Job:
+        """The first in line, taken out of it."""
+        job = self._waiting.pop(0)
+        shares = self._shares[job.program]
+        shares.serve(job.place[1])
+        shares.leave(job.caller)
+        return job
 
     def _load(self) -> SwappableGenerator:
         return SwappableGenerator(self._opened(self._open_model))
@@ -263,3 +286,7 @@ class GenerationQueue:
             job.tell(rest)
         end = End.STOP if text_before.found else _ENDS[result.finish]
         job.tell(Done(end, result.prompt_tokens, result.new_tokens))
+
+
+def _place(job: Job) -> tuple[bool, float, int]:
+    return job.place

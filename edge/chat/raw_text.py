@@ -72,6 +72,7 @@ class RawText:
             max_new_tokens=tokens_max or self._settings.max_new_tokens,
             deadline_s=self._settings.generate_deadline_s,
             stops=stops,
+            program=True,
             on_end=on_end,
         )
         try:

@@ -178,6 +178,11 @@ class Sessions:
         """Whether this conversation is still held, without a sign of life."""
         return session_id in self._live
 
+    def caller(self, session_id: str) -> str | None:
+        """Who takes turns with others before the encoder and the model: the address; None where it is not known."""
+        live = self._live.get(session_id)
+        return live.address if live else None
+
     async def consent(self, session: Session, notice_version: str, overflow: bool | None) -> Session:
         """Somebody has read the notice, and permits overflow, or does not, or (None) was not asked.
 

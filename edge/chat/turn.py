@@ -7,41 +7,33 @@ nothing here waits for the cloud (invariant 5).
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
-
-from sqlite_utils import Database
+from dataclasses import dataclass, replace
 
 from core.errors import PosternError
-from edge import metrics
-from edge.chat import improvement, languages, routing, session_rows
+from edge.chat import languages, routing, turn_rows
 from edge.chat.answers import clarifying
 from edge.chat.answers.answering import Considered
-from edge.chat.answers.choosing import Citation, cite
-from edge.chat.answers.clarifying import Meaning
+from edge.chat.answers.choosing import cite
 from edge.chat.answers.conflicts import Conflict
 from edge.chat.clock import Clock
 from edge.chat.generating import Quoted, Writing, Written
 from edge.chat.grounding import Outcome
-from edge.chat.intents.model import Intent
-from edge.chat.intents.standing import NOTHING_STANDING, Standing, standing_for
+from edge.chat.intents.standing import Standing, standing_for
 from edge.chat.live_session import Memory
 from edge.chat.routing import Route
 from edge.chat.safety.card import SafetyCard
 from edge.chat.safety.check import SafetyCheck
 from edge.chat.safety.model import SafetyModel
 from edge.chat.session import Session, Sessions
-from edge.chat.session_rows import now_ms
+from edge.chat.turn_answer import Answer as _Answer
+from edge.chat.turn_answer import body_of
 from edge.chat.understanding import Query, Understood
 from edge.config import Config
 from edge.inference.scheduler import Line
-from edge.knowledge import differences, versions
-from edge.knowledge.differences import Side
-from edge.store import counters, intent_counts
 from edge.store.store import Store
 from models.detect.detector import Detector, Finding
 from models.detect.label import Label
@@ -49,7 +41,6 @@ from models.detect.label import Label
 log = logging.getLogger(__name__)
 
 TURN_ID_BYTES = 12
-CONFIDENCE_DIGITS = 4
 NOT_FOUND = (
     "I could not find that in our documents. I would rather not guess: a member of staff can help you, "
     "or you can try asking in other words."
@@ -96,22 +87,6 @@ class Final:
     """The answer, durable. `body` is the contract's turn answer."""
 
     body: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    text: str
-    citations: tuple[Citation, ...]
-    route: Route
-    card: SafetyCard | None = None
-    intent: Intent | None = None
-    # Decided by the intent alone: the site's own words, and where a ticket about it goes.
-    standing: Standing = NOTHING_STANDING
-    language: languages.Sentence | None = None
-    meanings: tuple[Meaning, ...] = ()
-    conflict: bool = False
-    # How the language model's own answer ended, where it began one (`generating.OUTCOMES`).
-    generated: str = ""
 
 
 NO_ANSWER = _Answer(NOT_FOUND, (), Route.HANDOFF)
@@ -165,7 +140,8 @@ class Desk:
                 clock.lap("scan")
                 yield await self._durable(session, turn_id, question, settled, finding, clock)
                 return
-            considered = await self._answering.submit(Query(question, session.audience, memory.topic))
+            query = Query(question, session.audience, memory.topic)
+            considered = await self._answering.submit(query, caller=self._sessions.caller(session.id))
             self._sessions.require_open(session)
             understood = considered.understood
             clock.lap("understand")
@@ -214,11 +190,11 @@ class Desk:
         if answer.card and answer.card.kind.of_health:
             finding = replace(finding, label=Label.SPECIAL)
         await self._store.write(
-            lambda db: _insert(db, session, turn_id, question, answer, finding, clock.total_s())
+            lambda db: turn_rows.insert(db, session, turn_id, question, answer, finding, clock.total_s())
         )
         clock.lap("commit")
-        _count(answer.route, finding, clock)
-        return Final(_body(turn_id, answer, finding, clock))
+        turn_rows.count(answer.route, finding, clock)
+        return Final(body_of(turn_id, answer, finding, clock))
 
     def _settled(self, question: str) -> _Answer | None:
         """The answer where documents need not be asked: they speak another language."""
@@ -298,87 +274,3 @@ def _differing(conflict: Conflict) -> _Answer:
     citations = tuple(cite(side.passage, side.text) for side in sides)
     text = "\n".join([DIFFER, *(f"{citation.title}: {citation.quote}" for citation in citations)])
     return _Answer(text, citations, Route.ANSWER, conflict=True)
-
-
-def _insert(
-    db: Database,
-    session: Session,
-    turn_id: str,
-    question: str,
-    answer: _Answer,
-    finding: Finding,
-    seconds: float,
-) -> None:
-    """The turn's row and its counts, in one transaction."""
-    session_rows.require_open(db, session.id)
-    body = {
-        "question": question,
-        "answer": answer.text,
-        "citations": [citation.body() for citation in answer.citations],
-        "queue": answer.standing.queue,
-        # Without a pass of the encoder, or with one that has no tagger, names were not looked for.
-        "scan_complete": finding.complete,
-    }
-    sealed = session.key.seal("turns", turn_id, "body", json.dumps(body, ensure_ascii=False).encode())
-    told = [answer.route, finding.label.value, json.dumps(finding.types)]
-    db.execute(
-        "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
-        [turn_id, session.id, now_ms(), *told, sealed],
-    )
-    versions.cite(db, turn_id, [(citation.doc, citation.version) for citation in answer.citations])
-    if answer.conflict:
-        one, other = (Side(cited.doc, cited.version, cited.quote) for cited in answer.citations)
-        differences.note(db, one, other, now_ms())
-    if answer.intent is not None:
-        name = answer.intent.name if answer.intent.in_scope else intent_counts.OUT_OF_SCOPE
-        intent_counts.count(db, name)
-    # Without its text it is counted all the same, as a turn that was handed off.
-    if _not_in_documents(answer) and finding.complete:
-        improvement.note_unanswered(db, clarifying.without_mark(question), finding.spans, now_ms())
-    counters.count(db, "turns", answer.route)
-    if answer.generated:
-        counters.count(db, "generated", answer.generated)
-    counters.observe(db, "turn_seconds", seconds)
-
-
-def _not_in_documents(answer: _Answer) -> bool:
-    """Whether the documents were asked and had nothing."""
-    fixed = answer.card or answer.language or answer.standing.text
-    return answer.route is Route.HANDOFF and not fixed
-
-
-def _count(route: Route, finding: Finding, clock: Clock) -> None:
-    metrics.turns.labels(route).inc()
-    metrics.turn_seconds.observe(clock.total_s())
-    for stage, seconds in clock.stages.items():
-        metrics.stage_seconds.labels(stage).observe(seconds)
-    metrics.count_entities(finding.spans)
-
-
-def _intent(intent: Intent | None) -> dict[str, object]:
-    """Nulls where no model serves, or nothing was looked up."""
-    if intent is None:
-        return {"name": None, "confidence": 0.0, "in_scope": None}
-    confidence = round(intent.confidence, CONFIDENCE_DIGITS)
-    return {"name": intent.name, "confidence": confidence, "in_scope": intent.in_scope}
-
-
-def _body(turn_id: str, answer: _Answer, finding: Finding, clock: Clock) -> dict[str, object]:
-    """The turn's answer as the contract gives it."""
-    return {
-        "turn_id": turn_id,
-        "answer": answer.text,
-        "citations": [citation.body() for citation in answer.citations],
-        "intent": _intent(answer.intent),
-        "route": answer.route,
-        "card": answer.card.body() if answer.card else None,
-        "language": answer.language.shown() if answer.language else None,
-        "choices": [asdict(meaning) for meaning in answer.meanings],
-        "conflict": answer.conflict,
-        "redactions": finding.types,
-        "label": finding.label.value,
-        "timings_ms": {
-            **{stage: round(seconds * 1000, 2) for stage, seconds in clock.stages.items()},
-            "total": round(clock.total_s() * 1000, 2),
-        },
-    }

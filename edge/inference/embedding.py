@@ -78,23 +78,27 @@ class Embeddings:
         """… and what it reads of a text."""
         return self._encoder.max_tokens
 
-    async def embed(self, texts: Sequence[str], *, deadline_s: float | None = None) -> list[Embedded]:
+    async def embed(
+        self, texts: Sequence[str], *, deadline_s: float | None = None, caller: str | None = None
+    ) -> list[Embedded]:
         """In the order given. Raises QueueFull, or what the encoder raises; then none of them is answered."""
         while True:
             space = self._encoder.info.space
-            found = await self._embed(texts, deadline_s)
+            found = await self._embed(texts, deadline_s, caller)
             if space == self._encoder.info.space:  # else some may be another encoder's than others
                 return found
             self.forget()
 
-    async def _embed(self, texts: Sequence[str], deadline_s: float | None) -> list[Embedded]:
+    async def _embed(
+        self, texts: Sequence[str], deadline_s: float | None, caller: str | None
+    ) -> list[Embedded]:
         kept = self._kept
         if kept is None:
-            return await self.line.submit_all(texts, deadline_s=deadline_s)
+            return await self.line.submit_all(texts, deadline_s=deadline_s, caller=caller)
         keys = [self._digest(text) for text in texts]
         found = {key: one for key in keys if (one := kept.get(key)) is not None}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
-        new = await self.line.submit_all(missing.values(), deadline_s=deadline_s)
+        new = await self.line.submit_all(missing.values(), deadline_s=deadline_s, caller=caller)
         for key, one in zip(missing, new, strict=True):
             found[key] = kept[key] = one
         return [found[key] for key in keys]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from edge.inference.conversation import Message
 from edge.inference.worker_client import WorkerClient
@@ -11,8 +11,10 @@ from edge.inference.worker_client import WorkerClient
 class OwnModel:
     """The worker. What it is asked stays on this machine."""
 
-    def __init__(self, worker: WorkerClient) -> None:
+    def __init__(self, worker: WorkerClient, caller_of: Callable[[str], str] = str) -> None:
+        """`caller_of`: a session's caller, who takes turns with others; else each session is one."""
         self._worker = worker
+        self._caller_of = caller_of
 
     @property
     def ready(self) -> bool:
@@ -30,5 +32,9 @@ class OwnModel:
         """See `WorkerClient.generate`."""
         spoken = [(message.role, message.text) for message in messages]
         return self._worker.generate(
-            spoken, max_new_tokens=max_new_tokens, deadline_s=deadline_s, about=about
+            spoken,
+            max_new_tokens=max_new_tokens,
+            deadline_s=deadline_s,
+            about=about,
+            caller=self._caller_of(about),
         )

@@ -1,10 +1,10 @@
 """The one line before the encoder: whatever waits when a lane is free becomes its next batch. No timers.
 
 At one customer a request starts at once, alone; under load batches grow by themselves, because work queues while lanes
-are busy. Lanes are threads: each takes its next batch itself, most urgent class first (`Work`), then earliest deadline,
-then like lengths within a budget of tokens. A request that cannot be answered in time is refused when it comes, with
-the time to come back, from the fitted cost of what is ahead of it; one that nobody awaits any more leaves the line.
-The event loop is woken once a batch.
+are busy. Lanes are threads: each takes its next batch itself, most urgent class first (`Work`), then callers in turn
+(`fairness`), then earliest deadline, then like lengths within a budget of tokens. A request that cannot be answered in
+time is refused when it comes, with the time to come back, from the fitted cost of what is ahead of it; one that nobody
+awaits any more leaves the line. The event loop is woken once a batch.
 
 A batch is never interrupted, and so who is urgent has lanes of their own (`LANES_OF`): the kernel interrupts the lanes
 of all others for these, and for the event loop, since they step back (`LANE_NICENESS`). Stand-alone scans come first as
@@ -97,19 +97,23 @@ class Line(Generic[In, Out]):
         self.stretch = Stretch()
         self._batches = self._rows = self._refused = 0
 
-    async def submit(self, item: In, *, deadline_s: float | None = None) -> Out:
+    async def submit(self, item: In, *, deadline_s: float | None = None, caller: str | None = None) -> Out:
         """Wait for the result of one item. Raises QueueFull, or what `run` raised.
 
         `deadline_s`: seconds from now after which the result is worth nothing: it is then not computed.
+        `caller`: who takes turns with others; None: nobody else's.
         """
-        return (await self.submit_all((item,), deadline_s=deadline_s))[0]
+        return (await self.submit_all((item,), deadline_s=deadline_s, caller=caller))[0]
 
-    async def submit_all(self, items: Iterable[In], *, deadline_s: float | None = None) -> list[Out]:
+    async def submit_all(
+        self, items: Iterable[In], *, deadline_s: float | None = None, caller: str | None = None
+    ) -> list[Out]:
         """As `submit` for each, all or none."""
         requests: list[Request[In, Out]] = []
         try:
             for item in items:
-                requests.append(self._scheduler.admit(self, item, self._tokens_of(item), deadline_s))
+                tokens, began = self._tokens_of(item), bool(requests)
+                requests.append(self._scheduler.admit(self, item, tokens, deadline_s, caller, began=began))
             return [await request.future for request in requests]
         except BaseException:
             for request in requests:
@@ -117,7 +121,7 @@ class Line(Generic[In, Out]):
             raise
 
     def predicted_wait_s(self) -> float:
-        """Seconds until a lane would begin with an item submitted now."""
+        """Seconds until a lane would begin with an item of whoever has most in line, submitted now."""
         return self._scheduler.predicted_wait_s(self)
 
     def stats(self) -> LineStats:
@@ -189,18 +193,21 @@ class Scheduler:
             self._lines.sort(key=lambda one: one.work)
         return line
 
-    def admit(self, line: Line[In, Out], item: In, tokens: int, deadline_s: float | None) -> Request[In, Out]:
-        """Put a request in line. Raises QueueFull."""
+    def admit(
+        self, line: Line[In, Out], item: In, tokens: int, deadline_s: float | None, caller: str | None,
+        *, began: bool,
+    ) -> Request[In, Out]:  # fmt: skip
+        """Put a request in line; `began`: as for `Waiting.has_room`. Raises QueueFull."""
         allowed_s = line.rules.wait_s_max if deadline_s is None else deadline_s
         loop = asyncio.get_running_loop()
         with self._lock:
-            wait_s = self._wait_s(line)
+            wait_s = self._wait_s(line, line.waiting.ahead_s(caller))
             # By what is ahead only: its own length would keep the long ones out whenever the line is full.
-            if self._closed or wait_s > allowed_s * TRUSTED or len(line.waiting) >= line.rules.waiting_max:
+            if self._closed or wait_s > allowed_s * TRUSTED or not line.waiting.has_room(caller, began=began):
                 raise line.refuse(wait_s - allowed_s * TRUSTED)
             request: Request[In, Out] = Request(
                 item, tokens, perf_counter() + allowed_s, deadline_s is not None, loop.create_future(),
-                next(self._numbers), allowed_s, wait_s,
+                next(self._numbers), allowed_s, wait_s, caller,
             )  # fmt: skip
             line.waiting.push(request)
             self._wake(line)
@@ -215,7 +222,7 @@ class Scheduler:
     def predicted_wait_s(self, line: Line[Any, Any]) -> float:
         """See `Line.predicted_wait_s`."""
         with self._lock:
-            return self._wait_s(line)
+            return self._wait_s(line, line.waiting.work_s())
 
     async def close(self) -> None:
         """Take nothing more; fail what waits; wait for the running batches."""
@@ -237,12 +244,13 @@ class Scheduler:
         for own in LANES_OF[line.work]:
             self._free[own].notify()
 
-    def _wait_s(self, line: Line[Any, Any]) -> float:
-        """Until a lane is free, and then what is ahead: everything as urgent or more that waits."""
-        return line.stretch.of(self._ahead_s(line))
+    def _wait_s(self, line: Line[Any, Any], of_line_s: float) -> float:
+        """Until a lane is free, and then what is ahead: `of_line_s` in its own line, and what is as urgent or more."""
+        return line.stretch.of(self._ahead_s(line, of_line_s))
 
-    def _ahead_s(self, line: Line[Any, Any]) -> float:
-        ahead_s = sum(other.waiting.work_s() for other in self._lines if other.work <= line.work)
+    def _ahead_s(self, line: Line[Any, Any], of_line_s: float) -> float:
+        others = (other for other in self._lines if other is not line and other.work <= line.work)
+        ahead_s = of_line_s + sum(other.waiting.work_s() for other in others)
         mine = list(line.running.values())
         if len(mine) < line.rules.lanes:
             if any(self._idle[own] for own in LANES_OF[line.work]):

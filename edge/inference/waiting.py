@@ -1,16 +1,18 @@
-"""Requests of one class that wait for a lane: earliest deadline first, like lengths together. Pure."""
+"""Requests of one class that wait for a lane: callers in turn (`fairness`), then the earliest deadline, like lengths
+together. Pure."""
 
 from __future__ import annotations
 
 import math
 from asyncio import Future
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Generic, TypeVar
 
 from edge.inference.cost import Cost
+from models.fairness import Shares
 from models.runtimes import buckets
 
 In = TypeVar("In")
@@ -71,9 +73,13 @@ class Request(Generic[In, Out]):
     """From when it came to its deadline."""
     predicted_s: float = 0.0
     """The wait that it was taken on with."""
+    caller: str | None = None
+    """Whose it is, for `fairness`."""
+    start: float = 0.0
+    """In virtual time, tokens."""
 
     def __lt__(self, other: Request[In, Out]) -> bool:
-        return (self.deadline_s, self.number) < (other.deadline_s, other.number)
+        return (self.start, self.deadline_s, self.number) < (other.start, other.deadline_s, other.number)
 
 
 @dataclass
@@ -105,13 +111,21 @@ class Waiting(Generic[In, Out]):
         self._buckets: list[_Bucket[In, Out]] = [_Bucket(width, Cost(), []) for width in widths]
         self._all = Cost()
         self._rows = 0
+        self._shares = Shares()
 
     def __len__(self) -> int:
         return self._rows
 
+    def has_room(self, caller: str | None, *, began: bool) -> bool:
+        """Whether this caller may have one more in line; `began`: of items that come together, behind the first."""
+        if began:  # what comes together is taken on together, if there are places at all
+            return self._rows < self.rules.waiting_max
+        return self._shares.has_room(caller, self._rows, self.rules.waiting_max)
+
     def push(self, request: Request[In, Out]) -> None:
         """Take one in."""
         bucket = self._buckets[self._index(request.tokens)]
+        request.start = self._shares.enter(request.caller, bucket.width or request.tokens)
         insort(bucket.requests, request)
         bucket.tokens += bucket.width or request.tokens
         self._rows += 1
@@ -124,22 +138,20 @@ class Waiting(Generic[In, Out]):
             del bucket.requests[index]
             self._forget(bucket, request)
 
-    def earliest_s(self) -> float:
-        """The first deadline; infinite when nothing waits."""
-        return min(
-            (bucket.requests[0].deadline_s for bucket in self._buckets if bucket.requests), default=math.inf
-        )
-
     def take(self, now_s: float) -> tuple[Batch[In, Out] | None, list[Request[In, Out]]]:
-        """The next batch, and what is too late for one: the bucket of the first deadline, up to the budget."""
+        """The next batch, and what is too late for one: the bucket of the first in line, up to the budget."""
         late = list(self._late(now_s))
         ready = [bucket for bucket in self._buckets if bucket.requests]
         if not ready:
             return None, late
         bucket = min(ready, key=lambda one: one.requests[0])
+        self._shares.serve(bucket.requests[0].start)
+        too_late_s = now_s + self._pass_s(bucket)
         taken: list[Request[In, Out]] = []
         while bucket.requests and self._fits(len(taken) + 1, bucket.width):
-            taken.append(self._pop(bucket))
+            request = self._pop(bucket)
+            # Behind the first, callers' turns go before deadlines: one of these may have passed.
+            (late if taken and request.strict and request.deadline_s <= too_late_s else taken).append(request)
         tokens = bucket.width * len(taken) or sum(request.tokens for request in taken)
         index = self._buckets.index(bucket)
         return Batch(taken, index, tokens, self._predict(bucket, tokens, 1)), late
@@ -155,10 +167,19 @@ class Waiting(Generic[In, Out]):
 
     def work_s(self) -> float:
         """Seconds that what waits will take, on this class's lanes."""
+        return self._work_s(math.inf)
+
+    def ahead_s(self, caller: str | None) -> float:
+        """… and of that what goes before one more of this caller."""
+        return self._work_s(self._shares.start(caller))
+
+    def _work_s(self, start: float) -> float:
+        """Of what starts no later than `start`."""
         seconds = 0.0
         for bucket in self._buckets:
-            if bucket.requests:
-                seconds += self._predict(bucket, bucket.tokens, self._passes(bucket))
+            if rows := bisect_right(bucket.requests, start, key=_start):
+                tokens = bucket.tokens * rows / len(bucket.requests)
+                seconds += self._predict(bucket, tokens, self._passes(bucket, rows))
         return seconds / self.rules.lanes
 
     def _fits(self, rows: int, width: int) -> bool:
@@ -166,13 +187,14 @@ class Waiting(Generic[In, Out]):
             return False
         return rows == 1 or self.rules.tokens_max is None or rows * width <= self.rules.tokens_max
 
-    def _passes(self, bucket: _Bucket[In, Out]) -> int:
-        rows = self.rules.rows_max
+    def _passes(self, bucket: _Bucket[In, Out], rows: int) -> int:
+        """That so many rows take."""
+        at_once = self.rules.rows_max
         if self.rules.tokens_max is not None:
-            rows = min(rows, max(1, self.rules.tokens_max // bucket.width))
-        return math.ceil(len(bucket.requests) / rows)
+            at_once = min(at_once, max(1, self.rules.tokens_max // bucket.width))
+        return math.ceil(rows / at_once)
 
-    def _predict(self, bucket: _Bucket[In, Out], tokens: int, passes: int) -> float:
+    def _predict(self, bucket: _Bucket[In, Out], tokens: float, passes: int) -> float:
         cost = bucket.cost if bucket.cost.known else self._all
         return cost.predict(tokens, passes)
 
@@ -193,7 +215,7 @@ class Waiting(Generic[In, Out]):
 
     def _pass_s(self, bucket: _Bucket[In, Out]) -> float:
         """Seconds of the pass that would be taken now."""
-        passes = self._passes(bucket)
+        passes = self._passes(bucket, len(bucket.requests))
         return self._predict(bucket, math.ceil(bucket.tokens / passes), 1)
 
     def _pop(self, bucket: _Bucket[In, Out]) -> Request[In, Out]:
@@ -204,3 +226,8 @@ class Waiting(Generic[In, Out]):
     def _forget(self, bucket: _Bucket[In, Out], request: Request[In, Out]) -> None:
         bucket.tokens -= bucket.width or request.tokens
         self._rows -= 1
+        self._shares.leave(request.caller)
+
+
+def _start(request: Request[In, Out]) -> float:
+    return request.start

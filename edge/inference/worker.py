@@ -335,4 +335,6 @@ def _job(wanted: pb.Generation, say: Callable[[str | Done | PosternError], None]
         return None
     if not messages or not 1 <= wanted.max_new_tokens <= NEW_TOKENS_MAX or not wanted.deadline_ms:
         return None
-    return Job(messages, wanted.max_new_tokens, say, tuple(wanted.stops))
+    return Job(
+        messages, wanted.max_new_tokens, say, tuple(wanted.stops), wanted.caller or None, wanted.program
+    )

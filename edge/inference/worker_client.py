@@ -206,12 +206,15 @@ class WorkerClient:
         deadline_s: float,
         about: str = "",
         stops: Sequence[str] = (),
+        caller: str = "",
+        program: bool = False,
         on_end: Callable[[Ended], None] = lambda _: None,
     ) -> AsyncGenerator[str, None]:
         """Pieces of text as they come, to the model's own end, one of `stops` or `max_new_tokens`.
 
         `messages` are (role, text); `on_end` is told how it ended before the iterator does.
-        `about` stays here: the worker is this machine's own. Leaving the iterator early cancels the generation.
+        `about` stays here: the worker is this machine's own. `caller` takes turns with others, "" is nobody else's;
+        `program`: behind every customer. Leaving the iterator early cancels the generation.
         Raises WorkerUnreachable, WorkerBusy, WorkerDied, GenerationTimedOut or GenerationFailed; after any of them
         the text so far is not a whole answer.
         """
@@ -223,7 +226,9 @@ class WorkerClient:
         ended, silent = False, True
         ahead, self._running = self._running, self._running + 1
         try:
-            await connection.send(_generation(number, messages, max_new_tokens, deadline_s, stops))
+            request = _generation(number, messages, max_new_tokens, deadline_s, stops)
+            request.generation.caller, request.generation.program = caller, program
+            await connection.send(request)
             while not ended:
                 # No `asyncio.timeout` around a yield: it would cancel whoever reads us, at their own work.
                 left_s = give_up_at - asyncio.get_running_loop().time()

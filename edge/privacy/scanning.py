@@ -94,12 +94,14 @@ class Scanner:
         """Whether names are looked for, with the encoder that serves now."""
         return self.detector.complete
 
-    async def scan(self, text: str, *, deadline_s: float | None = None) -> Finding:
+    async def scan(self, text: str, *, deadline_s: float | None = None, caller: str | None = None) -> Finding:
         """What is personal in a text. Raises as `scan_all`."""
-        return (await self.scan_all((text,), deadline_s=deadline_s))[0]
+        return (await self.scan_all((text,), deadline_s=deadline_s, caller=caller))[0]
 
-    async def scan_all(self, texts: Sequence[str], *, deadline_s: float | None = None) -> list[Finding]:
-        """In the order given, all or none. `deadline_s`: from now, for all of them.
+    async def scan_all(
+        self, texts: Sequence[str], *, deadline_s: float | None = None, caller: str | None = None
+    ) -> list[Finding]:
+        """In the order given, all or none. `deadline_s`: from now, for all of them; `caller`: as for `Line.submit`.
 
         Raises QueueFull, ScanTextTooLong, ScanLate, ScanFailed.
         """
@@ -110,7 +112,7 @@ class Scanner:
                 )
         try:
             async with asyncio.timeout(SCAN_S_MAX if deadline_s is None else deadline_s):
-                return await self._scan_all(texts, deadline_s)
+                return await self._scan_all(texts, deadline_s, caller)
         except TimeoutError:
             raise ScanLate from None
         except PosternError:
@@ -119,7 +121,9 @@ class Scanner:
             # The type only: a message may quote what a customer wrote.
             raise ScanFailed(f"The detector failed ({type(error).__name__}).") from None
 
-    async def _scan_all(self, texts: Sequence[str], deadline_s: float | None) -> list[Finding]:
+    async def _scan_all(
+        self, texts: Sequence[str], deadline_s: float | None, caller: str | None
+    ) -> list[Finding]:
         loop = asyncio.get_running_loop()
         ends_at = None if deadline_s is None else loop.time() + deadline_s
         parts_of = [self.detector.parts(text) for text in texts]
@@ -127,7 +131,7 @@ class Scanner:
         found: list[Found] = []
         for group in self._groups(parts):
             left_s = None if ends_at is None else ends_at - loop.time()
-            found += await self.line.submit_all(group, deadline_s=left_s)
+            found += await self.line.submit_all(group, deadline_s=left_s, caller=caller)
         findings = []
         for text, each in zip(texts, parts_of, strict=True):
             findings.append(self.detector.finding(text, found[: len(each)]))

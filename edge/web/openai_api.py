@@ -65,7 +65,7 @@ class OpenAiApi:
         """A vector for each text, in order."""
         body = parse(await read_program_body(request), EmbeddingsBody)
         texts = self._checked(body)
-        found = await self._embeddings.embed(texts)
+        found = await self._embeddings.embed(texts, caller=use.key.actor)
         require_whole(found, self._embeddings.max_tokens)
         tokens = sum(one.tokens for one in found)
         use.spend(tokens)

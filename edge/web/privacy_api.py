@@ -47,7 +47,7 @@ class PrivacyApi:
                 f"A text may have {self._text_chars_max:,} characters; this one has {len(body.text):,}.",
                 remedy="Cut it, or use postern privacy scan.",
             )
-        found = await self._scanner.scan(body.text)
+        found = await self._scanner.scan(body.text, caller=use.key.actor)
         use.spend(about_tokens(body.text))
         metrics.count_entities(found.spans)
         reply = {} if body.id is None else {"id": body.id}

@@ -24,49 +24,49 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17postern/v1/worker.proto\x12\npostern.v1\"\xb3\x02\n\rWorkerRequest\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x16.postern.v1.GenerationH\x00\x12\x39\n\x11generation_cancel\x18\x02 \x01(\x0b\x32\x1c.postern.v1.GenerationCancelH\x00\x12&\n\x07preload\x18\x03 \x01(\x0b\x32\x13.postern.v1.PreloadH\x00\x12/\n\x0chealth_query\x18\x04 \x01(\x0b\x32\x17.postern.v1.HealthQueryH\x00\x12/\n\x0c\x65ncoder_open\x18\x05 \x01(\x0b\x32\x17.postern.v1.EncoderOpenH\x00\x12$\n\x06\x65ncode\x18\x06 \x01(\x0b\x32\x12.postern.v1.EncodeH\x00\x42\t\n\x07request\"\xbf\x03\n\x0eWorkerResponse\x12\x37\n\x10generation_delta\x18\x01 \x01(\x0b\x32\x1b.postern.v1.GenerationDeltaH\x00\x12\x35\n\x0fgeneration_done\x18\x02 \x01(\x0b\x32\x1a.postern.v1.GenerationDoneH\x00\x12;\n\x12generation_refused\x18\x03 \x01(\x0b\x32\x1d.postern.v1.GenerationRefusedH\x00\x12\x31\n\rworker_health\x18\x04 \x01(\x0b\x32\x18.postern.v1.WorkerHealthH\x00\x12\x33\n\x0e\x65ncoder_opened\x18\x05 \x01(\x0b\x32\x19.postern.v1.EncoderOpenedH\x00\x12&\n\x07\x65ncoded\x18\x06 \x01(\x0b\x32\x13.postern.v1.EncodedH\x00\x12/\n\x0c\x65ncoded_part\x18\x07 \x01(\x0b\x32\x17.postern.v1.EncodedPartH\x00\x12\x33\n\x0e\x65ncode_refused\x18\x08 \x01(\x0b\x32\x19.postern.v1.EncodeRefusedH\x00\x42\n\n\x08response\"\x7f\n\nGeneration\x12\n\n\x02id\x18\x01 \x01(\x04\x12)\n\x08messages\x18\x02 \x03(\x0b\x32\x17.postern.v1.ChatMessage\x12\x16\n\x0emax_new_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x04 \x01(\r\x12\r\n\x05stops\x18\x05 \x03(\t\",\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\x1e\n\x10GenerationCancel\x12\n\n\x02id\x18\x01 \x01(\x04\"$\n\x07Preload\x12\n\n\x02id\x18\x01 \x01(\x04\x12\r\n\x05model\x18\x02 \x01(\t\"\x19\n\x0bHealthQuery\x12\n\n\x02id\x18\x01 \x01(\x04\"+\n\x0fGenerationDelta\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04text\x18\x02 \x01(\t\"o\n\x0eGenerationDone\x12\n\n\x02id\x18\x01 \x01(\x04\x12&\n\x03\x65nd\x18\x02 \x01(\x0e\x32\x19.postern.v1.GenerationEnd\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\x12\x12\n\nnew_tokens\x18\x04 \x01(\r\"U\n\x11GenerationRefused\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x04 \x01(\r\"\xf5\x01\n\x0cWorkerHealth\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.postern.v1.LlmState\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x0f\n\x07waiting\x18\x05 \x01(\r\x12\x13\n\x0bwaiting_max\x18\x06 \x01(\r\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x0b\n\x03pid\x18\x08 \x01(\r\x12\n\n\x02id\x18\t \x01(\x04\x12\x17\n\x0f\x65ncoder_runtime\x18\n \x01(\t\x12\x16\n\x0e\x65ncoder_device\x18\x0b \x01(\t\x12\x10\n\x08\x66\x61llback\x18\x0c \x01(\t\"}\n\x0b\x45ncoderOpen\x12\n\n\x02id\x18\x01 \x01(\x04\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12\x0f\n\x07threads\x18\x06 \x01(\r\x12\x0e\n\x06shapes\x18\x07 \x01(\t\"<\n\rEncoderOpened\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x07runtime\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\"\x87\x01\n\x06\x45ncode\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x0e\n\x06tokens\x18\x03 \x01(\r\x12\x11\n\tinput_ids\x18\x04 \x01(\x0c\x12\x16\n\x0e\x61ttention_mask\x18\x05 \x01(\x0c\x12\x13\n\x0bwant_states\x18\x06 \x01(\x08\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x07 \x01(\r\"0\n\x07\x45ncoded\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0b\n\x03\x64im\x18\x02 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\'\n\x0b\x45ncodedPart\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"9\n\rEncodeRefused\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\x9e\x01\n\rGenerationEnd\x12\x1e\n\x1aGENERATION_END_UNSPECIFIED\x10\x00\x12\x17\n\x13GENERATION_END_STOP\x10\x01\x12\x19\n\x15GENERATION_END_LENGTH\x10\x02\x12\x1c\n\x18GENERATION_END_CANCELLED\x10\x03\x12\x1b\n\x17GENERATION_END_DEADLINE\x10\x04*{\n\x08LlmState\x12\x19\n\x15LLM_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eLLM_STATE_COLD\x10\x01\x12\x15\n\x11LLM_STATE_LOADING\x10\x02\x12\x13\n\x0fLLM_STATE_READY\x10\x03\x12\x14\n\x10LLM_STATE_FAILED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17postern/v1/worker.proto\x12\npostern.v1\"\xb3\x02\n\rWorkerRequest\x12,\n\ngeneration\x18\x01 \x01(\x0b\x32\x16.postern.v1.GenerationH\x00\x12\x39\n\x11generation_cancel\x18\x02 \x01(\x0b\x32\x1c.postern.v1.GenerationCancelH\x00\x12&\n\x07preload\x18\x03 \x01(\x0b\x32\x13.postern.v1.PreloadH\x00\x12/\n\x0chealth_query\x18\x04 \x01(\x0b\x32\x17.postern.v1.HealthQueryH\x00\x12/\n\x0c\x65ncoder_open\x18\x05 \x01(\x0b\x32\x17.postern.v1.EncoderOpenH\x00\x12$\n\x06\x65ncode\x18\x06 \x01(\x0b\x32\x12.postern.v1.EncodeH\x00\x42\t\n\x07request\"\xbf\x03\n\x0eWorkerResponse\x12\x37\n\x10generation_delta\x18\x01 \x01(\x0b\x32\x1b.postern.v1.GenerationDeltaH\x00\x12\x35\n\x0fgeneration_done\x18\x02 \x01(\x0b\x32\x1a.postern.v1.GenerationDoneH\x00\x12;\n\x12generation_refused\x18\x03 \x01(\x0b\x32\x1d.postern.v1.GenerationRefusedH\x00\x12\x31\n\rworker_health\x18\x04 \x01(\x0b\x32\x18.postern.v1.WorkerHealthH\x00\x12\x33\n\x0e\x65ncoder_opened\x18\x05 \x01(\x0b\x32\x19.postern.v1.EncoderOpenedH\x00\x12&\n\x07\x65ncoded\x18\x06 \x01(\x0b\x32\x13.postern.v1.EncodedH\x00\x12/\n\x0c\x65ncoded_part\x18\x07 \x01(\x0b\x32\x17.postern.v1.EncodedPartH\x00\x12\x33\n\x0e\x65ncode_refused\x18\x08 \x01(\x0b\x32\x19.postern.v1.EncodeRefusedH\x00\x42\n\n\x08response\"\xa0\x01\n\nGeneration\x12\n\n\x02id\x18\x01 \x01(\x04\x12)\n\x08messages\x18\x02 \x03(\x0b\x32\x17.postern.v1.ChatMessage\x12\x16\n\x0emax_new_tokens\x18\x03 \x01(\r\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x04 \x01(\r\x12\r\n\x05stops\x18\x05 \x03(\t\x12\x0e\n\x06\x63\x61ller\x18\x06 \x01(\t\x12\x0f\n\x07program\x18\x07 \x01(\x08\",\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\x1e\n\x10GenerationCancel\x12\n\n\x02id\x18\x01 \x01(\x04\"$\n\x07Preload\x12\n\n\x02id\x18\x01 \x01(\x04\x12\r\n\x05model\x18\x02 \x01(\t\"\x19\n\x0bHealthQuery\x12\n\n\x02id\x18\x01 \x01(\x04\"+\n\x0fGenerationDelta\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04text\x18\x02 \x01(\t\"o\n\x0eGenerationDone\x12\n\n\x02id\x18\x01 \x01(\x04\x12&\n\x03\x65nd\x18\x02 \x01(\x0e\x32\x19.postern.v1.GenerationEnd\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\x12\x12\n\nnew_tokens\x18\x04 \x01(\r\"U\n\x11GenerationRefused\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x04 \x01(\r\"\xf5\x01\n\x0cWorkerHealth\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.postern.v1.LlmState\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x0f\n\x07waiting\x18\x05 \x01(\r\x12\x13\n\x0bwaiting_max\x18\x06 \x01(\r\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x0b\n\x03pid\x18\x08 \x01(\r\x12\n\n\x02id\x18\t \x01(\x04\x12\x17\n\x0f\x65ncoder_runtime\x18\n \x01(\t\x12\x16\n\x0e\x65ncoder_device\x18\x0b \x01(\t\x12\x10\n\x08\x66\x61llback\x18\x0c \x01(\t\"}\n\x0b\x45ncoderOpen\x12\n\n\x02id\x18\x01 \x01(\x04\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\x12\x0f\n\x07threads\x18\x06 \x01(\r\x12\x0e\n\x06shapes\x18\x07 \x01(\t\"<\n\rEncoderOpened\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x07runtime\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\"\x87\x01\n\x06\x45ncode\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x0e\n\x06tokens\x18\x03 \x01(\r\x12\x11\n\tinput_ids\x18\x04 \x01(\x0c\x12\x16\n\x0e\x61ttention_mask\x18\x05 \x01(\x0c\x12\x13\n\x0bwant_states\x18\x06 \x01(\x08\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x07 \x01(\r\"0\n\x07\x45ncoded\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0b\n\x03\x64im\x18\x02 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\'\n\x0b\x45ncodedPart\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"9\n\rEncodeRefused\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\x9e\x01\n\rGenerationEnd\x12\x1e\n\x1aGENERATION_END_UNSPECIFIED\x10\x00\x12\x17\n\x13GENERATION_END_STOP\x10\x01\x12\x19\n\x15GENERATION_END_LENGTH\x10\x02\x12\x1c\n\x18GENERATION_END_CANCELLED\x10\x03\x12\x1b\n\x17GENERATION_END_DEADLINE\x10\x04*{\n\x08LlmState\x12\x19\n\x15LLM_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eLLM_STATE_COLD\x10\x01\x12\x15\n\x11LLM_STATE_LOADING\x10\x02\x12\x13\n\x0fLLM_STATE_READY\x10\x03\x12\x14\n\x10LLM_STATE_FAILED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'postern.v1.worker_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GENERATIONEND']._serialized_start=2042
-  _globals['_GENERATIONEND']._serialized_end=2200
-  _globals['_LLMSTATE']._serialized_start=2202
-  _globals['_LLMSTATE']._serialized_end=2325
+  _globals['_GENERATIONEND']._serialized_start=2076
+  _globals['_GENERATIONEND']._serialized_end=2234
+  _globals['_LLMSTATE']._serialized_start=2236
+  _globals['_LLMSTATE']._serialized_end=2359
   _globals['_WORKERREQUEST']._serialized_start=40
   _globals['_WORKERREQUEST']._serialized_end=347
   _globals['_WORKERRESPONSE']._serialized_start=350
   _globals['_WORKERRESPONSE']._serialized_end=797
-  _globals['_GENERATION']._serialized_start=799
-  _globals['_GENERATION']._serialized_end=926
-  _globals['_CHATMESSAGE']._serialized_start=928
-  _globals['_CHATMESSAGE']._serialized_end=972
-  _globals['_GENERATIONCANCEL']._serialized_start=974
-  _globals['_GENERATIONCANCEL']._serialized_end=1004
-  _globals['_PRELOAD']._serialized_start=1006
-  _globals['_PRELOAD']._serialized_end=1042
-  _globals['_HEALTHQUERY']._serialized_start=1044
-  _globals['_HEALTHQUERY']._serialized_end=1069
-  _globals['_GENERATIONDELTA']._serialized_start=1071
-  _globals['_GENERATIONDELTA']._serialized_end=1114
-  _globals['_GENERATIONDONE']._serialized_start=1116
-  _globals['_GENERATIONDONE']._serialized_end=1227
-  _globals['_GENERATIONREFUSED']._serialized_start=1229
-  _globals['_GENERATIONREFUSED']._serialized_end=1314
-  _globals['_WORKERHEALTH']._serialized_start=1317
-  _globals['_WORKERHEALTH']._serialized_end=1562
-  _globals['_ENCODEROPEN']._serialized_start=1564
-  _globals['_ENCODEROPEN']._serialized_end=1689
-  _globals['_ENCODEROPENED']._serialized_start=1691
-  _globals['_ENCODEROPENED']._serialized_end=1751
-  _globals['_ENCODE']._serialized_start=1754
-  _globals['_ENCODE']._serialized_end=1889
-  _globals['_ENCODED']._serialized_start=1891
-  _globals['_ENCODED']._serialized_end=1939
-  _globals['_ENCODEDPART']._serialized_start=1941
-  _globals['_ENCODEDPART']._serialized_end=1980
-  _globals['_ENCODEREFUSED']._serialized_start=1982
-  _globals['_ENCODEREFUSED']._serialized_end=2039
+  _globals['_GENERATION']._serialized_start=800
+  _globals['_GENERATION']._serialized_end=960
+  _globals['_CHATMESSAGE']._serialized_start=962
+  _globals['_CHATMESSAGE']._serialized_end=1006
+  _globals['_GENERATIONCANCEL']._serialized_start=1008
+  _globals['_GENERATIONCANCEL']._serialized_end=1038
+  _globals['_PRELOAD']._serialized_start=1040
+  _globals['_PRELOAD']._serialized_end=1076
+  _globals['_HEALTHQUERY']._serialized_start=1078
+  _globals['_HEALTHQUERY']._serialized_end=1103
+  _globals['_GENERATIONDELTA']._serialized_start=1105
+  _globals['_GENERATIONDELTA']._serialized_end=1148
+  _globals['_GENERATIONDONE']._serialized_start=1150
+  _globals['_GENERATIONDONE']._serialized_end=1261
+  _globals['_GENERATIONREFUSED']._serialized_start=1263
+  _globals['_GENERATIONREFUSED']._serialized_end=1348
+  _globals['_WORKERHEALTH']._serialized_start=1351
+  _globals['_WORKERHEALTH']._serialized_end=1596
+  _globals['_ENCODEROPEN']._serialized_start=1598
+  _globals['_ENCODEROPEN']._serialized_end=1723
+  _globals['_ENCODEROPENED']._serialized_start=1725
+  _globals['_ENCODEROPENED']._serialized_end=1785
+  _globals['_ENCODE']._serialized_start=1788
+  _globals['_ENCODE']._serialized_end=1923
+  _globals['_ENCODED']._serialized_start=1925
+  _globals['_ENCODED']._serialized_end=1973
+  _globals['_ENCODEDPART']._serialized_start=1975
+  _globals['_ENCODEDPART']._serialized_end=2014
+  _globals['_ENCODEREFUSED']._serialized_start=2016
+  _globals['_ENCODEREFUSED']._serialized_end=2073
 # @@protoc_insertion_point(module_scope)

@@ -70,18 +70,22 @@ class WorkerResponse(_message.Message):
     def __init__(self, generation_delta: _Optional[_Union[GenerationDelta, _Mapping]] = ..., generation_done: _Optional[_Union[GenerationDone, _Mapping]] = ..., generation_refused: _Optional[_Union[GenerationRefused, _Mapping]] = ..., worker_health: _Optional[_Union[WorkerHealth, _Mapping]] = ..., encoder_opened: _Optional[_Union[EncoderOpened, _Mapping]] = ..., encoded: _Optional[_Union[Encoded, _Mapping]] = ..., encoded_part: _Optional[_Union[EncodedPart, _Mapping]] = ..., encode_refused: _Optional[_Union[EncodeRefused, _Mapping]] = ...) -> None: ...
 
 class Generation(_message.Message):
-    __slots__ = ("id", "messages", "max_new_tokens", "deadline_ms", "stops")
+    __slots__ = ("id", "messages", "max_new_tokens", "deadline_ms", "stops", "caller", "program")
     ID_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
     STOPS_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
     id: int
     messages: _containers.RepeatedCompositeFieldContainer[ChatMessage]
     max_new_tokens: int
     deadline_ms: int
     stops: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., max_new_tokens: _Optional[int] = ..., deadline_ms: _Optional[int] = ..., stops: _Optional[_Iterable[str]] = ...) -> None: ...
+    caller: str
+    program: bool
+    def __init__(self, id: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., max_new_tokens: _Optional[int] = ..., deadline_ms: _Optional[int] = ..., stops: _Optional[_Iterable[str]] = ..., caller: _Optional[str] = ..., program: _Optional[bool] = ...) -> None: ...
 
 class ChatMessage(_message.Message):
     __slots__ = ("role", "content")

@@ -125,7 +125,7 @@ class Erasing:
         self._site = site
         self._where = where
 
-    async def submit(self, _: object) -> Any:
+    async def submit(self, _: object, **__: object) -> Any:
         await self._erase("understanding")
         question = SimpleNamespace(embedding=None, leans=False)
         understood = SimpleNamespace(question=question, scanned=None, encoder="", intent=None)

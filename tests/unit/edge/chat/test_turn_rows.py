@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.chat.turn import NO_ANSWER, _insert
+from edge.chat import turn_rows
+from edge.chat.turn import NO_ANSWER
 from models.detect.detector import Detector
 from tests.unit.edge.chat.desk_rig import rig
 
@@ -21,7 +22,9 @@ async def test_an_unanswered_question_is_kept_where_names_were_looked_for(
     finding = replace(Detector("US").of_forms(QUESTION), complete=complete)
     async with rig(tmp_path) as desk:
         session = await desk.arrive()
-        await desk.store.write(lambda db: _insert(db, session, "t", QUESTION, NO_ANSWER, finding, 0.1))
+        await desk.store.write(
+            lambda db: turn_rows.insert(db, session, "t", QUESTION, NO_ANSWER, finding, 0.1)
+        )
         rows = await desk.store.read(lambda db: db.execute("SELECT text FROM unanswered").fetchall())
         told = await desk.store.read(
             lambda db: db.execute("SELECT cell, \"count\" FROM counters WHERE name = 'turns'").fetchall()
