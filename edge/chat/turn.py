@@ -69,7 +69,7 @@ class TextTooLong(PosternError):
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The turn has begun. `languages`: those that the desk answers in."""
+    """The turn was taken on. `languages`: those that the desk answers in."""
 
     turn_id: str
     languages: tuple[str, ...] = ()
@@ -127,7 +127,6 @@ class Desk:
         with self._sessions.claim(session):
             clock = Clock()
             turn_id = secrets.token_urlsafe(TURN_ID_BYTES)
-            yield Meta(turn_id, self.covered())
             card = self.safety.check(question, session.locale)
             clock.lap("safety")
             memory = self._sessions.memory(session)
@@ -135,6 +134,7 @@ class Desk:
             settled = _of_card(card) if card else None if none_meant else self._settled(question)
             clock.lap("language")
             if settled:
+                yield Meta(turn_id, self.covered())
                 self._sessions.remember(session, Memory(memory.topic))
                 finding = self._detector.of_forms(question)
                 clock.lap("scan")
@@ -142,6 +142,8 @@ class Desk:
                 return
             query = Query(question, session.audience, memory.topic)
             considered = await self._answering.submit(query, caller=self._sessions.caller(session.id))
+            # Not before: who is not taken on is told so by a status of its own, with the time to come back.
+            yield Meta(turn_id, self.covered())
             self._sessions.require_open(session)
             understood = considered.understood
             clock.lap("understand")
