@@ -7,10 +7,10 @@ from typing import Final
 from edge import metrics
 from edge.chat.answers.answering import Answering, Considered
 from edge.chat.generating import Writing
+from edge.chat.relay import Relay
 from edge.chat.understanding import Query
 from edge.config import Config, LimitsSection, ModelsSection
 from edge.inference.embedding import Embeddings
-from edge.inference.measured import Measured
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.waiting import Rules, Work, about_tokens
 from models.catalog import generator_entry, models_dir
@@ -48,7 +48,7 @@ def embeddings(scheduler: Scheduler, encoder: Encoder, limits: LimitsSection) ->
     )
 
 
-def writing(scheduler: Scheduler, encoder: Encoder, config: Config, writer: Measured) -> Writing:
+def writing(scheduler: Scheduler, encoder: Encoder, config: Config, relay: Relay) -> Writing:
     """What has answers written. A customer waits for its checks: they are in turns' class. Nothing of them is kept."""
     checks = Embeddings(
         scheduler,
@@ -59,7 +59,7 @@ def writing(scheduler: Scheduler, encoder: Encoder, config: Config, writer: Meas
         work=Work.TURN,
         on_batch=_observe,
     )
-    return Writing(config.answer, config.site.name, writer, checks, _context_tokens(config.models))
+    return Writing(config.answer, config.site.name, relay, checks, _context_tokens(config.models))
 
 
 def _context_tokens(models: ModelsSection) -> int:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from core.errors import PosternError
 from edge import metrics
+from edge.chat.relay import Relay
 from edge.config import Config
 from edge.egress.text_guard import TextGuard
+from edge.inference.conversation import Provider
 from edge.inference.measured import OWN, SERVER, Measured
 from edge.inference.own_model import OwnModel
 from edge.inference.worker_client import WorkerClient
@@ -37,11 +39,14 @@ def server_of(config: Config, store: Store, guard: TextGuard) -> LlmServer | Non
     return LlmServer(config.models.llm_server, store, guard.admit, config.answer.first_token_deadline_s)
 
 
-def writer_of(config: Config, worker: WorkerClient, server: LlmServer | None) -> Measured:
-    """What the desk asks."""
+def relay_of(config: Config, worker: WorkerClient, server: LlmServer | None) -> Relay:
+    """What the desk asks: the site's own model. The control plane's joins once customers are served."""
+    relay = Relay()
     if server is not None:
-        return Measured(server, SERVER, server.model)
-    return Measured(OwnModel(worker), OWN, config.models.llm)
+        relay.join(Provider.LAN, Measured(server, SERVER, server.model))
+    elif config.models.llm:
+        relay.join(Provider.OWN, Measured(OwnModel(worker), OWN, config.models.llm))
+    return relay
 
 
 async def watch(worker: WorkerClient, every_s: float = LOOK_EVERY_S) -> None:

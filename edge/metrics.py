@@ -30,6 +30,12 @@ fallback_active = Gauge(
 )
 pii_entities = Counter("postern_pii_entities_total", "Personal values recognised, by type", ["type"])
 grounding = Counter("postern_grounding_total", "Answers that a language model began, by outcome", ["outcome"])
+answers = Counter(
+    "postern_answers_total", "Answers asked of a language model, by how that ended", ["provider", "outcome"]
+)
+overflow = Counter(
+    "postern_overflow_total", "Answers asked of the control plane's language model", ["reason", "outcome"]
+)
 notifications = Counter(
     "postern_notifications_total", "Attempts to tell staff of a ticket", ["channel", "outcome"]
 )

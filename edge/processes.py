@@ -91,7 +91,7 @@ def run_worker(site: Path) -> None:
             open_named=partial(open_generator, models_dir()),
             allowed_uids=allowed_uids(paths.root),
             model_name=config.models.llm,
-            preload=config.answer.mode == "generative",
+            preload=config.answer.mode == "generative" and bool(config.models.llm),
         )
 
     asyncio.run(serve_until_stopped())

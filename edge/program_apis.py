@@ -42,7 +42,7 @@ def _chat(site: Site) -> tuple[OpenAiChat, RawText]:
     notice, limits = notice_of(site.config.site.name), site.config.limits
     turns = ProgramTurns(site.store, SingleTurns(site.sessions, site.desk, notice), notice)
     # A server of the site's network has an API of its own: a program that wants its model asks it.
-    own = None if site.llm_server else site.config.models.llm
+    own = None if site.llm_server else site.config.models.llm or None
     raw = RawText(site.desk, site.worker, site.embeddings, site.config.answer, own)
     return OpenAiChat(site.api_keys, turns, raw, site.encoder.count_tokens, limits.text_chars_max), raw
 

@@ -244,6 +244,8 @@ def _writer(config: Config) -> tuple[ModelFacts, ...]:
     if server.url:
         what = f"writes answers, on {_host(server.url)}"
         return (ModelFacts(does=what, name=server.model, version="", sha256="", licence=""),)
+    if not config.models.llm:
+        return ()
     found = _entry(config.models.llm)
     return (
         ModelFacts(

@@ -15,7 +15,6 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
-from time import monotonic
 from typing import Protocol
 
 import numpy as np
@@ -23,24 +22,25 @@ import numpy as np
 from core.errors import PosternError
 from edge import metrics
 from edge.chat import grounding, heads, prompt
-from edge.chat.answers.choosing import Choice, Citation, cite
+from edge.chat.answers.choosing import Choice, Citation
 from edge.chat.answers.reading import Reading
-from edge.chat.grounding import Floats, Outcome, Source, Verdict
+from edge.chat.course import QUOTED, WHOLE, Course
+from edge.chat.grounding import Floats, Outcome, Source
 from edge.chat.prompt import Prompt
+from edge.chat.relay import Asked, FirstTextLate, Lost, Relay
+from edge.chat.routing import Decision
 from edge.chat.sentence_stream import SentenceStream, is_whole
+from edge.chat.shown import Sentence, Shown
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
 from edge.egress.handover import TextRefused
-from edge.inference.conversation import Message
+from edge.inference.conversation import Begun, Provider
 from edge.inference.embedding import Embedded
-from edge.inference.worker_client import GenerationFailed
 from edge.knowledge.document import Passage
 from models.errors import PromptTooLong
 
 log = logging.getLogger(__name__)
 
-# Asked for three; what a model adds beyond one more is padding.
-SENTENCES_MAX = 4
 # Of tags around the passages: one guess a turn among 2^32.
 FENCE_BYTES = 4
 
@@ -60,26 +60,6 @@ class Why(StrEnum):
 OUTCOMES = (*Outcome, *Why)
 
 
-class Generator(Protocol):
-    """The worker, as a turn sees it."""
-
-    @property
-    def ready(self) -> bool:
-        """True when a request would be taken on."""
-
-    @property
-    def first_text_s(self) -> float:
-        """Predicted seconds until the first text of one more answer; 0 when none is ahead of it."""
-
-    def generate(
-        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str
-    ) -> AsyncGenerator[str, None]:
-        """Pieces of text as they come. Raises PosternError when the answer cannot be finished; closing it stops it.
-
-        `about`: the session that it is for, where that must be written down.
-        """
-
-
 class Embedder(Protocol):
     """Vectors of sentences; `edge.inference.embedding`."""
 
@@ -88,10 +68,11 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The whole answer, every sentence checked."""
+    """The whole answer, every sentence checked. `provider`: whose model wrote the end of it."""
 
     text: str
     citations: tuple[Citation, ...]
+    provider: Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,43 +88,61 @@ class _Unshown(Exception):
         self.outcome = outcome
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One answer: what it is from, and what it may take (`relay.Asked`)."""
+
+    understood: Understood
+    passages: Sequence[Passage]
+    providers: Sequence[Provider]
+    about: str
+    fence: str
+    first_by: float
+    give_up_at: float
+
+
 class Writing:
     """Has answers written, and checks them. Use from one event loop."""
 
     def __init__(
-        self, settings: AnswerSection, site: str, worker: Generator, embedder: Embedder, context_tokens: int
+        self, settings: AnswerSection, site: str, relay: Relay, embedder: Embedder, context_tokens: int
     ) -> None:
-        """`context_tokens`: what prompt and answer of the model may have together."""
+        """`context_tokens`: what prompt and answer of a model may have together."""
+        self.relay = relay
         self._settings = settings
         self._site = site
-        self._worker = worker
         self._embedder = embedder
         self._prompt_tokens_max = context_tokens - settings.max_new_tokens
         self._outcomes: Counter[str] = Counter()
-
-    @property
-    def ready(self) -> bool:
-        """Whether a model is there to be asked."""
-        return self._worker.ready
 
     def counts(self) -> Mapping[str, int]:
         """How answers ended since the start, by outcome."""
         return dict(self._outcomes)
 
     async def write(
-        self, understood: Understood, choice: Choice, about: str
+        self, understood: Understood, choice: Choice, about: str, decision: Decision
     ) -> AsyncGenerator[str | Written | Quoted, None]:
         """Pieces of text to show, each a checked sentence, then Written or Quoted. Closing it stops the model."""
         end: Written | Quoted
+        course = Course(decision.reason)
         try:
-            answer = _Answer()
-            async with aclosing(self._sentences(understood, choice, about)) as sentences:
-                async for sentence, verdict in sentences:
-                    yield answer.add(sentence, verdict.sources)
-            end = answer.whole()
+            shown = Shown()
+            task = self._task(understood, choice, about, decision)
+            async with aclosing(self._sentences(task, course)) as sentences:
+                async for sentence in sentences:
+                    if isinstance(sentence, Begun):
+                        shown.begin()
+                    elif piece := shown.take(sentence):
+                        yield piece
+                    if shown.full:
+                        break
+            end = _whole(shown, course.writer)
             metrics.recover("generation")
         except _Unshown as error:
             end = Quoted(error.outcome)
+        except FirstTextLate as error:
+            metrics.fall_back("generation", error.code)
+            end = Quoted(Why.LATE)
         except TextRefused:  # as the site's policy says: nothing runs weaker than asked
             end = Quoted(Why.REFUSED)
         except PosternError as error:
@@ -151,30 +150,35 @@ class Writing:
             metrics.fall_back("generation", error.code)
             end = Quoted(Why.FAILED)
         outcome = end.outcome if isinstance(end, Quoted) else Outcome.GROUNDED
+        course.ended(QUOTED if isinstance(end, Quoted) else WHOLE)
         self._outcomes[outcome] += 1
         metrics.grounding.labels(outcome).inc()
         yield end
 
-    async def _sentences(
-        self, understood: Understood, choice: Choice, about: str
-    ) -> AsyncGenerator[tuple[str, Verdict], None]:
-        """Each sentence of the answer once it is grounded. Raises _Unshown for one that is not, or PosternError."""
-        if self._worker.first_text_s > self._settings.first_token_deadline_s:
+    def _task(self, understood: Understood, choice: Choice, about: str, decision: Decision) -> _Task:
+        """Its clocks run from now. Raises _Unshown."""
+        if not decision.providers:
             raise _Unshown(Why.BUSY)
-        give_up_at = monotonic() + self._settings.generate_deadline_s
-        fence = secrets.token_hex(FENCE_BYTES)
         passages = [one for one in _best_first(understood, choice) if prompt.quote(one).spans]
         if not passages:  # each of them speaks to a model
             raise _Unshown(Why.STEERING)
-        for asked in self._prompts(understood.question.text, passages, fence):
+        now, fence = asyncio.get_running_loop().time(), secrets.token_hex(FENCE_BYTES)
+        first_by = now + self._settings.first_token_deadline_s
+        give_up_at = now + self._settings.generate_deadline_s
+        return _Task(understood, passages, decision.providers, about, fence, first_by, give_up_at)
+
+    async def _sentences(self, task: _Task, course: Course) -> AsyncGenerator[Sentence | Begun, None]:
+        """Each sentence of the answer once it is grounded; `Begun` where another model begins it.
+
+        Raises _Unshown for a sentence that is not grounded, or PosternError.
+        """
+        for asked in self._prompts(task.understood.question.text, task.passages, task.fence):
             try:
-                async with aclosing(self._grounded(asked, understood, fence, give_up_at, about)) as sentences:
+                async with aclosing(self._grounded(asked, task, course)) as sentences:
                     async for found in sentences:
                         yield found
-            except GenerationFailed as error:
-                if error.reason == PromptTooLong.code:  # said before the first word; ask with less
-                    continue
-                raise
+            except PromptTooLong:  # said before the first word; ask with less
+                continue
             return
         raise _Unshown(Why.TOO_LONG)
 
@@ -196,35 +200,43 @@ class Writing:
             most = len(made.quotations) - 1
 
     async def _grounded(
-        self, asked: Prompt, understood: Understood, fence: str, give_up_at: float, about: str
-    ) -> AsyncGenerator[tuple[str, Verdict], None]:
-        """The model's sentences, checked. Raises as `_sentences`."""
+        self, asked: Prompt, task: _Task, course: Course
+    ) -> AsyncGenerator[Sentence | Begun, None]:
+        """The models' sentences, checked. Raises as `_sentences`."""
         sources = grounding.sources(asked.quotations)
-        fitted = heads.fit(understood.encoder)  # so was how near is near enough
-        vectors = _read(sources, understood.readings)
-        async with aclosing(self._written(asked, fence, give_up_at, about)) as sentences:
+        fitted = heads.fit(task.understood.encoder)  # so was how near is near enough
+        vectors = _read(sources, task.understood.readings)
+        async with aclosing(self._written(asked, task, course)) as sentences:
             async for sentence in sentences:
+                if isinstance(sentence, Begun):
+                    yield sentence
+                    continue
                 if fitted and vectors is None:  # passages of a large site are only skimmed
-                    vectors = await self._embed([source.embedding_text for source in sources], give_up_at)
-                said = await self._embed([sentence], give_up_at) if fitted else None
+                    vectors = await self._embed(
+                        [source.embedding_text for source in sources], task.give_up_at
+                    )
+                said = await self._embed([sentence], task.give_up_at) if fitted else None
                 vector = said[0] if said is not None else None
-                verdict = grounding.judge(sentence, vector, sources, vectors, understood.question.text)
+                question = task.understood.question.text
+                verdict = grounding.judge(sentence, vector, sources, vectors, question)
                 if verdict.outcome is not Outcome.GROUNDED:
                     raise _Unshown(verdict.outcome)
-                yield sentence, verdict
+                yield Sentence(sentence, vector, verdict)
 
-    async def _written(
-        self, asked: Prompt, fence: str, give_up_at: float, about: str
-    ) -> AsyncGenerator[str, None]:
-        """Sentences as the model ends them, until it stops, repeats itself or has written enough.
+    async def _written(self, asked: Prompt, task: _Task, course: Course) -> AsyncGenerator[str | Begun, None]:
+        """Sentences as a model ends them, until it stops or repeats itself; after a `Begun` those of another one.
 
         A last one that was cut off is left out, unless it is the only one.
         """
         stream, seen = SentenceStream(), set[str]()
-        async with aclosing(self._pieces(asked, give_up_at, about)) as pieces:
+        async with aclosing(self._pieces(asked, task, course)) as pieces:
             async for piece in pieces:
+                if isinstance(piece, Begun):
+                    stream, seen = SentenceStream(), set[str]()
+                    yield piece
+                    continue
                 for sentence in stream.feed(piece):
-                    if (clean := _clean(sentence, fence)) in seen or len(seen) == SENTENCES_MAX:
+                    if (clean := _clean(sentence, task.fence)) in seen:
                         return
                     if clean:
                         seen.add(clean)
@@ -232,26 +244,28 @@ class Writing:
                 if stream.overfull:
                     raise _Unshown(Outcome.WORDS)
         for sentence in stream.rest():
-            clean = _clean(sentence, fence)
-            if clean and clean not in seen and len(seen) < SENTENCES_MAX and (is_whole(clean) or not seen):
+            clean = _clean(sentence, task.fence)
+            if clean and clean not in seen and (is_whole(clean) or not seen):
                 seen.add(clean)
                 yield clean
 
-    async def _pieces(self, asked: Prompt, give_up_at: float, about: str) -> AsyncGenerator[str, None]:
-        """Text as it comes. Raises _Unshown when the first is late, or PosternError."""
-        left_s = give_up_at - monotonic()
-        generating = self._worker.generate(
-            asked.messages, max_new_tokens=self._settings.max_new_tokens, deadline_s=left_s, about=about
+    async def _pieces(self, asked: Prompt, task: _Task, course: Course) -> AsyncGenerator[str | Begun, None]:
+        """Text as it comes. Raises PosternError when nobody's is whole."""
+        wanted = Asked(
+            asked.messages,
+            self._settings.max_new_tokens,
+            task.first_by,
+            task.give_up_at,
+            self._settings.first_token_deadline_s,
+            task.about,
         )
-        async with aclosing(generating) as pieces:
-            try:
-                yield await asyncio.wait_for(anext(pieces), self._settings.first_token_deadline_s)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
-                metrics.fall_back("generation", "first_text_late")
-                raise _Unshown(Why.LATE) from None
+        async with aclosing(self.relay.generate(wanted, task.providers)) as pieces:
             async for piece in pieces:
+                if isinstance(piece, Lost):
+                    course.lost(piece)
+                    continue
+                if isinstance(piece, Begun):
+                    course.begun(piece.provider)
                 yield piece
 
     async def _embed(self, texts: Sequence[str], give_up_at: float) -> Floats | None:
@@ -259,32 +273,19 @@ class Writing:
 
         Raises QueueFull, or what the encoder raises.
         """
-        found = await self._embedder.embed(texts, deadline_s=max(0.0, give_up_at - monotonic()))
+        found = await self._embedder.embed(
+            texts, deadline_s=max(0.0, give_up_at - asyncio.get_running_loop().time())
+        )
         if not all(heads.fit(one.encoder) for one in found):
             return None
         return np.stack([one.vector for one in found])
 
 
-class _Answer:
-    """What has been shown so far."""
-
-    def __init__(self) -> None:
-        self._sentences: list[str] = []
-        self._citations: dict[Citation, None] = {}
-
-    def add(self, sentence: str, sources: Sequence[Source]) -> str:
-        """The piece of text that shows one more sentence."""
-        for source in sources:
-            self._citations[cite(source.passage, source.quote)] = None
-        piece = f" {sentence}" if self._sentences else sentence
-        self._sentences.append(piece)
-        return piece
-
-    def whole(self) -> Written:
-        """Raises _Unshown when nothing was written."""
-        if not self._sentences:
-            raise _Unshown(Why.EMPTY)
-        return Written("".join(self._sentences), tuple(self._citations))
+def _whole(shown: Shown, provider: Provider | None) -> Written:
+    """Raises _Unshown when nothing was written, or nothing by who was to go on."""
+    if not shown.whole or provider is None:
+        raise _Unshown(Why.EMPTY)
+    return Written(shown.text, shown.citations, provider)
 
 
 def _clean(sentence: str, fence: str) -> str:

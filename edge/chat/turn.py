@@ -232,18 +232,20 @@ class Desk:
         # One question back, not two in a row.
         may_ask = not memory.offered
         meanings = clarifying.meanings(question, choice, evidence_min) if choice and may_ask else ()
-        route = routing.decide(
+        decision = routing.decide(
             evidence=choice.evidence if choice else 0.0,
             evidence_min=evidence_min,
             competing=bool(meanings),
             generative=self.answer_mode == "generative",
-            worker_ready=self._writing.ready,
+            prospects=self._writing.relay.prospects(),
+            first_text_s_max=self._config.answer.first_token_deadline_s,
         )
-        generated, shown = "", False
-        if route is Route.GENERATE and choice:
-            async with aclosing(self._writing.write(understood, choice, session.id)) as pieces:
+        route, generated, shown = decision.route, "", False
+        if choice and (decision.providers or decision.busy):
+            async with aclosing(self._writing.write(understood, choice, session.id, decision)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Written):
+                        route = routing.route_of(piece.provider)
                         yield _Answer(piece.text, piece.citations, route, generated=Outcome.GROUNDED)
                         return
                     if isinstance(piece, Quoted):

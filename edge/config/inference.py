@@ -32,6 +32,7 @@ class ModelsSection(Section):
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
     # A device that is asked for and not there is told everywhere, and the processor serves.
     device: Literal["auto", "cpu", "cuda", "gpu", "npu"] = "auto"
+    # Of this machine; "": none.
     llm: str = "smollm2-135m-instruct"
     # 0 lets the node choose from the number of cores.
     encoder_threads: int = Field(default=0, ge=0, le=64)

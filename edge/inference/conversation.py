@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 
 class Provider(StrEnum):
@@ -43,3 +45,24 @@ class Begun:
     """Another provider writes from here on, from the answer's beginning; what came before is not a whole answer."""
 
     provider: Provider
+
+
+class Generator(Protocol):
+    """One provider's language model, as a turn asks it."""
+
+    @property
+    def ready(self) -> bool:
+        """True when a request would be taken on."""
+
+    @property
+    def first_text_s(self) -> float:
+        """Predicted seconds until the first text of one more answer; 0 when none is ahead of it."""
+
+    def generate(
+        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
+    ) -> AsyncGenerator[str | Begun, None]:
+        """Pieces of text as they come; `Begun` where it starts anew by itself.
+
+        `about`: the session that it is for, where that must be written down. Closing it stops it. Raises PosternError
+        when the answer cannot be finished; what came before is then not a whole answer.
+        """

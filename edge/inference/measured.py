@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from time import perf_counter
-from typing import Final, Protocol
+from typing import Final, TypeVar
 
 from prometheus_client import Histogram
 
 from core.errors import PosternError
-from edge.inference.conversation import Message
+from edge.inference.conversation import Begun, Generator, Message
 
 _DURATION_BOUNDS_S: Final = tuple(0.01 * 2**step for step in range(14))
 _FIRST_BOUNDS_S: Final = (
@@ -24,6 +24,8 @@ _FIRST_BOUNDS_S: Final = (
 _TOKEN_BOUNDS_S: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 OWN, SERVER = "postern", "openai"
 """What is measured under (gen_ai.provider.name): the node's own engine, or a server of OpenAI's protocol."""
+
+_Piece = TypeVar("_Piece", str, str | Begun)
 
 _LABELS: Final = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
@@ -42,20 +44,6 @@ _per_token = Histogram(
     _LABELS,
     buckets=_TOKEN_BOUNDS_S,
 )
-
-
-class Generator(Protocol):
-    """What writes answers: the worker, or a server of the site's own network."""
-
-    @property
-    def ready(self) -> bool: ...
-
-    @property
-    def first_text_s(self) -> float: ...
-
-    def generate(
-        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
-    ) -> AsyncGenerator[str, None]: ...
 
 
 class Measured:
@@ -79,7 +67,7 @@ class Measured:
 
     def generate(
         self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
-    ) -> AsyncGenerator[str, None]:
+    ) -> AsyncGenerator[str | Begun, None]:
         """See the generator's own."""
         wanted = self._inner.generate(
             messages, max_new_tokens=max_new_tokens, deadline_s=deadline_s, about=about
@@ -88,8 +76,8 @@ class Measured:
 
 
 async def measured(
-    generation: AsyncGenerator[str, None], provider: str, model: str
-) -> AsyncGenerator[str, None]:
+    generation: AsyncGenerator[_Piece, None], provider: str, model: str
+) -> AsyncGenerator[_Piece, None]:
     """The same text, measured. `error_type`: empty, an error's code, or "left" for a reader who went."""
     names = ("chat", provider, model)
     began = perf_counter()
@@ -98,9 +86,10 @@ async def measured(
     try:
         async with aclosing(generation) as texts:
             async for text in texts:
-                last = perf_counter()
-                first = first or last
-                pieces += 1
+                if isinstance(text, str):
+                    last = perf_counter()
+                    first = first or last
+                    pieces += 1
                 yield text
         error_type = ""
     except PosternError as error:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from prometheus_client import Counter
 
+from edge import metrics
 from edge.chat.answers import choosing
 from edge.chat.answers.choosing import Choice
 from edge.chat.answers.features import Question
@@ -17,9 +19,12 @@ from edge.chat.answers.model import AnswerModel, shipped
 from edge.chat.answers.reading import NO_STATES, Reader
 from edge.chat.generating import Quoted, Why, Writing, Written
 from edge.chat.grounding import Outcome
+from edge.chat.relay import Relay
+from edge.chat.routing import Decision, Reason, Route
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
-from edge.inference.conversation import Message
+from edge.egress.handover import TextRefused
+from edge.inference.conversation import Begun, Message, Provider
 from edge.inference.embedding import Embedded
 from edge.inference.worker_client import GenerationFailed, WorkerDied
 from edge.knowledge.document import Passage
@@ -29,13 +34,14 @@ HOURS = "The café opens at 8:00. It closes at 17:00. Bring your own cup."
 PARKING = "Parking costs £2 an hour."
 GOOD = ("The café ", "opens at ", "8:00. The café ", "closes at 17:00", ".")
 SHOWN = ["The café opens at 8:00.", " The café closes at 17:00."]
+OWN_ALONE = Decision(Route.GENERATE, (Provider.OWN,))
 
 
 @dataclass
 class ScriptedWorker:
     """Says `pieces`, or raises what stands among them; keeps what it was asked, and whether it was stopped."""
 
-    pieces: Sequence[str | Exception | None] = GOOD
+    pieces: Sequence[str | Begun | Exception | None] = GOOD
     first_text_s: float = 0.0
     ready: bool = True
     asked: list[str] = field(default_factory=list)
@@ -43,8 +49,8 @@ class ScriptedWorker:
     silent: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def generate(
-        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str
-    ) -> AsyncGenerator[str, None]:
+        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
+    ) -> AsyncGenerator[str | Begun, None]:
         self.asked.append(messages[-1].text)
         try:
             for piece in self.pieces:
@@ -56,6 +62,13 @@ class ScriptedWorker:
                     yield piece
         finally:
             self.stopped = True
+
+
+def relay_of(workers: Mapping[Provider, ScriptedWorker]) -> Relay:
+    relay = Relay()
+    for provider, worker in workers.items():
+        relay.join(provider, worker)
+    return relay
 
 
 class NearEmbedder:
@@ -105,10 +118,28 @@ async def write(
     worker: ScriptedWorker, *texts: str, context_tokens: int = 2048, **settings: float
 ) -> tuple[list[str], Written | Quoted, Writing]:
     """What was shown, how it ended, and who wrote."""
-    writing = Writing(AnswerSection(**settings), "The Clinic", worker, NearEmbedder(), context_tokens)  # type: ignore[arg-type]
+    return await write_all({Provider.OWN: worker}, *texts, context_tokens=context_tokens, **settings)
+
+
+async def write_all(
+    workers: Mapping[Provider, ScriptedWorker],
+    *texts: str,
+    context_tokens: int = 2048,
+    reason: Reason | None = None,
+    **settings: float,
+) -> tuple[list[str], Written | Quoted, Writing]:
+    """The same of several, asked in their order."""
+    writing = Writing(
+        AnswerSection(**settings),  # type: ignore[arg-type]
+        "The Clinic",
+        relay_of(workers),
+        NearEmbedder(),
+        context_tokens,
+    )
+    decision = Decision(Route.GENERATE, tuple(workers), reason)
     shown: list[str] = []
     end: Written | Quoted | None = None
-    async for piece in writing.write(*understood(*(texts or (HOURS,))), "a-session"):
+    async for piece in writing.write(*understood(*(texts or (HOURS,))), "a-session", decision):
         if isinstance(piece, str):
             shown.append(piece)
         else:
@@ -156,8 +187,8 @@ async def test_a_worker_that_fails_is_replaced(pieces: tuple[str | Exception, ..
 async def test_an_encoder_that_takes_over_meanwhile_leaves_the_check_to_words(before: int) -> None:
     worker = ScriptedWorker(("The café opens at 8:00. ", "It closes at 17:00. ", "Bring your own cup."))
     embedder = ChangingEmbedder(before)
-    writing = Writing(AnswerSection(), "The Clinic", worker, embedder, 2048)
-    told = [piece async for piece in writing.write(*understood(HOURS), "a-session")]
+    writing = Writing(AnswerSection(), "The Clinic", relay_of({Provider.OWN: worker}), embedder, 2048)
+    told = [piece async for piece in writing.write(*understood(HOURS), "a-session", OWN_ALONE)]
     assert isinstance(told[-1], Written)
     assert embedder.asked > before
 
@@ -174,13 +205,12 @@ async def test_first_words_that_do_not_come() -> None:
     assert worker.stopped
 
 
-@pytest.mark.parametrize(("predicted_s", "asked"), [(4.9, 1), (5.0, 1), (5.1, 0)])
-async def test_a_busy_model_is_not_waited_for(predicted_s: float, asked: int) -> None:
-    worker = ScriptedWorker(first_text_s=predicted_s)
-    _, end, _ = await write(worker, first_token_deadline_s=5.0)
-    assert len(worker.asked) == asked
-    assert isinstance(end, Written) is bool(asked)
-    assert asked or end == Quoted(Why.BUSY)
+async def test_where_nobody_begins_in_time_quotes_are_there_at_once() -> None:
+    worker = ScriptedWorker()
+    writing = Writing(AnswerSection(), "The Clinic", relay_of({Provider.OWN: worker}), NearEmbedder(), 2048)
+    busy = Decision(Route.ANSWER, busy=True)
+    assert [piece async for piece in writing.write(*understood(HOURS), "a", busy)] == [Quoted(Why.BUSY)]
+    assert (worker.asked, writing.counts()) == ([], {"busy": 1})
 
 
 async def test_a_prompt_that_the_worker_finds_too_long_is_asked_again_with_less() -> None:
@@ -233,8 +263,73 @@ async def test_no_more_than_four_sentences() -> None:
 
 async def test_closing_it_stops_the_model() -> None:
     worker = ScriptedWorker((*GOOD, None))
-    writing = Writing(AnswerSection(), "The Clinic", worker, NearEmbedder(), 2048)
-    async with aclosing(writing.write(*understood(HOURS), "a-session")) as pieces:
+    writing = Writing(AnswerSection(), "The Clinic", relay_of({Provider.OWN: worker}), NearEmbedder(), 2048)
+    async with aclosing(writing.write(*understood(HOURS), "a-session", OWN_ALONE)) as pieces:
         assert await anext(pieces) == SHOWN[0]
         assert not worker.stopped
     assert worker.stopped
+
+
+def counted(metric: Counter, *labels: str) -> float:
+    return metric.labels(*labels)._value.get()
+
+
+CUT = ("The café opens at 8:00. It cl", WorkerDied())
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "shown"),
+    [
+        (GOOD, SHOWN),  # from the beginning: what stands there already is not shown twice
+        (("The café opens its doors at 8:00. ", "It closes at 17:00."), [SHOWN[0], " It closes at 17:00."]),
+        (("The café closes at 17:00. ", "The café opens at 8:00."), SHOWN),
+        (("The café opens at 8:00.",), SHOWN[:1]),
+    ],
+)
+async def test_after_a_cut_another_model_goes_on_without_repeats(
+    goes_on: tuple[str, ...], shown: list[str]
+) -> None:
+    workers = {Provider.OWN: ScriptedWorker(CUT), Provider.CLOUD: ScriptedWorker(goes_on)}
+    overflowed = counted(metrics.overflow, Reason.LOCAL_CUT, "whole")
+    told, end, _ = await write_all(workers)
+    assert told == shown
+    assert end == Written("".join(shown), end.citations, Provider.CLOUD)  # type: ignore[union-attr]
+    assert counted(metrics.overflow, Reason.LOCAL_CUT, "whole") == overflowed + 1
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "why"),
+    [
+        (("The café closes at 18:00.",), Outcome.VALUES),
+        (("It clo", WorkerDied()), Why.FAILED),
+        ((WorkerDied(),), Why.FAILED),
+        ((TextRefused(),), Why.REFUSED),
+        ((" ",), Why.EMPTY),
+    ],
+)
+async def test_what_is_not_whole_in_the_end_is_never_shown_as_whole(
+    goes_on: tuple[str | Exception, ...], why: Outcome | Why
+) -> None:
+    workers = {Provider.OWN: ScriptedWorker(CUT), Provider.CLOUD: ScriptedWorker(goes_on)}
+    told, end, _ = await write_all(workers)
+    assert (told, end) == (SHOWN[:1], Quoted(why))
+
+
+async def test_a_provider_that_begins_anew_by_itself() -> None:
+    pieces = ("The café opens at 8:00. The ca", Begun(Provider.CLOUD), *GOOD)
+    before = counted(metrics.overflow, Reason.NO_LOCAL_MODEL, "whole")
+    told, end, _ = await write_all({Provider.CLOUD: ScriptedWorker(pieces)}, reason=Reason.NO_LOCAL_MODEL)
+    assert told == SHOWN
+    assert isinstance(end, Written)
+    assert counted(metrics.overflow, Reason.NO_LOCAL_MODEL, "whole") == before + 1
+
+
+async def test_one_that_fails_before_its_first_text_is_followed_unnoticed() -> None:
+    workers = {Provider.OWN: ScriptedWorker((WorkerDied(),)), Provider.CLOUD: ScriptedWorker()}
+    lost = counted(metrics.answers, Provider.OWN, WorkerDied.code)
+    overflowed = counted(metrics.overflow, Reason.LOCAL_FAILED, "whole")
+    told, end, _ = await write_all(workers)
+    assert told == SHOWN
+    assert isinstance(end, Written)
+    assert counted(metrics.answers, Provider.OWN, WorkerDied.code) == lost + 1
+    assert counted(metrics.overflow, Reason.LOCAL_FAILED, "whole") == overflowed + 1

@@ -9,7 +9,6 @@ from edge.chat.answers.choosing import QUOTE_CHARS_MAX, SENTENCES_SHOWN_MAX, Cho
 from edge.chat.answers.clarifying import Meaning
 from edge.chat.answers.model import AnswerModel
 from edge.chat.answers.reading import Reader
-from edge.chat.routing import Route, decide
 from edge.knowledge.document import Passage
 from tests.unit.edge.chat.answers.site import MODEL, SKIMMING, WordEncoder, passage, question
 
@@ -148,24 +147,3 @@ def test_a_clear_or_hopeless_question_or_one_with_a_single_meaning_is_not_asked_
     assert not meanings("opening hours", pharmacy, laboratory, evidence_min=0.0)
     assert not meanings("opening hours", pharmacy)
     assert not meanings("helicopter rides", pharmacy, laboratory)
-
-
-def test_routes_follow_the_evidence() -> None:
-    def route(
-        evidence: float, competing: bool = False, generative: bool = False, ready: bool = True
-    ) -> Route:
-        return decide(
-            evidence=evidence,
-            evidence_min=0.4,
-            competing=competing,
-            generative=generative,
-            worker_ready=ready,
-        )
-
-    assert route(0.39) is Route.HANDOFF
-    assert route(0.39, competing=True) is Route.CLARIFY
-    assert route(0.4) is Route.ANSWER
-    assert route(0.4, competing=True) is Route.ANSWER
-    assert route(0.4, generative=True) is Route.GENERATE
-    assert route(0.4, generative=True, ready=False) is Route.ANSWER
-    assert route(0.1, generative=True) is Route.HANDOFF

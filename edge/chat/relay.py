@@ -1,0 +1,235 @@
+"""Asks language models one after the other until one has written a whole answer.
+
+In the order that `routing.decide` gave. A provider that fails before its first text costs no more time than leaves the
+next one its own; one that is cut, or falls silent, in the middle of its text is followed by the next from the answer's
+beginning, told by another `Begun`: what is shown already, and what must not be shown twice, is the reader's matter
+(`edge.chat.generating`). Nothing is asked twice in a turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from core.breaker import Breaker, BreakerState
+from core.completions.errors import LlmServerBusy
+from core.errors import NotReachable, PosternError, RefusedByPolicy
+from edge.chat.routing import Prospect
+from edge.inference.conversation import Begun, Generator, Message, Provider
+from edge.inference.worker_client import GenerationFailed, WorkerBusy
+from models.errors import PromptTooLong
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S_MAX: Final = 60.0
+"""A provider that asks to be left alone is believed so far and no further."""
+
+FAILURES_MAX: Final = 3
+"""In a row, before a provider is left alone: one may be chance, and each costs a customer time."""
+
+OPEN_S: Final = 10.0
+"""Then. A worker or server that died is back within seconds; one that hangs is tried by one customer in so long."""
+
+HANDOVER_S: Final = 0.05
+"""Left to the next provider beside its predicted time: to stop one and ask another takes some milliseconds."""
+
+REFUSED: Final = "refused"
+"""What is counted for a text that a guard did not let go, whatever its reason."""
+
+
+class FirstTextLate(PosternError):
+    """A language model did not begin in time."""
+
+    code = "first_text_late"
+    title = "The language model does not begin in time"
+    remedy = "Give it less to do, or raise answer.first_token_deadline_s."
+    status = 504
+
+    def __init__(self, fault: bool = False) -> None:
+        """`fault`: it had all the time there is, and nobody ahead of it."""
+        super().__init__()
+        self.fault = fault
+
+
+class TextStalled(PosternError):
+    """A language model began, and then said nothing for too long."""
+
+    code = "text_stalled"
+    title = "The language model fell silent in the middle of an answer"
+    remedy = "Ask again; if it happens often, look at that model's log."
+    status = 504
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A provider was asked, and its text is not whole. `code`: the error's, or `REFUSED`."""
+
+    provider: Provider
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an answer may take.
+
+    max_new_tokens  of each provider
+    first_by, give_up_at  on the event loop's clock: until the first text of whoever begins; until the end
+    silence_s       between two pieces of text
+    about           the session that it is for
+    """
+
+    messages: Sequence[Message]
+    max_new_tokens: int
+    first_by: float
+    give_up_at: float
+    silence_s: float
+    about: str
+
+
+class Relay:
+    """The providers of a node. Used from one event loop."""
+
+    def __init__(self) -> None:
+        self._writers: dict[Provider, _Writer] = {}
+
+    def join(self, provider: Provider, generator: Generator) -> None:
+        """From now on it is asked, too."""
+        self._writers[provider] = _Writer(provider, generator)
+
+    def prospects(self) -> tuple[Prospect, ...]:
+        """What is known of each now."""
+        return tuple(
+            Prospect(writer.provider, writer.usable, writer.generator.first_text_s)
+            for writer in self._writers.values()
+        )
+
+    async def generate(
+        self, asked: Asked, providers: Sequence[Provider]
+    ) -> AsyncGenerator[str | Begun | Lost, None]:
+        """`Begun` before each provider's text, `Lost` after one that is not whole. Closing it stops who writes.
+
+        Raises PromptTooLong when whoever is asked says so, and the last one's PosternError when all are lost.
+        """
+        begun = False
+        failure: PosternError = FirstTextLate()
+        writers = [self._writers[provider] for provider in providers if provider in self._writers]
+        for place, writer in enumerate(writers):
+            if not (writer.in_time(asked, begun) if place else writer.usable):
+                continue
+            rest = [one for one in writers[place + 1 :] if one.in_time(asked, begun)]
+            next_s = rest[0].generator.first_text_s + HANDOVER_S if rest else 0.0
+            try:
+                async with aclosing(writer.write(asked, writer.first_by(asked, begun, next_s))) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
+            except PromptTooLong:
+                raise
+            except PosternError as error:
+                failure = error
+            else:
+                return
+            yield Lost(writer.provider, REFUSED if isinstance(failure, RefusedByPolicy) else failure.code)
+        raise failure
+
+
+class _Writer:
+    """A provider, and what is known of it."""
+
+    def __init__(self, provider: Provider, generator: Generator) -> None:
+        self.provider = provider
+        self.generator = generator
+        self.breaker = Breaker(failures_max=FAILURES_MAX, open_s=OPEN_S, is_fault=_is_fault)
+
+    @property
+    def usable(self) -> bool:
+        return self.generator.ready and self.breaker.allows
+
+    def in_time(self, asked: Asked, begun: bool) -> bool:
+        """Whether it would begin before it is too late: for the first text, or once one has begun, for the end."""
+        by = asked.give_up_at if begun else asked.first_by
+        return self.usable and _now() + self.generator.first_text_s < by
+
+    def first_by(self, asked: Asked, begun: bool, next_s: float) -> float:
+        """When its first text is too late. `next_s`: predicted of the next one, which must still be able to begin.
+
+        It has half of the time at least, and no more where it failed before: a trial costs nobody the answer.
+        """
+        now = _now()
+        if begun:
+            return min(now + asked.silence_s, asked.give_up_at)
+        half_s = max(0.0, asked.first_by - now) / 2
+        tried = self.breaker.state is BreakerState.HALF_OPEN
+        return asked.first_by - (half_s if tried else min(next_s, half_s))
+
+    async def write(self, asked: Asked, first_by: float) -> AsyncGenerator[str | Begun, None]:
+        """Its text. Raises PosternError when that is not whole, PromptTooLong when it was not even read."""
+        text = False
+        try:
+            with self.breaker.call():
+                async with aclosing(self._pieces(asked, first_by)) as pieces:
+                    async for piece in pieces:
+                        text = True
+                        yield piece
+        except GeneratorExit:
+            if text:  # whoever left had read enough
+                with self.breaker.call():
+                    pass
+            raise
+        except PosternError as error:
+            self._note(error)
+            if _too_long(error):
+                raise PromptTooLong from None
+            raise
+
+    async def _pieces(self, asked: Asked, by: float) -> AsyncGenerator[str | Begun, None]:
+        """Its text, `Begun` before it, each piece in time."""
+        left_s, ahead = asked.give_up_at - _now(), self.generator.first_text_s > 0
+        generating = self.generator.generate(
+            asked.messages, max_new_tokens=asked.max_new_tokens, deadline_s=left_s, about=asked.about
+        )
+        silent = True
+        async with aclosing(generating) as pieces:
+            while True:
+                try:
+                    async with asyncio.timeout_at(by):
+                        piece = await anext(pieces, None)
+                except TimeoutError:
+                    fault = not silent or (by >= asked.first_by and not ahead)
+                    raise (FirstTextLate(fault) if silent else TextStalled()) from None
+                if piece is None:
+                    return
+                if silent and isinstance(piece, str):
+                    silent = False
+                    yield Begun(self.provider)
+                if not silent:
+                    yield piece
+                    by = min(asked.give_up_at, _now() + asked.silence_s)
+
+    def _note(self, error: PosternError) -> None:
+        """What is to be known of a loss; leave the provider alone for as long as it asks for."""
+        if isinstance(error, RefusedByPolicy) or _too_long(error):
+            return
+        log.warning("a language model was lost", extra={"provider": self.provider, "code": error.code})
+        if error.retry_after_s is not None and not isinstance(error, NotReachable):  # it said so, and not we
+            self.breaker.rest(min(error.retry_after_s, RETRY_AFTER_S_MAX))
+
+
+def _is_fault(error: Exception) -> bool:
+    """Whether a provider is to blame. A policy is not its own; one that is busy says so, and how long; of one that is
+    late because others are ahead the predictions tell."""
+    if isinstance(error, FirstTextLate):
+        return error.fault
+    return not (isinstance(error, RefusedByPolicy | WorkerBusy | LlmServerBusy) or _too_long(error))
+
+
+def _too_long(error: Exception) -> bool:
+    return isinstance(error, GenerationFailed) and error.reason == PromptTooLong.code
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
