@@ -78,6 +78,7 @@ from edge.privacy_services import detector_of, privacy_operations, scanner_of
 from edge.program_apis import program_routes
 from edge.repeating import repeat
 from edge.report_services import report_operations
+from edge.siblings import siblings_of, siblings_operations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
@@ -287,6 +288,7 @@ def site_operations(site: Site) -> Operations:
         **privacy_operations(site),
         **keeping_operations(site),
         **keys_operations(site),
+        **siblings_operations(site),
         **policy_operations(site),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
         **_models_operations(site).table(),
@@ -363,13 +365,16 @@ async def _open_console(site: Site, door: ConsoleDoor, operations: Operations, u
 def _application(site: Site, door: ConsoleDoor) -> web.Application:
     """The customers' routes, and the staff's door."""
     notice = notice_of(site.config.site.name)
-    api = SessionsApi(site.store, site.sessions, site.desk, notice, site.scanner, door.audience_of)
+    siblings = siblings_of(site, notice)
+    api = SessionsApi(
+        site.store, site.sessions, site.desk, notice, site.scanner, door.audience_of, siblings.continuing
+    )
     handoff = HandoffApi(site.sessions, site.handoffs)
     health = HealthApi(lambda: not_ready(site), lambda: refresh(site))
     page = KioskPage(site.config)
     routes = [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), *door.routes()]
-    routes += [*program_routes(site, lambda: not_ready(site)), openapi_route()]
-    return customer_application(routes, AuditLog(site.store))
+    routes += [*program_routes(site, lambda: not_ready(site)), openapi_route(), *siblings.api.routes()]
+    return customer_application(routes, AuditLog(site.store), site.config.siblings.urls)
 
 
 async def _run_until(

@@ -26,6 +26,7 @@ from edge.commands.keys import keys
 from edge.commands.learning import examples, learn
 from edge.commands.operators import operators
 from edge.commands.privacy import privacy
+from edge.commands.siblings import siblings
 from edge.commands.terminal import Json, Site, as_lines, operate_on, write
 from edge.commands.unanswered import unanswered
 
@@ -46,6 +47,7 @@ app.add_typer(unanswered, name="unanswered")
 app.add_typer(intents, name="intents")
 app.add_typer(privacy, name="privacy")
 app.add_typer(examples, name="examples")
+app.add_typer(siblings, name="siblings")
 app.command("learn")(learn)
 app.command("backup")(backup)
 app.command("restore")(restore)

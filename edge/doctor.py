@@ -22,6 +22,7 @@ import sqlcipher3
 
 from core.errors import PosternError
 from core.memory import SWAP_REMEDY, Swap, swap
+from edge import siblings_check
 from edge.chat import heads
 from edge.config import ModelsSection, SitePaths, load_config
 from edge.egress import ledger
@@ -93,6 +94,7 @@ def examine(paths: SitePaths) -> Diagnosis:
         _detector,
         _audit,
         _break_glass,
+        _siblings,
     )
     of_the_site = (*STORED, *rest) if paths.config.exists() else ()
     checks = tuple(
@@ -354,6 +356,12 @@ def _break_glass(paths: SitePaths) -> Check:
         return Check("break_glass", True, "warning", "told while the node runs")
     remedy = "Seal it, in two envelopes for two people: postern operators break-glass."
     return Check("break_glass", told == Seal.WHOLE, "warning", _SEALS[Seal(told)], remedy)
+
+
+def _siblings(paths: SitePaths) -> Check:
+    """Do conversations go on at the site's other nodes when this one dies?"""
+    found = asyncio.run(siblings_check.look(paths, load_config(paths), ANSWER_S_MAX))
+    return Check("siblings", found.ok, "warning", found.words, found.remedy)
 
 
 def _plan(wanted: ModelsSection) -> Plan:

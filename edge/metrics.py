@@ -42,6 +42,9 @@ notifications = Counter(
 notification_bytes = Counter(
     "postern_notification_bytes_total", "Bytes sent to servers of the site's own network", ["channel"]
 )
+continuations = Counter(
+    "postern_continuations_total", "Tokens by which conversations go on at another node", ["outcome"]
+)
 break_glass_logins = Counter("postern_break_glass_logins_total", "Logins with the break-glass account")
 model_info = Gauge(
     "postern_model_info", "1 for each model in service", ["model", "version", "runtime", "device"]

@@ -160,6 +160,7 @@ def _others(known: Sources) -> Others:
         broker=config.mqtt.broker,
         broker_host=config.mqtt.host if config.mqtt.broker == "external" else "",
         announced=config.discovery.enabled,
+        siblings=tuple(map(_host, config.siblings.urls)),
         control_plane=_control_plane(known),
         counts_every_s=config.telemetry.bucket_s,
     )

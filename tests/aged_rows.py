@@ -33,6 +33,7 @@ ROWS = {
         "INSERT INTO operator_sessions(token_hash, operator, expires_ms, seen_ms) "
         "VALUES (CAST(:mark AS BLOB), '', :at, 0)"
     ),
+    "continuations": "INSERT INTO continuations VALUES (CAST(:mark AS BLOB), 0, :at)",
     "api_keys": (
         "INSERT INTO api_keys(name, key_hash, scopes, requests_per_minute, tokens_per_minute, concurrent_max, "
         "created_ms, revoked_ms) VALUES (:mark, CAST(:mark AS BLOB), '', 1, 1, 1, 0, :at)"

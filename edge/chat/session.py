@@ -13,10 +13,9 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -25,6 +24,7 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from edge.chat import session_rows
 from edge.chat.admission import Admission, RateLimited
+from edge.chat.conversation import Beginning, Channel, NewSession, Session, Write
 from edge.chat.live_session import Live, Memory, OneTurn
 from edge.chat.rates import Rate
 from edge.chat.session_rows import SessionNotFound, now_ms
@@ -35,20 +35,24 @@ from edge.repeating import repeat
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey, create_key, load_key, of_session
 
+__all__ = [
+    "Beginning",
+    "Channel",
+    "NewSession",
+    "NoticeRequired",
+    "Session",
+    "Sessions",
+    "StaleNotice",
+    "Write",
+    "boot_s",
+]
+
 TOKEN_BYTES = 32
 ID_BYTES = 12
 # A conversation lives at most this long beyond its end before the sweeper wipes it.
 SWEEP_INTERVAL_S = 5.0
 # The page says that somebody is there at most so often, and its wipe may be on the way when the node's is due.
 IDLE_GRACE_S = 5.0
-
-
-class Channel(StrEnum):
-    """Where the customer speaks from."""
-
-    KIOSK = "kiosk"
-    INTRANET = "intranet"
-    API = "api"
 
 
 class NoticeRequired(PosternError):
@@ -67,36 +71,6 @@ class StaleNotice(PosternError):
     title = "The notice has changed"
     remedy = "Show the current notice and send its version."
     status = 409
-
-
-@dataclass(frozen=True)
-class Session:
-    """One conversation, as it is now."""
-
-    id: str
-    key: SubjectKey
-    channel: Channel
-    locale: str
-    expires_ms: int
-    token_hash: bytes
-    notice_version: str | None = None
-    overflow_consent: bool = False
-    # Staff only with an operator's credential, which is checked where the request arrives; never by the body.
-    audience: Audience = Audience.PUBLIC
-
-    @property
-    def consented(self) -> bool:
-        return self.notice_version is not None
-
-
-@dataclass(frozen=True)
-class NewSession:
-    """What the customer gets once: the token is not kept."""
-
-    session: Session
-    token: str
-    expires_in_s: int
-    idle_s: int
 
 
 def boot_s() -> float:
@@ -140,24 +114,38 @@ class Sessions:
 
         `address`: where the caller is, None for the site's own command line. Raises TooManySessions, RateLimited.
         """
-        now_s, total_s = self._clock(), self._limits.session_s
+        wanted = Beginning(secrets.token_urlsafe(ID_BYTES), subject, channel, locale, audience)
+        return await self.begin(wanted, address)
+
+    async def begin(
+        self,
+        wanted: Beginning,
+        address: str | None,
+        write: Write | None = None,
+        until_ms: int | None = None,
+    ) -> NewSession:
+        """As `create`, of a conversation that may have begun elsewhere.
+
+        `write`: its rows, in one transaction; what it raises comes out. `until_ms`: ends by then, by the wall clock.
+        """
+        now_s, created_ms = self._clock(), now_ms()
+        expires_ms = created_ms + self._limits.session_s * 1000
+        expires_ms = expires_ms if until_ms is None else min(expires_ms, until_ms)
+        total_s = max(0, expires_ms - created_ms) // 1000
         self._admission.begin(address, now_s, self._next_end_s)
         try:
-            session_id, token = secrets.token_urlsafe(ID_BYTES), secrets.token_urlsafe(TOKEN_BYTES)
-            subject = subject or of_session(session_id)
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+            subject = wanted.subject or of_session(wanted.id)
             async with self._door(subject):
                 key = await self._subject_key(subject)
-                created_ms = now_ms()
-                expires_ms = created_ms + total_s * 1000
-                session = Session(
-                    session_id, key, channel, locale, expires_ms, _hash(token), audience=audience
-                )
-                await self._store.write(lambda db: session_rows.insert(db, _row(session, created_ms)))
-                self._live[session_id] = Live(session, address, now_s + total_s, now_s)
+                session = wanted.session(key, expires_ms, _hash(token))
+                row = _row(session, created_ms)
+                await self._store.write(lambda db: (write or _insert)(db, session, row))
+                self._live[session.id] = Live(session, address, now_s + total_s, now_s)
         except BaseException:
             self._admission.end(address)
             raise
-        return NewSession(session, token, total_s, self._idle_s(channel))
+        return NewSession(session, token, total_s, self._idle_s(session.channel))
 
     async def get(self, session_id: str, token: str, *, touch: bool = True) -> Session:
         """The session, if the token is its own and it has not ended. Raises SessionNotFound.
@@ -404,6 +392,10 @@ class Sessions:
         self._admission.adopt(None)
         self._live[session_id] = Live(session, None, self._clock() + left_s, self._clock())
         return self._live[session_id]
+
+
+def _insert(db: Database, _: Session, row: Mapping[str, object]) -> None:
+    session_rows.insert(db, row)
 
 
 def _row(session: Session, created_ms: int) -> dict[str, object]:

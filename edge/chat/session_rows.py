@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def insert(db: Database, row: dict[str, Any]) -> None:
+def insert(db: Database, row: Mapping[str, object]) -> None:
     """A conversation begins. `row`: the table's columns by name."""
     db.execute("INSERT OR IGNORE INTO subjects VALUES (?, ?)", [row["subject"], row["created_ms"]])
     names = ", ".join(row)

@@ -24,6 +24,7 @@ from edge.config.privacy import IdentifierSection, PrivacySection
 from edge.config.retention import RetentionSection
 from edge.config.safety import IntentRule, IntentsSection, SafetyCardSection, SafetySection
 from edge.config.section import Section
+from edge.config.siblings import SiblingsSection
 from edge.config.site import HttpSection, SiteSection, TelemetrySection
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "RetentionSection",
     "SafetyCardSection",
     "SafetySection",
+    "SiblingsSection",
     "SitePaths",
     "SiteSection",
     "SmtpSection",
@@ -75,6 +77,7 @@ class Config(Section):
     telemetry: TelemetrySection = TelemetrySection()
     mqtt: MqttSection = MqttSection()
     discovery: DiscoverySection = DiscoverySection()
+    siblings: SiblingsSection = SiblingsSection()
     console: ConsoleSection = ConsoleSection()
     backup: BackupSection = BackupSection()
 

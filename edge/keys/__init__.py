@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge.keys import recovery, root, wrapping
+from edge.keys import recovery, root, siblings, wrapping
 from edge.keys.custody import recover, reseal
 from edge.keys.errors import KeysUnusable, RecoveryKeyWrong
 from edge.keys.site_keys import SiteKeys
 from edge.keys.tpm import TpmUnusable
 
-NODES_ALONE: Final = (root.FILE, root.SEALED, recovery.ROOT, wrapping.NAME)
+NODES_ALONE: Final = (root.FILE, root.SEALED, recovery.ROOT, wrapping.NAME, siblings.NAME)
 """Files of keys/ that no group may read; others of the folder are shared, as the courier's."""
 
 __all__ = ["NODES_ALONE", "KeysUnusable", "RecoveryKeyWrong", "SiteKeys", "TpmUnusable", "recover", "reseal"]

@@ -15,7 +15,7 @@ from cryptography import x509
 
 from edge.config import Config, SitePaths
 from edge.egress import envelope, identity
-from edge.keys import recovery, root, site_keys, wrapping
+from edge.keys import recovery, root, siblings, site_keys, wrapping
 from edge.store.operators import Seal
 
 REPLACED: Final = "when it is replaced (postern keys rotate)"
@@ -66,6 +66,7 @@ def keys_of(paths: SitePaths, config: Config, counts: Counts) -> list[Key]:
         *_of_the_store(counts),
         _policy(paths),
         *_of_the_courier(paths),
+        *_of_siblings(paths, config),
         *_of_people(counts),
         *_of_the_network(config),
     ]
@@ -181,6 +182,21 @@ def _end(certificate: Path) -> tuple[str, str | None]:
     except ValueError:
         return "its certificate is damaged: enrol again", None
     return f"on {found:%Y-%m-%d}, with its certificate", found.isoformat()
+
+
+def _of_siblings(paths: SitePaths, config: Config) -> Iterator[Key]:
+    where = siblings.key_file(paths, config)
+    if config.siblings.urls or where.exists():
+        anew = "make another (postern siblings key --new), and carry it to the site's other nodes"
+        yield Key(
+            "siblings",
+            "seals conversations that go on at another node of the site",
+            "the site's nodes, each in a file",
+            str(where),
+            NEVER,
+            f"copy it from another node, or {anew}",
+            f"whoever also has a token of a customer's page reads that conversation, within its time: {anew}",
+        )
 
 
 def _of_people(counts: Counts) -> Iterator[Key]:

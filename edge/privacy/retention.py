@@ -198,6 +198,9 @@ def _staff(settings: RetentionSection) -> dict[str, Rule]:
 def _operations(settings: RetentionSection) -> dict[str, Rule]:
     return {
         "meta": Rule("until what it says holds no more", Keeper.PART),
+        "continuations": Rule(
+            "until the conversation's whole time is over", Keeper.RETENTION, "expires_ms", 0
+        ),
         "intent_counts": Rule(
             "after the day that is counted", Keeper.RETENTION, "day", settings.intent_counts_days, by_day=True
         ),

@@ -80,6 +80,12 @@ def keep_and_forget(db: Database) -> None:
     _run(db, "site_0010_keep_and_forget.sql")
 
 
+@site(name="0011_continuations")
+def continuations(db: Database) -> None:
+    """How often conversations have moved between the site's nodes, so that a token is taken once."""
+    _run(db, "site_0011_continuations.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

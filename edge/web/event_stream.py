@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from aiohttp import hdrs, web
 
@@ -14,6 +14,9 @@ from edge.web.problems import dumps
 EVENT_STREAM = "text/event-stream"
 # How often it is looked whether the client is still there, seconds: a model that writes for nobody stops so soon.
 GONE_CHECK_S = 0.5
+# While an answer is being written its reader hears so often that the node is alive, seconds: a page that hears nothing
+# for five times as long goes on at a sibling.
+BEAT_S = 0.5
 # A comment: readers skip it, and a dead connection shows.
 KEEP_OPEN = b":\n\n"
 
@@ -28,6 +31,14 @@ def event(name: str, data: object, number: int | None = None) -> bytes:
     """One event; `number` is what a reader sends as Last-Event-ID to go on after it."""
     head = "" if number is None else f"id: {number}\n"
     return f"{head}event: {name}\ndata: {dumps(data)}\n\n".encode()
+
+
+async def kept_open(response: web.StreamResponse) -> None:
+    """Write a comment now and then, until cancelled or until nobody reads any more."""
+    with suppress(ConnectionError):
+        while True:
+            await asyncio.sleep(BEAT_S)
+            await response.write(KEEP_OPEN)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from edge.config import Config
+from edge.web.siblings import page_policy
 
 KIOSK = Path(__file__).parent / "kiosk"
 SHELL = Path(__file__).parents[2] / "core" / "webshell"
@@ -32,7 +33,12 @@ class KioskPage:
             idle_wipe_s=config.limits.idle_wipe_s,
             text_chars_max=config.limits.text_chars_max,
             keep_h=config.handoff.keep_h,
+            siblings=list(config.siblings.urls),
         )
+        self._headers = {
+            "Cache-Control": CACHE_CONTROL,
+            "Content-Security-Policy": page_policy(config.siblings.urls),
+        }
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """The routes of this file."""
@@ -44,6 +50,4 @@ class KioskPage:
 
     async def index(self, _: web.Request) -> web.Response:
         """The page."""
-        return web.Response(
-            text=self._page, content_type="text/html", headers={"Cache-Control": CACHE_CONTROL}
-        )
+        return web.Response(text=self._page, content_type="text/html", headers=self._headers)

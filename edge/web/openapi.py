@@ -34,9 +34,16 @@ _OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]],
     (
         "post",
         "/api/v1/sessions",
-        "Begin a conversation",
+        "Begin a conversation, or go on with one of a sibling",
         NewSessionBody,
         {"201": "Session, token and notice"},
+    ),
+    (
+        "get",
+        "/api/v1/siblings",
+        "Whether conversations of another node go on here",
+        None,
+        {"200": "Site, the fingerprint of the shared key, the notice's version"},
     ),
     ("delete", _SESSION, "End a conversation and wipe it", None, {"204": "Wiped"}),
     (

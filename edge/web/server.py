@@ -14,17 +14,26 @@ from edge.web.admin import Operation, admin_application
 from edge.web.audit_log import AuditLog, writing_refusals
 from edge.web.audited import Audited
 from edge.web.problems import BODY_BYTES_MAX, add_security_headers, problems
+from edge.web.siblings import adding_permission, permitting
 
 # Requests under way at a stop get this long; the whole stop must stay under 10 s.
 SHUTDOWN_TIMEOUT_S = 3.0
 KEEPALIVE_S = 75.0
 
 
-def customer_application(routes: Iterable[web.AbstractRouteDef], rows: AuditLog | None) -> web.Application:
-    """The application on the node's port. `rows`: where refusals are written down; None for routes without a store."""
+def customer_application(
+    routes: Iterable[web.AbstractRouteDef], rows: AuditLog | None, siblings: Iterable[str] = ()
+) -> web.Application:
+    """The application on the node's port. `rows`: where refusals are written down; None for routes without a store.
+
+    `siblings`: origins of the pages of the site's other nodes.
+    """
     outer = [writing_refusals(rows)] if rows else []
-    application = web.Application(middlewares=[*outer, problems], client_max_size=BODY_BYTES_MAX)
+    application = web.Application(
+        middlewares=[*outer, permitting(frozenset(siblings)), problems], client_max_size=BODY_BYTES_MAX
+    )
     application.on_response_prepare.append(add_security_headers)
+    application.on_response_prepare.append(adding_permission(frozenset(siblings)))
     application.add_routes(list(routes))
     return application
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Annotated
@@ -11,14 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import PosternError
 from edge.chat import feedback, session_rows
+from edge.chat.continuation import TOKEN_CHARS_MAX, ContinuationRefused
+from edge.chat.continuing import Continuing, StaffLoginNeeded
 from edge.chat.notice import Notice
-from edge.chat.session import Channel, Session, Sessions, StaleNotice
+from edge.chat.session import Channel, NewSession, Session, Sessions, StaleNotice
 from edge.chat.turn import Delta, Desk, Final, Meta
 from edge.knowledge.document import Audience
 from edge.privacy.holds import LegalHold
 from edge.privacy.scanning import Scanner
 from edge.store.store import Store
-from edge.web.event_stream import EVENT_STREAM, ended_with, event, event_stream
+from edge.web.event_stream import EVENT_STREAM, ended_with, event, event_stream, kept_open
 from edge.web.problems import dumps, read_body
 from edge.web.session_token import session_of
 
@@ -36,6 +39,8 @@ class NewSessionBody(_Body):
     locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] = "en"
     channel: Channel = Channel.API
     subject: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    # Instead of all of these: a token of another node of the site, whose conversation goes on here.
+    continuation: Annotated[str, Field(max_length=TOKEN_CHARS_MAX)] | None = None
 
 
 class ConsentBody(_Body):
@@ -73,14 +78,19 @@ class SessionsApi:
         notice: Notice,
         scanner: Scanner,
         audience_of: Callable[[web.Request], Awaitable[Audience]] | None = None,
+        continuing: Continuing | None = None,
     ) -> None:
-        """`audience_of`: whose documents the caller may be answered from, by credential; None: always the public's."""
+        """`audience_of`: whose documents the caller may be answered from, by credential; None: always the public's.
+
+        `continuing`: where the site has siblings.
+        """
         self._store = store
         self._sessions = sessions
         self._desk = desk
         self._notice = notice
         self._scanner = scanner
         self._audience_of = audience_of or _public
+        self._continuing = continuing
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this file."""
@@ -96,15 +106,18 @@ class SessionsApi:
         ]
 
     async def create(self, request: web.Request) -> web.Response:
-        """201 with the token, once, and the notice to show."""
+        """201 with the token, once, and the notice to show; or of a conversation that goes on here."""
         body = await read_body(request, NewSessionBody)
-        new = await self._sessions.create(
-            body.channel,
-            body.locale,
-            body.subject,
-            address=request.remote or "",
-            audience=await self._audience_for(body.channel, request),
-        )
+        if body.continuation is not None:
+            new, moved = await self._gone_on(request, body.continuation)
+        else:
+            audience = await self._audience_for(body.channel, request)
+            new, moved = (
+                await self._sessions.create(
+                    body.channel, body.locale, body.subject, address=request.remote or "", audience=audience
+                ),
+                {},
+            )
         reply = {
             "session_id": new.session.id,
             "token": new.token,
@@ -112,8 +125,19 @@ class SessionsApi:
             "languages": list(self._desk.covered()),
             "expires_in_s": new.expires_in_s,
             "idle_s": new.idle_s,
+            **moved,
         }
         return web.json_response(reply, status=201, dumps=dumps)
+
+    async def _gone_on(self, request: web.Request, token: str) -> tuple[NewSession, dict[str, object]]:
+        """A sibling's conversation, and what its page goes on with. Of staff's the credential is needed here, too."""
+        if self._continuing is None:
+            raise ContinuationRefused("This node has no siblings.")
+        told = self._continuing.open(token)
+        if told.audience == Audience.STAFF and await self._audience_of(request) is not Audience.STAFF:
+            raise StaffLoginNeeded
+        new = await self._continuing.take(told, request.remote or "")
+        return new, {"consented": True, "continuation": await self._continuing.token(new.session)}
 
     async def _audience_for(self, channel: Channel, request: web.Request) -> Audience:
         """Staff text is for the intranet only: a kiosk stands where customers do, whoever is logged in there."""
@@ -163,8 +187,13 @@ class SessionsApi:
         async with aclosing(self._desk.turn(session, text)) as events:
             async for happened in events:
                 if isinstance(happened, Final):
-                    return web.json_response(happened.body, dumps=dumps)
+                    return web.json_response(await self._final(session, happened), dumps=dumps)
         raise PosternError
+
+    async def _final(self, session: Session, happened: Final) -> dict[str, object]:
+        """The turn's answer; where the site has siblings, with what the conversation goes on by at one of them."""
+        token = await self._continuing.token(session) if self._continuing else None
+        return {**happened.body, "continuation": token} if token else happened.body
 
     async def feedback(self, request: web.Request) -> web.Response:
         """204."""
@@ -188,30 +217,34 @@ class SessionsApi:
     async def _stream(self, request: web.Request, session: Session, text: str) -> web.StreamResponse:
         """Server-sent events. An error before the first event is a problem response, later an `error` event."""
         response: web.StreamResponse | None = None
+        beat: asyncio.Task[None] | None = None
         try:
             async with aclosing(self._desk.turn(session, text)) as events:
                 async for happened in events:
-                    if response is None:
+                    if response is None or beat is None:
                         response = event_stream()
                         await response.prepare(request)
-                    await response.write(_event(happened))
+                        beat = asyncio.create_task(kept_open(response), name="beat")
+                    await response.write(await self._event(session, happened))
         except PosternError as error:
             if response is None:
                 raise
             await response.write(event("error", error.problem()))
+        finally:
+            if beat is not None:
+                beat.cancel()
         if response is None:
             raise PosternError
         await response.write_eof()
         return response
 
+    async def _event(self, session: Session, happened: Meta | Delta | Final) -> bytes:
+        if isinstance(happened, Meta):
+            return event("meta", {"turn_id": happened.turn_id, "languages": list(happened.languages)})
+        if isinstance(happened, Delta):
+            return event("delta", {"text": happened.text})
+        return event("final", await self._final(session, happened))
+
 
 async def _public(_: web.Request) -> Audience:
     return Audience.PUBLIC
-
-
-def _event(happened: Meta | Delta | Final) -> bytes:
-    if isinstance(happened, Meta):
-        return event("meta", {"turn_id": happened.turn_id, "languages": list(happened.languages)})
-    if isinstance(happened, Delta):
-        return event("delta", {"text": happened.text})
-    return event("final", happened.body)

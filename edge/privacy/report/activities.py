@@ -102,6 +102,7 @@ ACTIVITIES: Final = (
             "document_versions",
             "chunks",
             "meta",
+            "continuations",
             "intent_counts",
             "daily_counts",
             "counters",

@@ -64,6 +64,8 @@ class Others(Fact):
     broker: Literal["embedded", "external", "off"] = "off"
     broker_host: str = ""
     announced: bool = False
+    siblings: tuple[str, ...] = ()
+    """Other nodes of the site, where conversations may go on."""
     control_plane: str = ""
     counts_every_s: int = 3600
     programs: int = 0

@@ -96,6 +96,12 @@ def _of_this_site(facts: Facts) -> Iterator[str]:
             f"What the language model server at {facts.others.llm_server} keeps, and whom it connects to, the"
             " product cannot see."
         )
+    if facts.others.siblings:
+        yield (
+            "Erasure, legal holds and exports are each node's own: a conversation may go on at"
+            f" {' and '.join(facts.others.siblings)}, and until its whole time is over a token from before an"
+            " erasure could bring its newest answers back there."
+        )
     if facts.others.control_plane:
         yield (
             "The control plane sees the site's network address and when the node is connected, and, of a"

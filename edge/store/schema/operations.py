@@ -12,6 +12,22 @@ OPERATIONS: dict[str, Table] = {
         },
         title="Settings of the store",
     ),
+    # So that a token by which a conversation goes on at another node is taken once. Tied to nobody: the identifier that
+    # the digest is of goes with the conversation.
+    "continuations": Table(
+        {
+            "conversation": operations(
+                "BLOB PRIMARY KEY", "digest of its random identifier", Retention.UNTIL_REMOVED
+            ),
+            "moves": operations(
+                "INTEGER NOT NULL", "how often it had moved when it came here", Retention.UNTIL_REMOVED
+            ),
+            "expires_ms": operations(
+                "INTEGER NOT NULL", "end of its whole time, retention", Retention.UNTIL_REMOVED
+            ),
+        },
+        title="Conversations that may go on at another node",
+    ),
     "intent_counts": Table(
         {
             "day": operations("INTEGER NOT NULL", "days since the epoch, UTC", Retention.YEARS_6),

@@ -1,52 +1,62 @@
-// The node's customer routes. One Conversation is one session; its token lives in this object and nowhere else.
-// Not here: anything about the page.
+// The node's customer routes. One Conversation is one session; its tokens live in this object and nowhere else. When its
+// node dies it goes on at a sibling by itself. Not here: anything about the page.
 
 import * as connection from "./connection.js";
 import { follow } from "./follow.js";
 import { events } from "./sse.js";
+import { PATIENCE_MS, Problem, problemIn, send } from "./transport.js";
 
 const BASE = "/api/v1/sessions";
+// The node that this page came from, as the beginning of an address.
+const HOME = "";
 // A wipe that did not arrive is tried again; the node forgets by itself when the session runs out.
 const WIPE_RETRIES_MS = [2_000, 10_000, 30_000];
 // The node is told that somebody is there at most so often. It hears of the last sign of life, if so much later.
 const ALIVE_EVERY_MS = 10_000;
 
-// What went wrong, as the node said it (RFC 9457), or code "offline" or "cut" when the node said nothing.
-export class Problem extends Error {
-  constructor(body, status = 0, retryAfterS = null) {
-    super(body.code ?? "unknown");
-    Object.assign(this, { code: "unknown", title: "", detail: "", remedy: "", ...body, status, retryAfterS });
-  }
-
-  get sessionGone() {
-    return this.status === 401 || this.code === "session_not_found" || this.code === "notice_required";
-  }
-}
-
 export class Conversation {
-  #id;
-  #token;
+  #config;
+  #nodes; // the site's: this page's own, then its siblings
+  #place; // {node, id, token}: where the conversation is
+  #left = []; // places that it has left: to be wiped, too
+  #going = null; // while it looks for another place
+  #continuation = null; // what a sibling goes on by, newest
+  #agreed = false;
   #aborter = new AbortController();
   #aliveAt = performance.now();
   #aliveTimer = null;
+  #followedAt = null;
+  onMoved = () => {}; // it goes on at another node from now on
 
-  constructor(opened) {
-    this.#id = opened.session_id;
-    this.#token = opened.token;
+  constructor(place, opened, config) {
+    [this.#place, this.#config, this.#nodes] = [place, config, nodesOf(config)];
     this.notice = opened.notice;
     this.languages = opened.languages ?? [];
     this.overflow = undefined; // whether help from outside is permitted
   }
 
-  static async open(channel, locale) {
-    const response = await send(BASE, { method: "POST", body: { channel, locale } });
-    return new Conversation(await response.json());
+  // At this page's own node; where that is not there, or full, at a sibling.
+  static async open(config) {
+    const nodes = nodesOf(config);
+    let first = null;
+    for (const node of nodes) {
+      try {
+        const opened = await begin(node, { channel: config.channel, locale: config.locale }, patience(nodes));
+        return new Conversation(placeOf(node, opened), opened, config);
+      } catch (problem) {
+        first ??= problem;
+        if (!problem.nodeGone && problem.status !== 503) break;
+      }
+    }
+    if (first.nodeGone) connection.lost();
+    throw first;
   }
 
   // Again: a change of mind, which holds for the next question. Left out: nobody was asked.
   async consent(overflow) {
     await this.#send("POST", "/consent", { notice_version: this.notice.version, overflow });
     this.overflow = overflow;
+    this.#agreed = true;
   }
 
   // A sign of life of the person. Resolves to false once the conversation has ended on the node.
@@ -65,19 +75,37 @@ export class Conversation {
     return true;
   }
 
-  // Calls onDelta with each piece of text; resolves to the turn's body once the node has made it durable.
+  // Calls onDelta with each piece of text; resolves to the turn's body once the node has made it durable. Where the node
+  // dies meanwhile the question is asked again at a sibling: `onMoved` comes first, then pieces from the beginning.
   async ask(text, onDelta) {
-    const response = await this.#send("POST", "/turns", { text }, "text/event-stream");
+    for (let moves = 0; ; moves += 1) {
+      const place = this.#place;
+      try {
+        return await this.#askAt(place, text, onDelta);
+      } catch (problem) {
+        if (!problem.nodeGone || moves === this.#nodes.length) throw problem;
+        await this.#goOn(place, problem);
+      }
+    }
+  }
+
+  async #askAt(place, text, onDelta) {
+    const response = await this.#sendAt(place, "POST", "/turns", { text }, "text/event-stream");
     try {
-      for await (const { name, data } of events(response.body)) {
+      for await (const { name, data } of events(response.body, this.#patience)) {
         if (name === "delta") onDelta(JSON.parse(data).text);
-        else if (name === "final") return JSON.parse(data);
+        else if (name === "final") return this.#kept(JSON.parse(data));
         else if (name === "error") throw problemIn(JSON.parse(data));
       }
     } catch (error) {
       if (error instanceof Problem) throw error;
     }
     throw new Problem({ code: "cut" });
+  }
+
+  #kept({ continuation, ...turn }) {
+    this.#continuation = continuation ?? this.#continuation;
+    return turn;
   }
 
   feedback(turn, useful, code = null, reason = null) {
@@ -102,58 +130,108 @@ export class Conversation {
 
   // Calls on(name, data) for what staff do, until the conversation ends here or there.
   follow(on) {
-    const path = `${BASE}/${encodeURIComponent(this.#id)}/events`;
-    const open = (lastId, signal) =>
-      send(path, { method: "GET", token: this.#token, accept: "text/event-stream", signal, lastId });
+    const open = (lastId) => {
+      // Numbers of events are those of a node.
+      const since = this.#followedAt === this.#place ? lastId : "0";
+      this.#followedAt = this.#place;
+      return this.#send("GET", "/events", undefined, "text/event-stream", since);
+    };
     return follow(open, this.#aborter.signal, on);
   }
 
-  // Stops what is under way and has the node wipe the session. `keepalive` lets it go out while the page closes.
+  // Stops what is under way and has the nodes wipe the session. `keepalive` lets it go out while the page closes.
   async wipe() {
     this.#aborter.abort();
     clearTimeout(this.#aliveTimer);
-    const headers = { authorization: `Bearer ${this.#token}` };
-    const path = `${BASE}/${encodeURIComponent(this.#id)}`;
-    for (const wait of [...WIPE_RETRIES_MS, null]) {
-      try {
-        const { status } = await fetch(path, { method: "DELETE", headers, keepalive: true });
-        if (status < 500 && status !== 429) return;
-      } catch {
-        // not reached: again below
-      }
-      if (wait === null) return;
-      await new Promise((resolve) => setTimeout(resolve, wait));
+    await Promise.all([this.#place, ...this.#left].map(wipeAt));
+  }
+
+  get #patience() {
+    return patience(this.#nodes);
+  }
+
+  async #send(method, path, body, accept, lastId) {
+    const place = this.#place;
+    try {
+      return await this.#sendAt(place, method, path, body, accept, lastId);
+    } catch (problem) {
+      if (!problem.nodeGone || this.#aborter.signal.aborted) throw problem;
+      await this.#goOn(place, problem);
+      return this.#sendAt(this.#place, method, path, body, accept, lastId && "0");
     }
   }
 
-  #send(method, path, body, accept = "application/json") {
-    return send(`${BASE}/${encodeURIComponent(this.#id)}${path}`, {
-      method, body, accept, token: this.#token, signal: this.#aborter.signal,
-    });
+  #sendAt(place, method, path, body, accept, lastId) {
+    const { signal } = this.#aborter;
+    const wanted = { method, body, accept, lastId, token: place.token, signal, patienceMs: this.#patience };
+    return send(addressOf(place) + path, wanted);
+  }
+
+  // Resolves once the conversation is elsewhere than at `from`; rejects with `problem` where it goes on nowhere.
+  #goOn(from, problem) {
+    if (this.#place !== from) return Promise.resolve();
+    this.#going ??= this.#move(problem).finally(() => { this.#going = null; });
+    return this.#going;
+  }
+
+  async #move(problem) {
+    const here = this.#place;
+    for (const node of this.#nodes) {
+      if (node === here.node || this.#aborter.signal.aborted) continue;
+      try {
+        const place = await this.#openAt(node);
+        this.#left.push(here);
+        this.#place = place;
+        this.onMoved();
+        return;
+      } catch {
+        // the next one, then
+      }
+    }
+    const unreached = problem.code === "offline" || this.#nodes.length > 1;
+    if (unreached && !this.#aborter.signal.aborted) connection.lost();
+    throw problem;
+  }
+
+  // What was final goes along. Before the first answer there is nothing but what the person has agreed to.
+  async #openAt(node) {
+    if (this.#continuation) {
+      const opened = await begin(node, { continuation: this.#continuation }, this.#patience);
+      this.#continuation = opened.continuation ?? this.#continuation;
+      return placeOf(node, opened);
+    }
+    const opened = await begin(node, { channel: this.#config.channel, locale: this.#config.locale }, this.#patience);
+    const place = placeOf(node, opened);
+    if (opened.notice.version !== this.notice.version) {
+      wipeAt(place);
+      throw new Problem({ code: "stale_notice" });
+    }
+    const agreed = { notice_version: this.notice.version, overflow: this.overflow };
+    if (this.#agreed) await this.#sendAt(place, "POST", "/consent", agreed);
+    return place;
   }
 }
 
-async function send(path, { method, body, token, accept = "application/json", signal, lastId }) {
-  const headers = { accept };
-  if (lastId) headers["last-event-id"] = lastId;
-  if (token) headers.authorization = `Bearer ${token}`;
-  if (body !== undefined) headers["content-type"] = "application/json";
-  let response;
-  try {
-    response = await fetch(path, { method, headers, signal, body: body && JSON.stringify(body), cache: "no-store" });
-  } catch {
-    if (!signal?.aborted) connection.lost();
-    throw new Problem({ code: "offline" });
-  }
-  connection.found();
-  if (response.ok) return response;
-  const said = await response.json().catch(() => ({}));
-  throw problemIn(said, response.status, Number.parseInt(response.headers.get("retry-after"), 10));
+const nodesOf = (config) => [HOME, ...(config.siblings ?? [])];
+const patience = (nodes) => (nodes.length > 1 ? PATIENCE_MS : null);
+const placeOf = (node, { session_id: id, token }) => ({ node, id, token });
+const addressOf = ({ node, id }) => `${node}${BASE}/${encodeURIComponent(id)}`;
+
+async function begin(node, body, patienceMs) {
+  const response = await send(node + BASE, { method: "POST", body, patienceMs });
+  return response.json();
 }
 
-// A stream has no header for Retry-After: there it stands in the problem.
-function problemIn(said, status = Number(said.status) || 0, retryAfterS = Number(said.retry_after_s ?? Number.NaN)) {
-  const texts = {};
-  for (const key of ["code", "title", "detail", "remedy"]) if (typeof said[key] === "string") texts[key] = said[key];
-  return new Problem(texts, status, Number.isFinite(retryAfterS) ? retryAfterS : null);
+async function wipeAt(place) {
+  const headers = { authorization: `Bearer ${place.token}` };
+  for (const wait of [...WIPE_RETRIES_MS, null]) {
+    try {
+      const { status } = await fetch(addressOf(place), { method: "DELETE", headers, keepalive: true });
+      if (status < 500 && status !== 429) return;
+    } catch {
+      // not reached: again below
+    }
+    if (wait === null) return;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
 }

@@ -30,6 +30,7 @@ export class Chat {
     parts.question.addEventListener("input", () => this.#count());
     parts.question.addEventListener("keydown", (event) => this.#key(event));
     this.#offer(config.suggestions);
+    conversation.onMoved = () => this.#moved();
   }
 
   focus() {
@@ -74,6 +75,19 @@ export class Chat {
     } catch (problem) {
       if (!this.#closed) this.#fail(problem, text);
     }
+  }
+
+  // Another node goes on. Half an answer of the one before is taken away, and the question is asked again. Who of the
+  // staff was with the customer is with that node.
+  #moved() {
+    if (this.#closed) return;
+    const waits = this.#asking && !this.#human;
+    const ticket = [...this.#tickets.keys()].at(-1);
+    if (ticket) this.#talking("left", null, ticket);
+    if (!waits) return say(words.moved);
+    this.#parts.partial.textContent = "";
+    show(this.#parts.pending, false);
+    this.#busy(words.askedAgain);
   }
 
   // To the person who has the ticket. As with a question, a fault brings the words back into the field.
@@ -201,7 +215,7 @@ export class Chat {
     this.#parts["waiting-text"].textContent = text;
     show(this.#parts.waiting);
     this.#parts.send.setAttribute("aria-disabled", "true");
-    if (text === words.looking) say(text);
+    if (text !== words.writing) say(text);
   }
 
   #rest() {

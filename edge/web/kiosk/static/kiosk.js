@@ -44,7 +44,7 @@ async function start() {
   opening = true;
   startButton.setAttribute("aria-disabled", "true");
   try {
-    conversation = await Conversation.open(config.channel, config.locale);
+    conversation = await Conversation.open(config);
     openNotice();
   } catch (problem) {
     const said = problem.code === "offline" ? words.offlineStart : { ...inWords(problem), detail: "" };

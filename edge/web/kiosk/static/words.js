@@ -3,6 +3,8 @@
 export const words = {
   looking: "Looking in our documents…",
   writing: "Writing the answer…",
+  askedAgain: "The machine that answered has stopped. Another one of ours goes on, and looks again…",
+  moved: "Another one of our machines answers from now on.",
   answered: "The answer is ready.",
   offline: {
     title: "We cannot reach the machine that answers.",
@@ -57,6 +59,7 @@ export const words = {
       closed: `Number ${ticket} is closed. You are talking to the AI again.`,
       withdrawn: `Number ${ticket} is taken back. You are talking to the AI.`,
       expired: `Number ${ticket} has expired. You are talking to the AI.`,
+      left: `The machine that has number ${ticket} has stopped. Keep the number for the desk. You are talking to the AI.`,
     })[state] ?? "",
   languages: (codes) =>
     codes.length ? `Please write in: ${codes.map((code) => new Intl.DisplayNames([code], { type: "language" }).of(code)).join(", ")}.` : "",

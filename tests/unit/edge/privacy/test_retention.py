@@ -22,7 +22,7 @@ KEEPERS = {
     Retention.UNTIL_ACKNOWLEDGED: {Keeper.PART},
 }
 # Rows that stay until they are over, and then for so many days.
-OVER_FIRST = {"api_keys", "operator_sessions"}
+OVER_FIRST = {"api_keys", "continuations", "operator_sessions"}
 
 
 @pytest.mark.proves("retention")

@@ -13,6 +13,7 @@ from edge.web.openai_chat import OpenAiChat
 from edge.web.openapi import document
 from edge.web.privacy_api import PrivacyApi
 from edge.web.sessions_api import SessionsApi
+from edge.web.siblings import SiblingsApi
 
 
 def unwired(api: type) -> Any:
@@ -21,7 +22,7 @@ def unwired(api: type) -> Any:
 
 
 def test_every_route_of_the_api_is_described() -> None:
-    apis = (SessionsApi, HandoffApi, OpenAiApi, OpenAiChat, InferenceApi, PrivacyApi)
+    apis = (SessionsApi, SiblingsApi, HandoffApi, OpenAiApi, OpenAiChat, InferenceApi, PrivacyApi)
     routes = [route for api in apis for route in unwired(api).routes()]
     described = {
         (method.upper(), path)

@@ -146,6 +146,7 @@ TOLD: dict[str, Any] = {
     "console.behind_tls_proxy": True,
     "console.oidc.issuer": "https://10.0.0.7",
     "models.llm_server.url": "https://10.0.0.5/v1",
+    "siblings.urls": ("https://10.0.0.6",),
 }
 # What such a change needs beside it to be settings at all, or to be told at all.
 BESIDE: dict[str, dict[str, Any]] = {
@@ -174,6 +175,7 @@ UNTOLD = {
     "handoff.smtp.ca_file", "handoff.smtp.sender", "handoff.smtp.recipients", "handoff.webhook.secret_file",
     "handoff.webhook.ca_file",
     "keys.tpm_tcti", "backup.mb_per_s", "backup.warn_after_days",
+    "siblings.key_file", "siblings.ca_file",
     "mqtt.host", "mqtt.port", "mqtt.username", "mqtt.password_file", "mqtt.ca_file", "discovery.enabled",
     "console.oidc.client_id", "console.oidc.client_secret_file", "console.oidc.ca_file", "console.oidc.role_claim",
     "console.oidc.roles",

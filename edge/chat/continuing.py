@@ -1,0 +1,169 @@
+"""Conversations that go on at a sibling: a token after every final answer here, and one of a sibling's taken up.
+
+Nothing is shared and nothing is sent between nodes: the customer's page carries the token, which it cannot read. A node
+takes a conversation once for each of its moves, writes that down in the transaction that takes it up, and never takes
+what it gave out itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+from sqlite_utils import Database
+
+from core.errors import PosternError
+from edge import metrics
+from edge.chat import continuation, continuation_rows, session_rows
+from edge.chat.continuation import Continuation, ContinuationRefused
+from edge.chat.live_session import Memory
+from edge.chat.session import Beginning, Channel, NewSession, Session, Sessions, StaleNotice
+from edge.chat.session_rows import Agreed, now_ms
+from edge.knowledge.document import Audience
+from edge.store.store import Store
+from edge.store.subjects import of_session
+
+log = logging.getLogger(__name__)
+
+GIVEN: Final = "given"
+TAKEN: Final = "taken"
+REFUSED: Final = "refused"
+FAILED: Final = "failed"
+"""What became of a token, in `postern_continuations_total`; failed: none could be made, the answer stands."""
+
+
+class StaffLoginNeeded(PosternError):
+    """A conversation that was answered from staff documents goes on for staff only."""
+
+    code = "staff_login_needed"
+    title = "This conversation is one of the staff's"
+    remedy = "Log in at this node, or send an operator's token; else start a new conversation."
+    status = 403
+
+
+class Continuing:
+    """Used from one event loop. `key`: what the site's nodes share; `notice`: the version in force."""
+
+    def __init__(self, store: Store, sessions: Sessions, key: bytes, site: str, notice: str) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._key = key
+        self._site = site
+        self._notice = notice
+
+    async def token(self, session: Session) -> str | None:
+        """For what has been said up to now; None where none can be made: the answer before it stands."""
+        try:
+            told = await self._told(session)
+        except PosternError as error:
+            metrics.continuations.labels(FAILED).inc()
+            log.warning("no continuation token", extra={"code": error.code})
+            return None
+        if told is None:
+            return None
+        metrics.continuations.labels(GIVEN).inc()
+        return continuation.seal(self._key, self._site, told)
+
+    def open(self, token: str) -> Continuation:
+        """What a sibling's token holds. Raises ContinuationRefused, StaleNotice."""
+        try:
+            told = continuation.opened(self._key, self._site, token, now_ms())
+        except ContinuationRefused:
+            metrics.continuations.labels(REFUSED).inc()
+            raise
+        if told.notice_version != self._notice:
+            metrics.continuations.labels(REFUSED).inc()
+            raise StaleNotice("The sibling has shown another notice.")
+        return told
+
+    async def take(self, told: Continuation, address: str | None) -> NewSession:
+        """Go on with it here. Raises ContinuationRefused, TooManySessions, RateLimited, StoreBusy."""
+        try:
+            await self._refuse(told)
+            new = await self._sessions.begin(
+                _beginning(told), address, partial(self._written, told=told), until_ms=told.expires_ms
+            )
+        except ContinuationRefused:
+            metrics.continuations.labels(REFUSED).inc()
+            raise
+        self._sessions.remember(new.session, Memory(told.topic, told.offered))
+        metrics.continuations.labels(TAKEN).inc()
+        return new
+
+    async def _refuse(self, told: Continuation) -> None:
+        """Raises ContinuationRefused. What this node has of an earlier stay goes: the token is newer."""
+        await self._store.read(partial(continuation_rows.refuse_taken, told=told))
+        subjects = {told.subject, of_session(told.conversation)}
+        for digest in map(self._store.digests.of, subjects):
+            since = partial(continuation_rows.erased_since, digest=digest, at_ms=told.issued_ms)
+            if await self._store.read_keys(since):
+                raise ContinuationRefused("It was erased.")
+        earlier = await self._store.read(partial(session_rows.owner, session_id=told.conversation))
+        if earlier and not await self._sessions.wipe(told.conversation):
+            raise ContinuationRefused("A legal hold keeps it as it was.")
+
+    def _written(self, db: Database, session: Session, row: Mapping[str, object], told: Continuation) -> None:
+        """The conversation's rows, in one transaction with that it was taken."""
+        continuation_rows.take(db, told)
+        session_rows.insert(db, row)
+        digest = self._store.digests.of(session.key.subject)
+        session_rows.consent(db, session.id, told.notice_version, told.overflow, told.consented_ms, digest)
+        continuation_rows.restore(db, session, told)
+
+    async def _told(self, session: Session) -> Continuation | None:
+        """None before the notice was accepted, and once the conversation is over."""
+        memory = self._sessions.memory(session)
+        gathered = partial(_gathered, session=session, memory=memory)
+        found = await self._store.read(gathered)
+        if found is None:
+            return None
+        told, known = found
+        if not known:
+            await self._store.write(
+                partial(continuation_rows.begin, conversation=session.id, expires_ms=session.expires_ms)
+            )
+        return told
+
+
+def _gathered(db: Database, session: Session, memory: Memory) -> tuple[Continuation, bool] | None:
+    """What a token tells, and whether one went out before."""
+    agreed: Agreed | None = session_rows.agreed(db, session.id)
+    if agreed is None:
+        return None
+    moves = continuation_rows.moves(db, session.id)
+    told = Continuation(
+        conversation=session.id,
+        moves=moves or continuation_rows.NOT_MOVED,
+        subject=session.key.subject,
+        channel=session.channel,
+        locale=session.locale,
+        audience=session.audience,
+        notice_version=agreed.version,
+        overflow=agreed.overflow,
+        consented_ms=agreed.at_ms,
+        issued_ms=now_ms(),
+        expires_ms=session.expires_ms,
+        label=continuation_rows.label(db, session.id),
+        topic=memory.topic,
+        offered=memory.offered,
+        turns=continuation_rows.newest(db, session),
+    )
+    return told, moves is not None
+
+
+def _beginning(told: Continuation) -> Beginning:
+    """Raises ContinuationRefused for what this release does not know."""
+    try:
+        return Beginning(
+            told.conversation,
+            told.subject,
+            Channel(told.channel),
+            told.locale,
+            Audience(told.audience),
+            told.notice_version,
+            bool(told.overflow),
+        )
+    except ValueError:
+        raise ContinuationRefused from None

@@ -1,0 +1,255 @@
+"""What a page of another node may ask here, and how a conversation of another node goes on over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientResponse, hdrs, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from edge.chat.continuing import Continuing
+from edge.chat.notice import notice_of
+from edge.chat.session import Session
+from edge.chat.turn import Delta, Desk, Final, Meta
+from edge.config import Config
+from edge.config.siblings import SIBLINGS_MAX, SiblingsSection
+from edge.knowledge.document import Audience
+from edge.store import audit
+from edge.store.audit import AuditFilter
+from edge.web import event_stream
+from edge.web.audit_log import AuditLog
+from edge.web.handoff_api import HandoffApi
+from edge.web.kiosk_page import KioskPage
+from edge.web.server import customer_application
+from edge.web.sessions_api import SessionsApi
+from edge.web.siblings import SiblingsApi
+from tests.unit.edge.chat.desk_rig import ANSWER, Rig, rig, scan_forms
+
+KEY = b"k" * 32
+NOTICE = notice_of("Clinic")
+SIBLING = "https://desk-2.clinic.internal"
+SESSIONS = "/api/v1/sessions"
+
+
+@dataclass
+class ScriptedDesk:
+    """Answers with what the rig writes down; `go_on` unset: waits in the middle of it."""
+
+    rig: Rig
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def covered(self) -> tuple[str, ...]:
+        return ("en",)
+
+    async def turn(self, session: Session, text: str) -> AsyncGenerator[Meta | Delta | Final, None]:
+        yield Meta("t", ("en",))
+        await self.go_on.wait()
+        yield Delta(ANSWER)
+        yield Final({"turn_id": await self.rig.turn(session, text), "answer": ANSWER})
+
+
+@dataclass
+class Node:
+    """One of two nodes, over HTTP."""
+
+    rig: Rig
+    desk: ScriptedDesk
+    client: TestClient[Any, Any]
+    audience: list[Audience]
+
+    async def begin(self, body: dict[str, object]) -> tuple[int, dict[str, Any]]:
+        async with self.client.post(SESSIONS, json=body) as response:
+            return response.status, await response.json()
+
+    async def arrive(self, channel: str = "kiosk") -> dict[str, Any]:
+        _, opened = await self.begin({"channel": channel})
+        path, headers = f"{SESSIONS}/{opened['session_id']}/consent", bearer(opened)
+        async with self.client.post(
+            path, json={"notice_version": NOTICE.version}, headers=headers
+        ) as response:
+            assert response.status == 204
+        return opened
+
+    async def ask(self, opened: dict[str, Any]) -> dict[str, Any]:
+        path = f"{SESSIONS}/{opened['session_id']}/turns"
+        async with self.client.post(path, json={"text": "When?"}, headers=bearer(opened)) as response:
+            assert response.status == 200
+            return dict(await response.json())
+
+    async def preflight(self, path: str, origin: str) -> ClientResponse:
+        headers = {hdrs.ORIGIN: origin, "Access-Control-Request-Method": "POST"}
+        async with self.client.options(path, headers=headers) as response:
+            return response
+
+
+def bearer(opened: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {opened['token']}"}
+
+
+async def _node(stack: AsyncExitStack, folder: Path, siblings: tuple[str, ...] = (SIBLING,)) -> Node:
+    opened = await stack.enter_async_context(rig(folder))
+    desk, audience = ScriptedDesk(opened), [Audience.PUBLIC]
+    desk.go_on.set()
+
+    async def audience_of(_: web.Request) -> Audience:
+        return audience[0]
+
+    known = Continuing(opened.store, opened.sessions, KEY, "clinic", NOTICE.version) if siblings else None
+    api = SessionsApi(
+        opened.store, opened.sessions, cast(Desk, desk), NOTICE, cast(Any, scan_forms), audience_of, known
+    )
+    page = KioskPage(
+        Config.model_validate({"site": {"id": "s", "name": "Clinic"}, "siblings": {"urls": siblings}})
+    )
+    other = [*HandoffApi(opened.sessions, opened.handoffs).routes(), *page.routes()]
+    other += SiblingsApi("clinic", "print", NOTICE.version).routes()
+    application = customer_application([*api.routes(), *other], AuditLog(opened.store), siblings)
+    client = await stack.enter_async_context(TestClient(TestServer(application)))
+    return Node(opened, desk, client, audience)
+
+
+@pytest_asyncio.fixture
+async def nodes(tmp_path: Path) -> AsyncIterator[tuple[Node, Node]]:
+    async with AsyncExitStack() as stack:
+        yield await _node(stack, tmp_path / "one"), await _node(stack, tmp_path / "other")
+
+
+async def test_a_conversation_goes_on_at_the_other_node(nodes: tuple[Node, Node]) -> None:
+    one, other = nodes
+    answered = await one.ask(await one.arrive())
+    status, moved = await other.begin({"continuation": answered["continuation"]})
+    assert (status, moved["consented"], moved["notice"]["version"]) == (201, True, NOTICE.version)
+    assert moved["continuation"] != answered["continuation"]
+    path = f"{SESSIONS}/{moved['session_id']}/turns/{answered['turn_id']}/handoff"
+    async with other.client.post(path, headers=bearer(moved)) as response:
+        assert response.status == 201
+    assert (await other.ask(moved))["answer"] == ANSWER
+
+
+async def test_the_stream_ends_with_the_token_too(nodes: tuple[Node, Node]) -> None:
+    one, _ = nodes
+    opened = await one.arrive()
+    path, headers = f"{SESSIONS}/{opened['session_id']}/turns", {"Accept": "text/event-stream"}
+    async with one.client.post(
+        path, json={"text": "When?"}, headers={**bearer(opened), **headers}
+    ) as response:
+        assert '"continuation":"v1.' in (await response.text()).split("event: final")[1]
+
+
+async def test_a_node_that_answers_is_heard_of(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = nodes
+    monkeypatch.setattr(event_stream, "BEAT_S", 0.001)
+    opened = await one.arrive()
+    one.desk.go_on.clear()
+    path, headers = f"{SESSIONS}/{opened['session_id']}/turns", {"Accept": "text/event-stream"}
+    async with one.client.post(
+        path, json={"text": "When?"}, headers={**bearer(opened), **headers}
+    ) as response:
+        await response.content.readuntil(b"\n:\n\n:\n\n")
+        one.desk.go_on.set()
+        rest = await response.content.read()
+    assert b"event: final" in rest
+
+
+@pytest.mark.proves("access")
+@pytest.mark.parametrize("token", ["", "v1.AAAA", "v1." + "A" * 40_000])
+async def test_what_is_forged_is_refused_and_written_down(nodes: tuple[Node, Node], token: str) -> None:
+    one, _ = nodes
+    status, problem = await one.begin({"continuation": token})
+    assert (status, problem["code"]) == (401, "continuation_refused")
+    rows = await one.rig.store.read(lambda db: audit.search(db, AuditFilter(action="sessions.begin"), 5))
+    assert [(row.actor, row.object) for row in rows] == [("customer", "continuation_refused")]
+
+
+@pytest.mark.proves("access")
+async def test_staff_go_on_for_staff_only(nodes: tuple[Node, Node]) -> None:
+    one, other = nodes
+    one.audience[0] = Audience.STAFF
+    token = (await one.ask(await one.arrive("intranet")))["continuation"]
+    status, problem = await other.begin({"continuation": token})
+    assert (status, problem["code"]) == (403, "staff_login_needed")
+    other.audience[0] = Audience.STAFF
+    assert (await other.begin({"continuation": token}))[0] == 201
+
+
+async def test_without_siblings_there_are_no_tokens(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        alone = await _node(stack, tmp_path, siblings=())
+        assert "continuation" not in await alone.ask(await alone.arrive())
+        assert (await alone.begin({"continuation": "v1.AAAA"}))[0] == 401
+        assert hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in (await alone.preflight(SESSIONS, SIBLING)).headers
+
+
+@pytest.mark.proves("access")
+async def test_pages_of_siblings_may_use_the_session_routes_and_nothing_else(
+    nodes: tuple[Node, Node],
+) -> None:
+    one, _ = nodes
+    allowed = await one.preflight(f"{SESSIONS}/x/turns", SIBLING)
+    assert allowed.status == 204
+    assert allowed.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] == SIBLING
+    assert hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS not in allowed.headers
+    for path, origin in [
+        (SESSIONS, "https://elsewhere.example"), (SESSIONS, "null"), (SESSIONS, f"{SIBLING}.example"),
+        ("/api/v1/sessionsx", SIBLING), ("/api/v1/siblings", SIBLING), ("/console/", SIBLING), ("/", SIBLING),
+    ]:  # fmt: skip
+        refused = await one.preflight(path, origin)
+        assert refused.status != 204, path
+        assert hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in refused.headers, path
+    async with one.client.post(SESSIONS, json={}, headers={hdrs.ORIGIN: SIBLING}) as response:
+        assert response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] == SIBLING
+    async with one.client.post(f"{SESSIONS}/x/turns", json={}, headers={hdrs.ORIGIN: SIBLING}) as response:
+        assert (response.status, response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN]) == (401, SIBLING)
+
+
+async def test_the_page_may_ask_the_siblings_and_nobody_else(nodes: tuple[Node, Node]) -> None:
+    async with nodes[0].client.get("/") as response:
+        assert f"connect-src 'self' {SIBLING};" in response.headers["Content-Security-Policy"]
+        assert f'"siblings": ["{SIBLING}"]' in await response.text()
+    async with nodes[0].client.get("/api/v1/siblings") as response:
+        assert await response.json() == {"site": "clinic", "key": "print", "notice": NOTICE.version}
+        assert "connect-src 'self';" in response.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://Desk-2.Clinic.internal:443/", SIBLING),
+        ("http://127.0.0.1:8081", "http://127.0.0.1:8081"),
+        ("https://[fd00::2]:8443", "https://[fd00::2]:8443"),
+    ],
+)
+def test_an_address_is_kept_as_browsers_write_it(url: str, origin: str) -> None:
+    assert SiblingsSection(urls=(url,)).urls == (origin,)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.7", "https://8.8.8.8", "ftp://10.0.0.7", "https://", "https://ada@10.0.0.7", "10.0.0.7",
+        "https://10.0.0.7/desk", "https://10.0.0.7?x", "https://10.0.0.7; script-src *", "https://a b",
+        "https://10.0.0.7#x", "https://10.0.0.7:99999",
+    ],
+)  # fmt: skip
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"sibling|network|Port|port"):
+        SiblingsSection(urls=(url,))
+
+
+@pytest.mark.parametrize("count", [SIBLINGS_MAX, SIBLINGS_MAX + 1])
+def test_a_site_has_a_few_nodes(count: int) -> None:
+    urls = tuple(f"https://10.0.0.{number}" for number in range(count))
+    if count > SIBLINGS_MAX:
+        with pytest.raises(ValueError, match="at most"):
+            SiblingsSection(urls=urls)
+    else:
+        assert len(SiblingsSection(urls=urls).urls) == count
