@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -25,7 +26,15 @@ from cloud_sync.fleet.presence import Presence
 from cloud_sync.folder import Identities, load_identities
 from cloud_sync.rpc.enrolment import EnrolmentService
 from cloud_sync.rpc.handshakes import Handshakes
-from cloud_sync.rpc.server import RpcPort, enrolment_port, serve_enrolment, serve_sync, sync_port
+from cloud_sync.rpc.overflow import OverflowService
+from cloud_sync.rpc.server import (
+    RpcPort,
+    enrolment_port,
+    serve_enrolment,
+    serve_overflow,
+    serve_sync,
+    sync_port,
+)
 from cloud_sync.rpc.sync import SyncService
 from cloud_sync.services import STEP_TIMEOUT_S, ControlPlane, control_plane, utc_now, within
 from core.errors import ConfigError
@@ -34,6 +43,9 @@ from core.identity import create_server_certificate
 from core.webshell.accounts import Accounts
 from core.webshell.pages import Pages
 from core.webshell.shell import ShellSettings, WebShell
+
+if TYPE_CHECKING:
+    from cloud_sync.overflow_services import Overflow
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +81,10 @@ async def serve(
     async with AsyncExitStack() as stack:
         plane = await stack.enter_async_context(control_plane(paths, settings, identities))
         claim_code = await _issue_claim(plane.accounts, paths)
-        enrolment, sync, service = _ports(plane, settings, identities)
-        stack.push_async_callback(_stop_ports, enrolment, sync, service, plane.presence)
+        overflow = _overflow(plane, settings)
+        ports = _ports(plane, settings, identities, overflow)
+        enrolment, sync = ports.enrolment, ports.sync
+        stack.push_async_callback(_stop_ports, ports, plane.presence, overflow)
         await sync.start()
         await enrolment.start()
         runner = web.AppRunner(
@@ -79,39 +93,66 @@ async def serve(
         stack.push_async_callback(within, "stop the console", STEP_TIMEOUT_S, runner.cleanup)
         url = await _listen(runner, settings.console)
         on_ready(Ready(url, enrolment.endpoint, sync.endpoint), claim_code)
-        await _work(plane, service, handshakes or Handshakes(), stop)
+        await _work(plane, ports, overflow, handshakes or Handshakes(), stop)
 
 
 async def _work(
-    plane: ControlPlane, service: SyncService, handshakes: Handshakes, stop: asyncio.Event
+    plane: ControlPlane, ports: _Ports, overflow: Overflow | None, handshakes: Handshakes, stop: asyncio.Event
 ) -> None:
     """The background tasks, until `stop`."""
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(plane.presence.keep_saving(), name="save-heartbeats"),
-            group.create_task(plane.steering.watch(service.refresh), name="watch-changes"),
+            group.create_task(plane.steering.watch(ports.refresh), name="watch-changes"),
             group.create_task(
                 handshakes.keep_writing(plane.intake, plane.metrics), name="refused-handshakes"
             ),
         ]
+        if overflow is not None:
+            tasks.append(group.create_task(overflow.run(), name="overflow"))
         await stop.wait()
         for task in tasks:
             task.cancel()
 
 
+@dataclass(frozen=True)
+class _Ports:
+    """The gRPC ports, and the services that look at nodes again when one changes."""
+
+    enrolment: RpcPort
+    sync: RpcPort
+    streams: SyncService
+    answers: OverflowService
+
+    async def refresh(self) -> None:
+        await self.answers.refresh()
+        await self.streams.refresh()
+
+
+def _overflow(plane: ControlPlane, settings: CloudSettings) -> Overflow | None:
+    if not settings.overflow.enabled:
+        return None
+    # Here, because models and their runtimes are nothing that a control plane without them should carry.
+    from cloud_sync.overflow_services import overflow
+
+    return overflow(settings.overflow, plane)
+
+
 def _ports(
-    plane: ControlPlane, settings: CloudSettings, identities: Identities
-) -> tuple[RpcPort, RpcPort, SyncService]:
+    plane: ControlPlane, settings: CloudSettings, identities: Identities, overflow: Overflow | None
+) -> _Ports:
     server = create_server_certificate(
         identities.authority, [settings.sync.public_host], now=utc_now(), validity=SERVER_CERTIFICATE_VALIDITY
     )
-    sync = sync_port(settings.sync, server, identities.authority)
+    sync = sync_port(settings.sync, server, identities.authority, settings.overflow)
     enrolment = enrolment_port(settings.enrolment, identities.enrolment)
-    service = SyncService(plane.intake, plane.steering, plane.presence, plane.metrics)
-    serve_sync(sync, service)
+    streams = SyncService(plane.intake, plane.steering, plane.presence, plane.metrics)
+    answers = OverflowService(plane.intake, plane.metrics, overflow.answering if overflow else None)
+    serve_sync(sync, streams)
+    serve_overflow(sync, answers)
     spending = EnrolmentService(plane.enrolment, sync.endpoint, settings.overflow.endpoints)
     serve_enrolment(enrolment, spending)
-    return enrolment, sync, service
+    return _Ports(enrolment, sync, streams, answers)
 
 
 def _console(plane: ControlPlane, settings: CloudSettings, enrolment_endpoint: str) -> web.Application:
@@ -166,14 +207,17 @@ async def _issue_claim(accounts: Accounts, paths: CloudPaths) -> str | None:
     return code
 
 
-async def _stop_ports(enrolment: RpcPort, sync: RpcPort, service: SyncService, presence: Presence) -> None:
-    service.end_all()
+async def _stop_ports(ports: _Ports, presence: Presence, overflow: Overflow | None) -> None:
+    ports.streams.end_all()
 
     async def stop_both() -> None:
-        await asyncio.gather(sync.stop(), enrolment.stop())
+        await asyncio.gather(ports.sync.stop(), ports.enrolment.stop())
 
     await within("stop the gRPC ports", PORTS_TIMEOUT_S, stop_both)
-    await within("save heartbeats", STEP_TIMEOUT_S, presence.save)
+    saving = [within("save heartbeats", STEP_TIMEOUT_S, presence.save)]
+    if overflow is not None:
+        saving.append(overflow.close())
+    await asyncio.gather(*saving)
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

@@ -24,6 +24,7 @@ from cloud_sync.services import ControlPlane, control_plane, utc_now
 from cloud_sync.store.nodes import DEFAULT_GROUP
 from core.errors import ConfigError, PosternError
 from core.logs import log_to_stderr
+from models.daemon_thread import calls_left
 
 if TYPE_CHECKING:
     from cloud_sync.rpc.handshakes import Handshakes
@@ -75,6 +76,8 @@ def run(directory: Dir) -> None:
     read_stderr(handshakes.refused)
     log_to_stderr("cloud")
     asyncio.run(_serve(CloudPaths(directory), handshakes))
+    if calls_left():  # a model's, which hangs: the process would not end before it
+        os._exit(0)
 
 
 @codes_app.command("new")

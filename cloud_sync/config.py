@@ -5,7 +5,8 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -20,6 +21,8 @@ SYNC_PORT = 8091
 ENROLMENT_PORT = 8092
 _ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104  (compared with, not bound)
 
+# Each failing one costs a customer time: three or four are plenty.
+PROVIDERS_MAX = 16
 # A node keeps a connection open to each.
 OVERFLOW_ENDPOINTS_MAX = 4
 Endpoint = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", max_length=260)]
@@ -104,11 +107,85 @@ class DatabaseSettings(_Settings):
         return self
 
 
-class OverflowSettings(_Settings):
-    """Answers for nodes that cannot write one in time."""
+class ProviderSettings(_Settings):
+    """Who writes answers for nodes: a model in this process (`engine`) or a server that speaks OpenAI's protocol."""
 
+    # In metrics, in rows of usage and on pages.
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    kind: Literal["engine", "openai"]
+    # Of the catalogue, or as the server knows it; empty for an engine: the default one.
+    model: str = Field(default="", max_length=200)
+    # Up to and with the version: https://llm.example.org/v1
+    url: str = Field(default="", max_length=500)
+    ca_file: Path | None = None
+    api_key_file: Path | None = None
+    # Inside a cluster, where nothing else reads along; nobody gets it by accident.
+    plain_http: bool = False
+    # Then the next provider is asked: with two of them the second still fits in a node's five seconds.
+    first_text_s_max: float = Field(default=2.0, gt=0, le=60)
+    # Between two pieces of text; a server that writes a word takes a tenth of a second.
+    silence_s_max: float = Field(default=3.0, gt=0, le=60)
+    # Of prompt and answer alike.
+    cost_per_1000_tokens: float = Field(default=0.0, ge=0, le=1000, allow_inf_nan=False)
+    # None: no bound. A day is one of UTC.
+    daily_budget: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> ProviderSettings:
+        if self.kind == "engine":
+            if self.url or self.ca_file or self.api_key_file:
+                raise ValueError(
+                    "an engine runs in this process: url, ca_file and api_key_file are a server's"
+                )
+            return self
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+            raise ValueError("url is https://HOST/v1, without a password and without a query")
+        if parts.scheme == "http" and not is_loopback(parts.hostname) and not self.plain_http:
+            raise ValueError("url is https, unless plain_http says that its network is trusted")
+        if not self.model:
+            raise ValueError("model is the name under which the server knows it")
+        return self
+
+
+EMBEDDED = ProviderSettings(name="embedded", kind="engine")
+
+
+class OverflowSettings(_Settings):
+    """Generation for nodes that cannot in time."""
+
+    enabled: bool = False
     endpoints: Annotated[tuple[Endpoint, ...], Field(max_length=OVERFLOW_ENDPOINTS_MAX)] = ()
     """host:port of each replica that answers, in the order to try; none: where `sync` is reached. Told at enrolment."""
+    # Asked in this order; the next when one fails, is busy, or has spent its budget. None: EMBEDDED.
+    providers: Annotated[tuple[ProviderSettings, ...], Field(max_length=PROVIDERS_MAX)] = ()
+    # Answers at a time. A stream to a server is some 50 KB here; an engine has its own line: one runs, eight wait.
+    concurrent_max: int = Field(default=256, ge=2, le=4096)
+    # Of one node, so that a second one always finds a place.
+    concurrent_per_node_max: int = Field(default=128, ge=1, le=4095)
+    # Beyond the places; half of them at most one node's.
+    waiting_max: int = Field(default=256, ge=0, le=4096)
+    # A customer waits: longer than this, the site's own quotes are the better answer.
+    wait_s_max: float = Field(default=1.0, ge=0, le=30)
+    # ISO 3166: how telephone numbers without a country code are read when texts are scanned once more.
+    region: str = Field(default="US", pattern=r"^[A-Z]{2}$")
+    # Of costs and budgets; only shown.
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+
+    @property
+    def offered(self) -> tuple[ProviderSettings, ...]:
+        """Who writes, in order; at least one."""
+        return self.providers or (EMBEDDED,)
+
+    @model_validator(mode="after")
+    def _fair(self) -> OverflowSettings:
+        if self.concurrent_per_node_max >= self.concurrent_max:
+            raise ValueError(
+                "concurrent_per_node_max leaves other nodes a place: it is less than concurrent_max"
+            )
+        if len({provider.name for provider in self.providers}) < len(self.providers):
+            raise ValueError("providers have names of their own")
+        return self
 
 
 class CloudSettings(_Settings):

@@ -93,6 +93,10 @@ port = 8091
 host = "127.0.0.1"
 port = 8092
 
+[overflow]
+# Write answers for nodes that cannot in time, with the model of this machine or the servers named here.
+enabled = false
+
 [database]
 # Empty: an encrypted SQLite file in this folder. Else postgresql://user:password@host/database
 url = {json.dumps(database_url)}

@@ -1,4 +1,7 @@
-"""One thread for native calls, which nobody can interrupt: a process that ends does not wait for it."""
+"""One thread for native calls, which nobody can interrupt: a process that ends does not wait for it.
+
+Libraries may: some wait for their own calls when they are unloaded. Who ends with `calls_left` leaves by `os._exit`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
+
+_NAME: Final = "native-"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,7 +25,7 @@ class DaemonThread(Executor):
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._ended = False
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        threading.Thread(target=self._work, name=_NAME + name, daemon=True).start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """See `Executor.submit`."""
@@ -47,3 +52,8 @@ class DaemonThread(Executor):
                     future.set_result(call())
                 except BaseException as error:
                     future.set_exception(error)
+
+
+def calls_left() -> bool:
+    """Whether a thread of these is still there, after each was shut down: a call has not returned."""
+    return any(thread.name.startswith(_NAME) for thread in threading.enumerate())

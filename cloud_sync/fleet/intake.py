@@ -39,6 +39,9 @@ from cloud_sync.store.streams import (
 )
 from core.errors import PosternError
 
+PERSONAL_RECEIVED = "overflow.personal"
+"""An action in audit rows: the alert that a site's guard let something through."""
+
 
 class NodeRefused(PosternError):
     """The certificate is genuine, but its node may not connect."""
@@ -129,6 +132,15 @@ class Intake:
             return Opened(generation, lost[1])
 
         return await self._database.run(write)
+
+    async def check_admitted(self, node_id: str, fingerprint: bytes) -> None:
+        """Whether a node may ask for something now. Raises NodeRefused, StoreUnavailable."""
+        await self._database.run(lambda connection: _check_admitted(connection, node_id, fingerprint))
+
+    async def alert_personal(self, node_id: str, types: Sequence[str]) -> None:
+        """Write down that a node sent what names somebody, in a text that should not hold it; the types alone."""
+        row = AuditRow(self._clock(), node_id, PERSONAL_RECEIVED, node_id, " ".join(types))
+        await self._database.run(lambda connection: add_refusal(connection, row))
 
     async def refused(self, node_id: str, code: str) -> None:
         """Write down that a stream was refused; `node_id` "" where its certificate names no node of ours."""

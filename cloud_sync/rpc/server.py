@@ -7,13 +7,14 @@ from typing import Any
 
 import grpc
 
-from cloud_sync.config import RpcSettings
+from cloud_sync.config import OverflowSettings, RpcSettings
 from cloud_sync.fleet.outbox import BATCH_BYTES_MAX
 from cloud_sync.rpc.enrolment import EnrolmentService
+from cloud_sync.rpc.overflow import OverflowService
 from cloud_sync.rpc.sync import SyncService
 from core.errors import ConfigError
 from core.identity import Authority, Credential
-from postern.v1 import enrolment_pb2_grpc, sync_pb2_grpc
+from postern.v1 import enrolment_pb2_grpc, overflow_pb2_grpc, sync_pb2_grpc
 
 # A batch and its framing.
 MESSAGE_BYTES_MAX = 2 * BATCH_BYTES_MAX
@@ -21,7 +22,8 @@ MESSAGE_BYTES_MAX = 2 * BATCH_BYTES_MAX
 ENROLMENT_BYTES_MAX = 16 * 1024
 # Streams that one process carries: five thousand idle ones fit its memory with room.
 STREAMS_MAX = 5_000
-# A node has one stream, and for a moment two.
+# A node has one stream, and for a moment two. Where answers are written, as many more as a node may have at once, on a
+# connection of their own: beyond that, calls wait unseen at the node instead of being told that there is no room.
 STREAMS_PER_CONNECTION_MAX = 4
 ENROLMENTS_AT_ONCE_MAX = 64
 # An enrolment is one call; the connection need not stay.
@@ -67,18 +69,31 @@ class RpcPort:
         await asyncio.wait_for(self._server.stop(STOP_GRACE_S), STOP_GRACE_S + 1)
 
 
-def sync_port(settings: RpcSettings, server_identity: Credential, authority: Authority) -> RpcPort:
-    """The port of the long streams: only certificates of our own authority get past TLS."""
+def sync_port(
+    settings: RpcSettings, server_identity: Credential, authority: Authority, overflow: OverflowSettings
+) -> RpcPort:
+    """The port of the long streams and of answers: only certificates of our own authority get past TLS."""
+    answers, of_a_node = answers_at_once(overflow)
     options = KEEPALIVE | {
         "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
         "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
-        "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX,
+        "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX + of_a_node,
         "grpc.so_reuseport": 0,
     }
-    server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=STREAMS_MAX)
+    server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=STREAMS_MAX + answers)
     pair = (server_identity.key_pem, server_identity.certificate_pem)
     credentials = grpc.ssl_server_credentials([pair], authority.certificate_pem, require_client_auth=True)
     return RpcPort(server, settings, credentials)
+
+
+def answers_at_once(overflow: OverflowSettings) -> tuple[int, int]:
+    """Calls for answers, of all nodes and of one: what is written, what is in line, and as many that are refused."""
+    if not overflow.enabled:
+        return ENROLMENTS_AT_ONCE_MAX, STREAMS_PER_CONNECTION_MAX
+    return (
+        2 * (overflow.concurrent_max + overflow.waiting_max),
+        2 * (overflow.concurrent_per_node_max + overflow.waiting_max // 2),
+    )
 
 
 def enrolment_port(settings: RpcSettings, port_identity: Credential) -> RpcPort:
@@ -96,6 +111,11 @@ def enrolment_port(settings: RpcSettings, port_identity: Credential) -> RpcPort:
 def serve_sync(port: RpcPort, service: SyncService) -> None:
     """Put the service on the port."""
     sync_pb2_grpc.add_SyncServiceServicer_to_server(service, port.server)  # type: ignore[no-untyped-call]
+
+
+def serve_overflow(port: RpcPort, service: OverflowService) -> None:
+    """Put the service on the port."""
+    overflow_pb2_grpc.add_OverflowServiceServicer_to_server(service, port.server)  # type: ignore[no-untyped-call]
 
 
 def serve_enrolment(port: RpcPort, service: EnrolmentService) -> None:

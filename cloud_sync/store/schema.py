@@ -135,6 +135,20 @@ changes = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
 )
 
+# What providers wrote in place of nodes. Kept: a sum of a day says nothing of anybody.
+overflow_uses = sa.Table(
+    "overflow_uses",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),  # UTC
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id"), primary_key=True),
+    sa.Column("answers", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.BigInteger, nullable=False),
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+    sa.Column("new_tokens", sa.BigInteger, nullable=False),
+    sa.Column("cost_micros", sa.BigInteger, nullable=False),  # millionths of the currency
+)
+
 admins = sa.Table(
     "admins",
     metadata,

@@ -6,6 +6,7 @@ Nothing is retried: half an answer may already be on a screen.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
@@ -49,6 +50,12 @@ class Deadlines:
 
     first_by: float
     give_up_at: float
+    silence_s: float = math.inf
+    """Between two pieces of text."""
+
+    def next_by(self, now: float) -> float:
+        """Until when more text must come, behind some that came just now."""
+        return min(self.give_up_at, now + self.silence_s)
 
 
 async def ask(
@@ -85,8 +92,8 @@ async def ask(
 
 async def _chunks(response: aiohttp.ClientResponse, until: Deadlines) -> AsyncIterator[Chunk]:
     """Text, up to the end that the server announced. Raises Malformed, LineTooLong, LlmServerCut, -Failed, -Late."""
-    chars, received = 0, 0
-    while line := await _within(response.content.readline(), until.give_up_at if chars else until.first_by):
+    loop, by, chars, received = asyncio.get_running_loop(), until.first_by, 0, 0
+    while line := await _within(response.content.readline(), by):
         received += len(line)
         data = data_of(line)
         if data == DONE:
@@ -104,6 +111,7 @@ async def _chunks(response: aiohttp.ClientResponse, until: Deadlines) -> AsyncIt
             return
         if chunk.text:
             yield chunk
+            by = until.next_by(loop.time())
     raise LlmServerCut
 
 

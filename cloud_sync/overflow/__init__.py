@@ -1,0 +1,1 @@
+"""Generation for nodes that cannot in time: a model in this process, or any OpenAI-compatible server."""

@@ -1,0 +1,172 @@
+"""One answer for a node: a place in the line, one more scan, then the providers in their order until one is through.
+
+A provider that fails before its first words costs the next one nothing but the time. One that is lost behind them is
+told as a restart: the next writes from the beginning, and what the node had so far is no whole answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from cloud_sync.overflow.line import Line, LineFull
+from cloud_sync.overflow.metrics import OverflowMetrics
+from cloud_sync.overflow.offer import Offer, Refusal, refusal_of
+from cloud_sync.overflow.provider import Asked, Finish, Role, Written
+from cloud_sync.overflow.rescan import Rescan, Unscanned
+from core.errors import PosternError
+
+log = logging.getLogger(__name__)
+
+ANSWER_S_MAX: Final = 60.0
+"""Of an answer, whatever deadline the node gives: thrice what a node's own settings allow by default."""
+
+_GRAVITY: Final = ("too_long", "failed", "late", "busy", "budget")
+"""Of several providers' refusals the last of these is told: what will pass by itself hides what will not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text of a message. `published`: of a public document or the program's own; else a customer's, redacted."""
+
+    text: str = field(repr=False)
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a node asks."""
+
+    messages: tuple[tuple[Role, tuple[Piece, ...]], ...]
+    max_new_tokens: int
+
+    @property
+    def asked(self) -> Asked:
+        """As providers read it."""
+        texts = ((role, "".join(piece.text for piece in pieces)) for role, pieces in self.messages)
+        return Asked(tuple(texts), self.max_new_tokens)
+
+    @property
+    def said(self) -> list[str]:
+        """A customer's words, message by message: pieces are no borders of names."""
+        return [
+            "".join(piece.text if not piece.published else " " for piece in pieces)
+            for _, pieces in self.messages
+            if not all(piece.published for piece in pieces)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Another provider writes from the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The answer is whole."""
+
+    finish: Finish
+    provider: str
+    prompt_tokens: int
+    new_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """No whole answer; see OverflowDenial of the proto for the codes."""
+
+    code: str
+    retry_after_s: float = 0.0
+    types: tuple[str, ...] = ()
+
+
+Event = str | Restart | End | Denial
+
+Alert = Callable[[str, tuple[str, ...]], Awaitable[None]]
+"""A node sent what names somebody: node, types."""
+
+
+class Answering:
+    """Used from one event loop."""
+
+    def __init__(
+        self, offers: Sequence[Offer], line: Line, wait_s_max: float, rescan: Rescan,
+        metrics: OverflowMetrics, alert: Alert, clock: Callable[[], datetime],
+    ) -> None:  # fmt: skip
+        """`offers`: in the order in which they are asked. `wait_s_max`: in the line."""
+        self.offers = offers
+        self._line = line
+        self._wait_s_max = wait_s_max
+        self._rescan = rescan
+        self._metrics = metrics
+        self._alert = alert
+        self._clock = clock
+
+    async def answer(self, node: str, request: Request, deadline_s: float) -> AsyncGenerator[Event, None]:
+        """Text and restarts, then one End or one Denial, within `deadline_s` (at most ANSWER_S_MAX).
+
+        Closing the iterator ends the generation.
+        """
+        give_up_at = asyncio.get_running_loop().time() + min(deadline_s, ANSWER_S_MAX)
+        async with aclosing(self._answer(node, request, give_up_at)) as events:
+            async for event in events:
+                if isinstance(event, Denial):
+                    self._metrics.denied.labels(event.code).inc()
+                yield event
+
+    async def _answer(self, node: str, request: Request, give_up_at: float) -> AsyncGenerator[Event, None]:
+        try:
+            left_s = give_up_at - asyncio.get_running_loop().time()
+            async with self._line.place(node, min(self._wait_s_max, left_s)):
+                if types := await self._rescan.personal(request.said):
+                    await self._alert(node, types)
+                    yield Denial("personal", types=types)
+                    return
+                async with aclosing(self._written(node, request.asked, give_up_at)) as events:
+                    async for event in events:
+                        yield event
+        except LineFull as error:
+            yield Denial("busy", error.retry_after_s or 1.0)
+        except Unscanned as error:
+            log.error("a request could not be scanned", extra={"node": node, "detail": error.detail})
+            yield Denial("failed")
+
+    async def _written(self, node: str, asked: Asked, give_up_at: float) -> AsyncGenerator[Event, None]:
+        wrote, refusals = False, list[Refusal]()
+        for offer in self.offers:
+            if asyncio.get_running_loop().time() >= give_up_at:
+                refusals.append(Refusal("late"))
+                break
+            if refusal := offer.refusal(asked, self._clock()):
+                refusals.append(refusal)
+                continue
+            if wrote:
+                wrote = False
+                yield Restart()
+            try:
+                async with aclosing(offer.generate(node, asked, give_up_at)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, Written):
+                            yield _end(offer.name, piece)
+                            return
+                        wrote = True
+                        yield piece
+            except PosternError as error:
+                log.warning("a provider failed", extra={"provider": offer.name, "code": error.code})
+                refusals.append(refusal_of(error))
+        yield denial_of(refusals)
+
+
+def denial_of(refusals: Sequence[Refusal]) -> Denial:
+    """What a node is told when no provider is through: the one that tells most, and the soonest time to come. Pure."""
+    code = max((refusal.code for refusal in refusals), key=_GRAVITY.index, default="failed")
+    return Denial(code, min((one.retry_after_s for one in refusals if one.code == code), default=0.0))
+
+
+def _end(provider: str, written: Written) -> End:
+    return End(written.finish, provider, written.prompt_tokens or 0, written.new_tokens or 0)
