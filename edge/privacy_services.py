@@ -38,7 +38,14 @@ def scanner_of(config: Config, scheduler: Scheduler, encoder: Encoder, detector:
         wait_s_max=config.limits.api_wait_max_s,
         tokens_max=encoder.max_tokens,
         on_batch=lambda rows, _: metrics.batch_rows.observe(rows),
+        version=lambda: _version(encoder),
     )
+
+
+def _version(encoder: Encoder) -> str:
+    """What findings hang on while a node runs: all else of the detector is loaded once."""
+    info = encoder.info
+    return f"{info.sha256} {info.runtime} {info.device}"
 
 
 def privacy_operations(site: Site) -> dict[str, Operation]:

@@ -11,7 +11,8 @@ from edge import metrics
 from edge.chat.session import Sessions
 from edge.config import Config, SitePaths
 from edge.egress.envelope import load_or_create_key
-from edge.egress.text_guard import Instruments, TextGuard
+from edge.egress.looking import Instruments
+from edge.egress.text_guard import TextGuard
 from edge.knowledge import languages
 from edge.operations.policy import PolicyOperations
 from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
@@ -47,7 +48,7 @@ async def text_policy(
     vault = Vault(store, config.site.id)
     sessions.on_end.append(vault.forget)
     rates = _rates()
-    instruments = Instruments(scanner, scanner.detector.of_forms, languages.detect, rates)
+    instruments = Instruments(scanner, scanner.detector.of_forms, languages.detect, rates, scanner.version)
     guard = TextGuard(load_or_create_key(paths.keys), store, policies, vault, instruments)
     return TextPolicy(file, policies, guard, rates)
 

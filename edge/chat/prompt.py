@@ -172,9 +172,10 @@ def plain(text: str) -> str:
 
 
 def _messages(site: str, question: str, quotations: Sequence[Quotation], fence: str) -> tuple[Message, ...]:
-    quoted = "\n".join(_fenced(quotation, fence) for quotation in quotations)
+    """A piece a passage: the same one comes again with other questions, and is known then (`published_findings`)."""
     asked = (
-        Piece(f"{quoted}\n<question {fence}>", published=True),
+        *(Piece(f"{_fenced(quotation, fence)}\n", published=True) for quotation in quotations),
+        Piece(f"<question {fence}>", published=True),
         Piece(question),
         Piece(f"</question {fence}>", published=True),
     )

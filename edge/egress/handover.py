@@ -42,6 +42,18 @@ class Handover:
     parts: tuple[Part, ...]
     documents: Documents = Documents.NONE
     """Whose documents have passages among the parts; in a conversation of staff, the staff's."""
+    spoken: tuple[tuple[str, int], ...] = ()
+    """Of each message its role, and how many of the parts are its own, in order; for what leaves the site."""
+    max_new_tokens: int = 0
+    """Of the answer; for what leaves the site."""
+
+    @classmethod
+    def of(
+        cls, purpose: Purpose, session: str, messages: Sequence[Message], *, max_new_tokens: int
+    ) -> Handover:
+        """Messages with passages of public documents among them."""
+        spoken = tuple((message.role, len(message.pieces)) for message in messages)
+        return cls(purpose, session, parts_of(messages), Documents.PUBLIC, spoken, max_new_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from time import time
@@ -27,11 +27,12 @@ from core.errors import ConfigError, PosternError
 from core.network import local_addresses
 from edge.config import LlmServerSection
 from edge.egress import metrics
+from edge.egress.answer_stream import Admit, Restored, admitted
 from edge.egress.guard import GuardRefused, lan_refusal
-from edge.egress.handover import Admitted, Handover, TextRefusal, TextRefused, parts_of, texts_of
+from edge.egress.handover import Handover, texts_of
 from edge.egress.lan_connection import judged_connector
 from edge.inference.conversation import Message
-from edge.privacy.policy import Documents, Purpose
+from edge.privacy.policy import Purpose
 from edge.store import lan_uses
 from edge.store.store import Store
 
@@ -43,9 +44,6 @@ COOL_DOWN_S: Final = 2.0
 
 RETRY_AFTER_S_MAX: Final = 60.0
 """A busy server is believed so far and no further."""
-
-Admit = Callable[[Handover, float], Awaitable[Admitted | TextRefusal]]
-"""See `edge.egress.text_guard.TextGuard.admit`."""
 
 
 class LlmServer:
@@ -92,8 +90,9 @@ class LlmServer:
         now = asyncio.get_running_loop().time()
         give_up_at = now + deadline_s
         first_by = min(give_up_at, now + self._first_text_s_max)
-        admitted = await self._admitted(messages, about, first_by - now)
-        handed = texts_of(messages, admitted.parts)
+        asked = Handover.of(Purpose.LAN_LLM, about, messages, max_new_tokens=max_new_tokens)
+        text = await admitted(self._admit, asked, first_by - now)
+        handed = texts_of(messages, text.parts)
         body = request_body(self.model, handed, max_new_tokens)
         addresses = await self._judged(len(body))
         if (
@@ -112,12 +111,13 @@ class LlmServer:
         )
         outcome = "left"
         try:
-            async with (
-                aclosing(self._ask(addresses, body, Deadlines(first_by, give_up_at))) as pieces,
-                aclosing(_restored(pieces, admitted)) as restored,
-            ):
-                async for piece in restored:
-                    yield piece
+            restored = Restored(text)
+            async with aclosing(self._ask(addresses, body, Deadlines(first_by, give_up_at))) as pieces:
+                async for piece in pieces:
+                    if shown := restored.feed(piece):
+                        yield shown
+            if rest := restored.close():
+                yield rest
             outcome, self.last_error = "whole", ""
         except PosternError as error:
             outcome = error.code
@@ -129,14 +129,6 @@ class LlmServer:
 
     async def close(self) -> None:
         """Nothing is kept open between requests."""
-
-    async def _admitted(self, messages: Sequence[Message], about: str, within_s: float) -> Admitted:
-        """The messages as they may be handed on. Raises TextRefused."""
-        asked = Handover(Purpose.LAN_LLM, about, parts_of(messages), Documents.PUBLIC)
-        found = await self._admit(asked, within_s)
-        if isinstance(found, TextRefusal):
-            raise TextRefused(f"Refused: {found.reason}.")
-        return found
 
     async def _judged(self, size: int) -> list[str]:
         """Where the request goes. Raises NotLocal, LlmServerUnreachable, GuardRefused."""
@@ -172,20 +164,6 @@ class LlmServer:
         wait_s = min(error.retry_after_s or COOL_DOWN_S, RETRY_AFTER_S_MAX)
         self._not_before_s = asyncio.get_running_loop().time() + wait_s
         log.warning("the language model server failed", extra={"code": error.code})
-
-
-async def _restored(pieces: AsyncIterator[str], admitted: Admitted) -> AsyncGenerator[str, None]:
-    """The pieces with values in the place of their marks; those of a text that went as it was, as they are."""
-    if admitted.pseudonyms is None:
-        async for piece in pieces:
-            yield piece
-        return
-    restorer = admitted.pseudonyms.restorer()
-    async for piece in pieces:
-        if shown := restorer.feed(piece):
-            yield shown
-    if rest := restorer.close():
-        yield rest
 
 
 def _tls(settings: LlmServerSection) -> ssl.SSLContext | aiohttp.Fingerprint:

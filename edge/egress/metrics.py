@@ -11,3 +11,8 @@ REFUSED = Counter("postern_egress_refused", "What was stopped at the way out, by
 LAN_BYTES = Counter(
     "postern_lan_bytes", "Bytes of text handed to servers of the site's own network", ["service"]
 )
+RECOGNISED = Counter(
+    "postern_overflow_recognised",
+    "Personal values that the control plane recognised in what the guard had let out, by type",
+    ["type"],
+)

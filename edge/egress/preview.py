@@ -8,8 +8,8 @@ from datetime import datetime
 
 from edge.egress.handover import Part, Source
 from edge.egress.last_look import stays_because
+from edge.egress.looking import Look
 from edge.egress.masking_check import hide, without
-from edge.egress.text_guard import Look
 from edge.privacy.hours import minute_of_week
 from edge.privacy.policy import (
     Action,

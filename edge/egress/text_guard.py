@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -21,20 +21,12 @@ from typing import Final
 from sqlite_utils import Database
 
 from core.errors import PosternError
-from core.signing import canonical_json
-from edge.egress import envelope, metrics
+from edge.egress import envelope, metrics, overflow_request
 from edge.egress.envelope import ENVELOPE_BYTES_MAX, IDENTIFIER_BYTES, Envelope, seal
-from edge.egress.handover import Admitted, Handover, Part, Scans, Source, TextRefusal
-from edge.egress.last_look import by_source, stays_because, types_of
-from edge.egress.masking_check import (
-    NOTHING_HIDDEN,
-    Hidden,
-    Unbelievable,
-    believed,
-    hide,
-    without,
-)
-from edge.egress.one_language import one_language
+from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
+from edge.egress.last_look import stays_because
+from edge.egress.looking import NOT_LOOKED, Instruments, Look, Looking
+from edge.egress.masking_check import NOTHING_HIDDEN, Hidden, Unbelievable, hide
 from edge.privacy.hours import minute_of_week
 from edge.privacy.policies import Policies
 from edge.privacy.policy import (
@@ -56,47 +48,11 @@ from edge.store.subjects import SubjectKey, load_key
 from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.marks import without_marks
-from models.detect.rates import Rates
 
 log = logging.getLogger(__name__)
 
-SCAN_S_MAX: Final = 5.0
-"""Of all parts of a text. A scan takes milliseconds, a second or two behind customers; past it the detector hangs."""
-
 ADMIT_S_MAX: Final = 10.0
 """Of everything together: store and vault answer in milliseconds, or not at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What was found, part by part, and what it comes to."""
-
-    findings: tuple[Finding, ...]
-    label: Label
-    types: frozenset[str]
-    document_types: frozenset[str]
-    language: str | None
-    miss_rate: float | None
-    complete: bool
-
-
-NOT_LOOKED: Final = Look((), Label.SPECIAL, frozenset(), frozenset(), None, None, complete=False)
-"""Where nothing that could be found would matter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Instruments:
-    """What the guard looks with.
-
-    forms        what has a form, without a model: for the last look
-    language_of  ISO 639-1 of a text, None in doubt
-    rates        what the detector misses, by language
-    """
-
-    scans: Scans
-    forms: Callable[[str], Finding]
-    language_of: Callable[[str], str | None]
-    rates: Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +99,8 @@ class TextGuard:
         self._store = store
         self._policies = policies
         self._vault = vault
-        self._with = instruments
+        self._forms = instruments.forms
+        self._looking = Looking(instruments)
         self._now = now
 
     async def admit(self, asked: Handover, within_s: float = ADMIT_S_MAX) -> Admitted | TextRefusal:
@@ -169,38 +126,24 @@ class TextGuard:
         return refusal
 
     async def look(self, parts: Sequence[Part]) -> Look:
-        """What is in the parts. Raises PosternError, Unbelievable, TimeoutError, or whatever the detector raises."""
-        findings = await self._findings(parts)
-        own, published = by_source(parts, findings)
-        rest = [
-            without(part.text, finding.spans)
-            for part, finding in zip(parts, findings, strict=True)
-            if part.source is not Source.PUBLIC
-        ]
-        language = await asyncio.to_thread(one_language, rest, self._with.language_of)
-        measured = self._with.rates.of(language)
-        complete = all(finding.complete for finding in findings)
-        return Look(
-            findings,
-            max((finding.label for finding in own), default=Label.PUBLIC),
-            types_of(own),
-            types_of(published),
-            language,
-            measured.at_most if measured and complete else None,
-            complete,
-        )
+        """What is in the parts. Raises PosternError, Unbelievable, or whatever the detector raises."""
+        return await self._looking.look(parts)
 
     def forms(self, text: str) -> Finding:
         """What has a form, without a model, as for the last look."""
-        return self._with.forms(text)
+        return self._forms(text)
 
     async def _admitted(self, asked: Handover) -> Admitted:
         policies = self._policies.in_force()
+        leaves = asked.purpose is Purpose.OVERFLOW
+        if leaves and not overflow_request.fits(asked):
+            raise _Refused("shape")
+        if _bytes(part.text for part in asked.parts) > ENVELOPE_BYTES_MAX:
+            raise _Refused("size")
         known = await self._store.read(partial(text_uses.conversation, session=asked.session))
         if known is None:
             raise _Refused("session")
-        if sum(len(part.text.encode()) for part in asked.parts) > ENVELOPE_BYTES_MAX:
-            raise _Refused("size")
+        asked = _with_staffs_own(asked, known)
         looked = await self.look(asked.parts) if reads_text(policies, asked.purpose) else NOT_LOOKED
         request = self._request(asked, known, looked)
         decision = decide_under(policies, request)
@@ -210,58 +153,33 @@ class TextGuard:
         masked = await self._masked(asked, looked, decision, known.subject)
         left = [without_marks(text) for text in masked.texts] if masked.pseudonyms else masked.texts
         if looked is not NOT_LOOKED and (
-            reason := stays_because(
-                policies, request, asked.parts, left, masked.hidden.values, self._with.forms
-            )
+            reason := stays_because(policies, request, asked.parts, left, masked.hidden.values, self._forms)
         ):
             raise _Refused(reason)
-        if masked.pseudonyms and masked.key:
-            await self._vault.keep(masked.pseudonyms, masked.key)
-        return await self._paid(asked, looked, request, decision, masked)
+        payload = overflow_request.packed(asked, masked.texts) if leaves else b""
+        size = len(payload) if leaves else _bytes(masked.texts)
+        if size > ENVELOPE_BYTES_MAX:
+            raise _Refused("size")
+        await self._paid(asked, looked, replace(request, size=size), decision, masked)
+        return Admitted(tuple(masked.texts), self._sealed(payload) if leaves else None, masked.pseudonyms)
 
     async def _paid(
         self, asked: Handover, looked: Look, request: Request, decision: Decision, masked: _Masked
-    ) -> Admitted:
-        """What goes, out of the budgets."""
-        texts, pseudonyms = masked.texts, masked.pseudonyms
-        payload = canonical_json({"purpose": asked.purpose, "parts": texts})
-        if len(payload) > ENVELOPE_BYTES_MAX:
-            raise _Refused("size")
+    ) -> None:
+        """What goes, out of the budgets, and its marks on the disk: one wait for both."""
         # The policy may have changed while the text was looked at, and others may have used the budget.
         now_in_force = self._policies.in_force()
         if looked is NOT_LOOKED and reads_text(now_in_force, asked.purpose):
             raise _Refused("policy_changed")
-        bill = _Bill(
-            now_in_force,
-            replace(request, size=len(payload)),
-            asked.session,
-            Label.PUBLIC if looked is NOT_LOOKED else request.label,
-            _now_ms(),
-        )
-        paid = await self._store.write(partial(_pay, bill=bill))
+        label = Label.PUBLIC if looked is NOT_LOOKED else request.label
+        bill = _Bill(now_in_force, request, asked.session, label, _now_ms())
+        paid, _ = await asyncio.gather(self._store.write(partial(_pay, bill=bill)), self._kept(masked))
         if paid.action is Action.REFUSE or not paid.redact <= decision.redact:
             raise _by_policy(paid)
-        return Admitted(tuple(texts), self._sealed(asked.purpose, payload), pseudonyms)
 
-    async def _findings(self, parts: Sequence[Part]) -> tuple[Finding, ...]:
-        """One a part, each believable."""
-        found = await self._scan([part.text for part in parts])
-        return tuple(believed(part.text, finding) for part, finding in zip(parts, found, strict=True))
-
-    async def _scan(self, texts: Sequence[str]) -> Sequence[Finding]:
-        """In time, or not at all: a scan that does not even end when it is cancelled is left behind."""
-        scan = asyncio.ensure_future(self._with.scans.scan_all(texts, deadline_s=SCAN_S_MAX))
-        scan.add_done_callback(_ended)
-        try:
-            done, _ = await asyncio.wait({scan}, timeout=SCAN_S_MAX)
-        finally:
-            scan.cancel()
-        if not done:
-            raise _Refused("scan_late")
-        findings = scan.result()
-        if len(findings) != len(texts):
-            raise Unbelievable("count")
-        return findings
+    async def _kept(self, masked: _Masked) -> None:
+        if masked.pseudonyms and masked.key:
+            await self._vault.keep(masked.pseudonyms, masked.key)
 
     def _request(self, asked: Handover, known: text_uses.Conversation, looked: Look) -> Request:
         now = self._now()
@@ -277,7 +195,7 @@ class TextGuard:
             documents=_documents(asked, known),
             day=now.date(),
             minute=minute_of_week(now),
-            size=sum(len(part.text.encode()) for part in asked.parts),
+            size=_bytes(part.text for part in asked.parts),
             document_types=looked.document_types,
         )
 
@@ -297,27 +215,19 @@ class TextGuard:
     async def _note_refused(self, request: Request, session: str) -> None:
         """So that a label sticks also where the turn never ends."""
         if request.label > request.seen:
-            purpose, label = request.purpose, request.label
-            await self._store.write(partial(_note_label, session=session, purpose=purpose, label=label))
+            noted = partial(
+                text_uses.note_label,
+                purpose=request.purpose,
+                session=session,
+                label=request.label,
+                at_ms=_now_ms(),
+            )
+            await self._store.write(noted)
 
-    def _sealed(self, purpose: Purpose, payload: bytes) -> Envelope | None:
-        """Only what leaves the site goes through the courier."""
-        if purpose is not Purpose.OVERFLOW:
-            return None
+    def _sealed(self, payload: bytes) -> Envelope:
         identifier = os.urandom(IDENTIFIER_BYTES)
-        return seal(Envelope(identifier, envelope.Purpose.OVERFLOW, purpose, payload), self._key)
-
-
-def _ended(scan: asyncio.Future[Sequence[Finding]]) -> None:
-    """Looked at, so that no error of a scan that was left behind is told with its message."""
-    if not scan.cancelled():
-        scan.exception()
-
-
-def _note_label(db: Database, session: str, purpose: str, label: str) -> None:
-    """Unless the conversation was forgotten meanwhile."""
-    if text_uses.conversation(db, session) is not None:
-        text_uses.add(db, purpose, session, label, 0, _now_ms())
+        kind = overflow_request.KIND
+        return seal(Envelope(identifier, envelope.Purpose.OVERFLOW, kind, payload), self._key)
 
 
 def _pay(db: Database, bill: _Bill) -> Decision:
@@ -341,6 +251,16 @@ def _by_policy(decision: Decision) -> _Refused:
     return _Refused(f"policy_{line[1] if len(line) > 1 else line[0]}", decision.rule)
 
 
+def _with_staffs_own(asked: Handover, known: text_uses.Conversation) -> Handover:
+    """A conversation of staff is answered from the staff's documents, too: there nothing counts as published."""
+    if known.audience == "public":
+        return asked
+    theirs = (
+        replace(part, source=Source.STAFF) if part.source is Source.PUBLIC else part for part in asked.parts
+    )
+    return replace(asked, parts=tuple(theirs))
+
+
 def _documents(asked: Handover, known: text_uses.Conversation) -> Documents:
     """Whose documents go along; a conversation of staff is answered from the staff's."""
     staff = known.audience != "public" or any(part.source is Source.STAFF for part in asked.parts)
@@ -353,6 +273,10 @@ def _label(written: str) -> Label:
         return Label(written)
     except ValueError:
         return Label.SPECIAL
+
+
+def _bytes(texts: Iterable[str]) -> int:
+    return sum(len(text.encode()) for text in texts)
 
 
 def _now_ms() -> int:

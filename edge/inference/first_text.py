@@ -20,8 +20,9 @@ _WEIGHT_OF_NEWEST: Final = 0.3
 class FirstText:
     """Two running means: the time to the first text alone, and what each answer ahead adds."""
 
-    def __init__(self) -> None:
-        self._alone_s = _ALONE_S_GUESS
+    def __init__(self, alone_s: float = _ALONE_S_GUESS) -> None:
+        """`alone_s`: until one was timed."""
+        self._alone_s = alone_s
         self._behind_s = _BEHIND_S_GUESS
 
     def predicted_s(self, ahead: int) -> float:

@@ -80,9 +80,11 @@ class Scanner:
     def __init__(
         self, scheduler: Scheduler, detector: Detector, *, waiting_max: int, wait_s_max: float,
         tokens_max: int, on_batch: Callable[[int, float], None] | None = None,
+        version: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
-        """`tokens_max`: what the encoder reads of a text, for predictions."""
+        """`tokens_max`: what the encoder reads of a text, for predictions. `version`: of the encoder that serves."""
         self.detector = detector
+        self.version = version
         self._tokens_max = tokens_max
         rules = Rules(ROWS_MAX, waiting_max, wait_s_max, tokens_max=PASS_TOKENS_MAX, lanes=scheduler.lanes)
         self.line: Line[Part, Found] = scheduler.line(

@@ -61,3 +61,9 @@ def add(db: Database, purpose: str, session: str, label: str, size: int, at_ms: 
         "INSERT INTO text_uses(at_ms, purpose, session, label, bytes) VALUES (?, ?, ?, ?, ?)",
         [at_ms, purpose, session, label, size],
     )
+
+
+def note_label(db: Database, purpose: str, session: str, label: str, at_ms: int) -> None:
+    """Note what a text was, so that it sticks; unless the conversation was forgotten meanwhile."""
+    if conversation(db, session) is not None:
+        add(db, purpose, session, label, 0, at_ms)

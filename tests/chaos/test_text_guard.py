@@ -25,7 +25,7 @@ from sqlcipher3.dbapi2 import OperationalError
 
 from core.local_socket import read_frame
 from edge.chat.session import Session
-from edge.egress import text_guard
+from edge.egress import looking
 from edge.egress.courier_client import CourierClient, CourierConnection
 from edge.egress.handover import Admitted
 from edge.privacy.policy import Purpose
@@ -165,11 +165,11 @@ class Chaos:
 
 @asynccontextmanager
 async def chaos(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Chaos]:
-    monkeypatch.setattr(text_guard, "SCAN_S_MAX", SCAN_S_MAX)
+    monkeypatch.setattr(looking, "SCAN_S_MAX", SCAN_S_MAX)
     scans = ProcessScans()
     try:
         async with guard_rig(folder / "site") as rig, courier_socket(folder) as (courier, connection):
-            rig.guard._with = replace(rig.guard._with, scans=scans)
+            rig.guard._looking = looking.Looking(replace(rig.instruments, scans=scans))
             free = POLICY.replace("_000\n", "_000_000_000\n")
             rig.sign(free)
             await scans.scan_all(["warm"], deadline_s=None)
@@ -188,14 +188,14 @@ def _breaks(fault: str, held: Chaos, monkeypatch: pytest.MonkeyPatch) -> None:
         case "killed":
             held.scans.signal(signal.SIGKILL)
         case "hung":
-            monkeypatch.setattr(text_guard, "SCAN_S_MAX", HUNG_SCAN_S_MAX)
+            monkeypatch.setattr(looking, "SCAN_S_MAX", HUNG_SCAN_S_MAX)
             held.scans.signal(signal.SIGSTOP)
         case "nonsense":
             held.scans.find = _nonsense
 
 
 def _mends(fault: str, held: Chaos, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_guard, "SCAN_S_MAX", SCAN_S_MAX * 5)  # the new process starts meanwhile
+    monkeypatch.setattr(looking, "SCAN_S_MAX", SCAN_S_MAX * 5)  # the new process starts meanwhile
     held.scans.find = _find
     if fault != "nonsense":
         held.scans.replace()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pytest
 
 from core.errors import PosternError
 from edge.chat.session import Session
-from edge.egress import envelope, metrics, text_guard
+from edge.egress import envelope, looking, metrics, text_guard
 from edge.egress.envelope import ENVELOPE_BYTES_MAX
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.egress.inspection import refusal_of
@@ -29,7 +28,17 @@ from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.marks import without_marks
 from models.detect.spans import Span
-from tests.unit.edge.egress.text_guard_rig import KEY, NOW, POLICY, QUESTION, GuardRig, of_label, reason_of
+from postern.v1.overflow_pb2 import GenerateRequest, OverflowMessage, OverflowPiece
+from tests.unit.edge.egress.text_guard_rig import (
+    KEY,
+    NOW,
+    POLICY,
+    QUESTION,
+    GuardRig,
+    handover,
+    of_label,
+    reason_of,
+)
 
 PERSONAL = "My name is Anna Miller, please call me on 020 7946 0958 about my appointment."
 
@@ -49,7 +58,12 @@ async def test_a_public_question_goes_as_it_is_and_sealed(rig: GuardRig, session
     assert found.envelope is not None
     assert envelope.verify(found.envelope, KEY)
     assert found.envelope.purpose is envelope.Purpose.OVERFLOW
-    assert json.loads(found.envelope.payload) == {"purpose": "overflow", "parts": [QUESTION]}
+    assert found.envelope.kind == "generate"
+    request = GenerateRequest.FromString(found.envelope.payload)
+    assert request.max_new_tokens == 64
+    (message,) = request.messages
+    assert message.role == "user"
+    assert [(piece.text, piece.published) for piece in message.pieces] == [(QUESTION, False)]
 
 
 async def test_values_are_replaced_wherever_they_stand(rig: GuardRig, session: Session) -> None:
@@ -68,8 +82,8 @@ async def test_values_are_replaced_wherever_they_stand(rig: GuardRig, session: S
 
 async def test_marks_stay_the_same_and_come_back_after_a_restart(rig: GuardRig, session: Session) -> None:
     (first,) = texts(await rig.ask(session, PERSONAL))
-    again = TextGuard(KEY, rig.store, rig.policies, Vault(rig.store, "test"), rig.guard._with, lambda: NOW)
-    found = await again.admit(Handover(Purpose.OVERFLOW, session.id, (Part(PERSONAL, Source.CUSTOMER),)))
+    again = TextGuard(KEY, rig.store, rig.policies, Vault(rig.store, "test"), rig.instruments, lambda: NOW)
+    found = await again.admit(handover(Purpose.OVERFLOW, session, [Part(PERSONAL, Source.CUSTOMER)]))
     assert texts(found) == (first,)
 
 
@@ -144,9 +158,9 @@ async def test_special_sticks_to_the_conversation_and_to_no_other(rig: GuardRig,
 
 async def test_special_sticks_after_a_restart(rig: GuardRig, session: Session) -> None:
     await rig.ask(session, "Is there a diabetes clinic on Saturday?")
-    again = TextGuard(KEY, rig.store, rig.policies, rig.vault, rig.guard._with, lambda: NOW)
-    parts = (Part(QUESTION, Source.CUSTOMER),)
-    assert reason_of(await again.admit(Handover(Purpose.OVERFLOW, session.id, parts))) == "policy_sticky_from"
+    again = TextGuard(KEY, rig.store, rig.policies, rig.vault, rig.instruments, lambda: NOW)
+    asked = handover(Purpose.OVERFLOW, session, [Part(QUESTION, Source.CUSTOMER)])
+    assert reason_of(await again.admit(asked)) == "policy_sticky_from"
 
 
 @pytest.mark.parametrize("label", ["special", "no label that anybody knows"])
@@ -223,7 +237,9 @@ async def test_a_conversation_that_is_over_hands_nothing_on(rig: GuardRig, sessi
 async def test_budgets_are_used_up_and_come_back(
     rig: GuardRig, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = len(json.dumps({"parts": [QUESTION], "purpose": "overflow"}, separators=(",", ":")))
+    piece = OverflowPiece(text=QUESTION)
+    message = OverflowMessage(role="user", pieces=[piece])
+    size = GenerateRequest(messages=[message], max_new_tokens=64).ByteSize()
     rig.sign(POLICY.replace("bytes_per_session = 1_000", f"bytes_per_session = {2 * size}").replace(
         "bytes_per_hour = 2_000", f"bytes_per_hour = {3 * size}"
     ))  # fmt: skip
@@ -238,7 +254,7 @@ async def test_budgets_are_used_up_and_come_back(
 
 
 async def test_of_two_at_once_only_what_the_budget_pays_for_goes(rig: GuardRig, session: Session) -> None:
-    rig.sign(POLICY.replace("bytes_per_session = 1_000", "bytes_per_session = 150"))
+    rig.sign(POLICY.replace("bytes_per_session = 1_000", "bytes_per_session = 120"))
     found = await asyncio.gather(*(rig.ask(session) for _ in range(8)))
     assert sum(isinstance(one, Admitted) for one in found) == 2
 
@@ -319,7 +335,7 @@ async def test_a_broken_detector_hands_nothing_on(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(text_guard, "SCAN_S_MAX", 0.05)
+    monkeypatch.setattr(looking, "SCAN_S_MAX", 0.05)
     rig.scans.does = GARBAGE[fault]
     assert isinstance(await rig.ask(session, PERSONAL), TextRefusal)
     assert "Miller" not in caplog.text

@@ -17,7 +17,7 @@ from models.detect.label import Label
 from models.detect.spans import Span
 from models.detect.view import View
 from models.detect.windows import Window
-from tests.unit.edge.egress.text_guard_rig import POLICY, GuardRig, reason_of
+from tests.unit.edge.egress.text_guard_rig import POLICY, GuardRig, handover, reason_of
 
 REDACTS_FOR_ITS_OWN = POLICY.replace('personal = "allow"', 'personal = "redact"').replace(
     'special = "allow"', 'special = "redact"'
@@ -65,7 +65,7 @@ async def test_an_ordinary_word_that_is_also_a_name_stays_a_word(rig: GuardRig, 
 
 
 async def test_a_caller_has_what_time_it_has(rig: GuardRig, session: Session) -> None:
-    asked = Handover(Purpose.OVERFLOW, session.id, (Part(PERSONAL, Source.CUSTOMER),))
+    asked = handover(Purpose.OVERFLOW, session, [Part(PERSONAL, Source.CUSTOMER)])
     rig.scans.does = lambda _: asyncio.Event().wait()
     assert reason_of(await rig.guard.admit(asked, 0.05)) == "late"
     rig.scans.does = None

@@ -14,7 +14,8 @@ from typing import Any
 from edge.chat.session import Channel, Session, Sessions
 from edge.config import LimitsSection, SitePaths
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
-from edge.egress.text_guard import Instruments, TextGuard
+from edge.egress.looking import Instruments
+from edge.egress.text_guard import TextGuard
 from edge.knowledge.languages import detect
 from edge.operations.policy import PolicyOperations
 from edge.privacy import policy_files
@@ -76,10 +77,13 @@ class ScriptedScans:
         self._detector = Detector("GB")
         self.does: Callable[[Sequence[str]], Any] | None = None
         self.calls = 0
+        self.version = "1"
+        self.seen: list[str] = []
         self.called = asyncio.Event()
 
     async def scan_all(self, texts: Sequence[str], *, deadline_s: float | None) -> Sequence[Finding]:
         self.calls += 1
+        self.seen += texts
         self.called.set()
         if self.does is None:
             return [self.finding(text) for text in texts]
@@ -115,6 +119,7 @@ class GuardRig:
     """A guard, and everything around it that can break."""
 
     guard: TextGuard
+    instruments: Instruments
     paths: SitePaths
     store: Store
     sessions: Sessions
@@ -136,15 +141,26 @@ class GuardRig:
     ) -> Admitted | TextRefusal:
         parts = (Part(text, Source.CUSTOMER), *(Part(one, Source.PUBLIC) for one in passages))
         documents = Documents.PUBLIC if passages else Documents.NONE
-        return await self.guard.admit(Handover(purpose, session.id, parts, documents))
+        return await self.guard.admit(handover(purpose, session, parts, documents))
 
     def sign(self, text: str) -> None:
         policy_files.save(self.paths, text, NOW)
 
 
+def handover(
+    purpose: Purpose, session: Session, parts: Sequence[Part], documents: Documents = Documents.NONE
+) -> Handover:
+    """All parts said by the user."""
+    return Handover(purpose, session.id, tuple(parts), documents, (("user", len(parts)),), 64)
+
+
 def of_label(text: str, label: Label) -> Finding:
     """A finding without spans."""
     return Finding((), label, complete=True)
+
+
+def instruments_of(scans: ScriptedScans) -> Instruments:
+    return Instruments(scans, scans.forms, detect, RATES, lambda: scans.version)
 
 
 @asynccontextmanager
@@ -156,20 +172,21 @@ async def guard_rig(folder: Path) -> AsyncIterator[GuardRig]:
     store = Store.open(paths)
     scans, vault, clock = ScriptedScans(), FailingVault(store, "test"), [NOW]
     policies = Policies(PolicyFile(paths, lambda: NOW))
-    instruments = Instruments(scans, scans.forms, detect, RATES)
+    instruments = instruments_of(scans)
     guard = TextGuard(KEY, store, policies, vault, instruments, lambda: clock[0])
     try:
-        yield GuardRig(guard, paths, store, Sessions(store, LimitsSection()), scans, vault, policies, clock)
+        yield GuardRig(
+            guard, instruments, paths, store, Sessions(store, LimitsSection()), scans, vault, policies, clock
+        )
     finally:
         await store.close()
 
 
 def policy_operations(paths: SitePaths, store: Store) -> PolicyOperations:
     """The policy of a site by this machine's own clock, with the scripted detector."""
-    scans, file = ScriptedScans(), PolicyFile(paths)
+    file = PolicyFile(paths)
     policies = Policies(file)
-    instruments = Instruments(scans, scans.forms, detect, RATES)
-    guard = TextGuard(KEY, store, policies, Vault(store, "test"), instruments)
+    guard = TextGuard(KEY, store, policies, Vault(store, "test"), instruments_of(ScriptedScans()))
     return PolicyOperations(paths, store, file, policies, guard, RATES)
 
 
