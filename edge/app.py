@@ -82,7 +82,7 @@ from edge.siblings import siblings_of, siblings_operations
 from edge.store import outbox
 from edge.store.outbox import OutboxClass
 from edge.store.store import Store
-from edge.text_services import TextPolicy, policy_operations, text_policy
+from edge.text_services import TextPolicy, asks_for_overflow, policy_operations, text_policy
 from edge.web.admin import Operation
 from edge.web.audit_log import AuditLog
 from edge.web.audited import Audited
@@ -101,6 +101,7 @@ from models.machine import usable_cpus
 if TYPE_CHECKING:
     from core.webshell.accounts import Accounts
     from edge.egress.llm_server import LlmServer
+    from edge.overflow_services import OverflowWay
     from edge.sync.service import SyncService
 
 log = logging.getLogger(__name__)
@@ -334,11 +335,12 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
         # Only now: customers do not wait for the libraries of the way to the control plane.
         link = await asyncio.to_thread(importlib.import_module, "edge.link")
         sync: SyncService = link.open_link(site, devices)
-        operations.more_status = lambda: status(site, sync, devices)
+        overflow: OverflowWay = link.open_overflow(site)
+        operations.more_status = lambda: status(site, sync, devices, overflow)
         await _keep("console", partial(_open_console, site, door, operations, url))
         admin = await serve_admin(operations.table(), Audited(site.store), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
-        await _run_until(stop, site, sync, devices, Announcer(site.config, url))
+        await _run_until(stop, site, (sync, overflow), devices, Announcer(site.config, url))
 
 
 def _accounts(site: Site) -> Accounts:
@@ -366,9 +368,8 @@ def _application(site: Site, door: ConsoleDoor) -> web.Application:
     """The customers' routes, and the staff's door."""
     notice = notice_of(site.config.site.name)
     siblings = siblings_of(site, notice)
-    api = SessionsApi(
-        site.store, site.sessions, site.desk, notice, site.scanner, door.audience_of, siblings.continuing
-    )
+    rest = (door.audience_of, siblings.continuing, partial(asks_for_overflow, site))
+    api = SessionsApi(site.store, site.sessions, site.desk, notice, site.scanner, *rest)
     handoff = HandoffApi(site.sessions, site.handoffs)
     health = HealthApi(lambda: not_ready(site), lambda: refresh(site))
     page = KioskPage(site.config)
@@ -378,12 +379,17 @@ def _application(site: Site, door: ConsoleDoor) -> web.Application:
 
 
 async def _run_until(
-    stop: asyncio.Event, site: Site, sync: SyncService, devices: Devices, announcer: Announcer
+    stop: asyncio.Event,
+    site: Site,
+    ways_out: tuple[SyncService, OverflowWay],
+    devices: Devices,
+    announcer: Announcer,
 ) -> None:
     """Everything that goes on beside the turns; ends, each step within a bound, once `stop` is set.
 
     None of it may end the node: chat goes on without the cloud, the broker and the LAN (invariant 5).
     """
+    sync, overflow = ways_out
     parts: dict[str, Callable[[], Coroutine[object, object, None]]] = {
         "sessions": site.sessions.sweep,
         "tickets": site.handoffs.sweep,
@@ -398,6 +404,7 @@ async def _run_until(
         "llm": partial(language_model.watch, site.worker),
         "placement": partial(keep_tuned, site.encoder.info, models_dir()),
         "sync": sync.run,
+        "overflow": overflow.run,
         "devices": devices.start,
         "discovery": announcer.start,
     }

@@ -7,7 +7,6 @@ a device that was lost on the way is in no file.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 import sqlcipher3
 
@@ -25,6 +24,17 @@ from core.memory import SWAP_REMEDY, Swap, swap
 from edge import siblings_check
 from edge.chat import heads
 from edge.config import ModelsSection, SitePaths, load_config
+from edge.doctor_running import (
+    ANSWER_S_MAX,
+    TOLD,
+    Check,
+    audit,
+    break_glass,
+    clock,
+    detector,
+    overflow,
+    running,
+)
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
 from edge.keys import NODES_ALONE, SiteKeys, recovery, root
@@ -33,9 +43,7 @@ from edge.privacy import policy_files
 from edge.privacy.backup import switching
 from edge.store.connection import refuse_unsafe_sqlite
 from edge.store.integrity import damage
-from edge.store.operators import Seal
-from edge.web import admin
-from models.catalog import DEFAULT_ENCODER, encoder_entry, models_dir
+from models.catalog import encoder_entry, models_dir
 from models.encoder import plan_encoder
 from models.errors import DeviceMissing
 from models.operations import verify as verify_models
@@ -43,32 +51,11 @@ from models.placement import BY_HAND, Plan
 from models.probe import check_onnx_provider, this_hardware
 from models.servable import Setback, first_servable
 
-Severity = Literal["error", "warning"]
-
 # A model update needs room for a second copy of the models beside the store's growth.
 DISK_FREE_BYTES_MIN = 2 * 10**9
-# A node that is up answers within milliseconds; one that hangs must not hang the doctor.
-ANSWER_S_MAX = 2.0
 # Long enough to have a data-protection officer look at it.
 POLICY_LEFT_MIN = timedelta(days=30)
-_SEALS = {
-    Seal.NONE: "there is no break-glass account: if every operator is away or locked out, nobody gets in",
-    Seal.WHOLE: "the break-glass account is sealed in two envelopes",
-    Seal.BROKEN: "the break-glass account was used; its envelopes are void, or will be within its time",
-    Seal.OLD: "the break-glass account has one password, from a release before; it opens nothing",
-}
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding. `ok` False with severity error means: do not go on like this."""
-
-    id: str
-    ok: bool
-    severity: Severity
-    found: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,16 +71,17 @@ def examine(paths: SitePaths) -> Diagnosis:
     rest = (
         _root_key,
         _memory,
-        _clock,
+        clock,
         _disk,
         _backup,
         _staff,
         _device,
         _placement,
         _fitted,
-        _detector,
-        _audit,
-        _break_glass,
+        detector,
+        overflow,
+        audit,
+        break_glass,
         _siblings,
     )
     of_the_site = (*STORED, *rest) if paths.config.exists() else ()
@@ -210,7 +198,7 @@ def _memory(paths: SitePaths) -> Check:
     """Can what customers said reach a swap device? A running node knows what keeps it from there."""
     if (found := swap()) is Swap.NONE:
         return Check("memory", True, "warning", "this machine does not swap")
-    fallbacks = asyncio.run(_running(paths.admin_socket)).get("fallbacks")
+    fallbacks = asyncio.run(running(paths.admin_socket)).get("fallbacks")
     if fallbacks is None:
         kept, words = (
             found is Swap.FORBIDDEN,
@@ -234,9 +222,9 @@ def _backup(paths: SitePaths) -> Check:
     if left.exists():
         found = f"a restore was interrupted: {left} holds the old site or half of a new one"
         return Check("backup", False, "warning", found, f"Restore again, or remove it: rm -r {left}")
-    told = asyncio.run(_running(paths.admin_socket)).get("backup")
+    told = asyncio.run(running(paths.admin_socket)).get("backup")
     if told is None:
-        return Check("backup", True, "warning", "told while the node runs")
+        return Check("backup", True, "warning", TOLD)
     days_max = load_config(paths).backup.warn_after_days
     remedy = f"Make one: postern backup --site {paths.root} FILE"
     if told["newest_ms"] is None:
@@ -276,21 +264,12 @@ def _device(paths: SitePaths) -> Check:
     wanted = load_config(paths).models
     plan = _plan(wanted)
     lost, serving = plan.shortfall, f"{plan.candidate.runtime} on {plan.candidate.device}"
-    if lost is None and (encoder := asyncio.run(_running(paths.admin_socket)).get("encoder")):
+    if lost is None and (encoder := asyncio.run(running(paths.admin_socket)).get("encoder")):
         lost, serving = told_shortfall(encoder), f"{encoder['runtime']} on {encoder['device']}"
     if lost is not None:
         found = f"{lost.wanted} is asked for, {serving} serves: {lost} ({lost.reason})"
         return Check("device", False, "warning" if lost.reason == "starting" else "error", found, lost.remedy)
     return Check("device", True, "error", f"the encoder runs with {serving}")
-
-
-async def _running(socket: Path) -> dict[str, Any]:
-    """The running node's status; empty where none answers."""
-    with contextlib.suppress(PosternError, TimeoutError):
-        async with asyncio.timeout(ANSWER_S_MAX):
-            status = await admin.call(socket, "status", {}, lambda _: None)
-            return status if isinstance(status, dict) else {}
-    return {}
 
 
 def _placement(paths: SitePaths) -> Check:
@@ -306,56 +285,6 @@ def _fitted(paths: SitePaths) -> Check:
     if heads.fit(name):
         return Check("fitted_models", True, "warning", f"fitted on {name}")
     return Check("fitted_models", False, "warning", found, heads.REMEDY)
-
-
-def _detector(paths: SitePaths) -> Check:
-    """Are names found? As far as the running node says; the detector is in its encoder."""
-    told = asyncio.run(_running(paths.admin_socket)).get("detector")
-    if told and told["failing"]:
-        found = "it failed when it was asked last: names were not recognised, and such a text does not leave"
-        remedy = "See `tagger_failed`, `layers_missing` or `scan_unusable` in the node's log and in docs/operations.md."
-        return Check("detector", False, "warning", found, remedy)
-    if told is None or told["complete"]:
-        found = "names are looked for in every text" if told else "told while the node runs"
-        return Check("detector", True, "warning", found)
-    found = "the encoder that serves has no detector of names: they are not recognised, and no text may leave"
-    remedy = f"Use Postern's own where text is to leave: postern models use --site DIR {DEFAULT_ENCODER}"
-    return Check("detector", False, "warning", found, remedy)
-
-
-def _clock(paths: SitePaths) -> Check:
-    """Is the clock to be believed? As far as the running node has seen it leap."""
-    told = asyncio.run(_running(paths.admin_socket)).get("retention")
-    if not told or not told["held_back_s"]:
-        return Check(
-            "clock", True, "warning", "as fast as time passes" if told else "told while the node runs"
-        )
-    why = "it leapt ahead" if told["alarming"] else "the machine was off for more than a day"
-    hours = -(-told["held_back_s"] // 3600)
-    found = f"{why}: nothing is purged by age for {hours} more hours, so that the clock can be put right"
-    remedy = "See `timedatectl`, and set the clock if it is wrong. If it is right there is nothing to do."
-    return Check("clock", not told["alarming"], "warning", found, remedy)
-
-
-def _audit(paths: SitePaths) -> Check:
-    """Is what people do written down, and are all rows there? As far as a running node says."""
-    told = asyncio.run(_running(paths.admin_socket)).get("fallbacks")
-    if told is None:
-        return Check("audit", True, "error", "told while the node runs")
-    reasons = [str(fallback) for fallback in told if str(fallback).startswith("audit")]
-    remedy = "Look at the disk and the node's log; which rows are missing: postern audit verify."
-    return Check(
-        "audit", not reasons, "error", ", ".join(reasons) or "written, and no row is missing", remedy
-    )
-
-
-def _break_glass(paths: SitePaths) -> Check:
-    """Can two people get in when nobody else can? As far as a running node says: who may log in is in its store."""
-    told = asyncio.run(_running(paths.admin_socket)).get("break_glass")
-    if told is None:
-        return Check("break_glass", True, "warning", "told while the node runs")
-    remedy = "Seal it, in two envelopes for two people: postern operators break-glass."
-    return Check("break_glass", told == Seal.WHOLE, "warning", _SEALS[Seal(told)], remedy)
 
 
 def _siblings(paths: SitePaths) -> Check:

@@ -13,10 +13,13 @@ from edge import metrics
 from edge.egress.courier_client import CourierClient
 from edge.egress.records import ModelState
 from edge.fabric.devices import Devices
+from edge.overflow_services import open_overflow
 from edge.sync.desired import DesiredDocument
 from edge.sync.desired_keeper import judge_policy
 from edge.sync.events import NodeFacts
 from edge.sync.service import SyncService
+
+__all__ = ["open_link", "open_overflow"]
 
 if TYPE_CHECKING:
     from edge.app import Site

@@ -5,6 +5,7 @@ Labels are drawn from closed lists of the code, never from customers.
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -58,6 +59,16 @@ def count_entities(spans: Iterable[Span]) -> None:
     """Count what was recognised."""
     for span in spans:
         pii_entities.labels(span.type).inc()
+
+
+def overflow_outcomes() -> dict[str, int]:
+    """Answers asked of the control plane since the start, by how that ended, whatever the reason."""
+    found: Counts[str] = Counts()
+    for family in overflow.collect():
+        for sample in family.samples:
+            if sample.name.endswith("_total"):
+                found[sample.labels["outcome"]] += int(sample.value)
+    return dict(found)
 
 
 _fallbacks: dict[str, str] = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.memory import Swap, memory_is_locked, swap
 from edge import language_model, metrics
+from edge.inference.conversation import Provider
 from edge.keeping_services import retention_status
 from edge.keys import root
 from edge.placed import encoder_status, say_setback, say_unfitted, watch_encoder
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from edge.app import Site
     from edge.config import SitePaths
     from edge.fabric.devices import Devices
+    from edge.overflow_services import OverflowWay
     from edge.sync.service import SyncService
 
 log = logging.getLogger(__name__)
@@ -37,13 +39,15 @@ SWAPPABLE: Final = ("memory", "can_be_swapped")
 """What the node's process holds can come to lie on a disk."""
 
 
-def status(site: Site, sync: SyncService, devices: Devices) -> dict[str, object]:
+def status(site: Site, sync: SyncService, devices: Devices, overflow: OverflowWay) -> dict[str, object]:
     """The part of `postern status` that only a running node knows."""
     info = site.encoder.info
     return {
         "encoder": encoder_status(info),
         "llm": language_model.told_of(site.worker),
         "llm_server": language_model.status_of(site.llm_server),
+        "writers": site.desk.relay.told(),
+        "overflow": overflow.told(),
         "detector": {"complete": site.scanner.complete, "failing": site.scanner.detector.failing},
         "retention": retention_status(site.retaining),
         "fallbacks": metrics.fallbacks(),
@@ -99,6 +103,8 @@ def say_fallbacks(site: Site) -> None:
     say_unfitted(site.encoder.info)
     watch_detector(site.scanner.detector)
     watch_policy(site.texts.policies)
+    for provider in Provider:
+        metrics.watch(f"writer_{provider}", partial(site.desk.relay.left_alone, provider))
     part, weaker = SWAPPABLE
     metrics.watch(part, lambda: weaker if not memory_is_locked() and swap() is Swap.POSSIBLE else "")
     if site.store.lost:

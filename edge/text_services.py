@@ -11,6 +11,7 @@ from edge import metrics
 from edge.chat.session import Sessions
 from edge.config import Config, SitePaths
 from edge.egress.envelope import load_or_create_key
+from edge.egress.foreseen import Foreseen
 from edge.egress.looking import Instruments
 from edge.egress.text_guard import TextGuard
 from edge.knowledge import languages
@@ -37,6 +38,7 @@ class TextPolicy:
     policies: Policies
     guard: TextGuard
     rates: Rates
+    foreseen: Foreseen
 
 
 async def text_policy(
@@ -50,7 +52,17 @@ async def text_policy(
     rates = _rates()
     instruments = Instruments(scanner, scanner.detector.of_forms, languages.detect, rates, scanner.version)
     guard = TextGuard(load_or_create_key(paths.keys), store, policies, vault, instruments)
-    return TextPolicy(file, policies, guard, rates)
+    return TextPolicy(file, policies, guard, rates, Foreseen(store, policies, rates, languages.detect))
+
+
+def may_overflow(site: Site) -> bool:
+    """Whether any text could go to the control plane's language model."""
+    return site.desk.answer_mode == "generative" and site.texts.foreseen.possible()
+
+
+def asks_for_overflow(site: Site) -> bool:
+    """Whether customers are asked whether theirs may."""
+    return may_overflow(site) and site.texts.foreseen.asks_customers()
 
 
 def _rates() -> Rates:

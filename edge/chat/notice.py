@@ -15,7 +15,9 @@ _TEXT = (
     "It gives information only: "
     "it makes no diagnosis, gives no financial advice, and does not replace advice from staff. "
     "It is no emergency service: in danger, turn to a person or call the emergency number.\n\n"
-    "Your words stay in this building. They are stored encrypted while your visit lasts and are wiped when you "
+    "Your words stay in this building, unless this site permits help from outside for busy moments: "
+    "then names, numbers and other personal details are replaced before anything leaves. "
+    "They are stored encrypted while your visit lasts and are wiped when you "
     "choose “Start over” or after a short silence. You can ask for a member of staff at any time: then your question, "
     "and what you write to them, is kept for them under a number until your matter is closed, and you can take it back."
 )

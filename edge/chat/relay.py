@@ -19,6 +19,7 @@ from core.breaker import Breaker, BreakerState
 from core.completions.errors import LlmServerBusy
 from core.errors import NotReachable, PosternError, RefusedByPolicy
 from edge.chat.routing import Prospect
+from edge.egress.overflow_errors import OverflowBusy, OverflowDenied
 from edge.inference.conversation import Begun, Generator, Message, Provider
 from edge.inference.worker_client import GenerationFailed, WorkerBusy
 from models.errors import PromptTooLong
@@ -50,7 +51,7 @@ class FirstTextLate(PosternError):
     status = 504
 
     def __init__(self, fault: bool = False) -> None:
-        """`fault`: it had all the time there is, and nobody ahead of it."""
+        """`fault`: nobody heard anything of it meanwhile."""
         super().__init__()
         self.fault = fault
 
@@ -107,6 +108,24 @@ class Relay:
             for writer in self._writers.values()
         )
 
+    def left_alone(self, provider: Provider) -> str:
+        """Why it is, as a short code; empty while it is not."""
+        writer = self._writers.get(provider)
+        state = writer.breaker.state if writer else BreakerState.CLOSED
+        return "" if state is BreakerState.CLOSED else state.value
+
+    def told(self) -> list[dict[str, object]]:
+        """The part of `postern status`."""
+        return [
+            {
+                "provider": writer.provider,
+                "ready": writer.usable,
+                "breaker": writer.breaker.state,
+                "first_text_s": round(writer.generator.first_text_s, 2),
+            }
+            for writer in self._writers.values()
+        ]
+
     async def generate(
         self, asked: Asked, providers: Sequence[Provider]
     ) -> AsyncGenerator[str | Begun | Lost, None]:
@@ -115,7 +134,7 @@ class Relay:
         Raises PromptTooLong when whoever is asked says so, and the last one's PosternError when all are lost.
         """
         begun = False
-        failure: PosternError = FirstTextLate()
+        failure: PosternError | None = None
         writers = [self._writers[provider] for provider in providers if provider in self._writers]
         for place, writer in enumerate(writers):
             if not (writer.in_time(asked, begun) if place else writer.usable):
@@ -130,11 +149,15 @@ class Relay:
             except PromptTooLong:
                 raise
             except PosternError as error:
-                failure = error
+                lost = Lost(writer.provider, REFUSED if isinstance(error, RefusedByPolicy) else error.code)
+                if (
+                    failure is None or lost.code != REFUSED
+                ):  # what failed is told, rather than what may not go
+                    failure = error
             else:
                 return
-            yield Lost(writer.provider, REFUSED if isinstance(failure, RefusedByPolicy) else failure.code)
-        raise failure
+            yield lost
+        raise failure or FirstTextLate()
 
 
 class _Writer:
@@ -144,6 +167,7 @@ class _Writer:
         self.provider = provider
         self.generator = generator
         self.breaker = Breaker(failures_max=FAILURES_MAX, open_s=OPEN_S, is_fault=_is_fault)
+        self._heard_at = 0.0
 
     @property
     def usable(self) -> bool:
@@ -188,7 +212,8 @@ class _Writer:
 
     async def _pieces(self, asked: Asked, by: float) -> AsyncGenerator[str | Begun, None]:
         """Its text, `Begun` before it, each piece in time."""
-        left_s, ahead = asked.give_up_at - _now(), self.generator.first_text_s > 0
+        asked_at = _now()
+        left_s = asked.give_up_at - asked_at
         generating = self.generator.generate(
             asked.messages, max_new_tokens=asked.max_new_tokens, deadline_s=left_s, about=asked.about
         )
@@ -199,10 +224,11 @@ class _Writer:
                     async with asyncio.timeout_at(by):
                         piece = await anext(pieces, None)
                 except TimeoutError:
-                    fault = not silent or (by >= asked.first_by and not ahead)
-                    raise (FirstTextLate(fault) if silent else TextStalled()) from None
+                    alive = self._heard_at >= asked_at  # it wrote to others meanwhile: busy, and no fault
+                    raise (FirstTextLate(not alive) if silent else TextStalled()) from None
                 if piece is None:
                     return
+                self._heard_at = _now()
                 if silent and isinstance(piece, str):
                     silent = False
                     yield Begun(self.provider)
@@ -215,19 +241,28 @@ class _Writer:
         if isinstance(error, RefusedByPolicy) or _too_long(error):
             return
         log.warning("a language model was lost", extra={"provider": self.provider, "code": error.code})
-        if error.retry_after_s is not None and not isinstance(error, NotReachable):  # it said so, and not we
+        if isinstance(error, OverflowDenied) and error.reason == "not_offered":
+            self.breaker.rest(RETRY_AFTER_S_MAX)
+        elif error.retry_after_s is not None and not isinstance(
+            error, NotReachable
+        ):  # it said so, and not we
             self.breaker.rest(min(error.retry_after_s, RETRY_AFTER_S_MAX))
 
 
 def _is_fault(error: Exception) -> bool:
-    """Whether a provider is to blame. A policy is not its own; one that is busy says so, and how long; of one that is
-    late because others are ahead the predictions tell."""
+    """Whether a provider is to blame. A policy is not its own, and one that is busy says so, or writes to others."""
     if isinstance(error, FirstTextLate):
         return error.fault
-    return not (isinstance(error, RefusedByPolicy | WorkerBusy | LlmServerBusy) or _too_long(error))
+    if isinstance(error, OverflowDenied):  # all else is the text's, or the control plane's own rules'
+        return error.reason == "failed"
+    return not isinstance(
+        error, RefusedByPolicy | WorkerBusy | LlmServerBusy | OverflowBusy
+    ) and not _too_long(error)
 
 
 def _too_long(error: Exception) -> bool:
+    if isinstance(error, OverflowDenied):
+        return error.reason == "too_long"
     return isinstance(error, GenerationFailed) and error.reason == PromptTooLong.code
 
 

@@ -8,7 +8,7 @@ begins in time, or in the place of one that is lost on the way (`edge.chat.relay
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edge.inference.conversation import Provider
@@ -100,6 +100,13 @@ def decide(
     if providers[0] is not Provider.CLOUD:
         return Decision(Route.GENERATE, providers)
     return Decision(Route.OVERFLOW, providers, _why_not_here(prospects))
+
+
+def refused(prospects: Sequence[Prospect], refusal: str) -> tuple[Prospect, ...]:
+    """The same, once it is known that a text may not go to the control plane."""
+    return tuple(
+        replace(one, refusal=refusal) if one.provider is Provider.CLOUD else one for one in prospects
+    )
 
 
 def route_of(provider: Provider) -> Route:

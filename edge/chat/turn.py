@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from core.errors import PosternError
-from edge.chat import languages, routing, turn_rows
+from edge import metrics
+from edge.chat import languages, prompt, routing, turn_rows
 from edge.chat.answers import clarifying
 from edge.chat.answers.answering import Considered
 from edge.chat.answers.choosing import cite
@@ -24,7 +26,8 @@ from edge.chat.generating import Quoted, Writing, Written
 from edge.chat.grounding import Outcome
 from edge.chat.intents.standing import Standing, standing_for
 from edge.chat.live_session import Memory
-from edge.chat.routing import Route
+from edge.chat.relay import REFUSED, Relay
+from edge.chat.routing import Decision, Route
 from edge.chat.safety.card import SafetyCard
 from edge.chat.safety.check import SafetyCheck
 from edge.chat.safety.model import SafetyModel
@@ -89,6 +92,20 @@ class Final:
     body: dict[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a turn knows once it has understood. `finding`: of its own pass."""
+
+    session: Session
+    text: str
+    considered: Considered
+    finding: Finding
+    memory: Memory
+
+
+Foresees = Callable[[str, str, Finding, int], Awaitable[str]]
+"""See `edge.egress.foreseen.Foreseen.refusal`."""
+
 NO_ANSWER = _Answer(NOT_FOUND, (), Route.HANDOFF)
 
 
@@ -108,6 +125,8 @@ class Desk:
     ) -> None:
         """`covered`: the languages that models and documents speak just now."""
         self.covered = covered
+        self.foresees: Foresees | None = None
+        """None where no text may go to the control plane."""
         self._config = config
         self._store = store
         self._sessions = sessions
@@ -116,6 +135,11 @@ class Desk:
         self._detector = detector
         self.safety = SafetyCheck(config.site, config.safety, safety_model)
         self.answer_mode = config.answer.mode
+
+    @property
+    def relay(self) -> Relay:
+        """The language models that are asked."""
+        return self._writing.relay
 
     def generated(self) -> Mapping[str, int]:
         """How the language model's answers ended since the start, by outcome (`generating.OUTCOMES`)."""
@@ -158,7 +182,8 @@ class Desk:
                 return
             standing = standing_for(understood.intent, self._config.intents)
             answer = NO_ANSWER
-            async with aclosing(self._answer(session, question, considered, standing, memory)) as pieces:
+            asked = _Asked(session, question, considered, finding, memory)
+            async with aclosing(self._answer(asked, standing)) as pieces:
                 async for piece in pieces:
                     self._sessions.require_open(session)  # an answer that takes seconds may outlive it
                     if isinstance(piece, _Answer):
@@ -213,16 +238,15 @@ class Desk:
             raise EmptyQuestion
         return question
 
-    async def _answer(
-        self, session: Session, text: str, considered: Considered, standing: Standing, memory: Memory
-    ) -> AsyncGenerator[Delta | _Answer, None]:
+    async def _answer(self, asked: _Asked, standing: Standing) -> AsyncGenerator[Delta | _Answer, None]:
         """The pieces of the answer, then the whole of it."""
+        considered, memory = asked.considered, asked.memory
         if standing.text is not None:
             yield Delta(standing.text)
             yield _Answer(standing.text, (), standing.route)
             return
         understood, choice = considered.understood, considered.choice
-        question, evidence_min = understood.question, self._evidence_min(text, memory)
+        question, evidence_min = understood.question, self._evidence_min(asked.text, memory)
         if considered.conflict:
             # Never in words of a model, which would hide that two documents differ.
             answer = _differing(considered.conflict)
@@ -232,17 +256,22 @@ class Desk:
         # One question back, not two in a row.
         may_ask = not memory.offered
         meanings = clarifying.meanings(question, choice, evidence_min) if choice and may_ask else ()
-        decision = routing.decide(
-            evidence=choice.evidence if choice else 0.0,
-            evidence_min=evidence_min,
-            competing=bool(meanings),
-            generative=self.answer_mode == "generative",
-            prospects=self._writing.relay.prospects(),
-            first_text_s_max=self._config.answer.first_token_deadline_s,
+        decision = await self._decision(
+            asked,
+            partial(
+                routing.decide,
+                evidence=choice.evidence if choice else 0.0,
+                evidence_min=evidence_min,
+                competing=bool(meanings),
+                generative=self.answer_mode == "generative",
+                first_text_s_max=self._config.answer.first_token_deadline_s,
+            ),
         )
         route, generated, shown = decision.route, "", False
         if choice and (decision.providers or decision.busy):
-            async with aclosing(self._writing.write(understood, choice, session.id, decision)) as pieces:
+            async with aclosing(
+                self._writing.write(understood, choice, asked.session.id, decision)
+            ) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Written):
                         route = routing.route_of(piece.provider)
@@ -261,6 +290,25 @@ class Desk:
             if not shown:  # else `final` takes the place of what was shown
                 yield Delta(choice.text)
             yield _Answer(choice.text, choice.citations, Route.ANSWER, generated=generated)
+
+    async def _decision(self, asked: _Asked, decide: Callable[..., Decision]) -> Decision:
+        """By what is known of the models. The control plane's is not chosen for a text that may not go there."""
+        prospects = self.relay.prospects()
+        decision = decide(prospects=prospects)
+        if decision.route is not Route.OVERFLOW:
+            return decision
+        refusal = await self._refusal(asked)
+        if not refusal:
+            return decision
+        metrics.overflow.labels(decision.reason, REFUSED).inc()
+        return decide(prospects=routing.refused(prospects, refusal))
+
+    async def _refusal(self, asked: _Asked) -> str:
+        if self.foresees is None:
+            return "policy"
+        passages = asked.considered.understood.passages[: prompt.PASSAGES_MAX]
+        size = len(asked.text.encode()) + sum(len(passage.text.encode()) for passage in passages)
+        return await self.foresees(asked.session.id, asked.text, asked.finding, size)
 
     def _evidence_min(self, text: str, memory: Memory) -> float:
         """What an answer needs: less once the customer has chosen what the question is about."""

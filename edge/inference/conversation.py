@@ -59,7 +59,7 @@ class Generator(Protocol):
         """Predicted seconds until the first text of one more answer; 0 when none is ahead of it."""
 
     def generate(
-        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
+        self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str
     ) -> AsyncGenerator[str | Begun, None]:
         """Pieces of text as they come; `Begun` where it starts anew by itself.
 

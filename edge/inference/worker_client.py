@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from core.errors import NotReachable, PosternError
 from core.local_socket import BadFrame, frame, read_frame
-from edge.inference.first_text import FirstText
+from edge.inference.lane import Lane
 from postern.v1 import worker_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -184,13 +184,12 @@ class WorkerClient:
         self._connecting = asyncio.Lock()
         self._numbers = itertools.count(1)
         self._failed_at = float("-inf")
-        self._first_text = FirstText()
-        self._running = 0
+        self._lane = Lane()
 
     @property
     def first_text_s(self) -> float:
         """Predicted seconds until the first text of one more generation; 0 when none is ahead: that is always tried."""
-        return self._first_text.predicted_s(self._running) if self._running else 0.0
+        return self._lane.predicted_s(asyncio.get_running_loop().time())
 
     @property
     def ready(self) -> bool:
@@ -224,7 +223,7 @@ class WorkerClient:
         began = asyncio.get_running_loop().time()
         give_up_at = began + deadline_s + DEADLINE_GRACE_S
         ended, silent = False, True
-        ahead, self._running = self._running, self._running + 1
+        self._lane.join(number, began, program=program)
         try:
             request = _generation(number, messages, max_new_tokens, deadline_s, stops)
             request.generation.caller, request.generation.program = caller, program
@@ -239,16 +238,17 @@ class WorkerClient:
                     on_end(found)
                 if text and silent:
                     silent = False
-                    self._first_text.observe(ahead, asyncio.get_running_loop().time() - began)
+                    self._lane.begin(number, asyncio.get_running_loop().time())
                 if text:
                     yield text
         except TimeoutError:
             self._failed()
             raise GenerationTimedOut("The worker gave no answer within the deadline.") from None
+        except PosternError:
+            ended = True  # the worker says so, or is gone
+            raise
         finally:
-            self._running -= 1
-            if silent:
-                self._first_text.gave_up(ahead, asyncio.get_running_loop().time() - began)
+            self._lane.leave(number, asyncio.get_running_loop().time(), reading=not ended)
             connection.close_line(number)
             if not ended and not connection.broken:
                 cancel = pb.GenerationCancel(id=number)

@@ -279,6 +279,11 @@ def reads_text(policies: Sequence[Policy], purpose: Purpose) -> bool:
     return all(found) and not all(rules.content_blind for rules in found if rules)
 
 
+def permits_anything(policies: Sequence[Policy], purpose: Purpose) -> bool:
+    """Whether any text at all can be handed on for it."""
+    return bool(policies) and all(_permits_anything(policy.rules(purpose)) for policy in policies)
+
+
 def stricter(a: Policy, b: Policy) -> bool:
     """Whether `a` permits nothing that `b` does not: what `a` lets pass, `b` lets pass with no more taken out."""
     used = [purpose for purpose in Purpose if _permits_anything(a.rules(purpose))]

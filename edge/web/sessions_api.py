@@ -79,10 +79,11 @@ class SessionsApi:
         scanner: Scanner,
         audience_of: Callable[[web.Request], Awaitable[Audience]] | None = None,
         continuing: Continuing | None = None,
+        asks_for_overflow: Callable[[], bool] = lambda: False,
     ) -> None:
         """`audience_of`: whose documents the caller may be answered from, by credential; None: always the public's.
 
-        `continuing`: where the site has siblings.
+        `continuing`: where the site has siblings. `asks_for_overflow`: whether customers are asked to permit it.
         """
         self._store = store
         self._sessions = sessions
@@ -91,6 +92,7 @@ class SessionsApi:
         self._scanner = scanner
         self._audience_of = audience_of or _public
         self._continuing = continuing
+        self._asks_for_overflow = asks_for_overflow
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of this file."""
@@ -121,7 +123,11 @@ class SessionsApi:
         reply = {
             "session_id": new.session.id,
             "token": new.token,
-            "notice": {"version": self._notice.version, "text": self._notice.text, "overflow_offered": False},
+            "notice": {
+                "version": self._notice.version,
+                "text": self._notice.text,
+                "overflow_offered": self._asks_for_overflow(),
+            },
             "languages": list(self._desk.covered()),
             "expires_in_s": new.expires_in_s,
             "idle_s": new.idle_s,

@@ -109,6 +109,18 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "The language model does not answer; customers get quotes instead.",
         "It restarts by itself. If it lasts, look at the worker's log and at the machine's memory.",
     ),
+    "writer_own": (
+        "This machine's language model failed several times in a row, or asked to be left alone.",
+        "It is tried again within seconds. If it lasts: is the machine fast enough for answer.first_token_deadline_s?",
+    ),
+    "writer_lan": (
+        "The site's language model server failed several times in a row, or asked to be left alone.",
+        "It is tried again within seconds. If it lasts, look at that server's log and load.",
+    ),
+    "writer_cloud": (
+        "The control plane's language model failed several times in a row, or asked to be left alone.",
+        "It is tried again within seconds. If it lasts, tell whoever runs the control plane.",
+    ),
     "answers": (
         "There are too many passages to read every sentence: more questions end with “not in our documents”.",
         "Remove or retire what customers do not ask about, then restart the node.",
@@ -181,6 +193,15 @@ _SYNC_WORDS: Mapping[str, str] = {
 }
 
 
+OVERFLOW_REMEDIES: Mapping[str, str] = {
+    "courier_away": "The courier, the only way out, is not running. It restarts by itself.",
+    "not_enrolled": "Enrol the site: postern enroll. Or let the policy not permit it.",
+    "unreachable": "Look at the network and at the control plane.",
+    "refused": "The control plane does not accept the certificate. Enrol the site again.",
+}
+"""What to do where the way to the control plane's language model is not open, by `OverflowClient.reason`."""
+
+
 def findings(facts: Facts) -> tuple[Finding, ...]:
     """Every finding, the worst first, in a fixed order within a level."""
     found = [
@@ -192,6 +213,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
         *_differences(facts),
         _disk(facts),
         _link(facts),
+        *_overflow(facts),
         *_outbox(facts),
     ]
     order: dict[Level, int] = {"bad": 0, "warning": 1, "good": 2}
@@ -291,6 +313,26 @@ def _link(facts: Facts) -> Finding:
     return Finding(
         "link", "warning", "Control plane", detail, _SYNC_WORDS.get(code, "It is tried again by itself.")
     )
+
+
+def _overflow(facts: Facts) -> list[Finding]:
+    told = facts.status.get("overflow") or {}
+    if not told.get("offered"):
+        return []
+    name = "Help from outside"
+    if told.get("ready"):
+        return [
+            Finding(
+                "overflow", "good", name, "The control plane writes answers where this site cannot in time."
+            )
+        ]
+    reason = str(told.get("reason", ""))
+    detail = f"The policy permits it, but no way is open ({reason}). Customers get quotes when nobody here can write."
+    return [
+        Finding(
+            "overflow", "warning", name, detail, OVERFLOW_REMEDIES.get(reason, "It is tried again by itself.")
+        )
+    ]
 
 
 def _outbox(facts: Facts) -> list[Finding]:

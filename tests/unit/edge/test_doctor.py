@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from edge import doctor
+from edge import doctor, doctor_running
 from edge.config import SitePaths, site_paths
 from edge.inference.loss import Reason, told
 from edge.site_setup import create_site
+from edge.web import admin
 from models.placement import Plan, Shortfall, default_candidate
 
 MAIL = '\n[handoff.smtp]\nhost = "127.0.0.1"\nsecurity = "none"\nrecipients = ["desk@site"]\n'
@@ -88,7 +89,7 @@ def test_a_running_node_says_what_was_lost_on_the_way(
 
     monkeypatch.setattr(doctor, "verify_models", lambda _: [])
     monkeypatch.setattr(doctor, "plan_encoder", lambda *_: Plan(default_candidate("onnxruntime", 2)))
-    monkeypatch.setattr(doctor.admin, "call", status)
+    monkeypatch.setattr(admin, "call", status)
     paths = site_paths(tmp_path / "site")
     create_site(paths, "empty")
     found = doctor.examine(paths)
@@ -113,9 +114,30 @@ def test_are_names_found(
     async def running(_: Path) -> dict[str, object]:
         return told_by_node
 
-    monkeypatch.setattr(doctor, "_running", running)
-    check = doctor._detector(site_paths(tmp_path))
+    monkeypatch.setattr(doctor_running, "running", running)
+    check = doctor_running.detector(site_paths(tmp_path))
     assert (check.ok, found in check.found) == (ok, True)
+
+
+@pytest.mark.parametrize(
+    ("told_by_node", "ok", "found"),
+    [
+        ({}, True, "while the node runs"),
+        ({"overflow": {"offered": False, "ready": False, "reason": "courier_away"}}, True, "not used"),
+        ({"overflow": {"offered": True, "ready": True, "reason": ""}}, True, "where this site cannot"),
+        ({"overflow": {"offered": True, "ready": False, "reason": "not_enrolled"}}, False, "(not_enrolled)"),
+        ({"overflow": {"offered": True, "ready": False, "reason": "of_tomorrow"}}, False, "(of_tomorrow)"),
+    ],
+)
+def test_can_the_control_plane_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told_by_node: dict[str, object], ok: bool, found: str
+) -> None:
+    async def running(_: Path) -> dict[str, object]:
+        return told_by_node
+
+    monkeypatch.setattr(doctor_running, "running", running)
+    check = doctor_running.overflow(site_paths(tmp_path))
+    assert (check.ok, found in check.found, bool(check.remedy)) == (ok, True, not ok)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +155,8 @@ def test_is_the_clock_to_be_believed(
     async def running(_: Path) -> dict[str, object]:
         return told_by_node
 
-    monkeypatch.setattr(doctor, "_running", running)
-    check = doctor._clock(site_paths(tmp_path))
+    monkeypatch.setattr(doctor_running, "running", running)
+    check = doctor_running.clock(site_paths(tmp_path))
     assert (check.ok, found in check.found) == (ok, True)
 
 
@@ -205,7 +227,7 @@ def test_is_there_a_backup_that_is_new_enough(
     paths = site_paths(tmp_path / "site")
     create_site(paths, "empty")
     paths.config.write_text(paths.config.read_text() + "\n[backup]\nwarn_after_days = 3\n")
-    monkeypatch.setattr(doctor, "_running", told)
+    monkeypatch.setattr(doctor, "running", told)
     check = doctor._backup(paths)
     assert (check.ok, check.severity) == (ok, "warning")
     assert found in check.found

@@ -303,7 +303,7 @@ async def test_after_a_cut_another_model_goes_on_without_repeats(
         (("The café closes at 18:00.",), Outcome.VALUES),
         (("It clo", WorkerDied()), Why.FAILED),
         ((WorkerDied(),), Why.FAILED),
-        ((TextRefused(),), Why.REFUSED),
+        ((TextRefused(),), Why.FAILED),  # what failed is told
         ((" ",), Why.EMPTY),
     ],
 )

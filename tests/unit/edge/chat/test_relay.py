@@ -225,12 +225,19 @@ async def test_what_is_no_fault_of_the_provider_opens_nothing(error: PosternErro
     assert made.prospects()[0].usable
 
 
-@pytest.mark.parametrize(("first_text_s", "usable"), [(0.0, False), (0.001, True)])
-async def test_late_is_a_fault_only_with_nobody_ahead(first_text_s: float, usable: bool) -> None:
-    made = relay(own=Scripted((SILENT,), first_text_s=first_text_s))
+@pytest.mark.parametrize("busy", [True, False])
+async def test_late_is_a_fault_only_of_one_that_nobody_hears(busy: bool) -> None:
+    own = Scripted((SILENT,))
+    made = relay(own=own)
     for _ in range(FAILURES_MAX):
-        assert isinstance((await told(made, OWN, wanted=asked(first_s=0.01)))[1], FirstTextLate)
-    assert made.prospects()[0].usable is usable
+        late = asyncio.create_task(told(made, OWN, wanted=asked(first_s=0.05)))
+        await asyncio.sleep(0)
+        if busy:  # with somebody else's answer
+            own.pieces = ("one",)
+            await told(made, OWN)
+            own.pieces = (SILENT,)
+        assert isinstance((await late)[1], FirstTextLate)
+    assert made.prospects()[0].usable is busy
 
 
 async def test_a_reader_who_leaves_after_text_counts_as_a_success() -> None:

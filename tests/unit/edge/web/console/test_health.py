@@ -27,12 +27,24 @@ WELL = Facts(
 )
 
 
+AWAY = {"offered": True, "ready": False}
+
+
 def status(**changes: Any) -> dict[str, Any]:
     return {**WELL.status, **changes}
 
 
 def test_a_site_that_is_well_says_so_and_nothing_else() -> None:
     assert {finding.level for finding in findings(WELL)} == {"good"}
+
+
+def test_help_from_outside_is_told_only_where_the_policy_permits_it() -> None:
+    unused = replace(
+        WELL, status=status(overflow={"offered": False, "ready": False, "reason": "courier_away"})
+    )
+    assert not [finding for finding in findings(unused) if finding.id == "overflow"]
+    used = replace(WELL, status=status(overflow={"offered": True, "ready": True, "reason": ""}))
+    assert {finding.id: finding.level for finding in findings(used)}["overflow"] == "good"
 
 
 @pytest.mark.parametrize(
@@ -50,6 +62,9 @@ def test_a_site_that_is_well_says_so_and_nothing_else() -> None:
         (replace(WELL, status=status(fallbacks=("encoder:slower_runtime",))), "fallback-encoder", "warning"),
         (replace(WELL, status=status(fallbacks=("a-new-part:failed",))), "fallback-a-new-part", "warning"),
         (replace(WELL, status=status(sync={"enrolled": True, "last_error": "link_refused"})), "link", "warning"),
+        (replace(WELL, status=status(overflow={**AWAY, "reason": "not_enrolled"})), "overflow", "warning"),
+        (replace(WELL, status=status(overflow={**AWAY, "reason": "of_tomorrow"})), "overflow", "warning"),
+        (replace(WELL, status=status(fallbacks=("writer_cloud:open",))), "fallback-writer_cloud", "warning"),
         (replace(WELL, status=status(sync={"enrolled": True, "last_error": "something_new"})), "link", "warning"),
         (
             replace(WELL, status=status(sync={**WELL.status["sync"], "outbox_oldest_s": OUTBOX_OLD_S + 1})),

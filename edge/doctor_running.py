@@ -1,0 +1,111 @@
+"""What only a running node knows of how well it is: checks of `postern doctor` that ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from core.errors import PosternError
+from edge.config import SitePaths
+from edge.store.operators import Seal
+from edge.web import admin
+from edge.web.console.health import OVERFLOW_REMEDIES
+from models.catalog import DEFAULT_ENCODER
+
+Severity = Literal["error", "warning"]
+
+# A node that is up answers within milliseconds; one that hangs must not hang the doctor.
+ANSWER_S_MAX = 2.0
+TOLD: Final = "told while the node runs"
+_SEALS = {
+    Seal.NONE: "there is no break-glass account: if every operator is away or locked out, nobody gets in",
+    Seal.WHOLE: "the break-glass account is sealed in two envelopes",
+    Seal.BROKEN: "the break-glass account was used; its envelopes are void, or will be within its time",
+    Seal.OLD: "the break-glass account has one password, from a release before; it opens nothing",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. `ok` False with severity error means: do not go on like this."""
+
+    id: str
+    ok: bool
+    severity: Severity
+    found: str
+    remedy: str = ""
+
+
+async def running(socket: Path) -> dict[str, Any]:
+    """The running node's status; empty where none answers."""
+    with contextlib.suppress(PosternError, TimeoutError):
+        async with asyncio.timeout(ANSWER_S_MAX):
+            status = await admin.call(socket, "status", {}, lambda _: None)
+            return status if isinstance(status, dict) else {}
+    return {}
+
+
+def detector(paths: SitePaths) -> Check:
+    """Are names found? As far as the running node says; the detector is in its encoder."""
+    told = asyncio.run(running(paths.admin_socket)).get("detector")
+    if told and told["failing"]:
+        found = "it failed when it was asked last: names were not recognised, and such a text does not leave"
+        remedy = "See `tagger_failed`, `layers_missing` or `scan_unusable` in the node's log and in docs/operations.md."
+        return Check("detector", False, "warning", found, remedy)
+    if told is None or told["complete"]:
+        found = "names are looked for in every text" if told else TOLD
+        return Check("detector", True, "warning", found)
+    found = "the encoder that serves has no detector of names: they are not recognised, and no text may leave"
+    remedy = f"Use Postern's own where text is to leave: postern models use --site DIR {DEFAULT_ENCODER}"
+    return Check("detector", False, "warning", found, remedy)
+
+
+def clock(paths: SitePaths) -> Check:
+    """Is the clock to be believed? As far as the running node has seen it leap."""
+    told = asyncio.run(running(paths.admin_socket)).get("retention")
+    if not told or not told["held_back_s"]:
+        return Check("clock", True, "warning", "as fast as time passes" if told else TOLD)
+    why = "it leapt ahead" if told["alarming"] else "the machine was off for more than a day"
+    hours = -(-told["held_back_s"] // 3600)
+    found = f"{why}: nothing is purged by age for {hours} more hours, so that the clock can be put right"
+    remedy = "See `timedatectl`, and set the clock if it is wrong. If it is right there is nothing to do."
+    return Check("clock", not told["alarming"], "warning", found, remedy)
+
+
+def audit(paths: SitePaths) -> Check:
+    """Is what people do written down, and are all rows there? As far as a running node says."""
+    told = asyncio.run(running(paths.admin_socket)).get("fallbacks")
+    if told is None:
+        return Check("audit", True, "error", TOLD)
+    reasons = [str(fallback) for fallback in told if str(fallback).startswith("audit")]
+    remedy = "Look at the disk and the node's log; which rows are missing: postern audit verify."
+    return Check(
+        "audit", not reasons, "error", ", ".join(reasons) or "written, and no row is missing", remedy
+    )
+
+
+def break_glass(paths: SitePaths) -> Check:
+    """Can two people get in when nobody else can? As far as a running node says: who may log in is in its store."""
+    told = asyncio.run(running(paths.admin_socket)).get("break_glass")
+    if told is None:
+        return Check("break_glass", True, "warning", TOLD)
+    remedy = "Seal it, in two envelopes for two people: postern operators break-glass."
+    return Check("break_glass", told == Seal.WHOLE, "warning", _SEALS[Seal(told)], remedy)
+
+
+def overflow(paths: SitePaths) -> Check:
+    """Can the control plane's language model help, where the policy permits it?"""
+    told = asyncio.run(running(paths.admin_socket)).get("overflow")
+    if told is None:
+        return Check("overflow", True, "warning", TOLD)
+    if not told["offered"]:
+        return Check(
+            "overflow", True, "warning", "not used: the answers are quotes, or the policy lets no text go"
+        )
+    if told["ready"]:
+        return Check("overflow", True, "warning", "the control plane writes where this site cannot in time")
+    remedy = OVERFLOW_REMEDIES.get(told["reason"], "Look at the courier's log.")
+    return Check("overflow", False, "warning", f"permitted, and no way is open ({told['reason']})", remedy)
