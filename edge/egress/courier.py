@@ -12,19 +12,22 @@ import logging
 import os
 import signal
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from core.errors import ExitCode, PosternError
 from core.files import private_folder
-from core.local_socket import BadFrame, allowed_uids, peer_uid, read_frame, write_frame
+from core.local_socket import BadFrame, allowed_uids, peer_uid, read_frame
 from core.version import VERSION
 from edge.config import SitePaths
 from edge.egress import identity, ledger
-from edge.egress.envelope import Envelope, Purpose, load_or_create_key
+from edge.egress.envelope import load_or_create_key
 from edge.egress.episode import Episode
-from edge.egress.inspection import refusal_of
+from edge.egress.inspection import refusal_of, sealed
 from edge.egress.ledger_queue import LedgerQueue
 from edge.egress.link import CloudLink
+from edge.egress.overflow_desk import OverflowDesk
+from edge.egress.peer import Peer
+from edge.egress.replays import Replays
 from postern.v1 import courier_pb2 as wire
 
 log = logging.getLogger(__name__)
@@ -33,11 +36,6 @@ STOP_TIMEOUT_S = 5.0
 # The counts go to the node at most this often.
 NUMBERS_EVERY_S = 1.0
 CONNECTIONS_MAX = 8
-_PURPOSES = {
-    wire.ENVELOPE_PURPOSE_FRAMING: Purpose.FRAMING,
-    wire.ENVELOPE_PURPOSE_RECORDS: Purpose.RECORDS,
-    wire.ENVELOPE_PURPOSE_OVERFLOW: Purpose.OVERFLOW,
-}
 
 
 async def serve(
@@ -50,7 +48,7 @@ async def serve(
     stop = stop or _stop_on_signals()
     key = load_or_create_key(paths.keys)
     opened = await asyncio.to_thread(ledger.Ledger.open, paths.ledger)
-    courier = Courier(paths, key, LedgerQueue(opened))
+    courier = Courier(paths, key, LedgerQueue(opened), Replays(opened.recent_envelopes))
     try:
         server = await _listen(paths, courier)
         log.info("courier listens", extra={"enrolled": courier.enrolled})
@@ -79,21 +77,19 @@ async def _listen(paths: SitePaths, courier: Courier) -> asyncio.Server:
     return server
 
 
-@dataclass
-class _Attached:
+@dataclass(eq=False)
+class _Attached(Peer):
     """The node's connection, and the link it asked for."""
 
-    writer: asyncio.StreamWriter
     link_number: int = 0
     link: CloudLink | None = None
     running: asyncio.Task[None] | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Courier:
     """Connections from this machine on one side, at most one link to the control plane on the other."""
 
-    def __init__(self, paths: SitePaths, key: bytes, queue: LedgerQueue) -> None:
+    def __init__(self, paths: SitePaths, key: bytes, queue: LedgerQueue, replays: Replays) -> None:
         self._paths = paths
         self._key = key
         self._ledger = queue
@@ -106,6 +102,9 @@ class Courier:
         self._connections: set[asyncio.StreamWriter] = set()
         self._episode = Episode(queue)
         self._numbers_due: asyncio.TimerHandle | None = None
+        self._overflow = OverflowDesk(
+            self._identity, key, queue, replays, self._sent_bytes, self._refused, self._numbers_soon
+        )
 
     @property
     def enrolled(self) -> bool:
@@ -130,6 +129,7 @@ class Courier:
             pass  # the other end has gone; what it asked for ends below
         finally:
             self._connections.discard(writer)
+            await self._overflow.leave(mine)
             await self._detach(mine)
             writer.close()
 
@@ -142,6 +142,7 @@ class Courier:
                 if self._node is not None:
                     await self._end_link(self._node, "closed")
                 await self._episode.close("closed")
+                await self._overflow.stop()
         except TimeoutError:
             log.warning("the link did not end in time")
         for writer in tuple(self._connections):
@@ -154,8 +155,14 @@ class Courier:
                 await self._attach(mine)
             case "enrol_order":
                 await self._enrol(mine, frame.enrol_order)
+            case "overflow_attach":
+                await self._overflow.attach(mine)
+            case "overflow_order":
+                self._overflow.order(mine, frame.overflow_order)
+            case "overflow_cancel":
+                self._overflow.cancel(mine, frame.overflow_cancel.number)
             case _ if mine is not self._node:
-                raise BadFrame("A connection that is not attached may only enrol.")
+                raise BadFrame("A connection that is not attached may only enrol, or ask for answers.")
             case "open_link":
                 await self._open_link(mine, frame.open_link.link)
             case "envelope":
@@ -172,7 +179,7 @@ class Courier:
         if older is not None and older is not mine:
             older.writer.transport.abort()  # it may have stopped reading; nobody waits for it
             await self._end_link(older, "closed")
-        await self._say(mine, wire.CourierFrame(identity_state=_state(self._identity)))
+        await mine.say(wire.CourierFrame(identity_state=_state(self._identity)))
         await self._say_numbers()
 
     async def _detach(self, mine: _Attached) -> None:
@@ -195,12 +202,10 @@ class Courier:
         assert self._identity is not None
 
         async def announce() -> None:
-            await self._say(mine, wire.CourierFrame(link_up=wire.LinkUp(link=number)))
+            await mine.say(wire.CourierFrame(link_up=wire.LinkUp(link=number)))
 
         async def deliver(payload: bytes) -> None:
-            await self._say(
-                mine, wire.CourierFrame(cloud_frame=wire.CloudFrame(link=number, payload=payload))
-            )
+            await mine.say(wire.CourierFrame(cloud_frame=wire.CloudFrame(link=number, payload=payload)))
 
         try:
             await self._episode.attempt(self._identity.enrolment.sync_endpoint)
@@ -224,18 +229,18 @@ class Courier:
 
     async def _link_down(self, mine: _Attached, number: int, reason: str) -> None:
         await self._say_numbers()
-        await self._say(mine, wire.CourierFrame(link_down=wire.LinkDown(link=number, reason=reason)))
+        await mine.say(wire.CourierFrame(link_down=wire.LinkDown(link=number, reason=reason)))
 
     async def _pass_on(self, mine: _Attached, message: wire.Envelope) -> None:
         if mine.link is None or message.link != mine.link_number:
             return  # of a link that has ended; the node reads the rows again for the next one
-        envelope = _envelope(message)
+        envelope = sealed(message)
         reason = refusal_of(envelope, self._key)
         if envelope is None or reason:
             self._refused[reason] += 1
             log.error("an envelope was refused", extra={"reason": reason, "kind": message.kind[:32]})
             refused = wire.EnvelopeRefused(link=message.link, envelope_id=message.envelope_id, reason=reason)
-            await self._say(mine, wire.CourierFrame(envelope_refused=refused))
+            await mine.say(wire.CourierFrame(envelope_refused=refused))
             return
         await mine.link.offer(envelope)
         self._numbers_soon()
@@ -248,21 +253,14 @@ class Courier:
             fresh = await enrolment.exchange(order.endpoint, order.code, VERSION, self._ledger)
             await asyncio.to_thread(identity.store, self._paths.courier, fresh)
         except PosternError as error:
-            await self._say(mine, wire.CourierFrame(enrol_result=_failure(error)))
+            await mine.say(wire.CourierFrame(enrol_result=_failure(error)))
             return
         self._identity = fresh
-        await self._say(mine, wire.CourierFrame(enrol_result=wire.EnrolResult(identity=_state(fresh))))
+        await self._overflow.use(fresh)
+        await mine.say(wire.CourierFrame(enrol_result=wire.EnrolResult(identity=_state(fresh))))
         if self._node is not None:
             await self._end_link(self._node, "identity_changed")
-            await self._say(self._node, wire.CourierFrame(identity_state=_state(fresh)))
-
-    async def _say(self, mine: _Attached, frame: wire.CourierFrame) -> None:
-        try:
-            async with mine.lock:
-                write_frame(mine.writer, frame)
-                await mine.writer.drain()
-        except (ConnectionError, RuntimeError):
-            pass  # the other end has gone; its reader notices and cleans up
+            await self._node.say(wire.CourierFrame(identity_state=_state(fresh)))
 
     def _numbers_soon(self) -> None:
         if self._numbers_due is None:
@@ -279,14 +277,7 @@ class Courier:
             numbers = wire.CourierNumbers(
                 instance=self._instance, bytes_by_kind=self._sent_bytes, refused_by_reason=self._refused
             )
-            await self._say(self._node, wire.CourierFrame(courier_numbers=numbers))
-
-
-def _envelope(message: wire.Envelope) -> Envelope | None:
-    purpose = _PURPOSES.get(message.purpose)
-    if purpose is None:
-        return None
-    return Envelope(message.envelope_id, purpose, message.kind, message.payload, message.rows, message.mac)
+            await self._node.say(wire.CourierFrame(courier_numbers=numbers))
 
 
 def _state(current: identity.Identity | None) -> wire.IdentityState:

@@ -7,6 +7,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from edge.egress.envelope import ENVELOPE_BYTES_MAX, ENVELOPE_ROWS_MAX, Envelope, Purpose, verify
+from postern.v1 import courier_pb2 as wire
 from postern.v1 import overflow_pb2, sync_pb2
 
 # A link's own frames are small; a larger one is not what it says it is.
@@ -19,6 +20,19 @@ _FRAMES = {
     Purpose.FRAMING: frozenset({"hello", "heartbeat"}),
     Purpose.RECORDS: frozenset({"outbox_batch", "reported_state"}),
 }
+_PURPOSES = {
+    wire.ENVELOPE_PURPOSE_FRAMING: Purpose.FRAMING,
+    wire.ENVELOPE_PURPOSE_RECORDS: Purpose.RECORDS,
+    wire.ENVELOPE_PURPOSE_OVERFLOW: Purpose.OVERFLOW,
+}
+
+
+def sealed(message: wire.Envelope) -> Envelope | None:
+    """What came over the socket, as a value; None for a purpose that is not known."""
+    purpose = _PURPOSES.get(message.purpose)
+    if purpose is None:
+        return None
+    return Envelope(message.envelope_id, purpose, message.kind, message.payload, message.rows, message.mac)
 
 
 def refusal_of(envelope: Envelope | None, key: bytes) -> str:

@@ -140,7 +140,7 @@ async def scripted_cloud(paths: SitePaths) -> AsyncIterator[ScriptedCloud]:
     credentials = grpc.ssl_server_credentials([pair], authority.certificate_pem, require_client_auth=True)
     cloud.endpoint = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     await server.start()
-    identity.store(paths.courier, _identity(authority, cloud.endpoint, now))
+    identity.store(paths.courier, new_identity(authority, cloud.endpoint))
     try:
         yield cloud
     finally:
@@ -148,13 +148,17 @@ async def scripted_cloud(paths: SitePaths) -> AsyncIterator[ScriptedCloud]:
         await server.stop(0)
 
 
-def _identity(authority: certificates.Authority, endpoint: str, now: datetime) -> Identity:
-    key = certificates.new_key()
+def new_identity(
+    authority: certificates.Authority, endpoint: str, overflow_endpoints: tuple[str, ...] = ()
+) -> Identity:
+    """A site's, as enrolment would leave it."""
+    now, key = datetime.now(UTC), certificates.new_key()
     request = certificates.create_signing_request(key)
     chain = certificates.issue_node_certificate(
         authority, request, "node-test", now=now, validity=timedelta(days=1)
     )
-    enrolment = Enrolment("node-test", "Test", endpoint, certificates.CONTROL_PLANE_TARGET_NAME)
+    target = certificates.CONTROL_PLANE_TARGET_NAME
+    enrolment = Enrolment("node-test", "Test", endpoint, target, overflow_endpoints)
     return Identity(enrolment, certificates.key_to_pem(key), chain, authority.certificate_pem)
 
 

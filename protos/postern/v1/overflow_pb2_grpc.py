@@ -46,7 +46,8 @@ class OverflowServiceServicer:
 
     def Generate(self, request, context):
         """Generate streams one answer: deltas, then one end or one denial. A stream that ends without either was cut, and
-        its text is not a whole answer. The call's deadline is the customer's. Errors: UNAUTHENTICATED (no certificate),
+        its text is not a whole answer. The call's deadline is the customer's. The headers come at once: they say that the
+        text was taken on, and a node that waits in vain for them asks another replica. Errors: UNAUTHENTICATED (no certificate),
         PERMISSION_DENIED (revoked), INVALID_ARGUMENT (nothing asked, or more than a limit allows).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -1,0 +1,154 @@
+"""The courier's side of overflow on its socket: who asks, what is under way for whom, and who is told what."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Final
+
+from edge.egress.identity import Identity
+from edge.egress.inspection import overflow_refusal_of, sealed
+from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.overflow_link import Order, OverflowLink
+from edge.egress.peer import Peer
+from edge.egress.replays import Replays
+from postern.v1 import courier_pb2 as wire
+
+log = logging.getLogger(__name__)
+
+ORDERS_MAX: Final = 128
+"""Answers that stream at once. A node asks for more only when a provider hangs, and then quotes are better."""
+
+DEADLINE_S_MAX: Final = 120.0
+"""Whatever the node says: no customer waits longer."""
+
+
+class OverflowDesk:
+    """One link for all who ask, opened with the first and closed with the last of them."""
+
+    def __init__(
+        self,
+        identity: Identity | None,
+        key: bytes,
+        ledger: LedgerQueue,
+        replays: Replays,
+        sent_bytes: Counter[str],
+        refused: Counter[str],
+        counted: Callable[[], None],
+    ) -> None:
+        """`key`: of envelopes. `counted`: called after `sent_bytes` or `refused` changed."""
+        self._key = key
+        self._ledger = ledger
+        self._replays = replays
+        self._sent_bytes = sent_bytes
+        self._refused = refused
+        self._counted = counted
+        self._identity = identity
+        self._link: OverflowLink | None = None
+        self._peers: set[Peer] = set()
+        self._orders: dict[tuple[Peer, int], Order] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def use(self, identity: Identity | None) -> None:
+        """This identity from now on: the channels of an older one close."""
+        self._identity = identity
+        await self._close_link()
+        self._open_link()
+        await self._tell()
+
+    async def attach(self, peer: Peer) -> None:
+        """It is told whether a text would be sent, now and at each change."""
+        self._peers.add(peer)
+        self._open_link()
+        await peer.say(self._state())
+
+    async def leave(self, peer: Peer) -> None:
+        """It has gone, and with it whoever read its answers."""
+        self._peers.discard(peer)
+        for (asked_by, _), order in tuple(self._orders.items()):
+            if asked_by is peer:
+                order.drop()
+        if not self._peers:
+            await self._close_link()
+
+    def order(self, peer: Peer, message: wire.OverflowOrder) -> None:
+        """Take a text on; what comes of it is said to the peer."""
+        envelope, at = sealed(message.envelope), (peer, message.number)
+        reason = overflow_refusal_of(envelope, self._key)
+        if not reason and (at in self._orders or self._replays.seen(message.envelope.envelope_id)):
+            reason = "replayed"
+        if reason:
+            self._refused[reason] += 1
+            self._counted()
+            log.error("a text was refused", extra={"reason": reason})
+        elif self._link is None:
+            reason = "not_enrolled"
+        elif len(self._orders) >= ORDERS_MAX:
+            reason = "busy"
+        if reason or envelope is None or self._link is None:
+            self._start(_fail(peer, message.number, reason))
+            return
+        given_s = min(message.deadline_ms / 1000, DEADLINE_S_MAX)
+        self._orders[at] = Order(envelope, asyncio.get_running_loop().time() + given_s)
+        self._start(self._answer(at, self._link, self._orders[at]))
+
+    def cancel(self, peer: Peer, number: int) -> None:
+        """Nobody reads that answer."""
+        if (order := self._orders.get((peer, number))) is not None:
+            order.drop()
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        self._peers.clear()
+        await self._close_link()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _answer(self, at: tuple[Peer, int], link: OverflowLink, order: Order) -> None:
+        """What comes back goes to the peer under its number."""
+        peer, number = at
+        try:
+            code = await link.answer(order, partial(_deliver, peer, number))
+        except Exception:  # a bug here must not leave the node waiting for an answer that never ends
+            log.exception("an answer failed")
+            code = "cut"
+        finally:
+            del self._orders[at]
+        if code:
+            await _fail(peer, number, code)
+        self._counted()
+
+    def _open_link(self) -> None:
+        if self._link is None and self._identity is not None and self._peers:
+            self._link = OverflowLink(
+                self._identity, self._ledger, self._sent_bytes, lambda: self._start(self._tell())
+            )
+
+    async def _close_link(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            await link.stop()
+
+    async def _tell(self) -> None:
+        for peer in tuple(self._peers):
+            await peer.say(self._state())
+
+    def _state(self) -> wire.CourierFrame:
+        reason = "not_enrolled" if self._link is None else self._link.reason
+        return wire.CourierFrame(overflow_state=wire.OverflowState(ready=not reason, reason=reason))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="overflow")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _deliver(peer: Peer, number: int, payload: bytes) -> None:
+    await peer.say(wire.CourierFrame(overflow_event=wire.OverflowEvent(number=number, payload=payload)))
+
+
+async def _fail(peer: Peer, number: int, code: str) -> None:
+    await peer.say(wire.CourierFrame(overflow_failed=wire.OverflowFailed(number=number, code=code)))
