@@ -168,7 +168,9 @@ def _console(plane: ControlPlane, settings: CloudSettings, enrolment_endpoint: s
         behind_proxy=False,
     )
     pages = Pages(Path(__file__).parent / "console", "console", utc_now)
-    services = Services(plane.overview, plane.enrolment, plane.steering, plane.metrics, enrolment_endpoint)
+    services = Services(
+        plane.overview, plane.enrolment, plane.steering, plane.metrics, plane.shares, enrolment_endpoint
+    )
     return console_app(services, WebShell(shell_settings, plane.accounts, pages))
 
 

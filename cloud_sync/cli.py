@@ -20,6 +20,7 @@ from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.fleet.steering import InvalidDesired, read_document
 from cloud_sync.fleet.views import NodeView
 from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.overflow.shares import OverflowView
 from cloud_sync.services import ControlPlane, control_plane, utc_now
 from cloud_sync.store.nodes import DEFAULT_GROUP
 from core.errors import ConfigError, PosternError
@@ -35,10 +36,12 @@ ACTOR = "command line"
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 codes_app = typer.Typer(no_args_is_help=True, help="One-time codes with which nodes join.")
 node_app = typer.Typer(no_args_is_help=True, help="The nodes of the fleet.")
+overflow_app = typer.Typer(no_args_is_help=True, help="Answers that are written in place of nodes.")
 desired_app = typer.Typer(no_args_is_help=True, help="What the control plane wants of nodes.")
 app.add_typer(codes_app, name="enroll-code")
 app.add_typer(node_app, name="node")
 app.add_typer(desired_app, name="desired")
+app.add_typer(overflow_app, name="overflow")
 
 Dir = Annotated[Path, typer.Option("--dir", help="The control plane's folder.", envvar="POSTERN_CLOUD_DIR")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -150,6 +153,13 @@ def desired_set(
     _answer(answer, as_json, f"Generation {row.generation} is wanted of {row.scope}.")
 
 
+@overflow_app.command("show")
+def overflow_show(directory: Dir, as_json: Json = False) -> None:
+    """Providers, their shares and costs of today and of 30 days, and which nodes had answers."""
+    view = asyncio.run(_with_plane(CloudPaths(directory), lambda plane: plane.shares.view()))
+    _answer(dataclasses.asdict(view), as_json, _overflow_table(view))
+
+
 @app.command()
 def audit(directory: Dir, as_json: Json = False) -> None:
     """The newest rows of audit: changes, logins, and what was refused."""
@@ -237,6 +247,31 @@ def _node_table(nodes: Sequence[NodeView]) -> Table:
         queue = "" if node.queue_percent is None else f"{node.queue_percent} %"
         outbox = "" if node.outbox_rows is None else str(node.outbox_rows)
         table.add_row(node.id, node.site, node.state, node.software_version, node.config_text, queue, outbox)
+    return table
+
+
+def _overflow_table(view: OverflowView) -> Table:
+    title = None if view.enabled else "Off: overflow.enabled in cloud.toml"
+    table = Table(
+        "provider",
+        "today",
+        "share",
+        "failed",
+        "cost",
+        "budget left",
+        "30 days",
+        "cost",
+        title=title,
+        box=None,
+    )
+    for one in view.providers:
+        share = "" if one.today.share is None else f"{one.today.share:.0%}"
+        left = "" if one.budget_left is None else f"{one.budget_left:.2f}"
+        today, month = one.today, one.month
+        table.add_row(
+            one.name, str(today.answers), share, str(today.failures), f"{today.cost:.2f} {view.currency}", left,
+            str(month.answers), f"{month.cost:.2f} {view.currency}",
+        )  # fmt: skip
     return table
 
 

@@ -148,7 +148,8 @@ class ProviderSettings(_Settings):
         return self
 
 
-EMBEDDED = ProviderSettings(name="embedded", kind="engine")
+# It is the last resort, and reads a prompt for a second or three: as long as a node waits for first words.
+EMBEDDED = ProviderSettings(name="embedded", kind="engine", first_text_s_max=5.0)
 
 
 class OverflowSettings(_Settings):

@@ -6,6 +6,8 @@ What takes long (a language model, the detector) is opened by `run`, after the c
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,12 +20,15 @@ from cloud_sync.overflow.offer import Offer
 from cloud_sync.overflow.openai_server import OpenAiServer
 from cloud_sync.overflow.provider import Provider
 from cloud_sync.overflow.rescan import Rescan
+from cloud_sync.overflow.shares import Standing
 from cloud_sync.overflow.usage import UsageBook
 from cloud_sync.services import STEP_TIMEOUT_S, ControlPlane, utc_now, within
 from models.catalog import DEFAULT_LLM, models_dir
 from models.detect.detector import Detector
 from models.generator import open_generator
 from models.runtimes.port import TextGenerator
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Overflow:
             group.create_task(self.rescan.run(), name="open-detector")
             group.create_task(self.usage.keep_saving(), name="save-usage")
             for offer in self.answering.offers:
-                group.create_task(offer.provider.run(), name=f"run-{offer.name}")
+                group.create_task(_served(offer.provider), name=f"run-{offer.name}")
 
     async def close(self) -> None:
         """What is counted is saved; native calls are not waited for."""
@@ -70,7 +75,20 @@ def overflow(settings: OverflowSettings, plane: ControlPlane) -> Overflow:
     answering = Answering(
         offers, line, settings.wait_s_max, rescan, metrics, plane.intake.alert_personal, utc_now
     )
+    plane.shares.standings = partial(_standings, offers)
     return Overflow(answering, rescan, usage)
+
+
+def _standings(offers: Sequence[Offer]) -> dict[str, Standing]:
+    return {one.name: Standing(one.breaker.state.value, one.last_error) for one in offers}
+
+
+async def _served(provider: Provider) -> None:
+    """As long as it runs. One that breaks is loud, and takes nothing else of the control plane with it."""
+    try:
+        await provider.run()
+    except Exception as error:
+        log.error("a provider ended", extra={"provider": provider.name, "error": type(error).__name__})
 
 
 def provider_of(settings: ProviderSettings) -> Provider:

@@ -20,6 +20,7 @@ from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.folder import Identities
+from cloud_sync.overflow.shares import Shares
 from cloud_sync.store.accounts import AdminStore
 from cloud_sync.store.database import Database, open_database
 from cloud_sync.store.migrate import migrate
@@ -44,6 +45,7 @@ class ControlPlane:
     enrolment: Enrolment
     overview: Overview
     accounts: Accounts
+    shares: Shares
 
 
 def utc_now() -> datetime:
@@ -74,6 +76,7 @@ async def control_plane(
             enrolment=Enrolment(database, identities.authority, terms, metrics, utc_now),
             overview=Overview(database, presence, utc_now),
             accounts=Accounts(AdminStore(database), utc_now),
+            shares=Shares(database, settings.overflow, utc_now),
         )
     finally:
         await within("close the database", STEP_TIMEOUT_S, database.close)

@@ -166,6 +166,11 @@ class GenerationQueue:
         """Jobs in line, the running one not counted."""
         return len(self._waiting)
 
+    @property
+    def wait_s(self) -> float:
+        """Until a job that comes now would begin, as far as one can tell: nothing while none is before it."""
+        return self._seconds * (len(self._waiting) + (self._running is not None))
+
     def submit(self, job: Job, deadline_s: float) -> None:
         """Put a job in line; the clock runs from now. Raises LineFull."""
         shares = self._shares[job.program]

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from cloud_sync.fleet.enrolment import Enrolment, InvalidSite
+from cloud_sync.fleet.intake import PERSONAL_RECEIVED
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.rules import STATES_BY_TROUBLE
 from cloud_sync.fleet.steering import Steering
+from cloud_sync.overflow.shares import Shares
 from core.errors import PosternError
 from core.webshell.shell import ACCOUNT, FORM_BYTES_MAX, WebShell, field
 
@@ -25,6 +27,7 @@ class Services:
     enrolment: Enrolment
     steering: Steering
     metrics: FleetMetrics
+    shares: Shares
     enrolment_endpoint: str
 
 
@@ -41,6 +44,8 @@ def console_app(services: Services, shell: WebShell) -> web.Application:
     app.router.add_get("/nodes/{id}", pages.node)
     app.router.add_get("/nodes/{id}/live", pages.node_live)
     app.router.add_post("/nodes/{id}/revoke", pages.revoke)
+    app.router.add_get("/overflow", pages.overflow)
+    app.router.add_get("/overflow/live", pages.overflow_live)
     app.router.add_get("/codes", pages.codes)
     app.router.add_post("/codes", pages.new_code)
     return app
@@ -87,6 +92,17 @@ class _Pages:
             return await self._node_page(request, revoke_error="Type the node's identifier to revoke it.")
         await self._services.steering.revoke(node_id, request[ACCOUNT].name)
         raise web.HTTPSeeOther(f"/nodes/{node_id}")
+
+    async def overflow(self, request: web.Request) -> web.Response:
+        return await self._overflow(request, "overflow.html")
+
+    async def overflow_live(self, request: web.Request) -> web.Response:
+        return await self._overflow(request, "overflow_live.html")
+
+    async def _overflow(self, request: web.Request, template: str) -> web.Response:
+        view = await self._services.shares.view()
+        alerts = await self._services.overview.audit_by_action(PERSONAL_RECEIVED)
+        return self._shell.render(request, template, overflow=view, alerts=alerts)
 
     async def codes(self, request: web.Request) -> web.Response:
         codes = await self._services.enrolment.codes()

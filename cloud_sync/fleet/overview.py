@@ -13,7 +13,7 @@ from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.rules import STATES_BY_TROUBLE, config_state, node_state, state_text, turns_of
 from cloud_sync.fleet.steering import UnknownNode, wanted_of
 from cloud_sync.fleet.views import AuditView, CountView, FleetView, ModelView, NodeView
-from cloud_sync.store.audit import AuditRow, audit_of, newest_audit
+from cloud_sync.store.audit import AuditRow, audit_by_action, audit_of, newest_audit
 from cloud_sync.store.database import Database
 from cloud_sync.store.desired import DesiredRow, current_desired
 from cloud_sync.store.nodes import NodeRow, all_nodes, get_node
@@ -93,6 +93,14 @@ class Overview:
             lambda connection: audit_of(connection, subject, AUDIT_ROWS_SHOWN_MAX)
         )
         return _audit_views(rows)
+
+    async def audit_by_action(self, action: str) -> tuple[AuditView, ...]:
+        """The newest rows of one action."""
+        return _audit_views(
+            await self._database.run(
+                lambda connection: audit_by_action(connection, action, AUDIT_ROWS_SHOWN_MAX)
+            )
+        )
 
     async def audit(self) -> tuple[AuditView, ...]:
         """The newest rows of all."""

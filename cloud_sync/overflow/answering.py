@@ -23,9 +23,6 @@ from core.errors import PosternError
 
 log = logging.getLogger(__name__)
 
-ANSWER_S_MAX: Final = 60.0
-"""Of an answer, whatever deadline the node gives: thrice what a node's own settings allow by default."""
-
 _GRAVITY: Final = ("too_long", "failed", "late", "busy", "budget")
 """Of several providers' refusals the last of these is told: what will pass by itself hides what will not."""
 
@@ -108,11 +105,11 @@ class Answering:
         self._clock = clock
 
     async def answer(self, node: str, request: Request, deadline_s: float) -> AsyncGenerator[Event, None]:
-        """Text and restarts, then one End or one Denial, within `deadline_s` (at most ANSWER_S_MAX).
+        """Text and restarts, then one End or one Denial, within `deadline_s`.
 
         Closing the iterator ends the generation.
         """
-        give_up_at = asyncio.get_running_loop().time() + min(deadline_s, ANSWER_S_MAX)
+        give_up_at = asyncio.get_running_loop().time() + deadline_s
         async with aclosing(self._answer(node, request, give_up_at)) as events:
             async for event in events:
                 if isinstance(event, Denial):
@@ -124,7 +121,7 @@ class Answering:
             left_s = give_up_at - asyncio.get_running_loop().time()
             async with self._line.place(node, min(self._wait_s_max, left_s)):
                 if types := await self._rescan.personal(request.said):
-                    await self._alert(node, types)
+                    await self._raise_alert(node, types)
                     yield Denial("personal", types=types)
                     return
                 async with aclosing(self._written(node, request.asked, give_up_at)) as events:
@@ -135,6 +132,13 @@ class Answering:
         except Unscanned as error:
             log.error("a request could not be scanned", extra={"node": node, "detail": error.detail})
             yield Denial("failed")
+
+    async def _raise_alert(self, node: str, types: tuple[str, ...]) -> None:
+        log.error("a node sent what names somebody", extra={"node": node, "types": " ".join(types)})
+        try:
+            await self._alert(node, types)
+        except PosternError as error:  # it is refused all the same, counted, and in the log
+            log.error("an alert could not be written down", extra={"code": error.code})
 
     async def _written(self, node: str, asked: Asked, give_up_at: float) -> AsyncGenerator[Event, None]:
         wrote, refusals = False, list[Refusal]()

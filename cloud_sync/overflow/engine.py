@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -18,9 +18,9 @@ from core.completions.asking import Deadlines
 from core.completions.errors import LlmServerBusy, LlmServerCut, LlmServerFailed, LlmServerLate
 from core.errors import PosternError
 from models.daemon_thread import DaemonThread
-from models.errors import PromptTooLong
+from models.errors import PromptTooLong, RuntimeUnavailable
 from models.generation_queue import Done, End, GenerationQueue, Job, LineFull, State
-from models.runtimes.port import Message, TextGenerator
+from models.runtimes.port import GenerationResult, Message, TextGenerator
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,14 @@ LOAD_AGAIN_S: Final = 60.0
 class Engine(Provider):
     """Greedy generation by `models.runtimes`."""
 
+    rests_when_busy = False
+
     def __init__(self, name: str, open_model: Callable[[], TextGenerator]) -> None:
         super().__init__(name)
         self._calls = _Calls()
-        self._queue = GenerationQueue(open_model, limit=self._calls.limit, thread=DaemonThread("overflow"))
+        self._queue = GenerationQueue(
+            lambda: _Shielded(open_model), limit=self._calls.limit, thread=DaemonThread("overflow")
+        )
 
     @property
     def hangs(self) -> bool:
@@ -65,24 +69,58 @@ class Engine(Provider):
     async def _generate(self, asked: Asked, until: Deadlines) -> AsyncGenerator[str | Written, None]:
         if self.hangs:
             raise LlmServerFailed("hangs")
+        now = asyncio.get_running_loop().time()
+        if now + self._queue.wait_s > until.first_by:
+            raise LlmServerBusy(self._queue.wait_s)
         told: asyncio.Queue[str | Done | PosternError] = asyncio.Queue()  # bounded by max_new_tokens
         messages = [Message(role, text) for role, text in asked.messages]
         job = Job(messages, asked.max_new_tokens, told.put_nowait)
         try:
-            self._queue.submit(job, until.give_up_at - asyncio.get_running_loop().time())
+            self._queue.submit(job, until.give_up_at - now)
         except LineFull as error:
             raise LlmServerBusy(error.retry_after_s or LOAD_AGAIN_S) from None
         try:
-            limit = until.first_by
+            limit, wrote = until.first_by, False
             while isinstance(piece := await _by(told, limit), str):
                 yield piece
-                limit = until.next_by(asyncio.get_running_loop().time())
-            yield _ended(piece, wrote=limit != until.first_by)
+                limit, wrote = until.next_by(asyncio.get_running_loop().time()), True
+            yield _ended(piece, wrote=wrote)
         finally:
             self._queue.end(job, End.CANCELLED)
 
     async def close(self) -> None:
         self._queue.close()
+
+
+class _Shielded:
+    """A model of which every error is a `ModelError`: any other would end the queue, and what holds it."""
+
+    def __init__(self, open_model: Callable[[], TextGenerator]) -> None:
+        with _as_model_error():
+            self._model = open_model()
+        self.name, self.device = self._model.name, self._model.device
+        self.context_tokens, self.fallback = self._model.context_tokens, self._model.fallback
+
+    def generate(
+        self, messages: Sequence[Message], *, max_new_tokens: int, on_text: Callable[[str], bool]
+    ) -> GenerationResult:
+        """See `TextGenerator.generate`."""
+        with _as_model_error():
+            return self._model.generate(messages, max_new_tokens=max_new_tokens, on_text=on_text)
+
+    def close(self) -> None:
+        """See `TextGenerator.close`."""
+        self._model.close()
+
+
+@contextmanager
+def _as_model_error() -> Iterator[None]:
+    try:
+        yield
+    except PosternError:
+        raise
+    except Exception as error:  # its message may quote what it choked on
+        raise RuntimeUnavailable(f"The language model failed ({type(error).__name__}).") from None
 
 
 class _Calls:

@@ -103,14 +103,15 @@ class Line:
         self._running[node] -= 1
         if not self._running[node]:
             del self._running[node]
+        if node in self._waiting:  # it just had one
+            self._waiting.move_to_end(node)
         for waiting in tuple(self._waiting):
             if self.running >= self._places:
                 return
             if self._allows(waiting) and (admitted := self._first(waiting)):
                 self._running[waiting] += 1
                 admitted.set_result(None)
-                if waiting in self._waiting:
-                    self._waiting.move_to_end(waiting)
+                self._waiting.move_to_end(waiting)
 
     def _first(self, node: str) -> asyncio.Future[None] | None:
         """The first of a node's that still waits, taken out of the line."""

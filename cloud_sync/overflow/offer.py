@@ -104,7 +104,7 @@ class Offer:
             yield Written(ended.finish, *_tokens(asked, ended, pieces))
         except PosternError as error:
             outcome = self.last_error = error.code
-            if isinstance(error, LlmServerBusy):
+            if isinstance(error, LlmServerBusy) and self.provider.rests_when_busy:
                 self.breaker.rest(min(error.retry_after_s or 0.0, RETRY_AFTER_S_MAX))
             raise
         finally:

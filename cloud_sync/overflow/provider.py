@@ -56,6 +56,9 @@ class Written:
 class Provider(ABC):
     """Writes answers. Used from one event loop; any number of generations at once, or LlmServerBusy."""
 
+    rests_when_busy = True
+    """Whether a provider that is busy is left alone as long as it says; one that knows its own line need not be."""
+
     def __init__(self, name: str) -> None:
         """`name`: as cloud.toml has it."""
         self.name = name
@@ -85,4 +88,4 @@ class Provider(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """End what runs, and free what it holds. Does not wait for a native call."""
+        """Free what it holds, without waiting for a native call. Whoever still reads ends by its deadline."""

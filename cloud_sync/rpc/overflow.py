@@ -5,10 +5,10 @@ Light where nobody writes answers: what does is imported by the composition root
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
@@ -33,6 +33,10 @@ PIECES_MAX: Final = 64
 # Of all texts together: 16,000 tokens, more than the contexts of models that answer within seconds.
 TEXT_BYTES_MAX: Final = 64 * 1024
 ROLES: Final = frozenset({"system", "user", "assistant"})
+# Of an answer, whatever deadline the node gives: thrice what a node's own settings allow by default.
+ANSWER_S_MAX: Final = 60.0
+# Behind the deadline, for the denial that it was late.
+WRITE_GRACE_S: Final = 1.0
 # How long it is remembered that a node may ask; a revocation is heard of within a second (`refresh`).
 ADMITTED_S: Final = 60.0
 ADMITTED_NODES_MAX: Final = 10_000
@@ -69,23 +73,26 @@ class OverflowService(overflow_pb2_grpc.OverflowServiceServicer):
         """Something changed about nodes: look at each again."""
         self._admitted.clear()
 
-    async def Generate(
-        self, request: overflow_pb2.GenerateRequest, context: Context
-    ) -> AsyncIterator[_Response]:
+    async def Generate(self, request: overflow_pb2.GenerateRequest, context: Context) -> None:
         """One answer, streamed."""
         node = await self._identify(context)
         if self._answers is None:
-            yield _denial("not_offered")
+            await context.write(_denial("not_offered"))
             return
         try:
             asked = request_of(request)
         except BadRequest as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.detail)
         left_s = cast("float | None", context.time_remaining())  # None: no deadline
-        deadline_s = math.inf if left_s is None else left_s
-        async with aclosing(self._answers.answer(node, asked, deadline_s)) as events:
-            async for event in events:
-                yield response_of(event)
+        deadline_s = ANSWER_S_MAX if left_s is None else min(left_s, ANSWER_S_MAX)
+        try:
+            # Around the writes as well: a node that does not read holds a place no longer than one that does.
+            async with asyncio.timeout(deadline_s + WRITE_GRACE_S):
+                async with aclosing(self._answers.answer(node, asked, deadline_s)) as events:
+                    async for event in events:
+                        await context.write(response_of(event))
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "The answer was not read in time.")
 
     async def _identify(self, context: Context) -> str:
         """The node, if it may ask. Ends the call otherwise."""

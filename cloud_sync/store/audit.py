@@ -63,6 +63,11 @@ def audit_of(connection: sa.Connection, subject: str, rows_max: int) -> tuple[Au
     return _rows(connection, _COLUMNS.where(audit.c.subject == subject), rows_max)
 
 
+def audit_by_action(connection: sa.Connection, action: str, rows_max: int) -> tuple[AuditRow, ...]:
+    """The newest rows of one action."""
+    return _rows(connection, _COLUMNS.where(audit.c.action == action), rows_max)
+
+
 def newest_audit(connection: sa.Connection, rows_max: int) -> tuple[AuditRow, ...]:
     """The newest rows of all."""
     return _rows(connection, _COLUMNS, rows_max)

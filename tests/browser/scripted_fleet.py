@@ -120,7 +120,9 @@ async def scripted_console(folder: Path, fleet: ScriptedFleet | None = None) -> 
         )  # fmt: skip
         pages = Pages(Path(cloud_sync.console.__file__).parent, "console", utc_now)
         overview = cast(Overview, fleet)
-        services = Services(overview, plane.enrolment, plane.steering, plane.metrics, "cloud.example:8092")
+        services = Services(
+            overview, plane.enrolment, plane.steering, plane.metrics, plane.shares, "cloud.example:8092"
+        )
         runner = web.AppRunner(
             console_app(services, WebShell(shell, plane.accounts, pages)), shutdown_timeout=1.0
         )

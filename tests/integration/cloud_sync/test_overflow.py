@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 
+import grpc
 import pytest
+from typer.testing import CliRunner
 
-from cloud_sync import overflow_services
+from cloud_sync import cli, overflow_services
 from cloud_sync.config import CloudPaths
+from cloud_sync.fleet.intake import PERSONAL_RECEIVED
+from cloud_sync.rpc.overflow import TEXT_BYTES_MAX
 from models.runtimes.scripted import ScriptedGenerator
-from postern.v1.overflow_pb2 import OVERFLOW_FINISH_STOP, OverflowEnd
+from postern.v1.overflow_pb2 import OVERFLOW_FINISH_STOP, OverflowDenial, OverflowEnd, OverflowRestart
+from postern.v1.overflow_pb2_grpc import OverflowServiceStub
 from tests.faulty_provider import FaultyProvider, faulty_provider
 from tests.integration.cloud_sync.conftest import Running, running
-from tests.overflow_rig import ScriptedDetector, asking, events, provide, request
+from tests.integration.cloud_sync.test_console import Browser
+from tests.overflow_rig import (
+    DEADLINE_S,
+    NAME,
+    QUESTION,
+    ScriptedDetector,
+    asking,
+    events,
+    provide,
+    request,
+)
+from tests.provider_faults import Fault
 
 
 @pytest.fixture
@@ -40,11 +58,130 @@ async def plane(
         yield found
 
 
-async def test_an_answer_streams_and_says_who_wrote_it(plane: Running) -> None:
+async def test_an_answer_streams_and_a_provider_that_is_lost_is_told(
+    plane: Running, server: FaultyProvider
+) -> None:
     node = await plane.enrolled()
     async with asking(node) as stub:
         *text, end = await events(stub, request(published="The lift is left."))
-    assert "".join(map(str, text)) == "The lift is to the left."
-    assert isinstance(end, OverflowEnd)
-    assert (end.finish, end.provider) == (OVERFLOW_FINISH_STOP, "server")
-    assert end.new_tokens == 7
+        assert "".join(map(str, text)) == "The lift is to the left."
+        assert isinstance(end, OverflowEnd)
+        assert (end.finish, end.provider, end.new_tokens) == (OVERFLOW_FINISH_STOP, "server", 7)
+
+        await server.misbehave(Fault.CUT, after=2)
+        told = await events(stub, request())
+    (restart,) = (at for at, event in enumerate(told) if isinstance(event, OverflowRestart))
+    assert told[0] == "The"
+    assert "".join(map(str, told[restart + 1 : -1])) == "All is well."
+    assert isinstance(told[-1], OverflowEnd)
+    assert told[-1].provider == "embedded"
+
+
+async def test_what_names_somebody_is_refused_and_all_is_counted_and_shown(
+    plane: Running, server: FaultyProvider
+) -> None:
+    node = await plane.enrolled()
+    async with asking(node) as stub:
+        for _ in range(2):
+            (denial,) = await events(stub, request(f"I am {NAME}."))
+            assert isinstance(denial, OverflowDenial)
+            assert (denial.code, list(denial.types)) == ("personal", ["PERSON"])
+        assert not server.bodies
+        await events(stub, request())
+    (alert,) = await plane.control.overview.audit_by_action(PERSONAL_RECEIVED)
+    assert (alert.actor, alert.subject, alert.detail, alert.count) == (node.id, node.id, "PERSON", 2)
+    await _shown_by_the_command(plane, node.id)
+    await _shown_by_the_pages(plane)
+
+
+async def _shown_by_the_command(plane: Running, node: str) -> None:
+    async with asyncio.timeout(10):
+        while not (await plane.control.shares.view()).nodes:
+            await asyncio.sleep(0.05)
+    command = ["overflow", "show", "--dir", str(plane.paths.root)]
+    plain = await asyncio.to_thread(CliRunner().invoke, cli.app, command)
+    told = await asyncio.to_thread(CliRunner().invoke, cli.app, [*command, "--json"])
+    assert (plain.exit_code, told.exit_code) == (0, 0)
+    assert "embedded" in plain.output
+    view = json.loads(told.output)
+    one, other = view["providers"]
+    assert (one["today"]["answers"], one["today"]["share"], other["today"]["answers"]) == (1, 1.0, 0)
+    tokens = one["today"]["prompt_tokens"] + one["today"]["new_tokens"]
+    assert one["today"]["cost"] == pytest.approx(2.0 * tokens / 1000)
+    assert view["nodes"][0]["node"] == node
+
+
+async def _shown_by_the_pages(plane: Running) -> None:
+    visitor = Browser(plane.ready.url)
+    try:
+        assert plane.claim_code
+        assert await visitor.claim(plane.claim_code) == 303
+        for path in ("overflow", "overflow/live"):
+            status, page = await visitor.get(path)
+            assert status == 200
+            assert all(text in page for text in ("Texts that named somebody", "embedded", "Asked"))
+            assert NAME not in page
+        _, figures = await visitor.get("metrics")
+    finally:
+        await visitor.http.close()
+    assert 'postern_cloud_overflow_answers_total{outcome="whole",provider="server"} 1.0' in figures
+    assert 'postern_cloud_overflow_denied_total{code="personal"} 2.0' in figures
+
+
+async def test_whoever_leaves_ends_its_generation_and_a_revoked_node_is_refused_within_a_second(
+    plane: Running, server: FaultyProvider
+) -> None:
+    node = await plane.enrolled()
+    async with asking(node) as stub:
+        assert await refusal(stub, "x" * (TEXT_BYTES_MAX + 1)) is grpc.StatusCode.INVALID_ARGUMENT
+        await server.misbehave(Fault.STALL, after=2)
+        assert await refusal(stub, deadline_s=0.5) is grpc.StatusCode.DEADLINE_EXCEEDED
+        await asyncio.wait_for(server.left.wait(), 10)
+        server.left.clear()
+        call = stub.Generate(request(), timeout=30)
+        await call.read()
+        call.cancel()
+        await asyncio.wait_for(server.left.wait(), 10)
+        await server.mend()
+        await plane.control.steering.revoke(node.id, "test")
+        async with asyncio.timeout(5):
+            while await refusal(stub) is not grpc.StatusCode.PERMISSION_DENIED:
+                await asyncio.sleep(0.05)
+
+
+async def refusal(
+    stub: OverflowServiceStub, said: str = QUESTION, deadline_s: float = DEADLINE_S
+) -> grpc.StatusCode | None:
+    """The status of a call that failed; None for one that did not."""
+    try:
+        await events(stub, request(said), deadline_s)
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return None
+
+
+async def test_the_plane_stops_in_time_with_answers_that_are_written(
+    plane: Running, server: FaultyProvider
+) -> None:
+    node = await plane.enrolled()
+    await server.misbehave(Fault.STALL, after=2)
+    async with asking(node) as stub:
+        call = stub.Generate(request(), timeout=60)
+        await call.read()
+        await plane.stopped()  # within the contract's ten seconds
+        with pytest.raises(grpc.aio.AioRpcError):
+            await rest_of(call)
+
+
+async def rest_of(call: grpc.aio.UnaryStreamCall[object, object]) -> None:
+    """Read to the end. Raises AioRpcError where the call failed."""
+    while await call.read() is not grpc.aio.EOF:
+        pass
+
+
+async def test_where_it_is_not_offered_a_node_is_told_so(cloud: Running) -> None:
+    node = await cloud.enrolled()
+    async with asking(node) as stub:
+        (denial,) = await events(stub, request())
+    assert isinstance(denial, OverflowDenial)
+    assert denial.code == "not_offered"
