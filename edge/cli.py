@@ -131,12 +131,21 @@ def courier(site: Site) -> None:
 
 @app.command()
 def demo(
-    state: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("build/demo"),
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Where the demo keeps its files.", show_default="build/demo, or build/demo-chaos"),
+    ] = None,
     http: Annotated[int, typer.Option(help="Port of the kiosk page.")] = 8080,
     cloud_http: Annotated[int, typer.Option(help="Port of the control plane's console.")] = 8090,
     template: Annotated[
         str | None, typer.Option(help="The sample site of a new demo: clinic (default), or bank.")
     ] = None,
+    chaos: Annotated[
+        bool,
+        typer.Option(
+            "--chaos", help="Two nodes and invented customers; then a spike, a dead cloud, a dead node."
+        ),
+    ] = False,
 ) -> None:
     """A control plane and an edge node with a sample site, on this machine. Ctrl-C stops all."""
     import logging
@@ -145,7 +154,8 @@ def demo(
     from edge.demo.demo import Demo
 
     log_to_stderr("demo", logging.WARNING)
-    asyncio.run(Demo(state.resolve(), http, cloud_http, template).run())
+    folder = state or Path("build/demo-chaos" if chaos else "build/demo")
+    asyncio.run(Demo(folder.resolve(), http, cloud_http, template, chaos).run())
 
 
 @app.command()

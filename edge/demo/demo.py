@@ -10,10 +10,11 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress as Bar
@@ -22,12 +23,16 @@ from core.errors import ConfigError
 from core.files import private_folder, write_atomic
 from core.supervision import Child, Supervisor, stop_on_signals
 from edge.app import open_site, site_operations
+from edge.chat.routing import Route
 from edge.config import SitePaths, load_config, site_paths
 from edge.control import operate
+from edge.demo import two_nodes
+from edge.demo.chaos import Chaos
+from edge.demo.customers import Customers
 from edge.demo.programs import DemoFailed, Program, call, free_port
 from edge.site_setup import TEMPLATES, create_site, documents_by_audience
 from edge.sync.enrolment import enrol
-from edge.web.admin import Progress
+from edge.web.admin import OnProgress, Operation, Progress
 
 # Counts of the demo reach the fleet page while somebody watches; only a loopback node may do so.
 DEMO_BUCKET_S = 60
@@ -37,53 +42,88 @@ DEFAULT_TEMPLATE = "clinic"
 
 @dataclass(frozen=True)
 class Demo:
-    """One demo in the folder `state`, on two ports. A demo stays the sample site that it was made from."""
+    """One demo in the folder `state`, on two ports. A demo stays the sample site that it was made from.
+
+    `chaos`: with a second node, and with what goes wrong in `story`.
+    """
 
     state: Path
     http_port: int
     cloud_http_port: int
     template: str | None
+    chaos: bool = False
 
     async def run(self) -> None:
         """Until SIGINT or SIGTERM."""
         stop = stop_on_signals()
-        paths = site_paths(self.state / "site")
+        site, sibling = site_paths(self.state / "site"), site_paths(self.state / "sibling")
+        sites = [site, sibling] if self.chaos else [site]
         cloud = self.state / "cloud"
-        log = self.state / "demo.log"
         private_folder(self.state)
-        await self._prepare_site(paths)
-        await self._prepare_cloud(cloud, load_config(paths).site.name, enrolled=_enrolment(paths).exists())
+        for paths in sites:
+            await self._prepare_site(paths, self.http_port if paths is site else 0)
+        if self.chaos:
+            two_nodes.pair(site, sibling)
+        await self._prepare_cloud(cloud, load_config(site).site.name, enrolled=_enrolment(site).exists())
         with _one_cause():
-            await self._serve(paths, cloud, log, stop)
+            await self._serve(sites, cloud, stop)
 
-    async def _serve(self, paths: SitePaths, cloud: Path, log: Path, stop: asyncio.Event) -> None:
-        say = Console(stderr=True, highlight=False).print
+    async def _serve(self, sites: Sequence[SitePaths], cloud: Path, stop: asyncio.Event) -> None:
+        log = self.state / "demo.log"
+        console = Console(stderr=True, highlight=False)
+        site = sites[0]
         async with asyncio.TaskGroup() as group:
             control_plane = Program("cloud", _cloud_command("run", cloud), log, stop)
             group.create_task(control_plane.run(), name="cloud")
             cloud_ready = await control_plane.ready()
-            if not _enrolment(paths).exists():
-                await self._enrol(paths, cloud, cloud_ready)
+            for paths in sites:
+                if not _enrolment(paths).exists():
+                    await self._enrol(paths, cloud, cloud_ready)
             # The code of the last start does not work any more; its file must not be taken for the new one.
-            paths.claim_code.unlink(missing_ok=True)
-            node = Program("node", _node_command(paths), log, stop)
-            group.create_task(node.run(), name="node")
-            node_ready = await node.ready()
+            site.claim_code.unlink(missing_ok=True)
+            nodes = [Program(paths.root.name, _node_command(paths), log, stop) for paths in sites]
+            for node in nodes:
+                group.create_task(node.run(), name="node")
+            urls = [(await node.ready())["url"] for node in nodes]
             kiosk = Child(
                 "kiosk",
-                [sys.executable, "-m", "edge.fabric.kiosk", "--site", str(paths.root), "--id", KIOSK_ID],
+                [sys.executable, "-m", "edge.fabric.kiosk", "--site", str(site.root), "--id", KIOSK_ID],
                 log=log,
             )
             group.create_task(Supervisor([kiosk], stop).run(), name="kiosk")
-            say(f"\n  Kiosk page      {node_ready['url']}/\n  Site console    {node_ready['url']}/console/")
-            _say_claim(say, await _console_claim(paths))
-            say(f"  Fleet console   {cloud_ready['url']}")
-            _say_claim(say, cloud / "claim-code")
-            if paths.recovery_key.exists():
-                say(f"  Recovery key    {paths.recovery_key}")
-            say(f"  Site folder     {paths.root}\n  Log             {log}\n  Stop            Ctrl-C\n")
+            await self._say(console.print, sites, urls, cloud, cloud_ready["url"])
             sys.stdout.write("ready\n")
             sys.stdout.flush()
+            if self.chaos:
+                programs = {"cloud": control_plane, "node": nodes[0]}
+                await _until(
+                    stop,
+                    Chaos(
+                        programs, Customers(urls, json.loads(self._questions.read_bytes())), console
+                    ).play(),
+                )
+
+    async def _say(
+        self,
+        say: Callable[[str], None],
+        sites: Sequence[SitePaths],
+        urls: Sequence[str],
+        cloud: Path,
+        cloud_url: str,
+    ) -> None:
+        """Where to look."""
+        site = sites[0]
+        say(f"\n  Kiosk page      {urls[0]}/\n  Site console    {urls[0]}/console/")
+        _say_claim(say, await _console_claim(site))
+        if self.chaos:
+            say(f"  Sibling         {urls[1]}/")
+        say(f"  Fleet console   {cloud_url}")
+        _say_claim(say, cloud / "claim-code")
+        if site.recovery_key.exists():
+            say(f"  Recovery key    {site.recovery_key}")
+        say(
+            f"  Site folder     {site.root}\n  Log             {self.state / 'demo.log'}\n  Stop            Ctrl-C\n"
+        )
 
     async def _prepare_cloud(self, folder: Path, organisation: str, *, enrolled: bool) -> None:
         settings = folder / "cloud.toml"
@@ -96,13 +136,16 @@ class Demo:
                 _set_port(settings, section, self.cloud_http_port and self.cloud_http_port + number)
         _set_port(settings, "console", self.cloud_http_port)
 
-    async def _prepare_site(self, paths: SitePaths) -> None:
+    async def _prepare_site(self, paths: SitePaths, http_port: int) -> None:
+        """`http_port` 0: one that is free now, and this one from then on."""
+        template = self.template or DEFAULT_TEMPLATE
         if paths.config.exists():
             self.check_template()
         else:
-            template = self.template or DEFAULT_TEMPLATE
-            create_site(paths, template, http_port=self.http_port, bucket_s=DEMO_BUCKET_S)
-        _set_port(paths.config, "http", self.http_port)
+            create_site(paths, template, http_port=http_port, bucket_s=DEMO_BUCKET_S)
+            if self.chaos:
+                two_nodes.permit_overflow(paths, TEMPLATES / "policies" / f"{template}.toml")
+        _set_port(paths.config, "http", http_port)
         if not _enrolment(paths).exists():
             await self._fill_site(paths)
 
@@ -121,6 +164,24 @@ class Demo:
                     await operations["kb.add"]({"paths": [str(folder)], "audience": audience.value}, show)
                 if paths.intent_examples.exists() and not await site.intents.history():
                     await operations["intents.train"]({"path": str(paths.intent_examples)}, show)
+                if self.chaos and not self._questions.exists():
+                    await self._choose_questions(paths, operations["ask"], show)
+
+    async def _choose_questions(self, paths: SitePaths, ask: Operation, show: OnProgress) -> None:
+        """What invented customers ask: of the site's golden questions those that its documents answer."""
+        lines = paths.golden_questions.read_text(encoding="utf-8").splitlines()
+        answered: list[str] = []
+        for number, line in enumerate(lines):
+            show(Progress(number, len(lines), "Choosing questions"))
+            question = json.loads(line)["question"]
+            answer: Any = await ask({"text": question}, show)
+            if answer["route"] == Route.ANSWER:
+                answered.append(question)
+        write_atomic(self._questions, json.dumps(answered).encode())
+
+    @property
+    def _questions(self) -> Path:
+        return self.state / "questions.json"
 
     def check_template(self) -> None:
         """Raises ConfigError when a template is asked for that the demo in this folder was not made from."""
@@ -135,6 +196,18 @@ class Demo:
         name = load_config(paths).site.name
         made = json.loads(await call(_cloud_command("enroll-code new", cloud, "--site", name, "--json")))
         await enrol(paths, ready["enrolment"], made["code"])
+
+
+async def _until(stop: asyncio.Event, story: Coroutine[None, None, None]) -> None:
+    """Play until the story is over, or the demo is stopped."""
+    playing = asyncio.create_task(story, name="story")
+    stopping = asyncio.create_task(stop.wait(), name="stopping")
+    both: set[asyncio.Task[Any]] = {playing, stopping}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    for task in both:
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await playing
 
 
 def _set_port(settings: Path, section: str, port: int) -> None:
