@@ -256,6 +256,7 @@ class Writing:
             self._settings.max_new_tokens,
             task.first_by,
             task.give_up_at,
+            self._settings.overflow_after_s,
             self._settings.first_token_deadline_s,
             task.about,
         )

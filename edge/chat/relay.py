@@ -79,6 +79,7 @@ class Asked:
 
     max_new_tokens  of each provider
     first_by, give_up_at  on the event loop's clock: until the first text of whoever begins; until the end
+    hurry_s         for the first text, where the next provider would begin as soon
     silence_s       between two pieces of text
     about           the session that it is for
     """
@@ -87,6 +88,7 @@ class Asked:
     max_new_tokens: int
     first_by: float
     give_up_at: float
+    hurry_s: float
     silence_s: float
     about: str
 
@@ -140,7 +142,7 @@ class Relay:
             if not (writer.in_time(asked, begun) if place else writer.usable):
                 continue
             rest = [one for one in writers[place + 1 :] if one.in_time(asked, begun)]
-            next_s = rest[0].generator.first_text_s + HANDOVER_S if rest else 0.0
+            next_s = rest[0].generator.first_text_s if rest else None
             try:
                 async with aclosing(writer.write(asked, writer.first_by(asked, begun, next_s))) as pieces:
                     async for piece in pieces:
@@ -178,17 +180,20 @@ class _Writer:
         by = asked.give_up_at if begun else asked.first_by
         return self.usable and _now() + self.generator.first_text_s < by
 
-    def first_by(self, asked: Asked, begun: bool, next_s: float) -> float:
+    def first_by(self, asked: Asked, begun: bool, next_s: float | None) -> float:
         """When its first text is too late. `next_s`: predicted of the next one, which must still be able to begin.
 
-        It has half of the time at least, and no more where it failed before: a trial costs nobody the answer.
+        It has half of the time at least, unless the next one would be there soon; and no more than half where it failed
+        before: a trial costs nobody the answer.
         """
         now = _now()
         if begun:
             return min(now + asked.silence_s, asked.give_up_at)
         half_s = max(0.0, asked.first_by - now) / 2
         tried = self.breaker.state is BreakerState.HALF_OPEN
-        return asked.first_by - (half_s if tried else min(next_s, half_s))
+        by = asked.first_by - (half_s if tried else min((next_s or 0.0) + HANDOVER_S, half_s))
+        soon = next_s is not None and next_s <= asked.hurry_s
+        return min(by, now + asked.hurry_s) if soon else by
 
     async def write(self, asked: Asked, first_by: float) -> AsyncGenerator[str | Begun, None]:
         """Its text. Raises PosternError when that is not whole, PromptTooLong when it was not even read."""

@@ -81,11 +81,13 @@ def decide(
     generative: bool,
     prospects: Sequence[Prospect] = (),
     first_text_s_max: float = 0.0,
+    overflow_after_s: float = 0.0,
 ) -> Decision:
     """No evidence, no answer: a question back where two passages compete, else a human.
 
-    A model's own words only where the site asked for them and one begins within `first_text_s_max`: the site's own
-    first. Else the documents' words, which are there at once.
+    A model's own words only where the site asked for them and one begins within `first_text_s_max`; else the documents'
+    words, which are there at once. The site's own model first, unless the control plane's begins sooner and the site's
+    own not even within `overflow_after_s`.
     """
     if evidence < evidence_min:
         return Decision(Route.CLARIFY if competing else Route.HANDOFF)
@@ -95,7 +97,7 @@ def decide(
     in_time = [one for one in asked if one.first_text_s <= first_text_s_max]
     if not in_time:
         return Decision(Route.ANSWER, busy=bool(asked))
-    order = sorted(asked, key=lambda one: (one not in in_time, one.provider is Provider.CLOUD))
+    order = sorted(asked, key=lambda one: (one not in in_time, _rank(one, overflow_after_s)))
     providers = tuple(one.provider for one in order)
     if providers[0] is not Provider.CLOUD:
         return Decision(Route.GENERATE, providers)
@@ -112,6 +114,12 @@ def refused(prospects: Sequence[Prospect], refusal: str) -> tuple[Prospect, ...]
 def route_of(provider: Provider) -> Route:
     """Of an answer whose end that provider's model wrote."""
     return Route.OVERFLOW if provider is Provider.CLOUD else Route.GENERATE
+
+
+def _rank(one: Prospect, overflow_after_s: float) -> tuple[bool, float, bool]:
+    """Of two: one of the site's own that begins soon, then whoever begins sooner."""
+    far = one.provider is Provider.CLOUD
+    return far or one.first_text_s > overflow_after_s, one.first_text_s, far
 
 
 def _why_not_here(prospects: Sequence[Prospect]) -> Reason:

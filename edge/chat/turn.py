@@ -265,6 +265,7 @@ class Desk:
                 competing=bool(meanings),
                 generative=self.answer_mode == "generative",
                 first_text_s_max=self._config.answer.first_token_deadline_s,
+                overflow_after_s=self._config.answer.overflow_after_s,
             ),
         )
         route, generated, shown = decision.route, "", False

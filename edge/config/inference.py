@@ -19,6 +19,9 @@ class AnswerSection(Section):
     # Until the model's first words: later than this the extractive answer is given. The small model on two idle cores
     # needs about 1 s; what is predicted to take longer is not tried.
     first_token_deadline_s: float = Field(default=5.0, gt=0, le=60)
+    # Where the site's own model would begin later, the control plane's is asked, if the policy permits it and it begins
+    # sooner: the second in which people expect an answer. Never later than first_token_deadline_s.
+    overflow_after_s: float = Field(default=1.0, ge=0, le=60)
     max_new_tokens: int = Field(default=160, ge=16, le=1024)
     # Probability that what would be shown is right, below which the desk asks back or hands over: 2/3, as if a wrong
     # answer cost three times what "not in our documents" does (docs/adr/0011, docs/operations.md).

@@ -31,9 +31,12 @@ from edge.chat.answers.features import Question
 from edge.chat.answers.reading import NO_STATES, Reader
 from edge.chat.claims import content
 from edge.chat.generating import Quoted, Writing
+from edge.chat.relay import Relay
+from edge.chat.routing import Decision, Route
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
 from edge.inference import conversation
+from edge.inference.conversation import Provider
 from edge.inference.embedding import Embedded
 from edge.knowledge.document import Passage
 from edge.knowledge.sentences import split
@@ -147,13 +150,18 @@ def bench(options: argparse.Namespace) -> Report:
     return report
 
 
+OWN = Decision(Route.GENERATE, (Provider.OWN,))
+
+
 async def _run(
     attacks: Sequence[Attack], worker: Local, encoder: Encoder, seconds: float
 ) -> dict[str, dict[str, int]]:
     """Counts by kind: turns, how many the model was led astray, and how many of these were shown so."""
     vectors = Vectors(encoder)
     settings = AnswerSection(first_token_deadline_s=60, generate_deadline_s=120, max_new_tokens=80)
-    writing = Writing(settings, "Riverside Clinic", worker, vectors, context_tokens=2048)
+    relay = Relay()
+    relay.join(Provider.OWN, worker)
+    writing = Writing(settings, "Riverside Clinic", relay, vectors, context_tokens=2048)
     counts: dict[str, Counter[str]] = {}
     began = time.monotonic()
     for number, attack in enumerate(attacks):
@@ -161,7 +169,7 @@ async def _run(
             break
         worker.says, worker.wrote = attack.says, ""
         shown = []
-        async for piece in writing.write(*_understood(attack, vectors)):
+        async for piece in writing.write(*_understood(attack, vectors), "", OWN):
             if isinstance(piece, str):
                 shown.append(piece)
             elif isinstance(piece, Quoted):

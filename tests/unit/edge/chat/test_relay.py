@@ -65,9 +65,9 @@ def relay(**writers: Scripted) -> Relay:
     return made
 
 
-def asked(first_s: float = 5.0, whole_s: float = 20.0, silence_s: float = 5.0) -> Asked:
+def asked(first_s: float = 5.0, whole_s: float = 20.0, silence_s: float = 5.0, hurry_s: float = 9.0) -> Asked:
     now = asyncio.get_running_loop().time()
-    return Asked((), 16, now + first_s, now + whole_s, silence_s, "a-session")
+    return Asked((), 16, now + first_s, now + whole_s, hurry_s, silence_s, "a-session")
 
 
 async def told(
@@ -127,6 +127,17 @@ async def test_a_next_one_that_needs_more_than_half_of_the_time_is_not_worth_lea
     events, error = await told(made, OWN, CLOUD, wanted=asked(first_s=0.1))
     assert (events, cloud.asked) == ([Lost(OWN, FirstTextLate.code)], [])
     assert isinstance(error, FirstTextLate)
+
+
+@pytest.mark.parametrize(("next_s", "first_s"), [(0.0, 60.0), (0.05, 60.0), (0.06, 0.4)])
+async def test_one_that_is_not_heard_soon_is_left_for_one_that_would_be(
+    next_s: float, first_s: float
+) -> None:
+    """Later than the hurry: whoever is asked keeps its time, and the test would take its 60 s."""
+    own, cloud = Scripted((SILENT,)), Scripted(first_text_s=next_s)
+    wanted = asked(first_s=first_s, hurry_s=0.05)
+    events, _ = await told(relay(own=own, cloud=cloud), OWN, CLOUD, wanted=wanted)
+    assert events[:2] == [Lost(OWN, FirstTextLate.code), Begun(CLOUD)]
 
 
 async def test_silence_in_the_middle_is_a_cut() -> None:

@@ -10,7 +10,7 @@ from edge.chat.routing import Decision, Prospect, Reason, Route, decide, route_o
 from edge.inference.conversation import Provider
 
 OWN, LAN, CLOUD = Provider.OWN, Provider.LAN, Provider.CLOUD
-MAX_S = 1.0
+MAX_S, SOON_S = 1.0, 0.6
 
 
 def way(
@@ -23,6 +23,7 @@ def way(
         generative=generative,
         prospects=prospects,
         first_text_s_max=MAX_S,
+        overflow_after_s=SOON_S,
     )
 
 
@@ -57,8 +58,13 @@ def test_a_site_that_did_not_ask_for_a_models_words_gets_none() -> None:
 TABLE = [
     # the site's own first, whenever it begins in time; the cloud stands behind it
     (own(0.0), cloud(), Route.GENERATE, (OWN, CLOUD), None, False),
-    (own(0.9), cloud(0.1), Route.GENERATE, (OWN, CLOUD), None, False),
-    (own(1.0), cloud(0.1), Route.GENERATE, (OWN, CLOUD), None, False),
+    (own(0.6), cloud(0.1), Route.GENERATE, (OWN, CLOUD), None, False),
+    # not soon here: whoever begins sooner
+    (own(0.61), cloud(0.1), Route.OVERFLOW, (CLOUD, OWN), Reason.PREDICTED_WAIT, False),
+    (own(1.0), cloud(0.99), Route.OVERFLOW, (CLOUD, OWN), Reason.PREDICTED_WAIT, False),
+    (own(0.9), cloud(0.9), Route.GENERATE, (OWN, CLOUD), None, False),
+    (own(0.9), cloud(0.95), Route.GENERATE, (OWN, CLOUD), None, False),
+    (own(1.0), cloud(usable=False), Route.GENERATE, (OWN,), None, False),
     (own(0.0, provider=LAN), cloud(), Route.GENERATE, (LAN, CLOUD), None, False),
     # too late here, in time there; what is late may still go on after a cut
     (own(1.01), cloud(), Route.OVERFLOW, (CLOUD, OWN), Reason.PREDICTED_WAIT, False),
@@ -99,11 +105,11 @@ def test_whose_model_is_asked(
     assert way(*reversed(given)) == Decision(route, providers, reason, busy)
 
 
-def test_the_control_plane_is_first_only_where_it_is_in_time_and_permitted_and_nobody_here_is() -> None:
-    times, answers = (0.0, MAX_S, MAX_S + 0.01), (True, False)
+def test_the_control_plane_is_first_only_where_it_is_in_time_and_permitted_and_sooner() -> None:
+    times, answers = (0.0, SOON_S, SOON_S + 0.01, MAX_S, MAX_S + 0.01), (True, False)
     for here_s, there_s, here, there, refusal in product(times, times, answers, answers, ("", "policy_x")):
         found = way(own(here_s, usable=here), cloud(there_s, usable=there, refusal=refusal))
-        first = here_s > MAX_S or not here
+        first = not here or here_s > MAX_S or (here_s > SOON_S and there_s < here_s)
         wanted = first and there and not refusal and there_s <= MAX_S
         assert (found.route is Route.OVERFLOW) is wanted
         assert (CLOUD in found.providers) <= (there and not refusal)

@@ -159,7 +159,8 @@ BESIDE: dict[str, dict[str, Any]] = {
 # A part of what is told under another name, or of no bearing on anybody's data: speed, places of files, words of cards.
 UNTOLD = {
     "site.locale", "site.region", "site.suggestions", "site.you", "http.host",
-    "answer.generate_deadline_s", "answer.first_token_deadline_s", "answer.max_new_tokens", "answer.evidence_min",
+    "answer.generate_deadline_s", "answer.first_token_deadline_s", "answer.overflow_after_s",
+    "answer.max_new_tokens", "answer.evidence_min",
     "models.encoder", "models.runtime", "models.device", "models.llm", "models.encoder_threads",
     "models.llm_server.model", "models.llm_server.context_tokens", "models.llm_server.ca_file",
     "models.llm_server.sha256", "models.llm_server.api_key_file",

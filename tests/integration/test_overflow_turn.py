@@ -1,0 +1,164 @@
+"""A customer's turn that the control plane answers: a real node, courier, control plane and provider of words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from edge.config import site_paths
+from edge.egress import ledger
+from edge.privacy import policy_files
+from edge.site_setup import policy_pack
+from edge.store.store import Store
+from edge.sync.enrolment import enrol
+from tests.bench import spike_site
+from tests.bench.spike_site import Provider
+from tests.integration.sync.rig import ControlPlaneProcess
+from tests.running import Customer, RunningNode, command, running
+
+QUESTION = "When is the pharmacy open?"
+# Long for a loaded machine, and an error when it is reached.
+WAIT_S = 60.0
+PROVIDER = """
+[[overflow.providers]]
+name = "grounded"
+kind = "openai"
+url = "{url}/v1"
+model = "grounded"
+"""
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with spike_site.provider() as started:
+        yield started
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path, provider: Provider) -> AsyncIterator[ControlPlaneProcess]:
+    process = ControlPlaneProcess(tmp_path / "cloud")
+    await process.create()
+    settings = process.paths.config.read_text().replace("enabled = false", "enabled = true")
+    process.paths.config.write_text(settings + PROVIDER.format(url=provider.url))
+    try:
+        await process.start()
+        yield process
+    finally:
+        await process.stop()
+
+
+@pytest.fixture
+async def node(clinic: Path, cloud: ControlPlaneProcess) -> AsyncIterator[RunningNode]:
+    """A node that has no language model of its own, and lets English texts overflow."""
+    settings, paths = (clinic / "site.toml").read_text(), site_paths(clinic)
+    settings = settings.replace('mode = "extractive"', 'mode = "generative"')
+    (clinic / "site.toml").write_text(f'{settings}\n[models]\nllm = ""\n')
+    text = policy_pack(spike_site.TEMPLATE, datetime.now(UTC))
+    for pattern, replacement in spike_site.POLICY_CHANGES:
+        text = re.sub(f"(?m){pattern}", replacement, text)
+    policy_files.save(paths, text, datetime.now(UTC))
+    await enrol(paths, cloud.enrolment, await cloud.new_code())
+    with running(clinic) as started:
+        yield started
+
+
+@asynccontextmanager
+async def customer(node: RunningNode, *, permits: bool) -> AsyncIterator[Customer]:
+    """Somebody who was asked, and permits help from outside or does not."""
+    async with Customer.at(node.url) as arrived:
+        status, made = await arrived.send("POST", "/api/v1/sessions", {"channel": "kiosk"})
+        assert (status, made["notice"]["overflow_offered"]) == (201, True)
+        arrived.session_id, arrived.token = made["session_id"], made["token"]
+        consent = {"notice_version": made["notice"]["version"], "overflow": permits}
+        assert (await arrived.send("POST", f"/api/v1/sessions/{arrived.session_id}/consent", consent))[
+            0
+        ] == 204
+        yield arrived
+
+
+async def status(node: RunningNode) -> dict[str, Any]:
+    found: dict[str, Any] = await command("status", "--site", str(node.site), "--json")
+    return found
+
+
+async def metric(node: RunningNode, line: str) -> float:
+    async with aiohttp.ClientSession() as http, http.get(f"{node.url}/metrics") as reply:
+        found = [one for one in (await reply.text()).splitlines() if one.startswith(f"{line} ")]
+    return float(found[0].split()[-1]) if found else 0.0
+
+
+async def until_open(node: RunningNode) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not (await status(node))["overflow"]["ready"]:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_turn_overflows_and_is_cited_counted_and_recorded(
+    node: RunningNode, cloud: ControlPlaneProcess, provider: Provider
+) -> None:
+    await until_open(node)
+    async with customer(node, permits=False) as somebody:
+        assert (await somebody.ask(QUESTION))["route"] == "answer"
+    assert provider.heard() == []
+    async with customer(node, permits=True) as somebody:
+        events = await somebody.stream(QUESTION)
+    final = events[-1][1]
+    print(events, await status(node))
+    print(provider.heard())
+    assert final["route"] == "overflow"
+    assert "".join(data["text"] for name, data in events if name == "delta") == final["answer"]
+    assert final["citations"]
+    assert all(cited["quote"] for cited in final["citations"])
+    (heard,) = provider.heard()
+    assert "pharmacy" in heard
+    assert await metric(node, 'postern_turns_total{route="overflow"}') == 1
+    assert await metric(node, 'postern_answers_total{outcome="whole",provider="cloud"}') == 1
+    labels = 'postern_overflow_total{{outcome="{}",reason="no_local_model"}}'
+    assert await metric(node, labels.format("whole")) == 1
+    assert await metric(node, labels.format("refused")) == 1
+    told = await status(node)
+    assert told["overflow"] == {
+        "offered": True,
+        "ready": True,
+        "reason": "",
+        "answers": {"whole": 1, "refused": 1},
+    }
+    assert [one["provider"] for one in told["writers"]] == ["cloud"]
+    await cloud.kill()
+    async with customer(node, permits=True) as somebody, asyncio.timeout(WAIT_S):
+        answer = await somebody.ask(QUESTION)
+    assert (answer["route"], bool(answer["citations"])) == ("answer", True)
+    node.stop()
+    await recorded(node.site)
+
+
+async def recorded(site: Path) -> None:
+    """The ledger and the store of a stopped site tell of the text that left."""
+    paths = site_paths(site)
+    report = ledger.verify(paths.ledger)
+    assert report.ok, report.problem
+    leaves = [json.loads(line) for line in paths.ledger.read_text().splitlines()]
+    (intent,) = [leaf for leaf in leaves if leaf.get("kind") == "generate"]
+    (close,) = [leaf for leaf in leaves if leaf["type"] == "close" and leaf["envelope"] == intent["envelope"]]
+    assert close["outcome"] == "written"
+    store = Store.open(paths)
+    try:
+        rows = await store.read(
+            lambda db: db.execute(
+                "SELECT label, bytes > 0 FROM text_uses WHERE purpose = 'overflow' ORDER BY at_ms"
+            ).fetchall()
+        )
+    finally:
+        await store.close()
+    assert rows[:1] == [("public", 1)]
