@@ -1,132 +1,220 @@
-"""How long one pass takes when the device under it is lost, and what the watch over a device costs while it is not.
+"""A node is killed (SIGKILL) while 200 chats are being answered: how soon do they go on at the sibling, what is lost?
 
-The device is the scripted one in a real worker process, the processor serves on: no model, so that the figure is the
-moving alone. `python -m tests.bench.failover --json`
+Two real nodes (`postern run`) of the sample clinic, answering in the words of a scripted model on the site's network:
+that of the one which dies writes slowly, so that it dies in the middle of the answers, the sibling's 100 tokens a
+second. The chats know the documented protocol and nothing of the page. `python -m tests.bench.failover --json`
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
+import random
 import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
+from typing import Any, Final
 
-import numpy as np
+import aiohttp
 
-from edge.inference.failover import PACE, FailoverRuntime, Placement
-from models.placement import Shortfall
-from models.runtimes.port import Runtime
-from models.runtimes.scripted import ScriptedRuntime
-from tests.bench.harness import Report, arguments, percentile, progress, run
-from tests.contract.supervised_worker import DIM, Worker, supervised
+from tests.bench import harness, spike_site, spike_texts
+from tests.bench.failover_chats import Chat
+from tests.running import RunningNode, prepare_clinic, running
+from tests.two_nodes import make_siblings
 
-ROUNDS = 5
-"""Losses of each kind: each costs a restart of the worker, or a pause before the probe."""
+CHATS: Final = 200
+SLOW_TOKENS_PER_S: Final = "4"
+"""Some ten seconds for an answer: all chats are in the middle of one at the same time."""
 
-IDS = np.arange(1000, 1128, dtype=np.int64).reshape(8, 16)
-PASSES = 300
-KINDS = ("error", "nan", "hang", "killed", "stopped")
+OPENING: Final = 8
+"""Chats that begin at once."""
+
+BEFORE_S_MAX: Final = 120.0
+"""Until all of them have had an answer and are in the middle of the next."""
+
+GOES_ON_S_MAX: Final = 60.0
+"""Until all of them have had theirs at the sibling."""
+
+CARRIED_MAX: Final = 8
+"""Of a chat's answers, the newest, the sibling knows so many (docs/api.md)."""
+
+QUESTIONS: Final = 40
+"""That the documents answer; each chat asks them in an order of its own."""
+
+CONTEXT_CHATS: Final = 20
+LEANING: Final = "And on Saturday?"
+SEED: Final = 7
 
 
-def main(options: argparse.Namespace) -> Report:
-    report = Report("failover", {"rounds": ROUNDS, "deadline_s_max": PACE.deadline_s_max})
-    with tempfile.TemporaryDirectory() as folder, supervised(Path(folder)) as worker:
-        report.results["added_us"] = _added(worker)
-        worst = []
-        for kind in KINDS:
-            moved = [_move(worker, kind) for _ in range(ROUNDS)]
-            progress(f"{kind}: a pass of {1000 * max(moved):.0f} ms at most")
-            report.results[kind] = {"ms_median": 1000 * median(moved), "ms_max": 1000 * max(moved)}
-            worst.append(max(moved))
-    report.judged["moved_s_max"] = round(max(worst), 3)
+def main(options: argparse.Namespace) -> harness.Report:
+    report = harness.Report(
+        "failover",
+        {"chats": options.chats, "dying_tokens_per_s": float(SLOW_TOKENS_PER_S), "rounds": options.rounds},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare_clinic(Path(folder))
+        with (prepared / "site.toml").open("a") as settings:
+            settings.write(spike_site.LIMITS)
+        rounds = [
+            _round(prepared, Path(folder) / f"round-{number}", options.chats)
+            for number in range(options.rounds)
+        ]
+    report.results["rounds"] = rounds
+    report.judged |= {
+        "resume_s": max(one["resume_s"]["max"] for one in rounds),
+        "turns_lost": sum(one["turns_lost"] for one in rounds),
+        "gone_on_share": min(one["gone_on"] for one in rounds) / options.chats,
+        "context_kept_share": min(one["context_kept_share"] for one in rounds),
+    }
     return report
 
 
-def _move(worker: Worker, kind: str) -> float:
-    """Seconds of the slowest pass from a healthy device to one that is lost and left."""
-    served, left = threading.Event(), threading.Event()
-
-    def on_change(loss: Shortfall | None) -> None:
-        if loss is None:
-            served.set()
-        elif served.is_set():
-            left.set()
-
-    runtime = FailoverRuntime(_placements(worker), on_change=on_change)
-    try:
-        served.wait()
-        _many(runtime)
-        mended = _break(worker, kind)
-        slowest = 0.0
-        while not left.is_set():
-            slowest = max(slowest, _seconds(runtime))
-        mended()
-        return slowest
-    finally:
-        runtime.close()
+def _round(prepared: Path, folder: Path, chats: int) -> dict[str, Any]:
+    folder.mkdir()
+    with ExitStack() as stack:
+        providers = [
+            stack.enter_context(spike_site.provider("--tokens-per-s", speed))
+            for speed in (SLOW_TOKENS_PER_S, "100")
+        ]
+        sites = make_siblings(prepared, folder, tuple(_writes(one.url) for one in providers))  # type: ignore[arg-type]
+        for site in sites:
+            text = (site / "site.toml").read_text().replace('mode = "extractive"', 'mode = "generative"')
+            (site / "site.toml").write_text(text)
+        nodes = [stack.enter_context(running(site)) for site in sites]
+        harness.progress("two nodes serve")
+        return asyncio.run(_chatting(nodes, chats))
 
 
-def _placements(worker: Worker) -> list[Placement]:
-    return [Placement("GPU", worker.open), Placement("CPU", lambda: ScriptedRuntime(dim=DIM))]
+def _writes(url: str) -> str:
+    return f'\n[models.llm_server]\nurl = "{url}/v1"\nmodel = "grounded"\n'
 
 
-def _break(worker: Worker, kind: str) -> Callable[[], object]:
-    """Make the device fail; what is given back mends it."""
-    pid = worker.health().pid
-    match kind:
-        case "killed":
-            os.kill(pid, signal.SIGKILL)
-            return lambda: None
-        case "stopped":
-            os.kill(pid, signal.SIGSTOP)
-            return lambda: os.kill(pid, signal.SIGCONT)
-        case "error" | "nan" | "hang":
-            worker.met(kind)
-    return lambda: worker.met("")
+async def _chatting(nodes: Sequence[RunningNode], count: int) -> dict[str, Any]:
+    urls = [node.url for node in nodes]
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        chats = [Chat(http, urls) for _ in range(count)]
+        questions = await _answerable(http, urls[1])
+        door = asyncio.Semaphore(OPENING)
+
+        async def talk(chat: Chat, number: int) -> None:
+            async with door:
+                await chat.arrive()
+            own = random.Random(SEED + number).sample(questions, len(questions))
+            await chat.talk(own)
+
+        tasks = [asyncio.create_task(talk(chat, number)) for number, chat in enumerate(chats)]
+        mid, pid = await _all_under_way(chats), nodes[0].pid_of("node")
+        killed_s = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        before = [list(chat.final) for chat in chats]
+        asked, partly = [chat.open for chat in chats], sum(chat.shown > 0 for chat in chats)
+        harness.progress(f"killed with {mid} of {count} chats in the middle of an answer")
+        _, late = await asyncio.wait(tasks, timeout=GOES_ON_S_MAX)
+        for task in late:
+            task.cancel()
+        told = {"partly_shown": partly, **_told(chats, killed_s, mid)}
+        told["turns_lost"], told["turns_final_before"] = await _lost(chats, before)
+        told["context_kept_share"] = await _context_kept(http, urls[1], chats, asked)
+        harness.progress(str({key: value for key, value in told.items() if key != "failed"}))
+        return told
 
 
-def _added(worker: Worker) -> dict[str, float]:
-    """Microseconds that a pass takes longer, medians of interleaved calls: over the bare runtime."""
-    served = threading.Event()
-    bare: dict[str, Runtime] = {"processor": ScriptedRuntime(dim=DIM), "worker": worker.open()}
-    runtimes: dict[str, Runtime] = {
-        **bare,
-        "processor, watched": FailoverRuntime([Placement("CPU", lambda: ScriptedRuntime(dim=DIM))]),
-        "worker, watched": FailoverRuntime(
-            _placements(worker), on_change=lambda loss: None if loss else served.set()
-        ),
-    }
-    served.wait()
-    took: dict[str, list[float]] = {name: [] for name in runtimes}
-    for _ in range(PASSES):
-        for name, runtime in runtimes.items():
-            took[name].append(1e6 * _seconds(runtime))
-    for runtime in runtimes.values():
-        runtime.close()
-    middle = {name: percentile(times, 50) for name, times in took.items()}
+async def _answerable(http: aiohttp.ClientSession, url: str) -> list[str]:
+    """Questions that are answered in a model's words, found out at the idle sibling."""
+    chat, found = Chat(http, [url]), list[str]()
+    await chat.arrive()
+    for text in spike_texts.asked():
+        if (await chat.ask(text))["route"] == "generate":
+            found.append(text)
+        if len(found) == QUESTIONS:
+            break
+    if not found:
+        raise harness.BenchRefused("No question is answered in a model's words: see the node's log.")
+    return found
+
+
+async def _all_under_way(chats: Sequence[Chat]) -> int:
+    """Wait until every chat has had an answer, and (nearly) all are in the middle of the next; how many those are."""
+    until = time.monotonic() + BEFORE_S_MAX
+    while time.monotonic() < until:
+        mid = sum(chat.open is not None and bool(chat.final) for chat in chats)
+        if mid == len(chats):
+            return mid
+        if broken := [chat.failed for chat in chats if chat.failed]:
+            raise harness.BenchRefused(f"A chat ended before the node was killed: {broken[0]}.")
+        await asyncio.sleep(0.05)
+    raise harness.BenchRefused(f"The chats were not under way within {BEFORE_S_MAX:.0f} s.")
+
+
+def _told(chats: Sequence[Chat], killed_s: float, mid: int) -> dict[str, Any]:
+    """Seconds from the kill: noticed, taken up by the sibling, and its first text on the screen."""
+    back = [chat.back_s - killed_s for chat in chats if chat.back_s is not None]
+    taken = [chat.taken_s - killed_s for chat in chats if chat.taken_s is not None]
+    gone = [chat.gone_s - killed_s for chat in chats if chat.gone_s is not None]
     return {
-        "watch over the processor alone": round(middle["processor, watched"] - middle["processor"], 1),
-        "watch over the worker": round(middle["worker, watched"] - middle["worker"], 1),
-        "worker over processor": round(middle["worker"] - middle["processor"], 1),
+        "mid_answer": mid,
+        "gone_on": len(back),
+        "noticed_s": _spread(gone),
+        "taken_s": _spread(taken),
+        "resume_s": _spread(back),
+        "had_to_wait_for_room": sum(chat.retries > 0 for chat in chats),
+        "failed": sorted({chat.failed for chat in chats if chat.failed}),
     }
 
 
-def _many(runtime: Runtime) -> None:
-    for _ in range(20):
-        _seconds(runtime)
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    if not values:
+        return {"p50": None, "p95": None, "max": None}
+    points = {
+        "p50": harness.percentile(values, 50),
+        "p95": harness.percentile(values, 95),
+        "max": max(values),
+    }
+    return {name: round(value, 3) for name, value in points.items()}
 
 
-def _seconds(runtime: Runtime) -> float:
-    began = time.perf_counter()
-    runtime.run(IDS, np.ones_like(IDS), want_states=False)
-    return time.perf_counter() - began
+async def _lost(chats: Sequence[Chat], before: Sequence[Sequence[str]]) -> tuple[int, int]:
+    """Turns that were final at the dead node, and that the sibling does not know; of how many that were looked for."""
+    lost = looked = 0
+    for chat, turns in zip(chats, before, strict=True):
+        for turn in turns[-CARRIED_MAX:]:
+            looked += 1
+            lost += not await chat.known(turn)
+    return lost, looked
+
+
+async def _context_kept(
+    http: aiohttp.ClientSession, sibling: str, chats: Sequence[Chat], asked: Sequence[str | None]
+) -> float:
+    """Share of chats that answer a question which leans on the one before as a chat that never moved does."""
+    same = looked = 0
+    for chat, question in list(zip(chats, asked, strict=True))[:CONTEXT_CHATS]:
+        if question is None or chat.failed:
+            continue
+        control = Chat(http, [sibling])
+        await control.arrive()
+        await control.ask(question)
+        looked += 1
+        same += _sources(await chat.ask(LEANING)) == _sources(await control.ask(LEANING))
+    return round(same / looked, 4) if looked else 0.0
+
+
+def _sources(turn: dict[str, Any]) -> object:
+    return turn["route"], [(one["doc"], one["section"]) for one in turn["citations"]]
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = harness.arguments("failover", 60)
+    parser.add_argument("--chats", type=int, default=CHATS)
+    parser.add_argument("--rounds", type=int, default=2, help="kills, each of two new nodes")
+    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(run(arguments("failover", 30), main))
+    sys.exit(harness.run(_options(), main))

@@ -7,7 +7,9 @@ there and not the model. It keeps what it was asked with (`GET /heard`).
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import contextlib
 import json
 import re
 import socket
@@ -46,7 +48,8 @@ def answer(text: str) -> str:
 class Server:
     """Answers and remembers."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens_per_s: float = TOKENS_PER_S) -> None:
+        self._tokens_per_s = tokens_per_s
         self._heard: list[str] = []
 
     def application(self) -> web.Application:
@@ -66,8 +69,15 @@ class Server:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         tokens = _TOKEN.findall(answer(text))
+        with contextlib.suppress(ConnectionError):  # a node that was killed in the middle of it
+            await self._say(response, came, tokens, text, body)
+        return response
+
+    async def _say(
+        self, response: web.StreamResponse, came: float, tokens: list[str], text: str, body: dict[str, Any]
+    ) -> None:
         for number, piece in enumerate(_chunks(tokens)):
-            due = came + FIRST_S + number * TOKENS_A_CHUNK / TOKENS_PER_S
+            due = came + FIRST_S + number * TOKENS_A_CHUNK / self._tokens_per_s
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             await response.write(_event({"content": piece}, None))
         await response.write(_event({}, "stop"))
@@ -77,7 +87,6 @@ class Server:
             await response.write(_data({**_HEAD, "choices": [], "usage": usage}))
         await response.write(b"data: [DONE]\n\n")
         await response.write_eof()
-        return response
 
     async def models(self, _: web.Request) -> web.Response:
         """One."""
@@ -106,7 +115,9 @@ def _data(value: object) -> bytes:
 
 
 async def main() -> None:
-    runner = web.AppRunner(Server().application(), access_log=None)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tokens-per-s", type=float, default=TOKENS_PER_S)
+    runner = web.AppRunner(Server(parser.parse_args().tokens_per_s).application(), access_log=None)
     await runner.setup()
     listening = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, listening).start()

@@ -133,9 +133,9 @@ class Provider:
 
 
 @contextmanager
-def provider() -> Iterator[Provider]:
+def provider(*options: str) -> Iterator[Provider]:
     """The provider in a process of its own."""
-    command = [sys.executable, "-m", "tests.bench.grounded_provider"]
+    command = [sys.executable, "-m", "tests.bench.grounded_provider", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield Provider(_first_line(process, None)["url"])

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any
 
 import jinja2
 from aiohttp import web
+
+from edge.web.siblings import adding_permission, page_policy, permitting
 
 ROOT = Path(__file__).resolve().parents[2]
 CSP = (
@@ -90,6 +92,9 @@ class Script:
     alive_fault: str | None = None
     signs_of_life: int = 0
     wiped: list[str] = field(default_factory=list)
+    # Other nodes of the site; tokens of theirs that came here.
+    siblings: tuple[str, ...] = ()
+    continued: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.go_on.set()
@@ -99,6 +104,8 @@ class Script:
 class ScriptedNode:
     url: str
     script: Script
+    die: Callable[[], Awaitable[None]]
+    """At once, in the middle of everything: nobody listens any more, and what is open breaks off."""
 
 
 def _problem(
@@ -143,12 +150,15 @@ class _Node:
         html = self.pages.get_template("index.html").render(
             site_name=script.site_name, locale=script.locale, suggestions=list(script.suggestions),
             idle_warn_s=script.idle_warn_s, idle_wipe_s=script.idle_wipe_s, text_chars_max=4000,
-            keep_h=24,
+            keep_h=24, siblings=list(script.siblings),
         )  # fmt: skip
-        headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-store"}
+        policy = page_policy(script.siblings) if script.siblings else CSP
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
         return web.Response(text=html, content_type="text/html", headers=headers)
 
-    async def create(self, _: web.Request) -> web.Response:
+    async def create(self, request: web.Request) -> web.Response:
+        if token := (await request.json()).get("continuation"):
+            self.script.continued.append(token)
         if fault := _fault(self.script, self.script.open_fault):
             return fault
         notice = {
@@ -243,6 +253,8 @@ class _Node:
                     return response
                 await self.script.go_on.wait()
             await self._event(response, "delta", {"text": word if n == 0 else f" {word}"})
+        if self.script.siblings:
+            body["continuation"] = f"token-{len(self.script.asked)}"
         await self._event(response, "final", body)
         return response
 
@@ -251,10 +263,12 @@ class _Node:
 
 
 @asynccontextmanager
-async def scripted_node(script: Script | None = None) -> AsyncIterator[ScriptedNode]:
-    """Serve the kiosk page with `script` on a free port."""
+async def scripted_node(script: Script | None = None, port: int = 0) -> AsyncIterator[ScriptedNode]:
+    """Serve the kiosk page with `script`, on a free port by default."""
     node = _Node(script or Script())
-    app = web.Application()
+    siblings = frozenset(node.script.siblings)
+    app = web.Application(middlewares=[permitting(siblings)])
+    app.on_response_prepare.append(adding_permission(siblings))
     sessions = "/api/v1/sessions"
     app.add_routes(
         [
@@ -276,11 +290,19 @@ async def scripted_node(script: Script | None = None) -> AsyncIterator[ScriptedN
     )
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
+
+    async def die() -> None:
+        await site.stop()
+        assert runner.server is not None
+        for connection in runner.server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+
     try:
         port = runner.addresses[0][1]
-        yield ScriptedNode(f"http://127.0.0.1:{port}", node.script)
+        yield ScriptedNode(f"http://127.0.0.1:{port}", node.script, die)
     finally:
         node.script.go_on.set()
         await runner.cleanup()

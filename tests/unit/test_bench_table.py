@@ -16,4 +16,4 @@ def test_a_figure_that_only_looks_like_a_bound_is_a_figure() -> None:
 
 def test_shared_modules_are_no_benches() -> None:
     assert not {"harness", "__main__", "http_load", "litserve_app", "llm_peer"} & set(names())
-    assert {"chat", "encoder", "failover", "llm"} <= set(names())
+    assert {"chat", "device_loss", "encoder", "failover", "llm"} <= set(names())

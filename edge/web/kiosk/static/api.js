@@ -4,13 +4,16 @@
 import * as connection from "./connection.js";
 import { follow } from "./follow.js";
 import { events } from "./sse.js";
-import { PATIENCE_MS, Problem, problemIn, send } from "./transport.js";
+import { PATIENCE_MS, Problem, SIBLING_PATIENCE_MS, problemIn, send } from "./transport.js";
 
 const BASE = "/api/v1/sessions";
 // The node that this page came from, as the beginning of an address.
 const HOME = "";
 // A wipe that did not arrive is tried again; the node forgets by itself when the session runs out.
 const WIPE_RETRIES_MS = [2_000, 10_000, 30_000];
+// How often a question is asked again by itself, and for how long it waits for a sibling that is full for a moment, s.
+const TRIES_MAX = 10;
+const RETRY_S_MAX = 2;
 // The node is told that somebody is there at most so often. It hears of the last sign of life, if so much later.
 const ALIVE_EVERY_MS = 10_000;
 
@@ -78,21 +81,26 @@ export class Conversation {
   // Calls onDelta with each piece of text; resolves to the turn's body once the node has made it durable. Where the node
   // dies meanwhile the question is asked again at a sibling: `onMoved` comes first, then pieces from the beginning.
   async ask(text, onDelta) {
-    for (let moves = 0; ; moves += 1) {
+    for (let tries = 0, moved = false; ; tries += 1) {
       const place = this.#place;
       try {
-        return await this.#askAt(place, text, onDelta);
+        return await this.#askAt(place, text, onDelta, moved ? SIBLING_PATIENCE_MS : this.#patience);
       } catch (problem) {
-        if (!problem.nodeGone || moves === this.#nodes.length) throw problem;
-        await this.#goOn(place, problem);
+        // A sibling to which many come at once says when it has room: the person has waited already, and need not press.
+        const full = moved && problem.retryAfterS !== null && problem.retryAfterS <= RETRY_S_MAX;
+        if (!(problem.nodeGone || full) || tries === TRIES_MAX) throw problem;
+        if (full) await new Promise((resolve) => setTimeout(resolve, problem.retryAfterS * 1000));
+        else await this.#goOn(place, problem);
+        moved = true;
       }
     }
   }
 
-  async #askAt(place, text, onDelta) {
-    const response = await this.#sendAt(place, "POST", "/turns", { text }, "text/event-stream");
+  async #askAt(place, text, onDelta, patienceMs) {
+    const wanted = { method: "POST", body: { text }, accept: "text/event-stream", patienceMs };
+    const response = await this.#sendAt(place, "/turns", wanted);
     try {
-      for await (const { name, data } of events(response.body, this.#patience)) {
+      for await (const { name, data } of events(response.body, patienceMs)) {
         if (name === "delta") onDelta(JSON.parse(data).text);
         else if (name === "final") return this.#kept(JSON.parse(data));
         else if (name === "error") throw problemIn(JSON.parse(data));
@@ -152,19 +160,18 @@ export class Conversation {
 
   async #send(method, path, body, accept, lastId) {
     const place = this.#place;
+    const wanted = { method, body, accept, lastId, patienceMs: this.#patience };
     try {
-      return await this.#sendAt(place, method, path, body, accept, lastId);
+      return await this.#sendAt(place, path, wanted);
     } catch (problem) {
       if (!problem.nodeGone || this.#aborter.signal.aborted) throw problem;
       await this.#goOn(place, problem);
-      return this.#sendAt(this.#place, method, path, body, accept, lastId && "0");
+      return this.#sendAt(this.#place, path, { ...wanted, lastId: lastId && "0", patienceMs: SIBLING_PATIENCE_MS });
     }
   }
 
-  #sendAt(place, method, path, body, accept, lastId) {
-    const { signal } = this.#aborter;
-    const wanted = { method, body, accept, lastId, token: place.token, signal, patienceMs: this.#patience };
-    return send(addressOf(place) + path, wanted);
+  #sendAt(place, path, wanted) {
+    return send(addressOf(place) + path, { ...wanted, token: place.token, signal: this.#aborter.signal });
   }
 
   // Resolves once the conversation is elsewhere than at `from`; rejects with `problem` where it goes on nowhere.
@@ -196,18 +203,18 @@ export class Conversation {
   // What was final goes along. Before the first answer there is nothing but what the person has agreed to.
   async #openAt(node) {
     if (this.#continuation) {
-      const opened = await begin(node, { continuation: this.#continuation }, this.#patience);
+      const opened = await begin(node, { continuation: this.#continuation }, SIBLING_PATIENCE_MS);
       this.#continuation = opened.continuation ?? this.#continuation;
       return placeOf(node, opened);
     }
-    const opened = await begin(node, { channel: this.#config.channel, locale: this.#config.locale }, this.#patience);
+    const opened = await begin(node, { channel: this.#config.channel, locale: this.#config.locale }, SIBLING_PATIENCE_MS);
     const place = placeOf(node, opened);
     if (opened.notice.version !== this.notice.version) {
       wipeAt(place);
       throw new Problem({ code: "stale_notice" });
     }
     const agreed = { notice_version: this.notice.version, overflow: this.overflow };
-    if (this.#agreed) await this.#sendAt(place, "POST", "/consent", agreed);
+    if (this.#agreed) await this.#sendAt(place, "/consent", { method: "POST", body: agreed, patienceMs: SIBLING_PATIENCE_MS });
     return place;
   }
 }

@@ -5,6 +5,8 @@ import * as connection from "./connection.js";
 // A node that says nothing for so long is taken for dead, where another one could be asked. It says something every half a
 // second while it answers; with the way to the sibling a chat goes on within three seconds.
 export const PATIENCE_MS = 2_500;
+// A sibling to which all of a dead node's people come at once is given longer: behind it there may be none.
+export const SIBLING_PATIENCE_MS = 10_000;
 
 // What went wrong, as the node said it (RFC 9457), or code "offline" or "cut" when the node said nothing.
 export class Problem extends Error {
