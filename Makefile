@@ -21,6 +21,7 @@ hash = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c1-16)
 RUNTIME_DONE := $(DONE)/runtime-$(call hash,requirements/runtime.txt pyproject.toml)
 DEV_DONE := $(DONE)/dev-$(call hash,requirements/dev.txt pyproject.toml)
 PAGES_DONE := $(VENDOR)/.done-$(call hash,package-lock.json .ci/assets)
+RAY_DONE := build/ray-venv/.done-$(call hash,requirements/ray.txt pyproject.toml)
 MODELS_DONE := build/.done/models-$(call hash,models/placement.py models/tune.py $(sort $(shell find models/catalog models/recipes -type f -name '*.toml' -o -type f -name '*.py' -path 'models/recipes/*' 2>/dev/null)))
 
 .PHONY: help
@@ -90,6 +91,19 @@ test-gpu: setup $(DEV_DONE) ## Tests that need a GPU
 bench: setup $(DEV_DONE) ## Every bench, results into bench-results/, then one table; one bench: make bench ONLY=chat
 	@$(PYTHON) -m tests.bench $(ONLY)
 
+$(RAY_DONE): | $(PYTHON)
+	@echo "[setup] virtual environment in build/ray-venv"
+	@mkdir -p build && "$$(.ci/prerequisites --python)" -m venv build/ray-venv
+	@.ci/install requirements/ray.txt build/ray-venv
+	@rm -f build/ray-venv/.done-* && touch $@
+
+.PHONY: ray-setup
+ray-setup: $(RAY_DONE) ## What a cluster of language models needs, in an environment of its own
+
+.PHONY: ray
+ray: ray-setup setup ## A language model on several machines (docs/scale.md); options: make ray ARGS="--port 9000"
+	@exec build/ray-venv/bin/postern-cloud ray run --key-file build/ray-key $(ARGS)
+
 .PHONY: screenshots
 screenshots: test-setup ## Pictures of the pages for README and docs
 	@$(PYTHON) -m tests.browser.screenshots
@@ -114,6 +128,8 @@ lock: $(DEV_DONE) ## Renew the requirement locks and package-lock.json from thei
 	  $(VENV)/bin/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 	    --python-version 3.11 $$([ $$name = dev ] && echo -c requirements/runtime.txt) \
 	    requirements/$$name.in -o requirements/$$name.txt; done
+	@$(VENV)/bin/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 -c requirements/runtime.txt requirements/runtime.in requirements/ray.in -o requirements/ray.txt
 	@# torch's build for processors is on no package index: uv looks for it where pip was told to.
 	@for pins in requirements/peers/*.in; do \
 	  UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" \

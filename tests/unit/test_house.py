@@ -145,7 +145,9 @@ def test_help_lists_every_command_of_the_contract() -> None:
 
 
 @pytest.mark.proves("tested-releases")
-@pytest.mark.parametrize("name", ["requirements/runtime.txt", "requirements/dev.txt", "package-lock.json"])
+@pytest.mark.parametrize(
+    "name", ["requirements/runtime.txt", "requirements/dev.txt", "requirements/ray.txt", "package-lock.json"]
+)
 def test_locks_name_no_registry_and_pin_by_hash(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not [mark for mark in REGISTRY_MARKS if mark in text]
@@ -157,13 +159,14 @@ def test_locks_name_no_registry_and_pin_by_hash(name: str) -> None:
         assert text.count('"integrity"') == len(re.findall(r'"node_modules/', text))
 
 
-def test_dev_lock_agrees_with_the_runtime_lock() -> None:
-    runtime, dev = (
+@pytest.mark.parametrize("name", ["dev", "ray"])
+def test_the_other_locks_agree_with_the_runtime_lock(name: str) -> None:
+    runtime, other = (
         set(
             re.findall(
-                r"^([a-z0-9][^ \n]*==[^ \n]*)", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE
+                r"^([a-z0-9][^ \n]*==[^ \n]*)", (ROOT / f"requirements/{each}.txt").read_text(), re.MULTILINE
             )
         )
-        for name in ("runtime", "dev")
+        for each in ("runtime", name)
     )
-    assert runtime <= dev, f"run make lock: {sorted(runtime - dev)}"
+    assert runtime <= other, f"lock {name} as `make lock` does: {sorted(runtime - other)}"
