@@ -76,6 +76,8 @@ class OverflowService(overflow_pb2_grpc.OverflowServiceServicer):
     async def Generate(self, request: overflow_pb2.GenerateRequest, context: Context) -> None:
         """One answer, streamed."""
         node = await self._identify(context)
+        # At once: a node that waits in vain for the headers asks another replica.
+        await context.send_initial_metadata(())
         if self._answers is None:
             await context.write(_denial("not_offered"))
             return

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from edge.egress.handover import Handover, Source
+from edge.egress.inspection import MESSAGES_MAX, NEW_TOKENS_MAX, ROLES
 from postern.v1 import overflow_pb2
-
-KIND: Final = "generate"
-"""Of an envelope with text."""
-
-ROLES: Final = frozenset({"system", "user", "assistant"})
-MESSAGES_MAX: Final = 16
-NEW_TOKENS_MAX: Final = 1024
 
 
 def fits(asked: Handover) -> bool:

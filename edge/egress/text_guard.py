@@ -24,6 +24,7 @@ from core.errors import PosternError
 from edge.egress import envelope, metrics, overflow_request
 from edge.egress.envelope import ENVELOPE_BYTES_MAX, IDENTIFIER_BYTES, Envelope, seal
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
+from edge.egress.inspection import OVERFLOW_KIND
 from edge.egress.last_look import stays_because
 from edge.egress.looking import NOT_LOOKED, Instruments, Look, Looking
 from edge.egress.masking_check import NOTHING_HIDDEN, Hidden, Unbelievable, hide
@@ -226,7 +227,7 @@ class TextGuard:
 
     def _sealed(self, payload: bytes) -> Envelope:
         identifier = os.urandom(IDENTIFIER_BYTES)
-        kind = overflow_request.KIND
+        kind = OVERFLOW_KIND
         return seal(Envelope(identifier, envelope.Purpose.OVERFLOW, kind, payload), self._key)
 
 

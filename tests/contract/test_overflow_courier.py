@@ -141,7 +141,6 @@ async def test_what_the_control_plane_says_instead_of_an_answer(paths: SitePaths
         assert (denied.value.reason, denied.value.retry_after_s) == ("budget", 60.0)
 
 
-@pytest.mark.proves("honest-answers")
 async def test_a_stream_that_just_ends_is_cut_whatever_it_held(paths: SitePaths) -> None:
     async with overflow_clouds(paths) as (cloud,), courier_here(paths), attached(paths) as client:
         for last in (
