@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -122,7 +121,7 @@ def opened(key: bytes, site: str, token: str, now_ms: int) -> Continuation:
 
 
 def _packed(told: Continuation) -> bytes:
-    return json.dumps(asdict(told), ensure_ascii=False, separators=(",", ":")).encode()
+    return _PARSED.dump_json(told)
 
 
 def _derived(key: bytes, site: str, salt: bytes) -> tuple[AESGCM, bytes]:

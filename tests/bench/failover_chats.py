@@ -1,4 +1,4 @@
-"""Customers whose node dies: they follow the protocol of docs/api.md ("Another node of the site"), nothing else.
+"""Customers whose node dies: they follow the protocol of docs/api.md ("When a node dies"), nothing else.
 
 Each chat asks one question after the other, streamed; when its node is gone it goes on at the sibling by the newest
 token, asks the open question again, and asks what the sibling knows.
