@@ -200,7 +200,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         await warming
         texts = await text_policy(config, paths, store, sessions, scanner)
         llm_server = language_model.server_of(config, store, texts.guard)
-        relay = language_model.relay_of(config, worker, llm_server)
+        relay = language_model.relay_of(config, worker, llm_server, sessions.caller)
         writing = encoder_lines.writing(scheduler, encoder, config, relay)
         covered = partial(_covered, encoder, knowledge)
         desk = Desk(config, store, sessions, turns, writing, detector, covered, safety_model.shipped())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from core.errors import PosternError
@@ -39,13 +40,21 @@ def server_of(config: Config, store: Store, guard: TextGuard) -> LlmServer | Non
     return LlmServer(config.models.llm_server, store, guard.admit, config.answer.first_token_deadline_s)
 
 
-def relay_of(config: Config, worker: WorkerClient, server: LlmServer | None) -> Relay:
-    """What the desk asks: the site's own model. The control plane's joins once customers are served."""
+def relay_of(
+    config: Config, worker: WorkerClient, server: LlmServer | None, caller: Callable[[str], str | None]
+) -> Relay:
+    """What the desk asks: the site's own model. The control plane's joins once customers are served.
+
+    `caller`: a session's, who takes turns with others.
+    """
     relay = Relay()
     if server is not None:
         relay.join(Provider.LAN, Measured(server, SERVER, server.model))
     elif config.models.llm:
-        relay.join(Provider.OWN, Measured(OwnModel(worker), OWN, config.models.llm))
+        relay.join(
+            Provider.OWN,
+            Measured(OwnModel(worker, lambda session: caller(session) or session), OWN, config.models.llm),
+        )
     return relay
 
 

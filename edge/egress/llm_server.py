@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from time import time
@@ -32,6 +32,7 @@ from edge.egress.guard import GuardRefused, lan_refusal
 from edge.egress.handover import Handover, texts_of
 from edge.egress.lan_connection import judged_connector
 from edge.inference.conversation import Message
+from edge.inference.first_text import FirstText
 from edge.privacy.policy import Purpose
 from edge.store import lan_uses
 from edge.store.store import Store
@@ -48,9 +49,6 @@ RETRY_AFTER_S_MAX: Final = 60.0
 
 class LlmServer:
     """Asks the server, any number of generations at once; how many it runs is its own matter."""
-
-    first_text_s = 0.0
-    """It is another machine's: tried always."""
 
     def __init__(
         self, settings: LlmServerSection, store: Store, admit: Admit, first_text_s_max: float
@@ -72,11 +70,17 @@ class LlmServer:
         self._store = store
         self._admit = admit
         self._not_before_s = 0.0
+        self._first_text = FirstText()
 
     @property
     def ready(self) -> bool:
         """Whether a request would be tried: nothing failed just now."""
         return asyncio.get_running_loop().time() >= self._not_before_s
+
+    @property
+    def first_text_s(self) -> float:
+        """Predicted seconds until the first text."""
+        return self._first_text.predicted_s(asyncio.get_running_loop().time())
 
     async def generate(
         self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
@@ -109,11 +113,14 @@ class LlmServer:
                 at_ms=_now_ms(),
             )
         )
-        outcome = "left"
+        outcome, silent = "left", True
         try:
             restored = Restored(text)
             async with aclosing(self._ask(addresses, body, Deadlines(first_by, give_up_at))) as pieces:
                 async for piece in pieces:
+                    if silent:
+                        silent = False
+                        self._timed(now, self._first_text.came)
                     if shown := restored.feed(piece):
                         yield shown
             if rest := restored.close():
@@ -124,8 +131,14 @@ class LlmServer:
             self._pause(error)
             raise
         finally:
+            if silent:  # also where nobody waits any more
+                self._timed(now, self._first_text.gave_up)
             with suppress(PosternError):  # that it began is on disk
                 await self._store.write(partial(lan_uses.end, use=use, outcome=outcome))
+
+    def _timed(self, began: float, told: Callable[[float, float], None]) -> None:
+        now = asyncio.get_running_loop().time()
+        told(now - began, now)
 
     async def close(self) -> None:
         """Nothing is kept open between requests."""

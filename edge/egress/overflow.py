@@ -24,12 +24,6 @@ from edge.privacy.policy import Purpose
 
 log = logging.getLogger(__name__)
 
-FIRST_TEXT_S_GUESS: Final = 0.5
-"""Until one was timed: the way there and back, and a large model's first words."""
-
-BELIEVED_S: Final = 30.0
-"""How long a time that was measured counts: a control plane that was slow once is asked again."""
-
 PERSONAL: Final = "personal"
 """Why the control plane denies what it recognises as personal."""
 
@@ -55,8 +49,7 @@ class Overflow:
         self._admit = admit
         self._alert = alert
         self._first_text_s_max = first_text_s_max
-        self._first_text = FirstText(FIRST_TEXT_S_GUESS)
-        self._believed_until = 0.0
+        self._first_text = FirstText()
 
     @property
     def ready(self) -> bool:
@@ -71,9 +64,7 @@ class Overflow:
     @property
     def first_text_s(self) -> float:
         """Predicted seconds until the first text."""
-        if asyncio.get_running_loop().time() >= self._believed_until:
-            return FIRST_TEXT_S_GUESS
-        return self._first_text.predicted_s(0)
+        return self._first_text.predicted_s(asyncio.get_running_loop().time())
 
     async def generate(
         self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str
@@ -94,29 +85,34 @@ class Overflow:
         if loop.time() >= first_by:  # the guard took it all: no fault of the control plane
             raise OverflowLate
         answer = self._client.generate(text.envelope, deadline_s=give_up_at - loop.time())
+        silent = True
         try:
             async with aclosing(answer) as replies:
-                async with aclosing(self._pieces(replies, text, began, first_by)) as pieces:
+                async with aclosing(self._pieces(replies, text, first_by)) as pieces:
                     async for piece in pieces:
+                        if silent and isinstance(piece, str):
+                            silent = False
+                            self._first_text.came(loop.time() - began, loop.time())
                         yield piece
         except OverflowDenied as denied:
             if denied.reason == PERSONAL:
                 await self._alert.personal(about, denied.types)
             raise
+        finally:
+            if silent:  # also where nobody waits any more
+                self._first_text.gave_up(loop.time() - began, loop.time())
 
     async def _pieces(
-        self, replies: AsyncGenerator[Reply, None], text: Admitted, began: float, first_by: float
+        self, replies: AsyncGenerator[Reply, None], text: Admitted, first_by: float
     ) -> AsyncGenerator[str | Begun, None]:
         """With their values, up to the end that was announced. Raises as `generate`."""
-        restored, chars, timed = Restored(text), 0, False
-        while not isinstance(reply := await self._next(replies, began, None if timed else first_by), Ended):
+        restored, chars, begun = Restored(text), 0, False
+        while not isinstance(reply := await self._next(replies, None if begun else first_by), Ended):
             if isinstance(reply, Restarted):
                 restored, chars = Restored(text), 0
                 yield Begun(Provider.CLOUD)
                 continue
-            if not timed:
-                self._first_text.observe(0, self._believed(began))
-                timed = True
+            begun = True
             chars += len(reply.text)
             if chars > ANSWER_CHARS_MAX:
                 raise OverflowCut("The answer does not end.")
@@ -125,20 +121,11 @@ class Overflow:
         if rest := restored.close():
             yield rest
 
-    async def _next(
-        self, replies: AsyncGenerator[Reply, None], began: float, first_by: float | None
-    ) -> Reply:
+    async def _next(self, replies: AsyncGenerator[Reply, None], first_by: float | None) -> Reply:
         try:
             async with asyncio.timeout_at(first_by):
                 return await anext(replies)
         except TimeoutError:
-            self._first_text.gave_up(0, self._believed(began))
             raise OverflowLate from None
         except StopAsyncIteration:
             raise OverflowCut from None
-
-    def _believed(self, began: float) -> float:
-        """Seconds since `began`, which count for a while."""
-        now = asyncio.get_running_loop().time()
-        self._believed_until = now + BELIEVED_S
-        return now - began

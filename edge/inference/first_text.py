@@ -1,43 +1,41 @@
-"""When will the first words of one more answer come? Told from how long earlier ones took. Pure.
+"""When will the first text come from a server that writes many answers at once? Told from the last ones. Pure.
 
-It knows nothing of how the model's runtime batches: it only sees how much later answers begin that had others ahead.
+What was measured counts for a while only: nobody asks a server that is expected to be late, so nobody would learn that
+it is not any more. Times are the caller's clock, seconds.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-_ALONE_S_GUESS: Final = 1.0
-"""Of the small model on two idle cores, with two passages: 0.3 to 1.2 s."""
+BELIEVED_S: Final = 10.0
+"""How long a measured time counts: as long as a breaker leaves alone who failed (`edge.chat.relay`)."""
 
-_BEHIND_S_GUESS: Final = 5.0
-"""One answer ahead, until one was timed: they are written one after the other (`generation_queue`)."""
+GUESS_S: Final = 0.5
+"""Until one was timed: the way there and back, and a large model's first words."""
 
 _WEIGHT_OF_NEWEST: Final = 0.3
-"""In the running means: they remember about the last three."""
+"""In the running mean: it remembers about the last three."""
 
 
 class FirstText:
-    """Two running means: the time to the first text alone, and what each answer ahead adds."""
+    """A running mean."""
 
-    def __init__(self, alone_s: float = _ALONE_S_GUESS) -> None:
-        """`alone_s`: until one was timed."""
-        self._alone_s = alone_s
-        self._behind_s = _BEHIND_S_GUESS
+    def __init__(self) -> None:
+        self._mean_s = GUESS_S
+        self._told_at = float("-inf")
 
-    def predicted_s(self, ahead: int) -> float:
-        """Seconds until the first text of an answer with so many ahead of it."""
-        return self._alone_s + ahead * self._behind_s
+    def predicted_s(self, now: float) -> float:
+        """Seconds until the first text of an answer that is asked for now."""
+        return self._mean_s if now - self._told_at < BELIEVED_S else GUESS_S
 
-    def observe(self, ahead: int, seconds: float) -> None:
-        """An answer that had so many ahead began after so long."""
-        if ahead == 0:
-            self._alone_s += _WEIGHT_OF_NEWEST * (seconds - self._alone_s)
-        else:
-            each_s = max(0.0, seconds - self._alone_s) / ahead
-            self._behind_s += _WEIGHT_OF_NEWEST * (each_s - self._behind_s)
+    def came(self, seconds: float, now: float) -> None:
+        """The first text of one came after so long."""
+        before = self.predicted_s(now)
+        self._mean_s = before + _WEIGHT_OF_NEWEST * (seconds - before)
+        self._told_at = now
 
-    def gave_up(self, ahead: int, seconds: float) -> None:
-        """One had not begun after so long, and was given up."""
-        if seconds > self.predicted_s(ahead):
-            self.observe(ahead, seconds)
+    def gave_up(self, seconds: float, now: float) -> None:
+        """One had not begun after so long, and is not waited for any more; sooner than expected, that says nothing."""
+        if seconds > self.predicted_s(now):
+            self.came(seconds, now)

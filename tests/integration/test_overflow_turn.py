@@ -28,6 +28,7 @@ from tests.running import Customer, RunningNode, command, running
 QUESTION = "When is the pharmacy open?"
 # Long for a loaded machine, and an error when it is reached.
 WAIT_S = 60.0
+CROWD = 6
 PROVIDER = """
 [[overflow.providers]]
 name = "grounded"
@@ -58,18 +59,31 @@ async def cloud(tmp_path: Path, provider: Provider) -> AsyncIterator[ControlPlan
         await process.stop()
 
 
-@pytest.fixture
-async def node(clinic: Path, cloud: ControlPlaneProcess) -> AsyncIterator[RunningNode]:
-    """A node that has no language model of its own, and lets English texts overflow."""
+async def serving(clinic: Path, cloud: ControlPlaneProcess, models: str = "") -> AsyncIterator[RunningNode]:
+    """A node that lets English texts overflow."""
     settings, paths = (clinic / "site.toml").read_text(), site_paths(clinic)
     settings = settings.replace('mode = "extractive"', 'mode = "generative"')
-    (clinic / "site.toml").write_text(f'{settings}\n[models]\nllm = ""\n')
+    (clinic / "site.toml").write_text(f"{settings}\n{models}\n")
     text = policy_pack(spike_site.TEMPLATE, datetime.now(UTC))
     for pattern, replacement in spike_site.POLICY_CHANGES:
         text = re.sub(f"(?m){pattern}", replacement, text)
     policy_files.save(paths, text, datetime.now(UTC))
     await enrol(paths, cloud.enrolment, await cloud.new_code())
     with running(clinic) as started:
+        yield started
+
+
+@pytest.fixture
+async def node(clinic: Path, cloud: ControlPlaneProcess) -> AsyncIterator[RunningNode]:
+    """Without a language model of its own."""
+    async for started in serving(clinic, cloud, '[models]\nllm = ""'):
+        yield started
+
+
+@pytest.fixture
+async def writing_node(clinic: Path, cloud: ControlPlaneProcess) -> AsyncIterator[RunningNode]:
+    """With the small one."""
+    async for started in serving(clinic, cloud):
         yield started
 
 
@@ -141,6 +155,26 @@ async def test_a_turn_overflows_and_is_cited_counted_and_recorded(
     assert (answer["route"], bool(answer["citations"])) == ("answer", True)
     node.stop()
     await recorded(node.site)
+
+
+async def test_a_crowd_overflows_before_it_waits(writing_node: RunningNode) -> None:
+    """One of them is written here, the others' wait is foretold; nobody is left without an answer."""
+    await until_open(writing_node)
+    async with asyncio.timeout(WAIT_S):
+        while (await status(writing_node)).get("llm", {}).get("state") != "ready":
+            await asyncio.sleep(0.2)
+
+    async def ask() -> dict[str, Any]:
+        async with customer(writing_node, permits=True) as somebody:
+            return await somebody.ask(QUESTION)
+
+    answers = await asyncio.gather(*(ask() for _ in range(CROWD)))
+    assert all(answer["citations"] for answer in answers)
+    foreseen = 'postern_overflow_total{{outcome="{}",reason="predicted_wait"}}'
+    outcomes = [await metric(writing_node, foreseen.format(outcome)) for outcome in ("whole", "quoted")]
+    assert sum(outcomes) >= CROWD - 2  # the first is tried here, and the second where it was nearly done
+    routes = [answer["route"] for answer in answers]
+    assert routes.count("overflow") >= outcomes[0] > 0
 
 
 async def recorded(site: Path) -> None:

@@ -21,6 +21,14 @@ from edge.chat.relay import (
     TextStalled,
 )
 from edge.egress.handover import TextRefused
+from edge.egress.overflow_errors import (
+    OverflowBusy,
+    OverflowCut,
+    OverflowDenied,
+    OverflowLate,
+    OverflowRefused,
+    OverflowUnreachable,
+)
 from edge.inference.conversation import Begun, Message, Provider
 from edge.inference.worker_client import GenerationFailed, WorkerBusy, WorkerDied, WorkerUnreachable
 from models.errors import PromptTooLong
@@ -260,6 +268,52 @@ async def test_a_reader_who_leaves_after_text_counts_as_a_success() -> None:
         assert await anext(pieces) == Begun(OWN)
     own.pieces = (UNREACHABLE,)
     await fail(made, FAILURES_MAX - 1)
+    assert made.prospects()[0].usable
+
+
+@pytest.mark.parametrize(
+    ("error", "left_alone"),
+    [
+        (OverflowBusy(30.0), True),
+        (OverflowDenied("busy", retry_after_s=30.0), True),
+        (OverflowDenied("budget", retry_after_s=9999.0), True),
+        (OverflowDenied("not_offered"), True),
+        (OverflowDenied("failed"), False),
+        (OverflowDenied("personal"), False),
+        (OverflowRefused("mac"), False),
+        (OverflowLate(), False),
+        (OverflowCut(), False),
+        (OverflowUnreachable(), False),
+    ],
+)
+async def test_what_the_control_plane_asks_for(error: PosternError, left_alone: bool) -> None:
+    made = relay(cloud=Scripted((error,)))
+    assert (await told(made, CLOUD))[1] is error
+    assert made.prospects()[0].usable is not left_alone
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (OverflowLate(), True),
+        (OverflowCut(), True),
+        (OverflowUnreachable(), True),
+        (OverflowDenied("failed"), True),
+        (OverflowDenied("personal"), False),
+        (OverflowRefused("size"), False),
+    ],
+)
+async def test_what_is_the_control_planes_fault(error: PosternError, fault: bool) -> None:
+    made = relay(cloud=Scripted((error,)))
+    for _ in range(FAILURES_MAX):
+        await told(made, CLOUD)
+    assert made.prospects()[0].usable is not fault
+    assert made.left_alone(CLOUD) == ("open" if fault else "")
+
+
+async def test_a_prompt_too_long_for_the_control_plane_is_asked_again_with_less() -> None:
+    made = relay(cloud=Scripted((OverflowDenied("too_long"),)))
+    assert isinstance((await told(made, CLOUD))[1], PromptTooLong)
     assert made.prospects()[0].usable
 
 

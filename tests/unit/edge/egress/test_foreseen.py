@@ -47,18 +47,16 @@ async def agrees(rig: GuardRig, session: Session, text: str = QUESTION) -> str:
     return refusal
 
 
-@pytest.mark.parametrize(
-    ("text", "refusal"),
-    [
-        (QUESTION, ""),
-        (PERSONAL, ""),
-        (SPECIAL, "overflow.special"),
-        (ITALIAN, "overflow.languages"),
-        (f"{QUESTION} {PERSONAL} Che ore sono adesso?", "overflow.languages"),
-    ],
-)
-async def test_by_what_the_text_is(rig: GuardRig, text: str, refusal: str) -> None:
-    assert await agrees(rig, await rig.session(), text) == refusal
+async def test_by_what_the_text_is(rig: GuardRig) -> None:
+    cases = {
+        QUESTION: "",
+        PERSONAL: "",
+        SPECIAL: "overflow.special",
+        ITALIAN: "overflow.languages",
+        f"{QUESTION} {PERSONAL} Che ore sono adesso?": "overflow.languages",
+    }
+    for text, refusal in cases.items():
+        assert await agrees(rig, await rig.session(), text) == refusal
 
 
 async def test_by_what_the_conversation_was(rig: GuardRig) -> None:
@@ -83,9 +81,10 @@ async def test_by_the_hour_and_the_day(rig: GuardRig) -> None:
     assert await agrees(rig, session) == "valid_until"
 
 
-@pytest.mark.parametrize(("size", "refusal"), [(999, ""), (1_000, ""), (1_001, "overflow.bytes_per_session")])
-async def test_by_the_budget(rig: GuardRig, size: int, refusal: str) -> None:
-    assert await foresee(rig, await rig.session(), size=size) == refusal
+async def test_by_the_budget(rig: GuardRig) -> None:
+    session = await rig.session()
+    for size, refusal in ((999, ""), (1_000, ""), (1_001, "overflow.bytes_per_session")):
+        assert await foresee(rig, session, size=size) == refusal
 
 
 async def test_by_what_is_spent(rig: GuardRig) -> None:
@@ -96,16 +95,12 @@ async def test_by_what_is_spent(rig: GuardRig) -> None:
     assert await foresee(rig, await rig.session(), size=left) == ""
 
 
-async def test_without_a_pass_that_looked_for_names(rig: GuardRig) -> None:
+async def test_without_a_pass_that_looked_for_names_and_when_the_conversation_is_over(rig: GuardRig) -> None:
     foreseen = Foreseen(rig.store, rig.policies, RATES, detect, lambda: rig.clock[0])
     session = await rig.session()
     assert (
         await foreseen.refusal(session.id, QUESTION, rig.scans.forms(QUESTION), 10) == "overflow.incomplete"
     )
-
-
-async def test_a_conversation_that_is_over(rig: GuardRig) -> None:
-    session = await rig.session()
     await rig.sessions.wipe(session.id)
     assert await foresee(rig, session) == "session"
 

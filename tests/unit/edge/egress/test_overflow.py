@@ -17,7 +17,7 @@ from edge.egress.answer_stream import ANSWER_CHARS_MAX
 from edge.egress.envelope import Envelope
 from edge.egress.handover import Admitted, Handover, TextRefused
 from edge.egress.metrics import RECOGNISED
-from edge.egress.overflow import FIRST_TEXT_S_GUESS, Overflow
+from edge.egress.overflow import Overflow
 from edge.egress.overflow_alert import SAID_S, OverflowAlert
 from edge.egress.overflow_client import Ended, Reply, Restarted, Text
 from edge.egress.overflow_errors import (
@@ -28,7 +28,9 @@ from edge.egress.overflow_errors import (
     OverflowUnreachable,
 )
 from edge.egress.overflow_request import packed
+from edge.inference import first_text
 from edge.inference.conversation import Begun, Message, Piece, Provider
+from edge.inference.first_text import GUESS_S
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms, Scope
 from edge.store import audit
 from edge.store.audit import AuditFilter
@@ -222,11 +224,17 @@ async def test_the_first_text_has_a_deadline_of_its_own(way: Rig, before: list[R
 
 
 async def test_how_long_the_first_text_takes_is_told_from_the_last_ones(way: Rig) -> None:
-    assert way.overflow.first_text_s == FIRST_TEXT_S_GUESS
+    assert way.overflow.first_text_s == GUESS_S
     await way.ask(QUESTION)
-    assert way.overflow.first_text_s < FIRST_TEXT_S_GUESS
-    way.overflow._believed_until = 0.0
-    assert way.overflow.first_text_s == FIRST_TEXT_S_GUESS
+    assert way.overflow.first_text_s < GUESS_S
+
+
+async def test_one_that_nobody_waits_for_any_more_was_late(way: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_text, "GUESS_S", 0.01)
+    way.client.answers, way.client.hangs = lambda _: [], True
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(way.ask(QUESTION, deadline_s=9.0), 0.1)
+    assert way.overflow.first_text_s > 0.01
 
 
 def test_it_is_ready_when_the_way_is_open(way: Rig) -> None:

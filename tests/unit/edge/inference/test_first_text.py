@@ -1,30 +1,32 @@
-"""When the first words of an answer are expected."""
+"""When the first words of a server's answer are expected."""
 
 from __future__ import annotations
 
-from edge.inference.first_text import FirstText
+import pytest
+
+from edge.inference.first_text import BELIEVED_S, GUESS_S, FirstText
 
 
-def test_it_learns_the_time_alone_and_what_each_ahead_adds() -> None:
+def test_it_learns_from_the_last_ones() -> None:
     first = FirstText()
+    assert first.predicted_s(0.0) == GUESS_S
     for _ in range(40):
-        first.observe(0, 2.0)
-        first.observe(3, 14.0)
-    assert abs(first.predicted_s(0) - 2.0) < 0.01
-    assert abs(first.predicted_s(3) - 14.0) < 0.1
+        first.came(2.0, 1.0)
+    assert abs(first.predicted_s(1.0) - 2.0) < 0.01
 
 
-def test_more_ahead_is_never_sooner() -> None:
+@pytest.mark.parametrize(("later_s", "believed"), [(BELIEVED_S - 0.1, True), (BELIEVED_S, False)])
+def test_what_was_measured_counts_for_a_while(later_s: float, believed: bool) -> None:
     first = FirstText()
-    first.observe(2, 0.0)
-    waits = [first.predicted_s(ahead) for ahead in range(5)]
-    assert waits == sorted(waits)
+    first.came(9.0, 0.0)
+    assert (first.predicted_s(later_s) > GUESS_S) is believed
+    first.came(GUESS_S, later_s)
+    assert (first.predicted_s(later_s) > GUESS_S) is believed
 
 
 def test_what_was_given_up_can_only_raise_the_expectation() -> None:
     first = FirstText()
-    before = first.predicted_s(1)
-    first.gave_up(1, before / 2)
-    assert first.predicted_s(1) == before
-    first.gave_up(1, before * 2)
-    assert first.predicted_s(1) > before
+    first.gave_up(GUESS_S, 0.0)
+    assert first.predicted_s(0.0) == GUESS_S
+    first.gave_up(GUESS_S + 1.0, 0.0)
+    assert first.predicted_s(0.0) > GUESS_S

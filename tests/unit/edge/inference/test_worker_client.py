@@ -79,3 +79,13 @@ async def test_a_worker_that_is_gone_is_told_of_no_more(client: WorkerClient) ->
 
 def test_a_change_of_model_is_waited_for_as_long_as_the_worker_may_take() -> None:
     assert PRELOAD_TIMEOUT_S > LOAD_S_MAX
+
+
+async def test_a_wait_is_foretold_while_somebody_is_ahead(client: WorkerClient) -> None:
+    async with worker(path_of(client)):
+        assert client.first_text_s == 0.0
+        answer = client.generate([("user", "?")], max_new_tokens=4, deadline_s=START_TIMEOUT_S)
+        assert await anext(answer) == "old"
+        assert client.first_text_s > 0.0
+        assert [piece async for piece in answer] == []
+        assert client.first_text_s == 0.0
