@@ -164,7 +164,7 @@ class OverflowSettings(_Settings):
     concurrent_max: int = Field(default=256, ge=2, le=4096)
     # Of one node, so that a second one always finds a place.
     concurrent_per_node_max: int = Field(default=128, ge=1, le=4095)
-    # Beyond the places; half of them at most one node's.
+    # Beyond the places; one node alone fills half of it.
     waiting_max: int = Field(default=256, ge=0, le=4096)
     # A customer waits: longer than this, the site's own quotes are the better answer.
     wait_s_max: float = Field(default=1.0, ge=0, le=30)

@@ -1,18 +1,20 @@
-"""Who may have an answer written now: places, and a short line before them that takes one node after the other.
+"""Who may have an answer written now: places, and a short line before them in which nodes take turns.
 
-A node has at most `per_node_max` places and half of the line, and places that become free go round the nodes that
-wait: however much one asks, another one's next answer waits for one place, not for all that the first had asked.
+A node has at most `per_node_max` places, and of the line what `models.fairness` leaves it: however much one asks,
+another one's next answer waits for one place, not for all that the first had asked.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict, deque
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from core.errors import PosternError
+from models.fairness import Shares
 
 _SECONDS_GUESS: Final = 5.0
 """Of one answer, until one was timed."""
@@ -39,6 +41,15 @@ class LineFull(PosternError):
         self.retry_after_s = retry_after_s
 
 
+@dataclass(frozen=True, eq=False)
+class _Caller:
+    """One that waits; `start`: its turn, in virtual time."""
+
+    node: str
+    start: float
+    admitted: asyncio.Future[None]
+
+
 class Line:
     """Used from one event loop."""
 
@@ -47,7 +58,8 @@ class Line:
         self._per_node_max = per_node_max
         self._waiting_max = waiting_max
         self._running = Counter[str]()
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting: list[_Caller] = []  # in the order in which they came
+        self._shares = Shares()
         self._seconds = _SECONDS_GUESS
 
     @property
@@ -58,7 +70,7 @@ class Line:
     @property
     def waiting(self) -> int:
         """Callers in line."""
-        return sum(map(len, self._waiting.values()))
+        return len(self._waiting)
 
     @asynccontextmanager
     async def place(self, node: str, within_s: float) -> AsyncIterator[None]:
@@ -76,58 +88,49 @@ class Line:
         return self.running < self._places and self._running[node] < self._per_node_max
 
     async def _admitted(self, node: str, within_s: float) -> None:
-        if self._allows(node) and not self._waiting.get(node):
+        # A place is only free while nobody who may have it waits.
+        if self._allows(node):
             self._running[node] += 1
             return
-        own = len(self._waiting.get(node, ()))
-        if self.waiting >= self._waiting_max or own >= max(1, self._waiting_max // 2):
+        if not self._shares.has_room(node, self.waiting, self._waiting_max):
             raise LineFull(self._retry_after_s())
-        admitted = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(node, deque()).append(admitted)
+        start = self._shares.enter(node, 1.0)
+        caller = _Caller(node, start, asyncio.get_running_loop().create_future())
+        self._waiting.append(caller)
         try:
             async with asyncio.timeout(within_s):
-                await admitted
+                await caller.admitted
         except TimeoutError:
-            if not admitted.done() or admitted.cancelled():
+            if caller in self._waiting:
                 raise LineFull(self._retry_after_s()) from None
             # A place came in the same moment.
         except asyncio.CancelledError:
-            if admitted.done() and not admitted.cancelled():
+            if caller not in self._waiting:
                 self._free(node)
             raise
         finally:
-            self._forget(node, admitted)
+            self._leave(caller)
 
     def _free(self, node: str) -> None:
-        """Give a place back, and places to those who wait, a node after the other."""
+        """Give a place back, and it to whoever's turn it is."""
         self._running[node] -= 1
         if not self._running[node]:
             del self._running[node]
-        if node in self._waiting:  # it just had one
-            self._waiting.move_to_end(node)
-        for waiting in tuple(self._waiting):
-            if self.running >= self._places:
-                return
-            if self._allows(waiting) and (admitted := self._first(waiting)):
-                self._running[waiting] += 1
-                admitted.set_result(None)
-                self._waiting.move_to_end(waiting)
+        able = [
+            caller for caller in self._waiting if self._allows(caller.node) and not caller.admitted.done()
+        ]
+        if not able:
+            return
+        first = min(able, key=lambda caller: caller.start)
+        self._running[first.node] += 1
+        self._shares.serve(first.start)
+        self._leave(first)
+        first.admitted.set_result(None)
 
-    def _first(self, node: str) -> asyncio.Future[None] | None:
-        """The first of a node's that still waits, taken out of the line."""
-        line = self._waiting[node]
-        while line:
-            if not (admitted := line.popleft()).done():
-                return admitted
-        return None
-
-    def _forget(self, node: str, admitted: asyncio.Future[None]) -> None:
-        line = self._waiting.get(node)
-        if line is not None:
-            if admitted in line:
-                line.remove(admitted)
-            if not line:
-                del self._waiting[node]
+    def _leave(self, caller: _Caller) -> None:
+        if caller in self._waiting:
+            self._waiting.remove(caller)
+            self._shares.leave(caller.node)
 
     def _retry_after_s(self) -> float:
         """When a place may be free: half of what runs is through."""

@@ -22,7 +22,9 @@ from cloud_sync.fleet.intake import Committed
 from cloud_sync.fleet.outbox import HashedRow, HelloFacts
 from cloud_sync.fleet.steering import read_document
 from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.overflow.usage import UsageBook
 from cloud_sync.services import ControlPlane, control_plane, utc_now
+from cloud_sync.store.overflow import Spending
 from cloud_sync.store.schema import admins, metadata, records
 from cloud_sync.store.streams import RecordRow
 from core import identity
@@ -145,6 +147,17 @@ async def test_streams_of_one_node_opened_at_once_leave_one_that_may_write(plane
     ]
     winners = [s.generation for s, o in zip(streams, outcomes, strict=True) if isinstance(o, Committed)]
     assert winners == [8]
+
+
+async def test_replicas_that_save_usage_at_once_add_up(plane: ControlPlane) -> None:
+    node = await _enrolled(plane)
+    books = [UsageBook(plane.database, utc_now) for _ in range(8)]
+    for book in books:
+        for provider in ("p", "q"):
+            book.add(provider, node.node_id, Spending(answers=1, cost_micros=100))
+    await asyncio.gather(*(book.save() for book in books))
+    view = await plane.shares.view()
+    assert [(one.name, one.today.answers) for one in view.providers] == [("embedded", 0), ("p", 8), ("q", 8)]
 
 
 async def test_codes_and_claims_have_one_winner(plane: ControlPlane) -> None:

@@ -63,7 +63,7 @@ async def test_a_node_has_no_more_than_its_own() -> None:
             assert line.running == 4
 
 
-async def test_the_line_is_bounded_for_all_and_for_one_node() -> None:
+async def test_the_line_is_bounded_for_all_and_leaves_room_for_another_node() -> None:
     line, served = Line(places=2, per_node_max=1, waiting_max=4), list[str]()
     async with holding(line, "x", "y"):
         callers = [Caller(line, "a", served) for _ in range(2)]
@@ -96,7 +96,7 @@ async def test_places_go_round_the_nodes_that_wait() -> None:
             running = next(one for one in order if one.node == served[-1] and not one.done.is_set())
             running.done.set()
             await settle()
-        assert served == ["a", "b", "c", "a", "b", "a", "a"]
+        assert served == ["a", "a", "b", "c", "a", "b", "a"]
     await asyncio.gather(*(caller.task for caller in order))
 
 
@@ -126,6 +126,7 @@ async def test_who_is_cancelled_in_line_or_with_a_place_gives_it_back() -> None:
     await third.task
     assert (line.running, line.waiting) == (0, 0)
     assert not line._waiting
+    assert len(line._shares) == 0
 
 
 async def test_a_place_that_comes_in_the_moment_of_cancelling_is_given_on() -> None:
