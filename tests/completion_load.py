@@ -1,29 +1,33 @@
-"""Callers of OpenAI-compatible servers who do what the control plane does: ask elsewhere before the first word, begin
-again after a cut. Independent of the code under test: plain HTTP, read by hand.
+"""Callers of language model servers who do what the control plane does, through its own provider.
+
+They ask elsewhere before the first word, and begin again after a cut.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
+from pathlib import Path
 
-import aiohttp
+from cloud_sync.config import ProviderSettings
+from cloud_sync.overflow.openai_server import OpenAiServer
+from cloud_sync.overflow.provider import Asked, Provider
+from core.completions.asking import Deadlines
+from core.errors import PosternError
 
 TURN_S_MAX = 20.0
-"""A customer's `answer.generate_deadline_s`, doubled for a shared machine."""
+"""A node's `answer.generate_deadline_s`."""
 
 FIRST_S_MAX = 5.0
-"""Until the first word, before the next server is asked."""
+"""Until the first word, before the next server is asked, and between two pieces."""
 
-
-class Cut(Exception):
-    """The text ended without its last event."""
+PAUSE_S = 0.1
+"""Before the next server is asked: a machine that is lost refuses connections at once."""
 
 
 @dataclass
@@ -46,30 +50,30 @@ class Turns:
 class Callers:
     """Each asks, reads to the end, and asks again."""
 
-    def __init__(self, servers: Sequence[str], key: str, model: str) -> None:
+    def __init__(self, servers: Sequence[str], key_file: Path, model: str) -> None:
         self.turns = Turns()
-        self._servers = servers
-        self._headers = {"Authorization": f"Bearer {key}"}
-        self._body = {
-            "model": model,
-            "messages": [{"role": "user", "content": "When do you open?"}],
-            "max_tokens": 64,
-            "stream": True,
-        }
+        self._providers = [
+            OpenAiServer(
+                ProviderSettings(
+                    name=f"door-{number}", kind="openai", model=model, url=url, api_key_file=key_file
+                )
+            )
+            for number, url in enumerate(servers)
+        ]
+        self._asked = Asked((("user", "When do you open?"),), 64)
 
     @asynccontextmanager
     async def asking(self, callers: int) -> AsyncIterator[None]:
         """So many of them ask while the block runs, and finish their turn at its end."""
         left = asyncio.Event()
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True)
-        ) as session:
-            tasks = [asyncio.create_task(self._ask(session, left, number)) for number in range(callers)]
-            try:
-                yield
-            finally:
-                left.set()
-                await asyncio.gather(*tasks)
+        tasks = [asyncio.create_task(self._ask(left, number)) for number in range(callers)]
+        try:
+            yield
+        finally:
+            left.set()
+            await asyncio.gather(*tasks)
+            for provider in self._providers:
+                await provider.close()
 
     async def until_whole(self, more: int) -> None:
         """So many more turns are whole."""
@@ -78,60 +82,41 @@ class Callers:
             while self.turns.whole < wanted:
                 await asyncio.sleep(0.05)
 
-    async def _ask(self, session: aiohttp.ClientSession, left: asyncio.Event, number: int) -> None:
-        servers = cycle(
-            self._servers[number % len(self._servers) :] + self._servers[: number % len(self._servers)]
-        )
+    async def _ask(self, left: asyncio.Event, number: int) -> None:
+        first = number % len(self._providers)
+        providers = cycle([*self._providers[first:], *self._providers[:first]])
         while not left.is_set():
             began = time.monotonic()
             try:
                 async with asyncio.timeout(TURN_S_MAX):
-                    text = await self._turn(session, servers)
+                    text = await self._turn(providers)
             except TimeoutError:
                 self.turns.failed["late"] += 1
             else:
                 self.turns.texts[text] += 1
                 self.turns.whole_s.append(time.monotonic() - began)
 
-    async def _turn(self, session: aiohttp.ClientSession, servers: cycle[str]) -> str:
+    async def _turn(self, providers: cycle[OpenAiServer]) -> str:
         began = time.monotonic()
         while True:
             said: list[str] = []
             try:
-                await self._read(session, next(servers), said, began)
+                await self._read(next(providers), said, began)
                 return "".join(said)
-            except (aiohttp.ClientError, OSError, Cut, TimeoutError) as error:
-                if asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                    raise
+            except PosternError as error:
                 if said:
                     self.turns.begun_again += 1
                 else:
-                    status = getattr(error, "status", None)
-                    self.turns.asked_again[str(status or type(error).__name__)] += 1
-                    await asyncio.sleep(0.1)
+                    self.turns.asked_again[str(error.detail)] += 1
+                    await asyncio.sleep(PAUSE_S)
 
-    async def _read(self, session: aiohttp.ClientSession, server: str, said: list[str], began: float) -> None:
-        loop = asyncio.get_running_loop()
-        async with (
-            asyncio.timeout(FIRST_S_MAX) as limit,
-            session.post(
-                f"{server}/chat/completions", json=self._body, headers=self._headers, raise_for_status=True
-            ) as response,
-        ):
-            async for line in response.content:
-                if line == b"data: [DONE]\n":
-                    return
-                if text := _text(line):
+    async def _read(self, provider: Provider, said: list[str], began: float) -> None:
+        """One answer, piece by piece into `said`. Raises the errors of `Provider.generate`."""
+        now = asyncio.get_running_loop().time()
+        until = Deadlines(now + FIRST_S_MAX, now + TURN_S_MAX, FIRST_S_MAX)
+        async with aclosing(provider.generate(self._asked, until)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, str):
                     if not said:
                         self.turns.first_s.append(time.monotonic() - began)
-                    said.append(text)
-                    limit.reschedule(loop.time() + FIRST_S_MAX)
-        raise Cut
-
-
-def _text(line: bytes) -> str:
-    """What a line of the stream adds to the answer."""
-    if not line.startswith(b"data: "):
-        return ""
-    choices = json.loads(line[6:]).get("choices")
-    return (choices[0]["delta"].get("content") or "") if choices else ""
+                    said.append(piece)

@@ -40,10 +40,10 @@ STOP_S_MAX: Final = 30.0
 
 @dataclass(frozen=True)
 class RayNodes:
-    """The running cluster: base addresses of both nodes' doors, and the callers' key."""
+    """The running cluster: base addresses of both nodes' doors, and the file with the callers' key."""
 
     doors: tuple[str, str]
-    key: str
+    key_file: Path
     process: asyncio.subprocess.Process
 
     async def order(self, do: str, **more: Any) -> Any:
@@ -76,10 +76,9 @@ async def ray_nodes(folder: Path, words: Sequence[str]) -> AsyncIterator[RayNode
         cwd=ROOT,
     )
     try:
-        key = (folder / "key").read_text()
-        nodes = RayNodes(("", ""), key, process)
+        nodes = RayNodes(("", ""), folder / "key", process)
         doors = await nodes.order("serve", words=list(words))
-        yield RayNodes((doors[0], doors[1]), key, process)
+        yield RayNodes((doors[0], doors[1]), folder / "key", process)
     finally:
         await _end(process)
 

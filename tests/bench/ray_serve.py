@@ -1,7 +1,8 @@
 """Turns that fail while a Ray Serve cluster grows, is updated, and loses a node: a real cluster of two nodes here.
 
 The model is scripted (0.4 s an answer), so that a laptop can hold the cluster; what is measured is Serve's part.
-Callers do what the control plane does: they ask the other door before the first word, and begin again after a cut.
+Callers do what the control plane does, through its provider: they ask the other door before the first word, and begin
+again after a cut.
 `python -m tests.bench.ray_serve --json`
 """
 
@@ -48,7 +49,7 @@ async def scenario(seconds: float) -> dict[str, Any]:
 async def _part(
     nodes: RayNodes, seconds: float, event: Callable[[RayNodes], Awaitable[Any]]
 ) -> dict[str, Any]:
-    callers = Callers(nodes.doors, nodes.key, MODEL)
+    callers = Callers(nodes.doors, nodes.key_file, MODEL)
     async with callers.asking(CALLERS):
         await asyncio.sleep(seconds)
         began = time.monotonic()

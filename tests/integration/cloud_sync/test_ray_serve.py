@@ -22,11 +22,13 @@ import grpc
 import psutil
 import pytest
 
-from cloud_sync.overflow.ray_cluster import settings
+from cloud_sync.config import ProviderSettings
+from cloud_sync.overflow.openai_server import OpenAiServer
+from cloud_sync.overflow.provider import Asked, Written
+from cloud_sync.overflow.ray_cluster import settings as ray_settings
 from cloud_sync.overflow.served_completions import BODY_BYTES_MAX
 from core import identity as certificates
-from core.completions.asking import PATH, Deadlines, ask, headers_with
-from core.completions.stream import request_body
+from core.completions.asking import PATH, Deadlines
 from tests.bench.ray_serve import REPLICAS, scenario
 from tests.ray_nodes import PYTHON, ROOT
 from tests.running import STOP_TIMEOUT_S
@@ -118,24 +120,25 @@ def _free_port() -> int:
         return int(held.getsockname()[1])
 
 
-async def _answer(machine: OneMachine, question: str) -> tuple[str, str | None]:
-    """As the control plane asks: text and how it ended."""
-    headers = headers_with(machine.key_file, "key")
-    body = request_body(MODEL, [("user", question)], 8)
-    now = asyncio.get_running_loop().time()
-    async with _client(machine) as client:
-        chunks = [
-            chunk
-            async for chunk in ask(client, machine.url + PATH, body, headers, Deadlines(now + 60, now + 60))
-        ]
-    return "".join(chunk.text for chunk in chunks), chunks[-1].finish
-
-
 @pytest.mark.models
 async def test_one_machine_answers_as_the_control_plane_asks(one_machine: OneMachine) -> None:
-    text, finish = await _answer(one_machine, f"Where is {CANARY}?")
-    assert text
-    assert finish in ("stop", "length")
+    settings = ProviderSettings(
+        name="ray",
+        kind="openai",
+        model=MODEL,
+        url=one_machine.url,
+        ca_file=one_machine.folder / "ca.pem",
+        api_key_file=one_machine.key_file,
+    )
+    provider = OpenAiServer(settings)
+    now = asyncio.get_running_loop().time()
+    asked = Asked((("user", f"Where is {CANARY}?"),), 8)
+    *text, written = [piece async for piece in provider.generate(asked, Deadlines(now + 60, now + 60))]
+    await provider.close()
+    assert "".join(map(str, text))
+    assert isinstance(written, Written)
+    assert written.prompt_tokens
+    assert written.new_tokens == 8 or written.finish == "stop"
 
 
 async def test_who_has_no_key_or_sends_too_much_is_refused(one_machine: OneMachine) -> None:
@@ -207,7 +210,7 @@ def test_a_stranger_gets_nothing_from_a_replica(one_machine: OneMachine) -> None
 
 def test_a_stranger_cannot_join_or_ask_the_cluster(one_machine: OneMachine) -> None:
     code = f"import ray; ray.init(address={one_machine.cluster!r}, log_to_driver=False)"
-    environment = {**os.environ, **settings("127.0.0.1"), "RAY_AUTH_TOKEN": "0" * 64}
+    environment = {**os.environ, **ray_settings("127.0.0.1"), "RAY_AUTH_TOKEN": "0" * 64}
     done = subprocess.run([PYTHON, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
 
