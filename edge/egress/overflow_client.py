@@ -98,19 +98,17 @@ class OverflowClient:
         while True:
             try:
                 reader, self._writer = await asyncio.open_unix_connection(self._socket)
-            except OSError:
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, RETRY_S_MAX)
-                continue
-            wait_s = RETRY_S_MIN
-            try:
                 await self._read(reader)
+            except OSError:
+                pass  # nobody listens
             except BadFrame as error:
                 log.error("the courier cannot be understood", extra={"detail": error.detail})
-                wait_s = RETRY_S_MAX
             finally:
+                heard = self.reason != COURIER_AWAY
                 self._let_go()
+            wait_s = RETRY_S_MIN if heard else wait_s
             await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RETRY_S_MAX)
 
     async def generate(self, envelope: Envelope, *, deadline_s: float) -> AsyncGenerator[Reply, None]:
         """The answer as it comes, ending with one Ended; text before it is no whole answer.

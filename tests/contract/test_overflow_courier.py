@@ -206,7 +206,9 @@ async def test_a_control_plane_that_revoked_the_site_is_left_alone(paths: SitePa
 async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
     paths: SitePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.egress.overflow_link.TAKEN_ON_S_MAX", 0.05)
+    monkeypatch.setattr(
+        "edge.egress.overflow_link.TAKEN_ON_S_MAX", 20.0
+    )  # a busy machine is no replica that hangs
     async with overflow_clouds(paths, 2) as (first, second):
         async with courier_here(paths), attached(paths) as client:
             await until(lambda: [leaf.type for leaf in leaves(paths)] == ["link", "link"])
@@ -220,6 +222,7 @@ async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
             first.texts, first.status = ANSWER, grpc.StatusCode.UNAVAILABLE
             with pytest.raises(OverflowCut):  # it had begun: nobody else goes on in the middle
                 await replies(client, sealed(paths))
+            monkeypatch.setattr("edge.egress.overflow_link.TAKEN_ON_S_MAX", 0.05)
             first.status, first.headers, first.texts = None, False, ()
             first.go_on.clear()
             assert await replies(client, sealed(paths)) == WHOLE
