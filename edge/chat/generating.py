@@ -128,14 +128,17 @@ class Writing:
         try:
             shown = Shown()
             task = self._task(understood, choice, about, decision)
+            began = False
             async with aclosing(self._sentences(task, course)) as sentences:
-                async for sentence in sentences:
+                while not shown.full:
+                    sentence = await _next(sentences, None if began else task.first_by)
+                    if sentence is None:
+                        break
                     if isinstance(sentence, Begun):
                         shown.begin()
                     elif piece := shown.take(sentence):
+                        began = True
                         yield piece
-                    if shown.full:
-                        break
             end = _whole(shown, course.writer)
             metrics.recover("generation")
         except _Unshown as error:
@@ -293,6 +296,17 @@ def _clean(sentence: str, fence: str) -> str:
     """Without repeated tags; nothing where no letter is left."""
     clean = prompt.without_tags(sentence, fence).strip()
     return clean if any(map(str.isalnum, clean)) else ""
+
+
+async def _next(
+    sentences: AsyncGenerator[Sentence | Begun, None], by: float | None
+) -> Sentence | Begun | None:
+    """The next, None at the end. Raises FirstTextLate at `by`: words that nobody sees are no first words."""
+    try:
+        async with asyncio.timeout_at(by):
+            return await anext(sentences, None)
+    except TimeoutError:
+        raise FirstTextLate from None
 
 
 def _best_first(understood: Understood, choice: Choice) -> list[Passage]:

@@ -16,12 +16,12 @@ class AnswerSection(Section):
     mode: Literal["extractive", "generative"] = "extractive"
     # A person waits: past this the extractive answer is shown instead.
     generate_deadline_s: float = Field(default=20.0, gt=0, le=120)
-    # Until the model's first words: later than this the extractive answer is given. The small model on two idle cores
-    # needs about 1 s; what is predicted to take longer is not tried.
-    first_token_deadline_s: float = Field(default=5.0, gt=0, le=60)
+    # Until a model's first words are shown: later than this the extractive answer is, so that answers begin within
+    # a second. What is predicted to take longer is not tried. A large model on a small machine needs more.
+    first_token_deadline_s: float = Field(default=0.8, gt=0, le=60)
     # Where the site's own model would begin later, the control plane's is asked, if the policy permits it and it begins
-    # sooner: the second in which people expect an answer. Never later than first_token_deadline_s.
-    overflow_after_s: float = Field(default=1.0, ge=0, le=60)
+    # sooner: half of the time, so that the other half is enough for that one. Never later than first_token_deadline_s.
+    overflow_after_s: float = Field(default=0.4, ge=0, le=60)
     max_new_tokens: int = Field(default=160, ge=16, le=1024)
     # Probability that what would be shown is right, below which the desk asks back or hands over: 2/3, as if a wrong
     # answer cost three times what "not in our documents" does (docs/adr/0011, docs/operations.md).

@@ -25,6 +25,9 @@ TOKENS_PER_S: Final = 100.0
 # Sent together, as servers do under load; a chunk of its own for each token would cost this machine's cores.
 TOKENS_A_CHUNK: Final = 4
 SENTENCES: Final = 2
+# When it is told to misbehave: slow is past every deadline; a cut comes when something may already be shown.
+SLOWER: Final = 20.0
+CUT_AFTER: Final = 6
 _QUOTE = re.compile(r"<quote [^>]*>(.*?)</quote", re.S)
 _QUESTION = re.compile(r"<question [^>]*>(.*?)</question", re.S)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -51,6 +54,7 @@ class Server:
     def __init__(self, tokens_per_s: float = TOKENS_PER_S) -> None:
         self._tokens_per_s = tokens_per_s
         self._heard: list[str] = []
+        self._fault = ""
 
     def application(self) -> web.Application:
         """Its routes."""
@@ -58,6 +62,7 @@ class Server:
         made.router.add_post("/v1/chat/completions", self.complete)
         made.router.add_get("/v1/models", self.models)
         made.router.add_get("/heard", self.heard)
+        made.router.add_post("/fault", self.be_faulty)
         return made
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
@@ -66,19 +71,27 @@ class Server:
         body = await request.json()
         text = "\n".join(str(message["content"]) for message in body["messages"])
         self._heard.append(text)
+        if self._fault == "500":
+            return web.json_response({"error": {"message": "out of memory"}}, status=500)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         tokens = _TOKEN.findall(answer(text))
         with contextlib.suppress(ConnectionError):  # a node that was killed in the middle of it
             await self._say(response, came, tokens, text, body)
+            return response
+        if request.transport:
+            request.transport.close()
         return response
 
     async def _say(
         self, response: web.StreamResponse, came: float, tokens: list[str], text: str, body: dict[str, Any]
     ) -> None:
         for number, piece in enumerate(_chunks(tokens)):
-            due = came + FIRST_S + number * TOKENS_A_CHUNK / self._tokens_per_s
+            pause_s = FIRST_S + number * TOKENS_A_CHUNK / self._tokens_per_s
+            due = came + (SLOWER if self._fault == "slow" else 1.0) * pause_s
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            if self._fault == "cut" and number == CUT_AFTER:
+                raise ConnectionAbortedError
             await response.write(_event({"content": piece}, None))
         await response.write(_event({}, "stop"))
         if body.get("stream_options", {}).get("include_usage"):
@@ -91,6 +104,11 @@ class Server:
     async def models(self, _: web.Request) -> web.Response:
         """One."""
         return web.json_response({"object": "list", "data": [{"id": "grounded", "object": "model"}]})
+
+    async def be_faulty(self, request: web.Request) -> web.Response:
+        """From now on: `500`, `slow`, `cut`, or nothing."""
+        self._fault = await request.text()
+        return web.Response(status=204)
 
     async def heard(self, _: web.Request) -> web.Response:
         """Every text so far."""

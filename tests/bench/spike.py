@@ -38,6 +38,11 @@ BEFORE, AFTER = 0.4, 0.5
 CAPACITY_CUSTOMERS = 32
 CAPACITY_S = 15.0
 GENERATION_CAPACITY_S = 40.0
+# More than one of them gets answers; what is left over nobody asks.
+ASKED_PER_S = 4
+# Two in five are answered, each in two wordings: more than a spike of a small model's capacity needs.
+GENERATIVE_TEXTS = 900
+GENERATION_WARM_TEXTS = 60
 WARM_CUSTOMERS, WARM_S = 4, 8.0
 # Each waits about a second at most: more customers than ever have a question under way.
 EXTRACTIVE_CUSTOMERS = 800
@@ -123,11 +128,28 @@ def capacity(
     return sum(map(served, outcome.turns)) / outcome.seconds
 
 
-def answerable(load: TurnLoad, node: RunningNode, texts: Sequence[str]) -> list[str]:
-    """Those that the documents answer while nothing else happens, each asked in a session of its own."""
-    plan = Plan(node.url, list(texts), [], WARM_CUSTOMERS, fresh=True, closed=True)
+def generation_capacity(load: TurnLoad, node: RunningNode, texts: Iterator[str]) -> float:
+    """Answers a second that a node's own model writes to their end for one customer who asks without a pause.
+
+    Whether they are shown is another matter: one that fails its check took the model as long. The node waits longer for
+    them than it does by default, since what it does not wait for is no answer.
+    """
+    before = spike_site.written(node)
+    wanted = list(itertools.islice(texts, round(ASKED_PER_S * GENERATION_CAPACITY_S)))
+    plan = Plan(node.url, wanted, [], 1, closed=True, seconds=GENERATION_CAPACITY_S)
     outcome = load.run(plan)
-    return [texts[turn.number] for turn in outcome.turns if turn.answered]
+    return (spike_site.written(node) - before) / outcome.seconds
+
+
+def answerable(load: TurnLoad, node: RunningNode, texts: Sequence[str], *, fresh: bool = True) -> list[str]:
+    """Those that the documents answer while nothing else happens, each asked in a session of its own (`fresh`)."""
+    found, left = set[str](), list(texts)
+    while left:
+        outcome = load.run(Plan(node.url, left, [], WARM_CUSTOMERS, fresh=fresh, closed=True))
+        found |= {left[turn.number] for turn in outcome.turns if turn.answered}
+        left = [left[turn.number] for turn in outcome.turns if not served(turn)]
+    harness.progress(f"{len(found)} of {len(texts)} questions are answered at the idle node")
+    return [text for text in texts if text in found]
 
 
 def told(spike: Spike) -> dict[str, Any]:
@@ -186,7 +208,7 @@ class Bench:
     def extractive(self) -> None:
         """Ten times 30 % of what the node answers from its documents."""
         with spike_site.node(self.prepared, "extractive", "extractive") as node:
-            found = self.warmed(node)
+            found = self.warmed(node, self.texts)
             worded = spike_texts.wordings(found)
             before = capacity(self.load, node, worded, CAPACITY_CUSTOMERS, CAPACITY_S)
             rate = BASE_SHARE * before
@@ -208,11 +230,10 @@ class Bench:
             "extractive_refused_p99_s": self.report.results["extractive"]["refused_p99_s"],
         }
 
-    def warmed(self, node: RunningNode) -> list[str]:
+    def warmed(self, node: RunningNode, texts: list[str]) -> list[str]:
         """The questions that this site's documents answer; the node has read its documents then, too."""
-        plan = Plan(node.url, self.texts, [], WARM_CUSTOMERS, closed=True, seconds=WARM_S)
-        self.load.run(plan)
-        return answerable(self.load, node, self.texts)
+        self.load.run(Plan(node.url, texts, [], WARM_CUSTOMERS, closed=True, seconds=WARM_S))
+        return answerable(self.load, node, texts)
 
     def generative(self, away: bool) -> None:
         """Ten times 30 % of what the node's own model writes."""
@@ -220,12 +241,14 @@ class Bench:
         with contextlib.ExitStack() as stack:
             with spike_site.node(self.prepared, f"{name}-idle", "extractive") as idle:
                 questions = self._questions(idle)
+            with spike_site.node(self.prepared, f"{name}-alone", "generative", patient=True) as alone:
+                spike_site.wait_until_writing(alone)
+                generated = generation_capacity(self.load, alone, questions)
             provider = stack.enter_context(spike_site.provider())
             settings = spike_site.overflow_settings(provider.url)
             cloud = stack.enter_context(spike_site.cloud(self.prepared.parent / f"{name}-cloud", settings))
             node = stack.enter_context(spike_site.node(self.prepared, name, "generative", cloud))
-            spike_site.wait_until_writing(node)
-            generated = capacity(self.load, node, questions, 1, GENERATION_CAPACITY_S)
+            self._warm_generation(node, questions)
             if away:
                 cloud.kill()
             plan = {"texts": questions, "customers": 0, "overflow": True, "fresh": True}
@@ -247,9 +270,14 @@ class Bench:
             judged = {f"away_{key}": value for key, value in judged.items()}
         self.report.judged |= judged
 
+    def _warm_generation(self, node: RunningNode, questions: Iterator[str]) -> None:
+        """The model is loaded, the documents are read, and what is predicted rests on something."""
+        texts = list(itertools.islice(questions, GENERATION_WARM_TEXTS))
+        self.load.run(Plan(node.url, texts, [], 1, overflow=True, fresh=True, closed=True, seconds=WARM_S))
+
     def _questions(self, idle: RunningNode) -> Iterator[str]:
         """Questions that are answered, some with a canary, each once."""
-        found = self.warmed(idle)
+        found = self.warmed(idle, self.texts[:GENERATIVE_TEXTS])
         more = spike_texts.with_canaries(list(itertools.islice(spike_texts.wordings(found), 2 * len(found))))
         return iter(answerable(self.load, idle, more))
 

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from edge.chat import grounding
 from edge.config import site_paths
 from edge.privacy import policy_files
 from edge.site_setup import policy_pack
@@ -39,6 +40,7 @@ sessions_max = 50000
 ANSWERED = "When is the pharmacy open?"
 # Loading the model takes seconds; on a loaded machine more.
 WRITING_WAIT_S = 90.0
+PATIENT = "\nfirst_token_deadline_s = 60"
 # As a site signs it that lets English texts overflow, with what the detector misses accepted, at any hour.
 POLICY_CHANGES = (
     (r'^risk = "\w+"', 'risk = "high"'),
@@ -64,15 +66,25 @@ def make_site(folder: Path) -> Path:
 
 
 @contextmanager
-def node(prepared: Path, name: str, mode: str, enrolled: Cloud | None = None) -> Iterator[RunningNode]:
-    """`postern run` on a copy of the site, answering in `mode`, enrolled where there is a control plane."""
+def node(
+    prepared: Path, name: str, mode: str, enrolled: Cloud | None = None, *, patient: bool = False
+) -> Iterator[RunningNode]:
+    """`postern run` on a copy of the site, answering in `mode`, enrolled where there is a control plane.
+
+    `patient`: it waits for its own model's words, however long they take.
+    """
     site = Path(shutil.copytree(prepared, prepared.parent / name))
-    settings = (site / "site.toml").read_text()
-    (site / "site.toml").write_text(settings.replace('mode = "extractive"', f'mode = "{mode}"'))
+    answer_in(site, mode, PATIENT if patient else "")
     if enrolled:
         enrolled.enrol(site)
     with running(site) as started:
         yield started
+
+
+def answer_in(site: Path, mode: str, more: str = "") -> None:
+    """Its answers' mode, and more lines of that section."""
+    settings = (site / "site.toml").read_text()
+    (site / "site.toml").write_text(settings.replace('mode = "extractive"', f'mode = "{mode}"{more}'))
 
 
 @dataclass
@@ -96,28 +108,53 @@ class Cloud:
         self.process.kill()
         self.process.wait()
 
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Killed, and started again at the end: on the same ports, where it has ports of its own."""
+        self.kill()
+        try:
+            yield
+        finally:
+            self.process = _start_cloud(self.folder)
+            self.ready = _first_line(self.process, self.folder / "run.log")
+
 
 @contextmanager
-def cloud(folder: Path, settings: str) -> Iterator[Cloud]:
-    """A control plane on ports that the system chooses, with `settings` added to its cloud.toml."""
+def cloud(
+    folder: Path, providers: str, ports: Sequence[int] = (0, 0, 0), overflow: str = ""
+) -> Iterator[Cloud]:
+    """A control plane that writes answers. `overflow`: more lines of that section; a port of 0 is any free one."""
     _run("cloud_sync.cli", "init", "--dir", str(folder), "--organisation", "Spike")
     toml = folder / "cloud.toml"
-    toml.write_text(re.sub(r"(?m)^port = \d+", "port = 0", toml.read_text()) + settings)
+    chosen = iter(ports)
+    text = re.sub(r"(?m)^port = \d+", lambda _: f"port = {next(chosen)}", toml.read_text())
+    toml.write_text(text.replace("enabled = false", f"enabled = true\n{overflow}") + providers)
+    process = _start_cloud(folder)
+    running_cloud = Cloud(folder, process, _first_line(process, folder / "run.log"))
+    try:
+        yield running_cloud
+    finally:
+        running_cloud.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running_cloud.process.wait(10)
+        running_cloud.process.kill()
+
+
+def _start_cloud(folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cloud_sync.cli", "run", "--dir", str(folder)]
     with (folder / "run.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        yield Cloud(folder, process, _first_line(process, folder / "run.log"))
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
 
 
 def overflow_settings(url: str) -> str:
     """What cloud.toml says of the provider."""
-    return ""
+    return f"""
+[[overflow.providers]]
+name = "grounded"
+kind = "openai"
+model = "grounded"
+url = "{url}/v1"
+"""
 
 
 @dataclass
@@ -130,6 +167,18 @@ class Provider:
         """Every text that it was asked with."""
         with urllib.request.urlopen(f"{self.url}/heard") as response:
             return [str(text) for text in json.load(response)]
+
+    @contextmanager
+    def fault(self, kind: str) -> Iterator[None]:
+        """It misbehaves meanwhile: `500`, `slow`, `cut`."""
+        self._be(kind)
+        try:
+            yield
+        finally:
+            self._be("")
+
+    def _be(self, kind: str) -> None:
+        urllib.request.urlopen(f"{self.url}/fault", kind.encode()).close()
 
 
 @contextmanager
@@ -144,19 +193,24 @@ def provider(*options: str) -> Iterator[Provider]:
         process.wait()
 
 
+def written(node: RunningNode) -> int:
+    """Answers that a model wrote to their end since the node began, shown or not."""
+    counted = asyncio.run(command("status", "--site", str(node.site), "--json"))["generated"]
+    return sum(counted.get(outcome, 0) for outcome in grounding.Outcome)
+
+
 def wait_until_writing(node: RunningNode) -> None:
     """Until the node's own model has written something: before that the worker still loads it."""
     until = time.monotonic() + WRITING_WAIT_S
-    while not asyncio.run(_wrote(node)):
+    while not written(node):
+        asyncio.run(_ask(node))
         if time.monotonic() > until:
             raise BenchRefused(f"The node's own model wrote nothing within {WRITING_WAIT_S:.0f} s.")
 
 
-async def _wrote(node: RunningNode) -> int:
+async def _ask(node: RunningNode) -> None:
     async with Customer.at(node.url) as customer:
         await customer.ask(ANSWERED)
-    status = await command("status", "--site", str(node.site), "--json")
-    return int(sum(status["generated"].values()))
 
 
 def _first_line(process: subprocess.Popen[str], log: Path | None) -> dict[str, Any]:

@@ -31,6 +31,7 @@ LOST_S: Final = 30.0
 OPENING: Final = 8
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.I)
 _RETRY = re.compile(rb"\r\nretry-after: (\d+)", re.I)
+_RETRY_OF_CARD = re.compile(rb'"retry_after_s":\d')
 _FIRST = re.compile(rb"event: (?:delta|final|error)")
 _EVENT = re.compile(rb"event: (final|error)\ndata: (.*)\n\n")
 
@@ -311,7 +312,7 @@ class _Run:
             end, code, full = "lost", "", False
             customer.leave()
         first = None if answer.first_at is None else answer.first_at - self._began
-        retry = _RETRY.search(answer.head) is not None
+        retry = _RETRY.search(answer.head) is not None or _RETRY_OF_CARD.search(answer.raw) is not None
         self._turns.append(Turn(number, due_s, sent_s, first, ended, end, code, retry, full))
         self._free.append(customer)
 
@@ -327,7 +328,7 @@ def _read(answer: _Answer) -> tuple[str, str, bool]:
     if found[1] == b"error":
         return "error", _code(found[2]), False
     final = json.loads(found[2])
-    return str(final["route"]), "", bool(final.get("full"))
+    return str(final["route"]), "", (final["card"] or {}).get("kind") == "desk"
 
 
 def _code(problem: bytes) -> str:

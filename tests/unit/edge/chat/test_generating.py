@@ -205,6 +205,13 @@ async def test_first_words_that_do_not_come() -> None:
     assert worker.stopped
 
 
+async def test_first_words_that_are_no_sentence_in_time_are_not_waited_for() -> None:
+    worker = ScriptedWorker(("The caf", None))
+    shown, end, _ = await write(worker, HOURS, first_token_deadline_s=0.2)
+    assert (shown, end) == ([], Quoted(Why.LATE))
+    assert worker.stopped
+
+
 async def test_where_nobody_begins_in_time_quotes_are_there_at_once() -> None:
     worker = ScriptedWorker()
     writing = Writing(AnswerSection(), "The Clinic", relay_of({Provider.OWN: worker}), NearEmbedder(), 2048)

@@ -1,0 +1,65 @@
+"""A link that can be cut: a TCP proxy in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+READ_BYTES = 1 << 16
+
+
+class LinkProxy:
+    """From a port of its own to another of this machine."""
+
+    def __init__(self, port: int, listen_port: int) -> None:
+        self.endpoint = f"127.0.0.1:{listen_port}"
+        self._target, self._port = port, listen_port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._is_cut = False
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="link", daemon=True).start()
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        """Connections break, and none is made."""
+        self._loop.call_soon_threadsafe(self._cut)
+        try:
+            yield
+        finally:
+            self._is_cut = False
+
+    def close(self) -> None:
+        """For good."""
+        self._loop.call_soon_threadsafe(self._cut)
+        self._loop.call_soon_threadsafe(self._server.close)
+
+    def _cut(self) -> None:
+        self._is_cut = True
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.transport.abort()
+            return
+        try:
+            there, out = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, out}
+        await asyncio.gather(self._pump(reader, out), self._pump(there, writer))
+        self._writers -= {writer, out}
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(READ_BYTES):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
