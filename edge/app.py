@@ -176,7 +176,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
             KnowledgeBase.open(store, background, encoder.info.space, plain), _intents(config, store, encoder)
         )
         stack.push_async_callback(knowledge.close)
-        sessions = Sessions(store, config.limits)
+        sessions = Sessions(store, config.limits, unrecorded=config.answer.unrecorded == "answer")
         bell = Bell(config.limits.streams_max, boot_s)
         handoffs = Handoffs(store, sessions, config.handoff, bell)
         notifier = Notifier(config, store, carriers_of(config))
@@ -203,7 +203,7 @@ async def open_site(paths: SitePaths, opening: Future[Encoder] | None = None) ->
         relay = language_model.relay_of(config, worker, llm_server, sessions.caller)
         writing = encoder_lines.writing(scheduler, encoder, config, relay)
         covered = partial(_covered, encoder, knowledge)
-        desk = Desk(config, store, sessions, turns, writing, detector, covered, safety_model.shipped())
+        desk = Desk(config, sessions, turns, writing, detector, covered, safety_model.shipped())
         golden = paths.golden_questions
         examples = Examples(store, knowledge, lambda: intents.names, golden, scanner.scan)
         parts = Parts(

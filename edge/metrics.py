@@ -18,6 +18,10 @@ _STAGE_BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
 _BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64)
 
 turns = Counter("postern_turns_total", "Turns answered, by route", ["route"])
+ladder = Counter("postern_ladder_total", "Questions, by the step of service that they got", ["step"])
+unrecorded = Counter(
+    "postern_unrecorded_total", "What went on while the store could record nothing", ["what"]
+)
 turn_seconds = Histogram("postern_turn_seconds", "Time from question to final answer", buckets=_TURN_BOUNDS_S)
 stage_seconds = Histogram(
     "postern_stage_seconds", "Time in each stage of a turn", ["stage"], buckets=_STAGE_BOUNDS_S

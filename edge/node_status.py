@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.memory import Swap, memory_is_locked, swap
 from edge import language_model, metrics
+from edge.chat import ladder, unrecorded
 from edge.inference.conversation import Provider
 from edge.keeping_services import retention_status
 from edge.keys import root
@@ -50,6 +51,8 @@ def status(site: Site, sync: SyncService, devices: Devices, overflow: OverflowWa
         "overflow": overflow.told(),
         "detector": {"complete": site.scanner.complete, "failing": site.scanner.detector.failing},
         "retention": retention_status(site.retaining),
+        "ladder": site.desk.ladder.counts(),
+        "unrecorded": site.sessions.unrecorded.counts(),
         "fallbacks": metrics.fallbacks(),
         "notify_errors": dict(site.notifier.last_errors),
         "queue": asdict(site.answering.stats()),
@@ -109,6 +112,8 @@ def say_fallbacks(site: Site) -> None:
     metrics.watch(part, lambda: weaker if not memory_is_locked() and swap() is Swap.POSSIBLE else "")
     if site.store.lost:
         metrics.fall_back("store", "rows_lost")
+    metrics.watch(ladder.COMPONENT, site.desk.ladder.reason)
+    metrics.watch(unrecorded.COMPONENT, site.sessions.unrecorded.reason)
     metrics.watch(KEYS, partial(root.shortfall, site.paths, root.tpm_of(site.paths)))
     metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
     if accounts_shared(site.paths):

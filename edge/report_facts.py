@@ -124,6 +124,7 @@ def _site(known: Sources) -> SiteFacts:
         behind_tls_proxy=config.console.behind_tls_proxy,
         port=config.http.port,
         answer_mode=config.answer.mode,
+        unrecorded=config.answer.unrecorded,
         languages=known.languages,
         own_identifiers=len(config.privacy.identifiers),
         documents=known.documents,

@@ -29,8 +29,9 @@ from models.stops import BeforeStop
 
 log = logging.getLogger(__name__)
 
-WAITING_MAX: Final = 8
-"""An answer of the small model takes seconds on two cores: a ninth in line would wait past every deadline."""
+WAITING_MAX: Final = 16
+"""One caller alone has half of them: an answer of the small model takes seconds on two cores, and a ninth in line would
+wait past every deadline. The other half is for those who come beside a crowd, and go before most of it."""
 
 LOAD_S_MAX: Final = 600.0
 """A model of 8 B parameters from a slow disk: 5 GB at 30 MB/s take three minutes."""

@@ -34,6 +34,8 @@ class Session:
     overflow_consent: bool = False
     # Staff only with an operator's credential, which is checked where the request arrives; never by the body.
     audience: Audience = Audience.PUBLIC
+    # False: nothing (more) of it can be recorded; it is answered, where the site allows that, and nothing of it leaves.
+    recorded: bool = True
 
     @property
     def consented(self) -> bool:

@@ -48,6 +48,8 @@ class Live:
     asked_whole_at_s: float = 0.0
     acted_whole_at_s: float = 0.0
     busy: bool = False
+    stored: bool = True
+    """Whether the store has ever heard of it."""
     memory: Memory = Memory()
 
 

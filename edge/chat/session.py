@@ -28,6 +28,7 @@ from edge.chat.conversation import Beginning, Channel, NewSession, Session, Writ
 from edge.chat.live_session import Live, Memory, OneTurn
 from edge.chat.rates import Rate
 from edge.chat.session_rows import SessionNotFound, now_ms
+from edge.chat.unrecorded import Unrecorded
 from edge.config import LimitsSection
 from edge.knowledge.document import Audience
 from edge.privacy.holds import held_subjects, shred_unless_held
@@ -81,7 +82,16 @@ def boot_s() -> float:
 class Sessions:
     """The node's conversations. Used from one event loop. `clock`: seconds, never going back."""
 
-    def __init__(self, store: Store, limits: LimitsSection, *, clock: Callable[[], float] = boot_s) -> None:
+    def __init__(
+        self,
+        store: Store,
+        limits: LimitsSection,
+        clock: Callable[[], float] = boot_s,
+        *,
+        unrecorded: bool = False,
+    ) -> None:
+        """`unrecorded`: whether conversations go on while the store takes no row."""
+        self.unrecorded = Unrecorded(store, allowed=unrecorded)
         self._store = store
         self._limits = limits
         self._clock = clock
@@ -137,15 +147,20 @@ class Sessions:
             token = secrets.token_urlsafe(TOKEN_BYTES)
             subject = wanted.subject or of_session(wanted.id)
             async with self._door(subject):
-                key = await self._subject_key(subject)
+                once = write is not None  # one from elsewhere is let in once, which must be on record
+                key, known = await self.unrecorded.key_of(subject, self._subject_key, required=once)
                 session = wanted.session(key, expires_ms, _hash(token))
                 row = _row(session, created_ms)
-                await self._store.write(lambda db: (write or _insert)(db, session, row))
-                self._live[session.id] = Live(session, address, now_s + total_s, now_s)
+                stored = known and await self.unrecorded.recorded(
+                    lambda db: (write or _insert)(db, session, row), "conversations", required=once
+                )
+                self._live[session.id] = Live(
+                    replace(session, recorded=stored), address, now_s + total_s, now_s, stored=stored
+                )
         except BaseException:
             self._admission.end(address)
             raise
-        return NewSession(session, token, total_s, self._idle_s(session.channel))
+        return NewSession(self._live[session.id].session, token, total_s, self._idle_s(session.channel))
 
     async def get(self, session_id: str, token: str, *, touch: bool = True) -> Session:
         """The session, if the token is its own and it has not ended. Raises SessionNotFound.
@@ -191,10 +206,16 @@ class Sessions:
         self, session: Session, notice_version: str, overflow: bool | None, digest: bytes | None
     ) -> Session:
         at_ms = now_ms()
-        await self._store.write(
-            lambda db: session_rows.consent(db, session.id, notice_version, overflow, at_ms, digest)
+        recorded = session.recorded and await self.unrecorded.recorded(
+            lambda db: session_rows.consent(db, session.id, notice_version, overflow, at_ms, digest),
+            "consents",
         )
-        consented = replace(session, notice_version=notice_version, overflow_consent=bool(overflow))
+        consented = replace(
+            session,
+            notice_version=notice_version,
+            overflow_consent=bool(overflow) and recorded,  # a consent that nobody can prove permits nothing
+            recorded=recorded,
+        )
         self._held(session).session = consented
         return consented
 
@@ -231,6 +252,10 @@ class Sessions:
         False where a legal hold keeps it; it has ended all the same.
         """
         live, own = self._let_go(session_id), of_session(session_id)
+        if live is not None and not live.stored:
+            self._ending.discard(session_id)
+            self._tell(session_id)
+            return True
         try:
             owner = live.session.key.subject if live else await self._owner(session_id)
             gone = await self._store.write_keys(lambda keys: shred_unless_held(keys, own, owner))
@@ -295,6 +320,7 @@ class Sessions:
                 if session_id not in self._live and await self._load(session_id) is None:
                     await self.wipe(session_id)
             self._taken_up = True
+        await self.unrecorded.look()
         await self.sweep_once()
 
     async def sweep_once(self) -> None:

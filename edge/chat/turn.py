@@ -22,22 +22,25 @@ from edge.chat.answers.answering import Considered
 from edge.chat.answers.choosing import cite
 from edge.chat.answers.conflicts import Conflict
 from edge.chat.clock import Clock
+from edge.chat.desk_card import DeskCards
 from edge.chat.generating import Quoted, Writing, Written
 from edge.chat.grounding import Outcome
 from edge.chat.intents.standing import Standing, standing_for
+from edge.chat.ladder import Ladder, Step, Trouble
 from edge.chat.live_session import Memory
+from edge.chat.looking_up import EncoderLost, LookingUp
 from edge.chat.relay import REFUSED, Relay
 from edge.chat.routing import Decision, Route
 from edge.chat.safety.card import SafetyCard
 from edge.chat.safety.check import SafetyCheck
 from edge.chat.safety.model import SafetyModel
-from edge.chat.session import Session, Sessions
+from edge.chat.session import Channel, Session, Sessions, boot_s
 from edge.chat.turn_answer import Answer as _Answer
 from edge.chat.turn_answer import body_of
 from edge.chat.understanding import Query, Understood
 from edge.config import Config
-from edge.inference.scheduler import Line
-from edge.store.store import Store
+from edge.inference.scheduler import Line, QueueFull
+from edge.store.unwritable import StoreUnwritable
 from models.detect.detector import Detector, Finding
 from models.detect.label import Label
 
@@ -115,7 +118,6 @@ class Desk:
     def __init__(
         self,
         config: Config,
-        store: Store,
         sessions: Sessions,
         answering: Line[Query, Considered],
         writing: Writing,
@@ -128,9 +130,10 @@ class Desk:
         self.foresees: Foresees | None = None
         """None where no text may go to the control plane."""
         self._config = config
-        self._store = store
         self._sessions = sessions
-        self._answering = answering
+        self._looking_up = LookingUp(answering, config.limits.turn_wait_max_s)
+        self._desk_cards = DeskCards(config.card, config.site.locale)
+        self.ladder = Ladder(config.card.per_minute, boot_s)
         self._writing = writing
         self._detector = detector
         self.safety = SafetyCheck(config.site, config.safety, safety_model)
@@ -146,7 +149,9 @@ class Desk:
         return self._writing.counts()
 
     async def turn(self, session: Session, text: str) -> AsyncGenerator[Meta | Delta | Final, None]:
-        """Answer `text`. Raises EmptyQuestion, TextTooLong, NoticeRequired, SessionBusy, QueueFull, StoreBusy."""
+        """Answer `text`. Raises EmptyQuestion, TextTooLong, NoticeRequired, SessionBusy, QueueFull, EncoderLost,
+        StoreBusy, StoreUnwritable.
+        """
         question = self._checked(text)
         with self._sessions.claim(session):
             clock = Clock()
@@ -165,7 +170,13 @@ class Desk:
                 yield await self._durable(session, turn_id, question, settled, finding, clock)
                 return
             query = Query(question, session.audience, memory.topic)
-            considered = await self._answering.submit(query, caller=self._sessions.caller(session.id))
+            try:
+                considered = await self._looking_up.look_up(query, self._sessions.caller(session.id))
+            except (QueueFull, EncoderLost) as error:
+                instead, finding = self._instead(session, error), self._detector.of_forms(question)
+                yield Meta(turn_id, self.covered())
+                yield await self._durable(session, turn_id, question, instead, finding, clock)
+                return
             # Not before: who is not taken on is told so by a status of its own, with the time to come back.
             yield Meta(turn_id, self.covered())
             self._sessions.require_open(session)
@@ -194,7 +205,9 @@ class Desk:
             offered = tuple(meaning.question for meaning in answer.meanings)
             self._sessions.remember(session, Memory(topic, offered))
             clock.lap("answer")
-            yield await self._durable(session, turn_id, question, answer, finding, clock)
+            final = await self._durable(session, turn_id, question, answer, finding, clock)
+            self.ladder.looked_up(answer.route)
+            yield final
 
     def _finding(self, question: str, understood: Understood, clock: Clock) -> Finding:
         """What the question's own pass told. Where the detector failed, forms go on, and who asks knows it."""
@@ -216,12 +229,43 @@ class Desk:
         """The end of a turn, once its row is on disk."""
         if answer.card and answer.card.kind.of_health:
             finding = replace(finding, label=Label.SPECIAL)
-        await self._store.write(
-            lambda db: turn_rows.insert(db, session, turn_id, question, answer, finding, clock.total_s())
-        )
+        recorded = await self._recorded(session, turn_id, question, answer, finding, clock)
         clock.lap("commit")
         turn_rows.count(answer.route, finding, clock)
-        return Final(body_of(turn_id, answer, finding, clock))
+        return Final(body_of(turn_id, answer, finding, clock, recorded=recorded))
+
+    async def _recorded(
+        self,
+        session: Session,
+        turn_id: str,
+        question: str,
+        answer: _Answer,
+        finding: Finding,
+        clock: Clock,
+    ) -> bool:
+        """Whether the turn's row is on disk. Raises StoreUnwritable where without one there is no answer."""
+        unrecorded = self._sessions.unrecorded
+        if not session.recorded:
+            self._sessions.require_open(session)
+            unrecorded.left_out("turns")
+            return False
+        try:
+            return await unrecorded.recorded(
+                lambda db: turn_rows.insert(db, session, turn_id, question, answer, finding, clock.total_s()),
+                "turns",
+                anyway=answer.prepared,
+            )
+        except StoreUnwritable:
+            self.ladder.refuse(Trouble.STORE_UNWRITABLE)
+            raise
+
+    def _instead(self, session: Session, error: QueueFull | EncoderLost) -> _Answer:
+        """What a question gets that cannot be looked up. Raises `error` where it is nothing."""
+        trouble = Trouble.QUEUE_FULL if isinstance(error, QueueFull) else Trouble.ENCODER_LOST
+        if self.ladder.below(trouble, person=session.channel is not Channel.API) is Step.REFUSED:
+            raise error
+        card = self._desk_cards.of(session.locale)
+        return _Answer(card.text, (), Route.HANDOFF, desk=card, retry_after_s=error.retry_after_s)
 
     def _settled(self, question: str) -> _Answer | None:
         """The answer where documents need not be asked: they speak another language."""

@@ -63,7 +63,7 @@ def insert(
 
 def _not_in_documents(answer: Answer) -> bool:
     """Whether the documents were asked and had nothing."""
-    fixed = answer.card or answer.language or answer.standing.text
+    fixed = answer.prepared or answer.standing.text
     return answer.route is Route.HANDOFF and not fixed
 
 

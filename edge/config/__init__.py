@@ -12,6 +12,7 @@ from pydantic import ValidationError, model_validator
 
 from core.errors import ConfigError
 from edge.config.backup import BackupSection
+from edge.config.card import CardSection, CardTextSection
 from edge.config.console import ConsoleSection, OidcSection
 from edge.config.fabric import DiscoverySection, MqttSection
 from edge.config.handoff import HandoffSection, SmtpSection, WebhookSection
@@ -31,6 +32,8 @@ __all__ = [
     "UNIX_PATH_BYTES_MAX",
     "AnswerSection",
     "BackupSection",
+    "CardSection",
+    "CardTextSection",
     "Config",
     "ConsoleSection",
     "DiscoverySection",
@@ -74,6 +77,7 @@ class Config(Section):
     keys: KeysSection = KeysSection()
     limits: LimitsSection = LimitsSection()
     handoff: HandoffSection = HandoffSection()
+    card: CardSection = CardSection()
     telemetry: TelemetrySection = TelemetrySection()
     mqtt: MqttSection = MqttSection()
     discovery: DiscoverySection = DiscoverySection()

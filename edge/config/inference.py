@@ -26,6 +26,9 @@ class AnswerSection(Section):
     # Probability that what would be shown is right, below which the desk asks back or hands over: 2/3, as if a wrong
     # answer cost three times what "not in our documents" does (docs/adr/0011, docs/operations.md).
     evidence_min: float = Field(default=0.67, ge=0.0, le=1.0)
+    # While the store can take no row (a full disk, a read-only one): "answer" goes on answering, marked as unrecorded,
+    # "refuse" answers nothing that it cannot record (docs/adr/0053).
+    unrecorded: Literal["answer", "refuse"] = "refuse"
 
 
 class ModelsSection(Section):

@@ -120,6 +120,11 @@ class Line(Generic[In, Out]):
                 self._scheduler.leave(self, request)
             raise
 
+    @property
+    def ended(self) -> int:
+        """Batches that came to an end."""
+        return self._batches
+
     def predicted_wait_s(self) -> float:
         """Seconds until a lane would begin with an item of whoever has most in line, submitted now."""
         return self._scheduler.predicted_wait_s(self)

@@ -28,6 +28,7 @@ from edge.store import audit, migrations
 from edge.store.connection import BUSY_TIMEOUT_MS, StoreUnusable, connect, lock
 from edge.store.head import Head, committed_groups, count_group, note_of
 from edge.store.subjects import SubjectDigests
+from edge.store.unwritable import told
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ class GroupWriter:
             if self._db.conn.in_transaction:
                 execute("ROLLBACK")
             log.error("commit failed", extra={"error": type(error).__name__, "writes": len(group)})
-            outcomes = [(write, None, error) for write in group]
+            outcomes = [(write, None, told(error)) for write in group]
         _resolve(outcomes)
 
     def _run_one(self, write: _Write) -> tuple[Any, BaseException | None]:
@@ -160,7 +161,7 @@ class GroupWriter:
         except Exception as error:
             execute("ROLLBACK TO one")
             execute("RELEASE one")
-            return None, error
+            return None, told(error)
         execute("RELEASE one")
         return result, None
 
@@ -282,7 +283,8 @@ class Store:
     async def write(self, run: Callable[[Database], T]) -> T:
         """Run `run` in the writer thread inside a transaction; its result comes back once it is durable.
 
-        An exception of `run` undoes only its own changes and is raised here. Raises StoreBusy, StoreClosed.
+        An exception of `run` undoes only its own changes and is raised here. Raises StoreBusy, StoreClosed, and
+        StoreUnwritable where the disk takes nothing more.
         """
         return await self._site.write(run)
 

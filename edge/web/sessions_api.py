@@ -169,11 +169,18 @@ class SessionsApi:
     async def agreed(self, request: web.Request) -> web.Response:
         """200: the notice that was accepted, with its words, and whether overflow is permitted now."""
         session = await self._session(request)
+        if not session.recorded:
+            return web.json_response(self._agreed_unrecorded(session), dumps=dumps)
         found = await self._store.read(lambda db: session_rows.agreed(db, session.id))
         notice = None if found is None else {"version": found.version, "text": found.text}
         overflow, at_ms = (None, None) if found is None else (found.overflow, found.at_ms)
         reply = {"notice": notice, "overflow": overflow, "at_ms": at_ms}
         return web.json_response(reply, dumps=dumps)
+
+    def _agreed_unrecorded(self, session: Session) -> dict[str, object]:
+        """What holds in memory: overflow is never permitted there."""
+        notice = {"version": session.notice_version, "text": self._notice.text} if session.consented else None
+        return {"notice": notice, "overflow": False if notice else None, "at_ms": None}
 
     async def alive(self, request: web.Request) -> web.Response:
         """204; somebody is at the screen, though nothing is asked."""

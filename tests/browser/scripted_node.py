@@ -126,6 +126,9 @@ def _fault(script: Script, name: str | None) -> web.Response | None:
         case "full":
             title = "Very many people are waiting for our staff"
             return _problem(503, "desk_full", title, "", "Go to the desk.", wait_s)
+        case "unwritable":
+            title = "This desk cannot keep records at the moment"
+            return _problem(503, "store_unwritable", title, "", "Try again later.", wait_s)
         case "over":
             return _problem(409, "ticket_over", "This ticket is no longer open", "", "Ask again.")
         case "gone":

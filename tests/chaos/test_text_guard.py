@@ -21,7 +21,6 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlcipher3.dbapi2 import OperationalError
 
 from core.local_socket import read_frame
 from edge.chat.session import Session
@@ -30,6 +29,7 @@ from edge.egress.courier_client import CourierClient, CourierConnection
 from edge.egress.handover import Admitted
 from edge.privacy.policy import Purpose
 from edge.store import text_uses
+from edge.store.unwritable import StoreUnwritable
 from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.spans import Span
@@ -237,7 +237,7 @@ async def _fill_store(held: Chaos) -> None:
         db.execute(f"PRAGMA max_page_count = {pages}")
 
     await held.rig.store.write(no_more)
-    with suppress(OperationalError):  # SQLite has then rolled back what the store tries to
+    with suppress(StoreUnwritable):
         while True:
             await held.rig.store.write(
                 lambda db: text_uses.add(db, "ticket", "nobody's", "public", 0, time.time_ns() // 1_000_000)

@@ -35,6 +35,8 @@ class SiteFacts(Fact):
     behind_tls_proxy: bool
     port: int
     answer_mode: Literal["extractive", "generative"]
+    unrecorded: Literal["answer", "refuse"]
+    """What becomes of answers while the store takes no row."""
     languages: tuple[str, ...]
     """In which the desk answers, ISO 639-1."""
     own_identifiers: int

@@ -176,6 +176,20 @@ def _memory(facts: Facts) -> str:
     )
 
 
+def _durability(facts: Facts) -> str:
+    first = "An answer is shown as final only after its row is on disk."
+    if facts.site.unrecorded == "answer":
+        first = (
+            "An answer is shown as final only after its row is on disk, or with the words that it is not on record:"
+            " at this site answers go on while the disk takes no row (`answer.unrecorded` is `answer`). Nothing of"
+            " them is kept, nothing leaves meanwhile, and a row of audit (`store.gap`) says how many are missing."
+        )
+    return (
+        f"{first} The three processes are supervised and started again; the desk answers without control plane,"
+        " broker and network. Every queue has a limit and a decided answer at it."
+    )
+
+
 def _emergency(facts: Facts) -> str:
     if not facts.staff.emergency_account:
         return (
@@ -341,11 +355,7 @@ SAFEGUARDS: Final = (
         Aim.AVAILABILITY,
         "",
         "built in",
-        always(
-            "An answer is shown as final only after its row is on disk. The three processes are supervised"
-            " and started again; the desk answers without control plane, broker and network. Every queue has"
-            " a limit and a decided answer at it."
-        ),
+        _durability,
     ),
     Measure("memory", "Memory stays off the disk", Aim.CONFIDENTIALITY, "", _UNITS, _memory),
     Measure(

@@ -97,6 +97,22 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "Rows that were stored are missing: a damaged log, an older file that was put back, or a disk that forgot.",
         "The audit says how many. Look at the disk; if they matter, restore a backup: postern restore.",
     ),
+    "records": (
+        "The store takes no row: its disk is full, read-only or broken. What is not recorded now will be missing.",
+        "Make room on the disk, or mount it to be written. It goes on by itself; the audit then says what is missing.",
+    ),
+    "ladder:queue_full": (
+        "More people ask than can be answered: within the last minute some got the desk's card, or were asked to wait.",
+        "Wait a minute. If it happens every day, the machine is too small, or a sibling should help.",
+    ),
+    "ladder:encoder_lost": (
+        "Questions cannot be looked up, because the search model does not run: customers get the desk's card.",
+        "Look at the node's log, then: postern doctor. Restart the node if it does not come back.",
+    ),
+    "ladder:store_unwritable": (
+        "Answers were refused because they could not be recorded, as answer.unrecorded says.",
+        "Make room on the disk, or mount it to be written. It goes on by itself.",
+    ),
     "policy": (
         "No privacy policy is in force, so no text is handed on.",
         "Why, and what to do, says the page Privacy.",
@@ -209,6 +225,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
         _ready(facts),
         *(_fallback(code, facts) for code in facts.status.get("fallbacks", ())),
         _queue(facts),
+        *_ladder(facts),
         _knowledge(facts),
         *_differences(facts),
         _disk(facts),
@@ -279,6 +296,21 @@ def _knowledge(facts: Facts) -> Finding:
     detail = "There are no documents yet: every question ends with a person."
     remedy = "Add the first on the page Documents, or with postern kb add."
     return Finding("knowledge", "warning", "Documents", detail, remedy, "documents.view")
+
+
+def _ladder(facts: Facts) -> list[Finding]:
+    """How good the service was, once anybody got less than an answer or a model wrote any."""
+    taken = facts.status.get("ladder", {})
+    words, quotes, cards, refused = (
+        int(taken.get(step, 0)) for step in ("generative", "extractive", "card", "refused")
+    )
+    if not (words or cards or refused):
+        return []
+    detail = (
+        f"Since the start {words:,} questions were answered in a model's words, {quotes:,} from documents alone; "
+        f"{cards:,} got the desk's card, {refused:,} were asked to come back."
+    )
+    return [Finding("ladder", "good", "Service", detail)]
 
 
 def _differences(facts: Facts) -> list[Finding]:

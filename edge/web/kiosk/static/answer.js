@@ -12,6 +12,8 @@ export function answerArticle(turn, acts, keepHours) {
   root.dataset.route = turn.route;
   parts.route.textContent = words.route[kind(turn)] ?? words.route.answer;
   parts.text.textContent = turn.answer;
+  const unrecorded = turn.recorded === false;
+  show(parts.unrecorded, unrecorded && !isDeskCard(turn));
   if (turn.language) Object.assign(parts.text, { lang: turn.language.code, dir: turn.language.dir });
   showRedactions(parts, turn);
   showChoices(parts, turn.choices ?? [], acts);
@@ -20,11 +22,19 @@ export function answerArticle(turn, acts, keepHours) {
   wireFeedback(parts, turn, acts);
   parts.print?.addEventListener("click", () => printOnly(root));
   if (turn.route === "safety" && turn.card) showCard(root, parts, turn);
+  if (unrecorded) show(parts.handoff, false); // neither can be about what is not there
+  if (unrecorded || isDeskCard(turn)) show(parts.feedback, false);
   return root;
+}
+
+// Nothing could be looked up: the site's prepared words, and when to ask again.
+export function isDeskCard(turn) {
+  return turn.card?.kind === "desk";
 }
 
 // What stands above the answer: its route, or why it is none from the documents.
 function kind(turn) {
+  if (isDeskCard(turn)) return "desk";
   const asked = turn.intent?.in_scope && turn.intent.name === "talk_to_human";
   if (turn.route === "handoff" && (turn.card || turn.language || asked)) return "staff";
   return turn.route === "answer" && !turn.citations?.length ? "standing" : turn.route;

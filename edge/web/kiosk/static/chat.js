@@ -1,7 +1,7 @@
 // The conversation's screen: question field, streamed answer, transcript. A screen reader hears each answer once, when
 // it is complete: pieces go to a part that it does not see, the finished article into the log.
 
-import { answerArticle } from "./answer.js";
+import { answerArticle, isDeskCard } from "./answer.js";
 import { clone, say, show } from "./dom.js";
 import { clearProblem, inWords, showProblem } from "./problem.js";
 import { words } from "./words.js";
@@ -17,6 +17,7 @@ export class Chat {
   #config;
   #events;
   #asking = false;
+  #asked = "";
   #closed = false;
   #spokenAt = Infinity;
   #tickets = new Map(); // number → the panel of its answer
@@ -68,6 +69,7 @@ export class Chat {
     const chars = [...text].length;
     if (chars > this.#config.text_chars_max) return this.#refuseLong(chars);
     if (this.#human) return this.#tell(text);
+    this.#asked = text;
     this.#begin(shown ?? text);
     try {
       const turn = await this.#conversation.ask(text, (piece) => this.#stream(piece));
@@ -199,6 +201,15 @@ export class Chat {
     this.#parts.log.append(article);
     article.scrollIntoView({ block: "nearest" });
     article.focusFirst?.();
+    if (isDeskCard(turn)) this.#askAgain(turn);
+  }
+
+  // As after a fault: trying again costs one press.
+  #askAgain(turn) {
+    if (!this.#parts.question.value) this.#write(this.#asked);
+    const waitS = Math.ceil(turn.retry_after_s ?? 0);
+    const remedy = waitS > 0 ? words.retryIn(waitS) : words.retryNow;
+    showProblem(this.#parts.problem, { ...words.askAgain, remedy, waitS }, () => { this.focus(); this.#ask(); });
   }
 
   // The question goes back into the field, so that trying again costs one press.

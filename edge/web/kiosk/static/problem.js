@@ -5,6 +5,8 @@ import { words } from "./words.js";
 
 // A longer Retry-After than this is not shown as a count: nobody waits for it at a screen.
 const RETRY_SHOWN_S_MAX = 120;
+// Faults whose own words say more than that many people are asking.
+const SAID_BETTER = new Set(["desk_full", "encoder_lost", "store_unwritable"]);
 // The count is redrawn so often.
 const TICK_MS = 250;
 
@@ -44,8 +46,8 @@ export function inWords(problem) {
 function busy(problem) {
   const waitS = Math.min(problem.retryAfterS ?? 0, RETRY_SHOWN_S_MAX);
   const remedy = waitS > 0 ? words.retryIn(waitS) : problem.remedy || words.retryNow;
-  // What a desk says about itself ("very many people are waiting for our staff") is better than our general sentence.
-  const said = problem.code === "rate_limited" ? words.tooFast : problem.code === "desk_full" ? problem : words.busy;
+  // What a node or a desk says about itself ("very many people are waiting for our staff") is better than our general sentence.
+  const said = problem.code === "rate_limited" ? words.tooFast : SAID_BETTER.has(problem.code) ? problem : words.busy;
   return { title: said.title, detail: said.detail, remedy, waitS };
 }
 

@@ -30,6 +30,10 @@ export const words = {
     title: "Many people are asking right now.",
     detail: "Your question is still in the box.",
   },
+  askAgain: {
+    title: "You can ask again in a moment.",
+    detail: "Your question is still in the box.",
+  },
   unknown: { title: "Something went wrong on our side.", detail: "", remedy: "Try again, or ask at the front desk." },
   tooLong: {
     title: "That question is too long.",
@@ -85,6 +89,7 @@ export const words = {
     clarify: "One question back",
     handoff: "Not in our documents",
     staff: "Our staff can help you",
+    desk: "We cannot look this up right now",
     standing: "From our staff",
     refuse: "We cannot answer this here",
     safety: "Important",

@@ -150,7 +150,6 @@ async def test_nothing_more_is_shown_of_an_answer_to_somebody_who_was_erased(
         erasing = Erasing(site, where)
         desk = Desk(
             Config(site=SiteSection(name="Clinic", id="clinic")),
-            site.desk.store,
             site.desk.sessions,
             erasing,  # type: ignore[arg-type]
             SimpleNamespace(),  # type: ignore[arg-type]

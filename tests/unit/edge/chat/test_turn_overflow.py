@@ -76,7 +76,6 @@ async def turn(
     writing = Writing(config.answer, "The Clinic", relay_of(workers), NearEmbedder(), 2048)
     desk = Desk(
         config,
-        made.store,
         made.sessions,
         ReadyLine(),  # type: ignore[arg-type]
         writing,
