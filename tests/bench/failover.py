@@ -110,11 +110,12 @@ async def _chatting(nodes: Sequence[RunningNode], count: int) -> dict[str, Any]:
             await chat.talk(own)
 
         tasks = [asyncio.create_task(talk(chat, number)) for number, chat in enumerate(chats)]
-        mid, pid = await _all_under_way(chats), nodes[0].pid_of("node")
+        mid, pids = await _all_under_way(chats), _processes(nodes[0])
         sibling = psutil.Process(nodes[1].pid_of("node"))
         before_cpu_s = _cpu_s(sibling)
         killed_s = time.monotonic()
-        os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
         before = [list(chat.final) for chat in chats]
         asked, partly = [chat.open for chat in chats], sum(chat.shown > 0 for chat in chats)
         harness.progress(f"killed with {mid} of {count} chats in the middle of an answer")
@@ -127,6 +128,12 @@ async def _chatting(nodes: Sequence[RunningNode], count: int) -> dict[str, Any]:
         told["context_kept_share"] = await _context_kept(http, urls[1], chats, asked)
         harness.progress(str({key: value for key, value in told.items() if key != "failed"}))
         return told
+
+
+def _processes(node: RunningNode) -> list[int]:
+    """All of the node, its supervisor first: a machine dies. Started anew beside its sibling the node would take the
+    cores from it, which no other machine does."""
+    return [node.process.pid, *(node.pid_of(name) for name in ("node", "worker", "courier"))]
 
 
 def _cpu_s(process: psutil.Process) -> float:
