@@ -50,12 +50,14 @@ class Engine(Provider):
 
     async def run(self) -> None:
         """Serve, and load the model before anybody asks. What is written when it is cancelled ends at once."""
+        serving = asyncio.create_task(self._queue.run(), name=f"provider-{self.name}")
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._queue.run(), name=f"provider-{self.name}")
-                await self._load()
+            await self._load()
+            await serving
         finally:
-            self._queue.close()
+            self._queue.close()  # first: a queue that does not run tells nobody
+            serving.cancel()
+            await asyncio.wait({serving})
 
     async def _load(self) -> None:
         await asyncio.sleep(LOAD_AFTER_S)

@@ -269,13 +269,15 @@ async def test_whatever_the_runtime_raises_the_next_answer_comes(engine: EngineR
     assert isinstance((await answered(engine.provider))[-1], Written)
 
 
-async def test_an_engine_that_stops_ends_what_it_writes(engine: EngineRig) -> None:
-    await engine.hold()
-    reading = asyncio.create_task(answered(engine.provider))
-    await asyncio.sleep(0)
-    await engine.provider.close()
-    with pytest.raises(LlmServerCut):
-        await asyncio.wait_for(reading, 10)
+async def test_an_engine_that_stops_ends_what_it_writes_at_once() -> None:
+    rig = EngineRig()
+    await rig.hold()
+    async with aclosing(rig.provider.generate(ASKED, until())) as pieces:
+        async with serving(rig.provider):
+            await anext(pieces)
+        with pytest.raises(LlmServerCut):
+            async for _ in pieces:
+                pass
 
 
 async def test_a_line_that_is_too_long_for_the_first_words_is_said_at_once(engine: EngineRig) -> None:
