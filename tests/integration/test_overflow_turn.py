@@ -163,7 +163,7 @@ async def test_a_crowd_overflows_before_it_waits(writing_node: RunningNode) -> N
     """One of them is written here, the others' wait is foretold; nobody is left without an answer."""
     await until_open(writing_node)
     async with asyncio.timeout(WAIT_S):
-        while (await status(writing_node)).get("llm", {}).get("state") != "ready":
+        while ((await status(writing_node)).get("llm") or {}).get("state") != "ready":
             await asyncio.sleep(0.2)
 
     async def ask() -> dict[str, Any]:

@@ -46,8 +46,9 @@ def _marking(facts: Facts) -> str:
         )
     return (
         "Answers may be written by a language model (`answer.mode` is `generative`). Each is marked in a"
-        " form that programs read (`route` is `generate`) and on the page (“Written by AI from our"
-        " documents”); each sentence is shown only once a sentence of a document bears it out."
+        " form that programs read (`route` is `generate`, or `overflow` where the control plane's model wrote it)"
+        " and on the page (“Written by AI from our documents”, “… with help from outside this building”);"
+        " each sentence is shown only once a sentence of a document bears it out."
     )
 
 
