@@ -196,7 +196,7 @@ def _policy(known: Sources) -> PolicyFacts:
         signed = known.policy_file.signed()
     except PosternError as error:
         return PolicyFacts(trouble=error.title)
-    policy = signed.policy
+    policy, used = signed.policy, _used(known)
     if policy.valid_until < datetime.now().astimezone().date():
         return PolicyFacts(trouble=f"“{policy.name}” was valid until {policy.valid_until}")
     return PolicyFacts(
@@ -205,9 +205,10 @@ def _policy(known: Sources) -> PolicyFacts:
         valid_until=policy.valid_until,
         purposes=tuple(
             PurposeFacts(
+                purpose=told.purpose,
                 title=told.title,
                 open=some_text_passes(policy.rules(told.purpose), known.rates),
-                used=told.purpose in _used(known.config),
+                used=told.purpose in used,
                 sentences=told.sentences,
             )
             for told in in_words(policy, known.rates)
@@ -216,10 +217,14 @@ def _policy(known: Sources) -> PolicyFacts:
     )
 
 
-def _used(config: Config) -> set[Purpose]:
-    """For what something at this site hands text on: nothing does for the control plane yet, and a notification of a
-    ticket has no words in it."""
-    return {Purpose.LAN_LLM} if config.models.llm_server.url else set()
+def _used(known: Sources) -> set[Purpose]:
+    """For what something at this site hands text on: words of a model's, where the site wants them. A notification of a
+    ticket has none of the customer's in it."""
+    config = known.config
+    return {
+        *([Purpose.LAN_LLM] if config.models.llm_server.url else []),
+        *([Purpose.OVERFLOW] if config.answer.mode == "generative" and _control_plane(known) else []),
+    }
 
 
 def _models(known: Sources) -> tuple[ModelFacts, ...]:

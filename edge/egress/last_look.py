@@ -32,15 +32,16 @@ def stays_because(
     parts: Sequence[Part],
     left: Sequence[str],
     values: Values,
-    forms: Callable[[str], Finding],
+    forms: Callable[[Part, str], Finding],
 ) -> str:
     """Why what is `left` of the parts, without what stands for values, may not go; empty where it may.
 
     No value that was hidden stands in it, and none with a form unless the policies let it stand there.
+    `forms`: what has a form in what is left of a part.
     """
     if any(still_holds(text, values) for text in left):
         return "masked_value"
-    own, published = by_source(parts, [forms(text) for text in left])
+    own, published = by_source(parts, [forms(part, text) for part, text in zip(parts, left, strict=True)])
     # The label too: a detector that loses what it found would call the text public.
     label = max((request.label, *(label_of(finding.spans, special=False) for finding in own)))
     asked = replace(request, label=label, types=types_of(own), document_types=types_of(published))

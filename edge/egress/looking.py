@@ -37,6 +37,9 @@ class Look:
     complete: bool
 
 
+FORMS: Final = "forms"
+"""Version of what looks for forms: the site's own are read once, when the node starts."""
+
 NOT_LOOKED: Final = Look((), Label.SPECIAL, frozenset(), frozenset(), None, None, complete=False)
 """Where nothing that could be found would matter."""
 
@@ -64,6 +67,7 @@ class Looking:
     def __init__(self, instruments: Instruments) -> None:
         self._with = instruments
         self._published = PublishedFindings()
+        self._left_published = PublishedFindings()
 
     async def look(self, parts: Sequence[Part]) -> Look:
         """What is in the parts. Raises PosternError, Unbelievable, or whatever the detector raises."""
@@ -87,6 +91,18 @@ class Looking:
             complete,
         )
 
+    def forms_left(self, part: Part, left: str) -> Finding:
+        """What has a form, without a model, in what is `left` of a part without marks. Of a passage that is the same
+        whenever it goes under the same policy."""
+        if part.source is not Source.PUBLIC:
+            return self._with.forms(left)
+        text = without_fences(left)
+        found = self._left_published.of(text, FORMS)
+        if found is None:
+            found = self._with.forms(text)
+            self._left_published.keep(text, FORMS, found)
+        return found
+
     async def _language(self, rest: Sequence[str]) -> str | None:
         if sum(map(len, rest)) <= LANGUAGE_CHARS_INLINE:
             return one_language(rest, self._with.language_of)
@@ -107,7 +123,7 @@ class Looking:
         )
         if version == self._with.version():
             for part, finding in zip(parts, told, strict=True):
-                if part.source is Source.PUBLIC:
+                if part.source is Source.PUBLIC and finding.complete:
                     self._published.keep(_text(part), version, finding)
         return told
 

@@ -21,6 +21,9 @@ from models.detect.spans import Span
 VALUE_CHARS_MIN: Final = 3
 """Shorter values ("12", "Li") stand in ordinary text by chance: they are hidden where they were found, only there."""
 
+FEW_VALUES: Final = 16
+"""So many are looked for one by one before a text is cut into words; more would read it more often than that does."""
+
 CAPITALISED: Final = frozenset({"PERSON", "ORGANIZATION", "LOCATION", "TITLE", "NRP"})
 """A single word of these (Will, May, Reading) is also an ordinary word: elsewhere it counts only with a capital."""
 
@@ -123,7 +126,7 @@ def still_holds(text: str, values: Values) -> bool:
 
 def _matches(text: str, values: Values) -> Iterator[Span]:
     """Where values stand, from left to right and apart, however they are spaced and in whichever case."""
-    places = list(_TOKEN.finditer(text)) if values else []
+    places = list(_TOKEN.finditer(text)) if _may_hold(text, values) else []
     keys = [place[0].casefold() for place in places]
     at = 0
     while at < len(keys):
@@ -136,6 +139,14 @@ def _matches(text: str, values: Values) -> Iterator[Span]:
                 yield Span(wanted.type, places[at].start(), places[end - 1].end(), 1.0)
                 break
         at += length
+
+
+def _may_hold(text: str, values: Values) -> bool:
+    """Whether to look closer: most passages hold none of the few values of a question."""
+    if len(values) > FEW_VALUES:
+        return True
+    folded = text.casefold()
+    return any(first in folded for first in values)
 
 
 def _keys(value: str) -> tuple[str, ...]:

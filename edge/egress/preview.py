@@ -64,7 +64,11 @@ def previews(
             left, part = without(text, hidden.spans[0]), Part(text, Source.CUSTOMER)
             goes = redact(text, hidden.spans[0])
             reads = reads_text(policies, purpose)
-            if reads and (reason := stays_because(policies, request, [part], [left], hidden.values, forms)):
+            if reads and (
+                reason := stays_because(
+                    policies, request, [part], [left], hidden.values, lambda _, text: forms(text)
+                )
+            ):
                 decision, goes = Decision(Action.REFUSE, reason), None
         found.append(Preview(purpose, decision.action, decision.rule, consent, goes))
     return found

@@ -47,9 +47,7 @@ class PublishedFindings:
         return found
 
     def keep(self, text: str, version: str, finding: Finding) -> None:
-        """Keep a finding for which everything was looked for; another is not kept."""
-        if not finding.complete:
-            return
+        """Keep what detector `version` found in it."""
         if version != self._version:
             self._version = version
             self._found.clear()

@@ -154,7 +154,9 @@ class TextGuard:
         masked = await self._masked(asked, looked, decision, known.subject)
         left = [without_marks(text) for text in masked.texts] if masked.pseudonyms else masked.texts
         if looked is not NOT_LOOKED and (
-            reason := stays_because(policies, request, asked.parts, left, masked.hidden.values, self._forms)
+            reason := stays_because(
+                policies, request, asked.parts, left, masked.hidden.values, self._looking.forms_left
+            )
         ):
             raise _Refused(reason)
         payload = overflow_request.packed(asked, masked.texts) if leaves else b""

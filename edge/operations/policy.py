@@ -36,7 +36,8 @@ from models.detect.rates import Rates
 
 STEPS = (
     "Scanned, judged, replaced and looked at once more as a text that goes; marks are shown as types, and nothing is"
-    " taken out of a budget."
+    " taken out of a budget. Of one that goes purpose, size, label and conversation are on the disk before its first"
+    " byte, and a salted hash if it leaves the site; never a word."
 )
 TEXT_CHARS_MAX = 4_000
 """Of a text to try: as a customer's."""

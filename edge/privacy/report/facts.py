@@ -79,6 +79,7 @@ class Others(Fact):
 class PurposeFacts(Fact):
     """What the policy says of one purpose, in sentences. `open`: some text may go; `used`: here it would."""
 
+    purpose: str
     title: str
     open: bool
     used: bool

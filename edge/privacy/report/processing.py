@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from edge.privacy.policy import Purpose
 from edge.privacy.report.activities import ACTIVITIES, KINDS, PERSONAL, Activity, tables_of, unassigned
 from edge.privacy.report.document import Block, Cell, Gap, Paragraph, Section, Table
 from edge.privacy.report.duties import measure
@@ -121,9 +122,7 @@ def _recipients_of(facts: Facts, activity: Activity) -> str:
                 f" that person (export), which is a row of audit.{programs}"
             )
         case "handing-on":
-            if others.llm_server and text_may_go(facts):
-                return f"The language model server at {others.llm_server}, as far as the policy permits."
-            return "None: no text is handed on at this site as it is configured."
+            return _writers(facts)
         case "staff-conversations":
             told = [host for host in (others.mail, others.webhook) if host]
             also = (
@@ -145,13 +144,32 @@ def _recipients_of(facts: Facts, activity: Activity) -> str:
             return _control_plane(facts)
 
 
+def _writers(facts: Facts) -> str:
+    """Whose language models get texts."""
+    others = facts.others
+    told = [
+        *(
+            [f"the language model server at {others.llm_server}"]
+            if text_may_go(facts, Purpose.LAN_LLM)
+            else []
+        ),
+        *([f"the control plane at {others.control_plane}"] if text_may_go(facts, Purpose.OVERFLOW) else []),
+    ]
+    if not told:
+        return "None: no text is handed on at this site as it is configured."
+    who = joined(told)
+    return f"{who[0].upper()}{who[1:]}, as far as the policy permits."
+
+
 def _control_plane(facts: Facts) -> str:
     if not facts.others.control_plane:
         return "None: the site is enrolled at no control plane."
-    return (
-        f"The control plane at {facts.others.control_plane}: counts and technical facts, no words and no rows"
-        " about anybody."
+    texts = (
+        "; texts that its language model is to answer, as far as the policy permits, which it does not keep"
+        if text_may_go(facts, Purpose.OVERFLOW)
+        else ", no words and no rows about anybody"
     )
+    return f"The control plane at {facts.others.control_plane}: counts and technical facts{texts}."
 
 
 def _recipients(facts: Facts) -> Section:
@@ -207,10 +225,17 @@ def _programs(facts: Facts) -> str:
 
 def _transfers(facts: Facts) -> Section:
     if facts.others.control_plane:
+        texts = (
+            " Texts go there as well when nobody at the site can answer in time, as far as the policy permits, with"
+            " marks in the place of personal values where it says so; the providers of language models behind the"
+            " control plane get them, too."
+            if text_may_go(facts, Purpose.OVERFLOW)
+            else ""
+        )
         blocks: tuple[Block, ...] = (
             Paragraph(
                 text=f"Counts and technical facts about the machine go to {facts.others.control_plane}. They"
-                " hold no identifier of a customer and no words, and cells below five have no value."
+                f" hold no identifier of a customer and no words, and cells below five have no value.{texts}"
             ),
             Gap(
                 text="country of the control plane; if it is outside the Union: adequacy decision (Art. 45)"

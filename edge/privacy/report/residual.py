@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge.privacy.policy import Purpose
 from edge.privacy.report.facts import Facts
-from edge.privacy.report.wording import joined, number
+from edge.privacy.report.wording import joined, number, text_may_go
 
 
 def residual(facts: Facts) -> Iterator[str]:
@@ -101,6 +102,11 @@ def _of_this_site(facts: Facts) -> Iterator[str]:
             "Erasure, legal holds and exports are each node's own: a conversation may go on at"
             f" {' and '.join(facts.others.siblings)}, and until its whole time is over a token from before an"
             " erasure could bring its newest answers back there."
+        )
+    if text_may_go(facts, Purpose.OVERFLOW):
+        yield (
+            "A value that the detector missed stands in a text that goes to the control plane. It scans once more and"
+            " refuses what it recognises; what the providers of its language models keep, the product cannot see."
         )
     if facts.others.control_plane:
         yield (

@@ -88,7 +88,7 @@ _APART: Final[dict[bool | None, str]] = {
 
 def _one_way_out(facts: Facts) -> str:
     return (
-        "Only one process, the courier, may open a connection that leaves the site, and it holds no text."
+        "Only one process, the courier, may open a connection that leaves the site, and it keeps no text."
         f" {_APART[facts.site.processes_apart]}"
     )
 

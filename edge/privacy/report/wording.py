@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edge.privacy.policy import Purpose
 from edge.privacy.report.facts import Facts, LanguageFacts
 
 
@@ -21,9 +22,9 @@ def joined(words: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(before)} {last} {end}" if before else end
 
 
-def text_may_go(facts: Facts) -> bool:
-    """Whether something at this site hands text on, and the policy in force lets any go."""
-    return any(purpose.open and purpose.used for purpose in facts.policy.purposes)
+def text_may_go(facts: Facts, purpose: Purpose | None = None) -> bool:
+    """Whether something at this site hands text on, and the policy in force lets any go; for any purpose, or one."""
+    return any(told.open and told.used and purpose in {None, told.purpose} for told in facts.policy.purposes)
 
 
 def missed(language: LanguageFacts) -> str:

@@ -35,12 +35,6 @@ def test_another_detector_finds_nothing_kept() -> None:
     assert len(found) == 1
 
 
-def test_what_was_not_looked_at_whole_is_not_kept() -> None:
-    found = PublishedFindings()
-    found.keep(PASSAGE, "1", Finding((), Label.PERSONAL, complete=False))
-    assert found.of(PASSAGE, "1") is None
-
-
 @pytest.mark.parametrize(("texts", "kept"), [(2, [0, 1]), (3, [0, 1, 2]), (4, [0, 2, 3])])
 def test_the_least_used_goes_first(texts: int, kept: list[int]) -> None:
     found = PublishedFindings(kept_max=3)
@@ -82,6 +76,25 @@ async def test_a_passage_is_looked_at_once_and_a_question_every_time(rig: GuardR
     for _ in range(2):
         assert isinstance(await rig.ask(session, QUESTION, PASSAGE), Admitted)
     assert rig.scans.seen == [QUESTION, PASSAGE, QUESTION]
+
+
+async def test_what_was_not_looked_at_whole_is_not_kept(rig: GuardRig, session: Session) -> None:
+    rig.scans.does = lambda texts: [Finding((), Label.PERSONAL, complete=False) for _ in texts]
+    for _ in range(2):
+        assert reason_of(await rig.ask(session, QUESTION, PASSAGE)) == "policy_incomplete"
+    assert rig.scans.seen == [QUESTION, PASSAGE] * 2
+
+
+async def test_the_last_look_at_a_passage_is_kept_for_what_is_left_of_it(
+    rig: GuardRig, session: Session
+) -> None:
+    """Once hidden, and then let stand by another policy: what is left is another text."""
+    passage = "Ring 020 7946 0958 on Saturday."
+    for _ in range(2):
+        assert isinstance(await rig.ask(session, QUESTION, passage), Admitted)
+    rig.scans.does = lambda texts: [Finding((), Label.PUBLIC, complete=True) for _ in texts]
+    rig.scans.version = "2"  # it has lost the number
+    assert reason_of(await rig.ask(session, QUESTION, passage)) == "unmasked_form"
 
 
 async def test_what_is_known_of_a_passage_is_hidden_in_it(rig: GuardRig, session: Session) -> None:

@@ -106,7 +106,7 @@ async def test_a_site_s_own_model_gets_questions_as_they_are_and_nothing_is_look
 
 
 @pytest.mark.proves("one-way-out")
-async def test_the_courier_knows_the_seal_and_has_no_way_out_for_text_yet(
+async def test_the_seal_is_known_and_the_link_of_records_carries_no_text(
     rig: GuardRig, session: Session
 ) -> None:
     found = await rig.ask(session)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from edge.node_status import SHARED_ACCOUNT, SWAPPABLE
+from edge.privacy import policy_files
 from edge.privacy.report.assembly import report
 from edge.privacy.report.document import Gap, Table, walk
 from edge.report_facts import Sources, gather
-from tests.unit.edge.privacy.report.rig import sample_site
+from edge.site_setup import policy_pack
+from tests.unit.edge.privacy.report.rig import sample_site, with_settings
 
 KERNEL = "the kernel refuses connections to the internet to all but the courier"
 SHARED, SWAP = (":".join(weaker) for weaker in (SHARED_ACCOUNT, SWAPPABLE))
@@ -93,3 +96,25 @@ async def test_only_what_is_sealed_twice_is_called_so(clinic: Sources) -> None:
 async def test_a_legal_hold_is_no_restriction_of_use(clinic: Sources) -> None:
     (cell,) = await cells(clinic, "Restriction (Art. 18)")
     assert isinstance(cell, Gap)
+
+
+async def test_that_texts_go_to_the_control_plane_is_said_where_they_can(clinic: Sources) -> None:
+    """A model's words wanted, enrolled, and a policy under which text passes: with any of them missing none goes."""
+    policy = policy_pack("clinic", datetime.now(UTC)).replace('risk = "moderate"', 'risk = "high"', 1)
+    policy_files.save(clinic.paths, policy, datetime.now(UTC))
+    enrolled = {"sync": {"control_plane": "cloud.example:8091"}}
+    writes = with_settings(clinic.config, answer={"mode": "generative"})
+    nothing = "None: no text is handed on at this site as it is configured."
+    for known in (
+        replace(clinic, status=enrolled),
+        replace(clinic, config=writes),
+    ):
+        said = await told(known)
+        assert nothing in said
+        assert "texts that its language model is to answer" not in said
+    said = await told(replace(clinic, config=writes, status=enrolled))
+    assert nothing not in said
+    assert "The control plane at cloud.example:8091, as far as the policy permits." in said
+    assert "Texts go there as well when nobody at the site can answer in time" in said
+    assert "what the providers of its language models keep, the product cannot see" in said
+    assert "no words and no rows about anybody" not in said
