@@ -165,6 +165,8 @@ async def test_no_violation_on_any_page(browser: Browser, console: Console, look
     await page.keyboard.press("Enter")
     await page.locator(".code").wait_for()
     await check("codes")
+    await page.goto(f"{console.url}/overflow")
+    await check("overflow")
     await page.goto(f"{console.url}/nowhere")
     await check("error")
     await context.close()
