@@ -12,8 +12,9 @@ class LimitsSection(Section):
 
     text_chars_max: int = Field(default=4000, ge=1, le=4000)
     turns_waiting_max: int = Field(default=256, ge=1, le=4096)
-    # A question that would wait longer for the encoder is refused at once: answers within a second are promised.
-    turn_wait_max_s: float = Field(default=1.0, gt=0, le=60)
+    # A question that would wait longer for the encoder is refused at once: answers within a second are promised,
+    # and what waits 0.5 s by prediction has waited up to 0.9 s where every core is full.
+    turn_wait_max_s: float = Field(default=0.6, gt=0, le=60)
     # Texts of programs, which wait behind every customer: ten seconds' work of two cores.
     api_waiting_max: int = Field(default=4096, ge=1, le=65_536)
     api_wait_max_s: float = Field(default=10.0, gt=0, le=300)
