@@ -106,10 +106,14 @@ def _open_encoder(choice: EncoderChoice) -> Runtime:
 def run_courier(site: Path) -> None:
     """Carry what may leave until told to stop."""
     _begin("courier")
+    from core.supervision import stop_on_signals
     from edge.config import site_paths
     from edge.egress.courier import serve
 
-    asyncio.run(serve(site_paths(site)))
+    async def serve_until_stopped() -> None:
+        await serve(site_paths(site), stop_on_signals())
+
+    asyncio.run(serve_until_stopped())
 
 
 PROCESSES: dict[str, Callable[[Path], None]] = {

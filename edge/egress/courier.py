@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from collections import Counter
 from dataclasses import dataclass
 
@@ -38,14 +37,11 @@ NUMBERS_EVERY_S = 1.0
 CONNECTIONS_MAX = 8
 
 
-async def serve(
-    paths: SitePaths, *, stop: asyncio.Event | None = None, software_version: str = "0.1.0"
-) -> None:
-    """Run the courier until `stop` is set; without one, until SIGTERM or SIGINT.
+async def serve(paths: SitePaths, stop: asyncio.Event) -> None:
+    """Run the courier until `stop` is set.
 
     Raises LedgerBroken, LedgerInUse, IdentityDamaged and EnvelopeKeyDamaged at start.
     """
-    stop = stop or _stop_on_signals()
     key = load_or_create_key(paths.keys)
     opened = await asyncio.to_thread(ledger.Ledger.open, paths.ledger)
     courier = Courier(paths, key, LedgerQueue(opened), Replays(opened.recent_envelopes))
@@ -59,13 +55,6 @@ async def serve(
             paths.courier_socket.unlink(missing_ok=True)
     finally:
         await courier.stop()
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 async def _listen(paths: SitePaths, courier: Courier) -> asyncio.Server:

@@ -16,6 +16,7 @@ import grpc
 import grpc.aio
 
 from core import identity as certificates
+from core.supervision import SUPERVISED
 from edge.config import SitePaths, site_paths
 from edge.egress import identity
 from edge.egress.courier_client import CourierClient, CourierConnection, CourierEvent
@@ -24,13 +25,6 @@ from postern.v1 import sync_pb2, sync_pb2_grpc
 
 # Generous: machines that run tests are shared, and a process may wait seconds for its turn.
 TIMEOUT_S = 40.0
-_RUN = """
-import asyncio, pathlib, sys
-from edge.config import site_paths
-from edge.egress.courier import serve
-
-asyncio.run(serve(site_paths(pathlib.Path(sys.argv[1]))))
-"""
 
 
 class CourierProcess:
@@ -41,10 +35,22 @@ class CourierProcess:
         self.client = CourierClient(paths.courier_socket)
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
-        """Start it and wait until it answers."""
-        self._process = await asyncio.create_subprocess_exec(sys.executable, "-c", _RUN, str(self.paths.root))
+    async def start(self, *, supervised: bool = False) -> None:
+        """Start it and wait until it answers. `supervised`: as a child of a supervisor, which holds its input."""
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "edge.processes", "courier", str(self.paths.root)),
+            stdin=asyncio.subprocess.PIPE if supervised else asyncio.subprocess.DEVNULL,
+            env={**os.environ, SUPERVISED: "1"} if supervised else None,
+        )
         await until(self._answers)
+
+    async def lose_supervisor(self) -> int:
+        """The supervisor is gone; returns the exit status."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        async with asyncio.timeout(TIMEOUT_S):
+            return await self._process.wait()
 
     async def kill(self) -> None:
         """SIGKILL: no last words."""

@@ -137,7 +137,7 @@ async def overflow_clouds(paths: SitePaths, count: int = 1) -> AsyncIterator[lis
 async def courier_here(paths: SitePaths) -> AsyncIterator[None]:
     """A courier in this process, on its real socket."""
     stop = asyncio.Event()
-    running = asyncio.create_task(serve(paths, stop=stop))
+    running = asyncio.create_task(serve(paths, stop))
     await until(lambda: paths.courier_socket.exists() or running.done())
     try:
         yield

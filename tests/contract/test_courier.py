@@ -89,6 +89,13 @@ async def test_it_waits_happily_before_the_site_is_enrolled(courier: CourierProc
 
 
 @pytest.mark.proves("record-of-egress")
+async def test_it_ends_with_its_supervisor(paths: SitePaths) -> None:
+    process = CourierProcess(paths)
+    await process.start(supervised=True)
+    assert await process.lose_supervisor() == 0
+    assert not paths.courier_socket.exists()
+
+
 async def test_recorded_before_sent_and_closed_after(courier: CourierProcess, paths: SitePaths) -> None:
     async with scripted_cloud(paths) as cloud:
         await courier.start()

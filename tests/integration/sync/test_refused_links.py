@@ -119,7 +119,7 @@ async def site(paths: SitePaths, mine: Identity) -> AsyncIterator[Node]:
     """A courier and the node's half of the sync, running."""
     identity.store(paths.courier, mine)
     stop = asyncio.Event()
-    serving = asyncio.create_task(courier.serve(paths, stop=stop))
+    serving = asyncio.create_task(courier.serve(paths, stop))
     try:
         await until(paths.courier_socket.exists)
         async with running_node(paths) as node:
