@@ -1,13 +1,15 @@
 """A question in line before the encoder, and what becomes of it when the encoder is gone.
 
 Where it runs on several placements, the next one takes over by itself (`edge.inference.failover`). Here is what is left
-when none serves: an error at once, and for one that hangs a limit, past which nobody waits until it moves again.
+when none serves: an error at once, and for one that hangs a limit, past which nobody waits until it moves again, except
+one question now and then, which tries.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from time import monotonic
 from typing import Final
 
 from core.errors import PosternError
@@ -40,18 +42,23 @@ class LookingUp:
         """`wait_s_max`: what the line lets a question wait."""
         self._line = line
         self._limit_s = wait_s_max + HANGS_S
-        self._stood_at: int | None = None
+        self._stood_at = -1
+        """What `ended` was when the line was seen to stand; another number since: it moves."""
+        self._again_s = 0.0
 
     async def look_up(self, query: Query, caller: str | None) -> Considered:
         """What is known of the question. Raises QueueFull, EncoderLost."""
-        if self._stood_at is not None and self._stood_at == self._line.ended:
+        before, now_s = self._line.ended, monotonic()
+        if self._stood_at == before and now_s < self._again_s:
             raise EncoderLost
-        self._stood_at = None
+        self._again_s = now_s + self._limit_s  # of a line that stands one question is the trial
         try:
             async with asyncio.timeout(self._limit_s):
                 return await self._line.submit(query, caller=caller)
         except TimeoutError:
-            self._stood_at = self._line.ended
+            # Where the event loop stood, the batch may have ended by now: only one that still runs can end later.
+            if self._line.ended == before and self._line.running:
+                self._stood_at, self._again_s = before, monotonic() + HANGS_S
             log.error("the encoder does not answer", extra={"after_s": self._limit_s})
             raise EncoderLost from None
         except ModelError as error:

@@ -121,6 +121,8 @@ async def test_a_page_that_follows_its_ticket_is_told_that_it_is_over(tmp_path: 
 class Erasing:
     """The line of turns, and the answer, of a desk whose customer is erased in the middle: `where`."""
 
+    ended = 0
+
     def __init__(self, site: Site, where: str) -> None:
         self._site = site
         self._where = where

@@ -21,17 +21,23 @@ class Line:
     def __init__(self) -> None:
         self.ended = 0
         self.asked = 0
+        self.running: dict[int, object] = {}
         self.error: Exception | None = None
         self.moves = asyncio.Event()
         self.moves.set()
 
     async def submit(self, _: object, *, caller: str | None) -> str:
         self.asked += 1
+        self.running[self.asked] = "a batch"
         await self.moves.wait()
-        self.ended += 1
+        self.finish()
         if self.error is not None:
             raise self.error
         return "considered"
+
+    def finish(self) -> None:
+        self.running.clear()
+        self.ended += 1
 
 
 @pytest.fixture
@@ -61,19 +67,64 @@ async def test_only_an_encoder_that_fails_is_one_that_is_lost(
     assert await of(line).look_up(QUERY, None) == "considered"
 
 
-async def test_nobody_waits_for_an_encoder_that_hangs_until_it_moves_again(
-    line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds now; a question is waited for no time at all."""
+    now = [100.0]
+    monkeypatch.setattr(looking_up, "monotonic", lambda: now[0])
     monkeypatch.setattr(looking_up, "HANGS_S", 0.02)
+    return now
+
+
+async def test_nobody_waits_for_an_encoder_that_hangs_until_it_moves_again(
+    line: Line, clock: list[float]
+) -> None:
     asking = of(line, wait_s=0.0)
     line.moves.clear()
-    with pytest.raises(EncoderLost):
-        await asking.look_up(QUERY, None)
-    with pytest.raises(EncoderLost):
-        await asking.look_up(QUERY, None)
+    for _ in range(2):
+        with pytest.raises(EncoderLost):
+            await asking.look_up(QUERY, None)
     assert line.asked == 1  # the second one did not wait
     line.moves.set()
-    line.ended += 1  # the batch that hung came to its end
+    line.finish()  # the batch that hung
+    assert await asking.look_up(QUERY, None) == "considered"
+
+
+@pytest.mark.parametrize(("later_s", "asked"), [(0.01, 1), (0.02, 2), (0.03, 2)])
+async def test_one_question_now_and_then_tries_an_encoder_that_hangs(
+    line: Line, clock: list[float], later_s: float, asked: int
+) -> None:
+    asking = of(line, wait_s=0.0)
+    line.moves.clear()
+    for seconds in (0.0, later_s, 0.0):
+        clock[0] += seconds
+        with pytest.raises(EncoderLost):
+            await asking.look_up(QUERY, None)
+    assert line.asked == asked  # the third did not wait
+    line.moves.set()  # for a lane that is free
+    clock[0] += 1.0
+    assert await asking.look_up(QUERY, None) == "considered"
+
+
+async def test_a_batch_that_ended_while_the_event_loop_stood_does_not_hang(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit and the batch's end fall into one round of the loop: the end is told before the limit is seen."""
+    asking = of(line)
+    line.moves.clear()
+    monkeypatch.setattr(asking, "_limit_s", 0.0)
+
+    async def submit(_: object, *, caller: str | None) -> str:
+        line.running[1] = "a batch"
+        asyncio.get_running_loop().call_soon(line.finish)
+        await asyncio.Event().wait()
+        return ""
+
+    with monkeypatch.context() as standing:
+        standing.setattr(line, "submit", submit)
+        with pytest.raises(EncoderLost):
+            await asking.look_up(QUERY, None)
+    line.moves.set()
     assert await asking.look_up(QUERY, None) == "considered"
 
 

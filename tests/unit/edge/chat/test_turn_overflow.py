@@ -39,6 +39,8 @@ LATE_S = 9.0
 class ReadyLine:
     """Stands for the line before the encoder: the question was understood already."""
 
+    ended = 0
+
     async def submit(self, query: Query, **_: object) -> Considered:
         return Considered(*understood(HOURS), conflict=None)
 

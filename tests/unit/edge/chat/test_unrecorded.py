@@ -44,6 +44,7 @@ class Held:
     sessions: Sessions
     desk: Desk
     trouble: list[PosternError] = field(default_factory=list)
+    ended: int = 0
 
     async def submit(self, _: object, **__: object) -> Any:
         if self.trouble:
