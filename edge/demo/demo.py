@@ -96,12 +96,13 @@ class Demo:
             sys.stdout.flush()
             if self.chaos:
                 programs = {"cloud": control_plane, "node": nodes[0]}
-                await _until(
-                    stop,
-                    Chaos(
-                        programs, Customers(urls, json.loads(self._questions.read_bytes())), console
-                    ).play(),
-                )
+                customers = Customers(urls, json.loads(self._questions.read_bytes()))
+                await _until(stop, Chaos(programs, customers, console).play())
+                if not stop.is_set():
+                    console.print(
+                        "\n  That was all. Everything runs on; what was started anew has a new claim code."
+                    )
+                    await self._say(console.print, sites, urls, cloud, cloud_ready["url"])
 
     async def _say(
         self,
