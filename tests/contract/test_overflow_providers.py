@@ -282,13 +282,16 @@ async def test_an_engine_that_stops_ends_what_it_writes_at_once() -> None:
 
 async def test_a_line_that_is_too_long_for_the_first_words_is_said_at_once(engine: EngineRig) -> None:
     await engine.hold()
-    running = [asyncio.create_task(answered(engine.provider)) for _ in range(1 + WAITING_MAX)]
+    patient = until(first_s=10_000, all_s=10_000)
+    running = [
+        asyncio.create_task(answered(engine.provider, deadlines=patient)) for _ in range(1 + WAITING_MAX)
+    ]
     await asyncio.sleep(0)
     with pytest.raises(LlmServerBusy) as caught:
         await answered(engine.provider, deadlines=until(first_s=1.0))
     assert caught.value.retry_after_s
     with pytest.raises(LlmServerBusy):
-        await answered(engine.provider, deadlines=until(first_s=10_000, all_s=10_000))
+        await answered(engine.provider, deadlines=patient)
     for one in running:
         one.cancel()
     await asyncio.gather(*running, return_exceptions=True)
