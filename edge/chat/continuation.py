@@ -61,12 +61,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """One conversation. Times in milliseconds since 1970.
+    """One conversation. Times in milliseconds since 1970. Whether its texts may leave is asked anew at each node.
 
     conversation  its identifier, the same at every node
     moves         how often it has moved: a node takes it once for each
-    overflow      None: nobody was asked
     label         the most sensitive of all its texts, which sticks
+    spent         bytes of it that were let out, by purpose
     topic, offered  see `live_session.Memory`
     turns         the newest, oldest first
     """
@@ -78,11 +78,10 @@ class Continuation:
     locale: str
     audience: str
     notice_version: str
-    overflow: bool | None
     consented_ms: int
-    issued_ms: int
     expires_ms: int
     label: str
+    spent: dict[str, Annotated[int, Field(ge=0)]]
     topic: str
     offered: tuple[str, ...]
     turns: tuple[Turn, ...]

@@ -62,6 +62,14 @@ def label(db: Database, session_id: str) -> Label:
     return max((Label(one) if one in set(Label) else Label.SPECIAL for one in labels), default=Label.PUBLIC)
 
 
+def spent(db: Database, session_id: str) -> dict[str, int]:
+    """Bytes of the conversation that were let out, by purpose."""
+    query = (
+        "SELECT purpose, sum(bytes) FROM text_uses WHERE session = ? GROUP BY purpose HAVING sum(bytes) > 0"
+    )
+    return dict(db.execute(query, [session_id]).fetchall())
+
+
 def newest(db: Database, session: Session) -> tuple[Turn, ...]:
     """The conversation's newest turns, oldest first."""
     rows = db.execute(
@@ -84,6 +92,8 @@ def restore(db: Database, session: Session, told: Continuation) -> None:
             "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
             [turn.id, session.id, turn.at_ms, turn.route, turn.label, json.dumps(turn.redactions), sealed],
         )
+    for purpose, size in told.spent.items():
+        text_uses.add(db, purpose, session.id, told.label, size, session_rows.now_ms())
     if told.label != label(db, session.id):  # that of a turn which did not come along
         text_uses.add(db, Purpose.OVERFLOW, session.id, told.label, 0, session_rows.now_ms())
 

@@ -7,10 +7,12 @@ what it gave out itself.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
+from weakref import WeakValueDictionary
 
 from sqlite_utils import Database
 
@@ -33,6 +35,9 @@ REFUSED: Final = "refused"
 FAILED: Final = "failed"
 """What became of a token, in `postern_continuations_total`; failed: none could be made, the answer stands."""
 
+CLOCKS_APART_MS: Final = 300_000
+"""Nodes of a site keep the same time within this, as for Kerberos (RFC 4120, 3.1.3)."""
+
 
 class StaffLoginNeeded(PosternError):
     """A conversation that was answered from staff documents goes on for staff only."""
@@ -52,6 +57,8 @@ class Continuing:
         self._key = key
         self._site = site
         self._notice = notice
+        # One a conversation: what takes it up twice at once must not wipe what the first has just taken.
+        self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def token(self, session: Session) -> str | None:
         """For what has been said up to now; None where none can be made: the answer before it stands."""
@@ -80,11 +87,11 @@ class Continuing:
 
     async def take(self, told: Continuation, address: str | None) -> NewSession:
         """Go on with it here. Raises ContinuationRefused, TooManySessions, RateLimited, StoreBusy."""
+        write, admit = partial(self._written, told=told), partial(self._refuse_erased, told=told)
         try:
-            await self._refuse(told)
-            new = await self._sessions.begin(
-                _beginning(told), address, partial(self._written, told=told), until_ms=told.expires_ms
-            )
+            async with self._doors.setdefault(told.conversation, asyncio.Lock()):
+                await self._refuse(told)
+                new = await self._sessions.begin(_beginning(told), address, write, told.expires_ms, admit)
         except ContinuationRefused:
             metrics.continuations.labels(REFUSED).inc()
             raise
@@ -95,21 +102,29 @@ class Continuing:
     async def _refuse(self, told: Continuation) -> None:
         """Raises ContinuationRefused. What this node has of an earlier stay goes: the token is newer."""
         await self._store.read(partial(continuation_rows.refuse_taken, told=told))
-        subjects = {told.subject, of_session(told.conversation)}
-        for digest in map(self._store.digests.of, subjects):
-            since = partial(continuation_rows.erased_since, digest=digest, at_ms=told.issued_ms)
-            if await self._store.read_keys(since):
-                raise ContinuationRefused("It was erased.")
         earlier = await self._store.read(partial(session_rows.owner, session_id=told.conversation))
         if earlier and not await self._sessions.wipe(told.conversation):
             raise ContinuationRefused("A legal hold keeps it as it was.")
 
+    def _refuse_erased(self, keys: Database, told: Continuation) -> None:
+        """Raises ContinuationRefused for whom this node has erased in the time of a conversation.
+
+        Whenever the token was made: its answers may be older, and its times are those of another clock.
+        """
+        since_ms = now_ms() - self._sessions.session_s * 1000 - CLOCKS_APART_MS
+        for subject in (told.subject, of_session(told.conversation)):
+            if continuation_rows.erased_since(keys, self._store.digests.of(subject), since_ms):
+                raise ContinuationRefused("It was erased.")
+
     def _written(self, db: Database, session: Session, row: Mapping[str, object], told: Continuation) -> None:
-        """The conversation's rows, in one transaction with that it was taken."""
+        """The conversation's rows, in one transaction with that it was taken.
+
+        Whether texts may leave the page says again: it may have been taken back since the token was made.
+        """
         continuation_rows.take(db, told)
         session_rows.insert(db, row)
         digest = self._store.digests.of(session.key.subject)
-        session_rows.consent(db, session.id, told.notice_version, told.overflow, told.consented_ms, digest)
+        session_rows.consent(db, session.id, told.notice_version, None, told.consented_ms, digest)
         continuation_rows.restore(db, session, told)
 
     async def _told(self, session: Session) -> Continuation | None:
@@ -141,11 +156,10 @@ def _gathered(db: Database, session: Session, memory: Memory) -> tuple[Continuat
         locale=session.locale,
         audience=session.audience,
         notice_version=agreed.version,
-        overflow=agreed.overflow,
         consented_ms=agreed.at_ms,
-        issued_ms=now_ms(),
         expires_ms=session.expires_ms,
         label=continuation_rows.label(db, session.id),
+        spent=continuation_rows.spent(db, session.id),
         topic=memory.topic,
         offered=memory.offered,
         turns=continuation_rows.newest(db, session),
@@ -163,7 +177,6 @@ def _beginning(told: Continuation) -> Beginning:
             told.locale,
             Audience(told.audience),
             told.notice_version,
-            bool(told.overflow),
         )
     except ValueError:
         raise ContinuationRefused from None

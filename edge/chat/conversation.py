@@ -8,8 +8,27 @@ from enum import StrEnum
 
 from sqlite_utils import Database
 
+from core.errors import PosternError
 from edge.knowledge.document import Audience
 from edge.store.subjects import SubjectKey
+
+
+class NoticeRequired(PosternError):
+    """A turn before the notice was accepted."""
+
+    code = "notice_required"
+    title = "Please read the notice first"
+    remedy = "Accept the notice with POST …/consent, then ask."
+    status = 403
+
+
+class StaleNotice(PosternError):
+    """Consent to another text than the one that is in force."""
+
+    code = "stale_notice"
+    title = "The notice has changed"
+    remedy = "Show the current notice and send its version."
+    status = 409
 
 
 class Channel(StrEnum):
@@ -63,12 +82,11 @@ class Beginning:
     locale: str
     audience: Audience
     notice_version: str | None = None
-    overflow_consent: bool = False
 
     def session(self, key: SubjectKey, expires_ms: int, token_hash: bytes) -> Session:
         """Once its person has a key."""
-        told = (self.notice_version, self.overflow_consent, self.audience)
-        return Session(self.id, key, self.channel, self.locale, expires_ms, token_hash, *told)
+        told = (self.id, key, self.channel, self.locale, expires_ms, token_hash, self.notice_version)
+        return Session(*told, audience=self.audience)
 
 
 Write = Callable[[Database, Session, Mapping[str, object]], None]

@@ -24,7 +24,15 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from edge.chat import session_rows
 from edge.chat.admission import Admission, RateLimited
-from edge.chat.conversation import Beginning, Channel, NewSession, Session, Write
+from edge.chat.conversation import (
+    Beginning,
+    Channel,
+    NewSession,
+    NoticeRequired,
+    Session,
+    StaleNotice,
+    Write,
+)
 from edge.chat.live_session import Live, Memory, OneTurn
 from edge.chat.rates import Rate
 from edge.chat.session_rows import SessionNotFound, now_ms
@@ -54,24 +62,6 @@ ID_BYTES = 12
 SWEEP_INTERVAL_S = 5.0
 # The page says that somebody is there at most so often, and its wipe may be on the way when the node's is due.
 IDLE_GRACE_S = 5.0
-
-
-class NoticeRequired(PosternError):
-    """A turn before the notice was accepted."""
-
-    code = "notice_required"
-    title = "Please read the notice first"
-    remedy = "Accept the notice with POST …/consent, then ask."
-    status = 403
-
-
-class StaleNotice(PosternError):
-    """Consent to another text than the one that is in force."""
-
-    code = "stale_notice"
-    title = "The notice has changed"
-    remedy = "Show the current notice and send its version."
-    status = 409
 
 
 def boot_s() -> float:
@@ -111,6 +101,11 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._live)
 
+    @property
+    def session_s(self) -> int:
+        """How long a conversation lasts at most, seconds."""
+        return self._limits.session_s
+
     async def create(
         self,
         channel: Channel,
@@ -133,10 +128,12 @@ class Sessions:
         address: str | None,
         write: Write | None = None,
         until_ms: int | None = None,
+        admit: Callable[[Database], None] = lambda _: None,
     ) -> NewSession:
         """As `create`, of a conversation that may have begun elsewhere.
 
         `write`: its rows, in one transaction; what it raises comes out. `until_ms`: ends by then, by the wall clock.
+        `admit`: looks at the file of keys before its person has one; what it raises comes out, too.
         """
         now_s, created_ms = self._clock(), now_ms()
         expires_ms = created_ms + self._limits.session_s * 1000
@@ -148,7 +145,9 @@ class Sessions:
             subject = wanted.subject or of_session(wanted.id)
             async with self._door(subject):
                 once = write is not None  # one from elsewhere is let in once, which must be on record
-                key, known = await self.unrecorded.key_of(subject, self._subject_key, required=once)
+                key, known = await self.unrecorded.key_of(
+                    subject, partial(self._subject_key, admit=admit), required=once
+                )
                 session = wanted.session(key, expires_ms, _hash(token))
                 row = _row(session, created_ms)
                 stored = known and await self.unrecorded.recorded(
@@ -386,8 +385,9 @@ class Sessions:
     def _door(self, subject: str) -> asyncio.Lock:
         return self._doors.setdefault(subject, asyncio.Lock())
 
-    async def _subject_key(self, subject: str) -> SubjectKey:
+    async def _subject_key(self, subject: str, admit: Callable[[Database], None]) -> SubjectKey:
         def load_or_create(keys: Database) -> SubjectKey:
+            admit(keys)
             return load_key(keys, subject) or create_key(keys, subject)
 
         return await self._store.write_keys(load_or_create)

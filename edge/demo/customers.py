@@ -114,13 +114,12 @@ class Customers:
                 raise _Cut
             made = await response.json()
         talk = _Talk(node, made["session_id"], made["token"])
+        consent = {"notice_version": made["notice"]["version"], "overflow": True}
+        async with web.post(talk.url("consent"), json=consent, headers=talk.headers) as response:
+            if response.status != 204:
+                raise _Cut
         if "continuation" in body:
             self.tally.moved += 1
-        else:
-            consent = {"notice_version": made["notice"]["version"], "overflow": True}
-            async with web.post(talk.url("consent"), json=consent, headers=talk.headers) as response:
-                if response.status != 204:
-                    raise _Cut
         return talk
 
     async def _answer(

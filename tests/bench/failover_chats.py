@@ -143,7 +143,7 @@ class Chat:
                     self._opened(await self._post(SESSIONS, {"continuation": self.token}, bearer=False))
                 else:
                     self._opened(await self._post(SESSIONS, {"channel": "kiosk"}, bearer=False))
-                    await self._agree()
+                await self._agree()
                 self.taken_s = time.monotonic()
                 return
         raise ConnectionError

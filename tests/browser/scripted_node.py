@@ -78,6 +78,9 @@ class Script:
     idle_wipe_s: int = 75
     # Unset: the answer waits in mid-stream until a test sets it.
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    # Unset: a conversation is not opened until a test sets it; one has been asked for.
+    open_on: asyncio.Event = field(default_factory=asyncio.Event)
+    opening: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[str] = field(default_factory=list)
     consents: list[dict[str, Any]] = field(default_factory=list)
     feedback: list[bool] = field(default_factory=list)
@@ -98,6 +101,7 @@ class Script:
 
     def __post_init__(self) -> None:
         self.go_on.set()
+        self.open_on.set()
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,8 @@ class _Node:
             self.script.continued.append(token)
         if fault := _fault(self.script, self.script.open_fault):
             return fault
+        self.script.opening.set()
+        await self.script.open_on.wait()
         notice = {
             "version": "1",
             "text": self.script.notice,
@@ -308,4 +314,5 @@ async def scripted_node(script: Script | None = None, port: int = 0) -> AsyncIte
         yield ScriptedNode(f"http://127.0.0.1:{port}", node.script, die)
     finally:
         node.script.go_on.set()
+        node.script.open_on.set()
         await runner.cleanup()

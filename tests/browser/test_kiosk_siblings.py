@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.kiosk_steps import answered, ask, begin, question
+from tests.browser.kiosk_steps import answered, ask, begin, open_kiosk, question
 from tests.browser.scripted_node import HOURS, Script, ScriptedNode, scripted_node
 from tests.running import running
 from tests.two_nodes import free_ports, make_siblings
@@ -21,6 +21,8 @@ from tests.two_nodes import free_ports, make_siblings
 LOST = "This screen has lost its connection"
 # The target: a chat goes on within so long, and what the browser itself takes, ms.
 GOES_ON_MS = 3_000
+# After which a sibling is given up (transport.js), and a moment.
+SIBLING_PATIENCE_MS = 10_100
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -73,6 +75,58 @@ async def test_before_the_first_answer_the_consent_goes_along(
     await answered(page)
     assert other.script.consents == one.script.consents
     assert other.script.continued == []
+
+
+@pytest.mark.proves("consent")
+async def test_what_was_taken_back_stays_so_when_the_node_dies(
+    page: Page, nodes: tuple[ScriptedNode, ScriptedNode]
+) -> None:
+    """The token of the answer before knows nothing of it."""
+    one, other = nodes
+    tick = page.get_by_label("You may get help from outside this building.")
+    await open_kiosk(page, one.url)
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await tick.check()
+    await page.get_by_role("button", name="I understand").click()
+    await ask(page, "Where do I park?")
+    await answered(page)
+    await page.get_by_role("button", name="Your privacy").click()
+    await tick.uncheck()
+    await expect(page.get_by_role("dialog").get_by_role("status")).to_have_text(
+        "Taken back, from your next question on."
+    )
+    await page.keyboard.press("Escape")
+    await one.die()
+    await ask(page, "When are you open on Saturday?")
+    await answered(page, 2)
+    assert [said["overflow"] for said in one.script.consents] == [True, False]
+    assert (other.script.continued, other.script.consents) == (["token-1"], one.script.consents[-1:])
+
+
+@pytest.mark.proves("erasure")
+@pytest.mark.parametrize("given_up", ["over", "late"])
+async def test_where_the_conversation_was_going_when_it_was_given_up_is_wiped(
+    page: Page, nodes: tuple[ScriptedNode, ScriptedNode], given_up: str
+) -> None:
+    """By "Start over", or because the sibling took too long: it hears of it once it has answered."""
+    one, other = nodes
+    await page.clock.install()
+    await begin(page, one.url)
+    await ask(page, "Where do I park?")
+    await answered(page)
+    other.script.open_on.clear()
+    await one.die()
+    await ask(page, "When are you open on Saturday?")
+    await other.script.opening.wait()
+    if given_up == "over":
+        await page.get_by_role("button", name="Start over").click()
+        await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()
+    else:
+        await page.clock.fast_forward(SIBLING_PATIENCE_MS)
+        await expect(page.get_by_text(LOST)).to_be_visible()
+    async with page.expect_request(lambda asked: asked.method == "DELETE" and other.url in asked.url):
+        other.script.open_on.set()
+    assert other.script.asked == []
 
 
 async def test_a_node_that_falls_silent_is_taken_for_dead(

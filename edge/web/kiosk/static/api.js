@@ -25,6 +25,7 @@ export class Conversation {
   #going = null; // while it looks for another place
   #continuation = null; // what a sibling goes on by, newest
   #agreed = false;
+  #permits = undefined; // as `overflow`, but a withdrawal counts from when it is said: what a sibling is told
   #aborter = new AbortController();
   #aliveAt = performance.now();
   #aliveTimer = null;
@@ -57,8 +58,9 @@ export class Conversation {
 
   // Again: a change of mind, which holds for the next question. Left out: nobody was asked.
   async consent(overflow) {
+    if (overflow !== true) this.#permits = overflow;
     await this.#send("POST", "/consent", { notice_version: this.notice.version, overflow });
-    this.overflow = overflow;
+    this.overflow = this.#permits = overflow;
     this.#agreed = true;
   }
 
@@ -147,7 +149,8 @@ export class Conversation {
     return follow(open, this.#aborter.signal, on);
   }
 
-  // Stops what is under way and has the nodes wipe the session. `keepalive` lets it go out while the page closes.
+  // Stops what is under way and has the nodes wipe the session, also one that is only just being gone to. `keepalive` lets
+  // it go out while the page closes.
   async wipe() {
     this.#aborter.abort();
     clearTimeout(this.#aliveTimer);
@@ -185,37 +188,48 @@ export class Conversation {
     const here = this.#place;
     for (const node of this.#nodes) {
       if (node === here.node || this.#aborter.signal.aborted) continue;
-      try {
-        const place = await this.#openAt(node);
-        this.#left.push(here);
-        this.#place = place;
-        this.onMoved();
-        return;
-      } catch {
-        // the next one, then
+      const place = await this.#openAt(node).catch(() => null); // the next one, then
+      if (place === null) continue;
+      if (this.#aborter.signal.aborted) {
+        wipeAt(place); // wipe() came before there was anything to wipe there
+        break;
       }
+      this.#left.push(here);
+      this.#place = place;
+      this.overflow = this.#permits;
+      this.onMoved();
+      return;
     }
     const unreached = problem.code === "offline" || this.#nodes.length > 1;
     if (unreached && !this.#aborter.signal.aborted) connection.lost();
     throw problem;
   }
 
-  // What was final goes along. Before the first answer there is nothing but what the person has agreed to.
+  // What was final goes along. What the person has agreed to is said again: they may have changed their mind since.
   async #openAt(node) {
-    if (this.#continuation) {
-      const opened = await begin(node, { continuation: this.#continuation }, SIBLING_PATIENCE_MS);
-      this.#continuation = opened.continuation ?? this.#continuation;
-      return placeOf(node, opened);
-    }
-    const opened = await begin(node, { channel: this.#config.channel, locale: this.#config.locale }, SIBLING_PATIENCE_MS);
+    const { channel, locale } = this.#config;
+    const body = this.#continuation ? { continuation: this.#continuation } : { channel, locale };
+    const opened = await begin(node, body, SIBLING_PATIENCE_MS);
     const place = placeOf(node, opened);
-    if (opened.notice.version !== this.notice.version) {
+    try {
+      if (opened.notice.version !== this.notice.version) throw new Problem({ code: "stale_notice" });
+      if (this.#agreed) await this.#agreeAt(place);
+    } catch (problem) {
       wipeAt(place);
-      throw new Problem({ code: "stale_notice" });
+      throw problem;
     }
-    const agreed = { notice_version: this.notice.version, overflow: this.overflow };
-    if (this.#agreed) await this.#sendAt(place, "/consent", { method: "POST", body: agreed, patienceMs: SIBLING_PATIENCE_MS });
+    this.#continuation = opened.continuation ?? this.#continuation;
     return place;
+  }
+
+  // Until what the node was told is what the person wants: they may change their mind meanwhile.
+  async #agreeAt(place) {
+    let overflow;
+    do {
+      overflow = this.#permits;
+      const body = { notice_version: this.notice.version, overflow };
+      await this.#sendAt(place, "/consent", { method: "POST", body, patienceMs: SIBLING_PATIENCE_MS });
+    } while (overflow !== this.#permits);
   }
 }
 
@@ -224,9 +238,21 @@ const patience = (nodes) => (nodes.length > 1 ? PATIENCE_MS : null);
 const placeOf = (node, { session_id: id, token }) => ({ node, id, token });
 const addressOf = ({ node, id }) => `${node}${BASE}/${encodeURIComponent(id)}`;
 
+// Not broken off when it takes too long: what the node opens all the same must be wiped, and only its answer says what.
 async function begin(node, body, patienceMs) {
-  const response = await send(node + BASE, { method: "POST", body, patienceMs });
-  return response.json();
+  const opening = send(node + BASE, { method: "POST", body }).then((response) => response.json());
+  let timer;
+  const late = new Promise((_, reject) => {
+    if (patienceMs !== null) timer = setTimeout(() => reject(new Problem({ code: "offline" })), patienceMs);
+  });
+  try {
+    return await Promise.race([opening, late]);
+  } catch (problem) {
+    opening.then((opened) => wipeAt(placeOf(node, opened)), () => {});
+    throw problem;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function wipeAt(place) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from edge.chat import continuation, feedback
+from edge.chat import continuation, feedback, session_rows
 from edge.chat.continuation import Continuation, ContinuationRefused
-from edge.chat.continuing import Continuing
+from edge.chat.continuing import CLOCKS_APART_MS, Continuing
 from edge.chat.live_session import Memory
 from edge.chat.session import Channel, NewSession, Session, Sessions, StaleNotice
 from edge.chat.session_rows import SessionNotFound, now_ms
@@ -63,12 +64,11 @@ async def nodes(tmp_path: Path) -> AsyncIterator[tuple[Node, Node]]:
 async def test_all_that_counts_is_there(nodes: tuple[Node, Node]) -> None:
     one, other = nodes
     session = await one.rig.arrive()
-    await one.sessions.consent(session, NOTICE, overflow=True)
     turn = await one.rig.turn(session)
     one.sessions.remember(session, Memory("topic", ("which?",)))
     new = await other.goes_on(await one.token(session))
     assert (new.session.id, new.session.key.subject) == (session.id, session.key.subject)
-    assert (new.session.notice_version, new.session.overflow_consent) == (NOTICE, True)
+    assert new.session.notice_version == NOTICE
     assert other.sessions.memory(new.session) == Memory("topic", ("which?",))
     assert await other.sessions.get(session.id, new.token) == new.session
     assert new.session.expires_ms == session.expires_ms
@@ -82,14 +82,46 @@ async def test_all_that_counts_is_there(nodes: tuple[Node, Node]) -> None:
     )
 
 
-async def test_consent_is_proof_here_too_with_its_own_time(nodes: tuple[Node, Node]) -> None:
+async def test_the_notice_is_proof_here_too_with_its_own_time(nodes: tuple[Node, Node]) -> None:
     one, other = nodes
     session = await one.rig.arrive()
     await other.goes_on(await one.token(session))
     digests = [node.rig.store.digests.of(session.key.subject) for node in nodes]
     before = await one.rig.store.read(lambda db: consents.of(db, digests[0]))
     after = await other.rig.store.read(lambda db: consents.of(db, digests[1]))
-    assert before == after
+    assert [proof for proof in before if proof.purpose is consents.Purpose.NOTICE] == after
+
+
+@pytest.mark.proves("consent")
+async def test_a_permission_is_asked_for_again_and_nothing_is_proof_of_it_before(
+    nodes: tuple[Node, Node],
+) -> None:
+    """It may have been withdrawn after the token was made, at a node that is dead now."""
+    one, other = nodes
+    session = await one.rig.arrive()
+    permitted = await one.sessions.consent(session, NOTICE, overflow=True)
+    token = await one.token(permitted)
+    await one.sessions.consent(permitted, NOTICE, overflow=False)
+    moved = (await other.goes_on(token)).session
+    known = await other.rig.store.read(lambda db: text_uses.conversation(db, session.id))
+    assert known
+    assert (moved.overflow_consent, known.consent) == (False, False)
+    digest = other.rig.store.digests.of(session.key.subject)
+    proof = await other.rig.store.read(lambda db: consents.of(db, digest))
+    assert [consent.purpose for consent in proof] == [consents.Purpose.NOTICE]
+    assert (await other.sessions.consent(moved, NOTICE, overflow=True)).overflow_consent
+
+
+async def test_what_was_spent_goes_along(nodes: tuple[Node, Node]) -> None:
+    one, other = nodes
+    session = await one.rig.arrive()
+    for size in (0, 40, 60):
+        await one.rig.store.write(
+            lambda db, size=size: text_uses.add(db, "overflow", session.id, "public", size, now_ms())
+        )
+    await other.goes_on(await one.token(session))
+    spent = await other.rig.store.read(lambda db: text_uses.spent(db, "overflow", session.id, now_ms()))
+    assert spent == (100, 100, 100)
 
 
 async def test_the_most_sensitive_label_sticks(nodes: tuple[Node, Node]) -> None:
@@ -187,15 +219,68 @@ async def test_no_node_lengthens_it_and_a_clock_that_is_ahead_does_not_either(
 
 
 @pytest.mark.proves("erasure")
-async def test_whom_this_node_has_erased_since_does_not_come_back(nodes: tuple[Node, Node]) -> None:
+@pytest.mark.parametrize(("ago_ms", "refused"), [(1_000, True), (-1_000, True), ("whole", False)])
+async def test_whom_this_node_has_erased_does_not_come_back_within_a_conversation(
+    nodes: tuple[Node, Node], ago_ms: int | str, refused: bool
+) -> None:
+    """Also by a token that was made since; the clock of the node that made it may be another."""
+    one, other = nodes
+    session = await one.rig.arrive()
+    await one.rig.turn(session)
+    whole_ms = other.sessions.session_s * 1000 + CLOCKS_APART_MS
+    await _erased(other, session, now_ms() - (whole_ms + 1 if isinstance(ago_ms, str) else ago_ms))
+    if refused:
+        with pytest.raises(ContinuationRefused):
+            await other.goes_on(await one.token(session))
+        assert await other.rig.count("turns") == 0
+    else:
+        await other.goes_on(await one.token(session))
+
+
+@pytest.mark.proves("erasure")
+async def test_an_erasure_while_it_is_being_taken_up_is_in_time(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is erased is looked for behind the person's door, where no erasure can come between."""
+    one, other = nodes
+    session = await one.rig.arrive()
+    begin = other.sessions.begin
+
+    async def erased_first(*arguments: Any) -> NewSession:
+        await _erased(other, session, now_ms())
+        return await begin(*arguments)
+
+    monkeypatch.setattr(other.sessions, "begin", erased_first)
+    with pytest.raises(ContinuationRefused):
+        await other.goes_on(await one.token(session))
+
+
+async def _erased(node: Node, session: Session, at_ms: int) -> None:
+    row = [node.rig.store.digests.of(session.key.subject), at_ms, "{}"]
+    await node.rig.store.write_keys(lambda keys: keys.execute("INSERT INTO erasures VALUES (?, ?, ?)", row))
+
+
+@pytest.mark.proves("access")
+async def test_taken_twice_at_once_it_stays_with_the_first(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is refused, and takes nothing from the first."""
     one, other = nodes
     session = await one.rig.arrive()
     token = await one.token(session)
-    digest = other.rig.store.digests.of(session.key.subject)
-    row = [digest, now_ms() + 1, "{}"]
-    await other.rig.store.write_keys(lambda keys: keys.execute("INSERT INTO erasures VALUES (?, ?, ?)", row))
+    first, second = (asyncio.create_task(other.goes_on(token)) for _ in range(2))
+    read = other.rig.store.read
+
+    async def second_is_slow(run: Any) -> Any:
+        if getattr(run, "func", None) is session_rows.owner and asyncio.current_task() is second:
+            await asyncio.wait([first])
+        return await read(run)
+
+    monkeypatch.setattr(other.rig.store, "read", second_is_slow)
     with pytest.raises(ContinuationRefused):
-        await other.goes_on(token)
+        await second
+    new = await first
+    assert await other.sessions.get(session.id, new.token) == new.session
 
 
 async def test_what_a_legal_hold_keeps_stays_as_it_was(nodes: tuple[Node, Node]) -> None:
