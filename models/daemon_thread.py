@@ -6,6 +6,7 @@ Libraries may: some wait for their own calls when they are unloaded. Who ends wi
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -25,7 +26,19 @@ class DaemonThread(Executor):
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._ended = False
+        self._began_s: float | None = None
         threading.Thread(target=self._work, name=_NAME + name, daemon=True).start()
+
+    @property
+    def waiting(self) -> int:
+        """Calls in line, those that nobody waits for any more among them: they keep what they were given until then."""
+        return self._calls.qsize()
+
+    @property
+    def running_s(self) -> float:
+        """Seconds that the call in hand has taken; 0 while there is none."""
+        began_s = self._began_s
+        return 0.0 if began_s is None else time.monotonic() - began_s
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """See `Executor.submit`."""
@@ -48,10 +61,13 @@ class DaemonThread(Executor):
         while one := self._calls.get():
             future, call = one
             if future.set_running_or_notify_cancel():
+                self._began_s = time.monotonic()
                 try:
                     future.set_result(call())
                 except BaseException as error:
                     future.set_exception(error)
+                finally:
+                    self._began_s = None
 
 
 def calls_left() -> bool:

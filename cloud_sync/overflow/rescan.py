@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 SCAN_S_MAX: Final = 2.0
 """A question takes milliseconds; past this the detector hangs, or the machine is overloaded."""
 
+WAITING_MAX: Final = 256
+"""Texts before a scan, of 64 KB at most each, so 16 MB; a second's worth. Those that nobody waits for count."""
+
 OPEN_AGAIN_S: Final = 60.0
 """After the detector could not be opened: an encoder that was not built is noticed, and the disk has peace."""
 
@@ -48,7 +51,13 @@ class Rescan:
     @property
     def ready(self) -> bool:
         """Whether texts are scanned, names and all."""
-        return self._detector is not None and self._detector.complete and not self._detector.failing
+        detector = self._detector
+        return detector is not None and detector.complete and not detector.failing and not self.hangs
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a native call, which nobody can interrupt, should have returned."""
+        return self._thread.running_s > SCAN_S_MAX
 
     async def run(self) -> None:
         """Open the detector before anybody asks; ends once it is open."""
@@ -64,6 +73,8 @@ class Rescan:
         detector = self._detector
         if detector is None:
             raise Unscanned("The detector is not open.")
+        if self.hangs or self._thread.waiting >= WAITING_MAX:  # in line behind it, texts would pile up
+            raise Unscanned("The detector hangs, or too much waits for it.")
         left = [without_marks(text) for text in texts if text.strip()]
         scan = asyncio.get_running_loop().run_in_executor(self._thread, detector.scan, left)
         try:

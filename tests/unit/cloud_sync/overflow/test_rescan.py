@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -80,19 +81,61 @@ async def test_a_detector_that_does_not_work_lets_nothing_through(
     assert not rescan.ready
 
 
-async def test_a_detector_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    hold = threading.Event()
+class Hanging(ScriptedDetector):
+    """Scans nothing until told."""
 
-    class Hanging(ScriptedDetector):
-        def scan(self, texts: Sequence[str]) -> list[Finding]:
-            hold.wait(30)
-            return super().scan(texts)
+    def __init__(self) -> None:
+        super().__init__()
+        self.scans, self.hold = 0, threading.Event()
 
-    rescan = Rescan(lambda: cast(Detector, Hanging()))
+    def scan(self, texts: Sequence[str]) -> list[Finding]:
+        self.scans += 1
+        self.hold.wait(30)
+        return super().scan(texts)
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    found = Hanging()
+    yield found
+    found.hold.set()
+
+
+async def test_a_detector_that_hangs_is_not_waited_for(
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rescan = Rescan(lambda: cast(Detector, hanging))
     await rescan.run()
     monkeypatch.setattr(rescan_module, "SCAN_S_MAX", 0.05)
-    for _ in range(2):
+    for _ in range(3):  # behind the first one nothing waits
         with pytest.raises(Unscanned):
             await rescan.personal(["Hello."])
-    hold.set()
+        assert not rescan.ready
+        assert rescan._thread.waiting == 0
+    hanging.hold.set()
+    while not rescan.ready:
+        await asyncio.sleep(0.001)
+    assert await rescan.personal([NAME]) == ("PERSON",)
+    assert hanging.scans == 2
+    rescan.close()
+
+
+async def test_texts_that_nobody_waits_for_any_more_do_not_pile_up(
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rescan = Rescan(lambda: cast(Detector, hanging))
+    await rescan.run()
+    monkeypatch.setattr(rescan_module, "WAITING_MAX", 2)
+    scans = [asyncio.create_task(rescan.personal(["Hello."])) for _ in range(2)]
+    while not hanging.scans:
+        await asyncio.sleep(0.001)
+    scans.append(asyncio.create_task(rescan.personal(["Hello."])))
+    await asyncio.sleep(0)
+    for scan in scans:
+        scan.cancel()
+    await asyncio.gather(*scans, return_exceptions=True)
+    assert rescan._thread.waiting == 2
+    with pytest.raises(Unscanned):
+        await rescan.personal(["Hello."])
+    assert rescan._thread.waiting == 2
     rescan.close()
