@@ -121,7 +121,7 @@ class ProviderSettings(_Settings):
     api_key_file: Path | None = None
     # Inside a cluster, where nothing else reads along; nobody gets it by accident.
     plain_http: bool = False
-    # Then the next provider is asked: with two of them the second still fits in a node's five seconds.
+    # Then the next provider is asked; sooner where the node's patience ends sooner (`overflow.offer.deadlines_of`).
     first_text_s_max: float = Field(default=2.0, gt=0, le=60)
     # Between two pieces of text; a server that writes a word takes a tenth of a second.
     silence_s_max: float = Field(default=3.0, gt=0, le=60)
@@ -148,7 +148,7 @@ class ProviderSettings(_Settings):
         return self
 
 
-# It is the last resort, and reads a prompt for a second or three: as long as a node waits for first words.
+# It is the last resort, and reads a prompt for a second or three, for nodes that wait so long for first words.
 EMBEDDED = ProviderSettings(name="embedded", kind="engine", first_text_s_max=5.0)
 
 
@@ -167,6 +167,7 @@ class OverflowSettings(_Settings):
     # Beyond the places; one node alone fills half of it.
     waiting_max: int = Field(default=256, ge=0, le=4096)
     # A customer waits: longer than this, the site's own quotes are the better answer.
+    # Never longer than half of a node's patience.
     wait_s_max: float = Field(default=1.0, ge=0, le=30)
     # ISO 3166: how telephone numbers without a country code are read when texts are scanned once more.
     region: str = Field(default="US", pattern=r"^[A-Z]{2}$")

@@ -44,6 +44,9 @@ def run(
     port: Annotated[int, typer.Option(help="… and the port.")] = 8700,
     certificate: Annotated[Path | None, typer.Option(help="TLS certificate of the door.")] = None,
     private_key: Annotated[Path | None, typer.Option(help="… and its private key.")] = None,
+    plain_http: Annotated[
+        bool, typer.Option("--plain-http", help="No certificate, in a network that nobody else reads.")
+    ] = False,
     replicas_min: ReplicasMin = 1,
     replicas_max: ReplicasMax = 3,
     cpus_each: CpusEach = 1,
@@ -55,13 +58,7 @@ def run(
 ) -> None:
     """Be a cluster's first machine, and serve a model until interrupted; the first line on stdout says where."""
     _prepare(node)
-    door = Door(
-        host,
-        port,
-        certificate=_absolute(certificate),
-        private_key=_absolute(private_key),
-        everywhere=not is_loopback(host),
-    )
+    door = _door(host, port, certificate, private_key, plain_http=plain_http)
     scale = Scale(replicas_min, replicas_max, cpus_each)
     key_sha256 = _key_sha256(key_file)
     ray_cluster.make_secret(ray_cluster.token_file(os.environ))
@@ -112,6 +109,21 @@ def update(
     scale = Scale(replicas_min, replicas_max, cpus_each)
     _deploy(cluster, models, model, _key_sha256(key_file), Door(), scale)
     _write({"event": "updated", "model": model})
+
+
+def _door(
+    host: str, port: int, certificate: Path | None, private_key: Path | None, *, plain_http: bool
+) -> Door:
+    """Where requests are taken, texts and the key in each. Raises ConfigError where others could read them."""
+    if (certificate is None) != (private_key is None):
+        raise ConfigError("--certificate and --private-key belong together.", remedy="Name both or neither.")
+    everywhere = not is_loopback(host)
+    if everywhere and certificate is None and not plain_http:
+        raise ConfigError(
+            "Off loopback the door needs TLS.",
+            remedy="Name --certificate and --private-key, or --plain-http where nobody else reads the network.",
+        )
+    return Door(host, port, _absolute(certificate), _absolute(private_key), everywhere)
 
 
 def _deploy(cluster: str, models: Path, model: str, key_sha256: str, door: Door, scale: Scale) -> None:

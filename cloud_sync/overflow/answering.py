@@ -1,5 +1,6 @@
 """One answer for a node: a place in the line, one more scan, then the providers in their order until one is through.
 
+Behind the place, a text is looked at to the end, and who it names is told, also where the node has given up meanwhile.
 A provider that fails before its first words costs the next one nothing but the time. One that is lost behind them is
 told as a restart: the next writes from the beginning, and what the node had so far is no whole answer.
 """
@@ -8,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +21,7 @@ from cloud_sync.overflow.metrics import OverflowMetrics
 from cloud_sync.overflow.offer import Offer, Refusal, refusal_of
 from cloud_sync.overflow.provider import Asked, Finish, Role, Written
 from cloud_sync.overflow.rescan import Rescan, Unscanned
+from core.completions.asking import Deadlines
 from core.errors import PosternError
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,8 @@ class Request:
 
     messages: tuple[tuple[Role, tuple[Piece, ...]], ...]
     max_new_tokens: int
+    patience_s: float = math.inf
+    """How long the node goes without text: until the first of it, and between two pieces."""
 
     @property
     def asked(self) -> Asked:
@@ -103,28 +108,32 @@ class Answering:
         self._metrics = metrics
         self._alert = alert
         self._clock = clock
+        # Looks at texts, which end also where nobody waits for them; `Rescan` bounds them.
+        self._looks = set[asyncio.Task[tuple[str, ...]]]()
 
     async def answer(self, node: str, request: Request, deadline_s: float) -> AsyncGenerator[Event, None]:
         """Text and restarts, then one End or one Denial, within `deadline_s`.
 
         Closing the iterator ends the generation.
         """
-        give_up_at = asyncio.get_running_loop().time() + deadline_s
-        async with aclosing(self._answer(node, request, give_up_at)) as events:
+        now = asyncio.get_running_loop().time()
+        first_by = now + min(deadline_s, request.patience_s)
+        until = Deadlines(first_by, now + deadline_s, request.patience_s)
+        async with aclosing(self._answer(node, request, until)) as events:
             async for event in events:
                 if isinstance(event, Denial):
                     self._metrics.denied.labels(event.code).inc()
                 yield event
 
-    async def _answer(self, node: str, request: Request, give_up_at: float) -> AsyncGenerator[Event, None]:
+    async def _answer(self, node: str, request: Request, until: Deadlines) -> AsyncGenerator[Event, None]:
         try:
-            left_s = give_up_at - asyncio.get_running_loop().time()
-            async with self._line.place(node, min(self._wait_s_max, left_s)):
-                if types := await self._rescan.personal(request.said):
-                    await self._raise_alert(node, types)
+            left_s = until.first_by - asyncio.get_running_loop().time()
+            # The other half is a provider's.
+            async with self._line.place(node, min(self._wait_s_max, left_s / 2)):
+                if types := await self._looked(node, request.said):
                     yield Denial("personal", types=types)
                     return
-                async with aclosing(self._written(node, request.asked, give_up_at)) as events:
+                async with aclosing(self._written(node, request.asked, until)) as events:
                     async for event in events:
                         yield event
         except LineFull as error:
@@ -133,6 +142,23 @@ class Answering:
             log.error("a request could not be scanned", extra={"node": node, "detail": error.detail})
             yield Denial("failed")
 
+    async def _looked(self, node: str, said: Sequence[str]) -> tuple[str, ...]:
+        """As `Rescan.personal`, with an alert; both end also where whoever asked has gone. Raises Unscanned."""
+        look = asyncio.create_task(self._look(node, said), name="look")
+        self._looks.add(look)
+        look.add_done_callback(self._done)
+        return await asyncio.shield(look)
+
+    def _done(self, look: asyncio.Task[tuple[str, ...]]) -> None:
+        self._looks.discard(look)
+        if not look.cancelled():
+            look.exception()  # whoever left asks no more
+
+    async def _look(self, node: str, said: Sequence[str]) -> tuple[str, ...]:
+        if types := await self._rescan.personal(said):
+            await self._raise_alert(node, types)
+        return types
+
     async def _raise_alert(self, node: str, types: tuple[str, ...]) -> None:
         log.error("a node sent what names somebody", extra={"node": node, "types": " ".join(types)})
         try:
@@ -140,10 +166,10 @@ class Answering:
         except PosternError as error:  # it is refused all the same, counted, and in the log
             log.error("an alert could not be written down", extra={"code": error.code})
 
-    async def _written(self, node: str, asked: Asked, give_up_at: float) -> AsyncGenerator[Event, None]:
+    async def _written(self, node: str, asked: Asked, until: Deadlines) -> AsyncGenerator[Event, None]:
         wrote, refusals = False, list[Refusal]()
-        for offer in self.offers:
-            if asyncio.get_running_loop().time() >= give_up_at:
+        for place, offer in enumerate(self.offers):
+            if asyncio.get_running_loop().time() >= until.first_by:
                 refusals.append(Refusal("late"))
                 break
             if refusal := offer.refusal(asked, self._clock()):
@@ -153,7 +179,8 @@ class Answering:
                 wrote = False
                 yield Restart()
             try:
-                async with aclosing(offer.generate(node, asked, give_up_at)) as pieces:
+                next_s = self._next_s(self.offers[place + 1 :], asked)
+                async with aclosing(offer.generate(node, asked, until, next_s)) as pieces:
                     async for piece in pieces:
                         if isinstance(piece, Written):
                             yield _end(offer.name, piece)
@@ -163,7 +190,14 @@ class Answering:
             except PosternError as error:
                 log.warning("a provider failed", extra={"provider": offer.name, "code": error.code})
                 refusals.append(refusal_of(error))
+                if wrote:  # the restart is news to the node, which waits anew
+                    until = replace(until, first_by=until.next_by(asyncio.get_running_loop().time()))
         yield denial_of(refusals)
+
+    def _next_s(self, offers: Sequence[Offer], asked: Asked) -> float | None:
+        """Seconds until the first text of the one that would be asked next; None: there is none."""
+        now = self._clock()
+        return next((offer.first_text_s for offer in offers if not offer.refusal(asked, now)), None)
 
 
 def denial_of(refusals: Sequence[Refusal]) -> Denial:

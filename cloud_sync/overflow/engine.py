@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cloud_sync.overflow.provider import Asked, Provider, Written
+from cloud_sync.overflow.provider import HANGS, Asked, Provider, Written
 from core.completions.asking import Deadlines
 from core.completions.errors import LlmServerBusy, LlmServerCut, LlmServerFailed, LlmServerLate
 from core.errors import PosternError
 from models.daemon_thread import DaemonThread
-from models.errors import PromptTooLong, RuntimeUnavailable
+from models.errors import PromptTooLong
 from models.generation_queue import Done, End, GenerationQueue, Job, LineFull, State
-from models.runtimes.port import GenerationResult, Message, TextGenerator
+from models.runtimes.port import Message, TextGenerator
+from models.runtimes.shielded import Shielded, as_model_error
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Engine(Provider):
         super().__init__(name)
         self._calls = _Calls()
         self._queue = GenerationQueue(
-            lambda: _Shielded(open_model), limit=self._calls.limit, thread=DaemonThread("overflow")
+            lambda: _shielded(open_model), limit=self._calls.limit, thread=DaemonThread("overflow")
         )
 
     @property
@@ -70,7 +71,7 @@ class Engine(Provider):
 
     async def _generate(self, asked: Asked, until: Deadlines) -> AsyncGenerator[str | Written, None]:
         if self.hangs:
-            raise LlmServerFailed("hangs")
+            raise LlmServerFailed(HANGS)
         now = asyncio.get_running_loop().time()
         if now + self._queue.wait_s > until.first_by:
             raise LlmServerBusy(self._queue.wait_s)
@@ -94,35 +95,9 @@ class Engine(Provider):
         self._queue.close()
 
 
-class _Shielded:
-    """A model of which every error is a `ModelError`: any other would end the queue, and what holds it."""
-
-    def __init__(self, open_model: Callable[[], TextGenerator]) -> None:
-        with _as_model_error():
-            self._model = open_model()
-        self.name, self.device = self._model.name, self._model.device
-        self.context_tokens, self.fallback = self._model.context_tokens, self._model.fallback
-
-    def generate(
-        self, messages: Sequence[Message], *, max_new_tokens: int, on_text: Callable[[str], bool]
-    ) -> GenerationResult:
-        """See `TextGenerator.generate`."""
-        with _as_model_error():
-            return self._model.generate(messages, max_new_tokens=max_new_tokens, on_text=on_text)
-
-    def close(self) -> None:
-        """See `TextGenerator.close`."""
-        self._model.close()
-
-
-@contextmanager
-def _as_model_error() -> Iterator[None]:
-    try:
-        yield
-    except PosternError:
-        raise
-    except Exception as error:  # its message may quote what it choked on
-        raise RuntimeUnavailable(f"The language model failed ({type(error).__name__}).") from None
+def _shielded(open_model: Callable[[], TextGenerator]) -> TextGenerator:
+    with as_model_error():
+        return Shielded(open_model())
 
 
 class _Calls:

@@ -12,12 +12,17 @@ from typing import Final
 
 from cloud_sync.config import ProviderSettings
 from cloud_sync.overflow.metrics import OverflowMetrics
-from cloud_sync.overflow.provider import Asked, Provider, Written
+from cloud_sync.overflow.provider import HANGS, Asked, Provider, Written
 from cloud_sync.overflow.usage import UsageBook, estimated_tokens
 from cloud_sync.store.overflow import Spending
 from core.breaker import Breaker
 from core.completions.asking import Deadlines
-from core.completions.errors import LlmServerBusy, LlmServerFailed, LlmServerLate
+from core.completions.errors import (
+    LlmServerBusy,
+    LlmServerFailed,
+    LlmServerLate,
+    LlmServerUnreachable,
+)
 from core.errors import PosternError
 from models.errors import PromptTooLong
 
@@ -31,6 +36,15 @@ OPEN_S: Final = 10.0
 
 RETRY_AFTER_S_MAX: Final = 60.0
 """A busy provider is believed so far and no further."""
+
+FIRST_TEXT_S_GUESS: Final = 0.3
+"""Until a provider's first text, before any came: a small model's on two cores begins after 0.3 to 0.6 s."""
+
+WEIGHT_OF_NEWEST: Final = 0.2
+"""In the running mean of it: remembers about the last five."""
+
+PATIENCE_SHARE: Final = 0.75
+"""Of a node's patience between two pieces, where another provider follows: the restart is there before it goes."""
 
 OF_THE_PROMPT: Final = frozenset({"status_400", "status_413", "status_422", "not_finished"})
 """Reasons of a failure that another prompt might not meet: they tell nothing of the provider."""
@@ -59,6 +73,8 @@ class Offer:
         self.provider = provider
         self.settings = settings
         self.last_error = ""
+        self.first_text_s = FIRST_TEXT_S_GUESS
+        """Predicted seconds until its first text."""
         self.breaker = Breaker(failures_max=FAILURES_MAX, open_s=OPEN_S, is_fault=_is_fault)
         self._usage = usage
         self._metrics = metrics
@@ -80,41 +96,49 @@ class Offer:
         return Refusal("budget", _until_tomorrow_s(now)) if spent > budget * MICROS else None
 
     async def generate(
-        self, node: str, asked: Asked, give_up_at: float
+        self, node: str, asked: Asked, customer: Deadlines, next_s: float | None = None
     ) -> AsyncGenerator[str | Written, None]:
-        """As `Provider.generate`, counted for the node; the tokens of Written are never None."""
+        """As `Provider.generate`, counted for the node; the tokens of Written are never None.
+
+        `customer`: the node's own deadlines. `next_s`: what the next provider needs for its first text; None: no other.
+        """
         began = asyncio.get_running_loop().time()
-        first_by = min(give_up_at, began + self.settings.first_text_s_max)
-        until = Deadlines(first_by, give_up_at, self.settings.silence_s_max)
+        until = deadlines_of(self.settings, customer, began, next_s)
         reserved = self._most(asked)
         self._reserved += reserved
-        pieces, outcome, ended = 0, "left", None
+        pieces, outcome, ended, owes = 0, "left", None, True
         try:
             with self.breaker.call():
-                async with aclosing(_in_time(self.provider.generate(asked, until), give_up_at)) as generation:
+                async with aclosing(_in_time(self.provider.generate(asked, until), customer)) as generation:
                     async for piece in generation:
                         if isinstance(piece, Written):
                             ended, outcome, self.last_error = piece, "whole", ""
                             break
                         pieces += 1
                         if pieces == 1:
-                            self._metrics.first_text(self.name, asyncio.get_running_loop().time() - began)
+                            self._began_after(asyncio.get_running_loop().time() - began)
                         yield piece
             assert ended is not None
             yield Written(ended.finish, *_tokens(asked, ended, pieces))
         except PosternError as error:
             outcome = self.last_error = error.code
+            owes = _may_owe(error)
+            if isinstance(error, LlmServerLate) and not pieces:
+                self.first_text_s = max(self.first_text_s, asyncio.get_running_loop().time() - began)
             if isinstance(error, LlmServerBusy) and self.provider.rests_when_busy:
                 self.breaker.rest(min(error.retry_after_s or 0.0, RETRY_AFTER_S_MAX))
             raise
         finally:
             self._reserved -= reserved
-            self._count(node, outcome, *_tokens(asked, ended, pieces))
+            prompt_tokens, new_tokens = _tokens(asked, ended, pieces)
+            self._count(node, outcome, prompt_tokens if owes or new_tokens else 0, new_tokens)
+
+    def _began_after(self, seconds: float) -> None:
+        self.first_text_s += WEIGHT_OF_NEWEST * (seconds - self.first_text_s)
+        self._metrics.first_text(self.name, seconds)
 
     def _count(self, node: str, outcome: str, prompt_tokens: int, new_tokens: int) -> None:
         whole = outcome == "whole"
-        if not whole and not new_tokens:  # nothing was written: nothing is owed
-            prompt_tokens = 0
         cost = self._price(prompt_tokens + new_tokens)
         spending = Spending(int(whole), int(not whole), prompt_tokens, new_tokens, cost)
         self._usage.add(self.name, node, spending)
@@ -128,16 +152,36 @@ class Offer:
         return round(tokens * self.settings.cost_per_1000_tokens * MICROS / 1000)
 
 
+def deadlines_of(
+    settings: ProviderSettings, customer: Deadlines, now: float, next_s: float | None
+) -> Deadlines:
+    """A provider's: as the settings have them, and within the customer's, less what the next provider needs. Pure.
+
+    Only where that is no more than half: a next one that would be too late anyway costs this one nothing.
+    """
+    first_by, silence_s = customer.first_by, customer.silence_s
+    if next_s is not None:
+        silence_s *= PATIENCE_SHARE
+        first_by -= next_s if next_s <= (first_by - now) / 2 else 0.0
+    return Deadlines(
+        min(first_by, now + settings.first_text_s_max),
+        customer.give_up_at,
+        min(silence_s, settings.silence_s_max),
+    )
+
+
 async def _in_time(
-    pieces: AsyncGenerator[str | Written, None], give_up_at: float
+    pieces: AsyncGenerator[str | Written, None], customer: Deadlines
 ) -> AsyncGenerator[str | Written, None]:
     """The pieces; a provider that is late only because the customer's time is up is told apart."""
+    time_is_up = customer.first_by
     try:
         async with aclosing(pieces):
             async for piece in pieces:
+                time_is_up = customer.give_up_at
                 yield piece
     except LlmServerLate:
-        if asyncio.get_running_loop().time() >= give_up_at:
+        if asyncio.get_running_loop().time() >= time_is_up:
             raise _OutOfTime from None
         raise
 
@@ -155,6 +199,13 @@ def _is_fault(error: Exception) -> bool:
     if isinstance(error, LlmServerFailed):
         return error.reason not in OF_THE_PROMPT
     return not isinstance(error, PromptTooLong | LlmServerBusy | _OutOfTime)
+
+
+def _may_owe(error: PosternError) -> bool:
+    """Whether a provider that wrote nothing may ask to be paid for the prompt: it had it, and did not turn it away."""
+    if isinstance(error, LlmServerFailed):
+        return not error.reason.startswith("status_4") and error.reason != HANGS
+    return not isinstance(error, LlmServerUnreachable | LlmServerBusy | PromptTooLong)
 
 
 def _prompt_tokens(asked: Asked) -> int:

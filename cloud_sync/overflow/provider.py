@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from core.completions.asking import Deadlines
 from core.completions.errors import (
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length"]
+
+HANGS: Final = "hangs"
+"""Reason of a failure: nothing was given to the model, as the call before has not returned."""
 
 EXPECTED = (
     LlmServerBusy,

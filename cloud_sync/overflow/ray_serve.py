@@ -8,13 +8,10 @@ requirements/ray.txt.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
-import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from functools import partial
 from typing import Final
 
 import orjson
@@ -34,9 +31,11 @@ from cloud_sync.overflow.served_completions import (
     asked,
     problem,
 )
+from cloud_sync.overflow.served_model import events, log_failure, said
 from core.errors import ExitCode, PosternError
 from models.errors import RuntimeUnavailable
 from models.runtimes.port import GenerationResult, TextGenerator
+from models.runtimes.shielded import Shielded
 
 APPLICATION: Final = "postern"
 BASE: Final = "/v1"
@@ -81,7 +80,7 @@ class ChatCompletions:
 
     def __init__(self, open_model: Callable[[], TextGenerator], model: str, key_sha256: str) -> None:
         """`model`: the name that requests and answers carry. `key_sha256`: of the callers' key, hex."""
-        self._generator = open_model()
+        self._generator = Shielded(open_model())
         self._model = model
         self._key_sha256 = key_sha256
         self._broken = False
@@ -98,6 +97,10 @@ class ChatCompletions:
                     return Response(orjson.dumps({"object": "list", "data": [listed]}), media_type=JSON)
         except PosternError as error:
             return Response(problem(error), error.status, media_type=JSON)
+        except Exception as error:  # else Serve logs it, with a message that may quote what it choked on
+            log_failure(error)
+            failed = RuntimeUnavailable("The answer failed.")
+            return Response(problem(failed), failed.status, media_type=JSON)
         return Response(problem(CompletionRefused("There is no such route.")), 404, media_type=JSON)
 
     def check_health(self) -> None:
@@ -117,7 +120,7 @@ class ChatCompletions:
         first = await anext(pieces)
         answer = Answer(self._model)
         if wanted.stream:
-            return StreamingResponse(_events(answer, first, pieces, wanted), media_type="text/event-stream")
+            return StreamingResponse(events(answer, first, pieces, wanted), media_type="text/event-stream")
         async with aclosing(pieces):
             while isinstance(first, str):
                 first = await anext(pieces)
@@ -131,55 +134,6 @@ class ChatCompletions:
         except RuntimeUnavailable:
             self._broken = True
             raise
-
-
-async def said(generator: TextGenerator, wanted: Asked) -> AsyncGenerator[str | GenerationResult, None]:
-    """Pieces of text as the model writes them, then how it ended. Closing it stops the model at its next piece.
-
-    Raises PromptTooLong or RuntimeUnavailable.
-    """
-    loop = asyncio.get_running_loop()
-    # Bounded by the tokens that are asked for.
-    pieces: asyncio.Queue[str | None] = asyncio.Queue()
-    left = threading.Event()
-
-    def on_text(text: str) -> bool:
-        loop.call_soon_threadsafe(pieces.put_nowait, text)
-        return left.is_set()
-
-    work = loop.run_in_executor(
-        None,
-        partial(generator.generate, wanted.messages, max_new_tokens=wanted.max_new_tokens, on_text=on_text),
-    )
-
-    def on_end(done: asyncio.Future[GenerationResult]) -> None:
-        done.exception()  # whoever left asks no more
-        pieces.put_nowait(None)
-
-    work.add_done_callback(on_end)
-    try:
-        while (piece := await pieces.get()) is not None:
-            yield piece
-        yield await work
-    finally:
-        left.set()
-
-
-async def _events(
-    answer: Answer,
-    first: str | GenerationResult,
-    pieces: AsyncGenerator[str | GenerationResult, None],
-    wanted: Asked,
-) -> AsyncGenerator[bytes, None]:
-    """The stream. When the model fails, it ends without its last event: nobody takes it for whole."""
-    yield answer.opening()
-    async with aclosing(pieces):
-        piece = first
-        while isinstance(piece, str):
-            yield answer.piece(piece)
-            piece = await anext(pieces)
-    for event in answer.ending(piece, wanted.include_usage):
-        yield event
 
 
 async def _body(request: Request) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -149,6 +150,7 @@ def request_of(message: overflow_pb2.GenerateRequest) -> Request:
             for one in message.messages
         ),
         message.max_new_tokens,
+        message.patience_ms / 1000 or math.inf,
     )
 
 

@@ -39,7 +39,7 @@ class Purpose(StrEnum):
     FRAMING = "framing"
     RECORDS = "records"
     OVERFLOW = "overflow"
-    """Free text, which the text guard let out. The courier does not send it yet."""
+    """Free text that the text guard let out, for the control plane to answer."""
 
 
 @dataclass(frozen=True)

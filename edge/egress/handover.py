@@ -46,14 +46,22 @@ class Handover:
     """Of each message its role, and how many of the parts are its own, in order; for what leaves the site."""
     max_new_tokens: int = 0
     """Of the answer; for what leaves the site."""
+    patience_s: float = 0.0
+    """How long its first text may take, and the next; 0: not said."""
 
     @classmethod
     def of(
-        cls, purpose: Purpose, session: str, messages: Sequence[Message], *, max_new_tokens: int
+        cls,
+        purpose: Purpose,
+        session: str,
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int,
+        patience_s: float = 0.0,
     ) -> Handover:
         """Messages with passages of public documents among them."""
         spoken = tuple((message.role, len(message.pieces)) for message in messages)
-        return cls(purpose, session, parts_of(messages), Documents.PUBLIC, spoken, max_new_tokens)
+        return cls(purpose, session, parts_of(messages), Documents.PUBLIC, spoken, max_new_tokens, patience_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,13 @@ class Overflow:
         loop = asyncio.get_running_loop()
         began = loop.time()
         give_up_at, first_by = began + deadline_s, began + min(deadline_s, self._first_text_s_max)
-        asked = Handover.of(Purpose.OVERFLOW, about, messages, max_new_tokens=max_new_tokens)
+        asked = Handover.of(
+            Purpose.OVERFLOW,
+            about,
+            messages,
+            max_new_tokens=max_new_tokens,
+            patience_s=self._first_text_s_max,
+        )
         text = await admitted(self._admit, asked, first_by - began)
         if text.envelope is None:
             raise TextRefused("Refused: not sealed.")

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from core.errors import NotReachable, PosternError, RefusedByPolicy
+
+REASONS: Final = frozenset({"personal", "budget", "too_long", "failed", "not_offered"})
+"""Why the control plane gives no answer, as far as this release knows; what else it says is not repeated."""
+
+OTHER: Final = "other"
 
 
 class OverflowUnreachable(NotReachable):
@@ -47,7 +53,7 @@ class OverflowCut(PosternError):
 
 
 class OverflowDenied(PosternError):
-    """The control plane gave no answer: `reason` is its short code, `types` what it recognised (for `personal`)."""
+    """The control plane gave no answer: `reason` is its short code or OTHER, `types` what it found (`personal`)."""
 
     code = "overflow_denied"
     title = "The control plane gave no answer"
@@ -55,8 +61,8 @@ class OverflowDenied(PosternError):
     status = 502
 
     def __init__(self, reason: str, types: Sequence[str] = (), *, retry_after_s: float | None = None) -> None:
-        super().__init__(f"The control plane gave no answer: {reason}.")
-        self.reason = reason
+        self.reason = reason if reason in REASONS else OTHER
+        super().__init__(f"The control plane gave no answer: {self.reason}.")
         self.types = tuple(types)
         self.retry_after_s = retry_after_s
 

@@ -21,7 +21,9 @@ def fits(asked: Handover) -> bool:
 
 def packed(asked: Handover, texts: Sequence[str]) -> bytes:
     """A serialised GenerateRequest: what `fits`, each part as it may go (`texts`)."""
-    request = overflow_pb2.GenerateRequest(max_new_tokens=asked.max_new_tokens)
+    request = overflow_pb2.GenerateRequest(
+        max_new_tokens=asked.max_new_tokens, patience_ms=round(1000 * asked.patience_s)
+    )
     pieces = iter(zip(asked.parts, texts, strict=True))
     for role, count in asked.spoken:
         message = request.messages.add(role=role)

@@ -121,8 +121,8 @@ class GenAiGenerator:
         collector = _Collector(on_text)
         try:
             answer = self._pipeline.generate([prompt], settings, collector)
-        except Exception as error:
-            raise RuntimeUnavailable(f"OpenVINO GenAI failed ({type(error).__name__}).") from error
+        except Exception as error:  # its message may quote what it choked on
+            raise RuntimeUnavailable(f"OpenVINO GenAI failed ({type(error).__name__}).") from None
         if collector.error is not None:
             raise collector.error
         new_tokens = int(answer.perf_metrics.get_num_generated_tokens())

@@ -24,31 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19postern/v1/overflow.proto\x12\npostern.v1\"X\n\x0fGenerateRequest\x12-\n\x08messages\x18\x01 \x03(\x0b\x32\x1b.postern.v1.OverflowMessage\x12\x16\n\x0emax_new_tokens\x18\x02 \x01(\r\"J\n\x0fOverflowMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12)\n\x06pieces\x18\x02 \x03(\x0b\x32\x19.postern.v1.OverflowPiece\"0\n\rOverflowPiece\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\tpublished\x18\x02 \x01(\x08\"\xcd\x01\n\x10GenerateResponse\x12*\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x19.postern.v1.OverflowDeltaH\x00\x12.\n\x07restart\x18\x02 \x01(\x0b\x32\x1b.postern.v1.OverflowRestartH\x00\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x17.postern.v1.OverflowEndH\x00\x12,\n\x06\x64\x65nial\x18\x04 \x01(\x0b\x32\x1a.postern.v1.OverflowDenialH\x00\x42\x07\n\x05\x65vent\"\x1d\n\rOverflowDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x11\n\x0fOverflowRestart\"v\n\x0bOverflowEnd\x12*\n\x06\x66inish\x18\x01 \x01(\x0e\x32\x1a.postern.v1.OverflowFinish\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\x12\x12\n\nnew_tokens\x18\x04 \x01(\r\"E\n\x0eOverflowDenial\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\r\x12\r\n\x05types\x18\x03 \x03(\t*g\n\x0eOverflowFinish\x12\x1f\n\x1bOVERFLOW_FINISH_UNSPECIFIED\x10\x00\x12\x18\n\x14OVERFLOW_FINISH_STOP\x10\x01\x12\x1a\n\x16OVERFLOW_FINISH_LENGTH\x10\x02\x32Z\n\x0fOverflowService\x12G\n\x08Generate\x12\x1b.postern.v1.GenerateRequest\x1a\x1c.postern.v1.GenerateResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19postern/v1/overflow.proto\x12\npostern.v1\"m\n\x0fGenerateRequest\x12-\n\x08messages\x18\x01 \x03(\x0b\x32\x1b.postern.v1.OverflowMessage\x12\x16\n\x0emax_new_tokens\x18\x02 \x01(\r\x12\x13\n\x0bpatience_ms\x18\x03 \x01(\r\"J\n\x0fOverflowMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12)\n\x06pieces\x18\x02 \x03(\x0b\x32\x19.postern.v1.OverflowPiece\"0\n\rOverflowPiece\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\tpublished\x18\x02 \x01(\x08\"\xcd\x01\n\x10GenerateResponse\x12*\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x19.postern.v1.OverflowDeltaH\x00\x12.\n\x07restart\x18\x02 \x01(\x0b\x32\x1b.postern.v1.OverflowRestartH\x00\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x17.postern.v1.OverflowEndH\x00\x12,\n\x06\x64\x65nial\x18\x04 \x01(\x0b\x32\x1a.postern.v1.OverflowDenialH\x00\x42\x07\n\x05\x65vent\"\x1d\n\rOverflowDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x11\n\x0fOverflowRestart\"v\n\x0bOverflowEnd\x12*\n\x06\x66inish\x18\x01 \x01(\x0e\x32\x1a.postern.v1.OverflowFinish\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x15\n\rprompt_tokens\x18\x03 \x01(\r\x12\x12\n\nnew_tokens\x18\x04 \x01(\r\"E\n\x0eOverflowDenial\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\r\x12\r\n\x05types\x18\x03 \x03(\t*g\n\x0eOverflowFinish\x12\x1f\n\x1bOVERFLOW_FINISH_UNSPECIFIED\x10\x00\x12\x18\n\x14OVERFLOW_FINISH_STOP\x10\x01\x12\x1a\n\x16OVERFLOW_FINISH_LENGTH\x10\x02\x32Z\n\x0fOverflowService\x12G\n\x08Generate\x12\x1b.postern.v1.GenerateRequest\x1a\x1c.postern.v1.GenerateResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'postern.v1.overflow_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OVERFLOWFINISH']._serialized_start=706
-  _globals['_OVERFLOWFINISH']._serialized_end=809
+  _globals['_OVERFLOWFINISH']._serialized_start=727
+  _globals['_OVERFLOWFINISH']._serialized_end=830
   _globals['_GENERATEREQUEST']._serialized_start=41
-  _globals['_GENERATEREQUEST']._serialized_end=129
-  _globals['_OVERFLOWMESSAGE']._serialized_start=131
-  _globals['_OVERFLOWMESSAGE']._serialized_end=205
-  _globals['_OVERFLOWPIECE']._serialized_start=207
-  _globals['_OVERFLOWPIECE']._serialized_end=255
-  _globals['_GENERATERESPONSE']._serialized_start=258
-  _globals['_GENERATERESPONSE']._serialized_end=463
-  _globals['_OVERFLOWDELTA']._serialized_start=465
-  _globals['_OVERFLOWDELTA']._serialized_end=494
-  _globals['_OVERFLOWRESTART']._serialized_start=496
-  _globals['_OVERFLOWRESTART']._serialized_end=513
-  _globals['_OVERFLOWEND']._serialized_start=515
-  _globals['_OVERFLOWEND']._serialized_end=633
-  _globals['_OVERFLOWDENIAL']._serialized_start=635
-  _globals['_OVERFLOWDENIAL']._serialized_end=704
-  _globals['_OVERFLOWSERVICE']._serialized_start=811
-  _globals['_OVERFLOWSERVICE']._serialized_end=901
+  _globals['_GENERATEREQUEST']._serialized_end=150
+  _globals['_OVERFLOWMESSAGE']._serialized_start=152
+  _globals['_OVERFLOWMESSAGE']._serialized_end=226
+  _globals['_OVERFLOWPIECE']._serialized_start=228
+  _globals['_OVERFLOWPIECE']._serialized_end=276
+  _globals['_GENERATERESPONSE']._serialized_start=279
+  _globals['_GENERATERESPONSE']._serialized_end=484
+  _globals['_OVERFLOWDELTA']._serialized_start=486
+  _globals['_OVERFLOWDELTA']._serialized_end=515
+  _globals['_OVERFLOWRESTART']._serialized_start=517
+  _globals['_OVERFLOWRESTART']._serialized_end=534
+  _globals['_OVERFLOWEND']._serialized_start=536
+  _globals['_OVERFLOWEND']._serialized_end=654
+  _globals['_OVERFLOWDENIAL']._serialized_start=656
+  _globals['_OVERFLOWDENIAL']._serialized_end=725
+  _globals['_OVERFLOWSERVICE']._serialized_start=832
+  _globals['_OVERFLOWSERVICE']._serialized_end=922
 # @@protoc_insertion_point(module_scope)

@@ -17,12 +17,14 @@ OVERFLOW_FINISH_STOP: OverflowFinish
 OVERFLOW_FINISH_LENGTH: OverflowFinish
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("messages", "max_new_tokens")
+    __slots__ = ("messages", "max_new_tokens", "patience_ms")
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PATIENCE_MS_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[OverflowMessage]
     max_new_tokens: int
-    def __init__(self, messages: _Optional[_Iterable[_Union[OverflowMessage, _Mapping]]] = ..., max_new_tokens: _Optional[int] = ...) -> None: ...
+    patience_ms: int
+    def __init__(self, messages: _Optional[_Iterable[_Union[OverflowMessage, _Mapping]]] = ..., max_new_tokens: _Optional[int] = ..., patience_ms: _Optional[int] = ...) -> None: ...
 
 class OverflowMessage(_message.Message):
     __slots__ = ("role", "pieces")

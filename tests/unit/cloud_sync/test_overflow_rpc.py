@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -67,6 +68,13 @@ def test_what_may_be_asked(request_: GenerateRequest) -> None:
 def test_what_may_not(request_: GenerateRequest) -> None:
     with pytest.raises(BadRequest):
         request_of(request_)
+
+
+@pytest.mark.parametrize(("said_ms", "patience_s"), [(0, math.inf), (1, 0.001), (800, 0.8)])
+def test_how_long_a_node_goes_without_text(said_ms: int, patience_s: float) -> None:
+    request_ = asked()
+    request_.patience_ms = said_ms
+    assert request_of(request_).patience_s == patience_s
 
 
 def test_events_as_they_go_to_the_node() -> None:

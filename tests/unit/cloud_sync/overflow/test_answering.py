@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -15,7 +17,7 @@ from cloud_sync.config import ProviderSettings
 from cloud_sync.overflow.answering import Answering, Denial, End, Piece, Request, Restart, denial_of
 from cloud_sync.overflow.line import Line
 from cloud_sync.overflow.metrics import OverflowMetrics
-from cloud_sync.overflow.offer import FAILURES_MAX, Offer, Refusal
+from cloud_sync.overflow.offer import FAILURES_MAX, FIRST_TEXT_S_GUESS, Offer, Refusal, deadlines_of
 from cloud_sync.overflow.provider import Asked, Provider, Written
 from cloud_sync.overflow.rescan import Rescan
 from cloud_sync.overflow.usage import UsageBook, estimated_tokens
@@ -29,7 +31,7 @@ from core.completions.errors import (
     LlmServerLate,
     LlmServerUnreachable,
 )
-from models.detect.detector import Detector
+from models.detect.detector import Detector, Finding
 from models.errors import PromptTooLong
 from tests.overflow_rig import NAME, ScriptedDetector
 
@@ -38,24 +40,33 @@ TO_MIDNIGHT_S = 6 * 3600.0
 NODE = "node-1"
 REQUEST = Request((("user", (Piece("Where is it?", False),)),), 8)
 PROMPT_TOKENS = estimated_tokens(len("Where is it?"))
+LONG_AGO = Deadlines(0.0, 0.0)
 Says = Sequence[str | Written | Exception]
+HANG = "hang"
 WHOLE: Says = ("a", "b", Written("stop", 3, 2))
 
 
 class Scripted(Provider):
-    """Says what it is told, a script an answer; the last script again and again."""
+    """Says what it is told, a script an answer; the last script again and again. HANG: nothing until its deadline."""
 
     def __init__(self, name: str, *scripts: Says) -> None:
         super().__init__(name)
         self.scripts = list(scripts)
         self.asked: list[Asked] = []
+        self.untils: list[Deadlines] = []
 
     async def _generate(self, asked: Asked, until: Deadlines) -> AsyncGenerator[str | Written, None]:
         self.asked.append(asked)
+        self.untils.append(until)
+        by, loop = until.first_by, asyncio.get_running_loop()
         for piece in self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]:
             if isinstance(piece, Exception):
                 raise piece
+            if piece == HANG:
+                await asyncio.sleep(by - loop.time())
+                raise LlmServerLate
             yield piece
+            by = until.next_by(loop.time())
 
     async def close(self) -> None:
         """Nothing to free."""
@@ -187,11 +198,11 @@ async def test_a_deadline_that_is_over_is_no_fault_of_the_provider() -> None:
     rig = Rig((Scripted("one", [LlmServerLate()]),))
     for _ in range(FAILURES_MAX + 1):
         assert await rig.told(deadline_s=0.0) == [Denial("late")]
-        events = [event async for event in rig.answering._written(NODE, REQUEST.asked, 0.0)]
+        events = [event async for event in rig.answering._written(NODE, REQUEST.asked, LONG_AGO)]
         assert events == [Denial("late")]
     for _ in range(FAILURES_MAX + 1):
         with pytest.raises(LlmServerLate):
-            async for _ in rig.offers[0].generate(NODE, REQUEST.asked, 0.0):
+            async for _ in rig.offers[0].generate(NODE, REQUEST.asked, LONG_AGO):
                 pass
     assert rig.offers[0].breaker.state is BreakerState.CLOSED
 
@@ -220,13 +231,46 @@ async def test_no_answer_is_begun_that_could_cost_more_than_is_left(budget: floa
 async def test_answers_that_run_hold_their_part_of_the_budget() -> None:
     rig = Rig((Scripted("one", WHOLE),), settings={"cost_per_1000_tokens": 1.0, "daily_budget": 0.021})
     offer = rig.offers[0]
-    running = offer.generate(NODE, REQUEST.asked, asyncio.get_running_loop().time() + 30)
+    by = asyncio.get_running_loop().time() + 30
+    running = offer.generate(NODE, REQUEST.asked, Deadlines(by, by))
     await anext(running)
     assert offer.refusal(REQUEST.asked, NOW) == Refusal("budget", TO_MIDNIGHT_S)
     await running.aclose()
     assert offer.refusal(REQUEST.asked, NOW) is None
     assert rig.figure("answers_total", provider="one", outcome="left") == 1
     assert rig.usage.spent_micros("one") == (PROMPT_TOKENS + 1) * 1000
+
+
+@pytest.mark.parametrize(
+    ("error", "owed"),
+    [
+        (LlmServerUnreachable(), False),
+        (LlmServerBusy(1.0), False),
+        (LlmServerFailed("status_400"), False),
+        (LlmServerFailed("status_499"), False),
+        (LlmServerFailed("hangs"), False),
+        (PromptTooLong(), False),
+        (LlmServerFailed("status_500"), True),
+        (LlmServerFailed("empty"), True),
+        (LlmServerCut(), True),
+        (LlmServerLate(), True),
+    ],
+    ids=str,
+)
+async def test_a_prompt_that_was_sent_is_owed_without_an_answer(error: Exception, owed: bool) -> None:
+    rig = Rig((Scripted("one", [error]),), settings={"cost_per_1000_tokens": 1.0})
+    await rig.told()
+    assert rig.usage.spent_micros("one") == (PROMPT_TOKENS * 1000 if owed else 0)
+
+
+async def test_a_node_that_leaves_before_the_first_words_owes_the_prompt() -> None:
+    rig = Rig((Scripted("one", [HANG]),), settings={"cost_per_1000_tokens": 1.0})
+    asking = asyncio.create_task(rig.told())
+    while not rig.providers[0].asked:
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert rig.usage.spent_micros("one") == PROMPT_TOKENS * 1000
 
 
 async def test_tokens_that_nobody_counted_are_estimated() -> None:
@@ -242,6 +286,77 @@ async def test_what_names_somebody_is_refused_with_an_alert() -> None:
     rig.database_away = True
     assert await rig.told(request) == [Denial("personal", types=("PERSON",))]
     assert rig.providers[0].asked == []
+
+
+async def test_an_alert_is_written_also_where_the_node_has_given_up() -> None:
+    begun, hold = threading.Event(), threading.Event()
+
+    class Slow(ScriptedDetector):
+        def scan(self, texts: Sequence[str]) -> list[Finding]:
+            begun.set()
+            hold.wait(30)
+            return super().scan(texts)
+
+    rig = Rig((Scripted("one", WHOLE),), Slow())
+    asking = asyncio.create_task(rig.told(Request((("user", (Piece(NAME, False),)),), 8)))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    asking.cancel()
+    await asyncio.wait({asking})
+    hold.set()
+    async with asyncio.timeout(30):
+        while not rig.alerts:
+            await asyncio.sleep(0.001)
+    assert rig.alerts == [(NODE, ("PERSON",))]
+    assert rig.providers[0].asked == []
+
+
+# The first one may take the time less what the next one needs, if that is no more than half; settings as they are.
+@pytest.mark.parametrize(
+    ("patience_s", "next_s", "first_s", "silence_s"),
+    [
+        (0.75, None, 0.75, 0.75),
+        (0.75, 0.25, 0.5, 0.5625),
+        (0.75, 0.375, 0.375, 0.5625),
+        (0.75, 0.376, 0.75, 0.5625),
+        (5.0, 0.3, 2.0, 3.0),
+        (math.inf, 0.3, 2.0, 3.0),
+    ],
+)
+def test_a_provider_has_the_time_that_is_of_use_to_the_node(
+    patience_s: float, next_s: float | None, first_s: float, silence_s: float
+) -> None:
+    settings = ProviderSettings(name="one", kind="engine")
+    customer = Deadlines(100.0 + min(20.0, patience_s), 120.0, patience_s)
+    until = deadlines_of(settings, customer, 100.0, next_s)
+    assert until.first_by == pytest.approx(100.0 + first_s)
+    assert until.silence_s == pytest.approx(silence_s)
+    assert until.give_up_at == 120.0
+
+
+@pytest.mark.parametrize("before", [(), ("x",)])
+async def test_the_next_one_is_asked_while_the_node_still_waits(before: tuple[str, ...]) -> None:
+    one = Scripted("one", [*before, HANG])
+    rig = Rig((one, Scripted("two", WHOLE)))
+    rig.offers[1].first_text_s = 0.05
+    told = await rig.told(replace(REQUEST, patience_s=0.2))
+    assert told == [*(("x", Restart()) if before else ()), "a", "b", End("stop", "two", 3, 2)]
+    assert rig.offers[0].breaker.state is BreakerState.CLOSED
+
+
+async def test_a_single_one_that_is_later_than_the_node_waits_is_no_fault() -> None:
+    rig = Rig((Scripted("one", [HANG]),))
+    for _ in range(FAILURES_MAX + 1):
+        assert await rig.told(replace(REQUEST, patience_s=0.01)) == [Denial("late")]
+    assert rig.offers[0].breaker.state is BreakerState.CLOSED
+
+
+async def test_how_long_its_first_text_takes_is_learnt() -> None:
+    rig = Rig((Scripted("one", WHOLE, [HANG]),), settings={"first_text_s_max": 0.4})
+    await rig.told()
+    assert 0.0 < rig.offers[0].first_text_s < FIRST_TEXT_S_GUESS
+    await rig.told()
+    assert rig.offers[0].first_text_s >= 0.4
 
 
 async def test_what_is_published_may_name_somebody() -> None:

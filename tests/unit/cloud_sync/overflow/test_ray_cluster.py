@@ -73,6 +73,37 @@ def test_a_certificate_that_is_not_there_is_noticed_before_anything_starts(
     for name in ray_cluster.settings("127.0.0.1"):
         monkeypatch.setenv(name, "")
     command = ["run", "--key-file", str(tmp_path / "key"), "--certificate", str(tmp_path / "none")]
+    command += ["--private-key", str(tmp_path / "none")]
+    done = CliRunner().invoke(ray_commands.app, command)
+    assert isinstance(done.exception, ConfigError)
+    assert not (tmp_path / "key").exists()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.5", "::", "cluster.example.org"])
+def test_off_loopback_the_door_needs_tls(host: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="TLS"):
+        ray_commands._door(host, 8700, None, None, plain_http=False)
+    assert ray_commands._door(host, 8700, None, None, plain_http=True).everywhere
+    file = tmp_path / "pem"
+    file.touch()
+    door = ray_commands._door(host, 8700, file, file, plain_http=False)
+    assert (door.certificate, door.private_key, door.everywhere) == (str(file), str(file), True)
+
+
+def test_on_loopback_it_does_not(tmp_path: Path) -> None:
+    assert not ray_commands._door("127.0.0.1", 8700, None, None, plain_http=False).everywhere
+    for files in ((tmp_path, None), (None, tmp_path)):
+        with pytest.raises(ConfigError, match="belong together"):
+            ray_commands._door("127.0.0.1", 8700, *files, plain_http=True)
+
+
+def test_an_open_door_is_noticed_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_commands, "find_spec", lambda _: object())
+    for name in ray_cluster.settings("127.0.0.1"):
+        monkeypatch.setenv(name, "")
+    command = ["run", "--key-file", str(tmp_path / "key"), "--host", "10.0.0.5"]
     done = CliRunner().invoke(ray_commands.app, command)
     assert isinstance(done.exception, ConfigError)
     assert not (tmp_path / "key").exists()

@@ -155,6 +155,7 @@ async def test_marks_go_and_values_come_back(over: Rig) -> None:
     assert [message.role for message in request.messages] == ["system", "user"]
     assert [piece.published for piece in request.messages[1].pieces] == [True, False, True]
     assert request.max_new_tokens == 64
+    assert request.patience_ms == 5000
 
 
 async def test_a_text_of_nobody_goes_and_comes_as_it_is(way: Rig) -> None:
@@ -329,6 +330,17 @@ async def test_what_it_recognised_sticks_to_the_conversation(over: Rig) -> None:
     with pytest.raises(TextRefused, match="policy_sticky_from"):
         await over.ask(QUESTION)
     assert isinstance(await over.guard.ask(await over.guard.session()), Admitted)
+
+
+@pytest.mark.parametrize("reason", ["personal", "budget", "too_long", "failed", "not_offered"])
+def test_why_it_was_denied_is_told(reason: str) -> None:
+    assert OverflowDenied(reason).reason == reason
+
+
+def test_a_reason_that_this_release_does_not_know_is_not_repeated() -> None:
+    denied = OverflowDenied("call Anna Miller")
+    assert denied.reason == "other"
+    assert "Miller" not in str(denied)
 
 
 async def test_other_denials_are_no_alert(over: Rig) -> None:
