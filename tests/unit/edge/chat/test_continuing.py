@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from edge.chat import continuation, feedback, session_rows
+from edge.chat import continuation, continuing, feedback, session_rows
 from edge.chat.continuation import Continuation, ContinuationRefused
 from edge.chat.continuing import CLOCKS_APART_MS, Continuing
 from edge.chat.live_session import Memory
 from edge.chat.session import Channel, NewSession, Session, Sessions, StaleNotice
 from edge.chat.session_rows import SessionNotFound, now_ms
+from edge.config import LimitsSection
 from edge.knowledge.document import Audience
 from edge.privacy.holds import Hold, place
 from edge.store import consents, text_uses
@@ -26,6 +27,7 @@ from tests.unit.edge.chat.desk_rig import ANSWER, QUESTION, Rig, rig, scan_forms
 
 KEY = b"k" * 32
 NOTICE = "v1"
+WHOLE_MS = LimitsSection().session_s * 1000 + CLOCKS_APART_MS
 
 
 @dataclass
@@ -219,22 +221,28 @@ async def test_no_node_lengthens_it_and_a_clock_that_is_ahead_does_not_either(
 
 
 @pytest.mark.proves("erasure")
-@pytest.mark.parametrize(("ago_ms", "refused"), [(1_000, True), (-1_000, True), ("whole", False)])
+@pytest.mark.parametrize(
+    ("past_ms", "refused"), [(-WHOLE_MS - 1_000, True), (-1, True), (0, True), (1, False)]
+)
 async def test_whom_this_node_has_erased_does_not_come_back_within_a_conversation(
-    nodes: tuple[Node, Node], ago_ms: int | str, refused: bool
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, past_ms: int, refused: bool
 ) -> None:
-    """Also by a token that was made since; the clock of the node that made it may be another."""
+    """Also by a token that was made since; the clock of the node that made it may be another.
+
+    `past_ms`: by how much the erasure is longer ago than the longest conversation, and what clocks may differ by.
+    """
     one, other = nodes
     session = await one.rig.arrive()
     await one.rig.turn(session)
-    whole_ms = other.sessions.session_s * 1000 + CLOCKS_APART_MS
-    await _erased(other, session, now_ms() - (whole_ms + 1 if isinstance(ago_ms, str) else ago_ms))
+    at_ms = now_ms()
+    monkeypatch.setattr(continuing, "now_ms", lambda: at_ms)
+    await _erased(other, session, at_ms - WHOLE_MS - past_ms)
     if refused:
         with pytest.raises(ContinuationRefused):
             await other.goes_on(await one.token(session))
-        assert await other.rig.count("turns") == 0
     else:
         await other.goes_on(await one.token(session))
+    assert await other.rig.count("turns") == (0 if refused else 1)
 
 
 @pytest.mark.proves("erasure")
