@@ -23,6 +23,8 @@ from typing import Any
 import aiohttp
 import psutil
 
+from tests import measured_node
+
 # The contract's bound for a clean stop.
 STOP_TIMEOUT_S = 10.0
 
@@ -70,9 +72,14 @@ class RunningNode:
 
 
 @contextmanager
-def running(site: Path) -> Iterator[RunningNode]:
-    """Start the node, wait until it serves, stop it at the end."""
+def running(site: Path, *, measured: bool = False) -> Iterator[RunningNode]:
+    """Start the node, wait until it serves, stop it at the end.
+
+    `measured`: as if its detector missed so little that a site may sign a policy under which texts leave.
+    """
     command = [sys.executable, "-m", "edge.cli", "run", "--site", str(site)]
+    if measured:
+        command = [sys.executable, "-m", measured_node.MODULE, "run", str(site)]
     with (site / "run.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

@@ -32,8 +32,8 @@ STORY: Final = (
         "spike",
         40,
         SPIKE * CALM_PER_S,
-        "Ten times as many customers. What this machine cannot put into words in time goes, redacted and recorded, to "
-        "the control plane; the rest is quoted.",
+        "Ten times as many customers. What this machine cannot put into words in time is quoted, word for word; "
+        "the control plane may help only where a detector misses less than the one that ships.",
     ),
     Scene(
         "no cloud",

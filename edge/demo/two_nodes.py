@@ -1,7 +1,8 @@
 """Makes of a demo's site one of two nodes, as docs/operations.md tells a person to ("Two nodes at a site").
 
 Both answer in a model's words, and both may let the control plane help: the sample site's customers are invented, so
-its policy accepts what the detector is known to miss. A real site decides that for itself.
+its policy has the widest tolerance for what the detector misses. A real site decides that for itself. With what the
+shipped detector misses no text goes even so, and what a node cannot write in time is quoted.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Final
 from edge.knowledge.languages import tongues
 from edge.privacy.policy import MISS_RATE_MAX, Action, Documents, Policy, Purpose, PurposeRules, Risk
 from models.detect.label import Label
-from models.detect.rates import REST, Rates
+from models.detect.rates import Rates
 
 PURPOSES: Final = {
     Purpose.OVERFLOW: "To the control plane’s language model",
@@ -148,10 +148,6 @@ def measured(code: str, rates: Rates, most: float | None = None) -> str:
     told = "; ".join(
         f"{name}: {rate.share:.2%} of {rate.of:,} were missed when it was measured (95 %: at most {rate.at_most:.2%})"
         for name, rate in found.groups.items()
-    )
-    told += "".join(
-        f"; {name}, too few to be judged alone and counted with {REST}: {rate.missed} of {rate.of}"
-        for name, rate in found.few.items()
     )
     if most is None or found.at_most <= most:
         return f"{told}."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
@@ -27,10 +27,6 @@ ALONE: Final = {INDISPENSABLE: "names", "ADDRESS": "addresses"}
 """Judged each on its own, under which name: what says who somebody is, and what no checksum helps to find."""
 
 REST: Final = "all the rest"
-
-ALONE_SAMPLES_MIN: Final = 35
-"""Of 34 values none of which was missed the interval ends above 10 %, the widest tolerance there is: fewer would refuse
-also a detector that misses nothing, and so say nothing of it."""
 
 SAMPLES_MIN: Final = 10
 """Of nine values none of which was missed the interval ends at 30 %: fewer say nothing of a language."""
@@ -85,8 +81,6 @@ class Measured:
     misses an email address is no good where it misses names."""
 
     groups: Mapping[str, Rate]
-    few: Mapping[str, Rate]
-    """What else would be judged alone, and counts with the rest: of too few to say anything by themselves."""
 
     @property
     def worst(self) -> tuple[str, Rate]:
@@ -113,30 +107,17 @@ class Rates(_Strict):
         return self
 
     def of(self, language: str | None) -> Measured | None:
-        """Names, addresses, and all the rest together; None for a language that was not measured, or could not be told.
-
-        Few addresses count with the rest, unless more of them were missed: few neither acquit nor hide.
-        """
+        """Names, addresses, and all the rest together; None for a language that was not measured, or that could not be
+        told. Addresses of which there were few count with the rest: their own interval would say nothing."""
         types: Mapping[str, Rate] = self.language.get(language or "", {})
         if INDISPENSABLE not in types or types[INDISPENSABLE].of < SAMPLES_MIN:
             return None
-        rest = _sum(rate for name, rate in types.items() if name not in ALONE)
-        groups, few = {ALONE[INDISPENSABLE]: types[INDISPENSABLE]}, dict[str, Rate]()
-        for name in ALONE.keys() & types.keys() - {INDISPENSABLE}:
-            rate = types[name]
-            joins = rest is not None and rate.of < ALONE_SAMPLES_MIN and rate.share <= rest.share
-            (few if joins else groups)[ALONE[name]] = rate
+        alone = {name: types[name] for name in ALONE if name in types and types[name].of >= SAMPLES_MIN}
+        rest = [rate for name, rate in types.items() if name not in alone]
+        groups = {ALONE[name]: rate for name, rate in alone.items()}
         if rest:
-            groups[REST] = _sum([rest, *few.values()]) or rest
-        return Measured(groups, few)
-
-
-def _sum(rates: Iterable[Rate]) -> Rate | None:
-    """None where there are none."""
-    found = list(rates)
-    if not found:
-        return None
-    return Rate(missed=sum(rate.missed for rate in found), of=sum(rate.of for rate in found))
+            groups[REST] = Rate(missed=sum(rate.missed for rate in rest), of=sum(rate.of for rate in rest))
+        return Measured(groups)
 
 
 NOTHING_MEASURED: Final = Rates()

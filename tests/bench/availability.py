@@ -250,7 +250,7 @@ def _rig(stack: ExitStack, prepared: Path, folder: Path) -> tuple[Rig, list[Runn
         spike_site.answer_in(site, "generative")
         cloud.enrol(site)
         with machine.loaded() if number == 0 else ExitStack():
-            nodes.append(stack.enter_context(running(site)))
+            nodes.append(stack.enter_context(running(site, measured=True)))
     return Rig(nodes[0], cloud, provider, link, machine), nodes
 
 
@@ -283,6 +283,7 @@ def _report(report: harness.Report, crowd: Crowd, breaking: Breaking, options: a
         "answer_s_max": ANSWER_S_MAX,
         "fault_s": options.fault_seconds,
         "seed": options.seed,
+        **spike_site.INVENTED,
         "times": dict(breaking.times),
         "not_there_to_break": dict(breaking.failed),
     }

@@ -30,7 +30,7 @@ import uvloop
 
 from core.completions.asking import PATH, Deadlines, ask
 from core.completions.stream import request_body
-from edge.app import Site, open_site
+from edge.app import Site
 from edge.chat import prompt
 from edge.chat.session import Channel
 from edge.chat.understanding import Query
@@ -43,6 +43,7 @@ from edge.egress.published_findings import PublishedFindings
 from edge.inference.conversation import Begun, Message
 from edge.knowledge.document import Audience
 from edge.privacy.policy import Purpose
+from tests import measured_node
 from tests.bench import harness, spike_site
 
 SECONDS = 120.0
@@ -272,7 +273,7 @@ def courier(site: Path) -> Iterator[None]:
 async def gateway_of(site: Path) -> AsyncIterator[Gateway]:
     """The site, once the way to the control plane is open."""
     paths = site_paths(site)
-    async with open_site(paths) as opened:
+    async with measured_node.opened(paths) as opened:
         client = OverflowClient(paths.courier_socket)
         running = asyncio.create_task(client.run())
         try:
@@ -326,7 +327,7 @@ def bench(seconds: float) -> harness.Report:
     """Run it."""
     report = harness.Report("overflow")
     pairs = max(harness.PAIRS_MIN, round(seconds / (2 * harness.SLICE_S)))
-    report.config = {"pairs": pairs, "words": WORDS, "between_s": BETWEEN_S}
+    report.config = {"pairs": pairs, "words": WORDS, "between_s": BETWEEN_S, **spike_site.INVENTED}
     with tempfile.TemporaryDirectory() as name, provider() as url:
         folder = Path(name)
         site = spike_site.make_site(folder)

@@ -292,6 +292,7 @@ def bench(options: argparse.Namespace) -> harness.Report:
         "times": TIMES,
         "arrivals": "/".join(arrivals.TRACE),
         "modes": options.modes,
+        **spike_site.INVENTED,
     }
     with tempfile.TemporaryDirectory(prefix="postern-spike-") as folder, contextlib.ExitStack() as stack:
         load = TurnLoad()

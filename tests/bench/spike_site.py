@@ -41,13 +41,17 @@ ANSWERED = "When is the pharmacy open?"
 # Loading the model takes seconds; on a loaded machine more.
 WRITING_WAIT_S = 90.0
 PATIENT = "\nfirst_token_deadline_s = 60"
-# As a site signs it that lets English texts overflow, with what the detector misses accepted, at any hour.
+# As a site signs it that lets English texts overflow at any hour. With what the shipped detector misses none would:
+# nodes go by invented figures (tests/measured_node.py).
 POLICY_CHANGES = (
     (r'^risk = "\w+"', 'risk = "high"'),
     (r'^personal = "refuse"', 'personal = "redact"'),
     (r"^hours = \[.*\]", 'hours = ["daily 00:00-24:00"]'),
     (r"^(bytes_per_\w+) = [\d_]+", r"\1 = 1_000_000_000"),
 )
+
+# What a bench says of it in its document.
+INVENTED = {"detector_miss_rates": "invented: with the shipped detector's no text leaves"}
 
 
 def make_site(folder: Path) -> Path:
@@ -69,7 +73,8 @@ def make_site(folder: Path) -> Path:
 def node(
     prepared: Path, name: str, mode: str, enrolled: Cloud | None = None, *, patient: bool = False
 ) -> Iterator[RunningNode]:
-    """`postern run` on a copy of the site, answering in `mode`, enrolled where there is a control plane.
+    """`postern run` on a copy of the site, answering in `mode`, enrolled where there is a control plane, with invented
+    figures of its detector.
 
     `patient`: it waits for its own model's words, however long they take.
     """
@@ -77,7 +82,7 @@ def node(
     answer_in(site, mode, PATIENT if patient else "")
     if enrolled:
         enrolled.enrol(site)
-    with running(site) as started:
+    with running(site, measured=True) as started:
         yield started
 
 

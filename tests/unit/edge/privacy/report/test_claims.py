@@ -16,6 +16,7 @@ from edge.privacy.report.assembly import report
 from edge.privacy.report.document import Gap, Table, walk
 from edge.report_facts import Sources, gather
 from edge.site_setup import policy_pack
+from tests.measured_node import INVENTED
 from tests.unit.edge.privacy.report.rig import sample_site, with_settings
 
 KERNEL = "the kernel refuses connections to the internet to all but the courier"
@@ -112,7 +113,9 @@ async def test_that_texts_go_to_the_control_plane_is_said_where_they_can(clinic:
         said = await told(known)
         assert nothing in said
         assert "texts that its language model is to answer" not in said
-    said = await told(replace(clinic, config=writes, status=enrolled))
+    shipped_detector = await told(replace(clinic, config=writes, status=enrolled))
+    assert nothing in shipped_detector
+    said = await told(replace(clinic, config=writes, status=enrolled, rates=INVENTED))
     assert nothing not in said
     assert "The control plane at cloud.example:8091, as far as the policy permits." in said
     assert "Texts go there as well when nobody at the site can answer in time" in said
