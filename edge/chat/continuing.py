@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 from weakref import WeakValueDictionary
@@ -26,6 +27,7 @@ from edge.chat.session_rows import Agreed, now_ms
 from edge.knowledge.document import Audience
 from edge.store.store import Store
 from edge.store.subjects import of_session
+from models.detect.label import Label
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +137,8 @@ class Continuing:
         if found is None:
             return None
         told, known = found
+        if session.id in self._store.off_record:  # what is missing may have been anything
+            told = replace(told, label=Label.SPECIAL)
         if not known:
             await self._store.write(
                 partial(continuation_rows.begin, conversation=session.id, expires_ms=session.expires_ms)

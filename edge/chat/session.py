@@ -189,7 +189,7 @@ class Sessions:
         """Somebody has read the notice, and permits overflow, or does not, or (None) was not asked.
 
         Kept for them beyond the conversation; a change of mind is one more row, and holds for the next text.
-        Raises SessionNotFound.
+        Raises SessionNotFound, StoreUnwritable.
         """
         digest = self._store.digests.of(session.key.subject)
         return await self._consent(session, notice_version, overflow, digest)
@@ -204,11 +204,16 @@ class Sessions:
     async def _consent(
         self, session: Session, notice_version: str, overflow: bool | None, digest: bytes | None
     ) -> Session:
-        at_ms = now_ms()
-        recorded = session.recorded and await self.unrecorded.recorded(
-            lambda db: session_rows.consent(db, session.id, notice_version, overflow, at_ms, digest),
-            "consents",
-        )
+        at_ms, recorded = now_ms(), False
+        try:
+            recorded = session.recorded and await self.unrecorded.recorded(
+                lambda db: session_rows.consent(db, session.id, notice_version, overflow, at_ms, digest),
+                "consents",
+                required=session.overflow_consent,  # else the row permits what was taken back
+            )
+        finally:
+            if not recorded:
+                self.keep_in(session)
         consented = replace(
             session,
             notice_version=notice_version,
@@ -217,6 +222,11 @@ class Sessions:
         )
         self._held(session).session = consented
         return consented
+
+    def keep_in(self, session: Session) -> None:
+        """Something of it is not on record: nothing of it leaves any more, until it ends."""
+        if session.id in self._live:
+            self._store.off_record.add(session.id)
 
     def claim(self, session: Session) -> OneTurn:
         """The right to one turn, as a context manager.
@@ -379,6 +389,7 @@ class Sessions:
         return await self._store.read(lambda db: session_rows.owner(db, session_id))
 
     def _tell(self, session_id: str) -> None:
+        self._store.off_record.discard(session_id)
         for told in self.on_end:
             told(session_id)
 
@@ -400,17 +411,7 @@ class Sessions:
         key = await self._store.read_keys(lambda keys: load_key(keys, subject))
         if key is None or session_id in self._ending | self._unwiped:
             return None
-        session = Session(
-            row[0],
-            key,
-            Channel(row[2]),
-            row[3],
-            row[4],
-            bytes(row[5]),
-            row[6],
-            bool(row[7]),
-            Audience(row[8]),
-        )
+        session = session_rows.session_of(row, key)
         if session_id in self._live:  # another request was faster
             return self._live[session_id]
         # A wall clock that was set back since must not lengthen anything: never more than a whole session.

@@ -10,10 +10,13 @@ from typing import Any
 from sqlite_utils import Database
 
 from core.errors import PosternError
+from edge.chat.conversation import Channel, Session
 from edge.knowledge import versions
+from edge.knowledge.document import Audience
 from edge.privacy import forgetting
 from edge.store import consents
 from edge.store.consents import Consent, Purpose
+from edge.store.subjects import SubjectKey
 
 # Rows that one sweep looks at; what is left over is taken by the next.
 SWEPT_ROWS_MAX = 500
@@ -48,6 +51,13 @@ def select(db: Database, session_id: str) -> tuple[Any, ...] | None:
         [session_id],
     ).fetchone()
     return row
+
+
+def session_of(row: tuple[Any, ...], key: SubjectKey) -> Session:
+    """What `select` has found, of somebody whose key is still there."""
+    name, _, channel, locale, expires_ms, token_hash, notice_version, overflow_consent, audience = row
+    told = (notice_version, bool(overflow_consent), Audience(audience))
+    return Session(name, key, Channel(channel), locale, expires_ms, bytes(token_hash), *told)
 
 
 def consent(

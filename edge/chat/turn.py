@@ -249,8 +249,9 @@ class Desk:
             self._sessions.require_open(session)
             unrecorded.left_out("turns")
             return False
+        recorded = False
         try:
-            return await unrecorded.recorded(
+            recorded = await unrecorded.recorded(
                 lambda db: turn_rows.insert(db, session, turn_id, question, answer, finding, clock.total_s()),
                 "turns",
                 anyway=answer.prepared,
@@ -258,6 +259,10 @@ class Desk:
         except StoreUnwritable:
             self.ladder.refuse(Trouble.STORE_UNWRITABLE)
             raise
+        finally:
+            if not recorded:  # nor is its label, which should stick
+                self._sessions.keep_in(session)
+        return recorded
 
     def _instead(self, session: Session, error: QueueFull | EncoderLost) -> _Answer:
         """What a question gets that cannot be looked up. Raises `error` where it is nothing."""

@@ -16,8 +16,10 @@ from edge.chat.session_rows import now_ms
 from edge.chat.turn_answer import Answer
 from edge.knowledge import differences, versions
 from edge.knowledge.differences import Side
-from edge.store import counters, intent_counts
+from edge.privacy.policy import Purpose
+from edge.store import counters, intent_counts, text_uses
 from models.detect.detector import Finding
+from models.detect.label import Label
 
 
 def insert(
@@ -45,6 +47,8 @@ def insert(
         "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
         [turn_id, session.id, now_ms(), *told, sealed],
     )
+    if not finding.complete:  # nobody looked: for what leaves later it counts as the most sensitive
+        text_uses.add(db, Purpose.OVERFLOW, session.id, Label.SPECIAL, 0, now_ms())
     versions.cite(db, turn_id, [(citation.doc, citation.version) for citation in answer.citations])
     if answer.conflict:
         one, other = (Side(cited.doc, cited.version, cited.quote) for cited in answer.citations)

@@ -6,6 +6,7 @@ nothing: the guard (`edge.egress.text_guard`) decides, on the whole text, once t
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -33,6 +34,8 @@ from edge.store.store import Store
 from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.rates import Rates
+
+log = logging.getLogger(__name__)
 
 _PURPOSE = Purpose.OVERFLOW
 
@@ -73,8 +76,13 @@ class Foreseen:
             known = await self._store.read(partial(_known, session=session))
         except PosternError as error:
             return error.code
+        except Exception as error:  # a disk that fails, too: it is no reason for a turn to end
+            log.error("it could not be foreseen", extra={"error": type(error).__name__})
+            return "failed"
         if known is None:
             return "session"
+        if session in self._store.off_record:
+            return "off_record"
         decision = decide_under(policies, self._request(text, found, size, *known))
         return decision.rule if decision.action is Action.REFUSE else ""
 

@@ -29,7 +29,7 @@ from edge.config import LlmServerSection
 from edge.egress import metrics
 from edge.egress.answer_stream import Admit, Restored, admitted
 from edge.egress.guard import GuardRefused, lan_refusal
-from edge.egress.handover import Handover, texts_of
+from edge.egress.handover import Handover, TextRefused, texts_of
 from edge.egress.lan_connection import judged_connector
 from edge.inference.conversation import Message
 from edge.inference.first_text import FirstText
@@ -103,16 +103,7 @@ class LlmServer:
             asyncio.get_running_loop().time() >= first_by
         ):  # no fault of the server, so that it is not left alone
             raise LlmServerLate
-        use = await self._store.write(
-            partial(
-                lan_uses.begin,
-                service=SERVICE,
-                host=self.host,
-                size=len(body),
-                session=about,
-                at_ms=_now_ms(),
-            )
-        )
+        use = await self._noted(len(body), about)
         outcome, silent = "left", True
         try:
             restored = Restored(text)
@@ -155,6 +146,18 @@ class LlmServer:
             raise GuardRefused(f"Refused: {reason}.")
         metrics.LAN_BYTES.labels(SERVICE).inc(size)
         return addresses
+
+    async def _noted(self, size: int, session: str) -> int:
+        """The row of what is about to go. Raises TextRefused where there can be none: no fault of the server."""
+        begin = partial(
+            lan_uses.begin, service=SERVICE, host=self.host, size=size, session=session, at_ms=_now_ms()
+        )
+        try:
+            return await self._store.write(begin)
+        except Exception as error:  # whatever a database says when it is full
+            log.error("a request could not be written down", extra={"error": type(error).__name__})
+            metrics.REFUSED.labels("off_record").inc()
+            raise TextRefused("Refused: off_record.") from None
 
     async def _ask(self, addresses: list[str], body: bytes, until: Deadlines) -> AsyncGenerator[str, None]:
         client = aiohttp.ClientSession(

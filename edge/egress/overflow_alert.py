@@ -57,10 +57,15 @@ class OverflowAlert:
             RECOGNISED.labels(type_).inc()
         self._said_until = self._clock() + SAID_S
         log.error("the control plane recognised something personal", extra={"types": known})
+        noted = False
         try:
             await self._store.write(partial(_note, session=session, types=known))
+            noted = True
         except Exception as error:  # a full disk, too: metric and log have said it
             log.error("it could not be written down", extra={"error": type(error).__name__})
+        finally:
+            if not noted:  # the label cannot stick
+                self._store.off_record.add(session)
 
 
 def _note(db: Database, session: str, types: list[str]) -> None:

@@ -144,6 +144,7 @@ class TextGuard:
         known = await self._store.read(partial(text_uses.conversation, session=asked.session))
         if known is None:
             raise _Refused("session")
+        self._require_on_record(asked.session)
         asked = _with_staffs_own(asked, known)
         looked = await self.look(asked.parts) if reads_text(policies, asked.purpose) else NOT_LOOKED
         request = self._request(asked, known, looked)
@@ -179,6 +180,12 @@ class TextGuard:
         paid, _ = await asyncio.gather(self._store.write(partial(_pay, bill=bill)), self._kept(masked))
         if paid.action is Action.REFUSE or not paid.redact <= decision.redact:
             raise _by_policy(paid)
+        self._require_on_record(asked.session)
+
+    def _require_on_record(self, session: str) -> None:
+        """What the rows tell of a conversation is all there is to know: neither consent nor label is missing."""
+        if session in self._store.off_record:
+            raise _Refused("off_record")
 
     async def _kept(self, masked: _Masked) -> None:
         if masked.pseudonyms and masked.key:

@@ -247,12 +247,15 @@ class Store:
 
     `lost`: files that have lost commits, with how many groups of them; None where that cannot be told.
     `keys`: what opens them, and what signs receipts.
+    `off_record`: conversations of which something could not be written down. What the rows tell of them is too little
+    to let a text go by.
     """
 
     def __init__(self, paths: SitePaths, keys: SiteKeys, lock_descriptor: int) -> None:
         self._lock = lock_descriptor
         self.keys = keys
         self.digests = SubjectDigests(keys.store)
+        self.off_record: set[str] = set()
         writing = connect(paths.store, keys.store)
         migrations.site.apply(writing)
         _refuse_missing(paths.subject_keys)

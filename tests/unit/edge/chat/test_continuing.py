@@ -138,6 +138,16 @@ async def test_the_most_sensitive_label_sticks(nodes: tuple[Node, Node]) -> None
     assert known.labels == {"public", "special"}
 
 
+async def test_what_is_not_on_record_may_have_been_anything(nodes: tuple[Node, Node]) -> None:
+    one, other = nodes
+    session = await one.rig.arrive()
+    one.sessions.keep_in(session)
+    await other.goes_on(await one.token(session))
+    known = await other.rig.store.read(lambda db: text_uses.conversation(db, session.id))
+    assert known
+    assert known.labels == {"special"}
+
+
 async def test_before_the_notice_there_is_no_token(nodes: tuple[Node, Node]) -> None:
     new = await nodes[0].sessions.create(Channel.KIOSK, "en")
     assert await nodes[0].continuing.token(new.session) is None

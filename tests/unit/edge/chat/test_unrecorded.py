@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,10 +25,11 @@ from edge.chat.turn_answer import Answer
 from edge.chat.unrecorded import ACTION
 from edge.config import CardSection, CardTextSection, Config, LimitsSection, SiteSection, site_paths
 from edge.inference.scheduler import QueueFull
-from edge.store import audit
+from edge.store import audit, text_uses
 from edge.store.store import Store
 from edge.store.unwritable import StoreUnwritable
-from models.detect.detector import Detector
+from models.detect.detector import Detector, Finding
+from models.detect.label import Label
 from models.errors import RuntimeUnavailable
 
 QUESTION = "When are you open on Saturday?"
@@ -45,12 +46,13 @@ class Held:
     desk: Desk
     trouble: list[PosternError] = field(default_factory=list)
     ended: int = 0
+    scanned: Any = None
 
     async def submit(self, _: object, **__: object) -> Any:
         if self.trouble:
             raise self.trouble[0]
         question = SimpleNamespace(embedding=None, leans=False)
-        understood = SimpleNamespace(question=question, scanned=None, encoder="", intent=None)
+        understood = SimpleNamespace(question=question, scanned=self.scanned, encoder="", intent=None)
         return SimpleNamespace(understood=understood)
 
     async def answer(self, *_: object) -> AsyncGenerator[Answer, None]:
@@ -174,6 +176,64 @@ async def test_a_consent_that_cannot_be_recorded_permits_nothing(tmp_path: Path)
         await held.mend()
         assert await held.sessions.wipe(session.id)
         assert await held.rows("sessions") == 0
+
+
+@pytest.mark.parametrize(("fault", "unrecorded"), [("full", True), ("read_only", False)])
+async def test_a_consent_is_not_taken_back_off_the_record(
+    tmp_path: Path, fault: str, unrecorded: bool
+) -> None:
+    async with held_by(tmp_path, unrecorded=unrecorded) as held:
+        session = await held.arrive(overflow=True)
+        await held.break_(fault)
+        for again in (False, None, True):
+            with pytest.raises(StoreUnwritable):
+                await held.sessions.consent(session, "v1", again)
+        assert held.store.off_record == {session.id}
+        await held.mend()
+        session = await held.sessions.consent(session, "v1", False)
+        assert (session.recorded, session.overflow_consent) == (True, False)
+        found = await held.store.read(lambda db: text_uses.conversation(db, session.id))
+        assert found
+        assert not found.consent
+        assert held.store.off_record == {session.id}
+        await held.sessions.wipe(session.id)
+        assert not held.store.off_record
+
+
+@pytest.mark.parametrize("unrecorded", [True, False])
+async def test_after_a_turn_that_was_not_recorded_nothing_of_the_conversation_leaves(
+    tmp_path: Path, unrecorded: bool
+) -> None:
+    async with held_by(tmp_path, unrecorded=unrecorded) as held:
+        session, other = await held.arrive(), await held.arrive()
+        await held.ask(session)
+        assert not held.store.off_record
+        await held.break_("full")
+        with nullcontext() if unrecorded else pytest.raises(StoreUnwritable):
+            await held.ask(session)
+        await held.mend()
+        await held.ask(session)
+        await held.ask(other)
+        assert held.store.off_record == {session.id}
+        await held.sessions.wipe(session.id)
+        assert not held.store.off_record
+
+
+async def test_a_text_that_nobody_looked_at_counts_as_the_most_sensitive(tmp_path: Path) -> None:
+    async with held_by(tmp_path) as held:
+        held.scanned = SimpleNamespace(finding=Finding((), Label.PUBLIC, complete=True), seconds=0.0)
+        session = await held.arrive()
+
+        async def labels() -> set[str]:
+            found = await held.store.read(lambda db: text_uses.conversation(db, session.id))
+            assert found
+            return set(found.labels)
+
+        await held.ask(session)
+        assert await labels() == {"public"}
+        held.trouble.append(QueueFull(3.0))
+        await held.ask(session)
+        assert "special" in await labels()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
