@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import json
 import logging
@@ -340,6 +341,9 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
         await _keep("console", partial(_open_console, site, door, operations, url))
         admin = await serve_admin(operations.table(), Audited(site.store), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
+        # What a node starts with stays: looking through it for garbage stops every thread for 0.1 to 0.4 s at a time.
+        gc.collect()
+        gc.freeze()
         await _run_until(stop, site, (sync, overflow), devices, Announcer(site.config, url))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import chain
 
 from edge.chat.safety.card import Phones, SafetyCard, cards_of, emergency_phone
 from edge.chat.safety.kind import Kind
@@ -85,8 +86,7 @@ class SafetyCheck:
 
     def _evidence(self, said: Sequence[Word]) -> Counter[str]:
         """How many of the words are words of each language, written right."""
-        speakers = self._speakers
-        return Counter(code for word in said if word.text in speakers for code in speakers[word.text])
+        return Counter(chain.from_iterable(self._speakers.get(word.text, ()) for word in said))
 
     def _hits(self, said: Sequence[Word]) -> list[Hit]:
         """What the rules find in the languages that the question may be in."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib.resources import files
@@ -67,6 +67,15 @@ class Place:
     entry: Entry
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Entries of which every word is in a text, wherever, and their concepts. `resolved`: what each word may be."""
+
+    resolved: Mapping[str, Set[str]]
+    entries: Sequence[tuple[str, Entry]]
+    concepts: Set[str]
+
+
 class Language:
     """The rules with the words of one language, compiled."""
 
@@ -81,10 +90,12 @@ class Language:
         concepts = {name: _entries(text) for name, text in data["concepts"].items()}
         if differing := concepts.keys() ^ frozenset().union(*map(_concepts, rules)):
             raise ValueError(f"{code}: in the rules or in the words only: {', '.join(sorted(differing))}")
-        self._beginning: dict[str, list[tuple[str, Entry]]] = defaultdict(list)
+        # Each entry under the word of it that the fewest share: hundreds begin with "i", few questions hold the rest.
+        counts = Counter(word for entries in concepts.values() for entry in entries for word in entry)
+        self._of_word: dict[str, list[tuple[str, Entry]]] = defaultdict(list)
         for name, entries in concepts.items():
             for entry in entries:
-                self._beginning[entry[0]].append((name, entry))
+                self._of_word[min(entry, key=counts.__getitem__)].append((name, entry))
         self._lexicon = Lexicon(
             {word for entries in concepts.values() for entry in entries for word in entry},
             plain(data["known"]).split(),
@@ -94,18 +105,19 @@ class Language:
     def find(self, words: Sequence[Word]) -> list[Hit]:
         """What `words` speak of, each once."""
         separated = self._separated(words)
-        places = self._places(separated, self._lexicon.resolve)
+        said = self._said(separated, self._lexicon.resolve)
         possible = [
             rule
-            for name in places
+            for name in said.concepts
             for rule in self._rules.get(name, ())
             if (rule.words_max is None or len(words) <= rule.words_max)
-            and not any(slot.isdisjoint(places) for slot in rule.slots)
+            and not any(slot.isdisjoint(said.concepts) for slot in rule.slots)
         ]
         if not possible:
             return []
+        places = _places(separated, said)
         # A slip may hide danger; what takes a rule back must be written right.
-        exceptions = self._places(separated, self._lexicon.as_written)
+        exceptions = _places(separated, self._said(separated, self._lexicon.as_written))
         found = dict.fromkeys(
             (rule.kind, rule.first) for rule in possible if _holds(rule, places, exceptions)
         )
@@ -114,7 +126,8 @@ class Language:
 
     def mentions(self, concept: str, words: Sequence[Word]) -> bool:
         """True if `words` have one of `concept`'s entries, written right."""
-        return concept in self._places(self._separated(words), self._lexicon.as_written)
+        separated = self._separated(words)
+        return concept in _places(separated, self._said(separated, self._lexicon.as_written))
 
     @property
     def vocabulary(self) -> Iterable[str]:
@@ -123,26 +136,36 @@ class Language:
 
     def _separated(self, words: Sequence[Word]) -> list[Word]:
         """Words that were written together, apart; they keep one position."""
-        parts = {text: self._lexicon.split(text) or (text,) for text in {word.text for word in words}}
-        return [Word(part, word.at) for word in words for part in parts[word.text]]
+        parts = {word.text: found for word in words if (found := self._lexicon.split(word.text))}
+        if not parts:
+            return list(words)
+        return [Word(part, word.at) for word in words for part in parts.get(word.text, (word.text,))]
 
-    def _places(self, words: Sequence[Word], meaning: Callable[[str], Set[str]]) -> dict[str, list[Place]]:
-        """Where each concept stands. `meaning`: the entries that a word may be."""
-        different = {word.text for word in words}
+    def _said(self, words: Sequence[Word], meaning: Callable[[str], Set[str]]) -> _Said:
+        """What may be in `words`. `meaning`: the entries' words that a word may be."""
         resolved: dict[str, Set[str]] = {
-            text: {YEAR} if text == YEAR else meaning(text) for text in different
+            text: {YEAR} if text == YEAR else meaning(text) for text in {word.text for word in words}
         }
         there = frozenset[str]().union(*resolved.values())
-        places: dict[str, list[Place]] = defaultdict(list)
-        for index, word in enumerate(words):
-            for beginning in resolved[word.text]:
-                for name, entry in self._beginning.get(beginning, ()):
-                    if not there.issuperset(entry):
-                        continue
-                    last = follow(entry, words, resolved, index)
-                    if last is not None:
-                        places[name].append(Place(word.at, last, entry))
-        return places
+        entries = [
+            (name, entry)
+            for word in there & self._of_word.keys()
+            for name, entry in self._of_word[word]
+            if there.issuperset(entry)
+        ]
+        return _Said(resolved, entries, {name for name, _ in entries})
+
+
+def _places(words: Sequence[Word], said: _Said) -> dict[str, list[Place]]:
+    """Where each concept stands."""
+    places: dict[str, list[Place]] = defaultdict(list)
+    for index, word in enumerate(words):
+        for name, entry in said.entries:
+            if entry[0] in said.resolved[word.text]:
+                last = follow(entry, words, said.resolved, index)
+                if last is not None:
+                    places[name].append(Place(word.at, last, entry))
+    return places
 
 
 def load() -> list[Language]:
