@@ -28,6 +28,7 @@ from edge.privacy.policy import (
     Spent,
     decide_under,
     permits_anything,
+    some_language_passes,
 )
 from edge.store import text_uses
 from edge.store.store import Store
@@ -87,14 +88,15 @@ class Foreseen:
         return decision.rule if decision.action is Action.REFUSE else ""
 
     def _rules(self) -> list[PurposeRules]:
-        """Of all policies in force; none where one of them lets nothing pass."""
+        """Of all policies in force; none where one of them lets nothing pass, be it for what the detector misses."""
         try:
             policies = self._policies.in_force()
         except PosternError:
             return []
         if not permits_anything(policies, _PURPOSE):
             return []
-        return [rules for policy in policies if (rules := policy.rules(_PURPOSE))]
+        found = [rules for policy in policies if (rules := policy.rules(_PURPOSE))]
+        return found if all(some_language_passes(rules, self._rates) for rules in found) else []
 
     def _request(
         self, text: str, found: Finding, size: int, known: text_uses.Conversation, spent: Spent

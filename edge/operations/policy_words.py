@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.knowledge.languages import tongues
-from edge.privacy.policy import MISS_RATE_MAX, Action, Documents, Policy, Purpose, PurposeRules, Risk
+from edge.privacy.policy import (
+    MISS_RATE_MAX,
+    Action,
+    Documents,
+    Policy,
+    Purpose,
+    PurposeRules,
+    Risk,
+    some_language_passes,
+)
 from models.detect.label import Label
 from models.detect.rates import Rates
 
@@ -124,20 +133,13 @@ def _by_language(rules: PurposeRules, rates: Rates) -> Iterator[str]:
     codes = sorted(rates.language) if rules.languages == "all" else rules.languages
     for code in codes:
         yield f"{_name(code)}: {measured(code, rates, most)}"
-    if not _some_language_passes(rules, rates):
+    if not some_language_passes(rules, rates):
         yield "So with this release's detector no text goes: all of it stays here."
 
 
 def some_text_passes(rules: PurposeRules | None, rates: Rates) -> bool:
     """Whether a purpose lets any text go, with what was measured of the detector."""
-    return rules is not None and rules.public is not Action.REFUSE and _some_language_passes(rules, rates)
-
-
-def _some_language_passes(rules: PurposeRules, rates: Rates) -> bool:
-    if rules.risk is Risk.ANY:
-        return bool(rules.languages)
-    codes = rates.language if rules.languages == "all" else rules.languages
-    return any((found := rates.of(code)) and found.at_most <= MISS_RATE_MAX[rules.risk] for code in codes)
+    return rules is not None and rules.public is not Action.REFUSE and some_language_passes(rules, rates)
 
 
 def measured(code: str, rates: Rates, most: float | None = None) -> str:

@@ -22,6 +22,7 @@ from core.errors import ConfigError
 from edge.privacy.hours import minutes_of
 from models.detect.entity_types import ENTITY_TYPES
 from models.detect.label import Label
+from models.detect.rates import Rates
 
 POLICY_BYTES_MAX: Final = 32 * 1024
 """The largest pack has 4 KiB, most of it comments; the desired state that may carry one has 64 KiB."""
@@ -282,6 +283,14 @@ def reads_text(policies: Sequence[Policy], purpose: Purpose) -> bool:
 def permits_anything(policies: Sequence[Policy], purpose: Purpose) -> bool:
     """Whether any text at all can be handed on for it."""
     return bool(policies) and all(_permits_anything(policy.rules(purpose)) for policy in policies)
+
+
+def some_language_passes(rules: PurposeRules, rates: Rates) -> bool:
+    """Whether there is a language in which the detector misses no more than is tolerated."""
+    if rules.risk is Risk.ANY:
+        return bool(rules.languages)
+    codes = rates.language if rules.languages == "all" else rules.languages
+    return any((found := rates.of(code)) and found.at_most <= MISS_RATE_MAX[rules.risk] for code in codes)
 
 
 def stricter(a: Policy, b: Policy) -> bool:

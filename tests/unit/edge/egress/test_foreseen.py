@@ -13,6 +13,7 @@ from edge.egress.foreseen import Foreseen
 from edge.egress.handover import Admitted
 from edge.knowledge.languages import detect
 from models.detect.detector import Finding
+from models.detect.rates import NOTHING_MEASURED, parse
 from tests.unit.edge.egress.text_guard_rig import POLICY, QUESTION, RATES, GuardRig, guard_rig
 
 PERSONAL = "Is the office open on Saturday for Anna Miller?"
@@ -109,6 +110,9 @@ async def test_by_the_policy(rig: GuardRig) -> None:
     foreseen = Foreseen(rig.store, rig.policies, RATES, detect, lambda: rig.clock[0])
     session = await rig.session()
     assert (foreseen.possible(), foreseen.asks_customers()) == (True, True)
+    for rates in (NOTHING_MEASURED, parse("language.en.PERSON = { missed = 40, of = 1000 }")):
+        missing = Foreseen(rig.store, rig.policies, rates, detect, lambda: rig.clock[0])
+        assert (missing.possible(), missing.asks_customers()) == (False, False)
     rig.sign(POLICY.replace("consent = true", "consent = false", 1))
     assert (foreseen.possible(), foreseen.asks_customers()) == (True, False)
     rig.sign(POLICY.replace('public = "allow"', 'public = "refuse"', 1).replace('"redact"', '"refuse"'))
