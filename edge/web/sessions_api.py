@@ -238,7 +238,12 @@ class SessionsApi:
                         response = event_stream()
                         await response.prepare(request)
                         beat = asyncio.create_task(kept_open(response), name="beat")
-                    await response.write(await self._event(session, happened))
+                    piece = await self._event(session, happened)
+                    if isinstance(happened, Final):  # with the end: each write of the socket costs the loop
+                        beat.cancel()
+                        await response.write_eof(piece)
+                    else:
+                        await response.write(piece)
         except PosternError as error:
             if response is None:
                 raise

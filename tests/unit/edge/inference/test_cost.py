@@ -24,7 +24,7 @@ def test_nothing_is_predicted_before_anything_was_seen() -> None:
     [
         ([(100, 0.03), (200, 0.05), (50, 0.02)], 0.0002, 0.01),
         ([(100, 0.02)] * 3, 0.0002, 0.0),  # all alike: nothing can be told of an offset
-        ([(100, 0.05), (200, 0.01)], 0.0, 0.03),  # longer is never cheaper
+        ([(200, 0.01), (100, 0.05)], 0.0, 0.03),  # longer is never cheaper
         ([(100, 0.01), (200, 0.05)], 0.0002, 0.0),  # and a pass over nothing never earns time
     ],
 )
@@ -45,6 +45,23 @@ def test_a_machine_that_became_slower_is_noticed() -> None:
         for tokens in (50, 100, 200):
             cost.observe(tokens, tokens * 3e-4)
     assert cost.predict(100) == pytest.approx(0.03, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "least_s", "most_s"),
+    [
+        (0.1, 0.1, 0.2),  # the first passes of a cold node
+        (0.49, 0.7, 0.85),  # until less than half is not what a pass takes
+        (0.51, 0.9, 1.0),  # as ever: about the last fifty
+    ],
+)
+def test_what_took_far_longer_than_now_is_soon_forgotten(
+    seconds: float, least_s: float, most_s: float
+) -> None:
+    cost = fitted(*[(100.0, 1.0)] * 50)
+    for _ in range(5):
+        cost.observe(100.0, seconds)
+    assert least_s <= cost.predict(100.0) <= most_s
 
 
 @pytest.mark.parametrize(
