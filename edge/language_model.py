@@ -54,6 +54,7 @@ def relay_of(
         relay.join(
             Provider.OWN,
             Measured(OwnModel(worker, lambda session: caller(session) or session), OWN, config.models.llm),
+            heard_at=lambda: worker.heard_at,
         )
     return relay
 

@@ -86,6 +86,11 @@ def not_ready(site: Site) -> list[str]:
     return ["queue_full"] if waiting >= waiting_max else []
 
 
+def _left_alone(site: Site, provider: Provider) -> str:
+    """See `Relay.left_alone`; empty where no model is to write answers."""
+    return site.desk.relay.left_alone(provider) if site.desk.answer_mode == "generative" else ""
+
+
 def refresh(site: Site) -> None:
     """Set the gauges that are read off rather than counted."""
     metrics.fallbacks()
@@ -107,7 +112,7 @@ def say_fallbacks(site: Site) -> None:
     watch_detector(site.scanner.detector)
     watch_policy(site.texts.policies)
     for provider in Provider:
-        metrics.watch(f"writer_{provider}", partial(site.desk.relay.left_alone, provider))
+        metrics.watch(f"writer_{provider}", partial(_left_alone, site, provider))
     part, weaker = SWAPPABLE
     metrics.watch(part, lambda: weaker if not memory_is_locked() and swap() is Swap.POSSIBLE else "")
     if site.store.lost:

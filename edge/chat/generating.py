@@ -13,7 +13,7 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -90,7 +90,7 @@ class _Unshown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One answer: what it is from, and what it may take (`relay.Asked`)."""
+    """One answer: what it is from, and what it may take (`relay.Asked`). `lost`: who was asked, and is not again."""
 
     understood: Understood
     passages: Sequence[Passage]
@@ -99,6 +99,7 @@ class _Task:
     fence: str
     first_by: float
     give_up_at: float
+    lost: set[Provider] = field(default_factory=set)
 
 
 class Writing:
@@ -142,6 +143,8 @@ class Writing:
             end = _whole(shown, course.writer)
             metrics.recover("generation")
         except _Unshown as error:
+            if isinstance(error.outcome, Outcome):  # a model wrote, and in time
+                metrics.recover("generation")
             end = Quoted(error.outcome)
         except FirstTextLate as error:
             metrics.fall_back("generation", error.code)
@@ -229,15 +232,17 @@ class Writing:
     async def _written(self, asked: Prompt, task: _Task, course: Course) -> AsyncGenerator[str | Begun, None]:
         """Sentences as a model ends them, until it stops or repeats itself; after a `Begun` those of another one.
 
-        A last one that was cut off is left out, unless it is the only one.
+        A last one that was cut off is left out; one that is all there is may end as no sentence does, unless it is so
+        long that it may have been cut off: a token is a byte at least.
         """
-        stream, seen = SentenceStream(), set[str]()
+        stream, seen, size = SentenceStream(), set[str](), 0
         async with aclosing(self._pieces(asked, task, course)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Begun):
-                    stream, seen = SentenceStream(), set[str]()
+                    stream, seen, size = SentenceStream(), set[str](), 0
                     yield piece
                     continue
+                size += len(piece.encode())
                 for sentence in stream.feed(piece):
                     if (clean := _clean(sentence, task.fence)) in seen:
                         return
@@ -248,7 +253,8 @@ class Writing:
                     raise _Unshown(Outcome.WORDS)
         for sentence in stream.rest():
             clean = _clean(sentence, task.fence)
-            if clean and clean not in seen and (is_whole(clean) or not seen):
+            alone = not seen and size < self._settings.max_new_tokens
+            if clean and clean not in seen and (is_whole(clean) or alone):
                 seen.add(clean)
                 yield clean
 
@@ -263,9 +269,11 @@ class Writing:
             self._settings.first_token_deadline_s,
             task.about,
         )
-        async with aclosing(self.relay.generate(wanted, task.providers)) as pieces:
+        left = [provider for provider in task.providers if provider not in task.lost]
+        async with aclosing(self.relay.generate(wanted, left)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Lost):
+                    task.lost.add(piece.provider)
                     course.lost(piece)
                     continue
                 if isinstance(piece, Begun):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -51,7 +51,7 @@ class FirstTextLate(PosternError):
     status = 504
 
     def __init__(self, fault: bool = False) -> None:
-        """`fault`: nobody heard anything of it meanwhile."""
+        """`fault`: nobody heard anything of it meanwhile, and it had all the time that there is."""
         super().__init__()
         self.fault = fault
 
@@ -99,22 +99,26 @@ class Relay:
     def __init__(self) -> None:
         self._writers: dict[Provider, _Writer] = {}
 
-    def join(self, provider: Provider, generator: Generator) -> None:
-        """From now on it is asked, too."""
-        self._writers[provider] = _Writer(provider, generator)
+    def join(
+        self, provider: Provider, generator: Generator, heard_at: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """From now on it is asked, too. `heard_at`: when it wrote last, also for others than customers."""
+        self._writers[provider] = _Writer(provider, generator, heard_at)
 
     def prospects(self) -> tuple[Prospect, ...]:
         """What is known of each now."""
         return tuple(
-            Prospect(writer.provider, writer.usable, writer.generator.first_text_s)
-            for writer in self._writers.values()
+            Prospect(writer.provider, writer.usable, writer.first_text_s) for writer in self._writers.values()
         )
 
     def left_alone(self, provider: Provider) -> str:
-        """Why it is, as a short code; empty while it is not."""
+        """Why it is, as a short code; empty while it is not. How a server is reached is told elsewhere."""
         writer = self._writers.get(provider)
-        state = writer.breaker.state if writer else BreakerState.CLOSED
-        return "" if state is BreakerState.CLOSED else state.value
+        if writer is None:
+            return ""
+        if (state := writer.breaker.state) is not BreakerState.CLOSED:
+            return state.value
+        return "not_running" if provider is Provider.OWN and not writer.generator.ready else ""
 
     def told(self) -> list[dict[str, object]]:
         """The part of `postern status`."""
@@ -123,7 +127,7 @@ class Relay:
                 "provider": writer.provider,
                 "ready": writer.usable,
                 "breaker": writer.breaker.state,
-                "first_text_s": round(writer.generator.first_text_s, 2),
+                "first_text_s": round(writer.first_text_s, 2),
             }
             for writer in self._writers.values()
         ]
@@ -133,23 +137,27 @@ class Relay:
     ) -> AsyncGenerator[str | Begun | Lost, None]:
         """`Begun` before each provider's text, `Lost` after one that is not whole. Closing it stops who writes.
 
-        Raises PromptTooLong when whoever is asked says so, and the last one's PosternError when all are lost.
+        Raises PromptTooLong when whoever is asked before any text says so, and the last one's PosternError when all
+        are lost.
         """
         begun = False
         failure: PosternError | None = None
         writers = [self._writers[provider] for provider in providers if provider in self._writers]
         for place, writer in enumerate(writers):
-            if not (writer.in_time(asked, begun) if place else writer.usable):
+            # The first was chosen for its time; but a prompt that was too long for it may have taken that.
+            if not (writer.in_time(asked, begun) if place else writer.usable and _now() < asked.first_by):
                 continue
             rest = [one for one in writers[place + 1 :] if one.in_time(asked, begun)]
-            next_s = rest[0].generator.first_text_s if rest else None
+            next_s = rest[0].first_text_s if rest else None
             try:
                 async with aclosing(writer.write(asked, writer.first_by(asked, begun, next_s))) as pieces:
                     async for piece in pieces:
                         begun = True
                         yield piece
-            except PromptTooLong:
-                raise
+            except PromptTooLong as error:
+                if not begun:
+                    raise
+                lost = Lost(writer.provider, error.code)  # a cut leaves no time for a shorter one
             except PosternError as error:
                 lost = Lost(writer.provider, REFUSED if isinstance(error, RefusedByPolicy) else error.code)
                 if (
@@ -165,11 +173,19 @@ class Relay:
 class _Writer:
     """A provider, and what is known of it."""
 
-    def __init__(self, provider: Provider, generator: Generator) -> None:
+    def __init__(self, provider: Provider, generator: Generator, heard_at: Callable[[], float]) -> None:
         self.provider = provider
         self.generator = generator
         self.breaker = Breaker(failures_max=FAILURES_MAX, open_s=OPEN_S, is_fault=_is_fault)
+        self._heard_elsewhere_at = heard_at
         self._heard_at = 0.0
+        self._left_s, self._left_until = 0.0, 0.0
+
+    @property
+    def first_text_s(self) -> float:
+        """Predicted, were it asked now. One that was left for another lately is not expected to be as soon again."""
+        predicted_s = self.generator.first_text_s
+        return max(predicted_s, self._left_s) if _now() < self._left_until else predicted_s
 
     @property
     def usable(self) -> bool:
@@ -178,19 +194,19 @@ class _Writer:
     def in_time(self, asked: Asked, begun: bool) -> bool:
         """Whether it would begin before it is too late: for the first text, or once one has begun, for the end."""
         by = asked.give_up_at if begun else asked.first_by
-        return self.usable and _now() + self.generator.first_text_s < by
+        return self.usable and _now() + self.first_text_s < by
 
     def first_by(self, asked: Asked, begun: bool, next_s: float | None) -> float:
         """When its first text is too late. `next_s`: predicted of the next one, which must still be able to begin.
 
         It has half of the time at least, unless the next one would be there soon; and no more than half where it failed
-        before: a trial costs nobody the answer.
+        before and there is a next one: a trial costs nobody the answer.
         """
         now = _now()
         if begun:
             return min(now + asked.silence_s, asked.give_up_at)
         half_s = max(0.0, asked.first_by - now) / 2
-        tried = self.breaker.state is BreakerState.HALF_OPEN
+        tried = next_s is not None and self.breaker.state is BreakerState.HALF_OPEN
         by = asked.first_by - (half_s if tried else min((next_s or 0.0) + HANDOVER_S, half_s))
         soon = next_s is not None and next_s <= asked.hurry_s
         return min(by, now + asked.hurry_s) if soon else by
@@ -229,8 +245,7 @@ class _Writer:
                     async with asyncio.timeout_at(by):
                         piece = await anext(pieces, None)
                 except TimeoutError:
-                    alive = self._heard_at >= asked_at  # it wrote to others meanwhile: busy, and no fault
-                    raise (FirstTextLate(not alive) if silent else TextStalled()) from None
+                    raise (self._late(asked, asked_at, by) if silent else TextStalled()) from None
                 if piece is None:
                     return
                 self._heard_at = _now()
@@ -241,16 +256,29 @@ class _Writer:
                     yield piece
                     by = min(asked.give_up_at, _now() + asked.silence_s)
 
+    def _late(self, asked: Asked, asked_at: float, by: float) -> FirstTextLate:
+        """It was waited for until `by`. A fault, unless it wrote to others meanwhile, or had less than the whole time.
+
+        One that was left for the next takes about the middle of what it still had, as far as one can tell: whoever
+        begins sooner goes before it, for as long as one that failed is left alone.
+        """
+        alive = max(self._heard_at, self._heard_elsewhere_at()) >= asked_at
+        cut_short = by < asked.first_by - HANDOVER_S
+        if cut_short and not alive:
+            self._left_s, self._left_until = (by + asked.first_by) / 2 - asked_at, _now() + OPEN_S
+        return FirstTextLate(not alive and not cut_short and by - asked_at >= HANDOVER_S)
+
     def _note(self, error: PosternError) -> None:
         """What is to be known of a loss; leave the provider alone for as long as it asks for."""
+        if _too_long(error):
+            self._heard_at = _now()
         if isinstance(error, RefusedByPolicy) or _too_long(error):
             return
         log.warning("a language model was lost", extra={"provider": self.provider, "code": error.code})
         if isinstance(error, OverflowDenied) and error.reason == "not_offered":
             self.breaker.rest(RETRY_AFTER_S_MAX)
-        elif error.retry_after_s is not None and not isinstance(
-            error, NotReachable
-        ):  # it said so, and not we
+        elif error.retry_after_s is not None and not isinstance(error, NotReachable | WorkerBusy):
+            # It said so, and not we; the worker's line may be full for one caller only, and its lane tells the wait.
             self.breaker.rest(min(error.retry_after_s, RETRY_AFTER_S_MAX))
 
 

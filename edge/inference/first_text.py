@@ -14,6 +14,13 @@ BELIEVED_S: Final = 10.0
 GUESS_S: Final = 0.5
 """Until one was timed: the way there and back, and a large model's first words."""
 
+_STILL_LONGER: Final = 2.0
+"""What was given up would have taken nobody knows how much longer; counted as it is, it could never be too late."""
+
+_NEARLY: Final = 0.8
+"""Of the expected time. Whoever asks gives up a little before what it takes for too late: what is expected between the
+two must be able to grow."""
+
 _WEIGHT_OF_NEWEST: Final = 0.3
 """In the running mean: it remembers about the last three."""
 
@@ -36,6 +43,6 @@ class FirstText:
         self._told_at = now
 
     def gave_up(self, seconds: float, now: float) -> None:
-        """One had not begun after so long, and is not waited for any more; sooner than expected, that says nothing."""
-        if seconds > self.predicted_s(now):
-            self.came(seconds, now)
+        """One had not begun after so long, and is not waited for; long before it was expected, that says nothing."""
+        if seconds > _NEARLY * self.predicted_s(now):
+            self.came(_STILL_LONGER * seconds, now)

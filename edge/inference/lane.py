@@ -34,14 +34,16 @@ class Lane:
         self._first_s = _FIRST_S_GUESS
         self._whole_s = _WHOLE_S_GUESS
         self._jobs: dict[int, _Job] = {}
+        self._holder: int | None = None
+        """Whose turn it is: who found the lane free, or came first after the last one, programs behind others."""
         self._turn_at = 0.0
         """When the lane went over to the answer that has it now, or will be free of one that nobody wants any more."""
 
     def predicted_s(self, now: float) -> float:
         """Seconds until the first text of a customer's answer that is asked for now; 0 with the lane free."""
         ahead = sum(not job.program for job in self._jobs.values())
-        if not ahead and any(job.began_at is not None for job in self._jobs.values()):
-            ahead = 1  # a program's, which is not interrupted
+        if self._holder is not None and self._jobs[self._holder].program:
+            ahead += 1  # it is not interrupted
         free_s = max(0.0, self._turn_at - now)
         if ahead:
             free_s += max(0.0, self._whole_s - max(0.0, now - self._turn_at)) + (ahead - 1) * self._whole_s
@@ -50,18 +52,19 @@ class Lane:
     def join(self, number: int, now: float, *, program: bool = False) -> None:
         """One more stands in line; a program's behind every customer's."""
         if not self._jobs:
-            self._turn_at = max(self._turn_at, now)
+            self._turn_at, self._holder = max(self._turn_at, now), number
         self._jobs[number] = _Job(program)
 
     def begin(self, number: int, now: float) -> None:
         """Its first text came."""
-        self._jobs[number].began_at = self._turn_at
+        self._jobs[number].began_at, self._holder = self._turn_at, number
         self._first_s = _mean(self._first_s, now - self._turn_at)
 
     def leave(self, number: int, now: float, *, reading: bool = False) -> None:
         """It ended. `reading`: nobody wants it any more; the model may be at its prompt, which it reads to the end."""
-        first = next(iter(self._jobs)) == number
-        job = self._jobs.pop(number)
+        first, job = self._holder == number, self._jobs.pop(number)
+        if first:
+            self._holder = min(self._jobs, key=lambda other: self._jobs[other].program, default=None)
         if job.began_at is not None:
             self._whole_s = _mean(self._whole_s, now - job.began_at)
             self._turn_at = now

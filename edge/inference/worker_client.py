@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Final, Literal
 
 from core.errors import NotReachable, PosternError
@@ -185,6 +186,8 @@ class WorkerClient:
         self._numbers = itertools.count(1)
         self._failed_at = float("-inf")
         self._lane = Lane()
+        self.heard_at = float("-inf")
+        """When it wrote something last, for whomever; on the event loop's clock."""
 
     @property
     def first_text_s(self) -> float:
@@ -194,7 +197,7 @@ class WorkerClient:
     @property
     def ready(self) -> bool:
         """Whether a request would be tried: the socket is there, and nothing failed just now."""
-        cooled = asyncio.get_running_loop().time() - self._failed_at >= COOL_DOWN_S
+        cooled = monotonic() - self._failed_at >= COOL_DOWN_S
         return cooled and self._path.exists()
 
     async def generate(
@@ -232,13 +235,14 @@ class WorkerClient:
                 # No `asyncio.timeout` around a yield: it would cancel whoever reads us, at their own work.
                 left_s = give_up_at - asyncio.get_running_loop().time()
                 found = self._understand(await asyncio.wait_for(line.get(), left_s))
+                self.heard_at = asyncio.get_running_loop().time()
                 text = found if isinstance(found, str) else ""
                 if isinstance(found, Ended):
                     ended = True
                     on_end(found)
                 if text and silent:
                     silent = False
-                    self._lane.begin(number, asyncio.get_running_loop().time())
+                    self._lane.begin(number, self.heard_at)
                 if text:
                     yield text
         except TimeoutError:
@@ -334,7 +338,7 @@ class WorkerClient:
 
     def _failed(self) -> None:
         self.last_health = None
-        self._failed_at = asyncio.get_running_loop().time()
+        self._failed_at = monotonic()
 
 
 def _generation(

@@ -126,7 +126,7 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "It restarts by itself. If it lasts, look at the worker's log and at the machine's memory.",
     ),
     "writer_own": (
-        "This machine's language model failed several times in a row, or asked to be left alone.",
+        "This machine's language model does not run, or failed several times in a row.",
         "It is tried again within seconds. If it lasts: is the machine fast enough for answer.first_token_deadline_s?",
     ),
     "writer_lan": (

@@ -227,6 +227,46 @@ async def test_a_prompt_that_the_worker_finds_too_long_is_asked_again_with_less(
     assert [text.count("<quote") for text in worker.asked] == [2, 1]
 
 
+async def test_with_less_nobody_is_asked_again_who_was_lost() -> None:
+    own = ScriptedWorker((GenerationFailed("bad_request", ""),))
+    cloud = ScriptedWorker((GenerationFailed("prompt_too_long", ""),))
+    await write_all({Provider.OWN: own, Provider.CLOUD: cloud}, HOURS, PARKING)
+    assert (len(own.asked), len(cloud.asked)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("said", "recovered"),
+    [(("The café closes at 18:00.",), True), ((" ",), False), ((WorkerDied(),), False), (GOOD, True)],
+)
+async def test_a_model_that_writes_in_time_is_none_that_fails(
+    said: tuple[str | Exception, ...], recovered: bool
+) -> None:
+    metrics.fall_back("generation", "first_text_late")
+    await write(ScriptedWorker(said))
+    assert any(one.startswith("generation:") for one in metrics.fallbacks()) is not recovered
+    metrics.recover("generation")
+
+
+@pytest.mark.parametrize(
+    ("said", "whole"),
+    [
+        ("The café opens at 8:00", True),
+        ("The café opens at 8:00 and the café", False),
+        ("The café opens its doors at 8:00.", True),
+    ],
+)
+@pytest.mark.parametrize("after_a_cut", [False, True])
+async def test_all_there_is_may_lack_a_full_stop_but_not_be_cut_off(
+    said: str, whole: bool, after_a_cut: bool
+) -> None:
+    """Of 24 tokens the text of 23 bytes cannot have needed all."""
+    workers = {Provider.CLOUD: ScriptedWorker((said,))}
+    if after_a_cut:
+        workers = {Provider.OWN: ScriptedWorker(CUT), **workers}
+    _, end, _ = await write_all(workers, max_new_tokens=24)
+    assert isinstance(end, Written) is whole
+
+
 async def test_a_context_without_room_is_not_asked_at_all() -> None:
     worker = ScriptedWorker()
     _, end, _ = await write(worker, context_tokens=200)

@@ -26,7 +26,16 @@ def test_what_was_measured_counts_for_a_while(later_s: float, believed: bool) ->
 
 def test_what_was_given_up_can_only_raise_the_expectation() -> None:
     first = FirstText()
-    first.gave_up(GUESS_S, 0.0)
-    assert first.predicted_s(0.0) == GUESS_S
-    first.gave_up(GUESS_S + 1.0, 0.0)
+    for seconds in (0.1, 0.8 * GUESS_S):
+        first.gave_up(seconds, 0.0)
+        assert first.predicted_s(0.0) == GUESS_S
+    first.gave_up(0.8 * GUESS_S + 0.01, 0.0)
     assert first.predicted_s(0.0) > GUESS_S
+
+
+def test_a_server_that_never_begins_in_time_is_soon_expected_too_late() -> None:
+    """Whoever asks gives it up before 0.8 s: what is never seen to be longer must be thought so."""
+    first = FirstText()
+    for _ in range(2):
+        first.gave_up(0.75, 0.0)
+    assert first.predicted_s(0.0) > 0.8

@@ -101,7 +101,20 @@ def test_what_was_given_up_can_only_raise_the_expectation(lane: Lane) -> None:
     assert predicted(lane, NOW + 60.0) == round(WHOLE_S + 0.5 + 0.3 * 4.5, 3)
 
 
-def test_a_programs_generation_is_ahead_only_while_it_is_written(lane: Lane) -> None:
+def test_a_programs_generation_is_ahead_from_when_it_is_read(lane: Lane) -> None:
+    lane.join(100, NOW, program=True)
+    lane.join(101, NOW, program=True)
+    assert predicted(lane, NOW) == 2.5
+    lane.join(102, NOW)  # behind the one that is read, before the other
+    assert predicted(lane, NOW) == 4.5
+    lane.begin(100, NOW + FIRST_S)
+    lane.leave(100, NOW + WHOLE_S)
+    assert predicted(lane, NOW + WHOLE_S) == 2.5
+    lane.leave(102, NOW + WHOLE_S)
+    assert predicted(lane, NOW + WHOLE_S) == 2.5
+
+
+def test_a_programs_generation_is_ahead_only_where_it_has_the_lane(lane: Lane) -> None:
     lane.join(100, NOW)
     lane.join(101, NOW, program=True)
     assert predicted(lane, NOW) == 2.5

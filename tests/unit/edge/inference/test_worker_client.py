@@ -84,8 +84,11 @@ def test_a_change_of_model_is_waited_for_as_long_as_the_worker_may_take() -> Non
 async def test_a_wait_is_foretold_while_somebody_is_ahead(client: WorkerClient) -> None:
     async with worker(path_of(client)):
         assert client.first_text_s == 0.0
+        began = asyncio.get_running_loop().time()
+        assert client.heard_at < began
         answer = client.generate([("user", "?")], max_new_tokens=4, deadline_s=START_TIMEOUT_S)
         assert await anext(answer) == "old"
         assert client.first_text_s > 0.0
+        assert client.heard_at >= began
         assert [piece async for piece in answer] == []
         assert client.first_text_s == 0.0
