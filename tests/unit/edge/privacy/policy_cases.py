@@ -31,6 +31,8 @@ BUDGETS: Final = (0, 1, 100, 100, 100, 1000, 1000, 1000)
 SPENDINGS: Final = (
     *((0, 0, 0, size) for size in (1, 2, 100, 101, 1000, 1001)),
     *((99, 0, 0, 1), (100, 0, 0, 1), (0, 99, 0, 1), (0, 100, 0, 1), (0, 0, 999, 1), (0, 0, 1000, 1)),
+    # Past one budget alone, whatever the others are.
+    *((1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1), (0, 0, 100, 1)),
 )
 # Each window's first and last minute as (day, from, to), to check the reading of hours by hand as well.
 WINDOWS: Final = {
