@@ -2,21 +2,24 @@
 
 Two real nodes (`postern run`) of the sample clinic, answering in the words of a scripted model on the site's network:
 that of the one which dies writes slowly, so that it dies in the middle of the answers, the sibling's 100 tokens a
-second. The chats know the documented protocol and nothing of the page. `python -m tests.bench.failover --json`
+second. The chats know the documented protocol and nothing of the page. Then the two other benches of failover, `faults`
+and `availability`, the latter shortened (`make soak` has the long one). `python -m tests.bench.failover --json`
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +51,13 @@ QUESTIONS: Final = 40
 """That the documents answer; each chat asks them in an order of its own."""
 
 CONTEXT_CHATS: Final = 20
+
+AVAILABILITY_S: Final = 240
+"""So that all three together take less than ten minutes."""
+
+OTHERS: Final = {"faults": (), "availability": ("--seconds", str(AVAILABILITY_S))}
+"""Benches whose judgements belong to this one's, with their options."""
+
 LEANING: Final = "And on Saturday?"
 SEED: Final = 7
 
@@ -227,6 +237,20 @@ def _about(turn: dict[str, Any]) -> object:
     return turn["citations"][0]["doc"] if turn["citations"] else turn["route"]
 
 
+def with_others(options: argparse.Namespace) -> harness.Report:
+    """This bench, and what the others found; one that breaks gives no figure."""
+    report = main(options)
+    for name, arguments in OTHERS.items():
+        harness.progress(f"now the bench {name}")
+        command = [sys.executable, "-m", f"tests.bench.{name}", "--json", *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+        with suppress(ValueError):
+            found = json.loads(done.stdout)
+            report.results[name] = found["results"]
+            report.judged |= found["judged"]
+    return report
+
+
 def _options() -> argparse.ArgumentParser:
     parser = harness.arguments("failover", 60)
     parser.add_argument("--chats", type=int, default=CHATS)
@@ -235,4 +259,4 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(harness.run(_options(), main))
+    sys.exit(harness.run(_options(), with_others))
