@@ -98,7 +98,7 @@ class Verdict:
             return "a part was shown as whole"
         if self.text and self.shown != WHOLE:
             return "what was shown is not what the answer is"
-        if self.case.followed and not self.text and (self.case.provider, self.case.fault) != _SAYS_NOTHING:
+        if self.case.followed and not self.text and not _may_be_quoted(self.case):
             return "quotes, though another provider was there"
         if not self.case.followed and self.text and self.case.fault not in _HARMLESS:
             return "an answer of a provider that failed"
@@ -112,6 +112,16 @@ _HARMLESS: Final = {ENDLESS, Fault.TOO_LONG}
 
 _SAYS_NOTHING: Final = (OWN, EMPTY)
 """The site's own model that has nothing to say did not fail: quotes are the answer."""
+
+
+def _may_be_quoted(case: Case) -> bool:
+    """Whether quotes are right although another provider is well.
+
+    Also where one of the site's own falls silent within its first sentence: nothing is shown yet, and the time in which
+    something must be (ADR 52) is over as soon as its silence is taken for a loss.
+    """
+    stalls = case.provider in {OWN, LAN} and case.fault in {HANGS, Fault.STALL} and case.after == AFTER
+    return stalls or (case.provider, case.fault) == _SAYS_NOTHING
 
 
 def cases() -> list[Case]:

@@ -228,13 +228,14 @@ async def _context_kept(
         await control.arrive()
         await control.ask(question)
         looked += 1
-        same += _about(await chat.ask(LEANING)) == _about(await control.ask(LEANING))
+        same += not _about(await chat.ask(LEANING)).isdisjoint(_about(await control.ask(LEANING)))
     return round(same / looked, 4) if looked else 0.0
 
 
-def _about(turn: dict[str, Any]) -> object:
-    """The document that the answer is from: whether it is said in quotes or in a model's words hangs on the load."""
-    return turn["citations"][0]["doc"] if turn["citations"] else turn["route"]
+def _about(turn: dict[str, Any]) -> frozenset[str]:
+    """The documents that the answer is from: whether it is said in quotes or in a model's words hangs on the load, and
+    of two documents on which a quote rests a model may repeat one."""
+    return frozenset(cited["doc"] for cited in turn["citations"]) or frozenset({turn["route"]})
 
 
 def with_others(options: argparse.Namespace) -> harness.Report:

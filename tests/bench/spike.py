@@ -40,8 +40,9 @@ CAPACITY_S = 15.0
 GENERATION_CAPACITY_S = 40.0
 # More than one of them gets answers; what is left over nobody asks.
 ASKED_PER_S = 4
-# Two in five are answered, each in two wordings: more than a spike of a small model's capacity needs.
+# Two in five are answered, and of their wordings half: more than a spike of a small model's capacity needs.
 GENERATIVE_TEXTS = 900
+WORDINGS = 4
 GENERATION_WARM_TEXTS = 60
 WARM_CUSTOMERS, WARM_S = 4, 8.0
 # Each waits about a second at most: more customers than ever have a question under way.
@@ -278,7 +279,7 @@ class Bench:
     def _questions(self, idle: RunningNode) -> Iterator[str]:
         """Questions that are answered, some with a canary, each once."""
         found = self.warmed(idle, self.texts[:GENERATIVE_TEXTS])
-        more = spike_texts.with_canaries(list(itertools.islice(spike_texts.wordings(found), 2 * len(found))))
+        more = spike_texts.with_canaries(list(itertools.islice(spike_texts.wordings(found), WORDINGS * len(found))))
         return iter(answerable(self.load, idle, more))
 
 

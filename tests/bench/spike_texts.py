@@ -26,6 +26,14 @@ OPENERS = (
     "Good afternoon, ",
     "Sorry, ",
     "Please tell me, ",
+    "Good evening, ",
+    "One question: ",
+    "A quick question: ",
+    "Pardon me, ",
+    "Hey, ",
+    "Dear team, ",
+    "Could you help me? ",
+    "I would like to know: ",
 )
 CLOSERS = ("", " Thank you.", " Thanks!", " Many thanks.", " I am in a hurry.", " Just asking.")
 # One in so many says something about themselves that must not leave as it is.
