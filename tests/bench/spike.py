@@ -279,7 +279,9 @@ class Bench:
     def _questions(self, idle: RunningNode) -> Iterator[str]:
         """Questions that are answered, some with a canary, each once."""
         found = self.warmed(idle, self.texts[:GENERATIVE_TEXTS])
-        more = spike_texts.with_canaries(list(itertools.islice(spike_texts.wordings(found), WORDINGS * len(found))))
+        more = spike_texts.with_canaries(
+            list(itertools.islice(spike_texts.wordings(found), WORDINGS * len(found)))
+        )
         return iter(answerable(self.load, idle, more))
 
 
