@@ -92,8 +92,11 @@ class Chat:
     async def ask(self, question: str) -> dict[str, Any]:
         """One answer, where the chat is now."""
         async for name, data in self._events(question):
-            if name in {"delta", "final"} and self.gone_s is not None and self.back_s is None:
+            full = name == "final" and data.get("retry_after_s")
+            if name in {"delta", "final"} and not full and self.gone_s is not None and self.back_s is None:
                 self.back_s = time.monotonic()
+            if full:  # the desk's card: it is full, and this is no answer
+                raise Refused(data)
             if name == "final":
                 self.final.append(data["turn_id"])
                 self.token = data.pop("continuation", self.token)
