@@ -62,7 +62,7 @@ def may_overflow(site: Site) -> bool:
 
 def asks_for_overflow(site: Site) -> bool:
     """Whether customers are asked whether theirs may."""
-    return may_overflow(site) and site.texts.foreseen.asks_customers()
+    return site.desk.answer_mode == "generative" and site.texts.foreseen.asks_customers()
 
 
 def _rates() -> Rates:

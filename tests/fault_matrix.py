@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +32,6 @@ from cloud_sync.overflow.openai_server import OpenAiServer
 from cloud_sync.overflow.rescan import Rescan
 from cloud_sync.overflow.usage import UsageBook
 from cloud_sync.rpc.overflow import OverflowService
-from core import identity as certificates
 from edge.chat.generating import Quoted, Writing, Written
 from edge.chat.relay import Relay
 from edge.chat.routing import Decision, Route
@@ -47,7 +46,7 @@ from edge.egress.overflow_client import OverflowClient
 from edge.egress.overflow_request import packed
 from edge.inference.conversation import Generator, Provider
 from postern.v1 import overflow_pb2_grpc
-from tests.contract.courier_process import new_identity, new_site
+from tests.contract.courier_process import authority_with_port, new_identity, new_site
 from tests.contract.overflow_rig import attached, courier_here
 from tests.faulty_provider import faulty_provider, server_tls
 from tests.faulty_worker import EMPTY, ENDLESS, GONE, HANGS, KILLED, RAISES, FaultyGenerator, own_worker
@@ -265,11 +264,7 @@ class Matrix:
 @asynccontextmanager
 async def matrix() -> AsyncIterator[Matrix]:
     """A site, its courier in this process, and a control plane at the other end of real mutual TLS."""
-    now, day = datetime.now(UTC), timedelta(days=1)
-    authority = certificates.create_ca("test", now=now, validity=day)
-    mine = certificates.create_server_certificate(authority, ["127.0.0.1"], now=now, validity=day)
-    pair = (mine.key_pem, mine.certificate_pem)
-    credentials = grpc.ssl_server_credentials([pair], authority.certificate_pem, require_client_auth=True)
+    authority, credentials = authority_with_port()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ca_file = folder / "ca.pem"

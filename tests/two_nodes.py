@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edge.config import site_paths
 from edge.keys import siblings
 
 
-def make_siblings(prepared: Path, folder: Path, settings: tuple[str, str] = ("", "")) -> tuple[Path, Path]:
+def make_siblings(prepared: Path, folder: Path, settings: Sequence[str] = ("", "")) -> tuple[Path, Path]:
     """The two sites, not running. `prepared`: on ports that the system chooses; `settings`: of each, after its own."""
     sites = (folder / "one", folder / "other")
     ports = free_ports(len(sites))

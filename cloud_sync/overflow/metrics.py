@@ -7,7 +7,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from cloud_sync.store.overflow import Spending
+from cloud_sync.store.overflow import MICROS, Spending
 from core.breaker import BreakerState
 
 # First words of a local server take a tenth of a second, those of a small model on two cores a few seconds.
@@ -73,7 +73,7 @@ class OverflowMetrics:
         self._answers.labels(provider, outcome).inc()
         self._tokens.labels(provider, "prompt").inc(spending.prompt_tokens)
         self._tokens.labels(provider, "new").inc(spending.new_tokens)
-        self._cost.labels(provider).inc(spending.cost_micros / 1_000_000)
+        self._cost.labels(provider).inc(spending.cost_micros / MICROS)
 
 
 def _is(one: BreakerState, state: Callable[[], BreakerState]) -> int:

@@ -14,7 +14,7 @@ from cloud_sync.config import ProviderSettings
 from cloud_sync.overflow.metrics import OverflowMetrics
 from cloud_sync.overflow.provider import HANGS, Asked, Provider, Written
 from cloud_sync.overflow.usage import UsageBook, estimated_tokens
-from cloud_sync.store.overflow import Spending
+from cloud_sync.store.overflow import MICROS, Spending
 from core.breaker import Breaker
 from core.completions.asking import Deadlines
 from core.completions.errors import (
@@ -48,8 +48,6 @@ PATIENCE_SHARE: Final = 0.75
 
 OF_THE_PROMPT: Final = frozenset({"status_400", "status_413", "status_422", "not_finished"})
 """Reasons of a failure that another prompt might not meet: they tell nothing of the provider."""
-
-MICROS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

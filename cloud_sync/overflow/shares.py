@@ -10,12 +10,11 @@ import sqlalchemy as sa
 
 from cloud_sync.config import OverflowSettings, ProviderSettings
 from cloud_sync.store.database import Database
-from cloud_sync.store.overflow import Spending, spending_since
+from cloud_sync.store.overflow import MICROS, Spending, spending_since
 
 MONTH = timedelta(days=30)
 """Today is the last of these days."""
 
-MICROS = 1_000_000
 _Spent = Mapping[tuple[str, str], Spending]
 
 

@@ -26,6 +26,8 @@ STREAMS_MAX = 5_000
 # connection of their own: beyond that, calls wait unseen at the node instead of being told that there is no room.
 STREAMS_PER_CONNECTION_MAX = 4
 ENROLMENTS_AT_ONCE_MAX = 64
+# Calls for answers where none are written.
+REFUSALS_AT_ONCE_MAX = 64
 # An enrolment is one call; the connection need not stay.
 ENROLMENT_IDLE_MS = 30_000
 # Open streams get this long to say goodbye.
@@ -89,7 +91,7 @@ def sync_port(
 def answers_at_once(overflow: OverflowSettings) -> tuple[int, int]:
     """Calls for answers, of all nodes and of one: what is written, what is in line, and as many that are refused."""
     if not overflow.enabled:
-        return ENROLMENTS_AT_ONCE_MAX, STREAMS_PER_CONNECTION_MAX
+        return REFUSALS_AT_ONCE_MAX, STREAMS_PER_CONNECTION_MAX
     return (
         2 * (overflow.concurrent_max + overflow.waiting_max),
         2 * (overflow.concurrent_per_node_max + overflow.waiting_max // 2),

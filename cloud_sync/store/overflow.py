@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from cloud_sync.store.schema import overflow_uses as uses
+
+MICROS: Final = 1_000_000
+"""Of the unit in which providers are paid: costs are summed as whole numbers."""
 
 
 @dataclass(frozen=True)

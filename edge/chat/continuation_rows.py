@@ -8,12 +8,12 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from edge.chat import session_rows
+from edge.chat import session_rows, turn_rows
 from edge.chat.continuation import TURNS_MAX, Continuation, ContinuationRefused, Turn
 from edge.chat.session import Session
 from edge.privacy.policy import Purpose
 from edge.store import text_uses
-from models.detect.label import Label
+from models.detect.label import Label, highest
 
 NOT_MOVED: Final = 0
 
@@ -58,16 +58,7 @@ def erased_since(keys: Database, digest: bytes, at_ms: int) -> bool:
 def label(db: Database, session_id: str) -> Label:
     """The most sensitive of the conversation's texts; what nobody can read counts as that."""
     known = text_uses.conversation(db, session_id)
-    labels = known.labels if known else ()
-    return max((Label(one) if one in set(Label) else Label.SPECIAL for one in labels), default=Label.PUBLIC)
-
-
-def spent(db: Database, session_id: str) -> dict[str, int]:
-    """Bytes of the conversation that were let out, by purpose."""
-    query = (
-        "SELECT purpose, sum(bytes) FROM text_uses WHERE session = ? GROUP BY purpose HAVING sum(bytes) > 0"
-    )
-    return dict(db.execute(query, [session_id]).fetchall())
+    return highest(known.labels if known else ())
 
 
 def newest(db: Database, session: Session) -> tuple[Turn, ...]:
@@ -86,12 +77,7 @@ def newest(db: Database, session: Session) -> tuple[Turn, ...]:
 def restore(db: Database, session: Session, told: Continuation) -> None:
     """The turns that came along, under the key of the person here, and what sticks to the conversation."""
     for turn in told.turns:
-        body = json.dumps(turn.body, ensure_ascii=False).encode()
-        sealed = session.key.seal("turns", turn.id, "body", body)
-        db.execute(
-            "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
-            [turn.id, session.id, turn.at_ms, turn.route, turn.label, json.dumps(turn.redactions), sealed],
-        )
+        turn_rows.put(db, session, turn)
     for purpose, size in told.spent.items():
         text_uses.add(db, purpose, session.id, told.label, size, session_rows.now_ms())
     if told.label != label(db, session.id):  # that of a turn which did not come along

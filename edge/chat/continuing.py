@@ -25,6 +25,7 @@ from edge.chat.live_session import Memory
 from edge.chat.session import Beginning, Channel, NewSession, Session, Sessions, StaleNotice
 from edge.chat.session_rows import Agreed, now_ms
 from edge.knowledge.document import Audience
+from edge.store import text_uses
 from edge.store.store import Store
 from edge.store.subjects import of_session
 from models.detect.label import Label
@@ -163,7 +164,7 @@ def _gathered(db: Database, session: Session, memory: Memory) -> tuple[Continuat
         consented_ms=agreed.at_ms,
         expires_ms=session.expires_ms,
         label=continuation_rows.label(db, session.id),
-        spent=continuation_rows.spent(db, session.id),
+        spent=text_uses.spent_by_purpose(db, session.id),
         topic=memory.topic,
         offered=memory.offered,
         turns=continuation_rows.newest(db, session),

@@ -1,8 +1,8 @@
 """Which way an answer takes, and whose language model is asked in which order.
 
 Pure: a table of rules over what is known before anything is awaited. So it is decided before a deadline is lost, not
-after: a model that will begin too late is not waited for, and the control plane's is asked only where none at the site
-begins in time, or in the place of one that is lost on the way (`edge.chat.relay`).
+after: a model that will begin too late is not waited for, and the control plane's is asked only where it begins
+sooner and none at the site soon enough, or in the place of one that is lost on the way (`edge.chat.relay`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Reason(StrEnum):
     """Why the control plane's model was asked; the names are in metrics."""
 
     PREDICTED_WAIT = "predicted_wait"
-    """The site's own would have begun too late."""
+    """The site's own would have begun later, and not soon enough."""
     NO_LOCAL_MODEL = "no_local_model"
     LOCAL_FAILED = "local_failed"
     """The site's own is down, or was lost before its first text."""

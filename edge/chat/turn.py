@@ -1,8 +1,8 @@
 """One customer turn, top to bottom.
 
 `Desk.turn` reads as the story of a turn: understand, decide, answer, make it durable, say it is final. It yields
-what happens as values; nobody is called back. `Final` comes only after the turn's row is on disk (invariant 4), and
-nothing here waits for the cloud (invariant 5).
+what happens as values; nobody is called back. `Final` comes only after the turn's row is on disk, or says that it is
+not (invariant 4); only an answer that overflows waits for the cloud, in the place of quotes that are there (5).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from edge import metrics
 from edge.chat import improvement, session_rows
 from edge.chat.answers import clarifying
 from edge.chat.clock import Clock
+from edge.chat.continuation import Turn
 from edge.chat.routing import Route
 from edge.chat.session import Session
 from edge.chat.session_rows import now_ms
@@ -20,6 +21,16 @@ from edge.privacy.policy import Purpose
 from edge.store import counters, intent_counts, text_uses
 from models.detect.detector import Finding
 from models.detect.label import Label
+
+
+def put(db: Database, session: Session, turn: Turn) -> None:
+    """The row of a turn, its words sealed under the key of the person."""
+    body = json.dumps(turn.body, ensure_ascii=False).encode()
+    sealed = session.key.seal("turns", turn.id, "body", body)
+    db.execute(
+        "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
+        [turn.id, session.id, turn.at_ms, turn.route, turn.label, json.dumps(turn.redactions), sealed],
+    )
 
 
 def insert(
@@ -41,12 +52,7 @@ def insert(
         # Without a pass of the encoder, or with one that has no tagger, names were not looked for.
         "scan_complete": finding.complete,
     }
-    sealed = session.key.seal("turns", turn_id, "body", json.dumps(body, ensure_ascii=False).encode())
-    told = [answer.route, finding.label.value, json.dumps(finding.types)]
-    db.execute(
-        "INSERT INTO turns(id, session, created_ms, route, label, redactions, body) VALUES (?,?,?,?,?,?,?)",
-        [turn_id, session.id, now_ms(), *told, sealed],
-    )
+    put(db, session, Turn(turn_id, now_ms(), answer.route, finding.label.value, finding.types, body))
     if not finding.complete:  # nobody looked: for what leaves later it counts as the most sensitive
         text_uses.add(db, Purpose.OVERFLOW, session.id, Label.SPECIAL, 0, now_ms())
     versions.cite(db, turn_id, [(citation.doc, citation.version) for citation in answer.citations])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,8 +60,3 @@ def line(scene: Scene, tally: Tally) -> str:
         f"{scene.name:<11} {tally.asked:>4} asked: {routes or 'none answered'}; {tally.refused} told to come back, "
         f"{tally.lost} lost{moved}; first words p95 {tally.p95_s:.2f} s"
     )
-
-
-def total_s(story: Sequence[Scene] = STORY) -> float:
-    """Seconds that a story takes, without the starts of programs."""
-    return sum(scene.seconds for scene in story)

@@ -1,8 +1,9 @@
 """The courier process: the only way out of the site.
 
 It listens on a Unix socket, takes sealed envelopes from the node, and is the only part that opens a connection to
-the control plane. It keeps the site's identity and the egress ledger; it holds no text and no store, and starts happily
-before the site is enrolled. Rules of the stream are not here: the node decides what is said (edge/sync/session.py).
+the control plane. It keeps the site's identity and the egress ledger; it keeps no text, has no store, and starts
+happily before the site is enrolled. Rules of the stream are not here: the node decides what is said
+(edge/sync/session.py).
 """
 
 from __future__ import annotations

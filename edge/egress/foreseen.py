@@ -33,7 +33,7 @@ from edge.privacy.policy import (
 from edge.store import text_uses
 from edge.store.store import Store
 from models.detect.detector import Finding
-from models.detect.label import Label
+from models.detect.label import highest
 from models.detect.rates import Rates
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Foreseen:
         return Request(
             purpose=_PURPOSE,
             label=found.label,
-            seen=max(map(_label, known.labels), default=Label.PUBLIC),
+            seen=highest(known.labels),
             types=frozenset(found.types),
             language=language,
             miss_rate=measured.at_most if measured else None,
@@ -127,8 +127,3 @@ def _known(db: Database, session: str) -> tuple[text_uses.Conversation, Spent] |
     if conversation is None:
         return None
     return conversation, Spent(*text_uses.spent(db, _PURPOSE, session, time.time_ns() // 1_000_000))
-
-
-def _label(written: str) -> Label:
-    """What nobody can read counts as the most sensitive."""
-    return Label(written) if written in set(Label) else Label.SPECIAL

@@ -47,7 +47,7 @@ from edge.store import text_uses
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey, load_key
 from models.detect.detector import Finding
-from models.detect.label import Label
+from models.detect.label import Label, highest
 from models.detect.marks import without_marks
 
 log = logging.getLogger(__name__)
@@ -196,7 +196,7 @@ class TextGuard:
         return Request(
             purpose=asked.purpose,
             label=looked.label,
-            seen=max(map(_label, known.labels), default=Label.PUBLIC),
+            seen=highest(known.labels),
             types=looked.types,
             language=looked.language,
             miss_rate=looked.miss_rate,
@@ -236,8 +236,7 @@ class TextGuard:
 
     def _sealed(self, payload: bytes) -> Envelope:
         identifier = os.urandom(IDENTIFIER_BYTES)
-        kind = OVERFLOW_KIND
-        return seal(Envelope(identifier, envelope.Purpose.OVERFLOW, kind, payload), self._key)
+        return seal(Envelope(identifier, envelope.Purpose.OVERFLOW, OVERFLOW_KIND, payload), self._key)
 
 
 def _pay(db: Database, bill: _Bill) -> Decision:
@@ -247,7 +246,7 @@ def _pay(db: Database, bill: _Bill) -> Decision:
     if known is None:
         raise _Refused("session")
     spent = Spent(*text_uses.spent(db, purpose, bill.session, bill.at_ms))
-    seen = max((request.seen, *map(_label, known.labels)))
+    seen = max(request.seen, highest(known.labels))
     now = replace(request, spent=spent, seen=seen, consent=known.consent)
     decision = decide_under(bill.policies, now)
     if decision.action is not Action.REFUSE:
@@ -275,14 +274,6 @@ def _documents(asked: Handover, known: text_uses.Conversation) -> Documents:
     """Whose documents go along; a conversation of staff is answered from the staff's."""
     staff = known.audience != "public" or any(part.source is Source.STAFF for part in asked.parts)
     return Documents.STAFF if staff and asked.documents is not Documents.NONE else asked.documents
-
-
-def _label(written: str) -> Label:
-    """As it was written down; what nobody can read counts as the most sensitive."""
-    try:
-        return Label(written)
-    except ValueError:
-        return Label.SPECIAL
 
 
 def _bytes(texts: Iterable[str]) -> int:

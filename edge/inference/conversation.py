@@ -56,7 +56,7 @@ class Generator(Protocol):
 
     @property
     def first_text_s(self) -> float:
-        """Predicted seconds until the first text of one more answer; 0 when none is ahead of it."""
+        """Predicted seconds until the first text of one more answer, were it asked now."""
 
     def generate(
         self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str

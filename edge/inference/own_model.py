@@ -35,6 +35,5 @@ class OwnModel:
             spoken,
             max_new_tokens=max_new_tokens,
             deadline_s=deadline_s,
-            about=about,
             caller=self._caller_of(about),
         )

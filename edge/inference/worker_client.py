@@ -206,7 +206,6 @@ class WorkerClient:
         *,
         max_new_tokens: int,
         deadline_s: float,
-        about: str = "",
         stops: Sequence[str] = (),
         caller: str = "",
         program: bool = False,
@@ -215,7 +214,7 @@ class WorkerClient:
         """Pieces of text as they come, to the model's own end, one of `stops` or `max_new_tokens`.
 
         `messages` are (role, text); `on_end` is told how it ended before the iterator does.
-        `about` stays here: the worker is this machine's own. `caller` takes turns with others, "" is nobody else's;
+        `caller` takes turns with others, "" is nobody else's;
         `program`: behind every customer. Leaving the iterator early cancels the generation.
         Raises WorkerUnreachable, WorkerBusy, WorkerDied, GenerationTimedOut or GenerationFailed; after any of them
         the text so far is not a whole answer.

@@ -55,6 +55,14 @@ def spent(db: Database, purpose: str, session: str, at_ms: int) -> tuple[int, in
     return hour, day, of_session
 
 
+def spent_by_purpose(db: Database, session: str) -> dict[str, int]:
+    """Bytes of this conversation that were let out, by purpose."""
+    query = (
+        "SELECT purpose, sum(bytes) FROM text_uses WHERE session = ? GROUP BY purpose HAVING sum(bytes) > 0"
+    )
+    return dict(db.execute(query, [session]).fetchall())
+
+
 def add(db: Database, purpose: str, session: str, label: str, size: int, at_ms: int) -> None:
     """Note a text: `size` 0 for one that was refused."""
     db.execute(

@@ -44,6 +44,12 @@ WEAK: Final = frozenset({"LOCATION", "ORGANIZATION", "DATE", "AGE", "TITLE", "NR
 """Types that name nobody by themselves. Every other one does, also one that this release does not know."""
 
 
+def highest(written: Iterable[str]) -> Label:
+    """The most sensitive of labels as they were written down; one that nobody can read counts as that."""
+    known = set(Label)
+    return max((Label(one) if one in known else Label.SPECIAL for one in written), default=Label.PUBLIC)
+
+
 def label_of(spans: Iterable[Span], special: bool) -> Label:
     """The label of a text in which these were found. `special`: it tells what GDPR Art. 9 protects."""
     if special:

@@ -2,7 +2,7 @@
 
 Real processes: two nodes that are each other's siblings and answer in a model's words, a control plane behind a link
 that can be cut, a provider. Faults come in random order, by a seed, to one of the nodes and to what is behind both. The
-customers know the documented protocol (docs/api.md, "Another node of the site") and no more; half of them stand at each
+customers know the documented protocol (docs/api.md, "When a node dies") and no more; half of them stand at each
 node. An answer counts from when it was due until its `final`; a hand-off is none.
 `python -m tests.bench.availability --json`; `make soak` takes two hours.
 """
@@ -27,7 +27,7 @@ from typing import Any
 import aiohttp
 
 from tests.bench import harness, spike, spike_site, spike_texts
-from tests.bench.failover_chats import GONE, SESSIONS, Chat, Refused
+from tests.bench.failover_chats import GONE, Chat, Refused
 from tests.bench.link_proxy import LinkProxy
 from tests.bench.machine_faults import Machine, Rig, faults
 from tests.bench.turn_load import TurnLoad
@@ -104,11 +104,6 @@ class Visitor(Chat):
         self.route = str(told["route"])
         return told
 
-    async def _agree(self) -> None:
-        """They permit help from outside, too."""
-        body = {"notice_version": self.notice, "overflow": True}
-        await self._post(f"{SESSIONS}/{self.session}/consent", body)
-
     async def _begin(self) -> None:
         """At home, or where somebody is."""
         self.token, self.bearer = None, ""
@@ -153,7 +148,7 @@ class Crowd:
     async def _one(self, due: float, due_s: float, home: int, visitor: Visitor | None) -> None:
         fault = self.fault
         if visitor is None or visitor.turns == TURNS_OF_A_CHAT:
-            visitor = Visitor(self.http, [*self.nodes[home:], *self.nodes[:home]])
+            visitor = Visitor(self.http, [*self.nodes[home:], *self.nodes[:home]], permits=True)
             visitor.node = visitor.nodes[0]
         end = await visitor.turn(next(self.texts))
         self.asked.append(Asked(due_s, time.monotonic() - due, end, home, fault))

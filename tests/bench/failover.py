@@ -92,10 +92,9 @@ def _round(prepared: Path, folder: Path, chats: int) -> dict[str, Any]:
             stack.enter_context(spike_site.provider("--tokens-per-s", speed))
             for speed in (SLOW_TOKENS_PER_S, "100")
         ]
-        sites = make_siblings(prepared, folder, tuple(_writes(one.url) for one in providers))  # type: ignore[arg-type]
+        sites = make_siblings(prepared, folder, [_writes(one.url) for one in providers])
         for site in sites:
-            text = (site / "site.toml").read_text().replace('mode = "extractive"', 'mode = "generative"')
-            (site / "site.toml").write_text(text)
+            spike_site.answer_in(site, "generative")
         nodes = [stack.enter_context(running(site)) for site in sites]
         harness.progress("two nodes serve")
         return asyncio.run(_chatting(nodes, chats))
@@ -120,7 +119,8 @@ async def _chatting(nodes: Sequence[RunningNode], count: int) -> dict[str, Any]:
             await chat.talk(own)
 
         tasks = [asyncio.create_task(talk(chat, number)) for number, chat in enumerate(chats)]
-        mid, pids = await _all_under_way(chats), _processes(nodes[0])
+        await _all_under_way(chats)
+        pids = _processes(nodes[0])
         sibling = psutil.Process(nodes[1].pid_of("node"))
         before_cpu_s = _cpu_s(sibling)
         killed_s = time.monotonic()
@@ -128,11 +128,11 @@ async def _chatting(nodes: Sequence[RunningNode], count: int) -> dict[str, Any]:
             os.kill(pid, signal.SIGKILL)
         before = [list(chat.final) for chat in chats]
         asked, partly = [chat.open for chat in chats], sum(chat.shown > 0 for chat in chats)
-        harness.progress(f"killed with {mid} of {count} chats in the middle of an answer")
+        harness.progress(f"killed with {count} chats in the middle of an answer")
         _, late = await asyncio.wait(tasks, timeout=GOES_ON_S_MAX)
         for task in late:
             task.cancel()
-        told = {"partly_shown": partly, **_told(chats, killed_s, mid)}
+        told = {"partly_shown": partly, **_told(chats, killed_s)}
         told["sibling_cpu_s"] = round(_cpu_s(sibling) - before_cpu_s, 2)
         told["turns_lost"], told["turns_final_before"] = await _lost(chats, before)
         told["context_kept_share"] = await _context_kept(http, urls[1], chats, asked)
@@ -166,26 +166,25 @@ async def _answerable(http: aiohttp.ClientSession, url: str) -> list[str]:
     return found
 
 
-async def _all_under_way(chats: Sequence[Chat]) -> int:
-    """Wait until every chat has had an answer, and (nearly) all are in the middle of the next; how many those are."""
+async def _all_under_way(chats: Sequence[Chat]) -> None:
+    """Wait until every chat has had an answer, and is in the middle of the next."""
     until = time.monotonic() + BEFORE_S_MAX
     while time.monotonic() < until:
-        mid = sum(chat.open is not None and bool(chat.final) for chat in chats)
-        if mid == len(chats):
-            return mid
+        if all(chat.open is not None and chat.final for chat in chats):
+            return
         if broken := [chat.failed for chat in chats if chat.failed]:
             raise harness.BenchRefused(f"A chat ended before the node was killed: {broken[0]}.")
         await asyncio.sleep(0.05)
     raise harness.BenchRefused(f"The chats were not under way within {BEFORE_S_MAX:.0f} s.")
 
 
-def _told(chats: Sequence[Chat], killed_s: float, mid: int) -> dict[str, Any]:
+def _told(chats: Sequence[Chat], killed_s: float) -> dict[str, Any]:
     """Seconds from the kill: noticed, taken up by the sibling, and its first text on the screen."""
     back = [chat.back_s - killed_s for chat in chats if chat.back_s is not None]
     taken = [chat.taken_s - killed_s for chat in chats if chat.taken_s is not None]
     gone = [chat.gone_s - killed_s for chat in chats if chat.gone_s is not None]
     return {
-        "mid_answer": mid,
+        "mid_answer": len(chats),
         "gone_on": len(back),
         "noticed_s": _spread(gone),
         "taken_s": _spread(taken),

@@ -65,6 +65,8 @@ class Chat:
     back_s: float | None = None
     retries: int = 0
     failed: str = ""
+    permits: bool = False
+    """Whether they permit help from outside."""
 
     @property
     def patience_s(self) -> float:
@@ -152,7 +154,7 @@ class Chat:
         raise ConnectionError
 
     async def _agree(self) -> None:
-        body = {"notice_version": self.notice, "overflow": False}
+        body = {"notice_version": self.notice, "overflow": self.permits}
         await self._post(f"{SESSIONS}/{self.session}/consent", body)
 
     def _opened(self, told: dict[str, Any]) -> None:

@@ -137,13 +137,9 @@ class ScriptedCloud(sync_pb2_grpc.SyncServiceServicer):
 @asynccontextmanager
 async def scripted_cloud(paths: SitePaths) -> AsyncIterator[ScriptedCloud]:
     """A control plane with an authority of its own, and the site enrolled with it."""
-    now, day = datetime.now(UTC), timedelta(days=1)
-    authority = certificates.create_ca("test", now=now, validity=day)
-    mine = certificates.create_server_certificate(authority, ["127.0.0.1"], now=now, validity=day)
+    authority, credentials = authority_with_port()
     server, cloud = grpc.aio.server(), ScriptedCloud()
     sync_pb2_grpc.add_SyncServiceServicer_to_server(cloud, server)
-    pair = (mine.key_pem, mine.certificate_pem)
-    credentials = grpc.ssl_server_credentials([pair], authority.certificate_pem, require_client_auth=True)
     cloud.endpoint = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     await server.start()
     identity.store(paths.courier, new_identity(authority, cloud.endpoint))
@@ -152,6 +148,15 @@ async def scripted_cloud(paths: SitePaths) -> AsyncIterator[ScriptedCloud]:
     finally:
         cloud.reading.set()
         await server.stop(0)
+
+
+def authority_with_port() -> tuple[certificates.Authority, grpc.ServerCredentials]:
+    """An authority for a day, and what a control plane of its own on loopback shows: mutual TLS."""
+    now, day = datetime.now(UTC), timedelta(days=1)
+    authority = certificates.create_ca("test", now=now, validity=day)
+    mine = certificates.create_server_certificate(authority, ["127.0.0.1"], now=now, validity=day)
+    pair = (mine.key_pem, mine.certificate_pem)
+    return authority, grpc.ssl_server_credentials([pair], authority.certificate_pem, require_client_auth=True)
 
 
 def new_identity(

@@ -7,19 +7,17 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import grpc
 import grpc.aio
 
-from core import identity as certificates
 from edge.config import SitePaths
 from edge.egress import identity, ledger
 from edge.egress.courier import serve
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
 from edge.egress.overflow_client import OverflowClient, Reply
 from postern.v1 import overflow_pb2, overflow_pb2_grpc, sync_pb2_grpc
-from tests.contract.courier_process import ScriptedCloud, new_identity, until
+from tests.contract.courier_process import ScriptedCloud, authority_with_port, new_identity, until
 
 DEADLINE_S = 30.0
 ANSWER = ("The", " lift", " is", " left.")
@@ -112,11 +110,7 @@ def recorded(paths: SitePaths, kind: str) -> int:
 @asynccontextmanager
 async def overflow_clouds(paths: SitePaths, count: int = 1) -> AsyncIterator[list[OverflowCloud]]:
     """Replicas of one control plane, and the site enrolled with it."""
-    now, day = datetime.now(UTC), timedelta(days=1)
-    authority = certificates.create_ca("test", now=now, validity=day)
-    mine = certificates.create_server_certificate(authority, ["127.0.0.1"], now=now, validity=day)
-    pair = (mine.key_pem, mine.certificate_pem)
-    credentials = grpc.ssl_server_credentials([pair], authority.certificate_pem, require_client_auth=True)
+    authority, credentials = authority_with_port()
     async with AsyncExitStack() as stack:
         clouds = []
         for _ in range(count):
@@ -168,4 +162,4 @@ async def replies(
     client: OverflowClient, envelope: Envelope, *, deadline_s: float = DEADLINE_S
 ) -> list[Reply]:
     """All of an answer."""
-    return [reply async for reply in client.generate(envelope, deadline_s=deadline_s)]
+    return await rest_of(client.generate(envelope, deadline_s=deadline_s))

@@ -41,7 +41,7 @@ class Rig(Protocol):
     provider: Provider
 
     async def hold(self) -> None:
-        """From now on it begins, says two words, and no more."""
+        """From now on it begins, and never ends an answer."""
         ...
 
     async def released(self) -> None:
@@ -298,7 +298,7 @@ async def test_a_line_that_is_too_long_for_the_first_words_is_said_at_once(engin
 
 
 async def test_a_native_call_that_hangs_is_noticed_and_the_next_are_refused_at_once(
-    engine: EngineRig, monkeypatch: pytest.MonkeyPatch
+    engine: EngineRig,
 ) -> None:
     engine.provider._queue._grace_s = 0.0
     engine.generator = ScriptedGenerator(WORDS, pause_s=30.0)

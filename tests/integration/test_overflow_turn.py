@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,6 @@ import pytest
 
 from edge.config import site_paths
 from edge.egress import ledger
-from edge.privacy import policy_files
-from edge.site_setup import policy_pack
 from edge.store.store import Store
 from edge.sync.enrolment import enrol
 from tests.bench import spike_site
@@ -29,13 +25,6 @@ QUESTION = "When is the pharmacy open?"
 # Long for a loaded machine, and an error when it is reached.
 WAIT_S = 60.0
 CROWD = 6
-PROVIDER = """
-[[overflow.providers]]
-name = "grounded"
-kind = "openai"
-url = "{url}/v1"
-model = "grounded"
-"""
 
 pytestmark = pytest.mark.long
 
@@ -51,7 +40,7 @@ async def cloud(tmp_path: Path, provider: Provider) -> AsyncIterator[ControlPlan
     process = ControlPlaneProcess(tmp_path / "cloud")
     await process.create()
     settings = process.paths.config.read_text().replace("enabled = false", "enabled = true")
-    process.paths.config.write_text(settings + PROVIDER.format(url=provider.url))
+    process.paths.config.write_text(settings + spike_site.overflow_settings(provider.url))
     try:
         await process.start()
         yield process
@@ -66,10 +55,7 @@ async def serving(clinic: Path, cloud: ControlPlaneProcess, models: str = "") ->
     patient = 'mode = "generative"\nfirst_token_deadline_s = 60\noverflow_after_s = 1'
     settings = settings.replace('mode = "extractive"', patient)
     (clinic / "site.toml").write_text(f"{settings}\n{models}\n")
-    text = policy_pack(spike_site.TEMPLATE, datetime.now(UTC))
-    for pattern, replacement in spike_site.POLICY_CHANGES:
-        text = re.sub(f"(?m){pattern}", replacement, text)
-    policy_files.save(paths, text, datetime.now(UTC))
+    spike_site.permit_overflow(clinic)
     await enrol(paths, cloud.enrolment, await cloud.new_code())
     with running(clinic, measured=True) as started:
         yield started
@@ -130,8 +116,6 @@ async def test_a_turn_overflows_and_is_cited_counted_and_recorded(
     async with customer(node, permits=True) as somebody:
         events = await somebody.stream(QUESTION)
     final = events[-1][1]
-    print(events, await status(node))
-    print(provider.heard())
     assert final["route"] == "overflow"
     assert "".join(data["text"] for name, data in events if name == "delta") == final["answer"]
     assert final["citations"]

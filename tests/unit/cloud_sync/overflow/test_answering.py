@@ -299,8 +299,7 @@ async def test_an_alert_is_written_also_where_the_node_has_given_up() -> None:
 
     rig = Rig((Scripted("one", WHOLE),), Slow())
     asking = asyncio.create_task(rig.told(Request((("user", (Piece(NAME, False),)),), 8)))
-    while not begun.is_set():
-        await asyncio.sleep(0.001)
+    assert await asyncio.to_thread(begun.wait, 30)
     asking.cancel()
     await asyncio.wait({asking})
     hold.set()
