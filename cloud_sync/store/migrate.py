@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from cloud_sync.store.database import Database
 
 # The newest file of `migrations/versions`; a test holds them together.
-HEAD = "0003"
+HEAD = "0004"
 _FOLDER = Path(__file__).parent / "migrations"
 # Any fixed number: two replicas that start at once must not migrate at once.
 _POSTGRES_LOCK = 0x706F7374

@@ -83,6 +83,26 @@ class DesiredResult(Strict):
     reason: Code = ""
 
 
+class UpdateStep(Strict):
+    """How far a node is with something that it was told to run."""
+
+    rollout: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+    kind: Literal["model", "knowledge", "policy", "software"]
+    name: ModelName
+    version: Version
+    step: Literal["fetch", "verify", "stage", "gate", "activate", "watch", "keep", "roll_back"]
+    outcome: Literal["begun", "done", "failed"]
+    # Why it failed, or why it is going back.
+    reason: Code = ""
+    # Of the gate, in thousandths; latency is that of a pass, in microseconds.
+    golden_permille: Count | None = None
+    agreement_permille: Count | None = None
+    latency_us: Count | None = None
+    # Of the fetch: what came over the line, and what was here before.
+    bytes_fetched: Count | None = None
+    bytes_present: Count | None = None
+
+
 class OutboxRefused(Strict):
     """Stands for a row that the guard refused, so that its sequence is not missing."""
 
@@ -97,6 +117,7 @@ RECORDS: dict[str, type[Strict]] = {
     "node.started": NodeStarted,
     "model.active": ModelActive,
     "desired.result": DesiredResult,
+    "update.step": UpdateStep,
     REFUSED_KIND: OutboxRefused,
 }
 

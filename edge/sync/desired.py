@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.privacy.policy import Policy
 from edge.sync.frames import DesiredState
+from edge.updates.wanted import UPDATES_MAX, Update
 
 DOCUMENT_BYTES_MAX = 64 * 1024
 _NOT_A_CODE = re.compile(r"[^a-z0-9_.]")
@@ -31,6 +32,8 @@ class DesiredDocument(BaseModel):
     heartbeat_s: Annotated[int, Field(ge=5, le=300)] | None = None
     # Tightens the site's own privacy policy; what is absent leaves that as it is.
     policy: Policy | None = None
+    # At most one of a kind and name.
+    updates: Annotated[tuple[Update, ...], Field(max_length=UPDATES_MAX)] = ()
     # For people, shown in the site's console; the node does nothing with it.
     notes: Annotated[str, Field(max_length=400)] | None = None
 

@@ -13,13 +13,15 @@ class EnvelopePurpose(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENVELOPE_PURPOSE_FRAMING: _ClassVar[EnvelopePurpose]
     ENVELOPE_PURPOSE_RECORDS: _ClassVar[EnvelopePurpose]
     ENVELOPE_PURPOSE_OVERFLOW: _ClassVar[EnvelopePurpose]
+    ENVELOPE_PURPOSE_FETCH: _ClassVar[EnvelopePurpose]
 ENVELOPE_PURPOSE_UNSPECIFIED: EnvelopePurpose
 ENVELOPE_PURPOSE_FRAMING: EnvelopePurpose
 ENVELOPE_PURPOSE_RECORDS: EnvelopePurpose
 ENVELOPE_PURPOSE_OVERFLOW: EnvelopePurpose
+ENVELOPE_PURPOSE_FETCH: EnvelopePurpose
 
 class NodeFrame(_message.Message):
-    __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order", "overflow_attach", "overflow_order", "overflow_cancel")
+    __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order", "overflow_attach", "overflow_order", "overflow_cancel", "fetch_order", "fetch_cancel")
     ATTACH_FIELD_NUMBER: _ClassVar[int]
     OPEN_LINK_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +30,8 @@ class NodeFrame(_message.Message):
     OVERFLOW_ATTACH_FIELD_NUMBER: _ClassVar[int]
     OVERFLOW_ORDER_FIELD_NUMBER: _ClassVar[int]
     OVERFLOW_CANCEL_FIELD_NUMBER: _ClassVar[int]
+    FETCH_ORDER_FIELD_NUMBER: _ClassVar[int]
+    FETCH_CANCEL_FIELD_NUMBER: _ClassVar[int]
     attach: Attach
     open_link: OpenLink
     envelope: Envelope
@@ -36,10 +40,12 @@ class NodeFrame(_message.Message):
     overflow_attach: OverflowAttach
     overflow_order: OverflowOrder
     overflow_cancel: OverflowCancel
-    def __init__(self, attach: _Optional[_Union[Attach, _Mapping]] = ..., open_link: _Optional[_Union[OpenLink, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., close_link: _Optional[_Union[CloseLink, _Mapping]] = ..., enrol_order: _Optional[_Union[EnrolOrder, _Mapping]] = ..., overflow_attach: _Optional[_Union[OverflowAttach, _Mapping]] = ..., overflow_order: _Optional[_Union[OverflowOrder, _Mapping]] = ..., overflow_cancel: _Optional[_Union[OverflowCancel, _Mapping]] = ...) -> None: ...
+    fetch_order: FetchOrder
+    fetch_cancel: FetchCancel
+    def __init__(self, attach: _Optional[_Union[Attach, _Mapping]] = ..., open_link: _Optional[_Union[OpenLink, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., close_link: _Optional[_Union[CloseLink, _Mapping]] = ..., enrol_order: _Optional[_Union[EnrolOrder, _Mapping]] = ..., overflow_attach: _Optional[_Union[OverflowAttach, _Mapping]] = ..., overflow_order: _Optional[_Union[OverflowOrder, _Mapping]] = ..., overflow_cancel: _Optional[_Union[OverflowCancel, _Mapping]] = ..., fetch_order: _Optional[_Union[FetchOrder, _Mapping]] = ..., fetch_cancel: _Optional[_Union[FetchCancel, _Mapping]] = ...) -> None: ...
 
 class CourierFrame(_message.Message):
-    __slots__ = ("identity_state", "link_up", "link_down", "cloud_frame", "envelope_refused", "courier_numbers", "enrol_result", "overflow_state", "overflow_event", "overflow_failed")
+    __slots__ = ("identity_state", "link_up", "link_down", "cloud_frame", "envelope_refused", "courier_numbers", "enrol_result", "overflow_state", "overflow_event", "overflow_failed", "fetch_piece", "fetch_ended")
     IDENTITY_STATE_FIELD_NUMBER: _ClassVar[int]
     LINK_UP_FIELD_NUMBER: _ClassVar[int]
     LINK_DOWN_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +56,8 @@ class CourierFrame(_message.Message):
     OVERFLOW_STATE_FIELD_NUMBER: _ClassVar[int]
     OVERFLOW_EVENT_FIELD_NUMBER: _ClassVar[int]
     OVERFLOW_FAILED_FIELD_NUMBER: _ClassVar[int]
+    FETCH_PIECE_FIELD_NUMBER: _ClassVar[int]
+    FETCH_ENDED_FIELD_NUMBER: _ClassVar[int]
     identity_state: IdentityState
     link_up: LinkUp
     link_down: LinkDown
@@ -60,7 +68,9 @@ class CourierFrame(_message.Message):
     overflow_state: OverflowState
     overflow_event: OverflowEvent
     overflow_failed: OverflowFailed
-    def __init__(self, identity_state: _Optional[_Union[IdentityState, _Mapping]] = ..., link_up: _Optional[_Union[LinkUp, _Mapping]] = ..., link_down: _Optional[_Union[LinkDown, _Mapping]] = ..., cloud_frame: _Optional[_Union[CloudFrame, _Mapping]] = ..., envelope_refused: _Optional[_Union[EnvelopeRefused, _Mapping]] = ..., courier_numbers: _Optional[_Union[CourierNumbers, _Mapping]] = ..., enrol_result: _Optional[_Union[EnrolResult, _Mapping]] = ..., overflow_state: _Optional[_Union[OverflowState, _Mapping]] = ..., overflow_event: _Optional[_Union[OverflowEvent, _Mapping]] = ..., overflow_failed: _Optional[_Union[OverflowFailed, _Mapping]] = ...) -> None: ...
+    fetch_piece: FetchPiece
+    fetch_ended: FetchEnded
+    def __init__(self, identity_state: _Optional[_Union[IdentityState, _Mapping]] = ..., link_up: _Optional[_Union[LinkUp, _Mapping]] = ..., link_down: _Optional[_Union[LinkDown, _Mapping]] = ..., cloud_frame: _Optional[_Union[CloudFrame, _Mapping]] = ..., envelope_refused: _Optional[_Union[EnvelopeRefused, _Mapping]] = ..., courier_numbers: _Optional[_Union[CourierNumbers, _Mapping]] = ..., enrol_result: _Optional[_Union[EnrolResult, _Mapping]] = ..., overflow_state: _Optional[_Union[OverflowState, _Mapping]] = ..., overflow_event: _Optional[_Union[OverflowEvent, _Mapping]] = ..., overflow_failed: _Optional[_Union[OverflowFailed, _Mapping]] = ..., fetch_piece: _Optional[_Union[FetchPiece, _Mapping]] = ..., fetch_ended: _Optional[_Union[FetchEnded, _Mapping]] = ...) -> None: ...
 
 class Attach(_message.Message):
     __slots__ = ()
@@ -105,16 +115,20 @@ class EnrolOrder(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class IdentityState(_message.Message):
-    __slots__ = ("enrolled", "node_id", "site_name", "sync_endpoint")
+    __slots__ = ("enrolled", "node_id", "site_name", "sync_endpoint", "expires_unix_s", "issued_unix_s")
     ENROLLED_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     SITE_NAME_FIELD_NUMBER: _ClassVar[int]
     SYNC_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_UNIX_S_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_UNIX_S_FIELD_NUMBER: _ClassVar[int]
     enrolled: bool
     node_id: str
     site_name: str
     sync_endpoint: str
-    def __init__(self, enrolled: _Optional[bool] = ..., node_id: _Optional[str] = ..., site_name: _Optional[str] = ..., sync_endpoint: _Optional[str] = ...) -> None: ...
+    expires_unix_s: int
+    issued_unix_s: int
+    def __init__(self, enrolled: _Optional[bool] = ..., node_id: _Optional[str] = ..., site_name: _Optional[str] = ..., sync_endpoint: _Optional[str] = ..., expires_unix_s: _Optional[int] = ..., issued_unix_s: _Optional[int] = ...) -> None: ...
 
 class LinkUp(_message.Message):
     __slots__ = ("link",)
@@ -131,12 +145,14 @@ class LinkDown(_message.Message):
     def __init__(self, link: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class CloudFrame(_message.Message):
-    __slots__ = ("link", "payload")
+    __slots__ = ("link", "payload", "upload")
     LINK_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_FIELD_NUMBER: _ClassVar[int]
     link: int
     payload: bytes
-    def __init__(self, link: _Optional[int] = ..., payload: _Optional[bytes] = ...) -> None: ...
+    upload: bool
+    def __init__(self, link: _Optional[int] = ..., payload: _Optional[bytes] = ..., upload: _Optional[bool] = ...) -> None: ...
 
 class EnvelopeRefused(_message.Message):
     __slots__ = ("link", "envelope_id", "reason")
@@ -223,6 +239,40 @@ class OverflowEvent(_message.Message):
     def __init__(self, number: _Optional[int] = ..., payload: _Optional[bytes] = ...) -> None: ...
 
 class OverflowFailed(_message.Message):
+    __slots__ = ("number", "code")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    code: str
+    def __init__(self, number: _Optional[int] = ..., code: _Optional[str] = ...) -> None: ...
+
+class FetchOrder(_message.Message):
+    __slots__ = ("number", "envelope", "deadline_ms", "bytes_per_second")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    envelope: Envelope
+    deadline_ms: int
+    bytes_per_second: int
+    def __init__(self, number: _Optional[int] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., deadline_ms: _Optional[int] = ..., bytes_per_second: _Optional[int] = ...) -> None: ...
+
+class FetchCancel(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class FetchPiece(_message.Message):
+    __slots__ = ("number", "payload")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    payload: bytes
+    def __init__(self, number: _Optional[int] = ..., payload: _Optional[bytes] = ...) -> None: ...
+
+class FetchEnded(_message.Message):
     __slots__ = ("number", "code")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]

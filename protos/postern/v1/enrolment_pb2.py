@@ -24,17 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apostern/v1/enrolment.proto\x12\npostern.v1\"Q\n\x0c\x45nrolRequest\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x17\n\x0fsigning_request\x18\x02 \x01(\x0c\x12\x18\n\x10software_version\x18\x03 \x01(\t\"\x9a\x01\n\rEnrolResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tsite_name\x18\x02 \x01(\t\x12\x19\n\x11\x63\x65rtificate_chain\x18\x03 \x01(\x0c\x12\x17\n\x0f\x63\x61_certificates\x18\x04 \x01(\x0c\x12\x15\n\rsync_endpoint\x18\x05 \x01(\t\x12\x1a\n\x12overflow_endpoints\x18\x06 \x03(\t2P\n\x10\x45nrolmentService\x12<\n\x05\x45nrol\x12\x18.postern.v1.EnrolRequest\x1a\x19.postern.v1.EnrolResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apostern/v1/enrolment.proto\x12\npostern.v1\"\x12\n\x10\x43hallengeRequest\"\"\n\x11\x43hallengeResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\"a\n\x0fReattestRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x17\n\x0fsigning_request\x18\x04 \x01(\x0c\">\n\x10ReattestResponse\x12*\n\x07renewed\x18\x01 \x01(\x0b\x32\x19.postern.v1.RenewResponse\"\'\n\x0cRenewRequest\x12\x17\n\x0fsigning_request\x18\x01 \x01(\x0c\"v\n\rRenewResponse\x12\x19\n\x11\x63\x65rtificate_chain\x18\x01 \x01(\x0c\x12\x17\n\x0f\x63\x61_certificates\x18\x02 \x01(\x0c\x12\x15\n\rsync_endpoint\x18\x03 \x01(\t\x12\x1a\n\x12overflow_endpoints\x18\x04 \x03(\t\"Q\n\x0c\x45nrolRequest\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x17\n\x0fsigning_request\x18\x02 \x01(\x0c\x12\x18\n\x10software_version\x18\x03 \x01(\t\"\xc6\x01\n\rEnrolResponse\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x11\n\tsite_name\x18\x02 \x01(\t\x12\x19\n\x11\x63\x65rtificate_chain\x18\x03 \x01(\x0c\x12\x17\n\x0f\x63\x61_certificates\x18\x04 \x01(\x0c\x12\x15\n\rsync_endpoint\x18\x05 \x01(\t\x12\x1a\n\x12overflow_endpoints\x18\x06 \x03(\t\x12\x13\n\x0bvendor_root\x18\x07 \x01(\x0c\x12\x15\n\rdirector_root\x18\x08 \x01(\x0c\x32\xe1\x01\n\x10\x45nrolmentService\x12<\n\x05\x45nrol\x12\x18.postern.v1.EnrolRequest\x1a\x19.postern.v1.EnrolResponse\x12H\n\tChallenge\x12\x1c.postern.v1.ChallengeRequest\x1a\x1d.postern.v1.ChallengeResponse\x12\x45\n\x08Reattest\x12\x1b.postern.v1.ReattestRequest\x1a\x1c.postern.v1.ReattestResponse2O\n\x0fIdentityService\x12<\n\x05Renew\x12\x18.postern.v1.RenewRequest\x1a\x19.postern.v1.RenewResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'postern.v1.enrolment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENROLREQUEST']._serialized_start=42
-  _globals['_ENROLREQUEST']._serialized_end=123
-  _globals['_ENROLRESPONSE']._serialized_start=126
-  _globals['_ENROLRESPONSE']._serialized_end=280
-  _globals['_ENROLMENTSERVICE']._serialized_start=282
-  _globals['_ENROLMENTSERVICE']._serialized_end=362
+  _globals['_CHALLENGEREQUEST']._serialized_start=42
+  _globals['_CHALLENGEREQUEST']._serialized_end=60
+  _globals['_CHALLENGERESPONSE']._serialized_start=62
+  _globals['_CHALLENGERESPONSE']._serialized_end=96
+  _globals['_REATTESTREQUEST']._serialized_start=98
+  _globals['_REATTESTREQUEST']._serialized_end=195
+  _globals['_REATTESTRESPONSE']._serialized_start=197
+  _globals['_REATTESTRESPONSE']._serialized_end=259
+  _globals['_RENEWREQUEST']._serialized_start=261
+  _globals['_RENEWREQUEST']._serialized_end=300
+  _globals['_RENEWRESPONSE']._serialized_start=302
+  _globals['_RENEWRESPONSE']._serialized_end=420
+  _globals['_ENROLREQUEST']._serialized_start=422
+  _globals['_ENROLREQUEST']._serialized_end=503
+  _globals['_ENROLRESPONSE']._serialized_start=506
+  _globals['_ENROLRESPONSE']._serialized_end=704
+  _globals['_ENROLMENTSERVICE']._serialized_start=707
+  _globals['_ENROLMENTSERVICE']._serialized_end=932
+  _globals['_IDENTITYSERVICE']._serialized_start=934
+  _globals['_IDENTITYSERVICE']._serialized_end=1013
 # @@protoc_insertion_point(module_scope)

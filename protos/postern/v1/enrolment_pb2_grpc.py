@@ -41,6 +41,16 @@ class EnrolmentServiceStub:
                 request_serializer=postern_dot_v1_dot_enrolment__pb2.EnrolRequest.SerializeToString,
                 response_deserializer=postern_dot_v1_dot_enrolment__pb2.EnrolResponse.FromString,
                 _registered_method=True)
+        self.Challenge = channel.unary_unary(
+                '/postern.v1.EnrolmentService/Challenge',
+                request_serializer=postern_dot_v1_dot_enrolment__pb2.ChallengeRequest.SerializeToString,
+                response_deserializer=postern_dot_v1_dot_enrolment__pb2.ChallengeResponse.FromString,
+                _registered_method=True)
+        self.Reattest = channel.unary_unary(
+                '/postern.v1.EnrolmentService/Reattest',
+                request_serializer=postern_dot_v1_dot_enrolment__pb2.ReattestRequest.SerializeToString,
+                response_deserializer=postern_dot_v1_dot_enrolment__pb2.ReattestResponse.FromString,
+                _registered_method=True)
 
 
 class EnrolmentServiceServicer:
@@ -56,6 +66,22 @@ class EnrolmentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Challenge(self, request, context):
+        """Challenge gives a nonce for Reattest; it holds for a minute and once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reattest(self, request, context):
+        """Reattest renews a certificate that has expired meanwhile, for whoever has its key and is not revoked.
+        Errors: UNAUTHENTICATED (unknown, revoked or replaced node, wrong signature, expired for too long),
+        INVALID_ARGUMENT, RESOURCE_EXHAUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EnrolmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -63,6 +89,16 @@ def add_EnrolmentServiceServicer_to_server(servicer, server):
                     servicer.Enrol,
                     request_deserializer=postern_dot_v1_dot_enrolment__pb2.EnrolRequest.FromString,
                     response_serializer=postern_dot_v1_dot_enrolment__pb2.EnrolResponse.SerializeToString,
+            ),
+            'Challenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Challenge,
+                    request_deserializer=postern_dot_v1_dot_enrolment__pb2.ChallengeRequest.FromString,
+                    response_serializer=postern_dot_v1_dot_enrolment__pb2.ChallengeResponse.SerializeToString,
+            ),
+            'Reattest': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reattest,
+                    request_deserializer=postern_dot_v1_dot_enrolment__pb2.ReattestRequest.FromString,
+                    response_serializer=postern_dot_v1_dot_enrolment__pb2.ReattestResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +130,137 @@ class EnrolmentService:
             '/postern.v1.EnrolmentService/Enrol',
             postern_dot_v1_dot_enrolment__pb2.EnrolRequest.SerializeToString,
             postern_dot_v1_dot_enrolment__pb2.EnrolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Challenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/postern.v1.EnrolmentService/Challenge',
+            postern_dot_v1_dot_enrolment__pb2.ChallengeRequest.SerializeToString,
+            postern_dot_v1_dot_enrolment__pb2.ChallengeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reattest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/postern.v1.EnrolmentService/Reattest',
+            postern_dot_v1_dot_enrolment__pb2.ReattestRequest.SerializeToString,
+            postern_dot_v1_dot_enrolment__pb2.ReattestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class IdentityServiceStub:
+    """Served beside SyncService, behind mutual TLS.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Renew = channel.unary_unary(
+                '/postern.v1.IdentityService/Renew',
+                request_serializer=postern_dot_v1_dot_enrolment__pb2.RenewRequest.SerializeToString,
+                response_deserializer=postern_dot_v1_dot_enrolment__pb2.RenewResponse.FromString,
+                _registered_method=True)
+
+
+class IdentityServiceServicer:
+    """Served beside SyncService, behind mutual TLS.
+    """
+
+    def Renew(self, request, context):
+        """Renew gives the calling node a certificate for a new key. The old one holds until the node connects with the new one.
+        Errors: UNAUTHENTICATED (revoked or replaced), INVALID_ARGUMENT (bad signing request), RESOURCE_EXHAUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_IdentityServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=postern_dot_v1_dot_enrolment__pb2.RenewRequest.FromString,
+                    response_serializer=postern_dot_v1_dot_enrolment__pb2.RenewResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'postern.v1.IdentityService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('postern.v1.IdentityService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class IdentityService:
+    """Served beside SyncService, behind mutual TLS.
+    """
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/postern.v1.IdentityService/Renew',
+            postern_dot_v1_dot_enrolment__pb2.RenewRequest.SerializeToString,
+            postern_dot_v1_dot_enrolment__pb2.RenewResponse.FromString,
             options,
             channel_credentials,
             insecure,

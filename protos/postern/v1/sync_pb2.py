@@ -24,43 +24,53 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15postern/v1/sync.proto\x12\npostern.v1\"\xcf\x01\n\x0e\x43onnectRequest\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.postern.v1.HelloH\x00\x12*\n\theartbeat\x18\x02 \x01(\x0b\x32\x15.postern.v1.HeartbeatH\x00\x12/\n\x0coutbox_batch\x18\x03 \x01(\x0b\x32\x17.postern.v1.OutboxBatchH\x00\x12\x33\n\x0ereported_state\x18\x04 \x01(\x0b\x32\x19.postern.v1.ReportedStateH\x00\x42\x07\n\x05\x66rame\"\xfd\x01\n\x0f\x43onnectResponse\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.postern.v1.WelcomeH\x00\x12\x31\n\rheartbeat_ack\x18\x02 \x01(\x0b\x32\x18.postern.v1.HeartbeatAckH\x00\x12+\n\noutbox_ack\x18\x03 \x01(\x0b\x32\x15.postern.v1.OutboxAckH\x00\x12\x31\n\rdesired_state\x18\x04 \x01(\x0b\x32\x18.postern.v1.DesiredStateH\x00\x12&\n\x07goodbye\x18\x05 \x01(\x0b\x32\x13.postern.v1.GoodbyeH\x00\x42\x07\n\x05\x66rame\"\x94\x01\n\x05Hello\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x0c\x12\x17\n\x0foldest_sequence\x18\x03 \x01(\x04\x12\x17\n\x0fnewest_sequence\x18\x04 \x01(\x04\x12\x1a\n\x12\x61pplied_generation\x18\x05 \x01(\x04\x12\x14\n\x0c\x61pplied_hash\x18\x06 \x01(\x0c\"\x90\x01\n\x07Welcome\x12\x1a\n\x12\x63ommitted_sequence\x18\x01 \x01(\x04\x12\x19\n\x11stream_generation\x18\x02 \x01(\x04\x12\x1d\n\x15heartbeat_interval_ms\x18\x03 \x01(\r\x12\x16\n\x0e\x62\x61tch_rows_max\x18\x04 \x01(\r\x12\x17\n\x0f\x62\x61tch_bytes_max\x18\x05 \x01(\r\"y\n\tHeartbeat\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x15\n\rqueue_percent\x18\x02 \x01(\r\x12\x13\n\x0boutbox_rows\x18\x03 \x01(\x04\x12\x1d\n\x15outbox_oldest_seconds\x18\x04 \x01(\x04\x12\x11\n\tfallbacks\x18\x05 \x03(\t\"\x1e\n\x0cHeartbeatAck\x12\x0e\n\x06number\x18\x01 \x01(\x04\"\x93\x01\n\tOutboxRow\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12&\n\x05\x63lass\x18\x02 \x01(\x0e\x32\x17.postern.v1.OutboxClass\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x14\n\x0cpayload_hash\x18\x05 \x01(\x0c\x12\x17\n\x0f\x63reated_unix_ms\x18\x06 \x01(\x03\"A\n\x0bOutboxBatch\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12#\n\x04rows\x18\x02 \x03(\x0b\x32\x15.postern.v1.OutboxRow\"6\n\tOutboxAck\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12\x1a\n\x12\x63ommitted_sequence\x18\x02 \x01(\x04\"B\n\x0c\x44\x65siredState\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x10\n\x08\x64ocument\x18\x03 \x01(\x0c\"\xf6\x01\n\rReportedState\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x04\x12\x1a\n\x12\x61pplied_generation\x18\x02 \x01(\x04\x12\x16\n\x0erejected_field\x18\x03 \x01(\t\x12\x17\n\x0frejected_reason\x18\x04 \x01(\t\x12&\n\x06models\x18\x05 \x03(\x0b\x32\x16.postern.v1.ModelState\x12\x11\n\tdocuments\x18\x06 \x01(\x04\x12\x0e\n\x06\x63hunks\x18\x07 \x01(\x04\x12\x16\n\x0e\x64\x65vices_online\x18\x08 \x01(\r\x12\x18\n\x10software_version\x18\t \x01(\t\"L\n\nModelState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\"L\n\x07Goodbye\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.postern.v1.GoodbyeReason\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\r*u\n\x0bOutboxClass\x12\x1c\n\x18OUTBOX_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12OUTBOX_CLASS_AUDIT\x10\x01\x12\x16\n\x12OUTBOX_CLASS_STATE\x10\x02\x12\x18\n\x14OUTBOX_CLASS_METRICS\x10\x03*\xc1\x01\n\rGoodbyeReason\x12\x1e\n\x1aGOODBYE_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17GOODBYE_REASON_SHUTDOWN\x10\x01\x12\x1b\n\x17GOODBYE_REASON_REPLACED\x10\x02\x12\x1a\n\x16GOODBYE_REASON_REVOKED\x10\x03\x12!\n\x1dGOODBYE_REASON_PROTOCOL_ERROR\x10\x04\x12\x17\n\x13GOODBYE_REASON_BUSY\x10\x05\x32U\n\x0bSyncService\x12\x46\n\x07\x43onnect\x12\x1a.postern.v1.ConnectRequest\x1a\x1b.postern.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15postern/v1/sync.proto\x12\npostern.v1\"q\n\rUploadRequest\x12&\n\x04open\x18\x01 \x01(\x0b\x32\x16.postern.v1.UploadOpenH\x00\x12/\n\x0coutbox_batch\x18\x02 \x01(\x0b\x32\x17.postern.v1.OutboxBatchH\x00\x42\x07\n\x05\x66rame\"\x9f\x01\n\x0eUploadResponse\x12(\n\x05ready\x18\x01 \x01(\x0b\x32\x17.postern.v1.UploadReadyH\x00\x12+\n\noutbox_ack\x18\x02 \x01(\x0b\x32\x15.postern.v1.OutboxAckH\x00\x12-\n\x0boutbox_nack\x18\x03 \x01(\x0b\x32\x16.postern.v1.OutboxNackH\x00\x42\x07\n\x05\x66rame\"h\n\nUploadOpen\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12\x19\n\x11stream_generation\x18\x02 \x01(\x04\x12\x17\n\x0foldest_sequence\x18\x03 \x01(\x04\x12\x17\n\x0fnewest_sequence\x18\x04 \x01(\x04\"\x85\x01\n\x0bUploadReady\x12\x1a\n\x12\x63ommitted_sequence\x18\x01 \x01(\x04\x12\x16\n\x0e\x62\x61tch_rows_max\x18\x02 \x01(\r\x12\x17\n\x0f\x62\x61tch_bytes_max\x18\x03 \x01(\r\x12\x13\n\x0b\x63redit_rows\x18\x04 \x01(\r\x12\x14\n\x0c\x63redit_bytes\x18\x05 \x01(\r\";\n\nOutboxNack\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"\xcf\x01\n\x0e\x43onnectRequest\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.postern.v1.HelloH\x00\x12*\n\theartbeat\x18\x02 \x01(\x0b\x32\x15.postern.v1.HeartbeatH\x00\x12/\n\x0coutbox_batch\x18\x03 \x01(\x0b\x32\x17.postern.v1.OutboxBatchH\x00\x12\x33\n\x0ereported_state\x18\x04 \x01(\x0b\x32\x19.postern.v1.ReportedStateH\x00\x42\x07\n\x05\x66rame\"\xfd\x01\n\x0f\x43onnectResponse\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.postern.v1.WelcomeH\x00\x12\x31\n\rheartbeat_ack\x18\x02 \x01(\x0b\x32\x18.postern.v1.HeartbeatAckH\x00\x12+\n\noutbox_ack\x18\x03 \x01(\x0b\x32\x15.postern.v1.OutboxAckH\x00\x12\x31\n\rdesired_state\x18\x04 \x01(\x0b\x32\x18.postern.v1.DesiredStateH\x00\x12&\n\x07goodbye\x18\x05 \x01(\x0b\x32\x13.postern.v1.GoodbyeH\x00\x42\x07\n\x05\x66rame\"\x94\x01\n\x05Hello\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x0c\x12\x17\n\x0foldest_sequence\x18\x03 \x01(\x04\x12\x17\n\x0fnewest_sequence\x18\x04 \x01(\x04\x12\x1a\n\x12\x61pplied_generation\x18\x05 \x01(\x04\x12\x14\n\x0c\x61pplied_hash\x18\x06 \x01(\x0c\"\x90\x01\n\x07Welcome\x12\x1a\n\x12\x63ommitted_sequence\x18\x01 \x01(\x04\x12\x19\n\x11stream_generation\x18\x02 \x01(\x04\x12\x1d\n\x15heartbeat_interval_ms\x18\x03 \x01(\r\x12\x16\n\x0e\x62\x61tch_rows_max\x18\x04 \x01(\r\x12\x17\n\x0f\x62\x61tch_bytes_max\x18\x05 \x01(\r\"y\n\tHeartbeat\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x15\n\rqueue_percent\x18\x02 \x01(\r\x12\x13\n\x0boutbox_rows\x18\x03 \x01(\x04\x12\x1d\n\x15outbox_oldest_seconds\x18\x04 \x01(\x04\x12\x11\n\tfallbacks\x18\x05 \x03(\t\"\x1e\n\x0cHeartbeatAck\x12\x0e\n\x06number\x18\x01 \x01(\x04\"\x93\x01\n\tOutboxRow\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12&\n\x05\x63lass\x18\x02 \x01(\x0e\x32\x17.postern.v1.OutboxClass\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x14\n\x0cpayload_hash\x18\x05 \x01(\x0c\x12\x17\n\x0f\x63reated_unix_ms\x18\x06 \x01(\x03\"A\n\x0bOutboxBatch\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12#\n\x04rows\x18\x02 \x03(\x0b\x32\x15.postern.v1.OutboxRow\"a\n\tOutboxAck\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12\x1a\n\x12\x63ommitted_sequence\x18\x02 \x01(\x04\x12\x13\n\x0b\x63redit_rows\x18\x03 \x01(\r\x12\x14\n\x0c\x63redit_bytes\x18\x04 \x01(\r\"B\n\x0c\x44\x65siredState\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x10\n\x08\x64ocument\x18\x03 \x01(\x0c\"\xf6\x01\n\rReportedState\x12\x1b\n\x13observed_generation\x18\x01 \x01(\x04\x12\x1a\n\x12\x61pplied_generation\x18\x02 \x01(\x04\x12\x16\n\x0erejected_field\x18\x03 \x01(\t\x12\x17\n\x0frejected_reason\x18\x04 \x01(\t\x12&\n\x06models\x18\x05 \x03(\x0b\x32\x16.postern.v1.ModelState\x12\x11\n\tdocuments\x18\x06 \x01(\x04\x12\x0e\n\x06\x63hunks\x18\x07 \x01(\x04\x12\x16\n\x0e\x64\x65vices_online\x18\x08 \x01(\r\x12\x18\n\x10software_version\x18\t \x01(\t\"L\n\nModelState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07runtime\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\"L\n\x07Goodbye\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.postern.v1.GoodbyeReason\x12\x16\n\x0eretry_after_ms\x18\x02 \x01(\r*u\n\x0bOutboxClass\x12\x1c\n\x18OUTBOX_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12OUTBOX_CLASS_AUDIT\x10\x01\x12\x16\n\x12OUTBOX_CLASS_STATE\x10\x02\x12\x18\n\x14OUTBOX_CLASS_METRICS\x10\x03*\xc1\x01\n\rGoodbyeReason\x12\x1e\n\x1aGOODBYE_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17GOODBYE_REASON_SHUTDOWN\x10\x01\x12\x1b\n\x17GOODBYE_REASON_REPLACED\x10\x02\x12\x1a\n\x16GOODBYE_REASON_REVOKED\x10\x03\x12!\n\x1dGOODBYE_REASON_PROTOCOL_ERROR\x10\x04\x12\x17\n\x13GOODBYE_REASON_BUSY\x10\x05\x32\x9a\x01\n\x0bSyncService\x12\x46\n\x07\x43onnect\x12\x1a.postern.v1.ConnectRequest\x1a\x1b.postern.v1.ConnectResponse(\x01\x30\x01\x12\x43\n\x06Upload\x12\x19.postern.v1.UploadRequest\x1a\x1a.postern.v1.UploadResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'postern.v1.sync_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTBOXCLASS']._serialized_start=1702
-  _globals['_OUTBOXCLASS']._serialized_end=1819
-  _globals['_GOODBYEREASON']._serialized_start=1822
-  _globals['_GOODBYEREASON']._serialized_end=2015
-  _globals['_CONNECTREQUEST']._serialized_start=38
-  _globals['_CONNECTREQUEST']._serialized_end=245
-  _globals['_CONNECTRESPONSE']._serialized_start=248
-  _globals['_CONNECTRESPONSE']._serialized_end=501
-  _globals['_HELLO']._serialized_start=504
-  _globals['_HELLO']._serialized_end=652
-  _globals['_WELCOME']._serialized_start=655
-  _globals['_WELCOME']._serialized_end=799
-  _globals['_HEARTBEAT']._serialized_start=801
-  _globals['_HEARTBEAT']._serialized_end=922
-  _globals['_HEARTBEATACK']._serialized_start=924
-  _globals['_HEARTBEATACK']._serialized_end=954
-  _globals['_OUTBOXROW']._serialized_start=957
-  _globals['_OUTBOXROW']._serialized_end=1104
-  _globals['_OUTBOXBATCH']._serialized_start=1106
-  _globals['_OUTBOXBATCH']._serialized_end=1171
-  _globals['_OUTBOXACK']._serialized_start=1173
-  _globals['_OUTBOXACK']._serialized_end=1227
-  _globals['_DESIREDSTATE']._serialized_start=1229
-  _globals['_DESIREDSTATE']._serialized_end=1295
-  _globals['_REPORTEDSTATE']._serialized_start=1298
-  _globals['_REPORTEDSTATE']._serialized_end=1544
-  _globals['_MODELSTATE']._serialized_start=1546
-  _globals['_MODELSTATE']._serialized_end=1622
-  _globals['_GOODBYE']._serialized_start=1624
-  _globals['_GOODBYE']._serialized_end=1700
-  _globals['_SYNCSERVICE']._serialized_start=2017
-  _globals['_SYNCSERVICE']._serialized_end=2102
+  _globals['_OUTBOXCLASS']._serialized_start=2325
+  _globals['_OUTBOXCLASS']._serialized_end=2442
+  _globals['_GOODBYEREASON']._serialized_start=2445
+  _globals['_GOODBYEREASON']._serialized_end=2638
+  _globals['_UPLOADREQUEST']._serialized_start=37
+  _globals['_UPLOADREQUEST']._serialized_end=150
+  _globals['_UPLOADRESPONSE']._serialized_start=153
+  _globals['_UPLOADRESPONSE']._serialized_end=312
+  _globals['_UPLOADOPEN']._serialized_start=314
+  _globals['_UPLOADOPEN']._serialized_end=418
+  _globals['_UPLOADREADY']._serialized_start=421
+  _globals['_UPLOADREADY']._serialized_end=554
+  _globals['_OUTBOXNACK']._serialized_start=556
+  _globals['_OUTBOXNACK']._serialized_end=615
+  _globals['_CONNECTREQUEST']._serialized_start=618
+  _globals['_CONNECTREQUEST']._serialized_end=825
+  _globals['_CONNECTRESPONSE']._serialized_start=828
+  _globals['_CONNECTRESPONSE']._serialized_end=1081
+  _globals['_HELLO']._serialized_start=1084
+  _globals['_HELLO']._serialized_end=1232
+  _globals['_WELCOME']._serialized_start=1235
+  _globals['_WELCOME']._serialized_end=1379
+  _globals['_HEARTBEAT']._serialized_start=1381
+  _globals['_HEARTBEAT']._serialized_end=1502
+  _globals['_HEARTBEATACK']._serialized_start=1504
+  _globals['_HEARTBEATACK']._serialized_end=1534
+  _globals['_OUTBOXROW']._serialized_start=1537
+  _globals['_OUTBOXROW']._serialized_end=1684
+  _globals['_OUTBOXBATCH']._serialized_start=1686
+  _globals['_OUTBOXBATCH']._serialized_end=1751
+  _globals['_OUTBOXACK']._serialized_start=1753
+  _globals['_OUTBOXACK']._serialized_end=1850
+  _globals['_DESIREDSTATE']._serialized_start=1852
+  _globals['_DESIREDSTATE']._serialized_end=1918
+  _globals['_REPORTEDSTATE']._serialized_start=1921
+  _globals['_REPORTEDSTATE']._serialized_end=2167
+  _globals['_MODELSTATE']._serialized_start=2169
+  _globals['_MODELSTATE']._serialized_end=2245
+  _globals['_GOODBYE']._serialized_start=2247
+  _globals['_GOODBYE']._serialized_end=2323
+  _globals['_SYNCSERVICE']._serialized_start=2641
+  _globals['_SYNCSERVICE']._serialized_end=2795
 # @@protoc_insertion_point(module_scope)

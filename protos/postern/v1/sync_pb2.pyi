@@ -33,6 +33,60 @@ GOODBYE_REASON_REVOKED: GoodbyeReason
 GOODBYE_REASON_PROTOCOL_ERROR: GoodbyeReason
 GOODBYE_REASON_BUSY: GoodbyeReason
 
+class UploadRequest(_message.Message):
+    __slots__ = ("open", "outbox_batch")
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    OUTBOX_BATCH_FIELD_NUMBER: _ClassVar[int]
+    open: UploadOpen
+    outbox_batch: OutboxBatch
+    def __init__(self, open: _Optional[_Union[UploadOpen, _Mapping]] = ..., outbox_batch: _Optional[_Union[OutboxBatch, _Mapping]] = ...) -> None: ...
+
+class UploadResponse(_message.Message):
+    __slots__ = ("ready", "outbox_ack", "outbox_nack")
+    READY_FIELD_NUMBER: _ClassVar[int]
+    OUTBOX_ACK_FIELD_NUMBER: _ClassVar[int]
+    OUTBOX_NACK_FIELD_NUMBER: _ClassVar[int]
+    ready: UploadReady
+    outbox_ack: OutboxAck
+    outbox_nack: OutboxNack
+    def __init__(self, ready: _Optional[_Union[UploadReady, _Mapping]] = ..., outbox_ack: _Optional[_Union[OutboxAck, _Mapping]] = ..., outbox_nack: _Optional[_Union[OutboxNack, _Mapping]] = ...) -> None: ...
+
+class UploadOpen(_message.Message):
+    __slots__ = ("epoch", "stream_generation", "oldest_sequence", "newest_sequence")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    STREAM_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    epoch: bytes
+    stream_generation: int
+    oldest_sequence: int
+    newest_sequence: int
+    def __init__(self, epoch: _Optional[bytes] = ..., stream_generation: _Optional[int] = ..., oldest_sequence: _Optional[int] = ..., newest_sequence: _Optional[int] = ...) -> None: ...
+
+class UploadReady(_message.Message):
+    __slots__ = ("committed_sequence", "batch_rows_max", "batch_bytes_max", "credit_rows", "credit_bytes")
+    COMMITTED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ROWS_MAX_FIELD_NUMBER: _ClassVar[int]
+    BATCH_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_ROWS_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    committed_sequence: int
+    batch_rows_max: int
+    batch_bytes_max: int
+    credit_rows: int
+    credit_bytes: int
+    def __init__(self, committed_sequence: _Optional[int] = ..., batch_rows_max: _Optional[int] = ..., batch_bytes_max: _Optional[int] = ..., credit_rows: _Optional[int] = ..., credit_bytes: _Optional[int] = ...) -> None: ...
+
+class OutboxNack(_message.Message):
+    __slots__ = ("epoch", "sequence", "code")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    epoch: bytes
+    sequence: int
+    code: str
+    def __init__(self, epoch: _Optional[bytes] = ..., sequence: _Optional[int] = ..., code: _Optional[str] = ...) -> None: ...
+
 class ConnectRequest(_message.Message):
     __slots__ = ("hello", "heartbeat", "outbox_batch", "reported_state")
     HELLO_FIELD_NUMBER: _ClassVar[int]
@@ -133,12 +187,16 @@ class OutboxBatch(_message.Message):
     def __init__(self, epoch: _Optional[bytes] = ..., rows: _Optional[_Iterable[_Union[OutboxRow, _Mapping]]] = ...) -> None: ...
 
 class OutboxAck(_message.Message):
-    __slots__ = ("epoch", "committed_sequence")
+    __slots__ = ("epoch", "committed_sequence", "credit_rows", "credit_bytes")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_ROWS_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
     epoch: bytes
     committed_sequence: int
-    def __init__(self, epoch: _Optional[bytes] = ..., committed_sequence: _Optional[int] = ...) -> None: ...
+    credit_rows: int
+    credit_bytes: int
+    def __init__(self, epoch: _Optional[bytes] = ..., committed_sequence: _Optional[int] = ..., credit_rows: _Optional[int] = ..., credit_bytes: _Optional[int] = ...) -> None: ...
 
 class DesiredState(_message.Message):
     __slots__ = ("generation", "hash", "document")

@@ -39,6 +39,11 @@ class SyncServiceStub:
                 request_serializer=postern_dot_v1_dot_sync__pb2.ConnectRequest.SerializeToString,
                 response_deserializer=postern_dot_v1_dot_sync__pb2.ConnectResponse.FromString,
                 _registered_method=True)
+        self.Upload = channel.stream_stream(
+                '/postern.v1.SyncService/Upload',
+                request_serializer=postern_dot_v1_dot_sync__pb2.UploadRequest.SerializeToString,
+                response_deserializer=postern_dot_v1_dot_sync__pb2.UploadResponse.FromString,
+                _registered_method=True)
 
 
 class SyncServiceServicer:
@@ -51,6 +56,14 @@ class SyncServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Upload(self, request_iterator, context):
+        """Upload carries the outbox beside Connect, so that neither waits behind the other. It names the stream generation of
+        Welcome and ends with that stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SyncServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +71,11 @@ def add_SyncServiceServicer_to_server(servicer, server):
                     servicer.Connect,
                     request_deserializer=postern_dot_v1_dot_sync__pb2.ConnectRequest.FromString,
                     response_serializer=postern_dot_v1_dot_sync__pb2.ConnectResponse.SerializeToString,
+            ),
+            'Upload': grpc.stream_stream_rpc_method_handler(
+                    servicer.Upload,
+                    request_deserializer=postern_dot_v1_dot_sync__pb2.UploadRequest.FromString,
+                    response_serializer=postern_dot_v1_dot_sync__pb2.UploadResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +105,33 @@ class SyncService:
             '/postern.v1.SyncService/Connect',
             postern_dot_v1_dot_sync__pb2.ConnectRequest.SerializeToString,
             postern_dot_v1_dot_sync__pb2.ConnectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Upload(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/postern.v1.SyncService/Upload',
+            postern_dot_v1_dot_sync__pb2.UploadRequest.SerializeToString,
+            postern_dot_v1_dot_sync__pb2.UploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,6 +28,19 @@ ALLOWED = [
         "desired.result",
         {"generation": 3, "state": "rejected", "field": "answer_mode", "reason": "literal_error"},
     ),
+    (
+        "update.step",
+        {
+            "rollout": "r-1",
+            "kind": "model",
+            "name": "all-minilm-l6-v2",
+            "version": "1.2.0",
+            "step": "gate",
+            "outcome": "failed",
+            "reason": "golden_set",
+            "golden_permille": 870,
+        },
+    ),
     ("outbox.refused", {"reason": "schema", "bytes": 12}),
 ]
 DENIED = [
