@@ -124,9 +124,9 @@ class _Ports:
     streams: SyncService
     answers: OverflowService
 
-    async def refresh(self) -> None:
+    async def refresh(self, since: int) -> int:
         await self.answers.refresh()
-        await self.streams.refresh()
+        return await self.streams.refresh(since)
 
 
 def _overflow(plane: ControlPlane, settings: CloudSettings) -> Overflow | None:

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from cloud_sync.fleet.composing import composed
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.rules import STATES_BY_TROUBLE, config_state, node_state, state_text, turns_of
-from cloud_sync.fleet.steering import UnknownNode, wanted_of
+from cloud_sync.fleet.steering import require_node
 from cloud_sync.fleet.views import AuditView, CountView, FleetView, ModelView, NodeView
+from cloud_sync.store.assignments import Assignment, assignments_of
 from cloud_sync.store.audit import AuditRow, audit_by_action, audit_of, newest_audit
 from cloud_sync.store.database import Database
-from cloud_sync.store.desired import DesiredRow, current_desired
-from cloud_sync.store.nodes import NodeRow, all_nodes, get_node
+from cloud_sync.store.desired import DesiredRow, current_desired, group_scope, node_scope
+from cloud_sync.store.nodes import NodeRow, all_nodes
 from cloud_sync.store.streams import counts_since, names_since
 
 # "Today" is the last 24 hours: fleets span time zones.
@@ -31,6 +33,7 @@ class _Found:
     rows: tuple[NodeRow, ...]
     counts: dict[str, dict[str, int]]
     wanted: dict[str, DesiredRow]
+    assigned: dict[str, tuple[Assignment, ...]]
 
 
 class Overview:
@@ -46,12 +49,13 @@ class Overview:
         now = self._clock()
 
         def read(connection: sa.Connection) -> _Found:
+            counts = counts_since(connection, now - TODAY)
             return _Found(
-                all_nodes(connection), counts_since(connection, now - TODAY), current_desired(connection)
+                all_nodes(connection), counts, current_desired(connection), assignments_of(connection)
             )
 
         found = await self._database.run(read)
-        views = [self._view(row, found.counts.get(row.id, {}), found.wanted, now) for row in found.rows]
+        views = [self._view(row, found, now) for row in found.rows]
         return tuple(sorted(views, key=lambda view: STATES_BY_TROUBLE.index(view.state)))
 
     async def fleet(self) -> FleetView:
@@ -75,17 +79,16 @@ class Overview:
         now = self._clock()
 
         def read(connection: sa.Connection) -> tuple[_Found, tuple[str, ...]]:
-            row = get_node(connection, node_id)
-            if row is None:
-                raise UnknownNode("No node has this identifier.")
+            row = require_node(connection, node_id)
             totals = counts_since(connection, now - TODAY, node_id)
-            found = _Found((row,), totals, current_desired(connection))
+            wanted = current_desired(connection, (node_scope(row.id), group_scope(row.group_name)))
+            found = _Found((row,), totals, wanted, assignments_of(connection, [row.id]))
             return found, names_since(connection, now - TODAY, node_id)
 
         found, names = await self._database.run(read)
         totals = found.counts.get(node_id, {})
         counts = tuple(CountView(name, totals.get(name)) for name in names)
-        return self._view(found.rows[0], totals, found.wanted, now), counts
+        return self._view(found.rows[0], found, now), counts
 
     async def audit_of(self, subject: str) -> tuple[AuditView, ...]:
         """The newest changes of a node."""
@@ -112,12 +115,10 @@ class Overview:
         """Raises StoreUnavailable when the database does not answer."""
         await self._database.run(lambda connection: connection.execute(sa.text("SELECT 1")).scalar_one())
 
-    def _view(
-        self, stored: NodeRow, counts: dict[str, int], wanted: dict[str, DesiredRow], now: datetime
-    ) -> NodeView:
+    def _view(self, stored: NodeRow, found: _Found, now: datetime) -> NodeView:
         row = self._presence.overlay(stored)
         state = node_state(row, self._presence.connection_lost(row.id), now)
-        desired = wanted_of(row, wanted)
+        desired = composed(row, found.wanted, found.assigned.get(row.id, ()))
         config, text = config_state(row, desired.generation if desired else None)
         return NodeView(
             id=row.id,
@@ -140,7 +141,8 @@ class Overview:
             documents=row.documents,
             chunks=row.chunks,
             fallbacks=row.fallbacks,
-            turns_today=turns_of(counts),
+            turns_today=turns_of(found.counts.get(row.id, {})),
+            labels=row.labels,
             desired_generation=desired.generation if desired else None,
             observed_generation=row.observed_generation,
             applied_generation=row.applied_generation,

@@ -1,6 +1,6 @@
-"""What the control plane wants of nodes: desired state by group or node, and who is revoked.
+"""What the control plane wants of nodes: desired state by group or node, what each is assigned, and who is revoked.
 
-A change is written with a counter beside it. Every process with open streams looks at the counter a few times a
+A change is written under the next generation. Every process with open streams looks at that number a few times a
 second, so that a change by the command line or another replica arrives as fast as one by this console.
 """
 
@@ -9,24 +9,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import tomllib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from cloud_sync.fleet.composing import UPDATES, UPDATES_MAX, composed
+from cloud_sync.store.assignments import Assignment, add_assignments, assignments_of, remove_assignments
 from cloud_sync.store.audit import AuditRow, add_audit
 from cloud_sync.store.database import Database
 from cloud_sync.store.desired import (
     DesiredRow,
     add_desired,
-    bump,
+    changed_since,
     current_desired,
     group_scope,
+    next_generation,
     node_scope,
     revision,
 )
-from cloud_sync.store.nodes import ACTIVE, NodeRow, all_nodes, get_node, revoke_node
+from cloud_sync.store.nodes import ACTIVE, NodeRow, Steered, get_node, revoke_node, steer, steered
 from core.errors import ConfigError, ExitCode, PosternError
 from core.signing import canonical_json, content_hash
 
@@ -34,8 +37,8 @@ log = logging.getLogger(__name__)
 
 # A desired change reaches a connected node within a second; one indexed row four times a second costs nothing.
 LOOK_INTERVAL_S = 0.25
-# A snapshot fits one message with room to spare, and a person can still read it.
-DOCUMENT_BYTES_MAX = 64 * 1024
+# A node takes 64 KiB, of which UPDATES_MAX assignments take 7 at most; a person can still read it.
+DOCUMENT_BYTES_MAX = 56 * 1024
 GROUP_CHARACTERS_MAX = 60
 
 
@@ -58,30 +61,46 @@ class InvalidDesired(ConfigError):
     exit_code = ExitCode.USAGE
 
 
+class TooManyAssignments(PosternError):
+    """A node would have to run more than it takes."""
+
+    code = "too_many_assignments"
+    title = "A node is assigned too much"
+    remedy = "Abort rollouts that are not needed any more, or choose other nodes."
+    status = 409
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """What a connected node must be told."""
+    """What a connected node must be told. Of its streams only `stream_generation` may go on."""
 
     revoked: bool
+    stream_generation: int
     desired: DesiredRow | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was wanted at one moment: of each node asked for, under the newest generation of all."""
+
+    generation: int
+    nodes: Mapping[str, Wanted]
 
 
 def read_document(toml: str) -> bytes:
     """A desired state written in TOML as canonical JSON. Raises InvalidDesired."""
     try:
-        document = canonical_json(tomllib.loads(toml))
+        read = tomllib.loads(toml)
+        document = canonical_json(read)
     except tomllib.TOMLDecodeError as error:
         raise InvalidDesired(f"It is not TOML: {error}.") from None
     except (TypeError, ValueError):
         raise InvalidDesired("It has dates or infinite numbers; write dates as text.") from None
     if len(document) > DOCUMENT_BYTES_MAX:
         raise InvalidDesired(f"It has {len(document)} bytes; {DOCUMENT_BYTES_MAX} are allowed.")
+    if UPDATES in read:
+        raise InvalidDesired(f"What nodes run is set by rollouts, not by `{UPDATES}`.")
     return document
-
-
-def wanted_of(node: NodeRow, wanted: dict[str, DesiredRow]) -> DesiredRow | None:
-    """What is wanted of a node: its own state if one was set, else its group's. Pure."""
-    return wanted.get(node_scope(node.id)) or wanted.get(group_scope(node.group_name))
 
 
 class Steering:
@@ -103,57 +122,102 @@ class Steering:
         """Want `document` of one node, whatever its group's is. Raises UnknownNode."""
 
         def write(connection: sa.Connection) -> DesiredRow:
-            _require(connection, node_id)
+            require_node(connection, node_id)
             return self._set(connection, node_scope(node_id), document, actor)
 
         return await self._database.run(write)
 
     def _set(self, connection: sa.Connection, scope: str, document: bytes, actor: str) -> DesiredRow:
-        digest, now = content_hash(document), self._clock()
-        generation = add_desired(connection, scope, digest, document, now, actor)
-        add_audit(connection, AuditRow(now, actor, "desired.set", scope, f"generation {generation}"))
-        return DesiredRow(generation, scope, digest, document)
+        now = self._clock()
+        row = DesiredRow(next_generation(connection), scope, content_hash(document), document)
+        add_desired(connection, row, now, actor)
+        add_audit(connection, AuditRow(now, actor, "desired.set", scope, f"generation {row.generation}"))
+        return row
+
+    def assign(self, connection: sa.Connection, wanted: Sequence[Assignment]) -> int:
+        """Assign these, in the caller's transaction and under one new generation, which is returned.
+
+        Each replaces what its node was assigned of the same kind and name, which is what the node returns to when
+        the rollout's is taken back. Raises TooManyAssignments.
+        """
+        generation = next_generation(connection)
+        node_ids = {one.node_id for one in wanted}
+        add_assignments(connection, wanted, generation)
+        for node_id, found in assignments_of(connection, node_ids).items():
+            if len(found) > UPDATES_MAX:
+                raise TooManyAssignments(f"{node_id} would run {len(found)} things; it takes {UPDATES_MAX}.")
+        steer(connection, node_ids, generation)
+        return generation
+
+    def unassign(
+        self, connection: sa.Connection, rollout_id: str, node_ids: Collection[str] | None = None
+    ) -> tuple[str, ...]:
+        """Take back what a rollout assigned to these nodes (None: to all), in the caller's transaction.
+
+        Each goes back to what it was assigned before, if anything. The nodes that had something of the rollout.
+        """
+        generation = next_generation(connection)
+        found = remove_assignments(connection, rollout_id, node_ids)
+        steer(connection, found, generation)
+        return found
 
     async def revoke(self, node_id: str, actor: str) -> bool:
         """Revoke a node; False when it was revoked before. Raises UnknownNode."""
         now = self._clock()
 
         def write(connection: sa.Connection) -> bool:
-            _require(connection, node_id)
-            bump(connection)
+            generation = next_generation(connection)
+            require_node(connection, node_id)
             revoked = revoke_node(connection, node_id, now)
             if revoked:
+                steer(connection, [node_id], generation)
                 add_audit(connection, AuditRow(now, actor, "node.revoked", node_id))
             return revoked
 
         return await self._database.run(write)
 
-    async def wanted(self, node_ids: Iterable[str]) -> dict[str, Wanted]:
-        """What to tell each of these nodes now."""
+    async def look(self, node_ids: Collection[str], since: int = 0) -> Look:
+        """What to tell these nodes now; of those alone for which something changed after generation `since`."""
         asked = frozenset(node_ids)
 
-        def read(connection: sa.Connection) -> dict[str, Wanted]:
-            desired = current_desired(connection)
-            found = [node for node in all_nodes(connection) if node.id in asked]
-            return {node.id: Wanted(node.status != ACTIVE, wanted_of(node, desired)) for node in found}
+        def read(connection: sa.Connection) -> Look:
+            newest = revision(connection)
+            which = changed_since(connection, since) if since else None
+            return Look(newest, _wanted(connection, steered(connection, asked, which)))
 
         return await self._database.run(read)
 
-    async def watch(self, on_change: Callable[[], Awaitable[None]]) -> None:
-        """Call `on_change` after every change, by whomever, for ever."""
-        seen = -1
+    async def watch(self, on_change: Callable[[int], Awaitable[int]]) -> None:
+        """Call `on_change` after every change, by whomever, for ever.
+
+        It gets the generation up to which it has told nodes, and gives the one up to which it has now.
+        """
+        seen = 0
         while True:
             try:
-                now = await self._database.run(revision)
-                if now != seen:
-                    await on_change()
-                    seen = now
+                if await self._database.run(revision) != seen:
+                    seen = await on_change(seen)
             except PosternError as error:
                 log.warning("changes not read", extra={"code": error.code})
             await asyncio.sleep(LOOK_INTERVAL_S)
 
 
-def _require(connection: sa.Connection, node_id: str) -> NodeRow:
+def _wanted(connection: sa.Connection, nodes: Collection[Steered]) -> dict[str, Wanted]:
+    scopes = {group_scope(node.group_name) for node in nodes} | {node_scope(node.id) for node in nodes}
+    desired = current_desired(connection, scopes)
+    assigned = assignments_of(connection, {node.id for node in nodes})
+    return {
+        node.id: Wanted(
+            node.status != ACTIVE,
+            node.stream_generation,
+            composed(node, desired, assigned.get(node.id, ())),
+        )
+        for node in nodes
+    }
+
+
+def require_node(connection: sa.Connection, node_id: str) -> NodeRow:
+    """Raises UnknownNode."""
     node = get_node(connection, node_id)
     if node is None:
         raise UnknownNode("No node has this identifier.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +42,7 @@ class NodeView:
     chunks: int | None
     fallbacks: tuple[str, ...]
     turns_today: int | None
+    labels: Mapping[str, str]
     desired_generation: int | None
     observed_generation: int | None
     applied_generation: int | None

@@ -54,7 +54,11 @@ class _Stream:
     outgoing: Outgoing = field(default_factory=Outgoing)
     epoch: bytes = b""
     generation: int = 0  # 0 until Hello is accepted
-    told_hash: bytes = b""  # of the desired state that the node has, or is being sent
+    has: tuple[int, bytes] = (
+        0,
+        b"",
+    )  # generation and hash of the desired state that it runs by, or is being sent
+    told: int = 0  # the newest generation that was looked at for it
 
 
 class SyncService(sync_pb2_grpc.SyncServiceServicer):
@@ -82,16 +86,20 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
 
     # --- what the composition root calls ---
 
-    async def refresh(self) -> None:
-        """Tell every connected node what changed for it."""
-        for node_id, wanted in (await self._steering.wanted(self._streams)).items():
+    async def refresh(self, since: int) -> int:
+        """Tell every connected node what changed for it after generation `since`; up to which one it is told now."""
+        look = await self._steering.look(self._streams, since)
+        for node_id, wanted in look.nodes.items():
             stream = self._streams.get(node_id)
             if stream is None:
                 continue
             if wanted.revoked:
                 self._end(stream, sync_pb2.GOODBYE_REASON_REVOKED, RETRY_FAULT_MS)
+            elif wanted.stream_generation > stream.generation:
+                self._end(stream, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
             else:
                 _tell(stream, wanted.desired)
+        return look.generation
 
     def end_all(self) -> None:
         """Ask every node to come back soon: this process stops."""
@@ -160,13 +168,13 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
     async def _open(self, stream: _Stream, hello: sync_pb2.Hello) -> None:
         facts = frames.hello_facts(hello)
         opened = await self._intake.open_stream(stream.node_id, stream.fingerprint, facts)
-        stream.epoch, stream.generation, stream.told_hash = facts.epoch, opened.generation, hello.applied_hash
+        stream.epoch, stream.generation = facts.epoch, opened.generation
+        stream.has = hello.applied_generation, hello.applied_hash
         if not self._register(stream):
             return
         await stream.outgoing.answer(_welcome(opened.committed_sequence, opened.generation))
-        wanted = (await self._steering.wanted([stream.node_id])).get(stream.node_id)
-        if wanted is not None:
-            _tell(stream, wanted.desired)
+        look = await self._steering.look([stream.node_id])
+        _tell(stream, look.nodes[stream.node_id].desired)
 
     async def _beat(self, stream: _Stream, beat: sync_pb2.Heartbeat) -> None:
         rows, oldest_s = frames.count(beat.outbox_rows), frames.count(beat.outbox_oldest_seconds)
@@ -254,8 +262,12 @@ class _Silence:
 
 
 def _tell(stream: _Stream, desired: DesiredRow | None) -> None:
-    if desired is not None and desired.hash != stream.told_hash:
-        stream.told_hash = desired.hash
+    """Never an older one after a newer: two looks at the database may end in either order."""
+    if desired is None or desired.generation < stream.told:
+        return
+    stream.told = desired.generation
+    if stream.has != (desired.generation, desired.hash):
+        stream.has = desired.generation, desired.hash
         stream.outgoing.want(frames.desired_frame(desired))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from cloud_sync.store.parts import in_parts
 from cloud_sync.store.schema import nodes
 
 ACTIVE = "active"
@@ -45,6 +46,19 @@ class NodeRow:
     applied_generation: int | None = None
     rejected_field: str = ""
     rejected_reason: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    steered_generation: int = 0
+
+
+@dataclass(frozen=True)
+class Steered:
+    """What decides what a node is told."""
+
+    id: str
+    group_name: str
+    status: str
+    stream_generation: int
+    steered_generation: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,8 @@ class Report:
     software_version: str
 
 
-_COLUMNS = [nodes.c[field.name] for field in fields(NodeRow)]
+_COLUMNS = [nodes.c[each.name] for each in fields(NodeRow)]
+_STEERED = [nodes.c[each.name] for each in fields(Steered)]
 
 
 def add_node(connection: sa.Connection, node: NodeRow) -> None:
@@ -106,6 +121,24 @@ def revoke_node(connection: sa.Connection, node_id: str, now: datetime) -> bool:
     return connection.execute(change.values(status=REVOKED, revoked_at=now)).rowcount == 1
 
 
+def steer(connection: sa.Connection, node_ids: Collection[str], generation: int) -> None:
+    """Note that something was changed for these nodes alone."""
+    for some in in_parts(node_ids):
+        change = nodes.update().where(nodes.c.id.in_(some))
+        connection.execute(change.values(steered_generation=generation))
+
+
+def steered(
+    connection: sa.Connection, node_ids: Collection[str], which: sa.ColumnElement[bool] | None = None
+) -> tuple[Steered, ...]:
+    """What decides what these nodes are told; of those alone for which `which` holds."""
+    query = sa.select(*_STEERED) if which is None else sa.select(*_STEERED).where(which)
+    found: list[Steered] = []
+    for some in in_parts(node_ids):
+        found += [Steered(**row._mapping) for row in connection.execute(query.where(nodes.c.id.in_(some)))]
+    return tuple(found)
+
+
 def count_stream(connection: sa.Connection, node_id: str, software_version: str, now: datetime) -> int:
     """A new stream of a node: its generation. The row stays locked until the transaction ends."""
     change = nodes.update().where(nodes.c.id == node_id)
@@ -123,7 +156,7 @@ def save_beats(connection: sa.Connection, beats: Iterable[Beat]) -> None:
     """The newest heartbeat of each of some nodes."""
     values = [_beat_parameters(beat) for beat in beats]
     if values:
-        names = [field.name for field in fields(Beat) if field.name != "node_id"]
+        names = [each.name for each in fields(Beat) if each.name != "node_id"]
         change = nodes.update().where(nodes.c.id == sa.bindparam("which"))
         connection.execute(change.values({name: sa.bindparam(f"new_{name}") for name in names}), values)
 
@@ -140,4 +173,5 @@ def _beat_parameters(beat: Beat) -> dict[str, Any]:
 
 
 def _node(row: Any) -> NodeRow:
-    return NodeRow(**{**row, "fallbacks": tuple(row["fallbacks"]), "models": tuple(row["models"])})
+    parts = {"fallbacks": tuple(row["fallbacks"]), "models": tuple(row["models"])}
+    return NodeRow(**{**row, **parts})

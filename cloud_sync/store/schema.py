@@ -38,6 +38,10 @@ nodes = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("group_name", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),  # active | revoked
+    # Codes by which rollouts choose nodes: {key: value}.
+    sa.Column("labels", sa.JSON, nullable=False, server_default="{}"),
+    # The generation of the newest change to this node alone: what it is assigned, its group, its being revoked.
+    sa.Column("steered_generation", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("certificate_fingerprint", sa.LargeBinary, nullable=False),
     sa.Column("certificate_expires", Timestamp, nullable=False),
     sa.Column("enrolled_at", Timestamp, nullable=False),
@@ -113,7 +117,7 @@ enrolment_codes = sa.Table(
     sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id")),
 )
 
-# Only ever added to: the newest row of a scope is what is wanted now, and the number is the generation.
+# Only ever added to: the newest row of a scope is what is wanted now. An empty document takes back what was wanted.
 desired = sa.Table(
     "desired",
     metadata,
@@ -127,7 +131,33 @@ desired = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# One row a topic, counted up by whoever changes what connected nodes must learn; replicas and the CLI included.
+# What a node is to run beside its document. Of one kind and name the newest generation counts; the one before stays,
+# so that taking the newest back says what to return to.
+assignments = sa.Table(
+    "assignments",
+    metadata,
+    sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id"), primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("rollout_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("watch_s", sa.Integer, nullable=False),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Index("assignments_by_rollout", "rollout_id", "node_id"),
+)
+
+# Which replica does what only one may do.
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("expires_at", Timestamp, nullable=False),
+)
+
+# One row a topic, counted up by whoever changes what connected nodes must learn; replicas and the CLI included. The
+# count is also the generation of what changed.
 changes = sa.Table(
     "changes",
     metadata,

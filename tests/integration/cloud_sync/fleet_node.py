@@ -106,14 +106,17 @@ class Link:
         frame = await asyncio.wait_for(self.call.read(), ANSWER_TIMEOUT_S)
         return None if frame is grpc.aio.EOF else getattr(frame, frame.WhichOneof("frame"))
 
-    async def hello(self, oldest: int = 0, newest: int = 0, applied_hash: bytes = b"") -> sync_pb2.Welcome:
+    async def hello(
+        self, oldest: int = 0, newest: int = 0, applied: tuple[int, bytes] = (0, b"")
+    ) -> sync_pb2.Welcome:
         await self.send(
             hello=sync_pb2.Hello(
                 software_version="1.2.3",
                 epoch=self.epoch,
                 oldest_sequence=oldest,
                 newest_sequence=newest,
-                applied_hash=applied_hash,
+                applied_generation=applied[0],
+                applied_hash=applied[1],
             )
         )
         return await self.receive()

@@ -188,7 +188,7 @@ async def test_steering_works_alike(plane: ControlPlane) -> None:
     node = await _enrolled(plane)
     first = await plane.steering.set_for_group("default", read_document("a = 1"), "test")
     second = await plane.steering.set_for_node(node.node_id, read_document("a = 2"), "test")
-    wanted = (await plane.steering.wanted([node.node_id]))[node.node_id]
+    wanted = (await plane.steering.look([node.node_id])).nodes[node.node_id]
     assert wanted.desired is not None
     assert first.generation < second.generation == wanted.desired.generation
     assert await plane.steering.revoke(node.node_id, "test")

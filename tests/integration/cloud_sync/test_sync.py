@@ -262,7 +262,7 @@ async def test_desired_state_comes_on_connecting_and_at_once_on_change(cloud: Ru
 
         await until(rejected)
     async with Link(node) as link:
-        await link.hello(applied_hash=second.hash)
+        await link.hello(applied=(second.generation, second.hash))
         await link.send(heartbeat=sync_pb2.Heartbeat(number=1))
         assert (await link.receive()).number == 1  # and no desired state: the node has it
 

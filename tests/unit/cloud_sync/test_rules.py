@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cloud_sync.fleet import rules
-from cloud_sync.fleet.steering import InvalidDesired, read_document, wanted_of
-from cloud_sync.store.desired import DesiredRow, group_scope, node_scope
+from cloud_sync.fleet.steering import InvalidDesired, read_document
 from cloud_sync.store.nodes import ACTIVE, REVOKED, NodeRow
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -69,17 +68,8 @@ def test_suppressed_turns_are_not_counted_as_none() -> None:
     assert rules.turns_of({"turns.answer": 9, "turns.refuse": 6, "turn_seconds.0.1": 99}) == 15
 
 
-def test_a_nodes_own_desired_state_replaces_its_groups() -> None:
-    group = DesiredRow(1, group_scope("default"), b"g", b"{}")
-    own = DesiredRow(2, node_scope("node-1"), b"n", b"{}")
-    assert wanted_of(NODE, {}) is None
-    assert wanted_of(NODE, {group.scope: group}) == group
-    assert wanted_of(NODE, {group.scope: group, own.scope: own}) == own
-    assert wanted_of(replace(NODE, id="node-2"), {group.scope: group, own.scope: own}) == group
-
-
 def test_a_desired_document_is_canonical_data() -> None:
     assert read_document('b = 1\na = ["x", true]\n') == b'{"a":["x",true],"b":1}'
-    for toml in ("not toml", "when = 2026-03-01", "x = inf", f'x = "{"y" * 70_000}"'):
+    for toml in ("not toml", "when = 2026-03-01", "x = inf", f'x = "{"y" * 57_400}"', "updates = []"):
         with pytest.raises(InvalidDesired):
             read_document(toml)

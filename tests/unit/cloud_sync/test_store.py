@@ -19,7 +19,7 @@ from cloud_sync.store import database as stores
 from cloud_sync.store.audit import REFUSAL_WINDOW, AuditRow, add_audit, add_refusal, newest_audit
 from cloud_sync.store.codes import CodeRow, add_code, recent_codes, spend_code
 from cloud_sync.store.database import Database, StoreBusy, StoreUnavailable, create_store_key, open_database
-from cloud_sync.store.desired import add_desired, current_desired, revision
+from cloud_sync.store.desired import DesiredRow, add_desired, current_desired, next_generation, revision
 from cloud_sync.store.migrate import HEAD, migrate, upgrade
 from cloud_sync.store.schema import audit, metadata
 from core.files import private_folder
@@ -126,7 +126,12 @@ async def test_a_code_is_spent_once_and_only_in_time(store: Database) -> None:
 
 async def test_generations_only_grow_and_the_newest_counts(store: Database) -> None:
     async def want(scope: str, digest: bytes) -> int:
-        return await store.run(lambda connection: add_desired(connection, scope, digest, b"{}", NOW, "ada"))
+        def write(connection: sa.Connection) -> int:
+            row = DesiredRow(next_generation(connection), scope, digest, b"{}")
+            add_desired(connection, row, NOW, "ada")
+            return row.generation
+
+        return await store.run(write)
 
     numbers = [await want("group:a", b"1"), await want("group:b", b"2"), await want("group:a", b"3")]
     assert numbers == sorted(set(numbers))
