@@ -190,6 +190,18 @@ class OverflowSettings(_Settings):
         return self
 
 
+class AlertSettings(_Settings):
+    """Where a state of a node becomes an alert."""
+
+    # A router that is restarted takes two or three.
+    offline_minutes: int = Field(default=10, ge=2, le=10_080)
+    outbox_minutes: int = Field(default=60, ge=1, le=43_200)
+    # Nodes renew at half of a certificate's life: one that has a month left has tried for months.
+    certificate_days: int = Field(default=30, ge=1, le=365)
+    # In tens, as nodes say it: 10 is less than a fifth.
+    disk_free_percent: int = Field(default=10, ge=0, le=90, multiple_of=10)
+
+
 class CloudSettings(_Settings):
     """All of `cloud.toml`."""
 
@@ -200,6 +212,7 @@ class CloudSettings(_Settings):
     identity: IdentitySettings = IdentitySettings()
     overflow: OverflowSettings = OverflowSettings()
     database: DatabaseSettings = DatabaseSettings()
+    alerts: AlertSettings = AlertSettings()
 
 
 @dataclass(frozen=True)

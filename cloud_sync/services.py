@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cloud_sync.config import CloudPaths, CloudSettings
+from cloud_sync.fleet.alerts.service import Alerts
 from cloud_sync.fleet.enrolment import Enrolment, EnrolmentTerms
 from cloud_sync.fleet.intake import Intake
 from cloud_sync.fleet.metrics import FleetMetrics
@@ -46,6 +47,7 @@ class ControlPlane:
     overview: Overview
     accounts: Accounts
     shares: Shares
+    alerts: Alerts
 
 
 def utc_now() -> datetime:
@@ -77,6 +79,7 @@ async def control_plane(
             overview=Overview(database, presence, utc_now),
             accounts=Accounts(AdminStore(database), utc_now),
             shares=Shares(database, settings.overflow, utc_now),
+            alerts=Alerts(database, utc_now),
         )
     finally:
         await within("close the database", STEP_TIMEOUT_S, database.close)

@@ -5,7 +5,9 @@ Loaded by `edge.app` once customers are served; composition only, the rules are 
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.version import VERSION
@@ -56,4 +58,13 @@ def _facts(site: Site, devices: Devices) -> NodeFacts:
         devices_online=sum(device.state == "online" for device in devices.snapshot()),
         fallbacks=metrics.fallbacks(),
         queue_percent=100 * waiting / site.config.limits.turns_waiting_max,
+        disk_free_percent=_disk_free_percent(site.paths.root),
     )
+
+
+def _disk_free_percent(folder: Path) -> float | None:
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return None
+    return 100 * usage.free / usage.total if usage.total else None

@@ -174,10 +174,18 @@ class Intake:
         return outcome
 
     def beat(
-        self, node_id: str, queue_percent: int, outbox_rows: int, oldest_s: int, fallbacks: tuple[str, ...]
+        self,
+        node_id: str,
+        queue_percent: int,
+        outbox_rows: int,
+        oldest_s: int,
+        fallbacks: tuple[str, ...],
+        disk_free_percent: int | None = None,
     ) -> None:
         """A heartbeat: kept in memory, saved with others."""
-        self._presence.beat(Beat(node_id, self._clock(), queue_percent, outbox_rows, oldest_s, fallbacks))
+        now = self._clock()
+        beat = Beat(node_id, now, queue_percent, outbox_rows, oldest_s, fallbacks, disk_free_percent)
+        self._presence.beat(beat)
 
     async def report(self, node_id: str, report: Report) -> None:
         """A node's own account of itself."""

@@ -150,6 +150,7 @@ class Overview:
             config_text=text,
             rejected_field=row.rejected_field,
             rejected_reason=row.rejected_reason,
+            disk_free_percent=row.disk_free_percent,
         )
 
 

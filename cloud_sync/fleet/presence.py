@@ -64,6 +64,7 @@ class Presence:
             outbox_rows=beat.outbox_rows,
             outbox_oldest_s=beat.outbox_oldest_s,
             fallbacks=beat.fallbacks,
+            disk_free_percent=beat.disk_free_percent,
         )
 
     async def save(self) -> None:

@@ -50,6 +50,8 @@ class NodeView:
     config_text: str
     rejected_field: str
     rejected_reason: str
+    disk_free_percent: int | None = None
+    """In tens, rounded down."""
 
 
 @dataclass(frozen=True)

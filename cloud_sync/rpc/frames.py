@@ -65,6 +65,11 @@ def fallbacks(heartbeat: sync_pb2.Heartbeat) -> tuple[str, ...]:
     return tuple(text(code) for code in heartbeat.fallbacks[:FALLBACKS_MAX])
 
 
+def disk_free(heartbeat: sync_pb2.Heartbeat) -> int | None:
+    """Free part of the node's disk in percent; None where it did not say."""
+    return min(heartbeat.disk_free_percent, 100) if heartbeat.HasField("disk_free_percent") else None
+
+
 def text(value: str) -> str:
     """Cut to what a page can show; NUL is what PostgreSQL cannot keep."""
     return value.replace("\0", "")[:TEXT_CHARACTERS_MAX]

@@ -178,8 +178,8 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
 
     async def _beat(self, stream: _Stream, beat: sync_pb2.Heartbeat) -> None:
         rows, oldest_s = frames.count(beat.outbox_rows), frames.count(beat.outbox_oldest_seconds)
-        percent = min(beat.queue_percent, 100)
-        self._intake.beat(stream.node_id, percent, rows, oldest_s, frames.fallbacks(beat))
+        percent, free = min(beat.queue_percent, 100), frames.disk_free(beat)
+        self._intake.beat(stream.node_id, percent, rows, oldest_s, frames.fallbacks(beat), free)
         ack = sync_pb2.HeartbeatAck(number=beat.number)
         await stream.outgoing.answer(sync_pb2.ConnectResponse(heartbeat_ack=ack))
 

@@ -38,6 +38,7 @@ class NodeRow:
     outbox_rows: int | None = None
     outbox_oldest_s: int | None = None
     fallbacks: tuple[str, ...] = ()
+    disk_free_percent: int | None = None
     models: tuple[dict[str, str], ...] = ()
     documents: int | None = None
     chunks: int | None = None
@@ -71,6 +72,7 @@ class Beat:
     outbox_rows: int
     outbox_oldest_s: int
     fallbacks: tuple[str, ...]
+    disk_free_percent: int | None = None
 
 
 @dataclass(frozen=True)

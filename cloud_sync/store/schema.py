@@ -56,6 +56,7 @@ nodes = sa.Table(
     sa.Column("outbox_rows", sa.BigInteger),
     sa.Column("outbox_oldest_s", sa.BigInteger),
     sa.Column("fallbacks", sa.JSON, nullable=False),
+    sa.Column("disk_free_percent", sa.Integer),  # in tens, rounded down
     # From reported state.
     sa.Column("models", sa.JSON, nullable=False),
     sa.Column("documents", sa.BigInteger),
@@ -218,5 +219,58 @@ audit = sa.Table(
     # How often within an hour, of refusals.
     sa.Column("count", sa.BigInteger, nullable=False, server_default="1"),
     sa.Index("audit_by_subject", "subject", "id"),
+    sa.Index("audit_by_action", "action", "id"),
     sqlite_autoincrement=True,
+)
+
+# What an admin must look at, open or over. `open_key` is "KIND SUBJECT" while it is open: one alert of each.
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("site", sa.Text, nullable=False),
+    sa.Column("group_name", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("open_key", sa.Text, unique=True),
+    sa.Column("opened_at", Timestamp, nullable=False),
+    sa.Column("last_true_at", Timestamp, nullable=False),
+    sa.Column("resolved_at", Timestamp),
+    sa.Column("acknowledged_at", Timestamp),
+    sa.Column("acknowledged_by", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("told_at", Timestamp),
+    sa.Index("alerts_by_subject", "subject", "kind", "id"),
+    sqlite_autoincrement=True,
+)
+
+silences = sa.Table(
+    "silences",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("scope", sa.Text, nullable=False),  # all | node:ID | group:NAME | site:NAME
+    sa.Column("kind", sa.Text, nullable=False),  # empty: of every kind
+    sa.Column("until", Timestamp, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("ended_at", Timestamp),
+    sqlite_autoincrement=True,
+)
+
+# What is still to be told, or was given up.
+webhook_messages = sa.Table(
+    "webhook_messages",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # of the message, the same at each attempt
+    sa.Column("webhook", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", Timestamp),  # none: given up
+    sa.Column("last_error", sa.Text, nullable=False),
+    sa.Index("webhook_messages_by_time", "next_at"),
 )

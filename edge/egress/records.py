@@ -141,6 +141,7 @@ class Heartbeat(Strict):
     outbox_rows: Count
     outbox_oldest_seconds: Count
     fallbacks: Annotated[tuple[Code, ...], Field(max_length=FALLBACKS_MAX)] = ()
+    disk_free_percent: Annotated[int, Field(ge=0, le=100, multiple_of=10)] | None = None
 
 
 class ModelState(Strict):

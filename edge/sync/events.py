@@ -21,6 +21,8 @@ class NodeFacts:
     # 0 to 100, exact; it leaves rounded to tens.
     queue_percent: float = 0.0
     fallbacks: tuple[str, ...] = ()
+    # 0 to 100, exact; it leaves rounded down to tens. None: the disk could not be asked.
+    disk_free_percent: float | None = None
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,7 @@ class Session:
             outbox_rows=outbox.rows,
             outbox_oldest_seconds=max(0, outbox.oldest_age_s),
             fallbacks=self._facts.fallbacks[:FALLBACKS_MAX],
+            disk_free_percent=_tens_free(self._facts.disk_free_percent),
         )
         return [Send(beat)]
 
@@ -284,6 +285,11 @@ def settled(progress: Progress, frame: DesiredState, refused: DesiredRefused | N
         rejected_field=refused.field,
         rejected_reason=refused.reason,
     )
+
+
+def _tens_free(percent: float | None) -> int | None:
+    # Down: a disk that is fuller than it says would be found out too late.
+    return None if percent is None else min(100, max(0, int(percent // 10) * 10))
 
 
 def _tens(percent: float) -> int:

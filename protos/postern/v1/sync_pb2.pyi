@@ -144,18 +144,20 @@ class Welcome(_message.Message):
     def __init__(self, committed_sequence: _Optional[int] = ..., stream_generation: _Optional[int] = ..., heartbeat_interval_ms: _Optional[int] = ..., batch_rows_max: _Optional[int] = ..., batch_bytes_max: _Optional[int] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("number", "queue_percent", "outbox_rows", "outbox_oldest_seconds", "fallbacks")
+    __slots__ = ("number", "queue_percent", "outbox_rows", "outbox_oldest_seconds", "fallbacks", "disk_free_percent")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     QUEUE_PERCENT_FIELD_NUMBER: _ClassVar[int]
     OUTBOX_ROWS_FIELD_NUMBER: _ClassVar[int]
     OUTBOX_OLDEST_SECONDS_FIELD_NUMBER: _ClassVar[int]
     FALLBACKS_FIELD_NUMBER: _ClassVar[int]
+    DISK_FREE_PERCENT_FIELD_NUMBER: _ClassVar[int]
     number: int
     queue_percent: int
     outbox_rows: int
     outbox_oldest_seconds: int
     fallbacks: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, number: _Optional[int] = ..., queue_percent: _Optional[int] = ..., outbox_rows: _Optional[int] = ..., outbox_oldest_seconds: _Optional[int] = ..., fallbacks: _Optional[_Iterable[str]] = ...) -> None: ...
+    disk_free_percent: int
+    def __init__(self, number: _Optional[int] = ..., queue_percent: _Optional[int] = ..., outbox_rows: _Optional[int] = ..., outbox_oldest_seconds: _Optional[int] = ..., fallbacks: _Optional[_Iterable[str]] = ..., disk_free_percent: _Optional[int] = ...) -> None: ...
 
 class HeartbeatAck(_message.Message):
     __slots__ = ("number",)

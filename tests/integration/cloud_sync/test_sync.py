@@ -217,7 +217,12 @@ async def test_heartbeats_and_reports_show_in_the_fleet(cloud: Running) -> None:
         await link.hello()
         await link.send(
             heartbeat=sync_pb2.Heartbeat(
-                number=5, queue_percent=40, outbox_rows=12, outbox_oldest_seconds=3, fallbacks=["egress"]
+                number=5,
+                queue_percent=40,
+                outbox_rows=12,
+                outbox_oldest_seconds=3,
+                fallbacks=["egress"],
+                disk_free_percent=30,
             )
         )
         assert (await link.receive()).number == 5
@@ -233,6 +238,7 @@ async def test_heartbeats_and_reports_show_in_the_fleet(cloud: Running) -> None:
         await cloud.stopped()  # saves the heartbeats that were only in memory
     view, _ = await cloud.control.overview.node(node.id)
     assert (view.queue_percent, view.outbox_rows, view.fallbacks) == (40, 12, ("egress",))
+    assert view.disk_free_percent == 30
     assert [vars(model) for model in view.models] == [
         {"name": "encoder", "version": "1", "runtime": "onnxruntime", "device": "CPU"}
     ]

@@ -8,9 +8,12 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     _steering()
+    _alerts()
 
 
 def _steering() -> None:
@@ -38,3 +41,52 @@ def _steering() -> None:
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
     )
+
+
+def _alerts() -> None:
+    op.add_column("nodes", sa.Column("disk_free_percent", sa.Integer()))
+    op.create_index("audit_by_action", "audit", ["action", "id"])
+    op.create_table(
+        "alerts",
+        sa.Column("id", ROW_ID, primary_key=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("group_name", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("open_key", sa.Text(), unique=True),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_true_at", sa.BigInteger(), nullable=False),
+        sa.Column("resolved_at", sa.BigInteger()),
+        sa.Column("acknowledged_at", sa.BigInteger()),
+        sa.Column("acknowledged_by", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("told_at", sa.BigInteger()),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("alerts_by_subject", "alerts", ["subject", "kind", "id"])
+    op.create_table(
+        "silences",
+        sa.Column("id", ROW_ID, primary_key=True),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger()),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "webhook_messages",
+        sa.Column("id", sa.Text(), primary_key=True),
+        sa.Column("webhook", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.BigInteger()),
+        sa.Column("last_error", sa.Text(), nullable=False),
+    )
+    op.create_index("webhook_messages_by_time", "webhook_messages", ["next_at"])

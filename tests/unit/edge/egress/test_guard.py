@@ -149,6 +149,7 @@ def test_a_batch_is_checked_again_when_it_is_sealed() -> None:
     [
         {"queue_percent": 55},
         {"queue_percent": 110},
+        {"disk_free_percent": 35},
         {"fallbacks": ("llm: the customer said hello",)},
         {"fallbacks": ("a",) * 17},
         {"note": "hello"},

@@ -175,10 +175,13 @@ def test_a_gap_asks_for_a_new_hello() -> None:
 
 def test_heartbeats_are_coarse_and_two_unanswered_ones_end_the_link() -> None:
     session = _streaming()
-    session.receive(FactsChanged(replace(FACTS, queue_percent=34.9, fallbacks=("llm:slow",) * 20)))
+    session.receive(
+        FactsChanged(replace(FACTS, queue_percent=34.9, fallbacks=("llm:slow",) * 20, disk_free_percent=39.9))
+    )
     (beat,) = _frames(session.receive(HeartbeatDue(_outbox(10))))
     assert isinstance(beat, Heartbeat)
     assert (beat.number, beat.queue_percent, len(beat.fallbacks)) == (1, 30, 16)
+    assert beat.disk_free_percent == 30
     session.receive(HeartbeatAck(1))
     session.receive(HeartbeatDue(_outbox(10)))
     session.receive(HeartbeatDue(_outbox(10)))
