@@ -14,11 +14,12 @@ import sqlalchemy as sa
 
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.outbox import (
-    HashedRow,
-    HelloFacts,
-    check_batch,
-    check_hello,
+    GAP_KIND,
+    Run,
+    UploadFacts,
     check_not_rewound,
+    check_opening,
+    gap_of,
     lost_rows,
 )
 from cloud_sync.fleet.presence import Presence
@@ -26,6 +27,7 @@ from cloud_sync.fleet.telemetry import KIND as TELEMETRY_KIND
 from cloud_sync.fleet.telemetry import read_counts
 from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
 from cloud_sync.store.database import Database
+from cloud_sync.store.gaps import LOST, GapRow, add_gaps
 from cloud_sync.store.nodes import ACTIVE, Beat, Report, count_stream, get_node, save_report
 from cloud_sync.store.streams import (
     CountRow,
@@ -34,6 +36,7 @@ from cloud_sync.store.streams import (
     add_counts,
     add_records,
     advance,
+    begin,
     fence,
     watermark,
 )
@@ -75,14 +78,6 @@ class NodeRevoked(NodeRefused):
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A stream that may write."""
-
-    generation: int
-    committed_sequence: int
-
-
-@dataclass(frozen=True)
 class Committed:
     """Everything up to this sequence is durable here."""
 
@@ -91,7 +86,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """The batch does not follow the watermark: the node must go on after this sequence."""
+    """The rows do not follow the watermark: the node must go on after this sequence."""
 
     committed_sequence: int
 
@@ -112,24 +107,37 @@ class Intake:
         self._metrics = metrics
         self._clock = clock
 
-    async def open_stream(self, node_id: str, fingerprint: bytes, hello: HelloFacts) -> Opened:
-        """Admit a node and fence off its older streams. Raises NodeRevoked, NodeRefused, ProtocolFault."""
-        check_hello(hello)
+    async def open_stream(self, node_id: str, fingerprint: bytes, software_version: str) -> int:
+        """Admit a node and fence off its older streams; returns the stream's generation. Raises NodeRefused."""
         now = self._clock()
 
-        def write(connection: sa.Connection) -> Opened:
+        def write(connection: sa.Connection) -> int:
             _check_admitted(connection, node_id, fingerprint)
-            generation = count_stream(connection, node_id, hello.software_version, now)
-            committed = fence(connection, node_id, hello.epoch, generation)
-            check_not_rewound(committed, hello)
-            lost = lost_rows(committed, hello)
+            generation = count_stream(connection, node_id, software_version, now)
+            fence(connection, node_id, generation)
+            return generation
+
+        return await self._database.run(write)
+
+    async def open_upload(self, node_id: str, generation: int, facts: UploadFacts) -> Committed | Superseded:
+        """How far this outbox is committed; what neither side has any more is noted. Raises ProtocolFault."""
+        check_opening(facts)
+        now = self._clock()
+
+        def write(connection: sa.Connection) -> Committed | Superseded:
+            committed = begin(connection, node_id, facts.epoch, generation)
+            if committed is None:
+                return Superseded()
+            check_not_rewound(committed, facts)
+            lost = lost_rows(committed, facts)
             if lost is None:
-                return Opened(generation, committed)
+                return Committed(committed)
             # Nobody has these rows any more. Going on is right; doing so in silence would not be.
-            advance(connection, node_id, hello.epoch, generation, *lost)
+            advance(connection, node_id, facts.epoch, generation, *lost)
+            add_gaps(connection, [GapRow(node_id, facts.epoch, *lost, "", LOST, None, now)])
             detail = f"rows {lost[0]} to {lost[1]} are with neither side"
             add_audit(connection, AuditRow(now, "sync", "outbox.gap", node_id, detail))
-            return Opened(generation, lost[1])
+            return Committed(lost[1])
 
         return await self._database.run(write)
 
@@ -153,24 +161,21 @@ class Intake:
         await self._database.run(lambda connection: add_refusal(connection, row))
 
     async def accept(
-        self, node_id: str, epoch: bytes, generation: int, batch_epoch: bytes, rows: Sequence[HashedRow]
+        self, node_id: str, epoch: bytes, generation: int, run: Run
     ) -> Committed | Elsewhere | Superseded:
-        """Commit a batch, or say why not. Raises ProtocolFault."""
-        check_batch(epoch, batch_epoch, rows)
-        records = [hashed.row for hashed in rows]
-        first, last = records[0].seq, records[-1].seq
+        """Commit rows, at least one, or say why not."""
         now = self._clock()
 
         def write(connection: sa.Connection) -> Committed | Elsewhere | Superseded:
-            if not advance(connection, node_id, epoch, generation, first, last):
+            if not advance(connection, node_id, epoch, generation, run.first, run.last):
                 return _why_not(watermark(connection, node_id, epoch), generation)
-            _apply(connection, node_id, epoch, records, now)
-            return Committed(last)
+            _apply(connection, node_id, epoch, run, now)
+            return Committed(run.last)
 
         with self._metrics.commit_seconds.time():
             outcome = await self._database.run(write)
         if isinstance(outcome, Committed):
-            self._metrics.rows.inc(len(records))
+            self._metrics.rows.inc(len(run.rows))
         return outcome
 
     def beat(
@@ -209,15 +214,22 @@ def _why_not(found: Watermark | None, generation: int) -> Elsewhere | Superseded
     return Elsewhere(found.last_seq)
 
 
-def _apply(
-    connection: sa.Connection, node_id: str, epoch: bytes, records: Sequence[RecordRow], now: datetime
-) -> None:
+def _apply(connection: sa.Connection, node_id: str, epoch: bytes, run: Run, now: datetime) -> None:
     """Keep every row; apply what is understood. An unknown kind is from a newer node: kept, not lost."""
     kept: list[tuple[RecordRow, bool]] = []
     counts: list[CountRow] = []
-    for row in records:
+    gaps: list[GapRow] = []
+    due = run.first
+    for row in run.rows:
         cells = read_counts(row)
         kept.append((row, cells is not None or row.kind != TELEMETRY_KIND))
         counts += cells or ()
+        gap = gap_of(row) if row.kind == GAP_KIND else None
+        if gap is not None:
+            # Of what it stands for, rows may have come before the node dropped them.
+            first = max(gap.first, due)
+            gaps.append(GapRow(node_id, epoch, first, gap.last, gap.outbox_class, gap.reason, gap.bytes, now))
+        due = row.seq + 1
     add_records(connection, node_id, epoch, kept, now)
     add_counts(connection, node_id, counts)
+    add_gaps(connection, gaps)

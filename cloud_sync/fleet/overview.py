@@ -13,17 +13,19 @@ from cloud_sync.fleet.composing import composed
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.rules import STATES_BY_TROUBLE, config_state, node_state, state_text, turns_of
 from cloud_sync.fleet.steering import require_node
-from cloud_sync.fleet.views import AuditView, CountView, FleetView, ModelView, NodeView
+from cloud_sync.fleet.views import AuditView, CountView, FleetView, GapView, ModelView, NodeView
 from cloud_sync.store.assignments import Assignment, assignments_of
 from cloud_sync.store.audit import AuditRow, audit_by_action, audit_of, newest_audit
 from cloud_sync.store.database import Database
 from cloud_sync.store.desired import DesiredRow, current_desired, group_scope, node_scope
+from cloud_sync.store.gaps import newest_gaps
 from cloud_sync.store.nodes import NodeRow, all_nodes
 from cloud_sync.store.streams import counts_since, names_since
 
 # "Today" is the last 24 hours: fleets span time zones.
 TODAY = timedelta(hours=24)
 AUDIT_ROWS_SHOWN_MAX = 50
+GAP_ROWS_SHOWN_MAX = 50
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,16 @@ class Overview:
         totals = found.counts.get(node_id, {})
         counts = tuple(CountView(name, totals.get(name)) for name in names)
         return self._view(found.rows[0], found, now), counts
+
+    async def gaps_of(self, node_id: str) -> tuple[GapView, ...]:
+        """What of a node's outbox will never come, the newest first."""
+        rows = await self._database.run(
+            lambda connection: newest_gaps(connection, node_id, GAP_ROWS_SHOWN_MAX)
+        )
+        return tuple(
+            GapView(row.first_seq, row.last_seq, row.outbox_class, row.reason, row.bytes, row.found_at)
+            for row in rows
+        )
 
     async def audit_of(self, subject: str) -> tuple[AuditView, ...]:
         """The newest changes of a node."""

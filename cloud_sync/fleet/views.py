@@ -77,6 +77,20 @@ class CountView:
 
 
 @dataclass(frozen=True)
+class GapView:
+    """Rows of a node's outbox that will never come."""
+
+    first_seq: int
+    last_seq: int
+    outbox_class: str
+    """audit | state | metrics | mixed; "" where nobody knows."""
+    reason: str
+    """quota: the node dropped them; lost: neither side has them."""
+    bytes: int | None
+    found_at: datetime
+
+
+@dataclass(frozen=True)
 class AuditView:
     """One line of the audit trail."""
 

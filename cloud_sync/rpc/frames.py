@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from cloud_sync.fleet.outbox import HashedRow, HelloFacts, ProtocolFault
+from cloud_sync.fleet.credit import Credit
+from cloud_sync.fleet.outbox import Poison, UploadFacts, WireRow
 from cloud_sync.store.desired import DesiredRow
 from cloud_sync.store.nodes import Report
-from cloud_sync.store.streams import RecordRow
 from postern.v1 import sync_pb2
 
 # Codes, names and versions are short; what is longer is a fault of the sender and is cut.
 TEXT_CHARACTERS_MAX = 200
-KIND_CHARACTERS_MAX = 60
 FALLBACKS_MAX = 16
 MODELS_MAX = 32
-# The year 2248; datetime cannot hold much more.
-CREATED_MS_MAX = 2**43
 # What a database integer holds.
 COUNT_MAX = 2**63 - 1
 
 
-def hello_facts(hello: sync_pb2.Hello) -> HelloFacts:
-    """The node's first words."""
-    return HelloFacts(hello.epoch, hello.oldest_sequence, hello.newest_sequence, text(hello.software_version))
+def upload_facts(opening: sync_pb2.UploadOpen) -> UploadFacts:
+    """What the node says about its outbox."""
+    return UploadFacts(opening.epoch, opening.oldest_sequence, opening.newest_sequence)
 
 
-def batch_rows(batch: sync_pb2.OutboxBatch) -> list[HashedRow]:
-    """The rows of a batch. Raises ProtocolFault."""
-    return [_row(row) for row in batch.rows]
-
-
-def _row(row: sync_pb2.OutboxRow) -> HashedRow:
-    if not 0 < len(row.kind) <= KIND_CHARACTERS_MAX:
-        raise ProtocolFault("A row's kind is empty or too long.")
-    if not 0 <= row.created_unix_ms <= CREATED_MS_MAX:
-        raise ProtocolFault("A row's time is out of range.")
-    created = datetime.fromtimestamp(row.created_unix_ms / 1000, UTC)
+def wire_row(row: sync_pb2.OutboxRow) -> WireRow:
+    """A row, not yet believed."""
     class_code: int = getattr(row, "class")
-    return HashedRow(RecordRow(row.sequence, class_code, row.kind, row.payload, created), row.payload_hash)
+    return WireRow(row.sequence, class_code, row.kind, row.payload, row.payload_hash, row.created_unix_ms)
 
 
 def report(state: sync_pb2.ReportedState) -> Report:
@@ -86,7 +72,15 @@ def desired_frame(desired: DesiredRow) -> sync_pb2.ConnectResponse:
     return sync_pb2.ConnectResponse(desired_state=state)
 
 
-def ack_frame(epoch: bytes, sequence: int) -> sync_pb2.ConnectResponse:
+def ack_frame(epoch: bytes, sequence: int, granted: Credit) -> sync_pb2.UploadResponse:
     """Everything up to `sequence` is durable here."""
-    ack = sync_pb2.OutboxAck(epoch=epoch, committed_sequence=sequence)
-    return sync_pb2.ConnectResponse(outbox_ack=ack)
+    ack = sync_pb2.OutboxAck(
+        epoch=epoch, committed_sequence=sequence, credit_rows=granted.rows, credit_bytes=granted.bytes
+    )
+    return sync_pb2.UploadResponse(outbox_ack=ack)
+
+
+def nack_frame(epoch: bytes, poison: Poison) -> sync_pb2.UploadResponse:
+    """A row will never be taken; everything before it is durable here."""
+    nack = sync_pb2.OutboxNack(epoch=epoch, sequence=poison.sequence, code=poison.code)
+    return sync_pb2.UploadResponse(outbox_nack=nack)

@@ -1,4 +1,4 @@
-"""SyncService: one long stream a node. Reads frames, asks the fleet, writes answers; who it is comes from TLS only.
+"""SyncService: one long stream a node, and its upload beside it. Who a node is comes from TLS only.
 
 One task reads and one writes. A pending read is never cancelled, because grpc.aio leaks native memory then: the
 stream is ended by returning from the handler, and the read ends with it.
@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import grpc
 
-from cloud_sync.fleet.intake import Committed, Elsewhere, Intake, NodeRefused
+from cloud_sync.fleet.credit import Credit, grant
+from cloud_sync.fleet.intake import Intake, NodeRefused
 from cloud_sync.fleet.metrics import FleetMetrics
-from cloud_sync.fleet.outbox import BATCH_BYTES_MAX, BATCH_ROWS_MAX, ProtocolFault
+from cloud_sync.fleet.outbox import ProtocolFault
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.rules import HEARTBEAT_INTERVAL
 from cloud_sync.fleet.steering import Steering
-from cloud_sync.rpc import frames
+from cloud_sync.rpc import frames, uploads
 from cloud_sync.rpc.outgoing import Outgoing
+from cloud_sync.rpc.uploads import OutboxUpload
 from cloud_sync.store.desired import DesiredRow
 from core.errors import PosternError
 from core.identity import InvalidCertificate, certificate_fingerprint, node_id_from_certificate
@@ -42,6 +44,7 @@ RETRY_FAULT_MS = 60_000
 
 Frame = sync_pb2.ConnectRequest
 Context = grpc.aio.ServicerContext[Frame, sync_pb2.ConnectResponse]
+AnyContext = Context | uploads.Context
 
 
 @dataclass(eq=False)
@@ -52,8 +55,8 @@ class _Stream:
     fingerprint: bytes
     handler: asyncio.Task[None]
     outgoing: Outgoing = field(default_factory=Outgoing)
-    epoch: bytes = b""
     generation: int = 0  # 0 until Hello is accepted
+    upload: OutboxUpload | None = None
     has: tuple[int, bytes] = (
         0,
         b"",
@@ -71,18 +74,40 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         self._metrics = metrics
         self._streams: dict[str, _Stream] = {}
         self._readers: set[asyncio.Task[None]] = set()
+        self._uploads = 0
 
     async def Connect(self, request_iterator: AsyncIterator[Frame], context: Context) -> None:
         """The whole life of a stream."""
-        stream = await self._identify(context)
-        reader = asyncio.create_task(self._read(stream, request_iterator), name=f"read-{stream.node_id}")
-        self._readers.add(reader)  # it outlives the handler for a moment; the loop alone would not hold it
-        reader.add_done_callback(self._readers.discard)
+        node_id, fingerprint = await self._identify(context)
+        stream = _Stream(node_id, fingerprint, _this_task())
+        self._start_reader(self._read(stream, request_iterator), f"read-{stream.node_id}")
         try:
             await self._write(stream, context)
         finally:
             stream.outgoing.close()
             self._forget(stream)
+            if stream.upload is not None:
+                stream.upload.end()
+
+    async def Upload(self, request_iterator: AsyncIterator[uploads.Frame], context: uploads.Context) -> None:
+        """The whole life of an upload: it ends with its stream, and a fault in it ends both."""
+        node_id, _ = await self._identify(context)
+        first = await anext(aiter(request_iterator), None)
+        opening = first.upload_open if first is not None and first.HasField("upload_open") else None
+        stream = self._streams.get(node_id)
+        if stream is None or opening is None or opening.stream_generation != stream.generation:
+            await context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION, "An upload belongs to the newest stream."
+            )
+        if stream.upload is not None:
+            self._refuse(stream, ProtocolFault("A stream has one upload."))
+            return
+        upload = stream.upload = OutboxUpload(
+            self._intake, node_id, stream.generation, self._credit, self._start_reader
+        )
+        handler = _this_task()
+        stream.handler.add_done_callback(lambda _: _cut_later(handler))
+        await self._serve_upload(stream, upload, opening, request_iterator, context)
 
     # --- what the composition root calls ---
 
@@ -108,18 +133,21 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
 
     # --- one stream ---
 
-    async def _identify(self, context: Context) -> _Stream:
+    async def _identify(self, context: AnyContext) -> tuple[str, bytes]:
         certificates = context.auth_context().get("x509_pem_cert", ())
-        handler = asyncio.current_task()
-        assert handler is not None
         try:
             pem = bytes(next(iter(certificates), b""))
-            return _Stream(node_id_from_certificate(pem), certificate_fingerprint(pem), handler)
+            return node_id_from_certificate(pem), certificate_fingerprint(pem)
         except InvalidCertificate as error:
             self._metrics.refused.labels(error.code).inc()
             await self._write_down("", error)
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, error.detail)
             raise
+
+    def _start_reader(self, reading: Coroutine[None, None, None], name: str) -> None:
+        reader = asyncio.create_task(reading, name=name)
+        self._readers.add(reader)  # it outlives the handler for a moment; the loop alone would not hold it
+        reader.add_done_callback(self._readers.discard)
 
     async def _read(self, stream: _Stream, requests: AsyncIterator[Frame]) -> None:
         silence = _Silence(stream.outgoing)
@@ -159,20 +187,17 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
             await self._open(stream, frame.hello)
         elif kind == "heartbeat":
             await self._beat(stream, frame.heartbeat)
-        elif kind == "outbox_batch":
-            await self._accept(stream, frame.outbox_batch)
         elif kind == "reported_state":
             await self._intake.report(stream.node_id, frames.report(frame.reported_state))
         # Else a newer node speaks of something that this release does not know: leave it.
 
     async def _open(self, stream: _Stream, hello: sync_pb2.Hello) -> None:
-        facts = frames.hello_facts(hello)
-        opened = await self._intake.open_stream(stream.node_id, stream.fingerprint, facts)
-        stream.epoch, stream.generation = facts.epoch, opened.generation
+        version = frames.text(hello.software_version)
+        stream.generation = await self._intake.open_stream(stream.node_id, stream.fingerprint, version)
         stream.has = hello.applied_generation, hello.applied_hash
         if not self._register(stream):
             return
-        await stream.outgoing.answer(_welcome(opened.committed_sequence, opened.generation))
+        await stream.outgoing.answer(_welcome(stream.generation))
         look = await self._steering.look([stream.node_id])
         _tell(stream, look.nodes[stream.node_id].desired)
 
@@ -183,16 +208,32 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         ack = sync_pb2.HeartbeatAck(number=beat.number)
         await stream.outgoing.answer(sync_pb2.ConnectResponse(heartbeat_ack=ack))
 
-    async def _accept(self, stream: _Stream, batch: sync_pb2.OutboxBatch) -> None:
-        outcome = await self._intake.accept(
-            stream.node_id, stream.epoch, stream.generation, batch.epoch, frames.batch_rows(batch)
-        )
-        if isinstance(outcome, Committed):
-            await stream.outgoing.answer(frames.ack_frame(stream.epoch, outcome.sequence))
-        elif isinstance(outcome, Elsewhere):
-            await stream.outgoing.answer(_welcome(outcome.committed_sequence, stream.generation))
-        else:
-            self._end(stream, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
+    async def _serve_upload(
+        self,
+        stream: _Stream,
+        upload: OutboxUpload,
+        opening: sync_pb2.UploadOpen,
+        requests: AsyncIterator[uploads.Frame],
+        context: uploads.Context,
+    ) -> None:
+        self._uploads += 1
+        try:
+            if not await upload.serve(opening, requests, context):
+                self._end(stream, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
+        except PosternError as error:
+            self._refuse(stream, error)
+            await self._write_down(stream.node_id, error)
+        except Exception:
+            # As in `_read`: the connection has gone, or a bug must not take other nodes with it.
+            if not stream.outgoing.ending:
+                log.exception("upload failed", extra={"node": stream.node_id})
+                self._end(stream, sync_pb2.GOODBYE_REASON_BUSY, RETRY_BUSY_MS)
+        finally:
+            upload.end()
+            self._uploads -= 1
+
+    def _credit(self) -> Credit:
+        return grant(self._uploads)
 
     # --- the streams together ---
 
@@ -271,13 +312,22 @@ def _tell(stream: _Stream, desired: DesiredRow | None) -> None:
         stream.outgoing.want(frames.desired_frame(desired))
 
 
-def _welcome(committed_sequence: int, generation: int) -> sync_pb2.ConnectResponse:
+def _this_task() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def _cut_later(handler: asyncio.Task[None]) -> None:
+    """A node that does not read its acknowledgements would keep an upload's handler in `write` for ever."""
+    timer = asyncio.get_running_loop().call_later(GOODBYE_GRACE_S, handler.cancel)
+    handler.add_done_callback(lambda _: timer.cancel())
+
+
+def _welcome(generation: int) -> sync_pb2.ConnectResponse:
     welcome = sync_pb2.Welcome(
-        committed_sequence=committed_sequence,
         stream_generation=generation,
         heartbeat_interval_ms=int(HEARTBEAT_INTERVAL.total_seconds() * 1000),
-        batch_rows_max=BATCH_ROWS_MAX,
-        batch_bytes_max=BATCH_BYTES_MAX,
     )
     return sync_pb2.ConnectResponse(welcome=welcome)
 

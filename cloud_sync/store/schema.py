@@ -93,6 +93,22 @@ records = sa.Table(
     sa.Column("understood", sa.Boolean, nullable=False),
 )
 
+# Rows that will never come. Only ever added to.
+gaps = sa.Table(
+    "gaps",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id"), nullable=False),
+    sa.Column("epoch", sa.LargeBinary, nullable=False),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+    sa.Column("outbox_class", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger),
+    sa.Column("found_at", Timestamp, nullable=False),
+    sa.Index("gaps_by_node", "node_id", "id"),
+)
+
 # What rows of kind "telemetry.bucket" say. A value of NULL is a cell too small to show.
 telemetry = sa.Table(
     "telemetry",

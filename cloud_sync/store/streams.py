@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cloud_sync.store.schema import node_streams, records, telemetry
+from cloud_sync.store.schema import node_streams, nodes, records, telemetry
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,17 @@ def watermark(connection: sa.Connection, node_id: str, epoch: bytes) -> Watermar
     return None if row is None else Watermark(row.session_generation, row.last_seq)
 
 
-def fence(connection: sa.Connection, node_id: str, epoch: bytes, generation: int) -> int:
-    """Let only stream `generation` of the node write from now on; returns the last sequence of `epoch`."""
+def fence(connection: sa.Connection, node_id: str, generation: int) -> None:
+    """Let only stream `generation` of the node write from now on."""
     ours = node_streams.update().where(node_streams.c.node_id == node_id)
     connection.execute(ours.values(session_generation=generation))
+
+
+def begin(connection: sa.Connection, node_id: str, epoch: bytes, generation: int) -> int | None:
+    """The last sequence of an outbox that stream `generation` may write; None when a newer stream is open."""
+    newest = sa.select(nodes.c.stream_generation).where(nodes.c.id == node_id).with_for_update()
+    if connection.execute(newest).scalar_one_or_none() != generation:
+        return None
     found = watermark(connection, node_id, epoch)
     if found is not None:
         return found.last_seq

@@ -194,8 +194,9 @@ class Courier:
         async def announce() -> None:
             await mine.say(wire.CourierFrame(link_up=wire.LinkUp(link=number)))
 
-        async def deliver(payload: bytes) -> None:
-            await mine.say(wire.CourierFrame(cloud_frame=wire.CloudFrame(link=number, payload=payload)))
+        async def deliver(payload: bytes, upload: bool) -> None:
+            frame = wire.CloudFrame(link=number, payload=payload, upload=upload)
+            await mine.say(wire.CourierFrame(cloud_frame=frame))
 
         try:
             await self._episode.attempt(self._identity.enrolment.sync_endpoint)

@@ -51,10 +51,11 @@ class LinkDown:
 
 @dataclass(frozen=True)
 class CloudBytes:
-    """A serialised ConnectResponse."""
+    """A serialised ConnectResponse or, where `upload`, UploadResponse."""
 
     link: int
     payload: bytes
+    upload: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,8 @@ def _event(frame: wire.CourierFrame) -> CourierEvent | None:
         case "link_down":
             return LinkDown(frame.link_down.link, frame.link_down.reason)
         case "cloud_frame":
-            return CloudBytes(frame.cloud_frame.link, frame.cloud_frame.payload)
+            cloud = frame.cloud_frame
+            return CloudBytes(cloud.link, cloud.payload, cloud.upload)
         case "envelope_refused":
             return EnvelopeRefused(frame.envelope_refused.link, frame.envelope_refused.reason)
         case "courier_numbers":

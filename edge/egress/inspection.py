@@ -16,8 +16,10 @@ OVERFLOW_KIND: Final = "generate"
 MESSAGES_MAX: Final = 16
 NEW_TOKENS_MAX: Final = 1024
 ROLES: Final = frozenset({"system", "user", "assistant"})
+# Kinds that go over the link's second stream.
+UPLOADS: Final = frozenset({"upload_open", "outbox_batch"})
 _FRAMES = {
-    Purpose.FRAMING: frozenset({"hello", "heartbeat"}),
+    Purpose.FRAMING: frozenset({"hello", "heartbeat", "upload_open"}),
     Purpose.RECORDS: frozenset({"outbox_batch", "reported_state"}),
 }
 _PURPOSES = {
@@ -42,15 +44,23 @@ def refusal_of(envelope: Envelope | None, key: bytes) -> str:
     assert envelope is not None
     if envelope.purpose not in _FRAMES:  # text goes another way
         return "purpose"
-    try:
-        request = sync_pb2.ConnectRequest.FromString(envelope.payload)
-    except DecodeError:
-        return "kind"
-    if envelope.kind != request.WhichOneof("frame") or envelope.kind not in _FRAMES[envelope.purpose]:
+    found = _frame_of(envelope)
+    if found is None or found[0] != envelope.kind or envelope.kind not in _FRAMES[envelope.purpose]:
         return "kind"
     if envelope.purpose is Purpose.FRAMING and len(envelope.payload) > FRAMING_BYTES_MAX:
         return "size"
-    return "" if len(request.outbox_batch.rows) == envelope.rows else "rows"
+    return "" if found[1] == envelope.rows else "rows"
+
+
+def _frame_of(envelope: Envelope) -> tuple[str | None, int] | None:
+    """What a frame of the link is, and how many rows it holds; None where it is none."""
+    try:
+        if envelope.kind in UPLOADS:
+            upload = sync_pb2.UploadRequest.FromString(envelope.payload)
+            return upload.WhichOneof("frame"), len(upload.outbox_batch.rows)
+        return sync_pb2.ConnectRequest.FromString(envelope.payload).WhichOneof("frame"), 0
+    except DecodeError:
+        return None
 
 
 def overflow_refusal_of(envelope: Envelope | None, key: bytes) -> str:

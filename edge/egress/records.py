@@ -104,13 +104,25 @@ class UpdateStep(Strict):
 
 
 class OutboxRefused(Strict):
-    """Stands for a row that the guard refused, so that its sequence is not missing."""
+    """Stands for a row that the guard or the control plane refused, so that its sequence is not missing."""
 
-    reason: Literal["kind", "schema", "json", "canonical", "size", "hash"]
+    reason: Literal["kind", "schema", "json", "canonical", "size", "hash", "other"]
     bytes: Count
 
 
+class OutboxGap(Strict):
+    """Stands for rows that were dropped, from `first` to its own sequence, `last`."""
+
+    first: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    last: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    # Of their payloads.
+    bytes: Count
+    outbox_class: Literal["audit", "state", "metrics", "mixed"]
+    reason: Literal["quota"]
+
+
 REFUSED_KIND = "outbox.refused"
+GAP_KIND = "outbox.gap"
 RECORDS: dict[str, type[Strict]] = {
     "telemetry.bucket": TelemetryBucket,
     "knowledge.changed": KnowledgeChanged,
@@ -119,16 +131,14 @@ RECORDS: dict[str, type[Strict]] = {
     "desired.result": DesiredResult,
     "update.step": UpdateStep,
     REFUSED_KIND: OutboxRefused,
+    GAP_KIND: OutboxGap,
 }
 
 
 class Hello(Strict):
-    """First frame of a stream."""
+    """First frame of a link."""
 
     software_version: Version
-    epoch: Epoch
-    oldest_sequence: Count
-    newest_sequence: Count
     applied_generation: Count
     applied_hash: Annotated[bytes, Field(max_length=32)]
 
@@ -178,6 +188,20 @@ class Row(Strict):
     created_ms: Count
 
 
+def first_of(row: Row) -> int:
+    """The first sequence that a row stands for: its own, but for a gap record."""
+    return OutboxGap.model_validate_json(row.payload).first if row.kind == GAP_KIND else row.sequence
+
+
+class UploadOpen(Strict):
+    """First frame of an upload."""
+
+    epoch: Epoch
+    stream_generation: Count
+    oldest_sequence: Count
+    newest_sequence: Count
+
+
 class Batch(Strict):
     """Rows in order."""
 
@@ -185,4 +209,4 @@ class Batch(Strict):
     rows: tuple[Row, ...]
 
 
-Frame = Hello | Heartbeat | ReportedState | Batch
+Frame = Hello | Heartbeat | ReportedState | UploadOpen | Batch

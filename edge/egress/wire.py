@@ -1,13 +1,13 @@
-"""Frames of the guard as bytes of the protocol (ConnectRequest). Conversion only."""
+"""Frames of the guard as bytes of the protocol (ConnectRequest, UploadRequest). Conversion only."""
 
 from __future__ import annotations
 
-from edge.egress.records import Batch, Frame, Heartbeat, Hello, ReportedState, Row
+from edge.egress.records import Batch, Frame, Heartbeat, Hello, ReportedState, Row, UploadOpen
 from postern.v1 import sync_pb2
 
 
 def kind_of(frame: Frame) -> str:
-    """The field of ConnectRequest that holds this frame."""
+    """The field of ConnectRequest or UploadRequest that holds this frame."""
     match frame:
         case Hello():
             return "hello"
@@ -15,12 +15,15 @@ def kind_of(frame: Frame) -> str:
             return "heartbeat"
         case ReportedState():
             return "reported_state"
+        case UploadOpen():
+            return "upload_open"
         case Batch():
             return "outbox_batch"
 
 
 def to_bytes(frame: Frame) -> bytes:
-    """The frame as a serialised ConnectRequest."""
+    """The frame as a serialised ConnectRequest or UploadRequest."""
+    request: sync_pb2.ConnectRequest | sync_pb2.UploadRequest
     match frame:
         case Hello():
             request = sync_pb2.ConnectRequest(hello=sync_pb2.Hello(**frame.model_dump()))
@@ -28,9 +31,11 @@ def to_bytes(frame: Frame) -> bytes:
             request = sync_pb2.ConnectRequest(heartbeat=sync_pb2.Heartbeat(**frame.model_dump()))
         case ReportedState():
             request = sync_pb2.ConnectRequest(reported_state=_reported(frame))
+        case UploadOpen():
+            request = sync_pb2.UploadRequest(upload_open=sync_pb2.UploadOpen(**frame.model_dump()))
         case Batch():
             batch = sync_pb2.OutboxBatch(epoch=frame.epoch, rows=[_row(row) for row in frame.rows])
-            request = sync_pb2.ConnectRequest(outbox_batch=batch)
+            request = sync_pb2.UploadRequest(outbox_batch=batch)
     return request.SerializeToString()
 
 

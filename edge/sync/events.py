@@ -1,4 +1,7 @@
-"""What goes into the rules of a stream (edge/sync/session.py) and what comes out: frozen values, nothing else."""
+"""What goes into the rules of a link and what comes out: frozen values, nothing else.
+
+The rules are edge/sync/session.py for the control stream and edge/sync/upload_session.py for the outbox.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 
 from edge.egress.records import Frame, ModelState, Row
 from edge.sync.desired import DesiredDocument, Progress
-from edge.sync.frames import CloudFrame, DesiredState
+from edge.sync.frames import ControlFrame, DesiredState, UploadFrame
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,10 @@ class NodeFacts:
 
 @dataclass(frozen=True)
 class Outbox:
-    """What waits. With an empty outbox `newest` is the last sequence ever given."""
+    """What waits. `oldest` is the first sequence that can still be sent, `newest` the last one ever given.
+
+    With an empty outbox `oldest` is the one after `newest`.
+    """
 
     epoch: bytes
     rows: int
@@ -78,7 +84,17 @@ class DesiredSettled:
     progress: Progress
 
 
-Event = CloudFrame | Connected | RowsRead | OutboxGrew | HeartbeatDue | FactsChanged | DesiredSettled
+@dataclass(frozen=True)
+class RowBuried:
+    """The answer to Bury: a tombstone is in the row's place; not `done` where one was there already."""
+
+    sequence: int
+    done: bool
+
+
+ControlEvent = ControlFrame | Connected | HeartbeatDue | FactsChanged | DesiredSettled
+UploadEvent = UploadFrame | RowsRead | OutboxGrew | RowBuried
+Event = ControlEvent | UploadEvent
 
 
 # Effects.
@@ -109,6 +125,14 @@ class Acknowledge:
 
 
 @dataclass(frozen=True)
+class Bury:
+    """The control plane will never take this row: keep what it was, put a tombstone in its place; answer RowBuried."""
+
+    sequence: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Apply:
     """Run by this document; answer with DesiredSettled."""
 
@@ -133,6 +157,13 @@ class BeatEvery:
 
 
 @dataclass(frozen=True)
+class BeginUpload:
+    """The control stream is accepted: open the upload that belongs to it."""
+
+    stream_generation: int
+
+
+@dataclass(frozen=True)
 class Disconnect:
     """End the link; stay away for `retry_after_ms` plus jitter."""
 
@@ -140,4 +171,4 @@ class Disconnect:
     retry_after_ms: int = 0
 
 
-Effect = Send | ReadRows | Acknowledge | Apply | Reject | BeatEvery | Disconnect
+Effect = Send | ReadRows | Acknowledge | Bury | Apply | Reject | BeatEvery | BeginUpload | Disconnect

@@ -23,12 +23,10 @@ class Farewell(StrEnum):
 
 @dataclass(frozen=True)
 class Welcome:
-    """The stream is accepted; everything up to `committed_sequence` is committed under the epoch of Hello."""
+    """The stream is accepted, as the node's `stream_generation`th."""
 
-    committed_sequence: int
+    stream_generation: int
     heartbeat_interval_ms: int
-    batch_rows_max: int
-    batch_bytes_max: int
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,6 @@ class HeartbeatAck:
     """The control plane is there."""
 
     number: int
-
-
-@dataclass(frozen=True)
-class OutboxAck:
-    """Everything up to `committed_sequence` is committed."""
-
-    epoch: bytes
-    committed_sequence: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +53,44 @@ class Goodbye:
     retry_after_ms: int
 
 
-CloudFrame = Welcome | HeartbeatAck | OutboxAck | DesiredState | Goodbye
+@dataclass(frozen=True)
+class Credit:
+    """How much may be sent and not yet acknowledged."""
+
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class UploadReady:
+    """Everything up to `committed_sequence` is committed; the next one is due."""
+
+    committed_sequence: int
+    batch_rows_max: int
+    batch_bytes_max: int
+    credit: Credit
+
+
+@dataclass(frozen=True)
+class OutboxAck:
+    """Everything up to `committed_sequence` is committed."""
+
+    epoch: bytes
+    committed_sequence: int
+    credit: Credit
+
+
+@dataclass(frozen=True)
+class OutboxNack:
+    """Everything before `sequence` is committed, and that row will never be."""
+
+    epoch: bytes
+    sequence: int
+    code: str
+
+
+ControlFrame = Welcome | HeartbeatAck | DesiredState | Goodbye
+UploadFrame = UploadReady | OutboxAck | OutboxNack
 
 _FAREWELLS = {
     sync_pb2.GOODBYE_REASON_SHUTDOWN: Farewell.SHUTDOWN,
@@ -74,7 +101,7 @@ _FAREWELLS = {
 }
 
 
-def parse(payload: bytes) -> CloudFrame | None:
+def parse(payload: bytes) -> ControlFrame | None:
     """A serialised ConnectResponse as a value; None for a frame that this version does not know."""
     try:
         response = sync_pb2.ConnectResponse.FromString(payload)
@@ -82,22 +109,39 @@ def parse(payload: bytes) -> CloudFrame | None:
         return None
     match response.WhichOneof("frame"):
         case "welcome":
-            welcome = response.welcome
-            return Welcome(
-                welcome.committed_sequence,
-                welcome.heartbeat_interval_ms,
-                welcome.batch_rows_max,
-                welcome.batch_bytes_max,
-            )
+            return Welcome(response.welcome.stream_generation, response.welcome.heartbeat_interval_ms)
         case "heartbeat_ack":
             return HeartbeatAck(response.heartbeat_ack.number)
-        case "outbox_ack":
-            return OutboxAck(response.outbox_ack.epoch, response.outbox_ack.committed_sequence)
         case "desired_state":
             desired = response.desired_state
             return DesiredState(desired.generation, desired.hash, desired.document)
         case "goodbye":
             reason = _FAREWELLS.get(response.goodbye.reason, Farewell.UNKNOWN)
             return Goodbye(reason, response.goodbye.retry_after_ms)
+        case _:
+            return None
+
+
+def parse_upload(payload: bytes) -> UploadFrame | None:
+    """A serialised UploadResponse as a value; None for a frame that this version does not know."""
+    try:
+        response = sync_pb2.UploadResponse.FromString(payload)
+    except DecodeError:
+        return None
+    match response.WhichOneof("frame"):
+        case "upload_ready":
+            ready = response.upload_ready
+            return UploadReady(
+                ready.committed_sequence,
+                ready.batch_rows_max,
+                ready.batch_bytes_max,
+                Credit(ready.credit_rows, ready.credit_bytes),
+            )
+        case "outbox_ack":
+            ack = response.outbox_ack
+            return OutboxAck(ack.epoch, ack.committed_sequence, Credit(ack.credit_rows, ack.credit_bytes))
+        case "outbox_nack":
+            nack = response.outbox_nack
+            return OutboxNack(nack.epoch, nack.sequence, nack.code)
         case _:
             return None

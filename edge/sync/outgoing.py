@@ -1,4 +1,4 @@
-"""Rows of the outbox on their way to the guard; a row that may not leave is replaced by its tombstone.
+"""Rows of the outbox on their way to the guard; one that may not leave, or never arrive, makes way for its tombstone.
 
 The refused payload is not kept: it may hold someone's words, and a queue is no place for those. What is kept, in the
 store, is that it happened: sequence, kind, reason, length and hash.
@@ -13,11 +13,11 @@ from sqlite_utils import Database
 
 from core.signing import canonical_json
 from edge.egress.guard import Guard, Refusal, tombstone
-from edge.egress.records import Row
+from edge.egress.records import GAP_KIND, REFUSED_KIND, Row
 from edge.store import outbox
 from edge.store.outbox import OutboxRow
 from edge.store.store import Store
-from edge.sync.events import Outbox, ReadRows
+from edge.sync.events import Bury, Outbox, ReadRows
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +43,35 @@ async def next_rows(store: Store, guard: Guard, wanted: ReadRows) -> tuple[Row, 
     return await next_rows(store, guard, wanted)
 
 
+async def bury(store: Store, wanted: Bury) -> bool:
+    """Tombstone in place of a row that the control plane refuses; False where there is one already."""
+    log.error("the control plane refused a row", extra={"sequence": wanted.sequence, "reason": wanted.reason})
+
+    def write(db: Database) -> bool:
+        found = outbox.rows_after(db, wanted.sequence - 1, 1, 0)
+        if not found or found[0].sequence != wanted.sequence:
+            return True  # it has made way for a gap record meanwhile
+        if found[0].kind == REFUSED_KIND:
+            return False
+        _bury(db, [(found[0], Refusal(wanted.reason))])
+        return True
+
+    return await store.write(write)
+
+
 def read_outbox(db: Database, now_ms: int) -> Outbox:
-    """What waits, without scanning it: sequences have no gaps, and the first row is the oldest."""
+    """What waits, without scanning it: the first row is the oldest."""
     epoch = outbox.read_epoch(db)
     oldest, newest = db.execute("SELECT min(sequence), max(sequence) FROM outbox").fetchone()
     if oldest is None:
         last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
         newest = last[0] if last else 0
-        return Outbox(epoch, 0, newest, newest)
-    (created,) = db.execute("SELECT created_ms FROM outbox WHERE sequence = ?", [oldest]).fetchone()
-    return Outbox(epoch, newest - oldest + 1, oldest, newest, max(0, now_ms - created) // 1000)
+        return Outbox(epoch, 0, newest + 1, newest)
+    created, first = db.execute(
+        "SELECT created_ms, iif(kind = ?, payload ->> 'first', sequence) FROM outbox WHERE sequence = ?",
+        [GAP_KIND, oldest],
+    ).fetchone()
+    return Outbox(epoch, newest - oldest + 1, int(first), newest, max(0, now_ms - created) // 1000)
 
 
 def _checked(db: Database, guard: Guard, wanted: ReadRows) -> list[tuple[OutboxRow, Row | Refusal]]:

@@ -1,52 +1,43 @@
-"""The rules of one stream, without clock and without I/O: events in, effects out.
+"""The rules of one control stream, without clock and without I/O: events in, effects out.
 
-hello → welcome → batches of the outbox under (epoch, sequence), at most WINDOW_BATCHES unacknowledged, in order;
-an acknowledgement is cumulative and is believed only for rows that were sent. Desired state is checked, applied by
-the caller, and answered by reported state; what cannot be applied leaves the last good one in place.
+hello → welcome → heartbeats, and beside it an upload (edge/sync/upload_session.py). Desired state is checked, applied
+by the caller, and answered by reported state; what cannot be applied leaves the last good one in place.
 A new stream is a new Session; what must survive lives in the store.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from enum import Enum
 
-from edge.egress.records import FALLBACKS_MAX, Batch, Heartbeat, Hello, ReportedState
+from edge.egress.records import FALLBACKS_MAX, Heartbeat, Hello, ReportedState
 from edge.sync import desired
 from edge.sync.desired import DesiredRefused, Progress
 from edge.sync.events import (
-    Acknowledge,
     Apply,
     BeatEvery,
+    BeginUpload,
     Connected,
+    ControlEvent,
     DesiredSettled,
     Disconnect,
     Effect,
-    Event,
     FactsChanged,
     HeartbeatDue,
     NodeFacts,
     Outbox,
-    OutboxGrew,
-    ReadRows,
     Reject,
-    RowsRead,
     Send,
 )
-from edge.sync.frames import DesiredState, Farewell, Goodbye, HeartbeatAck, OutboxAck, Welcome
+from edge.sync.frames import DesiredState, Farewell, Goodbye, HeartbeatAck, Welcome
 
-# Unacknowledged batches: one on the way while the other is being committed; more would only fill buffers.
-WINDOW_BATCHES = 2
-# One envelope is one leaf of the ledger and at most this much, whatever the control plane offers.
-BATCH_ROWS_MAX = 256
-BATCH_BYTES_MAX = 900_000
 # Heartbeats without an answer before the link counts as dead.
 HEARTBEATS_LOST_MAX = 2
 HEARTBEAT_MS_MIN = 1_000
 HEARTBEAT_MS_MAX = 300_000
 # Pauses that the node keeps even if the control plane names none, milliseconds.
-PAUSE_MS = {Farewell.REPLACED: 30_000, Farewell.REVOKED: 600_000, Farewell.PROTOCOL_ERROR: 60_000}
+PROTOCOL_PAUSE_MS = 60_000
+PAUSE_MS = {Farewell.REPLACED: 30_000, Farewell.REVOKED: 600_000, Farewell.PROTOCOL_ERROR: PROTOCOL_PAUSE_MS}
 
 
 class Phase(Enum):
@@ -61,26 +52,17 @@ class Phase(Enum):
 class Session:
     """One stream. `receive` is the only entry; events after the end do nothing."""
 
-    def __init__(self, outbox: Outbox, facts: NodeFacts, progress: Progress) -> None:
+    def __init__(self, facts: NodeFacts, progress: Progress) -> None:
         self.phase = Phase.NEW
-        self._outbox = outbox
         self._facts = facts
         self._progress = progress
-        self._acknowledged = 0
-        self._sent = 0
-        self._in_flight: deque[int] = deque()
-        self._window = WINDOW_BATCHES
-        self._reading = False
-        self._more = True
-        self._rows_max = BATCH_ROWS_MAX
-        self._bytes_max = BATCH_BYTES_MAX
         self._heartbeat = 0
         self._heartbeat_answered = 0
         self._reported: ReportedState | None = None
         self._settling = False
         self._waiting: DesiredState | None = None
 
-    def receive(self, event: Event) -> list[Effect]:
+    def receive(self, event: ControlEvent) -> list[Effect]:
         """What follows from an event."""
         if self.phase is Phase.CLOSED:
             return []
@@ -99,29 +81,16 @@ class Session:
                 return self._settled(event.progress)
         if self.phase is not Phase.STREAMING:
             # Only a Welcome may come first; our own timers may come early.
-            return (
-                self._broken("no_welcome")
-                if isinstance(event, OutboxAck | DesiredState | HeartbeatAck)
-                else []
-            )
+            return self._broken("no_welcome") if isinstance(event, DesiredState | HeartbeatAck) else []
         return self._stream(event)
 
-    def _stream(
-        self, event: RowsRead | OutboxGrew | HeartbeatDue | HeartbeatAck | OutboxAck | DesiredState
-    ) -> list[Effect]:
+    def _stream(self, event: HeartbeatDue | HeartbeatAck | DesiredState) -> list[Effect]:
         match event:
-            case RowsRead():
-                return self._send_rows(event)
-            case OutboxGrew():
-                self._more = True
-                return self._pump()
             case HeartbeatDue():
                 return self._beat(event.outbox)
             case HeartbeatAck():
                 self._heartbeat_answered = max(self._heartbeat_answered, min(event.number, self._heartbeat))
                 return []
-            case OutboxAck():
-                return self._acknowledge(event)
             case DesiredState():
                 return self._consider(event)
 
@@ -129,78 +98,19 @@ class Session:
         if self.phase is not Phase.NEW:
             return []
         self.phase = Phase.GREETED
-        waiting = self._outbox.rows > 0
         hello = Hello(
             software_version=self._facts.software_version,
-            epoch=self._outbox.epoch,
-            oldest_sequence=self._outbox.oldest if waiting else 0,
-            newest_sequence=self._outbox.newest if waiting else 0,
             applied_generation=self._progress.applied_generation,
             applied_hash=self._progress.applied_hash,
         )
         return [Send(hello)]
 
     def _welcome(self, welcome: Welcome) -> list[Effect]:
-        if self.phase is Phase.STREAMING:
-            return self._rewind(welcome.committed_sequence)
         if self.phase is not Phase.GREETED:
-            return self._broken("welcome_before_hello")
-        if welcome.committed_sequence > self._outbox.newest:
-            # An older copy of this store has been put back under its old epoch: its next rows would carry numbers
-            # that the control plane has already seen, and vanish there as duplicates.
-            return self._end("outbox_behind_control_plane", PAUSE_MS[Farewell.PROTOCOL_ERROR])
+            return self._broken("unexpected_welcome")
         self.phase = Phase.STREAMING
-        self._acknowledged = self._sent = welcome.committed_sequence
-        self._rows_max = max(1, min(welcome.batch_rows_max or BATCH_ROWS_MAX, BATCH_ROWS_MAX))
-        self._bytes_max = max(1, min(welcome.batch_bytes_max or BATCH_BYTES_MAX, BATCH_BYTES_MAX))
         interval = min(max(welcome.heartbeat_interval_ms, HEARTBEAT_MS_MIN), HEARTBEAT_MS_MAX)
-        effects: list[Effect] = [BeatEvery(interval)]
-        if welcome.committed_sequence:
-            effects.append(Acknowledge(self._outbox.epoch, welcome.committed_sequence))
-        return [*effects, *self._report(), *self._pump()]
-
-    def _rewind(self, committed: int) -> list[Effect]:
-        """A batch did not follow what is committed: go on from there, one batch at a time from now on."""
-        if not self._acknowledged <= committed <= self._sent:
-            return self._broken("welcome_out_of_range")
-        self._acknowledged = self._sent = committed
-        self._in_flight.clear()
-        self._window = 1
-        self._more = True
-        return [Acknowledge(self._outbox.epoch, committed), *self._pump()]
-
-    def _pump(self) -> list[Effect]:
-        """Ask for the next rows when there is room for a batch and nobody is reading yet."""
-        if self._reading or not self._more or len(self._in_flight) >= self._window:
-            return []
-        self._reading = True
-        return [ReadRows(self._sent, self._rows_max, self._bytes_max)]
-
-    def _send_rows(self, read: RowsRead) -> list[Effect]:
-        self._reading = False
-        if read.after != self._sent:
-            return self._pump()  # read before the control plane asked for another place
-        if not read.rows:
-            self._more = False
-            return []
-        if read.rows[0].sequence != self._sent + 1:
-            # Rows that neither side has. A new Hello names the oldest row, and the control plane records the gap.
-            return self._end("outbox_gap")
-        self._sent = read.rows[-1].sequence
-        self._in_flight.append(self._sent)
-        return [Send(Batch(epoch=self._outbox.epoch, rows=read.rows)), *self._pump()]
-
-    def _acknowledge(self, ack: OutboxAck) -> list[Effect]:
-        if ack.epoch != self._outbox.epoch:
-            return self._broken("ack_of_other_epoch")
-        if ack.committed_sequence > self._sent:
-            return self._broken("ack_of_unsent_rows")
-        if ack.committed_sequence <= self._acknowledged:
-            return []  # late or repeated: acknowledgements are cumulative
-        self._acknowledged = ack.committed_sequence
-        while self._in_flight and self._in_flight[0] <= ack.committed_sequence:
-            self._in_flight.popleft()
-        return [Acknowledge(ack.epoch, ack.committed_sequence), *self._pump()]
+        return [BeatEvery(interval), BeginUpload(welcome.stream_generation), *self._report()]
 
     def _beat(self, outbox: Outbox) -> list[Effect]:
         if self._heartbeat - self._heartbeat_answered >= HEARTBEATS_LOST_MAX:
@@ -262,7 +172,7 @@ class Session:
 
     def _broken(self, reason: str) -> list[Effect]:
         """The other side does not keep the protocol: nothing of it is believed, and the rows stay here."""
-        return self._end(reason, PAUSE_MS[Farewell.PROTOCOL_ERROR])
+        return self._end(reason, PROTOCOL_PAUSE_MS)
 
     def _end(self, reason: str, retry_after_ms: int = 0) -> list[Effect]:
         self.phase = Phase.CLOSED

@@ -1,4 +1,4 @@
-"""One open link: carries out what the Session decides, with the store, the guard and the courier. No rules here."""
+"""One open link: carries out what its two sessions decide, with the store, the guard and the courier. No rules here."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from edge.sync.events import (
     Acknowledge,
     Apply,
     BeatEvery,
+    BeginUpload,
+    Bury,
     Connected,
     DesiredSettled,
     Disconnect,
@@ -31,12 +33,15 @@ from edge.sync.events import (
     OutboxGrew,
     ReadRows,
     Reject,
+    RowBuried,
     RowsRead,
     Send,
+    UploadEvent,
 )
 from edge.sync.inbox import Beat, Broken, Inbox, Item
-from edge.sync.outgoing import next_rows, read_outbox
-from edge.sync.session import Phase, Session
+from edge.sync.outgoing import bury, next_rows, read_outbox
+from edge.sync.session import PROTOCOL_PAUSE_MS, Phase, Session
+from edge.sync.upload_session import UploadSession
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +59,7 @@ class Ports:
 
 
 class Stream:
-    """Runs one Session over link `number` until either side ends it."""
+    """Runs a Session, and the UploadSession beside it, over link `number` until either side ends it."""
 
     def __init__(self, ports: Ports, connection: CourierConnection, inbox: Inbox, number: int) -> None:
         self._ports = ports
@@ -66,6 +71,8 @@ class Stream:
         self._grew = False
         self._beat_waits = False
         self._welcomed = False
+        self._session = Session(ports.facts(), ports.keeper.progress)
+        self._upload: UploadSession | None = None
 
     def notify(self) -> None:
         """Rows or facts may have changed. Cheap; many calls become one event."""
@@ -75,23 +82,38 @@ class Stream:
 
     async def run(self) -> Disconnect:
         """Returns why it ended. Raises NotReachable, and what the store raises."""
-        waiting = await self._read_outbox()
-        session = Session(waiting, self._ports.facts(), self._ports.keeper.progress)
         events: deque[Event] = deque([Connected()])
         try:
             while True:
                 while events:
-                    for effect in session.receive(events.popleft()):
+                    effects = deque(self._receive(events.popleft()))
+                    while effects:
+                        effect = effects.popleft()
                         if isinstance(effect, Disconnect):
                             return effect
-                        events.extend(await self._carry_out(effect))
-                self._tell_when_welcomed(session)
+                        if isinstance(effect, BeginUpload):
+                            effects.extend(await self._begin_upload(effect))
+                        else:
+                            events.extend(await self._carry_out(effect))
+                self._tell_when_welcomed()
                 item = await self._inbox.get()
                 if (ended := self._ended(item)) is not None:
                     return ended
                 events.extend(await self._events_of(item))
         finally:
             await self._stop_tasks()
+
+    def _receive(self, event: Event) -> list[Effect]:
+        if not isinstance(event, UploadEvent):
+            return self._session.receive(event)
+        if self._upload is not None:
+            return self._upload.receive(event)
+        # Rows may be added before the upload begins; frames of one that nobody opened are not believed.
+        return [] if isinstance(event, OutboxGrew) else [Disconnect("upload_not_open", PROTOCOL_PAUSE_MS)]
+
+    async def _begin_upload(self, effect: BeginUpload) -> list[Effect]:
+        self._upload = UploadSession(await self._read_outbox(), effect.stream_generation)
+        return self._upload.begin()
 
     async def _carry_out(self, effect: Effect) -> list[Event]:
         """Do it; returns the events that follow at once."""
@@ -103,6 +125,8 @@ class Stream:
                 return [RowsRead(effect.after, await next_rows(ports.store, ports.guard, effect))]
             case Acknowledge():
                 await ports.store.write(lambda db: outbox.acknowledge(db, effect.epoch, effect.sequence))
+            case Bury():
+                return [RowBuried(effect.sequence, await bury(ports.store, effect))]
             case Apply() | Reject():
                 self._spawn(self._settle(effect), "desired-settle")
             case BeatEvery():
@@ -112,7 +136,7 @@ class Stream:
     async def _events_of(self, item: Item) -> list[Event]:
         match item:
             case CloudBytes():
-                frame = frames.parse(item.payload)
+                frame = frames.parse_upload(item.payload) if item.upload else frames.parse(item.payload)
                 return [frame] if frame is not None and item.link == self._number else []
             case Beat():
                 self._beat_waits = False
@@ -137,8 +161,8 @@ class Stream:
             case _:
                 return None
 
-    def _tell_when_welcomed(self, session: Session) -> None:
-        if not self._welcomed and session.phase is Phase.STREAMING:
+    def _tell_when_welcomed(self) -> None:
+        if not self._welcomed and self._session.phase is Phase.STREAMING:
             self._welcomed = True
             self._ports.welcomed()
 

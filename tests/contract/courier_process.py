@@ -116,9 +116,11 @@ class ScriptedCloud(sync_pb2_grpc.SyncServiceServicer):
     """Takes frames while `reading` is set, and remembers them; answers hello with a welcome."""
 
     def __init__(self) -> None:
-        self.frames: list[sync_pb2.ConnectRequest] = []
+        self.frames: list[sync_pb2.ConnectRequest | sync_pb2.UploadRequest] = []
         self.reading = asyncio.Event()
         self.reading.set()
+        self.taking_rows = asyncio.Event()
+        self.taking_rows.set()
         self.opened = 0
         self.endpoint = ""
 
@@ -132,6 +134,17 @@ class ScriptedCloud(sync_pb2_grpc.SyncServiceServicer):
             self.frames.append(frame)
             if frame.WhichOneof("frame") == "hello":
                 yield sync_pb2.ConnectResponse(welcome=sync_pb2.Welcome(heartbeat_interval_ms=1000))
+
+    async def Upload(self, request_iterator, context):
+        while True:
+            await self.reading.wait()
+            frame = await anext(aiter(request_iterator), None)
+            if frame is None:
+                return
+            await self.taking_rows.wait()
+            self.frames.append(frame)
+            if frame.WhichOneof("frame") == "upload_open":
+                yield sync_pb2.UploadResponse(upload_ready=sync_pb2.UploadReady())
 
 
 @asynccontextmanager
@@ -147,6 +160,7 @@ async def scripted_cloud(paths: SitePaths) -> AsyncIterator[ScriptedCloud]:
         yield cloud
     finally:
         cloud.reading.set()
+        cloud.taking_rows.set()
         await server.stop(0)
 
 

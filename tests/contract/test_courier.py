@@ -25,6 +25,7 @@ from edge.egress.courier_client import (
     LinkUp,
 )
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
+from edge.egress.lane import ENVELOPES_WAITING_MAX
 from postern.v1 import sync_pb2
 from tests.contract.courier_process import CourierProcess, memory_mb, new_site, receive, scripted_cloud, until
 
@@ -46,18 +47,24 @@ async def courier(paths: SitePaths) -> AsyncIterator[CourierProcess]:
 
 
 def _hello() -> sync_pb2.ConnectRequest:
-    return sync_pb2.ConnectRequest(hello=sync_pb2.Hello(software_version="0.1.0", epoch=b"e" * 16))
+    return sync_pb2.ConnectRequest(hello=sync_pb2.Hello(software_version="0.1.0"))
 
 
-def _batch(rows: int = 1, size: int = 10) -> sync_pb2.ConnectRequest:
+def _opening() -> sync_pb2.UploadRequest:
+    return sync_pb2.UploadRequest(upload_open=sync_pb2.UploadOpen(epoch=b"e" * 16, stream_generation=1))
+
+
+def _batch(rows: int = 1, size: int = 10) -> sync_pb2.UploadRequest:
     made = [sync_pb2.OutboxRow(sequence=n + 1, kind="node.started", payload=b"x" * size) for n in range(rows)]
-    return sync_pb2.ConnectRequest(outbox_batch=sync_pb2.OutboxBatch(epoch=b"e" * 16, rows=made))
+    return sync_pb2.UploadRequest(outbox_batch=sync_pb2.OutboxBatch(epoch=b"e" * 16, rows=made))
 
 
-def _sealed(paths: SitePaths, request: sync_pb2.ConnectRequest, **changes: object) -> Envelope:
+def _sealed(
+    paths: SitePaths, request: sync_pb2.ConnectRequest | sync_pb2.UploadRequest, **changes: object
+) -> Envelope:
     kind = str(request.WhichOneof("frame"))
-    purpose = Purpose.FRAMING if kind in ("hello", "heartbeat") else Purpose.RECORDS
-    rows = len(request.outbox_batch.rows)
+    purpose = Purpose.FRAMING if kind in ("hello", "heartbeat", "upload_open") else Purpose.RECORDS
+    rows = len(request.outbox_batch.rows) if isinstance(request, sync_pb2.UploadRequest) else 0
     plain = Envelope(os.urandom(16), purpose, kind, request.SerializeToString(), rows)
     return seal(replace(plain, **changes), load_or_create_key(paths.keys))  # type: ignore[arg-type]
 
@@ -224,6 +231,27 @@ async def test_a_stalled_control_plane_does_not_hold_up_the_end(
         assert ledger.verify(paths.ledger).open_envelopes == 0
 
 
+async def test_an_upload_that_stalls_holds_up_no_heartbeat(courier: CourierProcess, paths: SitePaths) -> None:
+    async with scripted_cloud(paths) as cloud:
+        await courier.start()
+        connection = await _linked(courier)
+        await connection.send(1, _sealed(paths, _hello()))
+        await connection.send(1, _sealed(paths, _opening()))
+        answers = {(await _cloud_bytes(connection)).upload for _ in range(2)}
+        assert answers == {False, True}
+        cloud.taking_rows.clear()
+        for _ in range(ENVELOPES_WAITING_MAX):
+            await connection.send(1, _sealed(paths, _batch(250, 3000)))
+        await connection.send(1, _sealed(paths, _hello()))
+        assert not (await _cloud_bytes(connection)).upload
+
+
+async def _cloud_bytes(connection: CourierConnection) -> CloudBytes:
+    event = await receive(connection, CloudBytes)
+    assert isinstance(event, CloudBytes)
+    return event
+
+
 async def test_months_offline_are_one_leaf(courier: CourierProcess, paths: SitePaths) -> None:
     async with scripted_cloud(paths):
         pass  # enrolled, and now nobody answers there
@@ -241,6 +269,8 @@ async def test_the_newest_node_connection_wins(courier: CourierProcess, paths: S
     async with scripted_cloud(paths) as cloud:
         await courier.start()
         older = await _linked(courier)
+        await older.send(1, _sealed(paths, _hello()))
+        await receive(older, CloudBytes)
         newer = await _linked(courier, 7)
         while (await older.receive()) is not None:
             pass

@@ -267,7 +267,7 @@ async def test_more_at_once_than_the_limit_is_busy(paths: SitePaths, monkeypatch
 
 
 async def test_an_answer_that_streams_holds_up_no_row_and_no_row_an_answer(paths: SitePaths) -> None:
-    hello = sync_pb2.ConnectRequest(hello=sync_pb2.Hello(software_version="0.1.0", epoch=b"e" * 16))
+    hello = sync_pb2.ConnectRequest(hello=sync_pb2.Hello(software_version="0.1.0"))
     framing = Envelope(b"f" * 16, Purpose.FRAMING, "hello", hello.SerializeToString())
     async with overflow_clouds(paths) as (cloud,), courier_here(paths), attached(paths) as client:
         cloud.go_on.clear()

@@ -147,6 +147,7 @@ def test_everything_that_may_leave_is_listed() -> None:
     text = section(page("privacy.md"), "## What leaves")
     frames = (
         records.Hello,
+        records.UploadOpen,
         records.Heartbeat,
         records.ReportedState,
         records.ModelState,

@@ -34,22 +34,22 @@ GOODBYE_REASON_PROTOCOL_ERROR: GoodbyeReason
 GOODBYE_REASON_BUSY: GoodbyeReason
 
 class UploadRequest(_message.Message):
-    __slots__ = ("open", "outbox_batch")
-    OPEN_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("upload_open", "outbox_batch")
+    UPLOAD_OPEN_FIELD_NUMBER: _ClassVar[int]
     OUTBOX_BATCH_FIELD_NUMBER: _ClassVar[int]
-    open: UploadOpen
+    upload_open: UploadOpen
     outbox_batch: OutboxBatch
-    def __init__(self, open: _Optional[_Union[UploadOpen, _Mapping]] = ..., outbox_batch: _Optional[_Union[OutboxBatch, _Mapping]] = ...) -> None: ...
+    def __init__(self, upload_open: _Optional[_Union[UploadOpen, _Mapping]] = ..., outbox_batch: _Optional[_Union[OutboxBatch, _Mapping]] = ...) -> None: ...
 
 class UploadResponse(_message.Message):
-    __slots__ = ("ready", "outbox_ack", "outbox_nack")
-    READY_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("upload_ready", "outbox_ack", "outbox_nack")
+    UPLOAD_READY_FIELD_NUMBER: _ClassVar[int]
     OUTBOX_ACK_FIELD_NUMBER: _ClassVar[int]
     OUTBOX_NACK_FIELD_NUMBER: _ClassVar[int]
-    ready: UploadReady
+    upload_ready: UploadReady
     outbox_ack: OutboxAck
     outbox_nack: OutboxNack
-    def __init__(self, ready: _Optional[_Union[UploadReady, _Mapping]] = ..., outbox_ack: _Optional[_Union[OutboxAck, _Mapping]] = ..., outbox_nack: _Optional[_Union[OutboxNack, _Mapping]] = ...) -> None: ...
+    def __init__(self, upload_ready: _Optional[_Union[UploadReady, _Mapping]] = ..., outbox_ack: _Optional[_Union[OutboxAck, _Mapping]] = ..., outbox_nack: _Optional[_Union[OutboxNack, _Mapping]] = ...) -> None: ...
 
 class UploadOpen(_message.Message):
     __slots__ = ("epoch", "stream_generation", "oldest_sequence", "newest_sequence")
@@ -88,60 +88,44 @@ class OutboxNack(_message.Message):
     def __init__(self, epoch: _Optional[bytes] = ..., sequence: _Optional[int] = ..., code: _Optional[str] = ...) -> None: ...
 
 class ConnectRequest(_message.Message):
-    __slots__ = ("hello", "heartbeat", "outbox_batch", "reported_state")
+    __slots__ = ("hello", "heartbeat", "reported_state")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
-    OUTBOX_BATCH_FIELD_NUMBER: _ClassVar[int]
     REPORTED_STATE_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     heartbeat: Heartbeat
-    outbox_batch: OutboxBatch
     reported_state: ReportedState
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., outbox_batch: _Optional[_Union[OutboxBatch, _Mapping]] = ..., reported_state: _Optional[_Union[ReportedState, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., reported_state: _Optional[_Union[ReportedState, _Mapping]] = ...) -> None: ...
 
 class ConnectResponse(_message.Message):
-    __slots__ = ("welcome", "heartbeat_ack", "outbox_ack", "desired_state", "goodbye")
+    __slots__ = ("welcome", "heartbeat_ack", "desired_state", "goodbye")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_ACK_FIELD_NUMBER: _ClassVar[int]
-    OUTBOX_ACK_FIELD_NUMBER: _ClassVar[int]
     DESIRED_STATE_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     heartbeat_ack: HeartbeatAck
-    outbox_ack: OutboxAck
     desired_state: DesiredState
     goodbye: Goodbye
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., heartbeat_ack: _Optional[_Union[HeartbeatAck, _Mapping]] = ..., outbox_ack: _Optional[_Union[OutboxAck, _Mapping]] = ..., desired_state: _Optional[_Union[DesiredState, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ...) -> None: ...
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., heartbeat_ack: _Optional[_Union[HeartbeatAck, _Mapping]] = ..., desired_state: _Optional[_Union[DesiredState, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("software_version", "epoch", "oldest_sequence", "newest_sequence", "applied_generation", "applied_hash")
+    __slots__ = ("software_version", "applied_generation", "applied_hash")
     SOFTWARE_VERSION_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
-    OLDEST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    NEWEST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     APPLIED_GENERATION_FIELD_NUMBER: _ClassVar[int]
     APPLIED_HASH_FIELD_NUMBER: _ClassVar[int]
     software_version: str
-    epoch: bytes
-    oldest_sequence: int
-    newest_sequence: int
     applied_generation: int
     applied_hash: bytes
-    def __init__(self, software_version: _Optional[str] = ..., epoch: _Optional[bytes] = ..., oldest_sequence: _Optional[int] = ..., newest_sequence: _Optional[int] = ..., applied_generation: _Optional[int] = ..., applied_hash: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, software_version: _Optional[str] = ..., applied_generation: _Optional[int] = ..., applied_hash: _Optional[bytes] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("committed_sequence", "stream_generation", "heartbeat_interval_ms", "batch_rows_max", "batch_bytes_max")
-    COMMITTED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("stream_generation", "heartbeat_interval_ms")
     STREAM_GENERATION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
-    BATCH_ROWS_MAX_FIELD_NUMBER: _ClassVar[int]
-    BATCH_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
-    committed_sequence: int
     stream_generation: int
     heartbeat_interval_ms: int
-    batch_rows_max: int
-    batch_bytes_max: int
-    def __init__(self, committed_sequence: _Optional[int] = ..., stream_generation: _Optional[int] = ..., heartbeat_interval_ms: _Optional[int] = ..., batch_rows_max: _Optional[int] = ..., batch_bytes_max: _Optional[int] = ...) -> None: ...
+    def __init__(self, stream_generation: _Optional[int] = ..., heartbeat_interval_ms: _Optional[int] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("number", "queue_percent", "outbox_rows", "outbox_oldest_seconds", "fallbacks", "disk_free_percent")

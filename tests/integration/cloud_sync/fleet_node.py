@@ -78,7 +78,7 @@ def row(sequence: int, payload: bytes | None = None, kind: str = "telemetry.buck
 
 
 class Link:
-    """One open stream."""
+    """One open stream, and the upload beside it."""
 
     def __init__(self, node: TestNode, credentials: grpc.ChannelCredentials | None = None) -> None:
         self.node = node
@@ -89,13 +89,18 @@ class Link:
             credentials or grpc.ssl_channel_credentials(node.ca_pem, node.key_pem, node.certificate_pem),
             options=options,
         )
-        self.call: Any = sync_pb2_grpc.SyncServiceStub(self._channel).Connect()
+        self._stub: Any = sync_pb2_grpc.SyncServiceStub(self._channel)
+        self.call: Any = self._stub.Connect()
+        self.upload: Any = None
+        self.generation = 0
 
     async def __aenter__(self) -> Link:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.call.cancel()
+        if self.upload is not None:
+            self.upload.cancel()
         await self._channel.close()
 
     async def send(self, **frame: Any) -> None:
@@ -103,31 +108,54 @@ class Link:
 
     async def receive(self) -> Any:
         """The next frame's content; None at the end of the stream."""
-        frame = await asyncio.wait_for(self.call.read(), ANSWER_TIMEOUT_S)
-        return None if frame is grpc.aio.EOF else getattr(frame, frame.WhichOneof("frame"))
+        return await _content(self.call)
 
-    async def hello(
-        self, oldest: int = 0, newest: int = 0, applied: tuple[int, bytes] = (0, b"")
-    ) -> sync_pb2.Welcome:
-        await self.send(
-            hello=sync_pb2.Hello(
-                software_version="1.2.3",
-                epoch=self.epoch,
-                oldest_sequence=oldest,
-                newest_sequence=newest,
-                applied_generation=applied[0],
-                applied_hash=applied[1],
-            )
+    async def hello(self, applied: tuple[int, bytes] = (0, b"")) -> Any:
+        """The first words, and their answer: a welcome, or a goodbye."""
+        hello = sync_pb2.Hello(
+            software_version="1.2.3", applied_generation=applied[0], applied_hash=applied[1]
         )
-        return await self.receive()
+        await self.send(hello=hello)
+        answer = await self.receive()
+        if isinstance(answer, sync_pb2.Welcome):
+            self.generation = answer.stream_generation
+        return answer
+
+    async def open(self, oldest: int = 1, newest: int = 0) -> Any:
+        """Hello, and an upload of the rows `oldest` to `newest`; what the upload is answered."""
+        await self.hello()
+        return await self.open_upload(oldest, newest)
+
+    async def open_upload(self, oldest: int = 1, newest: int = 0) -> Any:
+        self.upload = self._stub.Upload()
+        opening = sync_pb2.UploadOpen(
+            epoch=self.epoch,
+            stream_generation=self.generation,
+            oldest_sequence=oldest,
+            newest_sequence=newest,
+        )
+        await self.send_up(upload_open=opening)
+        return await self.receive_up()
+
+    async def send_up(self, **frame: Any) -> None:
+        await asyncio.wait_for(self.upload.write(sync_pb2.UploadRequest(**frame)), ANSWER_TIMEOUT_S)
+
+    async def receive_up(self) -> Any:
+        """The next frame's content of the upload; None at its end."""
+        return await _content(self.upload)
 
     async def batch(self, rows: Sequence[sync_pb2.OutboxRow], epoch: bytes | None = None) -> Any:
         """Send rows; the answer."""
         await self.send_batch(rows, epoch)
-        return await self.receive()
+        return await self.receive_up()
 
     async def send_batch(self, rows: Sequence[sync_pb2.OutboxRow], epoch: bytes | None = None) -> None:
-        await self.send(outbox_batch=sync_pb2.OutboxBatch(epoch=epoch or self.epoch, rows=rows))
+        await self.send_up(outbox_batch=sync_pb2.OutboxBatch(epoch=epoch or self.epoch, rows=rows))
 
     async def status(self) -> grpc.StatusCode:
         return await asyncio.wait_for(self.call.code(), ANSWER_TIMEOUT_S)
+
+
+async def _content(call: Any) -> Any:
+    frame = await asyncio.wait_for(call.read(), ANSWER_TIMEOUT_S)
+    return None if frame is grpc.aio.EOF else getattr(frame, frame.WhichOneof("frame"))

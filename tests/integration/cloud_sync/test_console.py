@@ -192,7 +192,7 @@ async def test_a_code_from_the_page_enrols_a_node_that_the_pages_then_show(
     assert code
     node = await enrol(cloud.ready.enrolment, code[0])
     async with Link(node) as link:
-        await link.hello(1, 1)
+        await link.open(1, 1)
         await link.batch([row(1)])
         for path in ("", "fleet/rows", f"nodes/{node.id}", f"nodes/{node.id}/live", "codes"):
             status, page = await admin.get(path)

@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.fleet.enrolment import CodeRefused, Enrolled
 from cloud_sync.fleet.intake import Committed
-from cloud_sync.fleet.outbox import HashedRow, HelloFacts
+from cloud_sync.fleet.outbox import Run, UploadFacts
 from cloud_sync.fleet.steering import read_document
 from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.overflow.usage import UsageBook
@@ -28,7 +28,6 @@ from cloud_sync.store.overflow import Spending
 from cloud_sync.store.schema import admins, metadata, records
 from cloud_sync.store.streams import RecordRow
 from core import identity
-from core.signing import content_hash
 from core.webshell.accounts import Visitor
 from tests.integration.cloud_sync.fleet_node import bucket
 
@@ -101,12 +100,9 @@ def _request() -> bytes:
     return identity.create_signing_request(identity.new_key())
 
 
-def _rows(first: int, last: int) -> list[HashedRow]:
-    payload = bucket()
-    return [
-        HashedRow(RecordRow(n, 3, "telemetry.bucket", payload, utc_now()), content_hash(payload))
-        for n in range(first, last + 1)
-    ]
+def _rows(first: int, last: int) -> Run:
+    rows = [RecordRow(n, 3, "telemetry.bucket", bucket(), utc_now()) for n in range(first, last + 1)]
+    return Run(first, last, tuple(rows), None, astray=False)
 
 
 async def test_migrations_give_the_tables_of_the_schema(plane: ControlPlane) -> None:
@@ -119,11 +115,12 @@ async def test_migrations_give_the_tables_of_the_schema(plane: ControlPlane) -> 
 async def test_a_batch_sent_by_many_at_once_takes_effect_once(plane: ControlPlane) -> None:
     node = await _enrolled(plane)
     fingerprint = identity.certificate_fingerprint(node.certificate_pem)
-    opened = await plane.intake.open_stream(node.node_id, fingerprint, HelloFacts(EPOCH, 1, 100, "1"))
+    generation = await plane.intake.open_stream(node.node_id, fingerprint, "1")
+    await plane.intake.open_upload(node.node_id, generation, UploadFacts(EPOCH, 1, 100))
     for first in range(1, 100, 10):
         rows = _rows(first, first + 9)
         outcomes = await asyncio.gather(
-            *(plane.intake.accept(node.node_id, EPOCH, opened.generation, EPOCH, rows) for _ in range(8))
+            *(plane.intake.accept(node.node_id, EPOCH, generation, rows) for _ in range(8))
         )
         assert sum(isinstance(outcome, Committed) for outcome in outcomes) == 1
     query = sa.select(records.c.seq).order_by(records.c.seq)
@@ -136,17 +133,17 @@ async def test_a_batch_sent_by_many_at_once_takes_effect_once(plane: ControlPlan
 async def test_streams_of_one_node_opened_at_once_leave_one_that_may_write(plane: ControlPlane) -> None:
     node = await _enrolled(plane)
     fingerprint = identity.certificate_fingerprint(node.certificate_pem)
-    hello = HelloFacts(EPOCH, 1, 9, "1")
     streams = await asyncio.gather(
-        *(plane.intake.open_stream(node.node_id, fingerprint, hello) for _ in range(8))
+        *(plane.intake.open_stream(node.node_id, fingerprint, "1") for _ in range(8))
     )
-    assert sorted(stream.generation for stream in streams) == list(range(1, 9))
-    outcomes = [
-        await plane.intake.accept(node.node_id, EPOCH, stream.generation, EPOCH, _rows(1, 1))
-        for stream in streams
-    ]
-    winners = [s.generation for s, o in zip(streams, outcomes, strict=True) if isinstance(o, Committed)]
-    assert winners == [8]
+    assert sorted(streams) == list(range(1, 9))
+    facts = UploadFacts(EPOCH, 1, 9)
+    opened = await asyncio.gather(
+        *(plane.intake.open_upload(node.node_id, stream, facts) for stream in streams)
+    )
+    assert sum(isinstance(outcome, Committed) for outcome in opened) == 1
+    outcomes = [await plane.intake.accept(node.node_id, EPOCH, stream, _rows(1, 1)) for stream in streams]
+    assert [s for s, o in zip(streams, outcomes, strict=True) if isinstance(o, Committed)] == [8]
 
 
 async def test_replicas_that_save_usage_at_once_add_up(plane: ControlPlane) -> None:

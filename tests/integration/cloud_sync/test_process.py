@@ -118,7 +118,7 @@ async def test_killing_the_control_plane_loses_no_acknowledged_row(cloud_dir: Cl
                 node = await enrol(ready.enrolment, code)
             node = TestNode(node.id, node.key_pem, node.certificate_pem, node.ca_pem, ready.sync)
             async with Link(node) as link:
-                committed = (await link.hello(1, last)).committed_sequence
+                committed = (await link.open(1, last)).committed_sequence
                 assert committed >= acknowledged
                 for _ in range(10 * (life + 1)):
                     rows = [row(n) for n in range(committed + 1, committed + 11)]

@@ -33,7 +33,7 @@ from tests import forged
 from tests.contract.courier_process import until
 from tests.integration.cloud_sync.audit_rows import one_more, rows
 from tests.integration.cloud_sync.conftest import use_free_ports
-from tests.integration.cloud_sync.fleet_node import Link, TestNode, enrol, row
+from tests.integration.cloud_sync.fleet_node import Link, TestNode, enrol
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -257,10 +257,21 @@ async def test_a_revoked_node_and_how_often_it_came(plane: Plane) -> None:
     assert [(row.action, row.count) for row in shown][:1] == [("node.refused", 2)]
 
 
-async def test_rows_before_a_greeting(plane: Plane) -> None:
+async def test_a_heartbeat_before_a_greeting(plane: Plane) -> None:
     async def attempt() -> None:
         async with Link(plane.node) as link:
-            assert (await link.batch([row(1)])).reason == sync_pb2.GOODBYE_REASON_PROTOCOL_ERROR
+            await link.send(heartbeat=sync_pb2.Heartbeat(number=1))
+            assert (await link.receive()).reason == sync_pb2.GOODBYE_REASON_PROTOCOL_ERROR
+
+    await one_more(plane.control, (plane.node.id, "node.refused", plane.node.id, "protocol_fault"), attempt)
+
+
+async def test_an_upload_that_breaks_the_contract(plane: Plane) -> None:
+    async def attempt() -> None:
+        async with Link(plane.node) as link:
+            await link.open(1, 9)
+            await link.batch([])
+            assert (await link.receive()).reason == sync_pb2.GOODBYE_REASON_PROTOCOL_ERROR
 
     await one_more(plane.control, (plane.node.id, "node.refused", plane.node.id, "protocol_fault"), attempt)
 

@@ -1,4 +1,4 @@
-"""A fleet that is steered: rollouts, alerts, signed metadata, leases."""
+"""A fleet that is steered: gaps of outboxes, rollouts, alerts, signed metadata, leases."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    _gaps()
     _steering()
     _alerts()
 
@@ -90,3 +91,19 @@ def _alerts() -> None:
         sa.Column("last_error", sa.Text(), nullable=False),
     )
     op.create_index("webhook_messages_by_time", "webhook_messages", ["next_at"])
+
+
+def _gaps() -> None:
+    op.create_table(
+        "gaps",
+        sa.Column("id", ROW_ID, primary_key=True),
+        sa.Column("node_id", sa.Text(), sa.ForeignKey("nodes.id"), nullable=False),
+        sa.Column("epoch", sa.LargeBinary(), nullable=False),
+        sa.Column("first_seq", sa.BigInteger(), nullable=False),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column("outbox_class", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("bytes", sa.BigInteger()),
+        sa.Column("found_at", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("gaps_by_node", "gaps", ["node_id", "id"])

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from core.signing import canonical_json
 from edge.egress import envelope
 from edge.egress.guard import Guard, GuardRefused, Refusal, refusal_of, tombstone
-from edge.egress.records import Batch, Heartbeat, Hello, ReportedState, Row
+from edge.egress.records import Batch, Heartbeat, Hello, ReportedState, Row, UploadOpen
 from edge.store.outbox import OutboxClass, OutboxRow
 from postern.v1 import sync_pb2
 
@@ -115,20 +115,22 @@ def test_frames_are_sealed_for_their_purpose() -> None:
     hello = guard.seal(
         Hello(
             software_version="0.1.0",
-            epoch=b"e" * 16,
-            oldest_sequence=1,
-            newest_sequence=2,
             applied_generation=0,
             applied_hash=b"",
         )
     )
     assert envelope.verify(hello, KEY)
     assert (hello.purpose, hello.kind, hello.rows) == (envelope.Purpose.FRAMING, "hello", 0)
+    opening = guard.seal(
+        UploadOpen(epoch=b"e" * 16, stream_generation=3, oldest_sequence=1, newest_sequence=2)
+    )
+    assert (opening.purpose, opening.kind, opening.rows) == (envelope.Purpose.FRAMING, "upload_open", 0)
+    assert sync_pb2.UploadRequest.FromString(opening.payload).upload_open.stream_generation == 3
     row = guard.check(_row("node.started", b'{"software_version":"0.1.0"}'))
     assert isinstance(row, Row)
     batch = guard.seal(Batch(epoch=b"e" * 16, rows=(row,)))
     assert (batch.purpose, batch.kind, batch.rows) == (envelope.Purpose.RECORDS, "outbox_batch", 1)
-    sent = sync_pb2.ConnectRequest.FromString(batch.payload).outbox_batch.rows[0]
+    sent = sync_pb2.UploadRequest.FromString(batch.payload).outbox_batch.rows[0]
     assert (sent.sequence, sent.kind, getattr(sent, "class")) == (1, "node.started", 2)
 
 

@@ -1,66 +1,42 @@
-"""The rules of a stream as tables, and against a model of the control plane under cuts, repeats and delays."""
+"""The rules of a control stream as tables."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from dataclasses import replace
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from edge.egress.records import Batch, Heartbeat, Hello, ModelState, ReportedState, Row
+from edge.egress.records import Heartbeat, Hello, ModelState, ReportedState
 from edge.sync.desired import DesiredDocument, DesiredRefused, Progress
 from edge.sync.events import (
-    Acknowledge,
     Apply,
     BeatEvery,
+    BeginUpload,
     Connected,
     DesiredSettled,
     Disconnect,
     Effect,
-    Event,
     FactsChanged,
     HeartbeatDue,
     NodeFacts,
     Outbox,
-    OutboxGrew,
-    ReadRows,
     Reject,
-    RowsRead,
     Send,
 )
-from edge.sync.frames import DesiredState, Farewell, Goodbye, HeartbeatAck, OutboxAck, Welcome
-from edge.sync.session import Phase, Session, settled
+from edge.sync.frames import DesiredState, Farewell, Goodbye, HeartbeatAck, Welcome
+from edge.sync.session import Session, settled
 
 EPOCH = b"e" * 16
 FACTS = NodeFacts("0.1.0")
-WELCOME = Welcome(
-    committed_sequence=0, heartbeat_interval_ms=15_000, batch_rows_max=256, batch_bytes_max=1 << 20
-)
+WELCOME = Welcome(stream_generation=7, heartbeat_interval_ms=15_000)
 
 
-def _row(sequence: int) -> Row:
-    payload = b'{"software_version":"0.1.0"}'
-    digest = hashlib.sha256(payload).digest()
-    return Row(
-        sequence=sequence,
-        outbox_class=2,
-        kind="node.started",
-        payload=payload,
-        payload_hash=digest,
-        created_ms=0,
-    )
+OUTBOX = Outbox(EPOCH, 10, 1, 10)
 
 
-def _outbox(newest: int = 0, oldest: int = 1) -> Outbox:
-    return Outbox(EPOCH, newest - oldest + 1 if newest else 0, oldest if newest else 0, newest)
-
-
-def _streaming(newest: int = 10, progress: Progress | None = None, committed: int = 0) -> Session:
-    session = Session(_outbox(newest), FACTS, progress or Progress())
+def _streaming(progress: Progress | None = None) -> Session:
+    session = Session(FACTS, progress or Progress())
     session.receive(Connected())
-    session.receive(replace(WELCOME, committed_sequence=committed))
+    session.receive(WELCOME)
     return session
 
 
@@ -72,105 +48,39 @@ def _frames(effects: list[Effect]) -> list[object]:
     return [effect.frame for effect in effects if isinstance(effect, Send)]
 
 
-def test_the_node_speaks_first_and_says_what_it_holds() -> None:
-    session = Session(_outbox(newest=9, oldest=4), FACTS, Progress(3, 2, b"h" * 32))
+def test_the_node_speaks_first() -> None:
+    session = Session(FACTS, Progress(3, 2, b"h" * 32))
     (hello,) = _frames(session.receive(Connected()))
     assert isinstance(hello, Hello)
-    assert (hello.oldest_sequence, hello.newest_sequence) == (4, 9)
     assert (hello.applied_generation, hello.applied_hash) == (2, b"h" * 32)
-
-
-def test_an_empty_outbox_is_zero_and_zero() -> None:
-    session = Session(Outbox(EPOCH, 0, 17, 17), FACTS, Progress())
-    (hello,) = _frames(session.receive(Connected()))
-    assert isinstance(hello, Hello)
-    assert (hello.oldest_sequence, hello.newest_sequence) == (0, 0)
+    assert session.receive(Connected()) == []
 
 
 def test_a_welcome_starts_everything() -> None:
-    session = Session(_outbox(10), FACTS, Progress())
+    session = Session(FACTS, Progress())
     session.receive(Connected())
-    effects = session.receive(replace(WELCOME, committed_sequence=4))
-    assert effects[0] == BeatEvery(15_000)
-    assert effects[1] == Acknowledge(EPOCH, 4)
+    effects = session.receive(WELCOME)
+    assert effects[:2] == [BeatEvery(15_000), BeginUpload(7)]
     assert isinstance(_frames(effects)[0], ReportedState)
-    assert effects[-1] == ReadRows(4, 256, 900_000)
 
 
-def test_limits_of_a_welcome_are_bounded() -> None:
-    session = Session(_outbox(10), FACTS, Progress())
-    session.receive(Connected())
-    effects = session.receive(Welcome(0, heartbeat_interval_ms=1, batch_rows_max=100_000, batch_bytes_max=0))
-    assert effects[0] == BeatEvery(1_000)
-    assert effects[-1] == ReadRows(0, 256, 900_000)
+def test_the_interval_of_a_welcome_is_bounded() -> None:
+    for asked, kept in ((1, 1_000), (1_000, 1_000), (300_000, 300_000), (300_001, 300_000)):
+        session = Session(FACTS, Progress())
+        session.receive(Connected())
+        assert session.receive(Welcome(1, asked))[0] == BeatEvery(kept)
 
 
-def test_two_batches_are_in_flight_and_the_third_waits() -> None:
-    session = _streaming()
-    first = session.receive(RowsRead(0, (_row(1), _row(2))))
-    assert first[-1] == ReadRows(2, 256, 900_000)
-    assert session.receive(RowsRead(2, (_row(3),)))[1:] == []
-    effects = session.receive(OutboxAck(EPOCH, 2))
-    assert effects == [Acknowledge(EPOCH, 2), ReadRows(3, 256, 900_000)]
-
-
-def test_nothing_is_read_until_something_is_written() -> None:
-    session = _streaming(newest=0)
-    assert session.receive(RowsRead(0, ())) == []
-    assert session.receive(OutboxGrew()) == [ReadRows(0, 256, 900_000)]
-    assert session.receive(OutboxGrew()) == []
-
-
-def test_late_and_repeated_acknowledgements_do_nothing() -> None:
-    session = _streaming()
-    session.receive(RowsRead(0, (_row(1), _row(2))))
-    session.receive(OutboxAck(EPOCH, 2))
-    assert session.receive(OutboxAck(EPOCH, 2)) == []
-    assert session.receive(OutboxAck(EPOCH, 1)) == []
-
-
-def test_acknowledgements_that_cannot_be_true_end_the_stream() -> None:
-    for ack, reason in (
-        (OutboxAck(EPOCH, 3), "ack_of_unsent_rows"),
-        (OutboxAck(b"f" * 16, 1), "ack_of_other_epoch"),
-    ):
-        session = _streaming()
-        session.receive(RowsRead(0, (_row(1), _row(2))))
-        assert session.receive(ack) == [Disconnect(reason, 60_000)]
-        assert session.receive(OutboxAck(EPOCH, 1)) == []
-
-
-def test_a_store_older_than_the_control_plane_stops_loudly() -> None:
-    session = Session(_outbox(10), FACTS, Progress())
-    session.receive(Connected())
-    effects = session.receive(replace(WELCOME, committed_sequence=11))
-    assert effects == [Disconnect("outbox_behind_control_plane", 60_000)]
+def test_a_welcome_comes_once_and_after_hello() -> None:
+    assert _streaming().receive(WELCOME) == [Disconnect("unexpected_welcome", 60_000)]
+    assert Session(FACTS, Progress()).receive(WELCOME) == [Disconnect("unexpected_welcome", 60_000)]
 
 
 def test_frames_before_the_welcome_end_the_stream() -> None:
-    for frame in (OutboxAck(EPOCH, 1), _desired(1), HeartbeatAck(1)):
-        session = Session(_outbox(10), FACTS, Progress())
+    for frame in (_desired(1), HeartbeatAck(1)):
+        session = Session(FACTS, Progress())
         session.receive(Connected())
         assert session.receive(frame) == [Disconnect("no_welcome", 60_000)]
-
-
-def test_a_second_welcome_rewinds() -> None:
-    session = _streaming()
-    session.receive(RowsRead(0, (_row(1), _row(2))))
-    session.receive(RowsRead(2, (_row(3),)))
-    effects = session.receive(replace(WELCOME, committed_sequence=1))
-    assert effects == [Acknowledge(EPOCH, 1), ReadRows(1, 256, 900_000)]
-
-
-def test_rows_read_for_a_place_that_was_left_are_dropped() -> None:
-    session = _streaming()
-    session.receive(RowsRead(0, (_row(1),)))
-    session.receive(replace(WELCOME, committed_sequence=0))
-    assert session.receive(RowsRead(1, (_row(2),))) == [ReadRows(0, 256, 900_000)]
-
-
-def test_a_gap_asks_for_a_new_hello() -> None:
-    assert _streaming().receive(RowsRead(0, (_row(5),))) == [Disconnect("outbox_gap")]
 
 
 def test_heartbeats_are_coarse_and_two_unanswered_ones_end_the_link() -> None:
@@ -178,14 +88,14 @@ def test_heartbeats_are_coarse_and_two_unanswered_ones_end_the_link() -> None:
     session.receive(
         FactsChanged(replace(FACTS, queue_percent=34.9, fallbacks=("llm:slow",) * 20, disk_free_percent=39.9))
     )
-    (beat,) = _frames(session.receive(HeartbeatDue(_outbox(10))))
+    (beat,) = _frames(session.receive(HeartbeatDue(OUTBOX)))
     assert isinstance(beat, Heartbeat)
     assert (beat.number, beat.queue_percent, len(beat.fallbacks)) == (1, 30, 16)
     assert beat.disk_free_percent == 30
     session.receive(HeartbeatAck(1))
-    session.receive(HeartbeatDue(_outbox(10)))
-    session.receive(HeartbeatDue(_outbox(10)))
-    assert session.receive(HeartbeatDue(_outbox(10))) == [Disconnect("heartbeats_unanswered")]
+    session.receive(HeartbeatDue(OUTBOX))
+    session.receive(HeartbeatDue(OUTBOX))
+    assert session.receive(HeartbeatDue(OUTBOX)) == [Disconnect("heartbeats_unanswered")]
 
 
 def test_facts_are_reported_when_they_change_and_only_then() -> None:
@@ -273,101 +183,3 @@ def test_one_document_at_a_time_and_the_newest_next() -> None:
     assert session.receive(third) == []
     effects = session.receive(DesiredSettled(settled(Progress(), first, None)))
     assert effects[-1] == Apply(third, DesiredDocument())
-
-
-# Nothing lost, nothing doubled.
-
-
-class _ModelCloud:
-    """The promise of the control plane: a watermark that moves with the rows, or not at all."""
-
-    def __init__(self) -> None:
-        self.committed = 0
-        self.records: list[int] = []
-
-    def receive(self, batch: Batch) -> Event:
-        sequences = [row.sequence for row in batch.rows]
-        if sequences[0] != self.committed + 1:
-            return replace(WELCOME, committed_sequence=self.committed)
-        self.records += sequences
-        self.committed = sequences[-1]
-        return OutboxAck(EPOCH, self.committed)
-
-
-class _Node:
-    """A store in a list, and a session over a wire that the test may cut at any moment."""
-
-    def __init__(self, cloud: _ModelCloud) -> None:
-        self.cloud = cloud
-        self.written = 0
-        self.kept: deque[int] = deque()
-        self.connect()
-
-    def write(self, rows: int) -> None:
-        self.kept.extend(range(self.written + 1, self.written + rows + 1))
-        self.written += rows
-
-    def connect(self) -> None:
-        oldest = self.kept[0] if self.kept else self.written
-        self.session = Session(Outbox(EPOCH, len(self.kept), oldest, self.written), FACTS, Progress())
-        self.up: deque[Batch] = deque()
-        self.down: deque[Event] = deque()
-        self.work: deque[ReadRows] = deque()
-        self.do(Connected())
-        self.do(replace(WELCOME, committed_sequence=self.cloud.committed))
-
-    def do(self, event: Event) -> None:
-        for effect in self.session.receive(event):
-            match effect:
-                case Send(frame=Batch() as batch):
-                    self.up.append(batch)
-                case ReadRows():
-                    self.work.append(effect)
-                case Acknowledge(sequence=sequence):
-                    assert sequence <= self.cloud.committed, "deleted before it was committed"
-                    while self.kept and self.kept[0] <= sequence:
-                        self.kept.popleft()
-
-    def step(self, action: str, size: int) -> None:
-        if action == "write":
-            self.write(size)
-            self.do(OutboxGrew())
-        elif action == "read" and self.work:
-            wanted = self.work.popleft()
-            rows = [number for number in self.kept if number > wanted.after][:size]
-            self.do(RowsRead(wanted.after, tuple(map(_row, rows))))
-        elif action == "arrive" and self.up:
-            self.down.append(self.cloud.receive(self.up.popleft()))
-        elif action == "repeat" and self.up:
-            self.down.append(self.cloud.receive(self.up[0]))
-        elif action == "answer" and self.down:
-            self.do(self.down.popleft())
-        elif action == "old_answer" and self.down:
-            self.do(self.down[0])
-        elif action == "cut":
-            self.connect()
-
-    def drain(self) -> None:
-        self.connect()
-        for _ in range(20 * self.written + 20):
-            for action in ("read", "arrive", "answer"):
-                self.step(action, 3)
-            if self.session.phase is Phase.CLOSED:
-                self.connect()
-
-
-ACTIONS = st.sampled_from(["write", "read", "arrive", "answer", "cut", "repeat", "old_answer"])
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(ACTIONS, st.integers(1, 4)), max_size=60))
-def test_every_row_arrives_once_and_in_order_whatever_happens(steps: list[tuple[str, int]]) -> None:
-    cloud = _ModelCloud()
-    node = _Node(cloud)
-    for action, size in steps:
-        node.step(action, size)
-        if node.session.phase is Phase.CLOSED:
-            node.connect()
-    node.drain()
-    assert cloud.records == list(range(1, node.written + 1))
-    assert not node.kept
