@@ -1,0 +1,87 @@
+"""What a node's rows of kind "update.step" mean for its place in a rollout. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cloud_sync.store.streams import RecordRow
+
+KIND = "update.step"
+_COUNT_MAX = 10**15  # a petabyte; above it a count is a fault
+
+_Code = Annotated[str, Field(pattern=r"^[a-z0-9_.-]{0,64}$")]
+_Count = Annotated[int, Field(ge=0, le=_COUNT_MAX)]
+
+
+class NodeStatus(StrEnum):
+    """Where a node is in a rollout."""
+
+    WAITING = "waiting"  # its wave has not begun
+    TOLD = "told"  # it is to run the version; nothing heard yet
+    WORKING = "working"
+    KEPT = "kept"
+    FAILED = "failed"  # it refused or failed before it changed anything
+    ROLLED_BACK = "rolled_back"  # it changed, and went back by itself
+    RETURNING = "returning"  # the rollout was withdrawn; it is to go back
+    RETURNED = "returned"
+
+
+# Of these, one too many stops a rollout.
+FAILURES = frozenset({NodeStatus.FAILED, NodeStatus.ROLLED_BACK})
+
+
+class StepReport(BaseModel):
+    """A step of a node. Newer nodes may say more, and take steps that this release has no name for."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    rollout: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+    kind: _Code
+    name: _Code
+    version: Annotated[str, Field(max_length=64)]
+    step: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+    outcome: Literal["begun", "done", "failed"]
+    reason: _Code = ""
+    golden_permille: _Count | None = None
+    agreement_permille: _Count | None = None
+    latency_us: _Count | None = None
+    bytes_fetched: _Count | None = None
+    bytes_present: _Count | None = None
+
+    def figures(self) -> dict[str, int]:
+        """What was measured on the node, by name; only what this row says."""
+        named = self.model_dump(
+            include={"golden_permille", "agreement_permille", "latency_us", "bytes_fetched", "bytes_present"}
+        )
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def read_step(row: RecordRow) -> StepReport | None:
+    """The step that a row tells of; None when it is another kind or not well formed."""
+    if row.kind != KIND:
+        return None
+    try:
+        return StepReport.model_validate_json(row.payload)
+    except ValidationError:
+        return None
+
+
+def status_after(status: NodeStatus, report: StepReport) -> NodeStatus:
+    """Where a node is after a row of it.
+
+    What failed once has failed for this rollout, even if the node tries again by itself: the count that stops a
+    rollout never falls.
+    """
+    back = report.step == "roll_back" and report.outcome == "done"
+    if status in (NodeStatus.RETURNING, NodeStatus.RETURNED):
+        return NodeStatus.RETURNED if back else status
+    if back or status is NodeStatus.ROLLED_BACK:
+        return NodeStatus.ROLLED_BACK
+    if report.outcome == "failed" or report.step == "roll_back" or status is NodeStatus.FAILED:
+        return NodeStatus.FAILED
+    if report.step == "keep" and report.outcome == "done":
+        return NodeStatus.KEPT
+    return NodeStatus.KEPT if status is NodeStatus.KEPT else NodeStatus.WORKING
