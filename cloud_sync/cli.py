@@ -17,12 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_sync.config import CloudPaths, load_settings
+from cloud_sync.console.queries import AuditQuery
 from cloud_sync.fleet.steering import InvalidDesired, read_document
 from cloud_sync.fleet.views import NodeView
 from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.overflow.shares import OverflowView
 from cloud_sync.ray_commands import app as ray_app
 from cloud_sync.services import ControlPlane, control_plane, utc_now
+from cloud_sync.store.audit import AuditFilter
 from cloud_sync.store.nodes import DEFAULT_GROUP
 from core.errors import ConfigError, PosternError
 from core.logs import log_to_stderr
@@ -33,12 +35,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ACTOR = "command line"
+# What one command may print; the console takes out all of them.
+AUDIT_ROWS_MAX = 10_000
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 codes_app = typer.Typer(no_args_is_help=True, help="One-time codes with which nodes join.")
 node_app = typer.Typer(no_args_is_help=True, help="The nodes of the fleet.")
 overflow_app = typer.Typer(no_args_is_help=True, help="Answers that are written in place of nodes.")
 desired_app = typer.Typer(no_args_is_help=True, help="What the control plane wants of nodes.")
+audit_app = typer.Typer(no_args_is_help=True, help="Who changed or was refused what.")
+app.add_typer(audit_app, name="audit")
 app.add_typer(codes_app, name="enroll-code")
 app.add_typer(node_app, name="node")
 app.add_typer(desired_app, name="desired")
@@ -164,16 +170,29 @@ def overflow_show(directory: Dir, as_json: Json = False) -> None:
     _answer(dataclasses.asdict(view), as_json, _overflow_table(view))
 
 
-@app.command()
-def audit(directory: Dir, as_json: Json = False) -> None:
-    """The newest rows of audit: changes, logins, and what was refused."""
-    rows = asyncio.run(_with_plane(CloudPaths(directory), lambda plane: plane.overview.audit()))
+@audit_app.command("search")
+def audit_search(
+    directory: Dir,
+    actor: Annotated[str, typer.Option(help="Who did it.")] = "",
+    action: Annotated[str, typer.Option(help="What: a code, or its first part, such as node.")] = "",
+    subject: Annotated[str, typer.Option(help="Of what: a node, a rollout, an admin.")] = "",
+    text: Annotated[str, typer.Option(help="Part of the subject or the detail.")] = "",
+    since: Annotated[str, typer.Option(help="First day, UTC: 2026-03-01.")] = "",
+    until: Annotated[str, typer.Option(help="Last day, UTC.")] = "",
+    rows: Annotated[int, typer.Option(min=1, max=AUDIT_ROWS_MAX, help="How many, at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Rows of audit that fit, newest first: changes, logins, and what was refused."""
+    wanted = AuditFilter(actor, action, subject, text, *_days(since, until))
+    found = asyncio.run(
+        _with_plane(CloudPaths(directory), lambda plane: plane.overview.search_audit(wanted, rows_max=rows))
+    )
     lines = (
         f"{row.at:%Y-%m-%d %H:%M:%S}  {row.actor:20} {row.action:18} {row.subject} {row.detail}"
         + (f" (\u00d7{row.count})" if row.count > 1 else "")
-        for row in rows
+        for row in found.rows
     )
-    _answer([dataclasses.asdict(row) for row in rows], as_json, "\n".join(lines))
+    _answer([dataclasses.asdict(row) for row in found.rows], as_json, "\n".join(lines))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -234,6 +253,14 @@ def _complain(error: PosternError) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"[bold red]{error.title}.[/]", end=" ")
     console.print(f"{error.detail}\nWhat to do: {error.remedy}", markup=False)
+
+
+def _days(since: str, until: str) -> tuple[datetime | None, datetime | None]:
+    """The beginning of the first day and the end of the last. Raises ConfigError for what is no day."""
+    query = AuditQuery.read({"since": since, "until": until})
+    if (query.since, query.until) != (since, until):
+        raise ConfigError("since and until are days.", remedy="Write them as 2026-03-01.")
+    return query.filter.since, query.filter.until
 
 
 def _read_text(file: Path) -> str:

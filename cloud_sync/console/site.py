@@ -1,4 +1,4 @@
-"""The console's HTTP application: fleet, node and code pages, health and metrics. Parses, calls a service, renders."""
+"""The console's HTTP application: pages, health and metrics. Parses, calls a service, renders."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from cloud_sync.console.audit_pages import AuditPages
+from cloud_sync.console.fleet_pages import FleetPages
 from cloud_sync.fleet.enrolment import Enrolment, InvalidSite
 from cloud_sync.fleet.intake import PERSONAL_RECEIVED
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.overview import Overview
-from cloud_sync.fleet.rules import STATES_BY_TROUBLE
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.overflow.shares import Shares
 from core.errors import PosternError
@@ -39,11 +40,8 @@ def console_app(services: Services, shell: WebShell) -> web.Application:
     app.router.add_get("/healthz", pages.health)
     app.router.add_get("/readyz", pages.ready)
     app.router.add_get("/metrics", pages.metrics)
-    app.router.add_get("/", pages.fleet)
-    app.router.add_get("/fleet/rows", pages.fleet_rows)
-    app.router.add_get("/nodes/{id}", pages.node)
-    app.router.add_get("/nodes/{id}/live", pages.node_live)
-    app.router.add_post("/nodes/{id}/revoke", pages.revoke)
+    app.router.add_routes(FleetPages(services.overview, services.steering, shell).routes())
+    app.router.add_routes(AuditPages(services.overview, shell).routes())
     app.router.add_get("/overflow", pages.overflow)
     app.router.add_get("/overflow/live", pages.overflow_live)
     app.router.add_get("/codes", pages.codes)
@@ -68,30 +66,9 @@ class _Pages:
         return web.json_response({"ready": True, "reasons": []})
 
     async def metrics(self, _: web.Request) -> web.Response:
-        fleet = await self._services.overview.fleet()
-        for state in STATES_BY_TROUBLE:
-            self._services.metrics.nodes.labels(state).set(getattr(fleet, state))
+        for state, nodes in (await self._services.overview.states()).items():
+            self._services.metrics.nodes.labels(state).set(nodes)
         return web.Response(body=self._services.metrics.text(), content_type="text/plain", charset="utf-8")
-
-    async def fleet(self, request: web.Request) -> web.Response:
-        return self._shell.render(request, "fleet.html", fleet=await self._services.overview.fleet())
-
-    async def fleet_rows(self, request: web.Request) -> web.Response:
-        return self._shell.render(request, "fleet_rows.html", fleet=await self._services.overview.fleet())
-
-    async def node(self, request: web.Request) -> web.Response:
-        return await self._node_page(request, revoke_error=None)
-
-    async def node_live(self, request: web.Request) -> web.Response:
-        node, counts = await self._services.overview.node(request.match_info["id"])
-        return self._shell.render(request, "node_live.html", node=node, counts=counts)
-
-    async def revoke(self, request: web.Request) -> web.StreamResponse:
-        node_id = request.match_info["id"]
-        if await field(request, "confirm") != node_id:
-            return await self._node_page(request, revoke_error="Type the node's identifier to revoke it.")
-        await self._services.steering.revoke(node_id, request[ACCOUNT].name)
-        raise web.HTTPSeeOther(f"/nodes/{node_id}")
 
     async def overflow(self, request: web.Request) -> web.Response:
         return await self._overflow(request, "overflow.html")
@@ -118,10 +95,3 @@ class _Pages:
         codes = await self._services.enrolment.codes()
         context = {"codes": codes, "new_code": code, "site": site if error else "", "error": error}
         return self._shell.render(request, "codes.html", status, **context)
-
-    async def _node_page(self, request: web.Request, revoke_error: str | None) -> web.Response:
-        node, counts = await self._services.overview.node(request.match_info["id"])
-        audit = await self._services.overview.audit_of(node.id)
-        status = 400 if revoke_error else 200
-        context = {"node": node, "counts": counts, "audit": audit, "revoke_error": revoke_error}
-        return self._shell.render(request, "node.html", status, **context)

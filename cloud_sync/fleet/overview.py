@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,70 +10,128 @@ import sqlalchemy as sa
 
 from cloud_sync.fleet.composing import composed
 from cloud_sync.fleet.presence import Presence
-from cloud_sync.fleet.rules import STATES_BY_TROUBLE, config_state, node_state, state_text, turns_of
+from cloud_sync.fleet.rules import config_state, node_state, state_line, state_text, turns_of
 from cloud_sync.fleet.steering import require_node
-from cloud_sync.fleet.views import AuditView, CountView, FleetView, GapView, ModelView, NodeView
+from cloud_sync.fleet.views import (
+    AuditSearchView,
+    AuditView,
+    CountView,
+    FleetView,
+    GapView,
+    ModelView,
+    NodeView,
+)
 from cloud_sync.store.assignments import Assignment, assignments_of
-from cloud_sync.store.audit import AuditRow, audit_by_action, audit_of, newest_audit
+from cloud_sync.store.audit import (
+    AuditFilter,
+    AuditPage,
+    AuditRow,
+    add_audit,
+    audit_areas,
+    audit_by_action,
+    audit_of,
+    search_audit,
+)
 from cloud_sync.store.database import Database
 from cloud_sync.store.desired import DesiredRow, current_desired, group_scope, node_scope
 from cloud_sync.store.gaps import newest_gaps
-from cloud_sync.store.nodes import NodeRow, all_nodes
+from cloud_sync.store.node_search import (
+    FoundNodes,
+    NodeFilter,
+    NodeOrder,
+    count_nodes,
+    count_states,
+    find_nodes,
+)
+from cloud_sync.store.nodes import NodeRow
+from cloud_sync.store.parts import IDS_AT_A_TIME
 from cloud_sync.store.streams import counts_since, names_since
+from cloud_sync.store.telemetry import turns_of_fleet, turns_of_nodes
 
 # "Today" is the last 24 hours: fleets span time zones.
 TODAY = timedelta(hours=24)
 AUDIT_ROWS_SHOWN_MAX = 50
 GAP_ROWS_SHOWN_MAX = 50
+# Counts come by the hour.
+TURNS_FRESH = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is wanted of some nodes, in its parts."""
+
+    by_scope: Mapping[str, DesiredRow]
+    assigned: Mapping[str, tuple[Assignment, ...]]
+
+    def of(self, row: NodeRow) -> DesiredRow | None:
+        """Put together for one of them."""
+        return composed(row, self.by_scope, self.assigned.get(row.id, ()))
+
+
+def _wanted_of(connection: sa.Connection, rows: Sequence[NodeRow]) -> _Wanted:
+    scopes = {group_scope(row.group_name) for row in rows} | {node_scope(row.id) for row in rows}
+    few = scopes if len(scopes) <= IDS_AT_A_TIME else None  # a page's, or everybody's
+    return _Wanted(current_desired(connection, few), assignments_of(connection, [row.id for row in rows]))
 
 
 @dataclass(frozen=True)
 class _Found:
     """What one look at the database gave; memory is laid over it on the event loop, not on the store's thread."""
 
-    rows: tuple[NodeRow, ...]
-    counts: dict[str, dict[str, int]]
-    wanted: dict[str, DesiredRow]
-    assigned: dict[str, tuple[Assignment, ...]]
+    row: NodeRow
+    counts: dict[str, int]
+    wanted: _Wanted
 
 
 class Overview:
-    """Reads; changes nothing."""
+    """Reads; changes nothing but the row that says that somebody took rows out."""
 
     def __init__(self, database: Database, presence: Presence, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._presence = presence
         self._clock = clock
+        self._turns: tuple[datetime, int | None] | None = None
 
     async def list_nodes(self) -> tuple[NodeView, ...]:
         """Every node, troubled ones first."""
+        return (await self.fleet(NodeFilter(), NodeOrder(limit=None))).nodes
+
+    async def fleet(self, wanted: NodeFilter, order: NodeOrder) -> FleetView:
+        """One page of the nodes that fit, and the counts around it."""
         now = self._clock()
+        line = state_line(self._presence.lost(), now)
 
-        def read(connection: sa.Connection) -> _Found:
-            counts = counts_since(connection, now - TODAY)
-            return _Found(
-                all_nodes(connection), counts, current_desired(connection), assignments_of(connection)
-            )
+        def read(connection: sa.Connection) -> tuple[FoundNodes, int, dict[str, int], _Wanted]:
+            found = find_nodes(connection, wanted, order, line)
+            rows = [row for row, _ in found.rows]
+            turns = turns_of_nodes(connection, now - TODAY, [row.id for row in rows])
+            return found, count_nodes(connection), turns, _wanted_of(connection, rows)
 
-        found = await self._database.run(read)
-        views = [self._view(row, found, now) for row in found.rows]
-        return tuple(sorted(views, key=lambda view: STATES_BY_TROUBLE.index(view.state)))
-
-    async def fleet(self) -> FleetView:
-        """Every node, and how many are in which state."""
-        nodes = await self.list_nodes()
-        states = Counter(node.state for node in nodes)
-        turns = [node.turns_today for node in nodes if node.turns_today is not None]
+        found, total, turns, desired = await self._database.run(read)
+        fitting = found.by_state
         return FleetView(
-            nodes=nodes,
-            live=states["live"],
-            late=states["late"],
-            offline=states["offline"],
-            new=states["new"],
-            revoked=states["revoked"],
-            total=len(nodes),
-            turns_today=sum(turns) if turns else None,
+            nodes=tuple(
+                self._view(row, state, turns.get(row.id), desired.of(row), now) for row, state in found.rows
+            ),
+            by_state=fitting,
+            found=fitting.get(wanted.state, 0) if wanted.state else sum(fitting.values()),
+            total=total,
+            groups=found.groups,
+            turns_today=await self._turns_today(now),
         )
+
+    async def states(self) -> Mapping[str, int]:
+        """How many nodes are in which state."""
+        line = state_line(self._presence.lost(), self._clock())
+        return await self._database.run(lambda connection: count_states(connection, line))
+
+    async def _turns_today(self, now: datetime) -> int | None:
+        """Of the whole fleet, and up to TURNS_FRESH old: the sum goes over a day of every node."""
+        if self._turns is None or now - self._turns[0] >= TURNS_FRESH:
+            since = now - TODAY
+            found = await self._database.run(lambda connection: turns_of_fleet(connection, since))
+            self._turns = (now, found)
+        return self._turns[1]
 
     async def node(self, node_id: str) -> tuple[NodeView, tuple[CountView, ...]]:
         """One node and its counts of the last day. Raises UnknownNode."""
@@ -82,15 +139,15 @@ class Overview:
 
         def read(connection: sa.Connection) -> tuple[_Found, tuple[str, ...]]:
             row = require_node(connection, node_id)
-            totals = counts_since(connection, now - TODAY, node_id)
-            wanted = current_desired(connection, (node_scope(row.id), group_scope(row.group_name)))
-            found = _Found((row,), totals, wanted, assignments_of(connection, [row.id]))
+            totals = counts_since(connection, now - TODAY, node_id).get(node_id, {})
+            found = _Found(row, totals, _wanted_of(connection, [row]))
             return found, names_since(connection, now - TODAY, node_id)
 
         found, names = await self._database.run(read)
-        totals = found.counts.get(node_id, {})
+        row, totals = found.row, found.counts
+        state = node_state(self._presence.overlay(row), self._presence.connection_lost(node_id), now)
         counts = tuple(CountView(name, totals.get(name)) for name in names)
-        return self._view(found.rows[0], found, now), counts
+        return self._view(row, state, turns_of(totals), found.wanted.of(row), now), counts
 
     async def gaps_of(self, node_id: str) -> tuple[GapView, ...]:
         """What of a node's outbox will never come, the newest first."""
@@ -117,26 +174,37 @@ class Overview:
             )
         )
 
-    async def audit(self) -> tuple[AuditView, ...]:
-        """The newest rows of all."""
-        return _audit_views(
-            await self._database.run(lambda connection: newest_audit(connection, AUDIT_ROWS_SHOWN_MAX))
-        )
+    async def search_audit(
+        self, wanted: AuditFilter, before: int | None = None, rows_max: int = AUDIT_ROWS_SHOWN_MAX
+    ) -> AuditSearchView:
+        """The newest rows that fit, of those before the row `before`."""
+
+        def read(connection: sa.Connection) -> tuple[AuditPage, tuple[str, ...]]:
+            return search_audit(connection, wanted, rows_max, before), audit_areas(connection)
+
+        page, areas = await self._database.run(read)
+        return AuditSearchView(_audit_views(page.rows), page.older, areas)
+
+    async def audit_exported(self, actor: str, what: str) -> None:
+        """Write down that somebody took rows of audit out."""
+        row = AuditRow(self._clock(), actor, "audit.exported", "", what)
+        await self._database.run(lambda connection: add_audit(connection, row))
 
     async def ready(self) -> None:
         """Raises StoreUnavailable when the database does not answer."""
         await self._database.run(lambda connection: connection.execute(sa.text("SELECT 1")).scalar_one())
 
-    def _view(self, stored: NodeRow, found: _Found, now: datetime) -> NodeView:
+    def _view(
+        self, stored: NodeRow, state: str, turns: int | None, desired: DesiredRow | None, now: datetime
+    ) -> NodeView:
         row = self._presence.overlay(stored)
-        state = node_state(row, self._presence.connection_lost(row.id), now)
-        desired = composed(row, found.wanted, found.assigned.get(row.id, ()))
         config, text = config_state(row, desired.generation if desired else None)
         return NodeView(
             id=row.id,
             site=row.site,
             name=row.name,
             group=row.group_name,
+            labels=row.labels,
             state=state,
             state_text=state_text(state, row, now),
             enrolled_at=row.enrolled_at,
@@ -153,8 +221,7 @@ class Overview:
             documents=row.documents,
             chunks=row.chunks,
             fallbacks=row.fallbacks,
-            turns_today=turns_of(found.counts.get(row.id, {})),
-            labels=row.labels,
+            turns_today=turns,
             desired_generation=desired.generation if desired else None,
             observed_generation=row.observed_generation,
             applied_generation=row.applied_generation,

@@ -52,6 +52,10 @@ class Presence:
         """Whether the node was connected here and is not any more."""
         return node_id in self._lost
 
+    def lost(self) -> frozenset[str]:
+        """The nodes whose connection here was lost."""
+        return frozenset(self._lost)
+
     def overlay(self, row: NodeRow) -> NodeRow:
         """The row with what is newer in memory."""
         beat = self._beats.get(row.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from cloud_sync.store.node_search import LATE, LIVE, NEW, OFFLINE, REVOKED_STATE, StateLine
 from cloud_sync.store.nodes import REVOKED, NodeRow
 from core.webshell.formats import span
 
@@ -13,14 +14,6 @@ HEARTBEAT_INTERVAL = timedelta(seconds=10)
 LATE_AFTER = HEARTBEAT_INTERVAL * 2.5
 # The node's pause between attempts to connect grows to a minute; beyond that it is gone, not slow.
 OFFLINE_AFTER = timedelta(seconds=90)
-
-LIVE = "live"
-LATE = "late"
-OFFLINE = "offline"
-NEW = "new"
-REVOKED_STATE = "revoked"
-# The order in which an admin wants to see them.
-STATES_BY_TROUBLE = (OFFLINE, LATE, NEW, LIVE, REVOKED_STATE)
 
 
 def node_state(row: NodeRow, connection_lost: bool, now: datetime) -> str:
@@ -33,6 +26,11 @@ def node_state(row: NodeRow, connection_lost: bool, now: datetime) -> str:
     if silent > OFFLINE_AFTER:
         return OFFLINE
     return LATE if connection_lost or silent > LATE_AFTER else LIVE
+
+
+def state_line(lost: frozenset[str], now: datetime) -> StateLine:
+    """By what the database judges states, the same as `node_state`."""
+    return StateLine(late_before=now - LATE_AFTER, offline_before=now - OFFLINE_AFTER, lost=lost)
 
 
 def state_text(state: str, row: NodeRow, now: datetime) -> str:

@@ -56,16 +56,18 @@ class NodeView:
 
 @dataclass(frozen=True)
 class FleetView:
-    """All nodes, troubled ones first, and how many are in which state."""
+    """One page of the nodes that fit a filter, and the counts around it."""
 
     nodes: tuple[NodeView, ...]
-    live: int
-    late: int
-    offline: int
-    new: int
-    revoked: int
+    by_state: Mapping[str, int]
+    """Of the nodes that fit the filter, its state left aside."""
+    found: int
+    """Nodes that fit the whole filter, on all pages."""
     total: int
+    """Nodes of the fleet."""
+    groups: tuple[str, ...]
     turns_today: int | None
+    """Of the whole fleet; None when every cell was too small to tell."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,17 @@ class AuditView:
     detail: str
     count: int = 1
     """How often, of what was refused."""
+
+
+@dataclass(frozen=True)
+class AuditSearchView:
+    """Rows of audit that fit, newest first."""
+
+    rows: tuple[AuditView, ...]
+    older: int | None
+    """Where the next page goes on; None when there is none."""
+    areas: tuple[str, ...]
+    """First parts of the actions there are."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud_sync.store.schema import audit
+from cloud_sync.store.text_search import holds
 
 # A node that is refused comes again each minute, for months: one row of it an hour says as much.
 REFUSAL_WINDOW = timedelta(hours=1)
 _COLUMNS = sa.select(
     audit.c.at, audit.c.actor, audit.c.action, audit.c.subject, audit.c.detail, audit.c.count
 )
+
+_NAMES = tuple(column.name for column in _COLUMNS.selected_columns)
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,64 @@ def audit_by_action(connection: sa.Connection, action: str, rows_max: int) -> tu
     return _rows(connection, _COLUMNS.where(audit.c.action == action), rows_max)
 
 
-def newest_audit(connection: sa.Connection, rows_max: int) -> tuple[AuditRow, ...]:
-    """The newest rows of all."""
-    return _rows(connection, _COLUMNS, rows_max)
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which rows of audit; what is empty leaves none out."""
+
+    actor: str = ""
+    action: str = ""
+    """The whole code, or its first part: "node" finds "node.revoked"."""
+    subject: str = ""
+    text: str = ""
+    """Part of the subject or the detail."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Up to, without that instant."""
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """Rows, newest first, and the id to go on before; None when these were the last."""
+
+    rows: tuple[AuditRow, ...]
+    older: int | None
+
+
+def search_audit(
+    connection: sa.Connection, wanted: AuditFilter, rows_max: int, before: int | None = None
+) -> AuditPage:
+    """The newest rows that fit, of those with an id below `before`."""
+    query = sa.select(audit.c.id, *_COLUMNS.selected_columns).where(*_fits(wanted))
+    if before is not None:
+        query = query.where(audit.c.id < before)
+    # One more than asked for: whether there is a next page.
+    found = connection.execute(query.order_by(audit.c.id.desc()).limit(rows_max + 1)).all()
+    rows = tuple(AuditRow(**{name: row._mapping[name] for name in _NAMES}) for row in found[:rows_max])
+    return AuditPage(rows, int(found[rows_max - 1].id) if len(found) > rows_max else None)
+
+
+def audit_areas(connection: sa.Connection) -> tuple[str, ...]:
+    """The first parts of all action codes so far."""
+    actions = connection.execute(sa.select(audit.c.action).distinct()).scalars()
+    return tuple(sorted({action.partition(".")[0] for action in actions}))
+
+
+def _fits(wanted: AuditFilter) -> list[sa.ColumnElement[bool]]:
+    fits: list[sa.ColumnElement[bool]] = []
+    if wanted.actor:
+        fits.append(audit.c.actor == wanted.actor)
+    if wanted.action:
+        inside = audit.c.action.startswith(f"{wanted.action}.", autoescape=True)
+        fits.append((audit.c.action == wanted.action) | inside)
+    if wanted.subject:
+        fits.append(audit.c.subject == wanted.subject)
+    if wanted.text:
+        fits.append(sa.or_(*(holds(column, wanted.text) for column in (audit.c.subject, audit.c.detail))))
+    if wanted.since is not None:
+        fits.append(audit.c.at >= wanted.since)
+    if wanted.until is not None:
+        fits.append(audit.c.at < wanted.until)
+    return fits
 
 
 def _rows(connection: sa.Connection, query: sa.Select[Any], rows_max: int) -> tuple[AuditRow, ...]:

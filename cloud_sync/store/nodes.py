@@ -112,6 +112,15 @@ def get_node(connection: sa.Connection, node_id: str) -> NodeRow | None:
     return None if row is None else _node(row._mapping)
 
 
+def nodes_of(connection: sa.Connection, node_ids: Collection[str]) -> tuple[NodeRow, ...]:
+    """Those of these nodes that exist, in no order."""
+    found: list[NodeRow] = []
+    for some in in_parts(node_ids):
+        rows = connection.execute(sa.select(*_COLUMNS).where(nodes.c.id.in_(some)))
+        found += [_node(row._mapping) for row in rows]
+    return tuple(found)
+
+
 def count_at_site(connection: sa.Connection, site: str) -> int:
     """How many nodes a site ever had."""
     return connection.execute(sa.select(sa.func.count()).where(nodes.c.site == site)).scalar_one()

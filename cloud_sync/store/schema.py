@@ -109,6 +109,10 @@ gaps = sa.Table(
     sa.Index("gaps_by_node", "node_id", "id"),
 )
 
+# As text, so that the partial index below is seen to fit the queries that say the same.
+TURN_CELLS = sa.text("telemetry.name LIKE 'turns.%'")
+_TURN_CELLS_INDEXED = sa.text("name LIKE 'turns.%'")
+
 # What rows of kind "telemetry.bucket" say. A value of NULL is a cell too small to show.
 telemetry = sa.Table(
     "telemetry",
@@ -119,7 +123,16 @@ telemetry = sa.Table(
     sa.Column("bucket_seconds", sa.Integer, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("value", sa.BigInteger),
-    sa.Index("telemetry_by_time", "bucket_start", "node_id"),
+    sa.Index("telemetry_by_node", "node_id", "bucket_start"),
+    # Turns of the whole fleet, which its page shows: a quarter of the rows, and nothing to fetch beside the index.
+    sa.Index(
+        "telemetry_turns",
+        "bucket_start",
+        "name",
+        "value",
+        sqlite_where=_TURN_CELLS_INDEXED,
+        postgresql_where=_TURN_CELLS_INDEXED,
+    ),
 )
 
 enrolment_codes = sa.Table(
@@ -236,6 +249,7 @@ audit = sa.Table(
     sa.Column("count", sa.BigInteger, nullable=False, server_default="1"),
     sa.Index("audit_by_subject", "subject", "id"),
     sa.Index("audit_by_action", "action", "id"),
+    sa.Index("audit_by_actor", "actor", "id"),
     sqlite_autoincrement=True,
 )
 

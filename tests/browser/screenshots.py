@@ -18,7 +18,7 @@ from edge.store.operators import Role
 from tests.browser.chromium import ROOT, chromium
 from tests.browser.desk_steps import claim, go, log_in, second_page
 from tests.browser.kiosk_steps import answered, ask, begin, hand_over, open_kiosk
-from tests.browser.scripted_fleet import NODES, scripted_console
+from tests.browser.scripted_fleet import scripted_console
 from tests.integration.site_console.rig import PASSWORD, console_rig
 from tests.running import Customer, prepare_clinic, running
 from tests.unit.edge.privacy.people_rig import seed
@@ -103,7 +103,7 @@ async def _fleet(browser: Browser, folder: Path) -> None:
     async with scripted_console(folder / "cloud") as console:
         page = await browser.new_page(viewport={"width": 1280, "height": 860})
         await console.claim(page)
-        console.fleet.nodes = NODES
+        await console.put_all_states()
         await page.get_by_role("row", name="Front desk").wait_for()
         picture = await page.screenshot()
         await page.close()

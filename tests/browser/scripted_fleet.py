@@ -1,15 +1,16 @@
-"""The real console, its real store and login, over nodes in states that a test names. The journey with a real node that
-enrols is in the integration tier."""
+"""The real console, its real store, login and services, over nodes in states that a test writes into the store. The
+journey with a real node that enrols is in the integration tier."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+import sqlalchemy as sa
 from aiohttp import web
 from playwright.async_api import Page
 
@@ -17,80 +18,87 @@ import cloud_sync.console
 from cloud_sync.app import control_plane, utc_now
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.console.site import OPEN_PATHS, Services, console_app
-from cloud_sync.fleet.overview import Overview
-from cloud_sync.fleet.views import AuditView, CountView, FleetView, ModelView, NodeView
 from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.services import ControlPlane
+from cloud_sync.store.nodes import ACTIVE, NodeRow
+from cloud_sync.store.schema import nodes, telemetry
 from core.webshell.pages import Pages
 from core.webshell.shell import ShellSettings, WebShell
 
 NAME, PASSWORD = "ada", "a gate in a long wall"
 _ENROLLED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-LIVE_NODE = NodeView(
-    id="harbour-street-k3f9", site="Harbour Street Clinic", name="Front desk", group="default", state="live",
-    state_text="Connected; last heard from 3 s ago.", enrolled_at=_ENROLLED, revoked_at=None, first_seen=_ENROLLED,
-    last_seen=_ENROLLED, certificate_expires=_ENROLLED + timedelta(days=365), software_version="0.1.0",
-    models=(ModelView("all-minilm-l6-v2", "0.1.0", "onnxruntime", "CPU"),), queue_percent=10, outbox_rows=0,
-    outbox_oldest_s=None, devices_online=2, documents=27, chunks=143, fallbacks=(), turns_today=1284,
-    desired_generation=4, observed_generation=4, applied_generation=4, config_state="current",
-    config_text="Up to date (generation 4).", rejected_field="", rejected_reason="",
+_MODEL = {"name": "all-minilm-l6-v2", "version": "0.1.0", "runtime": "onnxruntime", "device": "CPU"}
+# Of rows: how long ago a node was heard of is counted from the moment in which it is put into the store.
+LIVE, LATE, OFFLINE = timedelta(seconds=3), timedelta(seconds=41), timedelta(hours=26)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A node, and how long ago it was heard of; None: never."""
+
+    row: NodeRow
+    ago: timedelta | None
+    turns: int = 0
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+
+LIVE_NODE = Seen(
+    NodeRow(
+        id="harbour-street-k3f9", site="Harbour Street Clinic", name="Front desk", group_name="default", status=ACTIVE,
+        certificate_fingerprint=b"1", certificate_expires=_ENROLLED + timedelta(days=365), enrolled_at=_ENROLLED,
+        first_seen=_ENROLLED, software_version="0.1.0", models=(_MODEL,), queue_percent=10, outbox_rows=0,
+        devices_online=2, documents=27, chunks=143, observed_generation=1, applied_generation=1,
+        labels={"region": "south"},
+    ), LIVE, 1284,
 )  # fmt: skip
-LATE_NODE = replace(
-    LIVE_NODE, id="mill-lane-77qd", site="Mill Lane Surgery", name="Reception", state="late", outbox_rows=12,
-    state_text="Missed its last heartbeats; last heard from 41 s ago.", outbox_oldest_s=95, turns_today=None,
-    fallbacks=("encoder: CUDA asked, CPU serves",), config_state="pending", devices_online=1,
-    config_text="Generation 5 is on its way; the node runs generation 4.",
+LATE_NODE = Seen(
+    replace(
+        LIVE_NODE.row, id="mill-lane-77qd", site="Mill Lane Surgery", name="Reception", certificate_fingerprint=b"2",
+        outbox_rows=12, outbox_oldest_s=95, fallbacks=("encoder: CUDA asked, CPU serves",), devices_online=1,
+        observed_generation=None, applied_generation=None, labels={"region": "north"},
+    ), LATE,
 )  # fmt: skip
-OFFLINE_NODE = replace(
-    LIVE_NODE, id="north-quay-p02x", site="North Quay Hospital", name="Ward 3 kiosk", state="offline", outbox_rows=None,
-    state_text="Not connected since yesterday.", queue_percent=None, devices_online=None, turns_today=None, models=(),
-    config_state="rejected", config_text="Rejected generation 5: answer.mode: no generator is installed.",
+OFFLINE_NODE = Seen(
+    replace(
+        LIVE_NODE.row, id="north-quay-p02x", site="North Quay Hospital", name="Ward 3 kiosk", outbox_rows=None,
+        certificate_fingerprint=b"3", group_name="wards", queue_percent=None, devices_online=None, models=(),
+        rejected_field="answer.mode", rejected_reason="no generator is installed", observed_generation=2,
+        labels={},
+    ), OFFLINE,
 )  # fmt: skip
-NEW_NODE = replace(
-    OFFLINE_NODE, id="elm-road-a81c", site="Elm Road Bank", name="Branch hall", state="new", first_seen=None,
-    last_seen=None, state_text="Enrolled; it has not connected yet.", software_version="", config_state="none",
-    config_text="Nothing set.", documents=None, chunks=None,
+NEW_NODE = Seen(
+    replace(
+        LIVE_NODE.row, id="elm-road-a81c", site="Elm Road Bank", name="Branch hall", first_seen=None, models=(),
+        certificate_fingerprint=b"4", group_name="banks", software_version="", queue_percent=None, outbox_rows=None,
+        devices_online=None, documents=None, chunks=None, observed_generation=None, applied_generation=None, labels={},
+    ), None,
 )  # fmt: skip
 NODES = (OFFLINE_NODE, LATE_NODE, LIVE_NODE, NEW_NODE)
-COUNTS = (
-    CountView("turns", 1284),
-    CountView("turns.route.answer", 1190),
-    CountView("turns.route.handoff", None),
-)
+DESIRED = b'{"answer":{"mode":"generate"}}'
 
 
-@dataclass
-class ScriptedFleet:
-    """What the overview says; a test changes it while the page is open."""
-
-    nodes: tuple[NodeView, ...] = ()
-    audit: tuple[AuditView, ...] = ()
-    seen_s_ago: dict[str, int] = field(default_factory=lambda: {"live": 3, "late": 41, "offline": 93_000})
-
-    async def fleet(self) -> FleetView:
-        nodes = tuple(self._as_of_now(node) for node in self.nodes)
-        states = [node.state for node in nodes]
-        counts = {state: states.count(state) for state in ("live", "late", "offline", "new", "revoked")}
-        turns = sum(node.turns_today or 0 for node in nodes) or None
-        return FleetView(nodes=nodes, total=len(nodes), turns_today=turns, **counts)
-
-    async def node(self, node_id: str) -> tuple[NodeView, tuple[CountView, ...]]:
-        return self._as_of_now(next(node for node in self.nodes if node.id == node_id)), COUNTS
-
-    async def audit_of(self, node_id: str) -> tuple[AuditView, ...]:
-        return (AuditView(_ENROLLED, NAME, "node.enrolled", node_id, "with a code made by ada"), *self.audit)
-
-    async def ready(self) -> None:
-        return
-
-    def _as_of_now(self, node: NodeView) -> NodeView:
-        ago = self.seen_s_ago.get(node.state)
-        return node if ago is None else replace(node, last_seen=utc_now() - timedelta(seconds=ago))
+def many_nodes(number: int) -> tuple[Seen, ...]:
+    """A large fleet, all of it live."""
+    return tuple(
+        replace(
+            LIVE_NODE,
+            row=replace(
+                LIVE_NODE.row, id=f"site-{index:04}", site=f"Site {index:04}", name=f"Desk {index:04}",
+                certificate_fingerprint=index.to_bytes(4, "big"), outbox_rows=index,
+                group_name="canary" if index < 5 else "default",
+            ),
+        )
+        for index in range(number)
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Console:
     url: str
-    fleet: ScriptedFleet
+    plane: ControlPlane
     claim_code: str
 
     async def claim(self, page: Page) -> None:
@@ -103,11 +111,42 @@ class Console:
         await page.get_by_role("button", name="Claim").click()
         await page.get_by_role("heading", name="Fleet").wait_for()
 
+    async def put(self, *fleet: Seen) -> None:
+        """Have these nodes and no others."""
+        now = utc_now()
+
+        def write(connection: sa.Connection) -> None:
+            for table in (telemetry, nodes):
+                connection.execute(table.delete())
+            connection.execute(nodes.insert(), [_values(seen, now) for seen in fleet])
+            counts = [_turns(seen, now) for seen in fleet if seen.turns]
+            if counts:
+                connection.execute(telemetry.insert(), counts)
+
+        await self.plane.database.run(write)
+
+    async def put_all_states(self) -> None:
+        """Have NODES, of which one runs what is wanted, one not yet, and one refuses it."""
+        await self.put(*NODES)
+        for group in ("default", "wards"):
+            await self.plane.steering.set_for_group(group, DESIRED, NAME)
+
+
+def _values(seen: Seen, now: datetime) -> dict[str, Any]:
+    lists = {name: list(getattr(seen.row, name)) for name in ("fallbacks", "models")}
+    return {**vars(seen.row), **lists, "last_seen": None if seen.ago is None else now - seen.ago}
+
+
+def _turns(seen: Seen, now: datetime) -> dict[str, Any]:
+    start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    hour = {"bucket_start": start, "bucket_seconds": 3600}
+    return {"node_id": seen.id, "name": "turns.answer", "value": seen.turns, **hour}
+
 
 @asynccontextmanager
-async def scripted_console(folder: Path, fleet: ScriptedFleet | None = None) -> AsyncIterator[Console]:
+async def scripted_console(folder: Path) -> AsyncIterator[Console]:
     """Serve the console from a new folder on a free port."""
-    paths, fleet = CloudPaths(folder), fleet or ScriptedFleet()
+    paths = CloudPaths(folder)
     create_folder(paths, "Harbour Health Group", "", utc_now())
     settings = load_settings(paths)
     async with control_plane(paths, settings, load_identities(paths)) as plane:
@@ -119,9 +158,8 @@ async def scripted_console(folder: Path, fleet: ScriptedFleet | None = None) -> 
             behind_proxy=False,
         )  # fmt: skip
         pages = Pages(Path(cloud_sync.console.__file__).parent, "console", utc_now)
-        overview = cast(Overview, fleet)
         services = Services(
-            overview, plane.enrolment, plane.steering, plane.metrics, plane.shares, "cloud.example:8092"
+            plane.overview, plane.enrolment, plane.steering, plane.metrics, plane.shares, "cloud.example:8092"
         )
         runner = web.AppRunner(
             console_app(services, WebShell(shell, plane.accounts, pages)), shutdown_timeout=1.0
@@ -130,6 +168,6 @@ async def scripted_console(folder: Path, fleet: ScriptedFleet | None = None) -> 
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             address: Any = runner.addresses[0]
-            yield Console(f"http://127.0.0.1:{address[1]}", fleet, code)
+            yield Console(f"http://127.0.0.1:{address[1]}", plane, code)
         finally:
             await runner.cleanup()

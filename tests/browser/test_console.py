@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.chromium import violations
-from tests.browser.scripted_fleet import LATE_NODE, LIVE_NODE, NAME, NODES, OFFLINE_NODE, PASSWORD, Console
+from tests.browser.scripted_fleet import (
+    LATE,
+    LATE_NODE,
+    LIVE_NODE,
+    NAME,
+    NODES,
+    OFFLINE_NODE,
+    PASSWORD,
+    Console,
+    many_nodes,
+)
 
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
 
@@ -51,25 +62,25 @@ async def test_an_empty_fleet_says_how_to_begin(page: Page, console: Console) ->
 
 
 async def test_rows_stay_live_and_the_focus_stays(page: Page, console: Console) -> None:
-    console.fleet.nodes = NODES
+    await console.put_all_states()
     await console.claim(page)
     row = page.get_by_role("row", name="Front desk")
     await expect(row.get_by_text("Live")).to_be_visible()
     link = page.get_by_role("link", name="Front desk")
     await link.focus()
     await link.evaluate("e => { window.focused = e; }")
-    console.fleet.nodes = (OFFLINE_NODE, replace(LIVE_NODE, state="late", turns_today=1300), LATE_NODE)
+    await console.put(OFFLINE_NODE, replace(LIVE_NODE, ago=LATE, turns=1300), LATE_NODE)
     await expect(row.get_by_text("Late")).to_be_visible()
     await expect(row.get_by_text("1,300")).to_be_visible()
     assert await link.evaluate("e => e === window.focused && document.activeElement === e")
 
 
 async def test_updates_pause_and_a_silent_server_is_said(page: Page, console: Console) -> None:
-    console.fleet.nodes = NODES
+    await console.put_all_states()
     await console.claim(page)
     await page.get_by_role("button", name="Pause updates").click()
     await expect(page.get_by_text("Paused. These are the figures of")).to_be_visible()
-    console.fleet.nodes = (LIVE_NODE,)
+    await console.put(LIVE_NODE)
     # Two intervals of the live part: an update would have come.
     async with page.expect_event("requestfinished", lambda _: True, timeout=5_000) as _:
         await page.get_by_role("button", name="Pause updates").click()
@@ -82,14 +93,14 @@ async def test_updates_pause_and_a_silent_server_is_said(page: Page, console: Co
 
 
 async def test_an_ended_session_leads_to_the_login(page: Page, console: Console) -> None:
-    console.fleet.nodes = NODES
+    await console.put_all_states()
     await console.claim(page)
     await page.context.clear_cookies()
     await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
 async def test_state_is_more_than_colour(page: Page, console: Console) -> None:
-    console.fleet.nodes = NODES
+    await console.put_all_states()
     await console.claim(page)
     shapes = await page.locator(".state path").evaluate_all(
         "all => all.map((path) => path.getAttribute('d'))"
@@ -101,9 +112,8 @@ async def test_state_is_more_than_colour(page: Page, console: Console) -> None:
 
 
 async def test_what_a_node_says_stays_text(page: Page, console: Console) -> None:
-    console.fleet.nodes = (
-        replace(LIVE_NODE, name=HOSTILE, site=HOSTILE, fallbacks=(HOSTILE,), state_text=HOSTILE),
-    )
+    row = replace(LIVE_NODE.row, name=HOSTILE, site=HOSTILE, fallbacks=(HOSTILE,), labels={HOSTILE: HOSTILE})
+    await console.put(replace(LIVE_NODE, row=row))
     await console.claim(page)
     await expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
     await page.goto(f"{console.url}/nodes/{LIVE_NODE.id}")
@@ -111,8 +121,59 @@ async def test_what_a_node_says_stays_text(page: Page, console: Console) -> None
     assert await page.locator("img").count() == 0
 
 
+async def test_a_large_fleet_is_paged_sorted_and_filtered_by_address(page: Page, console: Console) -> None:
+    await console.put(*many_nodes(1000), OFFLINE_NODE)
+    await console.claim(page)
+    rows = page.locator("#nodes tr")
+    await expect(rows).to_have_count(50)
+    await expect(rows.first).to_contain_text("Ward 3 kiosk")
+    await page.get_by_role("link", name="Waiting to send").click()
+    await page.get_by_role("link", name="Waiting to send").click()
+    await expect(page.get_by_role("columnheader", name="Waiting to send")).to_have_attribute(
+        "aria-sort", "descending"
+    )
+    await expect(rows.first).to_contain_text("Desk 0999")
+    await page.get_by_role("link", name="Next").click()
+    await expect(page.get_by_text("Page 2 of 21")).to_be_visible()
+    await expect(rows.first).to_contain_text("Desk 0949")
+    address = page.url
+    async with page.expect_response(lambda answer: "/fleet/rows?sort=-waiting&page=2" in answer.url):
+        pass  # the live part asks for the same page
+    await page.get_by_label("Group").select_option("canary")
+    await page.get_by_label("Label").fill("region=south")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("5 nodes that fit, 1,001 in the fleet")).to_be_visible()
+    await page.get_by_role("link", name="0 offline").click()
+    await expect(page.get_by_text("No node fits.")).to_be_visible()
+    await expect(page.get_by_label("State")).to_have_value("offline")
+    await page.goto(address)
+    await expect(rows.first).to_contain_text("Desk 0949")
+    await page.goto(f"{console.url}/?page=99999")
+    await expect(page.get_by_text("Page 21 of 21")).to_be_visible()
+
+
+async def test_audit_is_searched_and_taken_out(page: Page, console: Console) -> None:
+    await console.put_all_states()
+    await console.claim(page)
+    await page.get_by_role("link", name="Audit").click()
+    await page.get_by_label("What", exact=True).select_option("desired")
+    await page.get_by_label("Who").fill(NAME)
+    await page.keyboard.press("Enter")
+    rows = page.locator("tbody tr")
+    await expect(rows).to_have_count(2)
+    await page.get_by_label("Of what, or detail").fill("WARDS")
+    await page.keyboard.press("Enter")
+    await expect(rows).to_have_count(1)
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="JSON, a row a line").click()
+    lines = (await (await download.value).path()).read_text().splitlines()
+    assert [json.loads(line)["subject"] for line in lines] == ["group:wards"]
+    await page.goto(f"{console.url}/audit?action=audit.exported")
+    await expect(rows).to_have_count(1)
+
+
 async def test_revoking_needs_the_id(page: Page, console: Console) -> None:
-    console.fleet.nodes = NODES
+    await console.put_all_states()
     await console.claim(page)
     await page.get_by_role("link", name="Front desk").click()
     await page.get_by_label("Type the node’s id to confirm").fill("something else")
@@ -122,12 +183,12 @@ async def test_revoking_needs_the_id(page: Page, console: Console) -> None:
 
 
 async def test_everything_works_without_scripts(browser: Browser, console: Console) -> None:
-    console.fleet.nodes = NODES
+    await console.put_all_states()
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
     await console.claim(page)
     await page.get_by_role("link", name="Reception").click()
-    await expect(page.get_by_text("Generation 5 is on its way")).to_be_visible()
+    await expect(page.get_by_text("Generation 1 is on its way")).to_be_visible()
     await expect(page.get_by_role("button", name="Pause updates")).to_have_count(0)
     await context.close()
 
@@ -154,12 +215,16 @@ async def test_no_violation_on_any_page(browser: Browser, console: Console, look
     await check("claim")
     await console.claim(page)
     await check("empty fleet")
-    console.fleet.nodes = NODES
+    await console.put_all_states()
     await page.get_by_role("row", name="Front desk").wait_for()
     await check("fleet")
+    await page.goto(f"{console.url}/?text=nobody&sort=-seen")
+    await check("fleet, nobody")
+    await page.goto(f"{console.url}/audit")
+    await check("audit")
     for node in NODES:
         await page.goto(f"{console.url}/nodes/{node.id}")
-        await check(f"node {node.state}")
+        await check(f"node {node.row.name}")
     await page.goto(f"{console.url}/codes")
     await page.get_by_label("Site").fill("Harbour Street Clinic")
     await page.keyboard.press("Enter")

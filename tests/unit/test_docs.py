@@ -194,9 +194,9 @@ def edge_routes() -> Iterator[str]:
 
 
 def cloud_routes() -> Iterator[str]:
-    for name in ("cloud_sync/console/site.py", "core/webshell/shell.py"):
-        source = (ROOT / name).read_text(encoding="utf-8")
-        for method, path in re.findall(r'(?:add_|\(")(get|post|GET|POST)(?:\("|", ")(/[^"]*)"', source):
+    for file in (*sorted((ROOT / "cloud_sync/console").glob("*.py")), ROOT / "core/webshell/shell.py"):
+        source = file.read_text(encoding="utf-8")
+        for method, path in re.findall(r'(?:add_|web\.|\(")(get|post|GET|POST)(?:\("|", ")(/[^"]*)"', source):
             if path != "/break-glass":  # only the site has a sealed account
                 yield f"{method.upper()} {path}"
 

@@ -24,6 +24,8 @@ from cloud_sync.fleet.steering import read_document
 from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.overflow.usage import UsageBook
 from cloud_sync.services import ControlPlane, control_plane, utc_now
+from cloud_sync.store.audit import AuditFilter
+from cloud_sync.store.node_search import NodeFilter, NodeOrder
 from cloud_sync.store.overflow import Spending
 from cloud_sync.store.schema import admins, metadata, records
 from cloud_sync.store.streams import RecordRow
@@ -126,8 +128,10 @@ async def test_a_batch_sent_by_many_at_once_takes_effect_once(plane: ControlPlan
     query = sa.select(records.c.seq).order_by(records.c.seq)
     stored = await plane.database.run(lambda connection: list(connection.execute(query).scalars()))
     assert stored == list(range(1, 101))
-    counts = await plane.overview.fleet()
-    assert counts.total == 1
+    found = await plane.overview.fleet(
+        NodeFilter(text="ST. ANNA", state="live"), NodeOrder(sort="seen", limit=5)
+    )
+    assert (found.total, found.found, len(found.nodes)) == (1, 1, 1)
 
 
 async def test_streams_of_one_node_opened_at_once_leave_one_that_may_write(plane: ControlPlane) -> None:
@@ -189,4 +193,8 @@ async def test_steering_works_alike(plane: ControlPlane) -> None:
     assert wanted.desired is not None
     assert first.generation < second.generation == wanted.desired.generation
     assert await plane.steering.revoke(node.node_id, "test")
-    assert (await plane.overview.fleet()).revoked == 1
+    assert (await plane.overview.states())["revoked"] == 1
+    audited = await plane.overview.search_audit(
+        AuditFilter(action="node", text=node.node_id.upper()), rows_max=1
+    )
+    assert [row.action for row in audited.rows] == ["node.revoked"]

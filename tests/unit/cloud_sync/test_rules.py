@@ -9,6 +9,7 @@ import pytest
 
 from cloud_sync.fleet import rules
 from cloud_sync.fleet.steering import InvalidDesired, read_document
+from cloud_sync.store.node_search import STATES_BY_TROUBLE
 from cloud_sync.store.nodes import ACTIVE, REVOKED, NodeRow
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -20,25 +21,25 @@ def _seen(ago: timedelta) -> NodeRow:
     return replace(NODE, first_seen=NOW - ago, last_seen=NOW - ago)
 
 
-@pytest.mark.parametrize(
-    ("row", "connection_lost", "state"),
-    [
-        (NODE, False, "new"),
-        (_seen(timedelta(0)), False, "live"),
-        (_seen(rules.LATE_AFTER), False, "live"),
-        (_seen(rules.LATE_AFTER + TICK), False, "late"),
-        (_seen(timedelta(0)), True, "late"),
-        (_seen(rules.OFFLINE_AFTER), False, "late"),
-        (_seen(rules.OFFLINE_AFTER + TICK), False, "offline"),
-        (_seen(rules.OFFLINE_AFTER + TICK), True, "offline"),
-        (replace(_seen(timedelta(0)), status=REVOKED), False, "revoked"),
-        (replace(NODE, status=REVOKED), False, "revoked"),
-        (_seen(-timedelta(minutes=5)), False, "live"),  # a clock that was set back
-    ],
-)
+STATES: list[tuple[NodeRow, bool, str]] = [
+    (NODE, False, "new"),
+    (_seen(timedelta(0)), False, "live"),
+    (_seen(rules.LATE_AFTER), False, "live"),
+    (_seen(rules.LATE_AFTER + TICK), False, "late"),
+    (_seen(timedelta(0)), True, "late"),
+    (_seen(rules.OFFLINE_AFTER), False, "late"),
+    (_seen(rules.OFFLINE_AFTER + TICK), False, "offline"),
+    (_seen(rules.OFFLINE_AFTER + TICK), True, "offline"),
+    (replace(_seen(timedelta(0)), status=REVOKED), False, "revoked"),
+    (replace(NODE, status=REVOKED), False, "revoked"),
+    (_seen(-timedelta(minutes=5)), False, "live"),  # a clock that was set back
+]
+
+
+@pytest.mark.parametrize(("row", "connection_lost", "state"), STATES)
 def test_the_state_of_a_node(row: NodeRow, connection_lost: bool, state: str) -> None:
     assert rules.node_state(row, connection_lost, NOW) == state
-    assert state in rules.STATES_BY_TROUBLE
+    assert state in STATES_BY_TROUBLE
     assert rules.state_text(state, row, NOW).endswith(".")
 
 

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.store import database as stores
-from cloud_sync.store.audit import REFUSAL_WINDOW, AuditRow, add_audit, add_refusal, newest_audit
+from cloud_sync.store.audit import REFUSAL_WINDOW, AuditFilter, AuditRow, add_audit, add_refusal, search_audit
 from cloud_sync.store.codes import CodeRow, add_code, recent_codes, spend_code
 from cloud_sync.store.database import Database, StoreBusy, StoreUnavailable, create_store_key, open_database
 from cloud_sync.store.desired import DesiredRow, add_desired, current_desired, next_generation, revision
@@ -154,6 +154,6 @@ async def test_a_refusal_counts_on_for_an_hour(store: Database, later: timedelta
     again = replace(first, at=NOW + later, count=2)
     await store.run(lambda connection: add_refusal(connection, again))
     await store.run(lambda connection: add_refusal(connection, replace(again, detail="no_certificate")))
-    found = await store.run(lambda connection: newest_audit(connection, 10))
-    assert [row.count for row in reversed(found) if row.detail == "not_tls"] == rows
-    assert sum(row.count for row in found) == 5
+    found = await store.run(lambda connection: search_audit(connection, AuditFilter(), 10))
+    assert [row.count for row in reversed(found.rows) if row.detail == "not_tls"] == rows
+    assert sum(row.count for row in found.rows) == 5

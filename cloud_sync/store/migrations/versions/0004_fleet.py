@@ -15,6 +15,7 @@ def upgrade() -> None:
     _gaps()
     _steering()
     _alerts()
+    _console()
 
 
 def _steering() -> None:
@@ -107,3 +108,18 @@ def _gaps() -> None:
         sa.Column("found_at", sa.BigInteger(), nullable=False),
     )
     op.create_index("gaps_by_node", "gaps", ["node_id", "id"])
+
+
+def _console() -> None:
+    """Indexes for pages of a large fleet, and for a search in a long audit trail."""
+    op.drop_index("telemetry_by_time", "telemetry")
+    op.create_index("telemetry_by_node", "telemetry", ["node_id", "bucket_start"])
+    turns = sa.text("name LIKE 'turns.%'")
+    op.create_index(
+        "telemetry_turns",
+        "telemetry",
+        ["bucket_start", "name", "value"],
+        sqlite_where=turns,
+        postgresql_where=turns,
+    )
+    op.create_index("audit_by_actor", "audit", ["actor", "id"])
