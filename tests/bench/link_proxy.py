@@ -1,19 +1,24 @@
-"""A link that can be cut: a TCP proxy in a thread of its own."""
+"""A link that can be cut, and that may be slow and lose packets: a TCP proxy in a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 READ_BYTES = 1 << 16
+# What a sender waits at least before it takes a packet for lost and sends it again: Linux' TCP_RTO_MIN.
+RESEND_S = 0.2
 
 
 class LinkProxy:
-    """From a port of its own to another of this machine."""
+    """From a port of its own to another of this machine. `delay_s` each way; `loss`: share of reads that come late."""
 
-    def __init__(self, port: int, listen_port: int) -> None:
+    def __init__(self, port: int, listen_port: int, *, delay_s: float = 0.0, loss: float = 0.0) -> None:
+        self._delay_s, self._loss = delay_s, loss
+        self._chance = random.Random(port)
         self.endpoint = f"127.0.0.1:{listen_port}"
         self._target, self._port = port, listen_port
         self._writers: set[asyncio.StreamWriter] = set()
@@ -60,6 +65,8 @@ class LinkProxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(READ_BYTES):
+                if self._delay_s:
+                    await asyncio.sleep(self._delay_s + RESEND_S * (self._chance.random() < self._loss))
                 writer.write(data)
                 await writer.drain()
         writer.close()

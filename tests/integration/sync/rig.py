@@ -44,15 +44,16 @@ FACTS = NodeFacts("0.1.0", (MODEL,), documents=3, chunks=40)
 class ControlPlaneProcess:
     """`postern-cloud` as its users run it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, database: str = "") -> None:
         self.paths = CloudPaths(root)
+        self._address = database
         self._process: asyncio.subprocess.Process | None = None
         self.enrolment = ""
         self._database: Database | None = None
 
     async def create(self) -> None:
         """A new folder on free ports."""
-        create_folder(self.paths, "Test", "", datetime.now(UTC))
+        create_folder(self.paths, "Test", self._address, datetime.now(UTC))
         text = self.paths.config.read_text()
         for port in ("8090", "8091", "8092"):
             text = re.sub(rf"^port = {port}$", f"port = {free_port()}", text, flags=re.MULTILINE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,9 +24,6 @@ from tests.integration.sync.rig import ControlPlaneProcess, Node, connected, fre
 # Several processes start in each; on a busy machine that alone can take a minute.
 pytestmark = pytest.mark.timeout(300)
 
-ROWS = 1_000
-ROWS_A_WRITE = 5
-
 
 async def _enrolled(paths: SitePaths, cloud: ControlPlaneProcess) -> None:
     await enrol(paths, cloud.enrolment, await cloud.new_code())
@@ -47,55 +43,6 @@ async def _arrived(cloud: ControlPlaneProcess, rows: int) -> None:
         return len(await cloud.records()) >= rows
 
     await until(enough, timeout_s=60)
-
-
-@pytest.mark.slow
-async def test_every_row_arrives_once_though_everything_is_killed(
-    paths: SitePaths, cloud: ControlPlaneProcess, courier: CourierProcess
-) -> None:
-    await _enrolled(paths, cloud)
-    async with running_node(paths) as node:
-        await connected(node)
-        done = asyncio.Event()
-
-        async def write_all() -> None:
-            for first in range(0, ROWS, ROWS_A_WRITE):
-                await _write(node, first, ROWS_A_WRITE)
-                if first in (300, 600):
-                    await _outage_seen(node)
-            done.set()
-
-        async def break_things() -> None:
-            await _arrived(cloud, 100)
-            await cloud.kill()
-            await until(lambda: not node.sync.status().connected)
-            await cloud.start()
-            await _arrived(cloud, 300)
-            await courier.kill()
-            await courier.start()
-            await _arrived(cloud, 500)
-            await cloud.kill()
-            await until(lambda: not node.sync.status().connected)
-            await cloud.start()
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(write_all())
-            group.create_task(break_things())
-        await _arrived(cloud, ROWS)
-        await until(lambda: _empty(node))
-        assert [record["documents"] for record in await cloud.records()] == list(range(ROWS))
-    report = ledger.verify(paths.ledger)
-    assert report.ok
-    assert report.envelopes >= 4
-
-
-async def _outage_seen(node: Node) -> None:
-    """Wait for the next outage, so that rows are written before, during and after it."""
-    await until(lambda: not node.sync.status().connected)
-
-
-async def _empty(node: Node) -> bool:
-    return not (await node.store.read(lambda db: db.execute("SELECT count(*) FROM outbox").fetchone()[0]))
 
 
 async def test_enrolling_before_the_site_runs(paths: SitePaths, cloud: ControlPlaneProcess) -> None:
