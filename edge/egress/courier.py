@@ -22,6 +22,7 @@ from edge.config import SitePaths
 from edge.egress import identity, ledger
 from edge.egress.envelope import load_or_create_key
 from edge.egress.episode import Episode
+from edge.egress.fetch_desk import FetchDesk
 from edge.egress.inspection import refusal_of, sealed
 from edge.egress.ledger_queue import LedgerQueue
 from edge.egress.link import CloudLink
@@ -95,6 +96,9 @@ class Courier:
         self._overflow = OverflowDesk(
             self._identity, key, queue, replays, self._sent_bytes, self._refused, self._numbers_soon
         )
+        self._fetches = FetchDesk(
+            self._identity, key, queue, self._sent_bytes, self._refused, self._numbers_soon
+        )
 
     @property
     def enrolled(self) -> bool:
@@ -120,6 +124,7 @@ class Courier:
         finally:
             self._connections.discard(writer)
             await self._overflow.leave(mine)
+            self._fetches.leave(mine)
             await self._detach(mine)
             writer.close()
 
@@ -133,6 +138,7 @@ class Courier:
                     await self._end_link(self._node, "closed")
                 await self._episode.close("closed")
                 await self._overflow.stop()
+                await self._fetches.stop()
         except TimeoutError:
             log.warning("the link did not end in time")
         for writer in tuple(self._connections):
@@ -151,8 +157,10 @@ class Courier:
                 self._overflow.order(mine, frame.overflow_order)
             case "overflow_cancel":
                 self._overflow.cancel(mine, frame.overflow_cancel.number)
+            case "fetch_order":
+                self._fetches.order(mine, frame.fetch_order)
             case _ if mine is not self._node:
-                raise BadFrame("A connection that is not attached may only enrol, or ask for answers.")
+                raise BadFrame("A connection that is not attached may only enrol, fetch, or ask for answers.")
             case "open_link":
                 await self._open_link(mine, frame.open_link.link)
             case "envelope":
@@ -248,6 +256,7 @@ class Courier:
             return
         self._identity = fresh
         await self._overflow.use(fresh)
+        await self._fetches.use(fresh)
         await mine.say(wire.CourierFrame(enrol_result=wire.EnrolResult(identity=_state(fresh))))
         if self._node is not None:
             await self._end_link(self._node, "identity_changed")

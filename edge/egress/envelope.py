@@ -40,6 +40,8 @@ class Purpose(StrEnum):
     RECORDS = "records"
     OVERFLOW = "overflow"
     """Free text that the text guard let out, for the control plane to answer."""
+    FETCH = "fetch"
+    """Names and digests of what is to be fetched."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from core.errors import RefusedByPolicy
 from core.network import is_local
 from core.signing import canonical_json
-from edge.egress import metrics, wire
+from edge.egress import fetch_wanted, metrics, wire
 from edge.egress.envelope import (
     ENVELOPE_BYTES_MAX,
     ENVELOPE_ROWS_MAX,
@@ -84,6 +84,11 @@ class Guard:
         purpose = Purpose.RECORDS if kind in _RECORD_FRAMES else Purpose.FRAMING
         rows = len(frame.rows) if isinstance(frame, Batch) else 0
         return seal(Envelope(os.urandom(IDENTIFIER_BYTES), purpose, kind, payload, rows), self._key)
+
+    def seal_fetch(self, wanted: fetch_wanted.Wanted) -> Envelope:
+        """A request for what the node updates itself from, in a sealed envelope."""
+        kind, payload = fetch_wanted.kind_of(wanted), fetch_wanted.to_bytes(wanted)
+        return seal(Envelope(os.urandom(IDENTIFIER_BYTES), Purpose.FETCH, kind, payload), self._key)
 
     def _recheck(self, batch: Batch) -> None:
         """A Batch can be built by anyone: what is sealed is what was checked here, not elsewhere."""

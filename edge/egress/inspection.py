@@ -7,6 +7,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from edge.egress.envelope import ENVELOPE_BYTES_MAX, ENVELOPE_ROWS_MAX, Envelope, Purpose, verify
+from edge.egress.fetch_order import inner_refusal_of
 from postern.v1 import courier_pb2 as wire
 from postern.v1 import overflow_pb2, sync_pb2
 
@@ -26,6 +27,7 @@ _PURPOSES = {
     wire.ENVELOPE_PURPOSE_FRAMING: Purpose.FRAMING,
     wire.ENVELOPE_PURPOSE_RECORDS: Purpose.RECORDS,
     wire.ENVELOPE_PURPOSE_OVERFLOW: Purpose.OVERFLOW,
+    wire.ENVELOPE_PURPOSE_FETCH: Purpose.FETCH,
 }
 
 
@@ -81,6 +83,14 @@ def overflow_refusal_of(envelope: Envelope | None, key: bytes) -> str:
         return "kind"
     fits = len(request.messages) <= MESSAGES_MAX and 1 <= request.max_new_tokens <= NEW_TOKENS_MAX
     return "" if fits else "size"
+
+
+def fetch_refusal_of(envelope: Envelope | None, key: bytes) -> str:
+    """Why an envelope may not go out as a request for what the node updates itself from, or "" if it may."""
+    if reason := _outer_refusal(envelope, key):
+        return reason
+    assert envelope is not None
+    return inner_refusal_of(envelope)
 
 
 def _outer_refusal(envelope: Envelope | None, key: bytes) -> str:
