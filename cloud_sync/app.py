@@ -24,12 +24,14 @@ from cloud_sync.config import CloudPaths, CloudSettings, ConsoleSettings, load_s
 from cloud_sync.console.site import OPEN_PATHS, Services, console_app
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.folder import Identities, load_identities
+from cloud_sync.rpc.artifacts import ArtifactService
 from cloud_sync.rpc.enrolment import EnrolmentService
 from cloud_sync.rpc.handshakes import Handshakes
 from cloud_sync.rpc.overflow import OverflowService
 from cloud_sync.rpc.server import (
     RpcPort,
     enrolment_port,
+    serve_artifacts,
     serve_enrolment,
     serve_overflow,
     serve_sync,
@@ -150,6 +152,8 @@ def _ports(
     answers = OverflowService(plane.intake, plane.metrics, overflow.answering if overflow else None)
     serve_sync(sync, streams)
     serve_overflow(sync, answers)
+    packages = ArtifactService(plane.intake, plane.metrics, plane.vendor, plane.director, plane.blobs)
+    serve_artifacts(sync, packages)
     spending = EnrolmentService(plane.enrolment, sync.endpoint, settings.overflow.endpoints)
     serve_enrolment(enrolment, spending)
     return _Ports(enrolment, sync, streams, answers)

@@ -23,6 +23,7 @@ from cloud_sync.fleet.views import NodeView
 from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.overflow.shares import OverflowView
 from cloud_sync.ray_commands import app as ray_app
+from cloud_sync.registry_commands import add_to as add_registry
 from cloud_sync.services import ControlPlane, control_plane, utc_now
 from cloud_sync.store.audit import AuditFilter
 from cloud_sync.store.nodes import DEFAULT_GROUP
@@ -50,6 +51,7 @@ app.add_typer(node_app, name="node")
 app.add_typer(desired_app, name="desired")
 app.add_typer(overflow_app, name="overflow")
 app.add_typer(ray_app, name="ray")
+add_registry(app)
 
 Dir = Annotated[Path, typer.Option("--dir", help="The control plane's folder.", envvar="POSTERN_CLOUD_DIR")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

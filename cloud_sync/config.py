@@ -107,6 +107,13 @@ class DatabaseSettings(_Settings):
         return self
 
 
+class RegistrySettings(_Settings):
+    """Packages that nodes install."""
+
+    # Parts of packages, named by what they hold; replicas share it. None: `blobs` in the folder.
+    blobs_dir: Path | None = None
+
+
 class ProviderSettings(_Settings):
     """Who writes answers for nodes: a model in this process (`engine`) or a server that speaks OpenAI's protocol."""
 
@@ -210,6 +217,7 @@ class CloudSettings(_Settings):
     sync: SyncSettings = SyncSettings()
     enrolment: EnrolmentSettings = EnrolmentSettings()
     identity: IdentitySettings = IdentitySettings()
+    registry: RegistrySettings = RegistrySettings()
     overflow: OverflowSettings = OverflowSettings()
     database: DatabaseSettings = DatabaseSettings()
     alerts: AlertSettings = AlertSettings()
@@ -233,6 +241,16 @@ class CloudPaths:
     @property
     def database(self) -> Path:
         return self.root / "store" / "cloud.db"
+
+    @property
+    def blobs(self) -> Path:
+        """Parts of packages, unless the settings name another folder."""
+        return self.root / "blobs"
+
+    @property
+    def registry_keys(self) -> Path:
+        """Sign how fresh the registry is, and what each node is to run."""
+        return self.keys / "registry.json"
 
     @property
     def claim_code(self) -> Path:

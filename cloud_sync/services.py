@@ -22,6 +22,10 @@ from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.folder import Identities
 from cloud_sync.overflow.shares import Shares
+from cloud_sync.registry.blobs import Blobs
+from cloud_sync.registry.director import Director
+from cloud_sync.registry.signing_keys import OnlineKeys
+from cloud_sync.registry.vendor import Vendor
 from cloud_sync.store.accounts import AdminStore
 from cloud_sync.store.database import Database, open_database
 from cloud_sync.store.migrate import migrate
@@ -43,6 +47,9 @@ class ControlPlane:
     presence: Presence
     intake: Intake
     steering: Steering
+    blobs: Blobs
+    vendor: Vendor
+    director: Director
     enrolment: Enrolment
     overview: Overview
     accounts: Accounts
@@ -69,12 +76,17 @@ async def control_plane(
             node_validity=timedelta(days=settings.identity.node_certificate_days),
             code_validity=timedelta(hours=settings.identity.enrolment_code_hours),
         )
+        blobs = Blobs(settings.registry.blobs_dir or paths.blobs)
+        online = OnlineKeys(paths.registry_keys)
         yield ControlPlane(
             database=database,
             metrics=metrics,
             presence=presence,
             intake=Intake(database, presence, metrics, utc_now),
             steering=Steering(database, utc_now),
+            blobs=blobs,
+            vendor=Vendor(database, blobs, online, utc_now),
+            director=Director(database, blobs, online, utc_now),
             enrolment=Enrolment(database, identities.authority, terms, metrics, utc_now),
             overview=Overview(database, presence, utc_now),
             accounts=Accounts(AdminStore(database), utc_now),

@@ -151,6 +151,22 @@ def target_path(kind: str, name: str, version: str) -> str:
     return f"{kind}/{name}/{version}"
 
 
+def manifest_of(
+    kind: Kind,
+    name: str,
+    version: str,
+    chunk_bytes: int,
+    files: tuple[ArtifactFile, ...],
+    requires: Requires,
+) -> Manifest:
+    """A manifest from its parts. Raises InvalidArtifact."""
+    parts = {"kind": kind, "name": name, "version": version, "chunk_bytes": chunk_bytes}
+    try:
+        return Manifest.model_validate(parts | {"files": files, "requires": requires})
+    except ValidationError as error:
+        raise InvalidArtifact(f"The package: {_first_fault(error)}.") from None
+
+
 def read_manifest(content: bytes) -> Manifest:
     """A manifest from its bytes. Raises InvalidArtifact; whoever asks has checked length and SHA-256 before."""
     if len(content) > MANIFEST_BYTES_MAX:

@@ -22,6 +22,9 @@ class FleetMetrics:
         self.commit_seconds = Histogram(
             "postern_cloud_commit_seconds", "Time to commit one outbox batch", registry=self.registry
         )
+        self.artifact_bytes = Counter(
+            "postern_cloud_artifact_bytes_total", "Bytes of packages sent to nodes", registry=self.registry
+        )
 
     def text(self) -> bytes:
         """Prometheus' text format."""

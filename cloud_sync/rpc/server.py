@@ -9,12 +9,13 @@ import grpc
 
 from cloud_sync.config import OverflowSettings, RpcSettings
 from cloud_sync.fleet.outbox import BATCH_BYTES_MAX
+from cloud_sync.rpc.artifacts import FETCHES_MAX, ArtifactService
 from cloud_sync.rpc.enrolment import EnrolmentService
 from cloud_sync.rpc.overflow import OverflowService
 from cloud_sync.rpc.sync import SyncService
 from core.errors import ConfigError
 from core.identity import Authority, Credential
-from postern.v1 import enrolment_pb2_grpc, overflow_pb2_grpc, sync_pb2_grpc
+from postern.v1 import artifact_pb2_grpc, enrolment_pb2_grpc, overflow_pb2_grpc, sync_pb2_grpc
 
 # A batch and its framing.
 MESSAGE_BYTES_MAX = 2 * BATCH_BYTES_MAX
@@ -82,7 +83,9 @@ def sync_port(
         "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX + of_a_node,
         "grpc.so_reuseport": 0,
     }
-    server = grpc.aio.server(options=list(options.items()), maximum_concurrent_rpcs=STREAMS_MAX + answers)
+    server = grpc.aio.server(
+        options=list(options.items()), maximum_concurrent_rpcs=STREAMS_MAX + answers + FETCHES_MAX
+    )
     pair = (server_identity.key_pem, server_identity.certificate_pem)
     credentials = grpc.ssl_server_credentials([pair], authority.certificate_pem, require_client_auth=True)
     return RpcPort(server, settings, credentials)
@@ -118,6 +121,11 @@ def serve_sync(port: RpcPort, service: SyncService) -> None:
 def serve_overflow(port: RpcPort, service: OverflowService) -> None:
     """Put the service on the port."""
     overflow_pb2_grpc.add_OverflowServiceServicer_to_server(service, port.server)  # type: ignore[no-untyped-call]
+
+
+def serve_artifacts(port: RpcPort, service: ArtifactService) -> None:
+    """Put the service on the port."""
+    artifact_pb2_grpc.add_ArtifactServiceServicer_to_server(service, port.server)  # type: ignore[no-untyped-call]
 
 
 def serve_enrolment(port: RpcPort, service: EnrolmentService) -> None:

@@ -195,6 +195,33 @@ changes = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
 )
 
+# Signed files as they are served. `node_id` is empty for what all nodes get.
+registry_metadata = sa.Table(
+    "registry_metadata",
+    metadata,
+    sa.Column("repository", sa.Text, primary_key=True),  # vendor | director
+    sa.Column("node_id", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),  # root | targets | snapshot | timestamp
+    sa.Column("version", sa.BigInteger, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+# What was published; the signed targets say the same of what was not withdrawn.
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("manifest_sha256", sa.Text, nullable=False),
+    sa.Column("manifest_bytes", sa.BigInteger, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("published_at", Timestamp, nullable=False),
+    sa.Column("published_by", sa.Text, nullable=False),
+    sa.Column("withdrawn_at", Timestamp),
+)
+
 # What providers wrote in place of nodes. Kept: a sum of a day says nothing of anybody.
 overflow_uses = sa.Table(
     "overflow_uses",

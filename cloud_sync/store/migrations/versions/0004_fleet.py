@@ -14,8 +14,34 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     _gaps()
     _steering()
+    _registry()
     _alerts()
     _console()
+
+
+def _registry() -> None:
+    """What nodes may install, and the signed files that say so."""
+    op.create_table(
+        "registry_metadata",
+        sa.Column("repository", sa.Text(), primary_key=True),
+        sa.Column("node_id", sa.Text(), primary_key=True),
+        sa.Column("role", sa.Text(), primary_key=True),
+        sa.Column("version", sa.BigInteger(), primary_key=True),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+    )
+    op.create_table(
+        "artifacts",
+        sa.Column("target", sa.Text(), primary_key=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("manifest_sha256", sa.Text(), nullable=False),
+        sa.Column("manifest_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", sa.BigInteger(), nullable=False),
+        sa.Column("published_by", sa.Text(), nullable=False),
+        sa.Column("withdrawn_at", sa.BigInteger()),
+    )
 
 
 def _steering() -> None:
