@@ -105,7 +105,7 @@ async def _work(
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(plane.presence.keep_saving(), name="save-heartbeats"),
-            group.create_task(plane.steering.watch(ports.refresh), name="watch-changes"),
+            group.create_task(plane.steering.watch(ports), name="watch-changes"),
             group.create_task(
                 handshakes.keep_writing(plane.intake, plane.metrics), name="refused-handshakes"
             ),
@@ -129,6 +129,9 @@ class _Ports:
     async def refresh(self, since: int) -> int:
         await self.answers.refresh()
         return await self.streams.refresh(since)
+
+    def opened_elsewhere(self, node_id: str, generation: int) -> None:
+        self.streams.opened_elsewhere(node_id, generation)
 
 
 def _overflow(plane: ControlPlane, settings: CloudSettings) -> Overflow | None:

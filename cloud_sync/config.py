@@ -102,7 +102,7 @@ class DatabaseSettings(_Settings):
     @model_validator(mode="after")
     def _known_database(self) -> DatabaseSettings:
         url = self.url.get_secret_value()
-        if url and not url.startswith(("postgresql://", "postgresql+asyncpg://")):
+        if url and not url.startswith("postgresql://"):
             raise ValueError("url is empty (SQLite in the folder) or begins with postgresql://")
         return self
 

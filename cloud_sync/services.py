@@ -16,6 +16,7 @@ from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet.alerts.service import Alerts
 from cloud_sync.fleet.enrolment import Enrolment, EnrolmentTerms
 from cloud_sync.fleet.intake import Intake
+from cloud_sync.fleet.leases import Leases
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.presence import Presence
@@ -55,6 +56,7 @@ class ControlPlane:
     accounts: Accounts
     shares: Shares
     alerts: Alerts
+    leases: Leases
 
 
 def utc_now() -> datetime:
@@ -92,6 +94,7 @@ async def control_plane(
             accounts=Accounts(AdminStore(database), utc_now),
             shares=Shares(database, settings.overflow, utc_now),
             alerts=Alerts(database, utc_now),
+            leases=Leases(database),
         )
     finally:
         await within("close the database", STEP_TIMEOUT_S, database.close)

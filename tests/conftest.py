@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from edge.keys import tpm
 from tests import proofs
+from tests.postgres import PostgresServer, postgres_server, programs
 from tests.running import Customer, RunningNode, copy_site, prepare_clinic, running
 
 # Sites that tests make are the same on a machine with a TPM, and leave it alone.
@@ -19,6 +20,25 @@ tpm.DEVICE = Path("/no-tpm-in-tests")  # type: ignore[misc]
 def pytest_configure(config: pytest.Config) -> None:
     """Results of tests that prove something are written down where `make test` asks for it."""
     proofs.register(config)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL that the tests of a run share; each makes a database of its own."""
+    folder = programs()
+    if folder is None:
+        pytest.skip("no PostgreSQL is installed")
+    with postgres_server(folder) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Runs a test on both engines: the address of an empty database, "" for SQLite in the control plane's folder."""
+    if request.param == "sqlite":
+        return ""
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 @pytest.fixture(scope="session")

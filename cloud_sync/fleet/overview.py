@@ -145,7 +145,7 @@ class Overview:
 
         found, names = await self._database.run(read)
         row, totals = found.row, found.counts
-        state = node_state(self._presence.overlay(row), self._presence.connection_lost(node_id), now)
+        state = node_state(self._presence.overlay(row), self._presence.connection_lost(row), now)
         counts = tuple(CountView(name, totals.get(name)) for name in names)
         return self._view(row, state, turns_of(totals), found.wanted.of(row), now), counts
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from cloud_sync.store.database import Database
-from cloud_sync.store.nodes import Beat, NodeRow, save_beats
+from cloud_sync.store.nodes import Beat, NodeRow, save_beats, save_lost
 from core.errors import PosternError
 
 log = logging.getLogger(__name__)
@@ -30,30 +30,30 @@ class Presence:
         self._beats: dict[str, Beat] = {}
         self._unsaved: set[str] = set()
         self._connected: dict[str, int] = {}
-        self._lost: set[str] = set()
+        self._lost: dict[str, int] = {}
 
     def connected(self, node_id: str, generation: int) -> None:
         """A stream of the node is open."""
         self._connected[node_id] = generation
-        self._lost.discard(node_id)
+        self._lost.pop(node_id, None)
 
     def disconnected(self, node_id: str, generation: int) -> None:
         """That stream has ended; a newer one may be open."""
         if self._connected.get(node_id) == generation:
             del self._connected[node_id]
-            self._lost.add(node_id)
+            self._lost[node_id] = generation
 
     def beat(self, beat: Beat) -> None:
         """A heartbeat came."""
         self._beats[beat.node_id] = beat
         self._unsaved.add(beat.node_id)
 
-    def connection_lost(self, node_id: str) -> bool:
-        """Whether the node was connected here and is not any more."""
-        return node_id in self._lost
+    def connection_lost(self, row: NodeRow) -> bool:
+        """Whether the node's newest stream, here or at another replica, has ended."""
+        return 0 < row.stream_generation == max(row.lost_generation, self._lost.get(row.id, 0))
 
     def lost(self) -> frozenset[str]:
-        """The nodes whose connection here was lost."""
+        """The nodes whose connection here was lost a moment ago, which the database does not say yet."""
         return frozenset(self._lost)
 
     def overlay(self, row: NodeRow) -> NodeRow:
@@ -72,16 +72,19 @@ class Presence:
         )
 
     async def save(self) -> None:
-        """Write unsaved heartbeats. Raises StoreUnavailable; they stay unsaved then."""
+        """Write unsaved heartbeats and ends of streams. Raises StoreUnavailable; they stay unsaved then."""
         taken = {node_id: self._beats[node_id] for node_id in self._unsaved}
-        if not taken:
+        lost = dict(self._lost)
+        if not taken and not lost:
             return
 
         def write(connection: sa.Connection) -> None:
             save_beats(connection, taken.values())
+            save_lost(connection, lost)
 
         await self._database.run(write)
         self._unsaved -= {node_id for node_id, beat in taken.items() if self._beats[node_id] is beat}
+        self._lost = {node: ended for node, ended in self._lost.items() if lost.get(node) != ended}
 
     async def keep_saving(self) -> None:
         """Save at intervals, for ever. A database that is away for a while is said once a time, and tried again."""

@@ -1,17 +1,17 @@
 """What the control plane wants of nodes: desired state by group or node, what each is assigned, and who is revoked.
 
-A change is written under the next generation. Every process with open streams looks at that number a few times a
-second, so that a change by the command line or another replica arrives as fast as one by this console.
+A change is written under the next generation, and said to every process with open streams, so that a change by the
+command line or another replica arrives as fast as one by this console.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import tomllib
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -30,13 +30,12 @@ from cloud_sync.store.desired import (
     revision,
 )
 from cloud_sync.store.nodes import ACTIVE, NodeRow, Steered, get_node, revoke_node, steer, steered
+from cloud_sync.store.notices import MISSED, STEERING, STREAM, TICK
 from core.errors import ConfigError, ExitCode, PosternError
 from core.signing import canonical_json, content_hash
 
 log = logging.getLogger(__name__)
 
-# A desired change reaches a connected node within a second; one indexed row four times a second costs nothing.
-LOOK_INTERVAL_S = 0.25
 # A node takes 64 KiB, of which UPDATES_MAX assignments take 7 at most; a person can still read it.
 DOCUMENT_BYTES_MAX = 56 * 1024
 GROUP_CHARACTERS_MAX = 60
@@ -85,6 +84,18 @@ class Look:
 
     generation: int
     nodes: Mapping[str, Wanted]
+
+
+class Streams(Protocol):
+    """The open streams of this process."""
+
+    async def refresh(self, since: int) -> int:
+        """Tell nodes what changed for them after generation `since`; up to which one they are told now."""
+        ...
+
+    def opened_elsewhere(self, node_id: str, generation: int) -> None:
+        """A stream of a node was opened, here or at another replica: any older one ends."""
+        ...
 
 
 def read_document(toml: str) -> bytes:
@@ -187,19 +198,23 @@ class Steering:
 
         return await self._database.run(read)
 
-    async def watch(self, on_change: Callable[[int], Awaitable[int]]) -> None:
-        """Call `on_change` after every change, by whomever, for ever.
-
-        It gets the generation up to which it has told nodes, and gives the one up to which it has now.
-        """
-        seen = 0
-        while True:
+    async def watch(self, streams: Streams) -> None:
+        """Tell the streams of this process of every change, by whomever, for ever."""
+        told = 0
+        async for notice in self._database.notices():
             try:
-                if await self._database.run(revision) != seen:
-                    seen = await on_change(seen)
-            except PosternError as error:
-                log.warning("changes not read", extra={"code": error.code})
-            await asyncio.sleep(LOOK_INTERVAL_S)
+                if notice.topic == STREAM:
+                    generation, _, node_id = notice.content.partition(" ")
+                    streams.opened_elsewhere(node_id, int(generation))
+                elif notice.topic == MISSED:
+                    told = await streams.refresh(0)
+                elif notice.topic == TICK:
+                    newest = await self._database.run(revision)
+                    told = await streams.refresh(told) if newest != told else told
+                elif notice.topic == STEERING and int(notice.content) > told:
+                    told = await streams.refresh(told)
+            except (PosternError, ValueError) as error:
+                log.warning("changes not read", extra={"error": type(error).__name__})
 
 
 def _wanted(connection: sa.Connection, nodes: Collection[Steered]) -> dict[str, Wanted]:

@@ -126,6 +126,12 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
                 _tell(stream, wanted.desired)
         return look.generation
 
+    def opened_elsewhere(self, node_id: str, generation: int) -> None:
+        """A stream of a node was opened, maybe at another replica: its older one here ends."""
+        stream = self._streams.get(node_id)
+        if stream is not None and stream.generation < generation:
+            self._end(stream, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
+
     def end_all(self) -> None:
         """Ask every node to come back soon: this process stops."""
         for stream in list(self._streams.values()):

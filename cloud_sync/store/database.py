@@ -1,7 +1,7 @@
 """One way to the database for both engines: a function of a synchronous connection, run in one transaction.
 
 SQLite is SQLCipher's (encrypted, and without the WAL-reset bug of the system's SQLite; see ADR 0004) on one thread
-of its own. PostgreSQL is asyncpg under SQLAlchemy's async engine. Queries live in the modules beside this one.
+of its own. PostgreSQL is in `postgres`. Queries live in the modules beside this one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sqlcipher3.dbapi2
 from sqlalchemy.pool import StaticPool
 
 from cloud_sync.config import CloudPaths, CloudSettings
+from cloud_sync.store.notices import TICK, Notice, Notices
 from core.errors import ExitCode, PosternError
 from core.files import private_folder, write_atomic
 
@@ -30,9 +31,8 @@ Work = Callable[[sa.Connection], T]
 WAITING_MAX = 2048
 # Another process (the command line) may hold the write lock for a moment; milliseconds.
 BUSY_TIMEOUT_MS = 5_000
-# PostgreSQL connections kept, and added under load.
-POOL_CONNECTIONS = 5
-POOL_OVERFLOW_CONNECTIONS = 10
+# Another process (the command line) may change something and can tell nobody; a look costs a fifth of a millisecond.
+LOOK_INTERVAL_S = 0.25
 STORE_KEY_BYTES = 32
 # SQLite versions in which a WAL reset can corrupt the file.
 WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
@@ -64,12 +64,16 @@ class Database(Protocol):
         """`work(connection)` in one transaction; returns after the commit. Raises StoreBusy, StoreUnavailable."""
         ...
 
+    def notices(self) -> Notices:
+        """What any process says with `notify`, for ever; TICK now and then, MISSED when some may be missing."""
+        ...
+
     async def close(self) -> None:
         """Release connections and threads."""
         ...
 
 
-class _Waiting:
+class Waiting:
     """Counts callers so that their number has a limit."""
 
     def __init__(self) -> None:
@@ -90,46 +94,27 @@ class SqliteDatabase:
     def __init__(self, path: Path, key: bytes) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._engine = _sqlite_engine(path, key)
-        self._waiting = _Waiting()
+        self._waiting = Waiting()
 
     async def run(self, work: Work[T]) -> T:
         with self._waiting:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
 
     def _transact(self, work: Work[T]) -> T:
-        with _said_plainly(), self._engine.begin() as connection:
+        with said_plainly(), self._engine.begin() as connection:
             return work(connection)
+
+    async def notices(self) -> Notices:
+        while True:
+            yield Notice(TICK)
+            await asyncio.sleep(LOOK_INTERVAL_S)
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
         self._thread.shutdown(wait=False)
 
 
-class PostgresDatabase:
-    """SQLAlchemy's async engine; `work` runs in its greenlet bridge."""
-
-    def __init__(self, url: str) -> None:
-        # Here, because it brings SQLAlchemy's whole ORM, which SQLite does without.
-        from sqlalchemy.ext.asyncio import create_async_engine
-
-        self._engine = create_async_engine(
-            sa.make_url(url).set(drivername="postgresql+asyncpg"),
-            pool_size=POOL_CONNECTIONS,
-            max_overflow=POOL_OVERFLOW_CONNECTIONS,
-            pool_pre_ping=True,
-        )
-        self._waiting = _Waiting()
-
-    async def run(self, work: Work[T]) -> T:
-        with self._waiting, _said_plainly():
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(work)
-
-    async def close(self) -> None:
-        await self._engine.dispose()
-
-
-class _said_plainly:
+class said_plainly:
     """Turns 'cannot connect' and 'cannot read' into StoreUnavailable; other faults are bugs and pass."""
 
     def __enter__(self) -> None:
@@ -152,6 +137,8 @@ def open_database(paths: CloudPaths, settings: CloudSettings) -> Database:
     """The database that `cloud.toml` names. Raises StoreUnavailable when its key is missing or SQLite too old."""
     url = settings.database.url.get_secret_value()
     if url:
+        from cloud_sync.store.postgres import PostgresDatabase
+
         return PostgresDatabase(url)
     try:
         key = (paths.keys / "store.key").read_bytes()
@@ -160,6 +147,18 @@ def open_database(paths: CloudPaths, settings: CloudSettings) -> Database:
         raise StoreUnavailable("The store's key is missing.", remedy=remedy) from error
     private_folder(paths.database.parent)
     return SqliteDatabase(paths.database, key)
+
+
+def insert_of(connection: sa.Connection) -> Any:
+    """The engine's own INSERT, which knows what to do with a row that is there."""
+    # Imported here: only one of them is ever needed.
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert
 
 
 def create_store_key(paths: CloudPaths) -> None:

@@ -12,11 +12,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from cloud_sync.store.notices import STEERING, notify
 from cloud_sync.store.parts import in_parts
 from cloud_sync.store.schema import changes, desired, nodes
 
-# The topic of everything that connected nodes must learn: desired state and revocations.
-STEERING = "steering"
 _GROUP, _NODE = "group:", "node:"
 
 
@@ -46,6 +45,7 @@ def next_generation(connection: sa.Connection) -> int:
     found: int | None = connection.execute(change.returning(changes.c.revision)).scalar_one_or_none()
     if found is None:
         connection.execute(changes.insert().values(topic=STEERING, revision=1))
+    notify(connection, STEERING, str(found or 1))
     return found or 1
 
 

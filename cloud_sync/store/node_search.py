@@ -60,7 +60,7 @@ class NodeOrder:
 
 @dataclass(frozen=True)
 class StateLine:
-    """By what a state is judged: instants of last signs, and whose connection was lost since."""
+    """By what a state is judged: instants of last signs, and whose connection was lost a moment ago."""
 
     late_before: datetime
     offline_before: datetime
@@ -109,6 +109,8 @@ def count_states(connection: sa.Connection, line: StateLine) -> Mapping[str, int
 def state_of(line: StateLine) -> sa.ColumnElement[str]:
     """A node's state as SQL: the rule of `fleet.rules.node_state`, to which a test holds it."""
     late = nodes.c.last_seen < sa.bindparam("late_before", line.late_before, nodes.c.last_seen.type)
+    # Whichever replica it was connected to has saved that.
+    late = late | ((nodes.c.lost_generation == nodes.c.stream_generation) & (nodes.c.stream_generation > 0))
     if line.lost:
         late = late | nodes.c.id.in_(line.lost)
     return sa.case(

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cloud_sync.store.notices import STREAM, notify
 from cloud_sync.store.parts import in_parts
 from cloud_sync.store.schema import nodes
 
@@ -49,6 +50,7 @@ class NodeRow:
     rejected_reason: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     steered_generation: int = 0
+    lost_generation: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def steered(
 
 
 def count_stream(connection: sa.Connection, node_id: str, software_version: str, now: datetime) -> int:
-    """A new stream of a node: its generation. The row stays locked until the transaction ends."""
+    """A new stream of a node: its generation, which other replicas hear of. The row stays locked until the end."""
     change = nodes.update().where(nodes.c.id == node_id)
     change = change.values(
         stream_generation=nodes.c.stream_generation + 1,
@@ -160,16 +162,29 @@ def count_stream(connection: sa.Connection, node_id: str, software_version: str,
         last_seen=now,
     )
     generation: int = connection.execute(change.returning(nodes.c.stream_generation)).scalar_one()
+    notify(connection, STREAM, f"{generation} {node_id}")
     return generation
 
 
 def save_beats(connection: sa.Connection, beats: Iterable[Beat]) -> None:
-    """The newest heartbeat of each of some nodes."""
+    """The newest heartbeat of each of some nodes. What was heard of a node since, here or elsewhere, stays its last."""
     values = [_beat_parameters(beat) for beat in beats]
     if values:
-        names = [each.name for each in fields(Beat) if each.name != "node_id"]
-        change = nodes.update().where(nodes.c.id == sa.bindparam("which"))
+        names = [each.name for each in fields(Beat) if each.name not in {"node_id", "last_seen"}]
+        seen = sa.bindparam("new_last_seen", type_=nodes.c.last_seen.type)
+        newest = sa.case((nodes.c.last_seen > seen, nodes.c.last_seen), else_=seen)
+        change = nodes.update().where(nodes.c.id == sa.bindparam("which")).values(last_seen=newest)
         connection.execute(change.values({name: sa.bindparam(f"new_{name}") for name in names}), values)
+
+
+def save_lost(connection: sa.Connection, lost: Mapping[str, int]) -> None:
+    """Streams that have ended: node to generation."""
+    change = nodes.update().where(
+        nodes.c.id == sa.bindparam("which"), nodes.c.lost_generation < sa.bindparam("ended")
+    )
+    values = [{"which": node_id, "ended": generation} for node_id, generation in lost.items()]
+    if values:
+        connection.execute(change.values(lost_generation=sa.bindparam("ended")), values)
 
 
 def save_report(connection: sa.Connection, node_id: str, report: Report, now: datetime) -> None:

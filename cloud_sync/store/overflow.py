@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
+from cloud_sync.store.database import insert_of
 from cloud_sync.store.schema import overflow_uses as uses
 
 MICROS: Final = 1_000_000
@@ -49,23 +50,12 @@ _COUNTS = (uses.c.answers, uses.c.failures, uses.c.prompt_tokens, uses.c.new_tok
 
 def add_uses(connection: sa.Connection, spent: Mapping[Use, Spending]) -> None:
     """Add to the rows, or make them; other replicas may do the same at the same moment."""
-    insert = _insert_of(connection)
+    insert = insert_of(connection)
     # In one order everywhere, so that two replicas never wait for each other's rows.
     for use in sorted(spent, key=lambda use: (use.day, use.provider, use.node_id)):
         row = insert(uses).values(**vars(use), **vars(spent[use]))
         more = {column.name: column + row.excluded[column.name] for column in _COUNTS}
         connection.execute(row.on_conflict_do_update(index_elements=list(uses.primary_key), set_=more))
-
-
-def _insert_of(connection: sa.Connection) -> Any:
-    """The engine's own INSERT, which can add to a row that is there. Imported here: only one of them is ever needed."""
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
-        return postgresql.insert
-    from sqlalchemy.dialects import sqlite
-
-    return sqlite.insert
 
 
 def spent_on(connection: sa.Connection, day: date) -> dict[str, int]:

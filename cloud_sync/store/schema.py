@@ -50,6 +50,8 @@ nodes = sa.Table(
     sa.Column("last_seen", Timestamp),
     # Counts the node's streams; only the newest may write.
     sa.Column("stream_generation", sa.BigInteger, nullable=False),
+    # The newest of them that is known to have ended.
+    sa.Column("lost_generation", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("software_version", sa.Text, nullable=False),
     # From heartbeats.
     sa.Column("queue_percent", sa.Integer),

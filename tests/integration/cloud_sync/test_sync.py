@@ -317,7 +317,7 @@ async def test_heartbeats_and_reports_show_in_the_fleet(cloud: Running) -> None:
     assert [vars(model) for model in view.models] == [
         {"name": "encoder", "version": "1", "runtime": "onnxruntime", "device": "CPU"}
     ]
-    assert view.state == "live"
+    assert view.state == "late"  # the process that it was connected to has ended
 
 
 async def test_desired_state_comes_on_connecting_and_at_once_on_change(cloud: Running) -> None:

@@ -24,11 +24,11 @@ NODES = ("node-1", "node-2", "node-3")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Database]:
+async def store(engine: str, tmp_path: Path) -> AsyncIterator[Database]:
     paths = CloudPaths(tmp_path)
     private_folder(paths.keys)
     create_store_key(paths)
-    opened = open_database(paths, CloudSettings())
+    opened = open_database(paths, CloudSettings.model_validate({"database": {"url": engine}}))
     await migrate(opened)
 
     def write(connection: sa.Connection) -> None:

@@ -1,4 +1,4 @@
-"""The encrypted store: its migrations give the tables of the schema, and a fault half-way leaves nothing behind."""
+"""The store on either engine: migrations give the tables of the schema, a fault half-way leaves nothing."""
 
 from __future__ import annotations
 
@@ -37,8 +37,13 @@ def paths(tmp_path: Path) -> CloudPaths:
 
 
 @pytest.fixture
-async def store(paths: CloudPaths) -> AsyncIterator[Database]:
-    opened = open_database(paths, SETTINGS)
+def settings(engine: str) -> CloudSettings:
+    return CloudSettings.model_validate({"database": {"url": engine}})
+
+
+@pytest.fixture
+async def store(paths: CloudPaths, settings: CloudSettings) -> AsyncIterator[Database]:
+    opened = open_database(paths, settings)
     await migrate(opened)
     yield opened
     await opened.close()
@@ -57,8 +62,10 @@ def test_the_newest_migration_is_the_one_that_starts_look_for() -> None:
     assert ScriptDirectory(str(folder)).get_heads() == [HEAD]
 
 
-async def test_a_migration_that_breaks_half_way_leaves_nothing_behind(paths: CloudPaths) -> None:
-    opened = open_database(paths, SETTINGS)
+async def test_a_migration_that_breaks_half_way_leaves_nothing_behind(
+    paths: CloudPaths, settings: CloudSettings
+) -> None:
+    opened = open_database(paths, settings)
 
     def broken(connection: sa.Connection) -> None:
         upgrade(connection)
@@ -71,15 +78,21 @@ async def test_a_migration_that_breaks_half_way_leaves_nothing_behind(paths: Clo
     await opened.close()
 
 
-async def test_the_file_is_encrypted_and_private(paths: CloudPaths, store: Database) -> None:
+async def test_the_file_is_encrypted_and_private(paths: CloudPaths) -> None:
+    store = open_database(paths, SETTINGS)
+    await migrate(store)
     await store.run(lambda connection: add_audit(connection, AuditRow(NOW, "ada", "note", "plainly-visible")))
     for file in paths.database.parent.iterdir():
         assert b"plainly-visible" not in file.read_bytes()
         assert b"CREATE TABLE" not in file.read_bytes()
     assert stat.S_IMODE(paths.database.stat().st_mode) == 0o600
+    await store.close()
 
 
-async def test_another_key_is_said_plainly(paths: CloudPaths, store: Database) -> None:
+async def test_another_key_is_said_plainly(paths: CloudPaths) -> None:
+    first = open_database(paths, SETTINGS)
+    await migrate(first)
+    await first.close()
     create_store_key(paths)
     other = open_database(paths, SETTINGS)
     with pytest.raises(StoreUnavailable, match="key"):

@@ -48,9 +48,8 @@ def _steering() -> None:
     """What each node is to run, by what it is chosen, and which replica drives what."""
     # JSON's text, which every engine takes as the default of a column that is added.
     op.add_column("nodes", sa.Column("labels", sa.JSON(), nullable=False, server_default="{}"))
-    op.add_column(
-        "nodes", sa.Column("steered_generation", sa.BigInteger(), nullable=False, server_default="0")
-    )
+    for name in ("steered_generation", "lost_generation"):
+        op.add_column("nodes", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
     op.create_table(
         "assignments",
         sa.Column("node_id", sa.Text(), sa.ForeignKey("nodes.id"), primary_key=True),

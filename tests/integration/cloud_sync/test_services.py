@@ -1,14 +1,9 @@
-"""The same services on PostgreSQL, where transactions really run side by side. Needs a PostgreSQL on this machine."""
+"""The services on either engine, asked by many at once: on PostgreSQL transactions really run side by side."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -34,63 +29,14 @@ from core.webshell.accounts import Visitor
 from tests.integration.cloud_sync.fleet_node import bucket
 
 EPOCH = b"e" * 16
-START_TIMEOUT_S = 60
-
-
-def _programs() -> Path | None:
-    found = shutil.which("initdb")
-    candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return Path(found).resolve().parent if found else candidates[-1].parent if candidates else None
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A throw-away PostgreSQL on a free port: its address."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL is installed")
-    # PostgreSQL does not run as root; Debian's package brings this account.
-    account = "postgres" if os.geteuid() == 0 else None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="postern-pg-") as folder:
-        if account:
-            shutil.chown(folder, account)
-        data = f"{folder}/data"
-
-        def call(program: str, *arguments: str) -> None:
-            command = [str(programs / program), *arguments]
-            subprocess.run(
-                command,
-                check=True,
-                user=account,
-                cwd=folder,
-                stdout=subprocess.DEVNULL,
-                timeout=START_TIMEOUT_S,
-            )
-
-        call("initdb", "-D", data, "-U", "postern", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-        call("pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
-        try:
-            yield f"postgresql://postern@127.0.0.1:{port}/postgres"
-        finally:
-            call("pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
 @pytest.fixture
-async def plane(server: str, tmp_path: Path) -> AsyncIterator[ControlPlane]:
+async def plane(engine: str, tmp_path: Path) -> AsyncIterator[ControlPlane]:
     paths = CloudPaths(tmp_path / "cloud")
-    create_folder(paths, "Test fleet", server, utc_now())
+    create_folder(paths, "Test fleet", engine, utc_now())
     async with control_plane(paths, load_settings(paths), load_identities(paths)) as services:
         yield services
-        await services.database.run(_drop_all)
-
-
-def _drop_all(connection: sa.Connection) -> None:
-    metadata.drop_all(connection)
-    connection.execute(sa.text("DROP TABLE alembic_version"))
 
 
 async def _enrolled(plane: ControlPlane) -> Enrolled:
