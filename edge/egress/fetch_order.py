@@ -17,7 +17,7 @@ DIGESTS_MAX: Final = 64
 """Of one request: part of the protocol."""
 
 DIGEST_BYTES: Final = 32
-NAME_PATTERN: Final = r"^(?:[1-9][0-9]{0,8}\.)?[a-z0-9][a-z0-9_-]{0,31}\.json$"
+NAME_PATTERN: Final = r"^(?:[1-9][0-9]{0,11}\.)?[a-z0-9][a-z0-9_-]{0,31}\.json$"
 """As TUF names files: "timestamp.json", "3.root.json"."""
 
 FETCH_BYTES_MAX: Final = 4096
