@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 
 from core.version import VERSION
 from edge import metrics
+from edge.config import OutboxSection
 from edge.egress.courier_client import CourierClient
 from edge.egress.records import ModelState
 from edge.fabric.devices import Devices
 from edge.overflow_services import open_overflow
+from edge.store.outbox_quotas import OutboxClass
 from edge.sync.desired import DesiredDocument
 from edge.sync.desired_keeper import judge_policy
 from edge.sync.events import NodeFacts
 from edge.sync.service import SyncService
+
+MB = 2**20
 
 __all__ = ["open_link", "open_overflow"]
 
@@ -37,7 +41,17 @@ def open_link(site: Site, devices: Devices) -> SyncService:
         lambda document: _apply(site, document),
         judge=partial(judge_policy, site.texts.policies),
         bucket_s=site.config.telemetry.bucket_s,
+        quotas=_quotas(site.config.outbox),
     )
+
+
+def _quotas(settings: OutboxSection) -> dict[OutboxClass, int]:
+    """Bytes of each class that may wait."""
+    return {
+        OutboxClass.AUDIT: settings.audit_mb * MB,
+        OutboxClass.STATE: settings.state_mb * MB,
+        OutboxClass.METRICS: settings.metrics_mb * MB,
+    }
 
 
 async def _apply(site: Site, document: DesiredDocument) -> None:

@@ -20,6 +20,7 @@ from edge.config.inference import AnswerSection, ModelsSection
 from edge.config.keys import KeysSection
 from edge.config.limits import LimitsSection
 from edge.config.llm_server import LlmServerSection
+from edge.config.outbox import OutboxSection
 from edge.config.paths import UNIX_PATH_BYTES_MAX, SitePaths, site_paths
 from edge.config.privacy import IdentifierSection, PrivacySection
 from edge.config.retention import RetentionSection
@@ -48,6 +49,7 @@ __all__ = [
     "ModelsSection",
     "MqttSection",
     "OidcSection",
+    "OutboxSection",
     "PrivacySection",
     "RetentionSection",
     "SafetyCardSection",
@@ -79,6 +81,7 @@ class Config(Section):
     handoff: HandoffSection = HandoffSection()
     card: CardSection = CardSection()
     telemetry: TelemetrySection = TelemetrySection()
+    outbox: OutboxSection = OutboxSection()
     mqtt: MqttSection = MqttSection()
     discovery: DiscoverySection = DiscoverySection()
     siblings: SiblingsSection = SiblingsSection()

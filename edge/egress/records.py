@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.store.counters import CELLS
+from edge.store.outbox_quotas import GAP_KIND
 
 # SQLite's and protobuf's signed 64 bit.
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -122,7 +123,6 @@ class OutboxGap(Strict):
 
 
 REFUSED_KIND = "outbox.refused"
-GAP_KIND = "outbox.gap"
 RECORDS: dict[str, type[Strict]] = {
     "telemetry.bucket": TelemetryBucket,
     "knowledge.changed": KnowledgeChanged,

@@ -62,6 +62,8 @@ def connect(path: Path, key: bytes) -> Database:
     connection.execute(QUIET)
     connection.execute(f"PRAGMA key=\"x'{key.hex()}'\"")
     try:
+        # Of a new file; an older one is so once it was written anew (`Store.tidy`).
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("PRAGMA journal_mode=WAL").fetchone()
     except sqlcipher3.DatabaseError:
         connection.close()

@@ -86,6 +86,12 @@ def continuations(db: Database) -> None:
     _run(db, "site_0011_continuations.sql")
 
 
+@site(name="0012_outbox_quotas")
+def outbox_quotas(db: Database) -> None:
+    """How much of each class waits for the control plane, and may."""
+    _run(db, "site_0012_outbox_quotas.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

@@ -11,22 +11,26 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from sqlite_utils import Database
+
+from edge.store.outbox_quotas import OutboxClass, make_room
+
+__all__ = [
+    "OutboxClass",
+    "OutboxRow",
+    "OutboxStats",
+    "acknowledge",
+    "append",
+    "read_epoch",
+    "rows_after",
+    "stats",
+]
 
 Scalar = str | int | float | bool | None
 Payload = Mapping[
     str, "Scalar | Sequence[Scalar] | Mapping[str, Scalar] | Mapping[str, Mapping[str, Scalar]]"
 ]
-
-
-class OutboxClass(IntEnum):
-    """Quota class of a row; the numbers are those of the protocol."""
-
-    AUDIT = 1
-    STATE = 2
-    METRICS = 3
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,12 @@ class OutboxStats:
 
 
 def append(db: Database, outbox_class: OutboxClass, kind: str, payload: Payload) -> int:
-    """Add a row inside the caller's transaction; returns its sequence."""
+    """Add a row inside the caller's transaction; returns its sequence.
+
+    Where its class has no room the oldest of the class make way. Raises OutboxFull for a row of audit.
+    """
     body = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    make_room(db, outbox_class, len(body))
     cursor = db.execute(
         'INSERT INTO outbox("class", kind, payload, payload_hash, created_ms) VALUES (?, ?, ?, ?, ?)',
         [int(outbox_class), kind, body, hashlib.sha256(body).digest(), time.time_ns() // 1_000_000],
@@ -95,7 +103,7 @@ def read_epoch(db: Database) -> bytes:
 def stats(db: Database) -> OutboxStats:
     """What waits now. With an empty outbox both sequence numbers are those of the last row ever written."""
     count, oldest, newest, oldest_ms = db.execute(
-        "SELECT count(*), min(sequence), max(sequence), min(created_ms) FROM outbox"
+        "SELECT (SELECT sum(rows) FROM outbox_sizes), min(sequence), max(sequence), min(created_ms) FROM outbox"
     ).fetchone()
     if not count:
         row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()

@@ -38,6 +38,10 @@ WRITES_WAITING_MAX = 2048  # at ~40,000 rows/s in groups this is 50 ms of work
 GROUP_MAX = 64  # past this a group gains little: the fsync is spread thin already
 CLOSE_TIMEOUT_S = 5.0
 COMPACT_BYTES_MAX = 128 * 2**20  # three seconds, and as much memory, of the node's 700 MB
+# Free pages that are worth a write: a burst that has gone up, not the day's coming and going.
+SPACE_BYTES_MIN = 4 * 2**20
+# Given back at once: 20 ms of work, which no customer's write waits longer for.
+SPACE_PAGES_MAX = 1024
 LOG_WAIT_MS = 250  # a write may wait so long behind it: far from BUSY_TIMEOUT_MS, and no customer sees it
 
 
@@ -233,6 +237,21 @@ def _compact(db: Database) -> bool:
     return True
 
 
+def _free_pages(db: Database) -> tuple[int, int]:
+    """(free pages that can be given back, bytes of a page)."""
+    free, size, automatic = (
+        int(db.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("freelist_count", "page_size", "auto_vacuum")
+    )
+    return (free if automatic else 0), size
+
+
+def _give_back(db: Database) -> int:
+    before, _ = _free_pages(db)
+    db.execute(f"PRAGMA incremental_vacuum({SPACE_PAGES_MAX})").fetchall()
+    return before - _free_pages(db)[0]
+
+
 def _empty_log(db: Database) -> bool:
     """Move what the log holds into the file, and cut it to nothing; whether it was done."""
     db.execute(f"PRAGMA busy_timeout={LOG_WAIT_MS}")
@@ -315,6 +334,18 @@ class Store:
         site = await self._site.alone(_compact) if all_pages else True
         emptied = [await writer.alone(_empty_log) for writer in (self._keys, self._site)]
         return keys and site and all(emptied)
+
+    async def give_back_space(self) -> int:
+        """Return free pages of the site's file to the disk, a bounded part at a time; how many bytes.
+
+        A store of an earlier release keeps them until it is written anew (`tidy`).
+        """
+        free, size = await self.read(_free_pages)
+        if free * size < SPACE_BYTES_MIN:
+            return 0
+        given = await self._site.alone(_give_back)
+        await self._site.alone(_empty_log)
+        return given * size
 
     async def close(self) -> None:
         """Commit what waits and let go of the files."""

@@ -6,4 +6,7 @@ from prometheus_client import Gauge
 
 OUTBOX_ROWS = Gauge("postern_outbox_rows", "Rows that wait for the control plane")
 OUTBOX_OLDEST_SECONDS = Gauge("postern_outbox_oldest_seconds", "Age of the oldest row that waits, seconds")
+OUTBOX_BYTES = Gauge(
+    "postern_outbox_bytes", "Bytes of rows that wait for the control plane, by class", ["class"]
+)
 CONNECTED = Gauge("postern_sync_connected", "1 while the control plane has welcomed this node's stream")

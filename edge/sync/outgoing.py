@@ -13,9 +13,10 @@ from sqlite_utils import Database
 
 from core.signing import canonical_json
 from edge.egress.guard import Guard, Refusal, tombstone
-from edge.egress.records import GAP_KIND, REFUSED_KIND, Row
+from edge.egress.records import REFUSED_KIND, Row
 from edge.store import outbox
 from edge.store.outbox import OutboxRow
+from edge.store.outbox_quotas import GAP_KIND, sizes
 from edge.store.store import Store
 from edge.sync.events import Bury, Outbox, ReadRows
 
@@ -71,7 +72,8 @@ def read_outbox(db: Database, now_ms: int) -> Outbox:
         "SELECT created_ms, iif(kind = ?, payload ->> 'first', sequence) FROM outbox WHERE sequence = ?",
         [GAP_KIND, oldest],
     ).fetchone()
-    return Outbox(epoch, newest - oldest + 1, int(first), newest, max(0, now_ms - created) // 1000)
+    rows = sum(size.rows for size in sizes(db).values())
+    return Outbox(epoch, rows, int(first), newest, max(0, now_ms - created) // 1000)
 
 
 def _checked(db: Database, guard: Guard, wanted: ReadRows) -> list[tuple[OutboxRow, Row | Refusal]]:

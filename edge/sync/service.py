@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,6 +32,7 @@ from edge.egress.courier_client import (
 from edge.egress.envelope import load_or_create_key
 from edge.egress.guard import Guard
 from edge.store import audit
+from edge.store.outbox_quotas import OutboxClass, Size, set_quotas, sizes
 from edge.store.store import Store
 from edge.sync import metrics
 from edge.sync.backoff import Backoff
@@ -84,10 +85,12 @@ class SyncService:
         judge: OnDesired,
         bucket_s: int = 3600,
         backoff: Backoff | None = None,
+        quotas: Mapping[OutboxClass, int] | None = None,
     ) -> None:
         self._store = store
         self._courier = courier
         self._bucket_s = bucket_s
+        self._quotas = quotas or {}
         self._fresh_backoff = self._backoff = backoff or Backoff()
         self._keeper = DesiredKeeper(store, on_desired, judge)
         guard = Guard(load_or_create_key(paths.keys))
@@ -125,6 +128,7 @@ class SyncService:
 
     async def run(self) -> None:
         """Until cancelled."""
+        await self._store.write(lambda db: set_quotas(db, self._quotas))
         await self._keeper.restore()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_courier(), name="sync-courier")
@@ -311,7 +315,10 @@ class SyncService:
     async def _keep_watch(self) -> None:
         while True:
             try:
-                self._waiting = await self._store.read(partial(_look, now_ms=_now_ms()))
+                self._waiting, found = await self._store.read(partial(_look, now_ms=_now_ms()))
+                for outbox_class, size in found.items():
+                    metrics.OUTBOX_BYTES.labels(outbox_class.name.lower()).set(size.bytes)
+                await self._store.give_back_space()
             except Exception as error:  # the figures are then those of before
                 log.warning("the outbox cannot be read", extra={"error": type(error).__name__})
             metrics.OUTBOX_ROWS.set(self._waiting.rows)
@@ -324,8 +331,8 @@ def _close(db: Database, *, now_s: int, length_s: int) -> int:
     return close_buckets(db, now_s, length_s)
 
 
-def _look(db: Database, *, now_ms: int) -> Outbox:
-    return read_outbox(db, now_ms)
+def _look(db: Database, *, now_ms: int) -> tuple[Outbox, dict[OutboxClass, Size]]:
+    return read_outbox(db, now_ms), sizes(db)
 
 
 def _now_ms() -> int:

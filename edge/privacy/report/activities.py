@@ -107,6 +107,7 @@ ACTIVITIES: Final = (
             "daily_counts",
             "counters",
             "outbox",
+            "outbox_sizes",
             "desired",
         ),
     ),

@@ -76,7 +76,17 @@ OPERATIONS: dict[str, Table] = {
             "payload_hash": operations("BLOB NOT NULL", "integrity", Retention.UNTIL_ACKNOWLEDGED),
             "created_ms": operations("INTEGER NOT NULL", "age of the outbox", Retention.UNTIL_ACKNOWLEDGED),
         },
+        indexes=("CREATE INDEX outbox_by_class ON outbox(class, sequence)",),
         title="What waits for the control plane",
+    ),
+    "outbox_sizes": Table(
+        {
+            "class": operations("INTEGER PRIMARY KEY", "quota class"),
+            "rows": operations("INTEGER NOT NULL", "how many wait"),
+            "bytes": operations("INTEGER NOT NULL", "what they take"),
+            "bytes_max": operations("INTEGER NOT NULL", "what they may take"),
+        },
+        title="How much waits for the control plane",
     ),
     "desired": Table(
         {

@@ -16,6 +16,7 @@ from edge.privacy import policy_files
 from edge.privacy.policy import parse
 from edge.site_setup import policy_pack
 from edge.store.outbox import OutboxClass, append
+from edge.store.outbox_quotas import set_quotas
 from edge.sync.desired import DesiredDocument
 from edge.sync.enrolment import enrol
 from tests.contract.courier_process import CourierProcess, until
@@ -55,6 +56,28 @@ async def test_enrolling_before_the_site_runs(paths: SitePaths, cloud: ControlPl
     with pytest.raises(PosternError) as spent:
         await enrol(paths, cloud.enrolment, code)
     assert (spent.value.code, spent.value.exit_code) == ("code_refused", 5)
+
+
+async def test_what_made_way_for_want_of_room_is_known_to_the_control_plane(
+    paths: SitePaths, cloud: ControlPlaneProcess, courier: CourierProcess
+) -> None:
+    async with running_node(paths) as node:
+        await node.store.write(lambda db: set_quotas(db, {OutboxClass.STATE: 20_000}))
+        await _write(node, 0, 300)
+        await _enrolled(paths, cloud)
+        await connected(node)
+        await until(lambda: _last_is(cloud, 299))
+        arrived = [record["documents"] for record in await cloud.records()]
+        assert 0 < len(arrived) < 200
+        assert arrived == list(range(300 - len(arrived), 300))
+        shown = await cloud.command("node", "show", node.sync.status().node_id)
+        (gap,) = shown["gaps"]
+        assert (gap["first_seq"], gap["last_seq"]) == (1, 300 - len(arrived))
+        assert (gap["outbox_class"], gap["reason"]) == ("state", "quota")
+
+
+async def _last_is(cloud: ControlPlaneProcess, number: int) -> bool:
+    return any(record["documents"] == number for record in await cloud.records())
 
 
 async def test_enrolling_a_running_site_connects_it_at_once(

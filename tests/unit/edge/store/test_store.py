@@ -23,9 +23,9 @@ from edge.store.connection import (
     connect_to_read,
     refuse_unsafe_sqlite,
 )
-from edge.store.outbox import OutboxClass
+from edge.store.outbox import OutboxClass, acknowledge, append, read_epoch
 from edge.store.schema import KEY_TABLES, TABLES
-from edge.store.store import Store, StoreBusy, StoreClosed
+from edge.store.store import SPACE_BYTES_MIN, Store, StoreBusy, StoreClosed
 from edge.store.subjects import create_key, load_key, shred_key
 
 CANARY = b"zebra-canary-4711"
@@ -266,3 +266,24 @@ async def test_without_room_for_a_copy_a_file_stays_as_it_is(opened: Store) -> N
             db.execute("ROLLBACK")
 
     assert not await opened._site.alone(compact)
+
+
+async def test_space_that_a_drain_has_freed_goes_back_to_the_disk(opened: Store, tmp_path: Path) -> None:
+    path = site_paths(tmp_path).store
+
+    def fill(db: Database) -> None:
+        for _ in range(1000):
+            append(db, OutboxClass.STATE, "a.kind", {"text": "x" * 10_000})
+
+    await opened.write(fill)
+    await opened.give_back_space()
+    filled = path.stat().st_size + path.with_name(f"{path.name}-wal").stat().st_size
+    assert filled > 10_000_000
+    await opened.write(lambda db: acknowledge(db, read_epoch(db), 1000))
+    given = 0
+    while more := await opened.give_back_space():
+        given += more
+    left = path.stat().st_size + path.with_name(f"{path.name}-wal").stat().st_size
+    assert given > 5_000_000
+    assert left < filled - given + SPACE_BYTES_MIN
+    assert await opened.read(lambda db: db.execute("SELECT count(*) FROM outbox").fetchone()[0]) == 0
