@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,17 +22,20 @@ from aiohttp import web
 
 from cloud_sync.config import CloudPaths, CloudSettings, ConsoleSettings, load_settings
 from cloud_sync.console.site import OPEN_PATHS, Services, console_app
+from cloud_sync.fleet.admissions import Admissions
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.folder import Identities, load_identities
 from cloud_sync.rpc.artifacts import ArtifactService
-from cloud_sync.rpc.enrolment import EnrolmentService
+from cloud_sync.rpc.enrolment import Endpoints, EnrolmentService
 from cloud_sync.rpc.handshakes import Handshakes
+from cloud_sync.rpc.identity import IdentityService
 from cloud_sync.rpc.overflow import OverflowService
 from cloud_sync.rpc.server import (
     RpcPort,
     enrolment_port,
     serve_artifacts,
     serve_enrolment,
+    serve_identity,
     serve_overflow,
     serve_sync,
     sync_port,
@@ -72,6 +75,7 @@ async def serve(
     stop: asyncio.Event,
     on_ready: Callable[[Ready, str | None], None],
     handshakes: Handshakes | None = None,
+    clock: Callable[[], datetime] = utc_now,
 ) -> None:
     """Run a control plane until `stop` is set. `on_ready` gets the addresses and, until claimed, the claim code.
 
@@ -81,7 +85,7 @@ async def serve(
     """
     settings, identities = load_settings(paths), load_identities(paths)
     async with AsyncExitStack() as stack:
-        plane = await stack.enter_async_context(control_plane(paths, settings, identities))
+        plane = await stack.enter_async_context(control_plane(paths, settings, identities, clock))
         claim_code = await _issue_claim(plane.accounts, paths)
         overflow = _overflow(plane, settings)
         ports = _ports(plane, settings, identities, overflow)
@@ -151,14 +155,21 @@ def _ports(
     )
     sync = sync_port(settings.sync, server, identities.authority, settings.overflow)
     enrolment = enrolment_port(settings.enrolment, identities.enrolment)
-    streams = SyncService(plane.intake, plane.steering, plane.presence, plane.metrics)
+    streams = SyncService(
+        plane.intake,
+        plane.steering,
+        plane.presence,
+        plane.metrics,
+        Admissions(settings.sync.admissions_per_s),
+    )
     answers = OverflowService(plane.intake, plane.metrics, overflow.answering if overflow else None)
     serve_sync(sync, streams)
     serve_overflow(sync, answers)
     packages = ArtifactService(plane.intake, plane.metrics, plane.vendor, plane.director, plane.blobs)
     serve_artifacts(sync, packages)
-    spending = EnrolmentService(plane.enrolment, sync.endpoint, settings.overflow.endpoints)
-    serve_enrolment(enrolment, spending)
+    endpoints = Endpoints(sync.endpoint, settings.overflow.endpoints)
+    serve_identity(sync, IdentityService(plane.renewal, plane.intake, endpoints))
+    serve_enrolment(enrolment, EnrolmentService(plane.enrolment, plane.renewal, endpoints))
     return _Ports(enrolment, sync, streams, answers)
 
 

@@ -144,6 +144,21 @@ def node_revoke(node: str, directory: Dir, as_json: Json = False) -> None:
     _answer({"node": node, "revoked": True, "changed": revoked}, as_json, text)
 
 
+@node_app.command("replace")
+def node_replace(node: str, directory: Dir, as_json: Json = False) -> None:
+    """A one-time code that gives another machine this node's place; once it is spent, the old one is refused."""
+    endpoint_settings = load_settings(CloudPaths(directory)).enrolment
+    endpoint = f"{endpoint_settings.public_host}:{endpoint_settings.port}"
+    code = asyncio.run(
+        _with_plane(
+            CloudPaths(directory), lambda plane: plane.enrolment.replacement_code(node, ACTOR, endpoint)
+        )
+    )
+    text = f"{code.code}\n\nValid until {code.expires_at:%Y-%m-%d %H:%M UTC}, once. On the new machine:\n{code.command}"
+    answer = {"code": code.code, "expires_at": code.expires_at, "site": code.site, "node": node}
+    _answer(answer, as_json, text)
+
+
 @desired_app.command("set")
 def desired_set(
     file: Path,

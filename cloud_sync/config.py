@@ -77,6 +77,9 @@ class SyncSettings(RpcSettings):
     """The port of the nodes' long streams (mTLS)."""
 
     port: int = Field(default=SYNC_PORT, ge=0, le=65535)
+    # Streams let in a second, by each replica: a thousand nodes are back within half a minute of a restart, and the
+    # handshakes leave a core of two to the nodes that are there.
+    admissions_per_s: int = Field(default=50, ge=1, le=10_000)
 
 
 class EnrolmentSettings(RpcSettings):
@@ -88,8 +91,10 @@ class EnrolmentSettings(RpcSettings):
 class IdentitySettings(_Settings):
     """How long what the control plane signs is valid."""
 
-    # A year: nodes may be offline for months, and a renewal by hand once a year is bearable.
+    # A year: nodes renew at its half, so that half a year offline needs nothing at all.
     node_certificate_days: int = Field(default=365, ge=1, le=3650)
+    # After its end, the key still proves who comes back: a machine that lay in a cupboard for a year and a bit more.
+    reattest_days: int = Field(default=400, ge=0, le=3650)
     # A day: long enough to drive to the site, short enough that a forgotten note is worthless.
     enrolment_code_hours: int = Field(default=24, ge=1, le=720)
 

@@ -20,6 +20,7 @@ from cloud_sync.fleet.leases import Leases
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.presence import Presence
+from cloud_sync.fleet.renewal import Renewal, RenewalTerms
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.folder import Identities
 from cloud_sync.overflow.shares import Shares
@@ -52,6 +53,7 @@ class ControlPlane:
     vendor: Vendor
     director: Director
     enrolment: Enrolment
+    renewal: Renewal
     overview: Overview
     accounts: Accounts
     shares: Shares
@@ -66,7 +68,10 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def control_plane(
-    paths: CloudPaths, settings: CloudSettings, identities: Identities
+    paths: CloudPaths,
+    settings: CloudSettings,
+    identities: Identities,
+    clock: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[ControlPlane]:
     """The services on an open, migrated database, without any port. Raises StoreUnavailable."""
     database = open_database(paths, settings)
@@ -80,20 +85,22 @@ async def control_plane(
         )
         blobs = Blobs(settings.registry.blobs_dir or paths.blobs)
         online = OnlineKeys(paths.registry_keys)
+        renewal = RenewalTerms(terms.node_validity, timedelta(days=settings.identity.reattest_days))
         yield ControlPlane(
             database=database,
             metrics=metrics,
             presence=presence,
-            intake=Intake(database, presence, metrics, utc_now),
-            steering=Steering(database, utc_now),
+            intake=Intake(database, presence, metrics, clock),
+            steering=Steering(database, clock),
             blobs=blobs,
-            vendor=Vendor(database, blobs, online, utc_now),
-            director=Director(database, blobs, online, utc_now),
-            enrolment=Enrolment(database, identities.authority, terms, metrics, utc_now),
-            overview=Overview(database, presence, utc_now),
-            accounts=Accounts(AdminStore(database), utc_now),
-            shares=Shares(database, settings.overflow, utc_now),
-            alerts=Alerts(database, utc_now),
+            vendor=Vendor(database, blobs, online, clock),
+            director=Director(database, blobs, online, clock),
+            enrolment=Enrolment(database, identities.authority, terms, metrics, clock),
+            renewal=Renewal(database, identities.authority, renewal, metrics, clock),
+            overview=Overview(database, presence, clock),
+            accounts=Accounts(AdminStore(database), clock),
+            shares=Shares(database, settings.overflow, clock),
+            alerts=Alerts(database, clock),
             leases=Leases(database),
         )
     finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,6 +21,10 @@ Severity = Literal["error", "warning"]
 
 # A node that is up answers within milliseconds; one that hangs must not hang the doctor.
 ANSWER_S_MAX = 2.0
+# A certificate is renewed with half its life to go; so little left means that nobody was reached for a long time.
+CERTIFICATE_DAYS_MIN: Final = 14
+CERTIFICATE_SHARE_MIN: Final = 0.25
+DAY_S: Final = 86_400
 TOLD: Final = "told while the node runs"
 _SEALS = {
     Seal.NONE: "there is no break-glass account: if every operator is away or locked out, nobody gets in",
@@ -94,6 +100,33 @@ def break_glass(paths: SitePaths) -> Check:
         return Check("break_glass", True, "warning", TOLD)
     remedy = "Seal it, in two envelopes for two people: postern operators break-glass."
     return Check("break_glass", told == Seal.WHOLE, "warning", _SEALS[Seal(told)], remedy)
+
+
+def certificate(paths: SitePaths) -> Check:
+    """Will the control plane know this site tomorrow? It is renewed at half its life."""
+    told = asyncio.run(running(paths.admin_socket)).get("sync")
+    if told is None:
+        return Check("certificate", True, "warning", TOLD)
+    return certificate_of(told, time.time())
+
+
+def certificate_of(told: Mapping[str, Any], now_s: float) -> Check:
+    """See `certificate`. Pure."""
+    expires_s = told.get("certificate_expires", 0)
+    if not expires_s:
+        return Check("certificate", True, "warning", "none: the site has not been enrolled")
+    days, life_days = (
+        (expires_s - now_s) / DAY_S,
+        (expires_s - told.get("certificate_issued", 0)) / DAY_S,
+    )
+    if days >= min(CERTIFICATE_DAYS_MIN, life_days * CERTIFICATE_SHARE_MIN):
+        return Check("certificate", True, "warning", f"good for {days:.0f} days; it is renewed by itself")
+    found = f"it ends in {days:.0f} days" if days > 0 else f"it ended {-days:.0f} days ago"
+    remedy = (
+        "It is renewed when the control plane is reached: look at the link. Where that is well and this stays, enrol "
+        "the site again: postern enroll."
+    )
+    return Check("certificate", False, "warning", f"{found}, and was not renewed", remedy)
 
 
 def overflow(paths: SitePaths) -> Check:

@@ -11,6 +11,7 @@ from functools import partial
 import sqlalchemy as sa
 
 from cloud_sync.fleet.metrics import FleetMetrics
+from cloud_sync.fleet.steering import require_node
 from cloud_sync.fleet.views import CodeView, NewCode
 from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
 from cloud_sync.store.codes import (
@@ -18,11 +19,22 @@ from cloud_sync.store.codes import (
     add_code,
     code_spent_by,
     code_state,
+    place_of_code,
     recent_codes,
     spend_code,
 )
 from cloud_sync.store.database import Database
-from cloud_sync.store.nodes import ACTIVE, DEFAULT_GROUP, NodeRow, add_node, count_at_site
+from cloud_sync.store.desired import next_generation
+from cloud_sync.store.nodes import (
+    ACTIVE,
+    DEFAULT_GROUP,
+    NodeRow,
+    add_node,
+    count_at_site,
+    replace_machine,
+    steer,
+)
+from cloud_sync.store.streams import fence
 from core import identity
 from core.attempts import AttemptLimit, TooManyAttempts
 from core.errors import PosternError
@@ -103,17 +115,31 @@ class Enrolment:
     async def new_code(self, site: str, actor: str, endpoint: str) -> NewCode:
         """A new one-time code for a site; `endpoint` is where it is to be spent. Raises InvalidSite."""
         site = _checked_site(site)
-        code = identity.new_code(self._terms.fingerprint)
-        now = self._clock()
-        row = CodeRow(site, now, actor, now + self._terms.code_validity)
+        return await self._new_code(lambda _: (site, None), actor, endpoint)
 
-        def write(connection: sa.Connection) -> None:
+    async def replacement_code(self, node_id: str, actor: str, endpoint: str) -> NewCode:
+        """A new one-time code that gives another machine the place of this node. Raises UnknownNode."""
+        return await self._new_code(
+            lambda connection: (require_node(connection, node_id).site, node_id), actor, endpoint
+        )
+
+    async def _new_code(
+        self, place: Callable[[sa.Connection], tuple[str, str | None]], actor: str, endpoint: str
+    ) -> NewCode:
+        """`place`: the site that it is for, and the node that it replaces."""
+        code, now = identity.new_code(self._terms.fingerprint), self._clock()
+
+        def write(connection: sa.Connection) -> CodeRow:
+            site, replaces = place(connection)
+            row = CodeRow(site, now, actor, now + self._terms.code_validity, replaces=replaces)
             add_code(connection, _hash(code.secret), row)
-            add_audit(connection, AuditRow(now, actor, "code.created", site))
+            detail = f"for {site}, in the place of {replaces}" if replaces else ""
+            add_audit(connection, AuditRow(now, actor, "code.created", replaces or site, detail))
+            return row
 
-        await self._database.run(write)
+        row = await self._database.run(write)
         command = f"postern enroll --site DIR --cloud {endpoint} --code {code}"
-        return NewCode(str(code), site, row.expires_at, command)
+        return NewCode(str(code), row.site, row.expires_at, command)
 
     async def codes(self) -> tuple[CodeView, ...]:
         """Open codes, then the newest others."""
@@ -140,7 +166,8 @@ class Enrolment:
         return enrolled
 
     async def _redeem(self, secret: str, signing_request: bytes, version: str, now: datetime) -> Enrolled:
-        node_id = f"node-{identity.new_secret(NODE_ID_RANDOM_BYTES).lower()}"
+        place = await self._database.run(partial(place_of_code, secret_hash=_hash(secret)))
+        node_id = place or f"node-{identity.new_secret(NODE_ID_RANDOM_BYTES).lower()}"
         validity = self._terms.node_validity
         pem = identity.issue_node_certificate(
             self._authority, signing_request, node_id, now=now, validity=validity
@@ -149,11 +176,16 @@ class Enrolment:
 
         def write(connection: sa.Connection) -> str | None:
             site = spend_code(connection, _hash(secret), now)
-            if site is not None:
+            if site is None:
+                return None
+            if place is None:
                 node = _new_node(connection, node_id, site, fingerprint, now, now + validity)
                 add_node(connection, replace(node, software_version=version))
-                code_spent_by(connection, _hash(secret), node_id)
-                add_audit(connection, AuditRow(now, "enrolment", "node.enrolled", node_id, site))
+            else:
+                _take_place(connection, place, fingerprint, now + validity, version)
+            code_spent_by(connection, _hash(secret), node_id)
+            action = "node.enrolled" if place is None else "node.replaced"
+            add_audit(connection, AuditRow(now, "enrolment", action, node_id, site))
             return site
 
         site = await self._database.run(write)
@@ -172,6 +204,15 @@ def _write_down(connection: sa.Connection, *, error: PosternError, secret: str, 
     site, state = code_state(connection, _hash(secret), now)
     detail = f"code {state}" if isinstance(error, CodeRefused) else error.code
     add_refusal(connection, AuditRow(now, "enrolment", "node.refused", site, detail))
+
+
+def _take_place(
+    connection: sa.Connection, node_id: str, fingerprint: bytes, expires: datetime, version: str
+) -> None:
+    """The old machine may write nothing from this moment on, and its open stream ends."""
+    changed = next_generation(connection)
+    fence(connection, node_id, replace_machine(connection, node_id, fingerprint, expires, version))
+    steer(connection, [node_id], changed)
 
 
 def _new_node(

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from cloud_sync.fleet.admission import admit
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.outbox import (
     GAP_KIND,
@@ -28,7 +29,7 @@ from cloud_sync.fleet.telemetry import read_counts
 from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
 from cloud_sync.store.database import Database
 from cloud_sync.store.gaps import LOST, GapRow, add_gaps
-from cloud_sync.store.nodes import ACTIVE, Beat, Report, count_stream, get_node, save_report
+from cloud_sync.store.nodes import Beat, Report, count_stream, save_report
 from cloud_sync.store.streams import (
     CountRow,
     RecordRow,
@@ -40,41 +41,9 @@ from cloud_sync.store.streams import (
     fence,
     watermark,
 )
-from core.errors import PosternError
 
 PERSONAL_RECEIVED = "overflow.personal"
 """An action in audit rows: the alert that a site's guard let something through."""
-
-
-class NodeRefused(PosternError):
-    """The certificate is genuine, but its node may not connect."""
-
-    code = "node_refused"
-    title = "The node may not connect"
-    remedy = "Enrol it again with a new one-time code."
-    status = 401
-
-
-class NodeUnknown(NodeRefused):
-    """Nobody enrolled it here."""
-
-    code = "node_unknown"
-
-
-class CertificateReplaced(NodeRefused):
-    """The node was enrolled again since."""
-
-    code = "certificate_replaced"
-    remedy = (
-        "If the node does not connect with its newer certificate, enrol it again with a new one-time code."
-    )
-
-
-class NodeRevoked(NodeRefused):
-    """An admin revoked the node."""
-
-    code = "node_revoked"
-    title = "The node was revoked"
 
 
 @dataclass(frozen=True)
@@ -112,7 +81,7 @@ class Intake:
         now = self._clock()
 
         def write(connection: sa.Connection) -> int:
-            _check_admitted(connection, node_id, fingerprint)
+            admit(connection, node_id, fingerprint, now)
             generation = count_stream(connection, node_id, software_version, now)
             fence(connection, node_id, generation)
             return generation
@@ -143,7 +112,12 @@ class Intake:
 
     async def check_admitted(self, node_id: str, fingerprint: bytes) -> None:
         """Whether a node may ask for something now. Raises NodeRefused, StoreUnavailable."""
-        await self._database.run(lambda connection: _check_admitted(connection, node_id, fingerprint))
+        now = self._clock()
+
+        def write(connection: sa.Connection) -> None:
+            admit(connection, node_id, fingerprint, now)
+
+        await self._database.run(write)
 
     async def alert_personal(self, node_id: str, types: Sequence[str]) -> None:
         """Write down that a node sent what names somebody, in a text that should not hold it; the types alone."""
@@ -196,16 +170,6 @@ class Intake:
         """A node's own account of itself."""
         now = self._clock()
         await self._database.run(lambda connection: save_report(connection, node_id, report, now))
-
-
-def _check_admitted(connection: sa.Connection, node_id: str, fingerprint: bytes) -> None:
-    node = get_node(connection, node_id)
-    if node is None:
-        raise NodeUnknown("The control plane does not know this node.")
-    if node.status != ACTIVE:
-        raise NodeRevoked("An admin revoked this node.")
-    if node.certificate_fingerprint != fingerprint:
-        raise CertificateReplaced("The node has a newer certificate than this one.")
 
 
 def _why_not(found: Watermark | None, generation: int) -> Elsewhere | Superseded:

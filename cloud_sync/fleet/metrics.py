@@ -19,6 +19,9 @@ class FleetMetrics:
         self.enrolments = Counter(
             "postern_cloud_enrolments_total", "Attempts to enrol", ["outcome"], registry=self.registry
         )
+        self.renewals = Counter(
+            "postern_cloud_renewals_total", "Certificates asked for anew", ["outcome"], registry=self.registry
+        )
         self.commit_seconds = Histogram(
             "postern_cloud_commit_seconds", "Time to commit one outbox batch", registry=self.registry
         )

@@ -10,12 +10,14 @@ from typing import Any, Final, Protocol, cast
 
 import grpc
 
-from cloud_sync.fleet.intake import Intake, NodeRefused
+from cloud_sync.fleet.admission import NodeRefused
+from cloud_sync.fleet.intake import Intake
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.registry.blobs import BlobMissing, Blobs
 from cloud_sync.registry.metadata import RoleName
+from cloud_sync.rpc.callers import caller_of
 from core.errors import PosternError
-from core.identity import InvalidCertificate, certificate_fingerprint, node_id_from_certificate
+from core.identity import InvalidCertificate
 from postern.v1 import artifact_pb2, artifact_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -133,9 +135,9 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         """The node, if it may ask. Ends the call otherwise."""
         node_id = ""
         try:
-            pem = bytes(next(iter(context.auth_context().get("x509_pem_cert", ())), b""))
-            node_id = node_id_from_certificate(pem)
-            await self._intake.check_admitted(node_id, certificate_fingerprint(pem))
+            caller = caller_of(context)
+            node_id = caller.node_id
+            await self._intake.check_admitted(node_id, caller.fingerprint)
         except (InvalidCertificate, NodeRefused) as error:
             self._metrics.refused.labels(error.code).inc()
             await self._write_down(node_id, error)

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import grpc
 
-from cloud_sync.fleet.intake import Intake, NodeRefused
+from cloud_sync.fleet.admission import NodeRefused
+from cloud_sync.fleet.intake import Intake
 from cloud_sync.fleet.metrics import FleetMetrics
+from cloud_sync.rpc.callers import caller_of
 from core.errors import PosternError
-from core.identity import InvalidCertificate, certificate_fingerprint, node_id_from_certificate
+from core.identity import InvalidCertificate
 from postern.v1 import overflow_pb2, overflow_pb2_grpc
 
 if TYPE_CHECKING:
@@ -99,12 +101,11 @@ class OverflowService(overflow_pb2_grpc.OverflowServiceServicer):
 
     async def _identify(self, context: Context) -> str:
         """The node, if it may ask. Ends the call otherwise."""
-        certificates = context.auth_context().get("x509_pem_cert", ())
         node_id = ""
         try:
-            pem = bytes(next(iter(certificates), b""))
-            node_id, fingerprint = node_id_from_certificate(pem), certificate_fingerprint(pem)
-            await self._check_admitted(node_id, fingerprint)
+            caller = caller_of(context)
+            node_id = caller.node_id
+            await self._check_admitted(node_id, caller.fingerprint)
         except (InvalidCertificate, NodeRefused) as error:
             self._metrics.refused.labels(error.code).inc()
             await self._write_down(node_id, error)

@@ -11,6 +11,7 @@ from cloud_sync.config import OverflowSettings, RpcSettings
 from cloud_sync.fleet.outbox import BATCH_BYTES_MAX
 from cloud_sync.rpc.artifacts import FETCHES_MAX, ArtifactService
 from cloud_sync.rpc.enrolment import EnrolmentService
+from cloud_sync.rpc.identity import IdentityService
 from cloud_sync.rpc.overflow import OverflowService
 from cloud_sync.rpc.sync import SyncService
 from core.errors import ConfigError
@@ -23,8 +24,9 @@ MESSAGE_BYTES_MAX = 2 * BATCH_BYTES_MAX
 ENROLMENT_BYTES_MAX = 16 * 1024
 # Streams that one process carries: five thousand idle ones fit its memory with room.
 STREAMS_MAX = 5_000
-# A node has one stream, and for a moment two. Where answers are written, as many more as a node may have at once, on a
-# connection of their own: beyond that, calls wait unseen at the node instead of being told that there is no room.
+# A node has one stream, and for a moment two; it renews its certificate over a connection of its own. Where answers are
+# written, as many more as a node may have at once, on a connection of their own: beyond that, calls wait unseen at the
+# node instead of being told that there is no room.
 STREAMS_PER_CONNECTION_MAX = 4
 ENROLMENTS_AT_ONCE_MAX = 64
 # Calls for answers where none are written.
@@ -34,10 +36,11 @@ ENROLMENT_IDLE_MS = 30_000
 # Open streams get this long to say goodbye.
 STOP_GRACE_S = 3.0
 
-# Both ends ping after 30 s without data and give up after 10 s more; pings more often than every 20 s are refused.
+# Both ends ping after 30 s without data and give up after 20 s more, which slow links need; pings more often than every
+# 20 s are refused.
 KEEPALIVE = {
     "grpc.keepalive_time_ms": 30_000,
-    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.keepalive_timeout_ms": 20_000,
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.http2.min_recv_ping_interval_without_data_ms": 20_000,
 }
@@ -126,6 +129,11 @@ def serve_overflow(port: RpcPort, service: OverflowService) -> None:
 def serve_artifacts(port: RpcPort, service: ArtifactService) -> None:
     """Put the service on the port."""
     artifact_pb2_grpc.add_ArtifactServiceServicer_to_server(service, port.server)  # type: ignore[no-untyped-call]
+
+
+def serve_identity(port: RpcPort, service: IdentityService) -> None:
+    """Put the service on the port."""
+    enrolment_pb2_grpc.add_IdentityServiceServicer_to_server(service, port.server)  # type: ignore[no-untyped-call]
 
 
 def serve_enrolment(port: RpcPort, service: EnrolmentService) -> None:

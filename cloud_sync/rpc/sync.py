@@ -14,19 +14,22 @@ from http import HTTPStatus
 
 import grpc
 
+from cloud_sync.fleet.admission import NodeRefused
+from cloud_sync.fleet.admissions import Admissions
 from cloud_sync.fleet.credit import Credit, grant
-from cloud_sync.fleet.intake import Intake, NodeRefused
+from cloud_sync.fleet.intake import Intake
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.outbox import ProtocolFault
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.rules import HEARTBEAT_INTERVAL
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.rpc import frames, uploads
+from cloud_sync.rpc.callers import Caller, caller_of
 from cloud_sync.rpc.outgoing import Outgoing
 from cloud_sync.rpc.uploads import OutboxUpload
 from cloud_sync.store.desired import DesiredRow
 from core.errors import PosternError
-from core.identity import InvalidCertificate, certificate_fingerprint, node_id_from_certificate
+from core.identity import InvalidCertificate
 from postern.v1 import sync_pb2, sync_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -67,19 +70,27 @@ class _Stream:
 class SyncService(sync_pb2_grpc.SyncServiceServicer):
     """The wire side of `Intake` and `Steering`."""
 
-    def __init__(self, intake: Intake, steering: Steering, presence: Presence, metrics: FleetMetrics) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        steering: Steering,
+        presence: Presence,
+        metrics: FleetMetrics,
+        admissions: Admissions,
+    ) -> None:
         self._intake = intake
         self._steering = steering
         self._presence = presence
         self._metrics = metrics
+        self._admissions = admissions
         self._streams: dict[str, _Stream] = {}
         self._readers: set[asyncio.Task[None]] = set()
         self._uploads = 0
 
     async def Connect(self, request_iterator: AsyncIterator[Frame], context: Context) -> None:
         """The whole life of a stream."""
-        node_id, fingerprint = await self._identify(context)
-        stream = _Stream(node_id, fingerprint, _this_task())
+        caller = await self._identify(context)
+        stream = _Stream(caller.node_id, caller.fingerprint, _this_task())
         self._start_reader(self._read(stream, request_iterator), f"read-{stream.node_id}")
         try:
             await self._write(stream, context)
@@ -91,11 +102,15 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
 
     async def Upload(self, request_iterator: AsyncIterator[uploads.Frame], context: uploads.Context) -> None:
         """The whole life of an upload: it ends with its stream, and a fault in it ends both."""
-        node_id, _ = await self._identify(context)
+        caller = await self._identify(context)
         first = await anext(aiter(request_iterator), None)
         opening = first.upload_open if first is not None and first.HasField("upload_open") else None
-        stream = self._streams.get(node_id)
-        if stream is None or opening is None or opening.stream_generation != stream.generation:
+        stream = self._streams.get(caller.node_id)
+        if (
+            stream is None
+            or opening is None
+            or (opening.stream_generation, caller.fingerprint) != (stream.generation, stream.fingerprint)
+        ):
             await context.abort(
                 grpc.StatusCode.FAILED_PRECONDITION, "An upload belongs to the newest stream."
             )
@@ -103,7 +118,7 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
             self._refuse(stream, ProtocolFault("A stream has one upload."))
             return
         upload = stream.upload = OutboxUpload(
-            self._intake, node_id, stream.generation, self._credit, self._start_reader
+            self._intake, stream.node_id, stream.generation, self._credit, self._start_reader
         )
         handler = _this_task()
         stream.handler.add_done_callback(lambda _: _cut_later(handler))
@@ -139,11 +154,9 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
 
     # --- one stream ---
 
-    async def _identify(self, context: AnyContext) -> tuple[str, bytes]:
-        certificates = context.auth_context().get("x509_pem_cert", ())
+    async def _identify(self, context: AnyContext) -> Caller:
         try:
-            pem = bytes(next(iter(certificates), b""))
-            return node_id_from_certificate(pem), certificate_fingerprint(pem)
+            return caller_of(context)
         except InvalidCertificate as error:
             self._metrics.refused.labels(error.code).inc()
             await self._write_down("", error)
@@ -198,6 +211,8 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         # Else a newer node speaks of something that this release does not know: leave it.
 
     async def _open(self, stream: _Stream, hello: sync_pb2.Hello) -> None:
+        if not await self._turn(stream):
+            return
         version = frames.text(hello.software_version)
         stream.generation = await self._intake.open_stream(stream.node_id, stream.fingerprint, version)
         stream.has = hello.applied_generation, hello.applied_hash
@@ -206,6 +221,16 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         await stream.outgoing.answer(_welcome(stream.generation))
         look = await self._steering.look([stream.node_id])
         _tell(stream, look.nodes[stream.node_id].desired)
+
+    async def _turn(self, stream: _Stream) -> bool:
+        """Wait until the node is let in; False when it is told to come back, or has gone."""
+        turn = self._admissions.ask(asyncio.get_running_loop().time())
+        if turn.come_back_s:
+            self._metrics.refused.labels("admission").inc()
+            self._end(stream, sync_pb2.GOODBYE_REASON_BUSY, round(turn.come_back_s * 1000))
+        elif turn.wait_s:
+            await asyncio.sleep(turn.wait_s)
+        return not stream.outgoing.ending
 
     async def _beat(self, stream: _Stream, beat: sync_pb2.Heartbeat) -> None:
         rows, oldest_s = frames.count(beat.outbox_rows), frames.count(beat.outbox_oldest_seconds)

@@ -20,6 +20,8 @@ class CodeRow:
     expires_at: datetime
     spent_at: datetime | None = None
     node_id: str | None = None
+    replaces: str | None = None
+    """The node whose place it gives, instead of a new one's."""
 
 
 def add_code(connection: sa.Connection, secret_hash: bytes, code: CodeRow) -> None:
@@ -31,6 +33,7 @@ def add_code(connection: sa.Connection, secret_hash: bytes, code: CodeRow) -> No
             created_at=code.created_at,
             created_by=code.created_by,
             expires_at=code.expires_at,
+            replaces=code.replaces,
         )
     )
 
@@ -44,6 +47,13 @@ def spend_code(connection: sa.Connection, secret_hash: bytes, now: datetime) -> 
         change.values(spent_at=now).returning(codes.c.site)
     ).scalar_one_or_none()
     return site
+
+
+def place_of_code(connection: sa.Connection, secret_hash: bytes) -> str | None:
+    """The node whose place a code gives; None for one that makes a new node, or is none."""
+    query = sa.select(codes.c.replaces).where(codes.c.secret_hash == secret_hash)
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
 
 
 def code_state(connection: sa.Connection, secret_hash: bytes, now: datetime) -> tuple[str, str]:
@@ -69,6 +79,7 @@ def recent_codes(connection: sa.Connection, now: datetime, spent_max: int) -> tu
         codes.c.expires_at,
         codes.c.spent_at,
         codes.c.node_id,
+        codes.c.replaces,
     ).order_by(codes.c.created_at.desc())
     is_open = sa.and_(codes.c.spent_at.is_(None), codes.c.expires_at > now)
     found = [*connection.execute(columns.where(is_open))]

@@ -51,6 +51,8 @@ class NodeRow:
     labels: Mapping[str, str] = field(default_factory=dict)
     steered_generation: int = 0
     lost_generation: int = 0
+    next_certificate_fingerprint: bytes | None = None
+    next_certificate_expires: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,19 @@ class Report:
 
 _COLUMNS = [nodes.c[each.name] for each in fields(NodeRow)]
 _STEERED = [nodes.c[each.name] for each in fields(Steered)]
+
+
+_SAID_OF_ITSELF = (
+    "queue_percent",
+    "outbox_rows",
+    "outbox_oldest_s",
+    "documents",
+    "chunks",
+    "devices_online",
+    "observed_generation",
+    "applied_generation",
+    "disk_free_percent",
+)
 
 
 def add_node(connection: sa.Connection, node: NodeRow) -> None:
@@ -150,6 +165,48 @@ def steered(
     for some in in_parts(node_ids):
         found += [Steered(**row._mapping) for row in connection.execute(query.where(nodes.c.id.in_(some)))]
     return tuple(found)
+
+
+def offer_certificate(connection: sa.Connection, node_id: str, fingerprint: bytes, expires: datetime) -> None:
+    """A certificate that the node may use from now on, beside the one it uses; one offered before is void."""
+    change = nodes.update().where(nodes.c.id == node_id)
+    connection.execute(
+        change.values(next_certificate_fingerprint=fingerprint, next_certificate_expires=expires)
+    )
+
+
+def use_certificate(connection: sa.Connection, node_id: str, fingerprint: bytes, expires: datetime) -> None:
+    """The node's certificate is this one alone."""
+    change = nodes.update().where(nodes.c.id == node_id)
+    connection.execute(
+        change.values(
+            certificate_fingerprint=fingerprint,
+            certificate_expires=expires,
+            next_certificate_fingerprint=None,
+            next_certificate_expires=None,
+        )
+    )
+
+
+def replace_machine(
+    connection: sa.Connection, node_id: str, fingerprint: bytes, expires: datetime, version: str
+) -> int:
+    """Another machine under the node's name, and nothing that the old one said of itself; its new stream generation."""
+    use_certificate(connection, node_id, fingerprint, expires)
+    change = nodes.update().where(nodes.c.id == node_id)
+    change = change.values(
+        status=ACTIVE,
+        revoked_at=None,
+        software_version=version,
+        stream_generation=nodes.c.stream_generation + 1,
+        **dict.fromkeys(_SAID_OF_ITSELF),
+        fallbacks=[],
+        models=[],
+        rejected_field="",
+        rejected_reason="",
+    )
+    generation: int = connection.execute(change.returning(nodes.c.stream_generation)).scalar_one()
+    return generation
 
 
 def count_stream(connection: sa.Connection, node_id: str, software_version: str, now: datetime) -> int:

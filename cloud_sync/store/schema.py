@@ -68,6 +68,9 @@ nodes = sa.Table(
     sa.Column("applied_generation", sa.BigInteger),
     sa.Column("rejected_field", sa.Text, nullable=False),
     sa.Column("rejected_reason", sa.Text, nullable=False),
+    # Issued, and not yet shown: both certificates hold until the node connects with this one.
+    sa.Column("next_certificate_fingerprint", sa.LargeBinary),
+    sa.Column("next_certificate_expires", Timestamp),
 )
 
 # The watermark: the last sequence committed of each outbox. It never expires, so a row is never applied twice.
@@ -147,6 +150,7 @@ enrolment_codes = sa.Table(
     sa.Column("expires_at", Timestamp, nullable=False),
     sa.Column("spent_at", Timestamp),
     sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id")),
+    sa.Column("replaces", sa.Text),  # the node whose place it gives, instead of a new one's
 )
 
 # Only ever added to: the newest row of a scope is what is wanted now. An empty document takes back what was wanted.

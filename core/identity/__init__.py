@@ -10,6 +10,7 @@ from core.identity.certificates import (
     Credential,
     authority_from,
     certificate_fingerprint,
+    certificate_times,
     check_node_id,
     create_ca,
     create_enrolment_certificate,
@@ -21,11 +22,13 @@ from core.identity.certificates import (
 from core.identity.codes import EnrolmentCode, new_code, new_secret, parse_code
 from core.identity.errors import InvalidCertificate, InvalidCode, InvalidNodeId, InvalidSigningRequest
 from core.identity.keys import create_signing_request, key_from_pem, key_to_pem, new_key
+from core.identity.possession import NONCE_BYTES, check_issued_by, check_possession, prove_possession
 
 __all__ = [
     "CONTROL_PLANE_TARGET_NAME",
     "ENROLMENT_TARGET_NAME",
     "NODE_URI_PREFIX",
+    "NONCE_BYTES",
     "Authority",
     "Credential",
     "EnrolmentCode",
@@ -35,7 +38,10 @@ __all__ = [
     "InvalidSigningRequest",
     "authority_from",
     "certificate_fingerprint",
+    "certificate_times",
+    "check_issued_by",
     "check_node_id",
+    "check_possession",
     "create_ca",
     "create_enrolment_certificate",
     "create_server_certificate",
@@ -48,5 +54,6 @@ __all__ = [
     "new_secret",
     "node_id_from_certificate",
     "parse_code",
+    "prove_possession",
     "read_certificate",
 ]

@@ -122,6 +122,12 @@ def certificate_fingerprint(pem: bytes) -> bytes:
     return hashlib.sha256(der).digest()
 
 
+def certificate_times(pem: bytes) -> tuple[datetime, datetime]:
+    """When a certificate was issued, by its issuer's clock, and when it expires. Raises InvalidCertificate."""
+    certificate = read_certificate(pem)
+    return certificate.not_valid_before_utc + CLOCK_SKEW, certificate.not_valid_after_utc
+
+
 def node_id_from_certificate(pem: bytes) -> str:
     """The node that a certificate was issued to. The caller has verified the chain (TLS has).
 

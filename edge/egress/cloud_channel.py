@@ -19,7 +19,7 @@ READY_TIMEOUT_S = 10.0
 CHANNEL_OPTIONS = (
     # Both sides agree on these (grpc/grpc doc/keepalive.md): the server permits a ping each 20 s.
     ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", 1_000_000),

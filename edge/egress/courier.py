@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import ExitCode, PosternError
@@ -23,11 +25,14 @@ from edge.egress import identity, ledger
 from edge.egress.envelope import load_or_create_key
 from edge.egress.episode import Episode
 from edge.egress.fetch_desk import FetchDesk
+from edge.egress.handshake import REFUSED
+from edge.egress.identity_keeper import IdentityKeeper
 from edge.egress.inspection import refusal_of, sealed
 from edge.egress.ledger_queue import LedgerQueue
 from edge.egress.link import CloudLink
 from edge.egress.overflow_desk import OverflowDesk
 from edge.egress.peer import Peer
+from edge.egress.renewal_rules import Reach
 from edge.egress.replays import Replays
 from postern.v1 import courier_pb2 as wire
 
@@ -39,15 +44,16 @@ NUMBERS_EVERY_S = 1.0
 CONNECTIONS_MAX = 8
 
 
-async def serve(paths: SitePaths, stop: asyncio.Event) -> None:
-    """Run the courier until `stop` is set.
+async def serve(paths: SitePaths, stop: asyncio.Event, clock: Callable[[], float] = time.time) -> None:
+    """Run the courier until `stop` is set; `clock` gives Unix time, seconds.
 
     Raises LedgerBroken, LedgerInUse, IdentityDamaged and EnvelopeKeyDamaged at start.
     """
     key = load_or_create_key(paths.keys)
     opened = await asyncio.to_thread(ledger.Ledger.open, paths.ledger)
-    courier = Courier(paths, key, LedgerQueue(opened), Replays(opened.recent_envelopes))
+    courier = Courier(paths, key, LedgerQueue(opened), Replays(opened.recent_envelopes), clock)
     try:
+        courier.start()
         server = await _listen(paths, courier)
         log.info("courier listens", extra={"enrolled": courier.enrolled})
         try:
@@ -80,7 +86,14 @@ class _Attached(Peer):
 class Courier:
     """Connections from this machine on one side, at most one link to the control plane on the other."""
 
-    def __init__(self, paths: SitePaths, key: bytes, queue: LedgerQueue, replays: Replays) -> None:
+    def __init__(
+        self,
+        paths: SitePaths,
+        key: bytes,
+        queue: LedgerQueue,
+        replays: Replays,
+        clock: Callable[[], float],
+    ) -> None:
         self._paths = paths
         self._key = key
         self._ledger = queue
@@ -99,6 +112,12 @@ class Courier:
         self._fetches = FetchDesk(
             self._identity, key, queue, self._sent_bytes, self._refused, self._numbers_soon
         )
+        self._keeper = IdentityKeeper(lambda: self._identity, self._renewed, queue, clock)
+        self._keeping: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Look after the certificate from now on."""
+        self._keeping = asyncio.create_task(self._keeper.keep(), name="identity")
 
     @property
     def enrolled(self) -> bool:
@@ -134,6 +153,9 @@ class Courier:
             self._numbers_due.cancel()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
+                if self._keeping is not None:
+                    self._keeping.cancel()
+                    await asyncio.wait((self._keeping,))
                 if self._node is not None:
                     await self._end_link(self._node, "closed")
                 await self._episode.close("closed")
@@ -200,6 +222,7 @@ class Courier:
         assert self._identity is not None
 
         async def announce() -> None:
+            self._keeper.saw(Reach.UP)
             await mine.say(wire.CourierFrame(link_up=wire.LinkUp(link=number)))
 
         async def deliver(payload: bytes, upload: bool) -> None:
@@ -209,6 +232,8 @@ class Courier:
         try:
             await self._episode.attempt(self._identity.enrolment.sync_endpoint)
             reason = await link.run(announce, deliver)
+            if reason == REFUSED and not link.connected:
+                self._keeper.saw(Reach.REFUSED)
             if link.connected:
                 await self._episode.close(reason, link.framing_frames, link.framing_bytes)
         except ledger.LedgerFailed as error:
@@ -258,6 +283,22 @@ class Courier:
         await self._overflow.use(fresh)
         await self._fetches.use(fresh)
         await mine.say(wire.CourierFrame(enrol_result=wire.EnrolResult(identity=_state(fresh))))
+        await self._link_again(fresh)
+
+    async def _renewed(self, mine: identity.Identity, fresh: identity.Identity) -> None:
+        """Go on under `fresh`: stored in one step, then each channel is handed over to a new one."""
+        if self._identity is not mine:
+            return  # the site was enrolled anew meanwhile
+        await asyncio.to_thread(identity.store, self._paths.courier, fresh)
+        self._identity = fresh
+        self._overflow.hand_over(fresh)
+        await self._fetches.use(fresh)
+        await self._link_again(fresh)
+
+    async def _link_again(self, fresh: identity.Identity) -> None:
+        """The node's link ends, and the node, told why, opens the next one at once: rows that were not acknowledged
+        are read again, and the control plane takes each once."""
+        self._keeper.changed()
         if self._node is not None:
             await self._end_link(self._node, "identity_changed")
             await self._node.say(wire.CourierFrame(identity_state=_state(fresh)))
@@ -289,6 +330,8 @@ def _state(current: identity.Identity | None) -> wire.IdentityState:
         node_id=enrolment.node_id,
         site_name=enrolment.site_name,
         sync_endpoint=enrolment.sync_endpoint,
+        expires_unix_s=enrolment.expires_unix_s,
+        issued_unix_s=enrolment.issued_unix_s,
     )
 
 

@@ -33,6 +33,9 @@ class IdentityState:
     node_id: str
     site_name: str
     sync_endpoint: str
+    # Of the certificate.
+    issued_unix_s: int = 0
+    expires_unix_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,14 @@ def _event(frame: wire.CourierFrame) -> CourierEvent | None:
 
 
 def _identity(state: wire.IdentityState) -> IdentityState:
-    return IdentityState(state.enrolled, state.node_id, state.site_name, state.sync_endpoint)
+    return IdentityState(
+        state.enrolled,
+        state.node_id,
+        state.site_name,
+        state.sync_endpoint,
+        state.issued_unix_s,
+        state.expires_unix_s,
+    )
 
 
 def _error(result: wire.EnrolResult) -> PosternError | None:

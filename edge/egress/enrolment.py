@@ -7,7 +7,6 @@ said; the private key is made here and stays. Recorded in the ledger before the 
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections.abc import Sequence
 
@@ -17,10 +16,10 @@ import grpc.aio
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
 from core.identity import EnrolmentCode
-from edge.egress import leaves
 from edge.egress.cloud_channel import CHANNEL_OPTIONS
 from edge.egress.identity import Enrolment, Identity
 from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.recorded import recorded
 from postern.v1 import enrolment_pb2, enrolment_pb2_grpc
 
 KIND = "enrolment"
@@ -71,17 +70,12 @@ async def exchange(endpoint: str, code: str, software_version: str, ledger: Ledg
         signing_request=certificates.create_signing_request(key),
         software_version=software_version,
     )
-    envelope, size = os.urandom(16), request.ByteSize()
-    await ledger.append([leaves.intent(envelope, endpoint, KIND, request.SerializeToString())])
-    outcome, sent = "not_sent", 0
-    try:
+    async with recorded(ledger, endpoint, KIND, request.SerializeToString()) as call:
         pinned = await _pinned_certificate(host, port, parsed)
-        outcome, sent = "failed", size
+        call.sending()
         response = await _enrol(endpoint, pinned, request)
-        outcome = "written"
-    finally:
-        await ledger.append([leaves.close(envelope, outcome, sent)])
-    return _identity(response, certificates.key_to_pem(key))
+        call.sent()
+    return _identity(response, certificates.key_to_pem(key), endpoint, pinned)
 
 
 async def _pinned_certificate(host: str, port: int, code: EnrolmentCode) -> bytes:
@@ -123,26 +117,37 @@ def _refusal(code: grpc.StatusCode, endpoint: str) -> PosternError:
             return EnrolmentFailed(f"The control plane answered {code.name}.")
 
 
-def _identity(response: enrolment_pb2.EnrolResponse, key_pem: bytes) -> Identity:
+def _identity(
+    response: enrolment_pb2.EnrolResponse, key_pem: bytes, endpoint: str, pinned_pem: bytes
+) -> Identity:
     """The answer as an identity. Raises EnrolmentFailed when it does not hold together."""
-    chain = response.certificate_chain
-    try:
-        issued_to = certificates.node_id_from_certificate(chain)
-        public = certificates.read_certificate(chain).public_key()
-        certificates.read_certificate(response.ca_certificates)
-    except PosternError as error:
-        raise EnrolmentFailed("The control plane's answer holds no usable certificate.") from error
-    if issued_to != response.node_id or public != certificates.key_from_pem(key_pem).public_key():
-        raise EnrolmentFailed("The control plane's certificate is not for this node.")
-    target = certificates.CONTROL_PLANE_TARGET_NAME
+    chain, roots = response.certificate_chain, response.ca_certificates
+    issued, expires = checked(chain, roots, response.node_id, key_pem)
     enrolment = Enrolment(
         response.node_id,
         response.site_name,
         response.sync_endpoint,
-        target,
+        certificates.CONTROL_PLANE_TARGET_NAME,
         tuple(response.overflow_endpoints),
+        endpoint,
+        issued,
+        expires,
     )
-    return Identity(enrolment, key_pem, chain, response.ca_certificates)
+    return Identity(enrolment, key_pem, chain, roots, pinned_pem)
+
+
+def checked(chain: bytes, roots: bytes, node_id: str, key_pem: bytes) -> tuple[int, int]:
+    """When a certificate that came was issued and expires, Unix seconds. Raises EnrolmentFailed if it does not fit."""
+    try:
+        issued_to = certificates.node_id_from_certificate(chain)
+        public = certificates.read_certificate(chain).public_key()
+        certificates.read_certificate(roots)
+    except PosternError as error:
+        raise EnrolmentFailed("The control plane's answer holds no usable certificate.") from error
+    if issued_to != node_id or public != certificates.key_from_pem(key_pem).public_key():
+        raise EnrolmentFailed("The control plane's certificate is not for this node.")
+    issued, expires = certificates.certificate_times(chain)
+    return int(issued.timestamp()), int(expires.timestamp())
 
 
 def _split(endpoint: str) -> tuple[str, int]:

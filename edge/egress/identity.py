@@ -17,6 +17,7 @@ from core.errors import PosternError
 from core.files import fsync_folder, private_folder, write_atomic
 
 KEY_FILE, CERTIFICATE_FILE, ROOTS_FILE, ENROLMENT_FILE = "key.pem", "cert.pem", "ca.pem", "enrolment.json"
+PORT_FILE = "port.pem"
 _STAGING, _READY = "next.tmp", "next"
 
 
@@ -39,6 +40,11 @@ class Enrolment:
     target_name: str
     # Where texts are answered, in the order to try; none: where the link goes.
     overflow_endpoints: tuple[str, ...] = ()
+    # Where an expired certificate can be renewed.
+    enrolment_endpoint: str = ""
+    # Of the certificate, by its issuer's clock.
+    issued_unix_s: int = 0
+    expires_unix_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,8 @@ class Identity:
     key_pem: bytes = field(repr=False)
     certificate_pem: bytes
     roots_pem: bytes
+    # The certificate that the enrolment port showed, which the one-time code vouched for.
+    enrolment_pem: bytes = b""
 
 
 def store(folder: Path, identity: Identity) -> None:
@@ -74,12 +82,12 @@ def load(folder: Path) -> Identity | None:
         said = json.loads((folder / ENROLMENT_FILE).read_bytes())
         said["overflow_endpoints"] = tuple(said.get("overflow_endpoints", ()))
         enrolment = Enrolment(**said)
-        key, certificate, roots = (
-            (folder / name).read_bytes() for name in (KEY_FILE, CERTIFICATE_FILE, ROOTS_FILE)
+        key, certificate, roots, port = (
+            (folder / name).read_bytes() for name in (KEY_FILE, CERTIFICATE_FILE, ROOTS_FILE, PORT_FILE)
         )
     except (OSError, ValueError, TypeError) as error:
         raise IdentityDamaged(f"The files in {folder} cannot be read ({type(error).__name__}).") from error
-    return Identity(enrolment, key, certificate, roots)
+    return Identity(enrolment, key, certificate, roots, port)
 
 
 def _files(identity: Identity) -> dict[str, bytes]:
@@ -87,6 +95,7 @@ def _files(identity: Identity) -> dict[str, bytes]:
         KEY_FILE: identity.key_pem,
         CERTIFICATE_FILE: identity.certificate_pem,
         ROOTS_FILE: identity.roots_pem,
+        PORT_FILE: identity.enrolment_pem,
         ENROLMENT_FILE: json.dumps(asdict(identity.enrolment), indent=1).encode() + b"\n",
     }
 

@@ -26,6 +26,10 @@ DEADLINE_S_MAX: Final = 120.0
 """Whatever the node says: no customer waits longer."""
 
 
+HANDOVER_S: Final = 10.0
+"""For channels under a renewed certificate to open; then they take over, open or not."""
+
+
 class OverflowDesk:
     """One link for all who ask, opened with the first and closed with the last of them."""
 
@@ -48,6 +52,7 @@ class OverflowDesk:
         self._counted = counted
         self._identity = identity
         self._link: OverflowLink | None = None
+        self._next: OverflowLink | None = None
         self._peers: set[Peer] = set()
         self._orders: dict[tuple[Peer, int], Order] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -58,6 +63,26 @@ class OverflowDesk:
         await self._close_link()
         self._open_link()
         await self._tell()
+
+    def hand_over(self, identity: Identity) -> None:
+        """This identity from now on, for the same node: what is under way goes on to its end over the older channels,
+        which are left when new ones are open."""
+        self._identity = identity
+        if self._link is None:
+            return
+        superseded, self._next = self._next, self._new_link(identity)
+        if superseded is not None:
+            self._start(superseded.stop())
+        self._start(self._replace_by(self._next))
+
+    async def _replace_by(self, fresh: OverflowLink) -> None:
+        await fresh.opened(HANDOVER_S)
+        if self._next is not fresh:
+            return  # it was stopped: nobody asks any more, or there is a newer one
+        old, self._link, self._next = self._link, fresh, None
+        await self._tell()
+        if old is not None:
+            await old.retire()
 
     async def attach(self, peer: Peer) -> None:
         """It is told whether a text would be sent, now and at each change."""
@@ -103,6 +128,8 @@ class OverflowDesk:
     async def stop(self) -> None:
         """End what is under way."""
         self._peers.clear()
+        for order in tuple(self._orders.values()):
+            order.drop()
         await self._close_link()
         if self._tasks:
             await asyncio.wait(self._tasks)
@@ -123,27 +150,34 @@ class OverflowDesk:
 
     def _open_link(self) -> None:
         if self._link is None and self._identity is not None and self._peers:
-            self._link = OverflowLink(
-                self._identity, self._ledger, self._sent_bytes, lambda: self._start(self._tell())
-            )
+            self._link = self._new_link(self._identity)
+
+    def _new_link(self, identity: Identity) -> OverflowLink:
+        return OverflowLink(identity, self._ledger, self._sent_bytes, self._tell_soon)
 
     async def _close_link(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            await link.stop()
+        links, self._link, self._next = (self._link, self._next), None, None
+        # Tasks, so that `stop` waits for what `leave` has begun.
+        stopping = [self._start(link.stop()) for link in links if link is not None]
+        if stopping:
+            await asyncio.wait(stopping)
 
     async def _tell(self) -> None:
         for peer in tuple(self._peers):
             await peer.say(self._state())
 
+    def _tell_soon(self) -> None:
+        self._start(self._tell())
+
     def _state(self) -> wire.CourierFrame:
         reason = "not_enrolled" if self._link is None else self._link.reason
         return wire.CourierFrame(overflow_state=wire.OverflowState(ready=not reason, reason=reason))
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name="overflow")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def _deliver(peer: Peer, number: int, payload: bytes) -> None:

@@ -106,14 +106,22 @@ class OverflowLink:
         addresses = enrolment.overflow_endpoints or (enrolment.sync_endpoint,)
         self._ledger = ledger
         self._sent_bytes = sent_bytes
+        self._changed = changed
+        self._changed_here = asyncio.Event()
+        self._stopped = False
         self._endpoints = [
-            OverflowEndpoint(identity, address, ledger, changed) for address in addresses[:ENDPOINTS_MAX]
+            OverflowEndpoint(identity, address, ledger, self._on_change)
+            for address in addresses[:ENDPOINTS_MAX]
         ]
         self._orders: set[Order] = set()
         self._idle = asyncio.Event()
         self._keeping = [
             asyncio.create_task(endpoint.keep(), name="overflow-channel") for endpoint in self._endpoints
         ]
+
+    def _on_change(self) -> None:
+        self._changed_here.set()
+        self._changed()
 
     @property
     def reason(self) -> str:
@@ -138,8 +146,24 @@ class OverflowLink:
             if not self._orders:
                 self._idle.set()
 
+    async def opened(self, within_s: float) -> None:
+        """Wait until a text would be sent, but no longer than that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.reason and not self._stopped:
+                    self._changed_here.clear()
+                    await self._changed_here.wait()
+
+    async def retire(self) -> None:
+        """Let what is under way end by itself (each answer has a deadline), then stop."""
+        if self._orders:
+            await self._idle.wait()
+        await self.stop()
+
     async def stop(self) -> None:
         """Drop what is under way, close the channels, record their ends."""
+        self._stopped = True
+        self._changed_here.set()
         for order in tuple(self._orders):
             order.drop()
         if self._orders:

@@ -65,9 +65,10 @@ class OutboxGrew:
 
 @dataclass(frozen=True)
 class HeartbeatDue:
-    """The interval has passed."""
+    """The interval has passed, at `at_s` by a clock that only goes forward."""
 
     outbox: Outbox
+    at_s: float
 
 
 @dataclass(frozen=True)

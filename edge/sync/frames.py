@@ -31,9 +31,10 @@ class Welcome:
 
 @dataclass(frozen=True)
 class HeartbeatAck:
-    """The control plane is there."""
+    """The control plane is there. `at_s`: when that came, by the clock of HeartbeatDue; 0 as it is parsed."""
 
     number: int
+    at_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -10,3 +10,7 @@ OUTBOX_BYTES = Gauge(
     "postern_outbox_bytes", "Bytes of rows that wait for the control plane, by class", ["class"]
 )
 CONNECTED = Gauge("postern_sync_connected", "1 while the control plane has welcomed this node's stream")
+CERTIFICATE_EXPIRES_SECONDS = Gauge(
+    "postern_certificate_expires_seconds",
+    "Until the site's certificate towards its control plane ends; below zero once it has",
+)

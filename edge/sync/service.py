@@ -69,6 +69,9 @@ class SyncStatus:
     applied_generation: int
     node_id: str
     control_plane: str
+    # Unix times of the site's certificate; 0 where there is none.
+    certificate_issued: int = 0
+    certificate_expires: int = 0
 
 
 class SyncService:
@@ -124,6 +127,8 @@ class SyncService:
             applied_generation=self._keeper.progress.applied_generation,
             node_id=self._identity.node_id,
             control_plane=self._identity.sync_endpoint,
+            certificate_issued=self._identity.issued_unix_s,
+            certificate_expires=self._identity.expires_unix_s,
         )
 
     async def run(self) -> None:
@@ -323,6 +328,8 @@ class SyncService:
                 log.warning("the outbox cannot be read", extra={"error": type(error).__name__})
             metrics.OUTBOX_ROWS.set(self._waiting.rows)
             metrics.OUTBOX_OLDEST_SECONDS.set(self._waiting.oldest_age_s)
+            if self._identity.expires_unix_s:
+                metrics.CERTIFICATE_EXPIRES_SECONDS.set(self._identity.expires_unix_s - time.time())
             self.notify()
             await asyncio.sleep(WATCH_EVERY_S)
 

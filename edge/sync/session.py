@@ -25,14 +25,12 @@ from edge.sync.events import (
     FactsChanged,
     HeartbeatDue,
     NodeFacts,
-    Outbox,
     Reject,
     Send,
 )
 from edge.sync.frames import DesiredState, Farewell, Goodbye, HeartbeatAck, Welcome
+from edge.sync.pings import Pings
 
-# Heartbeats without an answer before the link counts as dead.
-HEARTBEATS_LOST_MAX = 2
 HEARTBEAT_MS_MIN = 1_000
 HEARTBEAT_MS_MAX = 300_000
 # Pauses that the node keeps even if the control plane names none, milliseconds.
@@ -56,8 +54,7 @@ class Session:
         self.phase = Phase.NEW
         self._facts = facts
         self._progress = progress
-        self._heartbeat = 0
-        self._heartbeat_answered = 0
+        self._pings = Pings()
         self._reported: ReportedState | None = None
         self._settling = False
         self._waiting: DesiredState | None = None
@@ -87,9 +84,9 @@ class Session:
     def _stream(self, event: HeartbeatDue | HeartbeatAck | DesiredState) -> list[Effect]:
         match event:
             case HeartbeatDue():
-                return self._beat(event.outbox)
+                return self._beat(event)
             case HeartbeatAck():
-                self._heartbeat_answered = max(self._heartbeat_answered, min(event.number, self._heartbeat))
+                self._pings.answered(event.number, event.at_s)
                 return []
             case DesiredState():
                 return self._consider(event)
@@ -112,12 +109,12 @@ class Session:
         interval = min(max(welcome.heartbeat_interval_ms, HEARTBEAT_MS_MIN), HEARTBEAT_MS_MAX)
         return [BeatEvery(interval), BeginUpload(welcome.stream_generation), *self._report()]
 
-    def _beat(self, outbox: Outbox) -> list[Effect]:
-        if self._heartbeat - self._heartbeat_answered >= HEARTBEATS_LOST_MAX:
+    def _beat(self, due: HeartbeatDue) -> list[Effect]:
+        number, outbox = self._pings.next(due.at_s), due.outbox
+        if not number:
             return self._end("heartbeats_unanswered")
-        self._heartbeat += 1
         beat = Heartbeat(
-            number=self._heartbeat,
+            number=number,
             queue_percent=_tens(self._facts.queue_percent),
             outbox_rows=outbox.rows,
             outbox_oldest_seconds=max(0, outbox.oldest_age_s),

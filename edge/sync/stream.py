@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import PosternError
 from edge.egress.courier_client import CloudBytes, CourierConnection, EnvelopeRefused, LinkDown, LinkUp
@@ -38,6 +38,7 @@ from edge.sync.events import (
     Send,
     UploadEvent,
 )
+from edge.sync.frames import HeartbeatAck
 from edge.sync.inbox import Beat, Broken, Inbox, Item
 from edge.sync.outgoing import bury, next_rows, read_outbox
 from edge.sync.session import PROTOCOL_PAUSE_MS, Phase, Session
@@ -137,10 +138,12 @@ class Stream:
         match item:
             case CloudBytes():
                 frame = frames.parse_upload(item.payload) if item.upload else frames.parse(item.payload)
+                if isinstance(frame, HeartbeatAck):
+                    frame = replace(frame, at_s=_now_s())
                 return [frame] if frame is not None and item.link == self._number else []
             case Beat():
                 self._beat_waits = False
-                return [FactsChanged(self._ports.facts()), HeartbeatDue(await self._read_outbox())]
+                return [FactsChanged(self._ports.facts()), HeartbeatDue(await self._read_outbox(), _now_s())]
             case OutboxGrew():
                 self._grew = False
                 return [item, FactsChanged(self._ports.facts())]
@@ -199,3 +202,7 @@ class Stream:
         for task in tuple(self._tasks):
             if task is not self._beating:
                 await asyncio.wait((task,))
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -242,3 +242,32 @@ def test_a_restore_that_did_not_tidy_up_is_told(tmp_path: Path) -> None:
     check = doctor._backup(site_paths(tmp_path / "site"))
     assert not check.ok
     assert "restore was interrupted" in check.found
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("issued_days_ago", "life_days", "ok", "found"),
+    [
+        (0, 365, True, "good for 365 days"),
+        (351, 365, True, "good for 14 days"),
+        (352, 365, False, "it ends in 13 days"),
+        (366, 365, False, "it ended 1 days ago"),
+        (3, 4, True, "good for 1 days"),
+        (3.1, 4, False, "it ends in 1 days"),
+    ],
+)
+def test_a_certificate_that_is_not_renewed(
+    issued_days_ago: float, life_days: float, ok: bool, found: str
+) -> None:
+    now_s = 1_800_000_000.0
+    issued_s = now_s - issued_days_ago * DAY
+    told = {"certificate_issued": issued_s, "certificate_expires": issued_s + life_days * DAY}
+    check = doctor_running.certificate_of(told, now_s)
+    assert (check.ok, check.severity) == (ok, "warning")
+    assert check.found.startswith(found)
+
+
+def test_a_site_on_its_own_needs_no_certificate() -> None:
+    assert doctor_running.certificate_of({"certificate_expires": 0}, 0.0).ok

@@ -13,6 +13,7 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     _gaps()
+    _renewed_certificates()
     _steering()
     _registry()
     _alerts()
@@ -68,6 +69,12 @@ def _steering() -> None:
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
     )
+
+
+def _renewed_certificates() -> None:
+    op.add_column("nodes", sa.Column("next_certificate_fingerprint", sa.LargeBinary()))
+    op.add_column("nodes", sa.Column("next_certificate_expires", sa.BigInteger()))
+    op.add_column("enrolment_codes", sa.Column("replaces", sa.Text()))
 
 
 def _alerts() -> None:

@@ -88,14 +88,15 @@ def test_heartbeats_are_coarse_and_two_unanswered_ones_end_the_link() -> None:
     session.receive(
         FactsChanged(replace(FACTS, queue_percent=34.9, fallbacks=("llm:slow",) * 20, disk_free_percent=39.9))
     )
-    (beat,) = _frames(session.receive(HeartbeatDue(OUTBOX)))
+    (beat,) = _frames(session.receive(HeartbeatDue(OUTBOX, 0.0)))
     assert isinstance(beat, Heartbeat)
     assert (beat.number, beat.queue_percent, len(beat.fallbacks)) == (1, 30, 16)
     assert beat.disk_free_percent == 30
-    session.receive(HeartbeatAck(1))
-    session.receive(HeartbeatDue(OUTBOX))
-    session.receive(HeartbeatDue(OUTBOX))
-    assert session.receive(HeartbeatDue(OUTBOX)) == [Disconnect("heartbeats_unanswered")]
+    session.receive(HeartbeatAck(1, 0.1))
+    session.receive(HeartbeatDue(OUTBOX, 10.0))
+    session.receive(HeartbeatDue(OUTBOX, 20.0))
+    assert len(_frames(session.receive(HeartbeatDue(OUTBOX, 30.0)))) == 1
+    assert session.receive(HeartbeatDue(OUTBOX, 40.0)) == [Disconnect("heartbeats_unanswered")]
 
 
 def test_facts_are_reported_when_they_change_and_only_then() -> None:

@@ -1,0 +1,180 @@
+"""A node's next certificate: renewed while the old one holds, or after it expired, against proof of its key."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+
+from cloud_sync.fleet.admission import NodeRefused, admit, holder
+from cloud_sync.fleet.metrics import FleetMetrics
+from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
+from cloud_sync.store.database import Database
+from cloud_sync.store.nodes import offer_certificate
+from core import identity
+from core.attempts import AttemptLimit, TooManyAttempts
+from core.errors import PosternError
+
+# A node renews once in half a certificate's life; one that asks so often is broken, and signatures cost time.
+RENEWALS_PER_NODE, RENEWALS_WINDOW_S = 30, 3600.0
+# Of proofs, which anybody may try: as of one-time codes.
+PROOFS_PER_ADDRESS, PROOFS_TOGETHER, PROOFS_WINDOW_S = 10, 300, 60.0
+_TOGETHER = "together"
+# A nonce is answered over the same connection, at once.
+NONCE_LIFE_S = 60.0
+# More than PROOFS_TOGETHER allows within a nonce's life.
+NONCES_MAX = 1_024
+
+
+class ProofRefused(PosternError):
+    """A certificate could not be renewed after its end. Which of its reasons it was is not said."""
+
+    code = "proof_refused"
+    title = "The expired certificate is not accepted"
+    remedy = "Enrol the node again with a new one-time code; postern-cloud node replace keeps its place."
+    status = 401
+
+
+@dataclass(frozen=True)
+class RenewalTerms:
+    """The operator's decisions."""
+
+    node_validity: timedelta
+    reattest_within: timedelta
+    """So long after a certificate's end its key still proves who somebody is."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a node shows whose certificate has expired."""
+
+    nonce: bytes
+    certificate_pem: bytes
+    signature: bytes
+    signing_request: bytes
+
+
+class Renewal:
+    """Issues certificates to nodes that have one."""
+
+    def __init__(
+        self,
+        database: Database,
+        authority: identity.Authority,
+        terms: RenewalTerms,
+        metrics: FleetMetrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._authority = authority
+        self._terms = terms
+        self._metrics = metrics
+        self._clock = clock
+        self._renewals = AttemptLimit(RENEWALS_PER_NODE, RENEWALS_WINDOW_S)
+        self._proofs_by_address = AttemptLimit(PROOFS_PER_ADDRESS, PROOFS_WINDOW_S)
+        self._proofs_together = AttemptLimit(PROOFS_TOGETHER, PROOFS_WINDOW_S)
+        self._nonces: OrderedDict[bytes, float] = OrderedDict()
+
+    @property
+    def authority_pem(self) -> bytes:
+        """The roots that nodes are to trust."""
+        return self._authority.certificate_pem
+
+    async def renew(self, node_id: str, fingerprint: bytes, signing_request: bytes) -> bytes:
+        """The next certificate (PEM) of a node that TLS has let in; its present one holds until the next is shown.
+
+        Raises NodeRefused, TooManyAttempts, InvalidSigningRequest.
+        """
+        self._renewals.begin(node_id, time.monotonic())
+        now = self._clock()
+        pem = self._issued(node_id, signing_request, now)
+
+        def write(connection: sa.Connection) -> None:
+            admit(connection, node_id, fingerprint, now)
+            self._offer(connection, node_id, pem, "certificate.renewed", now)
+
+        await self._database.run(write)
+        self._metrics.renewals.labels("renewed").inc()
+        return pem
+
+    def challenge(self) -> bytes:
+        """A nonce for one proof, over the same connection and so to the same replica."""
+        nonce = secrets.token_bytes(identity.NONCE_BYTES)
+        self._nonces[nonce] = time.monotonic() + NONCE_LIFE_S
+        if len(self._nonces) > NONCES_MAX:
+            self._nonces.popitem(last=False)
+        return nonce
+
+    async def reattest(self, proof: Proof, address: str) -> bytes:
+        """The next certificate (PEM) of a node whose certificate expired while it was away.
+
+        Raises TooManyAttempts, ProofRefused, InvalidSigningRequest.
+        """
+        now = self._clock()
+        try:
+            self._count_proof(address)
+            pem = await self._reattest(proof, now)
+        except (TooManyAttempts, identity.InvalidCertificate, NodeRefused) as error:
+            self._metrics.renewals.labels("refused").inc()
+            subject = self._claimed(proof)
+            row = AuditRow(now, "reattestation", "node.refused", subject, error.code)
+            await self._database.run(partial(add_refusal, row=row))
+            if isinstance(error, TooManyAttempts):
+                raise
+            raise ProofRefused() from error
+        self._metrics.renewals.labels("reattested").inc()
+        self._proofs_by_address.succeeded(address)
+        self._proofs_together.succeeded(_TOGETHER)
+        return pem
+
+    async def _reattest(self, proof: Proof, now: datetime) -> bytes:
+        self._spend(proof.nonce)
+        shown = proof.certificate_pem
+        identity.check_issued_by(self._authority, shown)
+        identity.check_possession(shown, proof.nonce, proof.signing_request, proof.signature)
+        if now > identity.certificate_times(shown)[1] + self._terms.reattest_within:
+            raise identity.InvalidCertificate("It expired too long ago.")
+        node_id = identity.node_id_from_certificate(shown)
+        fingerprint = identity.certificate_fingerprint(shown)
+        pem = self._issued(node_id, proof.signing_request, now)
+
+        def write(connection: sa.Connection) -> None:
+            holder(connection, node_id, fingerprint)
+            self._offer(connection, node_id, pem, "certificate.reattested", now)
+
+        await self._database.run(write)
+        return pem
+
+    def _issued(self, node_id: str, signing_request: bytes, now: datetime) -> bytes:
+        return identity.issue_node_certificate(
+            self._authority, signing_request, node_id, now=now, validity=self._terms.node_validity
+        )
+
+    def _offer(self, connection: sa.Connection, node_id: str, pem: bytes, action: str, now: datetime) -> None:
+        expires = now + self._terms.node_validity
+        offer_certificate(connection, node_id, identity.certificate_fingerprint(pem), expires)
+        detail = f"valid until {expires:%Y-%m-%d %H:%M} UTC"
+        add_audit(connection, AuditRow(now, node_id, action, node_id, detail))
+
+    def _claimed(self, proof: Proof) -> str:
+        """Whose certificate it was, for the row of audit; "" when it is none of ours."""
+        try:
+            identity.check_issued_by(self._authority, proof.certificate_pem)
+            return identity.node_id_from_certificate(proof.certificate_pem)
+        except identity.InvalidCertificate:
+            return ""
+
+    def _spend(self, nonce: bytes) -> None:
+        if time.monotonic() > self._nonces.pop(nonce, 0.0):
+            raise identity.InvalidCertificate("The nonce is not one of ours, was used, or is too old.")
+
+    def _count_proof(self, address: str) -> None:
+        now_s = time.monotonic()
+        self._proofs_by_address.begin(address, now_s)
+        self._proofs_together.begin(_TOGETHER, now_s)

@@ -1,0 +1,236 @@
+"""A site's certificate over the years: renewed at half its life without losing a row, and after its end by its key.
+
+Control plane, courier and node's sync half, all real, in this process; only their clocks are ours. TLS goes by the
+machine's own, so clocks start in the past: what they call the end of a certificate is then one for TLS, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from cloud_sync.app import Ready, serve
+from cloud_sync.config import CloudPaths, load_settings
+from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.services import ControlPlane, control_plane
+from core import identity as certificates
+from edge.config import SitePaths
+from edge.egress import courier, identity, ledger
+from edge.egress.identity import Identity
+from edge.store.outbox import OutboxClass, append
+from edge.sync.enrolment import enrol
+from tests.contract.courier_process import until
+from tests.integration.sync.rig import Node, connected, free_port, running_node
+
+VALID = timedelta(days=90)
+# The certificate's life that is left when the node enrols: enough for it to connect, on a busy machine too.
+LEFT = timedelta(seconds=8)
+
+
+@dataclass
+class Clock:
+    """Of all three; behind the machine's."""
+
+    behind: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) - self.behind
+
+    def unix_s(self) -> float:
+        return time.time() - self.behind.total_seconds()
+
+
+@dataclass
+class Cloud:
+    paths: CloudPaths
+    clock: Clock
+    ready: Ready | None = None
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[ControlPlane]:
+        stop, told = asyncio.Event(), asyncio.get_running_loop().create_future()
+        serving = asyncio.create_task(
+            serve(self.paths, stop, lambda ready, _: told.set_result(ready), clock=self.clock.now)
+        )
+        self.ready = await asyncio.wait_for(told, 30)
+        settings, identities = load_settings(self.paths), load_identities(self.paths)
+        try:
+            async with control_plane(self.paths, settings, identities, self.clock.now) as plane:
+                yield plane
+        finally:
+            stop.set()
+            await serving
+
+    async def enrol(self, plane: ControlPlane, paths: SitePaths) -> None:
+        assert self.ready is not None
+        code = await plane.enrolment.new_code("Clinic", "test", self.ready.enrolment)
+        await enrol(paths, self.ready.enrolment, code.code)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, clock: Clock) -> Cloud:
+    paths = CloudPaths(tmp_path / "cloud")
+    create_folder(paths, "Test", "", datetime.now(UTC) - 2 * VALID)
+    text = paths.config.read_text()
+    for port in ("8090", "8091", "8092"):
+        text = re.sub(rf"^port = {port}$", f"port = {free_port()}", text, flags=re.MULTILINE)
+    text += f"\n[identity]\nnode_certificate_days = {VALID.days}\n"
+    paths.config.write_text(text)
+    return Cloud(paths, clock)
+
+
+@asynccontextmanager
+async def site(paths: SitePaths, clock: Clock) -> AsyncIterator[Node]:
+    """A courier and the node's half of the sync, running."""
+    stop = asyncio.Event()
+    serving = asyncio.create_task(courier.serve(paths, stop, clock.unix_s))
+    try:
+        await until(paths.courier_socket.exists)
+        async with running_node(paths) as node:
+            yield node
+    finally:
+        stop.set()
+        await serving
+
+
+async def write(node: Node, first: int, rows: int) -> None:
+    def add(db: Database) -> None:
+        for number in range(first, first + rows):
+            append(db, OutboxClass.STATE, "knowledge.changed", {"documents": number, "chunks": 0})
+
+    await node.store.write(add)
+    node.sync.notify()
+
+
+async def drained(node: Node) -> None:
+    await until(lambda: node.sync.status().connected)
+
+    async def empty() -> bool:
+        (rows,) = await node.store.read(lambda db: db.execute("SELECT count(*) FROM outbox").fetchone())
+        return rows == 0
+
+    await until(empty)
+
+
+def mine(paths: SitePaths) -> Identity:
+    found = identity.load(paths.courier)
+    assert found is not None
+    return found
+
+
+def fingerprint(paths: SitePaths) -> bytes:
+    """While the courier runs, which is the one that reads and writes all of it."""
+    return certificates.certificate_fingerprint((paths.courier / identity.CERTIFICATE_FILE).read_bytes())
+
+
+async def actions(plane: ControlPlane, node_id: str) -> list[str]:
+    return [row.action for row in reversed(await plane.overview.audit_of(node_id))]
+
+
+async def received(plane: ControlPlane) -> list[int]:
+    """Sequences of rows in the control plane's database, as they came."""
+    import json
+
+    import sqlalchemy as sa
+
+    from cloud_sync.store.schema import records
+
+    query = sa.select(records.c.payload).where(records.c.kind == "knowledge.changed")
+    rows = await plane.database.run(
+        lambda db: db.execute(query.order_by(records.c.epoch, records.c.seq)).scalars().all()
+    )
+    return [json.loads(row)["documents"] for row in rows]
+
+
+async def test_renewed_at_half_life_while_rows_flow(paths: SitePaths, cloud: Cloud, clock: Clock) -> None:
+    async with cloud.serving() as plane:
+        await cloud.enrol(plane, paths)
+        old = mine(paths)
+        ahead = Clock(behind=-VALID * 0.61)  # the courier's: past half life and its spread
+        async with site(paths, ahead) as node:
+            await connected(node)
+            written, before = 0, certificates.certificate_fingerprint(old.certificate_pem)
+            while fingerprint(paths) == before:
+                await write(node, written, 5)
+                written += 5
+                await asyncio.sleep(0.01)
+            node_id = old.enrolment.node_id
+            await until(lambda: _has(plane, node_id, "certificate.used"))
+            await write(node, written, 5)
+            await drained(node)
+        assert await received(plane) == list(range(written + 5))
+        new = mine(paths)
+        assert new.key_pem != old.key_pem
+        assert new.enrolment.expires_unix_s > old.enrolment.expires_unix_s - 60
+        assert await actions(plane, node_id) == ["node.enrolled", "certificate.renewed", "certificate.used"]
+        kinds = {leaf.fields.get("kind") for leaf in ledger.read(paths.ledger) if leaf.type == "intent"}
+        assert "renewal" in kinds
+    assert ledger.verify(paths.ledger).ok
+
+
+async def _has(plane: ControlPlane, node_id: str, action: str) -> bool:
+    return action in await actions(plane, node_id)
+
+
+async def test_ninety_days_away(paths: SitePaths, cloud: Cloud, clock: Clock) -> None:
+    """It works on all the while, keeps what it has to tell, and comes back by itself though its certificate expired."""
+    clock.behind = VALID - LEFT
+    async with AsyncExitStack() as stack:
+        async with cloud.serving() as plane:
+            await cloud.enrol(plane, paths)
+            old = mine(paths)
+            node = await stack.enter_async_context(site(paths, clock))
+            await connected(node)
+            await write(node, 0, 10)
+            await drained(node)
+        for day in range(VALID.days):
+            clock.behind = max(clock.behind - timedelta(days=1), timedelta())
+            await write(node, 10 + day, 1)
+        assert not node.sync.status().connected
+        await until(lambda: clock.unix_s() > old.enrolment.expires_unix_s)
+        clock.behind = timedelta()
+        async with cloud.serving() as plane:
+            await drained(node)
+            assert await received(plane) == list(range(10 + VALID.days))
+            assert await actions(plane, old.enrolment.node_id) == [
+                "node.enrolled",
+                "certificate.reattested",
+                "certificate.used",
+            ]
+    assert mine(paths).key_pem != old.key_pem
+    assert ledger.verify(paths.ledger).ok
+
+
+async def test_one_that_was_revoked_meanwhile_does_not_come_back(
+    paths: SitePaths, cloud: Cloud, clock: Clock
+) -> None:
+    clock.behind = VALID  # expired as it is issued
+    async with cloud.serving() as plane:
+        await cloud.enrol(plane, paths)
+        old = mine(paths)
+        clock.behind = timedelta()
+        await plane.steering.revoke(old.enrolment.node_id, "test")
+        async with site(paths, clock) as node:
+            await until(lambda: _has_refusal(plane))
+            assert fingerprint(paths) == certificates.certificate_fingerprint(old.certificate_pem)
+            await write(node, 0, 1)
+        assert await received(plane) == []
+
+
+async def _has_refusal(plane: ControlPlane) -> bool:
+    rows = await plane.overview.audit_by_action("node.refused")
+    return ("reattestation", "node_revoked") in [(row.actor, row.detail) for row in rows]
