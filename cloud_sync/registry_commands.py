@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane
 from cloud_sync.config import CloudPaths
-from cloud_sync.registry.checking import Checked, check
+from cloud_sync.registry.checking import Checked, check, prune
 from cloud_sync.registry.packing import pack
 from cloud_sync.registry.signing_keys import KeyRing, seal, sealed_there, unseal
 from cloud_sync.registry.vendor import NoRegistry, RegistryExists, Standing
@@ -87,6 +87,15 @@ def verify(directory: Dir, as_json: Json = False) -> None:
         raise SystemExit(int(ExitCode.CHECK_FAILED))
 
 
+@registry.command("prune")
+def prune_blobs(directory: Dir, as_json: Json = False) -> None:
+    """Free the space of packages that were withdrawn a day ago or longer."""
+    found = asyncio.run(
+        with_plane(CloudPaths(directory), lambda plane: prune(plane.database, plane.blobs, utc_now()))
+    )
+    answer(dataclasses.asdict(found), as_json, f"{found.blobs} parts with {found.bytes} bytes are removed.")
+
+
 @registry.command()
 def withdraw(
     target: Annotated[str, typer.Argument(help="KIND/NAME/VERSION, as `registry list` shows it.")],
@@ -141,16 +150,18 @@ def rotate_root(
 def root(
     directory: Dir,
     out: Annotated[Path, typer.Option(help="Where to write it.", dir_okay=False)],
+    director: Annotated[
+        bool, typer.Option("--director", help="The director's instead of the vendor's.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the vendor's root to a file, for sites that bring it by hand: `postern trust set`."""
+    """Write a root to a file, for sites that bring it by hand: `postern trust set`."""
 
-    async def look(plane: ControlPlane) -> bytes:
+    async def look(plane: ControlPlane) -> None:
         roots = await plane.vendor.roots()
         if roots is None:
             raise NoRegistry()
-        write_atomic(out, roots.vendor)
-        return roots.vendor
+        write_atomic(out, roots.director if director else roots.vendor)
 
     asyncio.run(with_plane(CloudPaths(directory), look))
     answer({"file": str(out)}, as_json, f"Wrote {out}.")

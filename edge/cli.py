@@ -28,6 +28,7 @@ from edge.commands.operators import operators
 from edge.commands.privacy import privacy
 from edge.commands.siblings import siblings
 from edge.commands.terminal import Json, Site, as_lines, operate_on, write
+from edge.commands.trust import trust
 from edge.commands.unanswered import unanswered
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ app.add_typer(inbox, name="inbox")
 app.add_typer(operators, name="operators")
 app.add_typer(api_keys, name="api-keys")
 app.add_typer(keys, name="keys")
+app.add_typer(trust, name="trust")
 app.add_typer(audit, name="audit")
 app.add_typer(unanswered, name="unanswered")
 app.add_typer(intents, name="intents")

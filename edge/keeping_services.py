@@ -15,6 +15,7 @@ from edge.operations.backup import BackupOperations
 from edge.operations.erasure import ErasureOperations
 from edge.operations.keeping import KeepingOperations
 from edge.operations.keys import KeysOperations
+from edge.operations.trust import TrustOperations
 from edge.privacy.erasure import Beside, Erasure
 from edge.privacy.retaining import Retaining
 from edge.store import consents
@@ -73,4 +74,5 @@ def keeping_operations(site: Site) -> dict[str, Operation]:
 
 def keys_operations(site: Site) -> dict[str, Operation]:
     """The command line's."""
-    return KeysOperations(site.config, site.paths, site.store).table()
+    keys = KeysOperations(site.config, site.paths, site.store)
+    return {**keys.table(), **TrustOperations(site.paths.trusted_metadata).table()}

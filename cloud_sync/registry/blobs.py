@@ -72,9 +72,14 @@ class Blobs:
             if _NAME.fullmatch(path.name):
                 yield path.name
 
-    def remove(self, digest: str) -> None:
-        """Free the space of a blob. Raises OSError."""
-        self._path(digest).unlink(missing_ok=True)
+    def remove(self, digest: str, untouched_s: float, now_s: float) -> int:
+        """Free the space of a blob, unless somebody wrote it within `untouched_s`; bytes. Raises OSError."""
+        path = self._path(digest)
+        found = path.stat()
+        if now_s - found.st_mtime < untouched_s:
+            return 0
+        path.unlink()
+        return found.st_size
 
     def _path(self, digest: str) -> Path:
         if not _NAME.fullmatch(digest):

@@ -1,4 +1,4 @@
-"""Whether the registry holds together: signatures, list, manifests, chunks. Reads everything; changes nothing."""
+"""Whether the registry holds together: signatures, list, manifests, chunks; and chunks that nothing names any more."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -18,6 +19,9 @@ from cloud_sync.store.database import Database
 from cloud_sync.store.registry import DIRECTOR, SHARED, VENDOR, ArtifactRow, all_artifacts, metadata_of
 from core.artifacts import InvalidArtifact, read_manifest
 
+# Publishing 16 GiB to a slow disk takes an hour; its list of packages is signed at the end.
+UNTOUCHED_S: Final = 24 * 3600.0
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -26,6 +30,14 @@ class Checked:
     packages: int
     chunks: int
     faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was removed."""
+
+    blobs: int
+    bytes: int
 
 
 async def check(
@@ -38,6 +50,23 @@ async def check(
         on_package(row.target)
         faults += await asyncio.to_thread(_check_package, row, blobs, chunks)
     return Checked(len(rows), len(chunks), tuple(faults))
+
+
+async def prune(database: Database, blobs: Blobs, now: datetime) -> Pruned:
+    """Remove what no published package names. What was written lately stays: a package may be on its way.
+
+    Raises BlobMissing, InvalidArtifact: where a manifest cannot be read, nothing is removed. OSError.
+    """
+    rows = [row for row in await database.run(all_artifacts) if row.withdrawn_at is None]
+    return await asyncio.to_thread(_prune, rows, blobs, now.timestamp())
+
+
+def _prune(rows: list[ArtifactRow], blobs: Blobs, now_s: float) -> Pruned:
+    named = {row.manifest_sha256 for row in rows}
+    for row in rows:
+        named |= set(read_manifest(blobs.read(row.manifest_sha256)).chunk_sizes())
+    freed = [blobs.remove(digest, UNTOUCHED_S, now_s) for digest in list(blobs.all()) if digest not in named]
+    return Pruned(sum(size > 0 for size in freed), sum(freed))
 
 
 def _check_signed(connection: sa.Connection, now: datetime) -> tuple[list[ArtifactRow], list[str]]:

@@ -87,6 +87,11 @@ class SitePaths:
         """The record of what left."""
         return self.courier / "ledger.jsonl"
 
+    @property
+    def trusted_metadata(self) -> Path:
+        """Whose updates are trusted, and what was seen of them."""
+        return self.root / "updates" / "metadata"
+
     @cached_property
     def run(self) -> Path:
         """Folder of the Unix sockets; a short one under the temporary folder when the site's path is too long."""

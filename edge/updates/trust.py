@@ -21,7 +21,7 @@ from core.errors import PosternError
 from core.files import private_folder, write_atomic
 from edge.egress.fetch_client import FetchFailed
 from edge.egress.fetch_order import RepositoryName
-from edge.updates.tuf_client import MetadataSource, TrustRefused, find, root_version
+from edge.updates.tuf_client import MetadataSource, TrustRefused, find, read_root
 
 # Of one look at both repositories: some ten small files, over a line that may be slow. Whoever feeds it drop by drop
 # holds nothing up but this.
@@ -80,7 +80,7 @@ class Trust:
         return agreed(target, node_id, vendor, director)
 
     async def _find(self, repository: RepositoryName, target: str) -> TargetFile | None:
-        root = read_root(self._folder, repository)
+        root = first_root(self._folder, repository)
         return await find(self._folder / repository, root, self._source, repository, target)
 
 
@@ -99,12 +99,20 @@ def agreed(target: str, node_id: str, vendor: TargetFile | None, director: Targe
     return Trusted(target, digest, vendor.length)
 
 
-def read_root(folder: Path, repository: RepositoryName) -> bytes:
+def first_root(folder: Path, repository: RepositoryName) -> bytes:
     """The root that is trusted first. Raises TrustMissing."""
     try:
         return root_file(folder, repository).read_bytes()
     except FileNotFoundError:
         raise TrustMissing(f"There is no root of the {repository}'s repository.") from None
+
+
+def newest_root(folder: Path, repository: RepositoryName) -> bytes | None:
+    """The newest root that was seen, or the one that is trusted first; None: there is none."""
+    for path in (folder / repository / "root.json", root_file(folder, repository)):
+        if path.exists():
+            return path.read_bytes()
+    return None
 
 
 def root_file(folder: Path, repository: RepositoryName) -> Path:
@@ -114,7 +122,7 @@ def root_file(folder: Path, repository: RepositoryName) -> Path:
 
 def keep_root(folder: Path, repository: RepositoryName, content: bytes) -> None:
     """Trust `content` first from now on; what was seen under another root is forgotten. Raises InvalidRoot, OSError."""
-    root_version(content)
+    read_root(content)
     path = root_file(folder, repository)
     if path.exists() and path.read_bytes() == content:
         return

@@ -100,8 +100,8 @@ async def find(
         raise
 
 
-def root_version(content: bytes) -> int:
-    """The version of a root that is signed by its own keys. Raises InvalidRoot."""
+def read_root(content: bytes) -> Root:
+    """A root that is signed by its own keys. Raises InvalidRoot."""
     try:
         metadata: Metadata[Root] = Metadata.from_bytes(content)
         if metadata.signed.type != Root.type:
@@ -109,11 +109,11 @@ def root_version(content: bytes) -> int:
         metadata.signed.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
     except (DeserializationError, RepositoryError, ValueError) as error:
         raise InvalidRoot("It is not a root that its own keys have signed.") from error
-    return metadata.signed.version
+    return metadata.signed
 
 
 def _find(folder: Path, root: bytes, fetcher: _Fetcher, target: str) -> TargetFile | None:
-    root_version(root)
+    read_root(root)
     private_folder(folder)
     try:
         updater = Updater(str(folder), _BASE_URL, fetcher=fetcher, config=CONFIG, bootstrap=root)

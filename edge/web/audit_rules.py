@@ -179,6 +179,8 @@ OPERATIONS: Final[tuple[OperationRule, ...]] = (
     _change("api-keys.new", "name", own_audit=True),
     _change("api-keys.revoke", "name", own_audit=True),
     _nothing("keys.list", _SITE),
+    _nothing("trust.show", _SITE),
+    _change("trust.set"),
     _change("keys.seal", "to"),
     _change("siblings.key"),
     _change("keys.rotate", "which"),

@@ -115,20 +115,24 @@ class EnrolOrder(_message.Message):
     def __init__(self, endpoint: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class IdentityState(_message.Message):
-    __slots__ = ("enrolled", "node_id", "site_name", "sync_endpoint", "expires_unix_s", "issued_unix_s")
+    __slots__ = ("enrolled", "node_id", "site_name", "sync_endpoint", "expires_unix_s", "issued_unix_s", "vendor_root", "director_root")
     ENROLLED_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     SITE_NAME_FIELD_NUMBER: _ClassVar[int]
     SYNC_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_UNIX_S_FIELD_NUMBER: _ClassVar[int]
     ISSUED_UNIX_S_FIELD_NUMBER: _ClassVar[int]
+    VENDOR_ROOT_FIELD_NUMBER: _ClassVar[int]
+    DIRECTOR_ROOT_FIELD_NUMBER: _ClassVar[int]
     enrolled: bool
     node_id: str
     site_name: str
     sync_endpoint: str
     expires_unix_s: int
     issued_unix_s: int
-    def __init__(self, enrolled: _Optional[bool] = ..., node_id: _Optional[str] = ..., site_name: _Optional[str] = ..., sync_endpoint: _Optional[str] = ..., expires_unix_s: _Optional[int] = ..., issued_unix_s: _Optional[int] = ...) -> None: ...
+    vendor_root: bytes
+    director_root: bytes
+    def __init__(self, enrolled: _Optional[bool] = ..., node_id: _Optional[str] = ..., site_name: _Optional[str] = ..., sync_endpoint: _Optional[str] = ..., expires_unix_s: _Optional[int] = ..., issued_unix_s: _Optional[int] = ..., vendor_root: _Optional[bytes] = ..., director_root: _Optional[bytes] = ...) -> None: ...
 
 class LinkUp(_message.Message):
     __slots__ = ("link",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from cloud_sync.registry import metadata as tuf
 from cloud_sync.registry import vendor as vendors
 from cloud_sync.registry.blobs import BlobMissing
-from cloud_sync.registry.checking import check
+from cloud_sync.registry.checking import UNTOUCHED_S, check, prune
 from cloud_sync.registry.packing import pack
 from cloud_sync.registry.signing_keys import KeyRing, RegistryKeyMissing
 from cloud_sync.registry.vendor import (
@@ -277,3 +277,23 @@ async def test_only_plain_files_are_packed(registry: Registry, tmp_path: Path) -
     (tmp_path / "one").write_bytes(b"1")
     with pytest.raises(InvalidArtifact, match="name"):
         pack(tmp_path / "one", "model", "Bad Name", "1.0.0", Requires(), registry.blobs)
+
+
+async def test_what_was_withdrawn_is_removed_a_day_later_and_nothing_else(registry: Registry) -> None:
+    shared, kept = b"shared", await registry.published("1.0.0", b"kept")
+    for version in ("2.0.0", "3.0.0"):
+        await registry.published(version, shared)
+    await registry.vendor.withdraw("model/encoder/2.0.0", registry.targets, "ada")
+
+    async def pruned(after_s: float) -> int:
+        return (
+            await prune(registry.database, registry.blobs, datetime.now(UTC) + timedelta(seconds=after_s))
+        ).blobs
+
+    assert await pruned(UNTOUCHED_S - 60) == 0
+    assert await pruned(UNTOUCHED_S + 60) == 1  # the manifest; its chunk is the third one's as well
+    assert await faults(registry) == ()
+    await registry.vendor.withdraw("model/encoder/3.0.0", registry.targets, "ada")
+    assert await pruned(UNTOUCHED_S + 60) == 2
+    assert set(registry.blobs.all()) >= set(kept.chunk_sizes())
+    assert await faults(registry) == ()
