@@ -111,6 +111,9 @@ async def _work(
             group.create_task(plane.presence.keep_saving(), name="save-heartbeats"),
             group.create_task(plane.steering.watch(ports), name="watch-changes"),
             group.create_task(
+                plane.leases.keep("rollouts", plane.driver.keep_driving), name="drive-rollouts"
+            ),
+            group.create_task(
                 handshakes.keep_writing(plane.intake, plane.metrics), name="refused-handshakes"
             ),
         ]
@@ -187,7 +190,13 @@ def _console(plane: ControlPlane, settings: CloudSettings, enrolment_endpoint: s
     )
     pages = Pages(Path(__file__).parent / "console", "console", utc_now)
     services = Services(
-        plane.overview, plane.enrolment, plane.steering, plane.metrics, plane.shares, enrolment_endpoint
+        plane.overview,
+        plane.enrolment,
+        plane.steering,
+        plane.metrics,
+        plane.shares,
+        plane.rollouts,
+        enrolment_endpoint,
     )
     return console_app(services, WebShell(shell_settings, plane.accounts, pages))
 

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cloud_sync.admin_commands import app as admin_app
+from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane, write_line
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.console.queries import AuditQuery
 from cloud_sync.fleet.steering import InvalidDesired, read_document
 from cloud_sync.fleet.views import NodeView
-from cloud_sync.folder import create_folder, load_identities
+from cloud_sync.folder import create_folder
 from cloud_sync.overflow.shares import OverflowView
 from cloud_sync.ray_commands import app as ray_app
 from cloud_sync.registry_commands import add_to as add_registry
-from cloud_sync.services import ControlPlane, control_plane, utc_now
+from cloud_sync.rollout_commands import app as rollout_app
+from cloud_sync.services import ControlPlane, utc_now
 from cloud_sync.store.audit import AuditFilter
 from cloud_sync.store.nodes import DEFAULT_GROUP
 from core.errors import ConfigError, PosternError
@@ -34,8 +35,6 @@ from models.daemon_thread import calls_left
 if TYPE_CHECKING:
     from cloud_sync.rpc.handshakes import Handshakes
 
-T = TypeVar("T")
-ACTOR = "command line"
 # What one command may print; the console takes out all of them.
 AUDIT_ROWS_MAX = 10_000
 
@@ -52,9 +51,8 @@ app.add_typer(desired_app, name="desired")
 app.add_typer(overflow_app, name="overflow")
 app.add_typer(ray_app, name="ray")
 add_registry(app)
-
-Dir = Annotated[Path, typer.Option("--dir", help="The control plane's folder.", envvar="POSTERN_CLOUD_DIR")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+app.add_typer(rollout_app, name="rollout")
+app.add_typer(admin_app, name="admin")
 
 
 @app.callback()
@@ -74,8 +72,8 @@ def init(
     """Create a control plane's folder: settings, keys, store."""
     paths = CloudPaths(directory)
     create_folder(paths, organisation, database, utc_now())
-    asyncio.run(_with_plane(paths, _nothing))
-    _answer({"dir": str(directory), "config": str(paths.config)}, as_json, f"Created {directory}.")
+    asyncio.run(with_plane(paths, _nothing))
+    answer({"dir": str(directory), "config": str(paths.config)}, as_json, f"Created {directory}.")
 
 
 @app.command()
@@ -101,19 +99,19 @@ def code_new(
     endpoint_settings = load_settings(CloudPaths(directory)).enrolment
     endpoint = f"{endpoint_settings.public_host}:{endpoint_settings.port}"
     code = asyncio.run(
-        _with_plane(CloudPaths(directory), lambda plane: plane.enrolment.new_code(site, ACTOR, endpoint))
+        with_plane(CloudPaths(directory), lambda plane: plane.enrolment.new_code(site, ACTOR, endpoint))
     )
     text = (
         f"{code.code}\n\nValid until {code.expires_at:%Y-%m-%d %H:%M UTC}, once. At the site:\n{code.command}"
     )
-    _answer({"code": code.code, "expires_at": code.expires_at, "site": code.site}, as_json, text)
+    answer({"code": code.code, "expires_at": code.expires_at, "site": code.site}, as_json, text)
 
 
 @node_app.command("list")
 def node_list(directory: Dir, as_json: Json = False) -> None:
     """Every node, troubled ones first."""
-    nodes = asyncio.run(_with_plane(CloudPaths(directory), lambda plane: plane.overview.list_nodes()))
-    _answer([dataclasses.asdict(node) for node in nodes], as_json, _node_table(nodes))
+    nodes = asyncio.run(with_plane(CloudPaths(directory), lambda plane: plane.overview.list_nodes()))
+    answer([dataclasses.asdict(node) for node in nodes], as_json, _node_table(nodes))
 
 
 @node_app.command("show")
@@ -130,18 +128,16 @@ def node_show(node: str, directory: Dir, as_json: Json = False) -> None:
             "audit": [dataclasses.asdict(row) for row in audit],
         }
 
-    found = asyncio.run(_with_plane(CloudPaths(directory), look))
-    _answer(found, as_json, "\n".join(f"{name}: {value}" for name, value in found.items()))
+    found = asyncio.run(with_plane(CloudPaths(directory), look))
+    answer(found, as_json, "\n".join(f"{name}: {value}" for name, value in found.items()))
 
 
 @node_app.command("revoke")
 def node_revoke(node: str, directory: Dir, as_json: Json = False) -> None:
     """Refuse a node from now on; an open connection of it ends within a second."""
-    revoked = asyncio.run(
-        _with_plane(CloudPaths(directory), lambda plane: plane.steering.revoke(node, ACTOR))
-    )
+    revoked = asyncio.run(with_plane(CloudPaths(directory), lambda plane: plane.steering.revoke(node, ACTOR)))
     text = f"{node} is revoked." if revoked else f"{node} was revoked before."
-    _answer({"node": node, "revoked": True, "changed": revoked}, as_json, text)
+    answer({"node": node, "revoked": True, "changed": revoked}, as_json, text)
 
 
 @node_app.command("replace")
@@ -175,16 +171,16 @@ def desired_set(
             return await plane.steering.set_for_node(node, document, ACTOR)
         return await plane.steering.set_for_group(group, document, ACTOR)
 
-    row = asyncio.run(_with_plane(CloudPaths(directory), change))
-    answer = {"generation": row.generation, "scope": row.scope, "hash": row.hash.hex()}
-    _answer(answer, as_json, f"Generation {row.generation} is wanted of {row.scope}.")
+    row = asyncio.run(with_plane(CloudPaths(directory), change))
+    wanted = {"generation": row.generation, "scope": row.scope, "hash": row.hash.hex()}
+    answer(wanted, as_json, f"Generation {row.generation} is wanted of {row.scope}.")
 
 
 @overflow_app.command("show")
 def overflow_show(directory: Dir, as_json: Json = False) -> None:
     """Providers, their shares and costs of today and of 30 days, and which nodes had answers."""
-    view = asyncio.run(_with_plane(CloudPaths(directory), lambda plane: plane.shares.view()))
-    _answer(dataclasses.asdict(view), as_json, _overflow_table(view))
+    view = asyncio.run(with_plane(CloudPaths(directory), lambda plane: plane.shares.view()))
+    answer(dataclasses.asdict(view), as_json, _overflow_table(view))
 
 
 @audit_app.command("search")
@@ -202,14 +198,14 @@ def audit_search(
     """Rows of audit that fit, newest first: changes, logins, and what was refused."""
     wanted = AuditFilter(actor, action, subject, text, *_days(since, until))
     found = asyncio.run(
-        _with_plane(CloudPaths(directory), lambda plane: plane.overview.search_audit(wanted, rows_max=rows))
+        with_plane(CloudPaths(directory), lambda plane: plane.overview.search_audit(wanted, rows_max=rows))
     )
     lines = (
         f"{row.at:%Y-%m-%d %H:%M:%S}  {row.actor:20} {row.action:18} {row.subject} {row.detail}"
         + (f" (\u00d7{row.count})" if row.count > 1 else "")
         for row in found.rows
     )
-    _answer([dataclasses.asdict(row) for row in found.rows], as_json, "\n".join(lines))
+    answer([dataclasses.asdict(row) for row in found.rows], as_json, "\n".join(lines))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -219,11 +215,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except PosternError as error:
         _complain(error)
         raise SystemExit(int(error.exit_code)) from None
-
-
-async def _with_plane(paths: CloudPaths, call: Callable[[ControlPlane], Awaitable[T]]) -> T:
-    async with control_plane(paths, load_settings(paths), load_identities(paths)) as plane:
-        return await call(plane)
 
 
 async def _nothing(_: ControlPlane) -> None:
@@ -238,32 +229,12 @@ async def _serve(paths: CloudPaths, handshakes: Handshakes) -> None:
     stop_on_signals(stop)
 
     def on_ready(ready: Ready, claim_code: str | None) -> None:
-        _write_line({"event": "ready", **dataclasses.asdict(ready)})
+        write_line({"event": "ready", **dataclasses.asdict(ready)})
         if claim_code is not None:
             text = f"Nobody has claimed this control plane. Open {ready.url}claim and enter {claim_code}"
             Console(stderr=True, highlight=False, soft_wrap=True).print(text)
 
     await serve(paths, stop, on_ready, handshakes)
-
-
-def _answer(document: Any, as_json: bool, text: str | Table) -> None:
-    if as_json:
-        _write_line(document)
-    elif isinstance(text, Table):
-        Console(highlight=False).print(text)
-    else:
-        Console(highlight=False, soft_wrap=True).print(text, markup=False)
-
-
-def _write_line(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, default=_plain, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return str(value)
 
 
 def _complain(error: PosternError) -> None:

@@ -21,6 +21,8 @@ from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.renewal import Renewal, RenewalTerms
+from cloud_sync.fleet.rollouts.driver import Driver
+from cloud_sync.fleet.rollouts.service import Rollouts
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.folder import Identities
 from cloud_sync.overflow.shares import Shares
@@ -55,7 +57,10 @@ class ControlPlane:
     enrolment: Enrolment
     renewal: Renewal
     overview: Overview
+    rollouts: Rollouts
+    driver: Driver
     accounts: Accounts
+    admins: AdminStore
     shares: Shares
     alerts: Alerts
     leases: Leases
@@ -86,19 +91,24 @@ async def control_plane(
         blobs = Blobs(settings.registry.blobs_dir or paths.blobs)
         online = OnlineKeys(paths.registry_keys)
         renewal = RenewalTerms(terms.node_validity, timedelta(days=settings.identity.reattest_days))
+        steering = Steering(database, clock)
+        driver, admins = Driver(database, steering, clock), AdminStore(database)
         yield ControlPlane(
             database=database,
             metrics=metrics,
             presence=presence,
             intake=Intake(database, presence, metrics, clock),
-            steering=Steering(database, clock),
+            steering=steering,
             blobs=blobs,
             vendor=Vendor(database, blobs, online, clock),
             director=Director(database, blobs, online, clock),
             enrolment=Enrolment(database, identities.authority, terms, metrics, clock),
             renewal=Renewal(database, identities.authority, renewal, metrics, clock),
             overview=Overview(database, presence, clock),
-            accounts=Accounts(AdminStore(database), clock),
+            rollouts=Rollouts(database, driver, clock),
+            driver=driver,
+            accounts=Accounts(admins, clock),
+            admins=admins,
             shares=Shares(database, settings.overflow, clock),
             alerts=Alerts(database, clock),
             leases=Leases(database),

@@ -12,6 +12,7 @@ from cloud_sync.fleet.enrolment import Enrolment, InvalidSite
 from cloud_sync.fleet.intake import PERSONAL_RECEIVED
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.overview import Overview
+from cloud_sync.fleet.rollouts.service import Rollouts
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.overflow.shares import Shares
 from core.errors import PosternError
@@ -29,6 +30,7 @@ class Services:
     steering: Steering
     metrics: FleetMetrics
     shares: Shares
+    rollouts: Rollouts
     enrolment_endpoint: str
 
 
@@ -68,6 +70,8 @@ class _Pages:
     async def metrics(self, _: web.Request) -> web.Response:
         for state, nodes in (await self._services.overview.states()).items():
             self._services.metrics.nodes.labels(state).set(nodes)
+        for state, count in (await self._services.rollouts.states()).items():
+            self._services.metrics.rollouts.labels(state).set(count)
         return web.Response(body=self._services.metrics.text(), content_type="text/plain", charset="utf-8")
 
     async def overflow(self, request: web.Request) -> web.Response:

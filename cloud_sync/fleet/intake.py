@@ -24,6 +24,9 @@ from cloud_sync.fleet.outbox import (
     lost_rows,
 )
 from cloud_sync.fleet.presence import Presence
+from cloud_sync.fleet.rollouts.reports import KIND as STEP_KIND
+from cloud_sync.fleet.rollouts.reports import StepReport, read_step
+from cloud_sync.fleet.rollouts.steps import apply_steps
 from cloud_sync.fleet.telemetry import KIND as TELEMETRY_KIND
 from cloud_sync.fleet.telemetry import read_counts
 from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
@@ -183,11 +186,14 @@ def _apply(connection: sa.Connection, node_id: str, epoch: bytes, run: Run, now:
     kept: list[tuple[RecordRow, bool]] = []
     counts: list[CountRow] = []
     gaps: list[GapRow] = []
+    steps: list[StepReport] = []
     due = run.first
     for row in run.rows:
-        cells = read_counts(row)
-        kept.append((row, cells is not None or row.kind != TELEMETRY_KIND))
+        cells, step = read_counts(row), read_step(row)
+        understood = row.kind not in (TELEMETRY_KIND, STEP_KIND) or cells is not None or step is not None
+        kept.append((row, understood))
         counts += cells or ()
+        steps += [step] if step else ()
         gap = gap_of(row) if row.kind == GAP_KIND else None
         if gap is not None:
             # Of what it stands for, rows may have come before the node dropped them.
@@ -197,3 +203,4 @@ def _apply(connection: sa.Connection, node_id: str, epoch: bytes, run: Run, now:
     add_records(connection, node_id, epoch, kept, now)
     add_counts(connection, node_id, counts)
     add_gaps(connection, gaps)
+    apply_steps(connection, node_id, steps, now)

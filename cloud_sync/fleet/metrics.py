@@ -12,6 +12,9 @@ class FleetMetrics:
         self.registry = CollectorRegistry()
         self.streams = Gauge("postern_cloud_streams", "Open node streams", registry=self.registry)
         self.nodes = Gauge("postern_cloud_nodes", "Nodes by state", ["state"], registry=self.registry)
+        self.rollouts = Gauge(
+            "postern_cloud_rollouts", "Rollouts by state", ["state"], registry=self.registry
+        )
         self.rows = Counter("postern_cloud_rows_total", "Outbox rows committed", registry=self.registry)
         self.refused = Counter(
             "postern_cloud_refused_total", "Streams and batches refused", ["reason"], registry=self.registry

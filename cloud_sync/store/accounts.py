@@ -78,8 +78,26 @@ class AdminStore:
 
         await self._database.run(write)
 
+    async def add(self, name: str, password_hash: str, note: Note) -> bool:
+        """A further account; False when the name is taken."""
+
+        def write(connection: sa.Connection) -> bool:
+            if name in admin_names(connection):
+                return False
+            values = {"name": name, "password_hash": password_hash, "created_at": note.at}
+            connection.execute(admins.insert().values(**values))
+            _write_down(connection, note)
+            return True
+
+        return await self._database.run(write)
+
     async def add_note(self, note: Note) -> None:
         await self._database.run(lambda connection: _write_down(connection, note))
+
+
+def admin_names(connection: sa.Connection) -> frozenset[str]:
+    """Who has an account."""
+    return frozenset(connection.execute(sa.select(admins.c.name)).scalars())
 
 
 def _claimed(connection: sa.Connection) -> bool:

@@ -183,6 +183,55 @@ assignments = sa.Table(
     sa.Index("assignments_by_rollout", "rollout_id", "node_id"),
 )
 
+# A version on its way to nodes in waves; state codes are those of `fleet.rollouts.machine`.
+rollouts = sa.Table(
+    "rollouts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("spec", sa.JSON, nullable=False),
+    # Why a second person must agree, as found when it was made: [{code, text}].
+    sa.Column("risks", sa.JSON, nullable=False),
+    sa.Column("waves", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("wave", sa.Integer, nullable=False),
+    sa.Column("wave_since", Timestamp),
+    sa.Column("passed_since", Timestamp),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("changed_at", Timestamp, nullable=False),
+    sa.Index("rollouts_by_state", "state"),
+)
+
+# Its nodes, divided when it was made: what was approved is what happens.
+rollout_nodes = sa.Table(
+    "rollout_nodes",
+    metadata,
+    sa.Column("rollout_id", sa.Text, sa.ForeignKey("rollouts.id"), primary_key=True),
+    sa.Column("node_id", sa.Text, sa.ForeignKey("nodes.id"), primary_key=True),
+    sa.Column("wave", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("before", sa.Text, nullable=False),
+    # The newest step that the node told of, and all that it measured, by name.
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("figures", sa.JSON, nullable=False),
+    sa.Column("told_at", Timestamp),
+    sa.Column("changed_at", Timestamp),
+    sa.Index("rollout_nodes_by_node", "node_id"),
+)
+
+rollout_approvals = sa.Table(
+    "rollout_approvals",
+    metadata,
+    sa.Column("rollout_id", sa.Text, sa.ForeignKey("rollouts.id"), primary_key=True),
+    sa.Column("admin", sa.Text, primary_key=True),
+    sa.Column("at", Timestamp, nullable=False),
+)
+
 # Which replica does what only one may do.
 leases = sa.Table(
     "leases",

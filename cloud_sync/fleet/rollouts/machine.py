@@ -58,7 +58,8 @@ class Reason(StrEnum):
     FAILURES = "failures"  # more nodes failed than the gates allow
     UNREACHABLE_GATE = "gate"  # so many failed that the wave cannot pass any more
     LATE = "late"  # the wave has not passed within its patience
-    EMPTY = "empty"  # nobody is left in the wave
+    EMPTY = "empty"  # nobody is left in the canary
+    FULL = "full"  # a node of the next wave takes no more
 
 
 ALLOWED: dict[Command, frozenset[State]] = {
@@ -176,7 +177,9 @@ def _judge(progress: Progress, gates: Gates, waves: Sequence[Tally], now: dateti
     assert since is not None, "a running rollout has begun a wave"
     needed = kept_needed(gates, wave)
     if wave.nodes == 0:
-        return replace(progress, state=State.PAUSED, reason=Reason.EMPTY)
+        # Without a canary a person must look; of a later wave nobody is missed.
+        empty = replace(progress, state=State.PAUSED, reason=Reason.EMPTY)
+        return empty if progress.wave == 0 else _next(progress, len(waves), now)
     if wave.nodes - wave.failed < needed:
         return replace(progress, state=State.STOPPED, reason=Reason.UNREACHABLE_GATE)
     if wave.kept < needed:
@@ -187,7 +190,11 @@ def _judge(progress: Progress, gates: Gates, waves: Sequence[Tally], now: dateti
         return replace(progress, passed_since=now)
     if now - progress.passed_since < timedelta(seconds=gates.soak_s):
         return None
-    if progress.wave + 1 < len(waves):
+    return _next(progress, len(waves), now)
+
+
+def _next(progress: Progress, waves: int, now: datetime) -> Progress:
+    if progress.wave + 1 < waves:
         return _begin(progress, progress.wave + 1, now)
     return replace(progress, state=State.DONE)
 

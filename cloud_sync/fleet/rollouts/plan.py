@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cloud_sync.fleet.composing import UPDATES_MAX
 from cloud_sync.fleet.rollouts.spec import Spec, selected
 
-# What a node's desired state holds (`edge.updates.wanted.UPDATES_MAX`).
-UPDATES_PER_NODE_MAX = 16
 # A first wave larger than this is no canary, a step larger than that no step. One node is always allowed.
 CANARY_PERCENT_MAX = 20
 STEP_PERCENT_MAX = 50
@@ -24,7 +23,7 @@ class Candidate:
     site: str
     name: str
     group: str
-    labels: dict[str, str]
+    labels: Mapping[str, str]
     active: bool
     live: bool
     # What was assigned of this kind and name, else what the node says it runs; "" for nothing known.
@@ -148,7 +147,7 @@ def _left(spec: Spec, node: Candidate) -> Left | None:
         reason, text = "held", f"The rollout {node.held_by} of the same name holds it."
     elif node.assigned == spec.version:
         reason, text = "current", f"It is to run {spec.version} already."
-    elif not node.assigned and node.assignments >= UPDATES_PER_NODE_MAX:
+    elif not node.assigned and node.assignments >= UPDATES_MAX:
         reason, text = "full", f"It is to run {node.assignments} other things; no more fit."
     return Left(node.id, node.name, reason, text) if reason else None
 

@@ -31,6 +31,9 @@ class NodeStatus(StrEnum):
 
 # Of these, one too many stops a rollout.
 FAILURES = frozenset({NodeStatus.FAILED, NodeStatus.ROLLED_BACK})
+# Steps in which a node has changed nothing yet.
+_UNTOUCHED = frozenset({"fetch", "verify", "stage", "gate"})
+_DAMAGED = "damaged"
 
 
 class StepReport(BaseModel):
@@ -69,18 +72,22 @@ def read_step(row: RecordRow) -> StepReport | None:
         return None
 
 
-def status_after(status: NodeStatus, report: StepReport) -> NodeStatus:
-    """Where a node is after a row of it.
+def status_after(status: NodeStatus, report: StepReport, reason: str = "") -> NodeStatus:
+    """Where a node is after a row of it. `reason`: of the row before.
 
     What failed once has failed for this rollout, even if the node tries again by itself: the count that stops a
-    rollout never falls.
+    rollout never falls. Only what came damaged is fetched again, which is no fault of the version.
     """
     back = report.step == "roll_back" and report.outcome == "done"
     if status in (NodeStatus.RETURNING, NodeStatus.RETURNED):
-        return NodeStatus.RETURNED if back else status
+        untouched = report.outcome == "failed" and report.step in _UNTOUCHED
+        return NodeStatus.RETURNED if back or untouched else status
     if back or status is NodeStatus.ROLLED_BACK:
         return NodeStatus.ROLLED_BACK
-    if report.outcome == "failed" or report.step == "roll_back" or status is NodeStatus.FAILED:
+    if status is NodeStatus.FAILED:
+        again = (report.step, report.outcome) == ("fetch", "begun") and reason == _DAMAGED
+        return NodeStatus.WORKING if again else status
+    if report.outcome == "failed" or report.step == "roll_back":
         return NodeStatus.FAILED
     if report.step == "keep" and report.outcome == "done":
         return NodeStatus.KEPT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -97,7 +98,7 @@ class Spec(_Values):
         return labels
 
 
-def parse_spec(values: dict[str, object]) -> Spec:
+def parse_spec(values: Mapping[str, object]) -> Spec:
     """What an admin asks for. Raises InvalidRollout, naming the first field that is wrong."""
     try:
         return Spec.model_validate(values)
@@ -118,7 +119,7 @@ def parse_selector(text: str) -> tuple[str, str | None, bool]:
     return found["key"], found["value"], not (found["not"] or found["op"] == "!=")
 
 
-def selected(selectors: tuple[str, ...], labels: dict[str, str]) -> bool:
+def selected(selectors: tuple[str, ...], labels: Mapping[str, str]) -> bool:
     """Whether labels satisfy every selector; a label that is absent satisfies `!=`."""
     for text in selectors:
         key, value, wanted = parse_selector(text)

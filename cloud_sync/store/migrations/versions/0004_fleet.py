@@ -18,6 +18,7 @@ def upgrade() -> None:
     _registry()
     _alerts()
     _console()
+    _rollouts()
 
 
 def _registry() -> None:
@@ -155,3 +156,46 @@ def _console() -> None:
         postgresql_where=turns,
     )
     op.create_index("audit_by_actor", "audit", ["actor", "id"])
+
+
+def _rollouts() -> None:
+    """Versions on their way to nodes in waves, and who agreed."""
+    op.create_table(
+        "rollouts",
+        sa.Column("id", sa.Text(), primary_key=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("spec", sa.JSON(), nullable=False),
+        sa.Column("risks", sa.JSON(), nullable=False),
+        sa.Column("waves", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("wave", sa.Integer(), nullable=False),
+        sa.Column("wave_since", sa.BigInteger()),
+        sa.Column("passed_since", sa.BigInteger()),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("rollouts_by_state", "rollouts", ["state"])
+    op.create_table(
+        "rollout_nodes",
+        sa.Column("rollout_id", sa.Text(), sa.ForeignKey("rollouts.id"), primary_key=True),
+        sa.Column("node_id", sa.Text(), sa.ForeignKey("nodes.id"), primary_key=True),
+        sa.Column("wave", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("before", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("told_at", sa.BigInteger()),
+        sa.Column("changed_at", sa.BigInteger()),
+    )
+    op.create_index("rollout_nodes_by_node", "rollout_nodes", ["node_id"])
+    op.create_table(
+        "rollout_approvals",
+        sa.Column("rollout_id", sa.Text(), sa.ForeignKey("rollouts.id"), primary_key=True),
+        sa.Column("admin", sa.Text(), primary_key=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+    )

@@ -149,6 +149,13 @@ def test_a_resumed_wave_begins_its_patience_and_soak_again() -> None:
         ),
         # Nobody is left in it: a person must say whether to go on without a canary.
         (RUNNING, [Tally(0), Tally(9)], 1, replace(RUNNING, state=State.PAUSED, reason=Reason.EMPTY)),
+        # Of a later wave nobody is missed.
+        (
+            replace(RUNNING, wave=1),
+            [Tally(9, kept=9), Tally(0), Tally(9)],
+            1,
+            Progress(State.RUNNING, 2, NOW + timedelta(seconds=1)),
+        ),
     ],
 )
 def test_what_it_does_by_itself(

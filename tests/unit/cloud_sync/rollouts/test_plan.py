@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from cloud_sync.fleet.composing import UPDATES_MAX
 from cloud_sync.fleet.rollouts.plan import (
-    UPDATES_PER_NODE_MAX,
     Candidate,
     in_order,
     make_plan,
@@ -112,9 +112,9 @@ def test_a_spec_survives_its_json() -> None:
         (replace(NODE, active=False), "revoked"),
         (replace(NODE, assigned="2.0"), "current"),
         (replace(NODE, assigned="1.0", held_by="model-1"), "held"),
-        (replace(NODE, assignments=UPDATES_PER_NODE_MAX), "full"),
-        (replace(NODE, assignments=UPDATES_PER_NODE_MAX - 1), ""),
-        (replace(NODE, assigned="1.0", assignments=UPDATES_PER_NODE_MAX), ""),  # in place of what it has
+        (replace(NODE, assignments=UPDATES_MAX), "full"),
+        (replace(NODE, assignments=UPDATES_MAX - 1), ""),
+        (replace(NODE, assigned="1.0", assignments=UPDATES_MAX), ""),  # in place of what it has
         (replace(NODE, runs="2.0"), ""),  # says so itself, and nobody wanted it: to be made certain
     ],
 )

@@ -55,6 +55,8 @@ def _row(payload: object, kind: str = "update.step") -> RecordRow:
         ("returning", "roll_back", "begun", "returning"),
         ("returning", "roll_back", "done", "returned"),
         ("returned", "keep", "done", "returned"),
+        ("returning", "gate", "failed", "returned"),  # it had changed nothing yet
+        ("returning", "watch", "failed", "returning"),
         # A step of a newer node.
         ("told", "rehearse", "done", "working"),
         ("working", "rehearse", "failed", "failed"),
@@ -64,6 +66,21 @@ def test_where_a_node_is_after_a_step(status: str, step: str, outcome: str, afte
     report = read_step(_row(STEP | {"step": step, "outcome": outcome}))
     assert report is not None
     assert status_after(NodeStatus(status), report) is NodeStatus(after)
+
+
+@pytest.mark.parametrize(
+    ("reason", "step", "outcome", "after"),
+    [
+        ("damaged", "fetch", "begun", "working"),
+        ("damaged", "fetch", "done", "failed"),
+        ("damaged", "gate", "begun", "failed"),
+        ("golden", "fetch", "begun", "failed"),
+    ],
+)
+def test_only_what_came_damaged_is_tried_again(reason: str, step: str, outcome: str, after: str) -> None:
+    report = read_step(_row(STEP | {"step": step, "outcome": outcome}))
+    assert report is not None
+    assert status_after(NodeStatus.FAILED, report, reason) is NodeStatus(after)
 
 
 def test_figures_are_those_that_a_row_says() -> None:

@@ -1,0 +1,281 @@
+"""Rollouts on a real store, with nodes that are told by their desired state and answer by outbox rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cloud_sync.fleet.composing import UPDATES_MAX
+from cloud_sync.fleet.rollouts.machine import RolloutState, SecondPerson
+from cloud_sync.fleet.rollouts.service import UnknownRollout
+from cloud_sync.fleet.rollouts.spec import InvalidRollout, Spec, parse_spec
+from cloud_sync.store.assignments import Assignment
+from cloud_sync.store.audit import audit_of
+from tests.rollout_fleet import REFUSED, WRONG_BUT_HEALTHY, Fleet, fleet, node_row
+
+GATES = {"kept_min_percent": 90, "failed_max_percent": 2, "soak_s": 60, "patience_s": 3600}
+
+
+def spec(version: str = "2.0", **fields: object) -> Spec:
+    return parse_spec({"kind": "model", "name": "encoder", "version": version, "gates": GATES, **fields})
+
+
+@pytest.fixture
+async def fifty(tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet(tmp_path, [node_row(n) for n in range(50)], "ada", "bob") as found:
+        yield found
+
+
+@pytest.fixture
+async def ten(tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with fleet(tmp_path, [node_row(n) for n in range(10)], "ada", "bob") as found:
+        yield found
+
+
+async def _to_the_end(found: Fleet) -> None:
+    """Let waves pass, one soak after the other."""
+    await found.settle()
+    for _ in range(6):
+        found.clock.pass_s(60)
+        await found.settle()
+
+
+async def test_a_good_version_reaches_every_node_wave_by_wave(fifty: Fleet) -> None:
+    made = await fifty.rollouts.create(spec(), "ada")
+    assert (made.state, [wave.nodes for wave in made.waves]) == ("scheduled", [3, 7, 20, 20])
+    for told in (3, 10, 30, 50):
+        await fifty.settle()
+        assert len(fifty.told("2.0")) == told
+        fifty.clock.pass_s(60)
+    await fifty.settle()
+    view = (await fifty.rollouts.show(made.id)).rollout
+    assert (view.state, view.kept, view.failed, view.commands) == ("done", 50, 0, ())
+    assert [wave.state for wave in view.waves] == ["passed"] * 4
+    assert len(fifty.running("2.0")) == 50
+
+
+async def test_a_wrong_but_healthy_model_never_leaves_the_canary(fifty: Fleet) -> None:
+    for node in fifty.nodes.values():
+        node.script = {"2.0": WRONG_BUT_HEALTHY}
+    made = await fifty.rollouts.create(spec(), "ada")
+    await _to_the_end(fifty)
+    detail = await fifty.rollouts.show(made.id)
+    canary = {node.node_id for node in detail.nodes if node.wave == 1}
+    assert fifty.told("2.0") == canary
+    assert len(canary) == 3
+    assert fifty.running("2.0") == set()
+    assert (detail.rollout.state, detail.rollout.reason) == ("stopped", "failures")
+    assert {node.status for node in detail.nodes if node.wave == 1} == {"rolled_back"}
+    assert {node.status for node in detail.nodes if node.wave > 1} == {"waiting"}
+    # The alert is raised by this action.
+    assert [row.subject for row in detail.audit if row.action == "rollout.stopped"] == [made.id]
+
+
+async def test_a_stop_takes_the_version_back_from_those_that_had_kept_it(ten: Fleet) -> None:
+    await ten.rollouts.create(spec("1.0"), "ada")
+    await _to_the_end(ten)
+    assert len(ten.running("1.0")) == 10
+    made = await ten.rollouts.create(spec(waves=(10, 50, 100)), "ada")
+    plan = (await ten.rollouts.show(made.id)).nodes
+    bad = next(node.node_id for node in plan if node.wave == 2)
+    ten.nodes[bad].script = {"2.0": REFUSED}
+    await _to_the_end(ten)
+    detail = await ten.rollouts.show(made.id)
+    assert detail.rollout.state == "stopped"
+    assert len(ten.told("2.0")) == 5
+    # Each is told what it had before, and the one that refused it never changed.
+    assert len(ten.running("1.0")) == 10
+    assert ten.running("2.0") == set()
+    by_status = {node.node_id: node.status for node in detail.nodes if node.wave < 3}
+    assert by_status.pop(bad) == "failed"
+    assert set(by_status.values()) == {"returned"}
+    assert {node.before for node in detail.nodes} == {"1.0"}
+
+
+async def test_failures_within_the_threshold_do_not_stop_it(fifty: Fleet) -> None:
+    gates = GATES | {"failed_max_percent": 10, "kept_min_percent": 80}
+    made = await fifty.rollouts.create(spec(gates=gates, waves=(20, 60, 100)), "ada")
+    nodes = [node.node_id for node in (await fifty.rollouts.show(made.id)).nodes]
+    fifty.nodes[nodes[0]].script = {"2.0": REFUSED}
+    await _to_the_end(fifty)
+    view = (await fifty.rollouts.show(made.id)).rollout
+    assert (view.state, view.kept, view.failed) == ("done", 49, 1)
+
+
+async def test_a_node_that_is_away_holds_up_its_wave_until_patience_ends(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(waves=(10, 50, 100)), "ada")
+    (canary,) = [node.node_id for node in (await ten.rollouts.show(made.id)).nodes if node.wave == 1]
+    ten.nodes[canary].online = False
+    await ten.settle()
+    ten.clock.pass_s(3599)
+    await ten.settle()
+    assert (await ten.rollouts.show(made.id)).rollout.state == "running"
+    ten.clock.pass_s(1)
+    await ten.settle()
+    paused = (await ten.rollouts.show(made.id)).rollout
+    assert (paused.state, paused.reason) == ("paused", "late")
+    ten.nodes[canary].online = True
+    await ten.rollouts.resume(made.id, "ada")
+    await _to_the_end(ten)
+    assert (await ten.rollouts.show(made.id)).rollout.state == "done"
+
+
+async def test_pause_keeps_the_next_wave_back_and_abort_takes_it_back(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(waves=(10, 50, 100)), "ada")
+    await ten.settle()
+    await ten.rollouts.pause(made.id, "bob")
+    await _to_the_end(ten)
+    assert len(ten.told("2.0")) == 1
+    await ten.rollouts.resume(made.id, "bob")
+    await ten.settle()
+    ten.clock.pass_s(60)
+    await ten.settle()
+    assert len(ten.told("2.0")) == 5
+    aborted = await ten.rollouts.abort(made.id, "bob")
+    assert aborted.state == "aborted"
+    await _to_the_end(ten)
+    assert len(ten.told("2.0")) == 5
+    # They had nothing of the name before, and keep it until something else is wanted.
+    assert [wave.kept for wave in aborted.waves] == [1, 4, 0]
+    assert len(ten.running("2.0")) == 5
+    with pytest.raises(RolloutState):
+        await ten.rollouts.resume(made.id, "bob")
+
+
+async def test_a_risky_one_waits_for_a_second_person(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(waves=(100,)), "ada")
+    assert (made.state, [risk.code for risk in made.risks]) == ("awaiting_approval", ["no_canary", "broad"])
+    await ten.settle()
+    assert ten.told("2.0") == set()
+    for actor in ("ada", "command line", "mallory"):
+        with pytest.raises(SecondPerson):
+            await ten.rollouts.approve(made.id, actor)
+    approved = await ten.rollouts.approve(made.id, "bob")
+    assert approved.state == "scheduled"
+    assert [one.admin for one in (await ten.rollouts.show(made.id)).approvals] == ["bob"]
+    with pytest.raises(RolloutState):
+        await ten.rollouts.approve(made.id, "bob")
+    await ten.settle()
+    assert len(ten.told("2.0")) == 10
+
+
+async def test_what_the_command_line_made_takes_two_admins(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(waves=(100,)), "command line")
+    assert (await ten.rollouts.approve(made.id, "ada")).state == "awaiting_approval"
+    with pytest.raises(SecondPerson, match="already"):
+        await ten.rollouts.approve(made.id, "ada")
+    assert (await ten.rollouts.approve(made.id, "bob")).state == "scheduled"
+
+
+async def test_it_begins_when_it_is_due(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(starts_at="2026-03-01T12:00:30Z"), "ada")
+    await ten.settle()
+    assert ten.told("2.0") == set()
+    ten.clock.pass_s(29.999)
+    await ten.settle()
+    assert ten.told("2.0") == set()
+    ten.clock.pass_s(0.001)
+    await ten.settle()
+    assert len(ten.told("2.0")) == 1
+    assert (await ten.rollouts.show(made.id)).rollout.state == "running"
+
+
+async def test_a_draft_does_nothing_until_it_is_submitted(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(), "ada", draft=True)
+    await ten.settle()
+    assert ten.told("2.0") == set()
+    await ten.rollouts.submit(made.id, "ada")
+    await ten.settle()
+    assert len(ten.told("2.0")) == 1
+
+
+async def test_a_dry_run_changes_nothing_and_is_what_happens(ten: Fleet) -> None:
+    plan = await ten.rollouts.plan(spec())
+    assert (len(plan.changes), plan.sizes, plan.left) == (10, (1, 1, 4, 4), ())
+    assert await ten.rollouts.list_rollouts() == ()
+    await ten.rollouts.create(spec(), "ada")
+    held = await ten.rollouts.plan(spec("3.0"))
+    assert {left.reason for left in held.left} == {"held"}
+    with pytest.raises(InvalidRollout, match="No node"):
+        await ten.rollouts.create(spec("3.0"), "ada")
+
+
+async def test_only_what_is_published_is_rolled_out(ten: Fleet) -> None:
+    with pytest.raises(InvalidRollout, match="not published"):
+        await ten.rollouts.plan(spec("404"))
+    with pytest.raises(InvalidRollout, match="not published"):
+        await ten.rollouts.create(spec("404"), "ada")
+
+
+async def test_a_node_that_is_revoked_on_the_way_is_not_waited_for(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(waves=(20, 60, 100)), "ada")
+    canary = [node.node_id for node in (await ten.rollouts.show(made.id)).nodes if node.wave == 1]
+    ten.nodes[canary[0]].online = False
+    await ten.settle()
+    assert len(ten.told("2.0")) == 1
+    await ten.steering.revoke(canary[0], "ada")
+    del ten.nodes[canary[0]]
+    await _to_the_end(ten)
+    view = (await ten.rollouts.show(made.id)).rollout
+    assert (view.state, view.nodes, view.kept) == ("done", 9, 9)
+
+
+async def test_a_node_that_takes_no_more_pauses_the_wave(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(), "ada")
+    (canary,) = [node.node_id for node in (await ten.rollouts.show(made.id)).nodes if node.wave == 1]
+    wanted = [
+        Assignment(canary, "knowledge", f"k{n}", "1", f"knowledge/k{n}/1", "other", 1)
+        for n in range(UPDATES_MAX)
+    ]
+    await ten.database.run(lambda connection: ten.steering.assign(connection, wanted))
+    await ten.driver.drive()
+    view = (await ten.rollouts.show(made.id)).rollout
+    assert (view.state, view.reason, view.wave) == ("paused", "full", 0)
+
+
+async def test_rows_of_rollouts_that_are_not_the_nodes_have_no_effect(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(), "ada")
+    update = {"rollout": made.id, "kind": "model", "name": "encoder", "version": "2.0"}
+    node = ten.nodes["n000"]
+    before = await ten.rollouts.show(made.id)
+    await ten.report(node, update, ("keep done",))  # its wave has not begun
+    await ten.report(node, update | {"rollout": "elsewhere"}, ("gate failed",))
+    assert await ten.rollouts.show(made.id) == before
+
+
+async def test_what_a_node_measured_is_shown(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(), "ada")
+    await ten.settle()
+    detail = await ten.rollouts.show(made.id, status="kept")
+    assert len(detail.nodes) == 1
+    assert 990 <= detail.nodes[0].figures["golden_permille"] <= 999
+    (place,) = await ten.rollouts.of_node(detail.nodes[0].node_id)
+    assert (place.rollout_id, place.node.status) == (made.id, "kept")
+    assert await ten.rollouts.of_node("nobody") == ()
+
+
+async def test_pages_of_nodes_do_not_overlap(fifty: Fleet) -> None:
+    made = await fifty.rollouts.create(spec(), "ada")
+    pages = [(await fifty.rollouts.show(made.id, first=first, nodes_max=20)).nodes for first in (0, 20, 40)]
+    assert [len(page) for page in pages] == [20, 20, 10]
+    assert len({node.node_id for page in pages for node in page}) == 50
+
+
+async def test_unknown_ones_are_said_and_states_are_counted(ten: Fleet) -> None:
+    for call in (ten.rollouts.show("r"), ten.rollouts.pause("r", "ada"), ten.rollouts.approve("r", "ada")):
+        with pytest.raises(UnknownRollout):
+            await call
+    await ten.rollouts.create(spec(), "ada", draft=True)
+    states = await ten.rollouts.states()
+    assert (states["draft"], sum(states.values())) == (1, 1)
+
+
+async def test_two_that_drive_at_once_begin_a_wave_once(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(), "ada")
+    moves = await asyncio.gather(*(ten.driver.drive() for _ in range(4)))
+    assert sum(moves) == 1
+    rows = await ten.database.run(lambda connection: audit_of(connection, made.id, 50))
+    assert [row.action for row in rows] == ["rollout.running", "rollout.scheduled", "rollout.created"]
