@@ -146,13 +146,13 @@ def node_replace(node: str, directory: Dir, as_json: Json = False) -> None:
     endpoint_settings = load_settings(CloudPaths(directory)).enrolment
     endpoint = f"{endpoint_settings.public_host}:{endpoint_settings.port}"
     code = asyncio.run(
-        _with_plane(
+        with_plane(
             CloudPaths(directory), lambda plane: plane.enrolment.replacement_code(node, ACTOR, endpoint)
         )
     )
     text = f"{code.code}\n\nValid until {code.expires_at:%Y-%m-%d %H:%M UTC}, once. On the new machine:\n{code.command}"
-    answer = {"code": code.code, "expires_at": code.expires_at, "site": code.site, "node": node}
-    _answer(answer, as_json, text)
+    made = {"code": code.code, "expires_at": code.expires_at, "site": code.site, "node": node}
+    answer(made, as_json, text)
 
 
 @desired_app.command("set")

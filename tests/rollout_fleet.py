@@ -141,12 +141,12 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, nodes: list[NodeRow], *admins: str) -> AsyncIterator[Fleet]:
-    """A control plane's store with these nodes and accounts."""
+async def fleet(folder: Path, engine: str, nodes: list[NodeRow], *admins: str) -> AsyncIterator[Fleet]:
+    """A control plane's store with these nodes and accounts. `engine`: the fixture of that name."""
     paths = CloudPaths(folder)
     private_folder(paths.keys)
     create_store_key(paths)
-    database = open_database(paths, CloudSettings())
+    database = open_database(paths, CloudSettings.model_validate({"database": {"url": engine}}))
     await migrate(database)
     clock = Clock()
     store = AdminStore(database)

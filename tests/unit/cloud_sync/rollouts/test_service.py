@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cloud_sync.fleet.composing import UPDATES_MAX
+from cloud_sync.fleet.leases import Lease, LeaseLost, Leases, LeaseTerms
+from cloud_sync.fleet.rollouts.driver import Driver
 from cloud_sync.fleet.rollouts.machine import RolloutState, SecondPerson
 from cloud_sync.fleet.rollouts.service import UnknownRollout
 from cloud_sync.fleet.rollouts.spec import InvalidRollout, Spec, parse_spec
@@ -25,13 +27,20 @@ def spec(version: str = "2.0", **fields: object) -> Spec:
 
 @pytest.fixture
 async def fifty(tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet(tmp_path, [node_row(n) for n in range(50)], "ada", "bob") as found:
+    async with fleet(tmp_path, "", [node_row(n) for n in range(50)], "ada", "bob") as found:
         yield found
 
 
 @pytest.fixture
 async def ten(tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with fleet(tmp_path, [node_row(n) for n in range(10)], "ada", "bob") as found:
+    async with fleet(tmp_path, "", [node_row(n) for n in range(10)], "ada", "bob") as found:
+        yield found
+
+
+@pytest.fixture
+async def either(engine: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """Ten nodes, once on each engine."""
+    async with fleet(tmp_path, engine, [node_row(n) for n in range(10)], "ada", "bob") as found:
         yield found
 
 
@@ -74,21 +83,21 @@ async def test_a_wrong_but_healthy_model_never_leaves_the_canary(fifty: Fleet) -
     assert [row.subject for row in detail.audit if row.action == "rollout.stopped"] == [made.id]
 
 
-async def test_a_stop_takes_the_version_back_from_those_that_had_kept_it(ten: Fleet) -> None:
-    await ten.rollouts.create(spec("1.0"), "ada")
-    await _to_the_end(ten)
-    assert len(ten.running("1.0")) == 10
-    made = await ten.rollouts.create(spec(waves=(10, 50, 100)), "ada")
-    plan = (await ten.rollouts.show(made.id)).nodes
+async def test_a_stop_takes_the_version_back_from_those_that_had_kept_it(either: Fleet) -> None:
+    await either.rollouts.create(spec("1.0"), "ada")
+    await _to_the_end(either)
+    assert len(either.running("1.0")) == 10
+    made = await either.rollouts.create(spec(waves=(10, 50, 100)), "ada")
+    plan = (await either.rollouts.show(made.id)).nodes
     bad = next(node.node_id for node in plan if node.wave == 2)
-    ten.nodes[bad].script = {"2.0": REFUSED}
-    await _to_the_end(ten)
-    detail = await ten.rollouts.show(made.id)
+    either.nodes[bad].script = {"2.0": REFUSED}
+    await _to_the_end(either)
+    detail = await either.rollouts.show(made.id)
     assert detail.rollout.state == "stopped"
-    assert len(ten.told("2.0")) == 5
+    assert len(either.told("2.0")) == 5
     # Each is told what it had before, and the one that refused it never changed.
-    assert len(ten.running("1.0")) == 10
-    assert ten.running("2.0") == set()
+    assert len(either.running("1.0")) == 10
+    assert either.running("2.0") == set()
     by_status = {node.node_id: node.status for node in detail.nodes if node.wave < 3}
     assert by_status.pop(bad) == "failed"
     assert set(by_status.values()) == {"returned"}
@@ -162,12 +171,12 @@ async def test_a_risky_one_waits_for_a_second_person(ten: Fleet) -> None:
     assert len(ten.told("2.0")) == 10
 
 
-async def test_what_the_command_line_made_takes_two_admins(ten: Fleet) -> None:
-    made = await ten.rollouts.create(spec(waves=(100,)), "command line")
-    assert (await ten.rollouts.approve(made.id, "ada")).state == "awaiting_approval"
+async def test_what_the_command_line_made_takes_two_admins(either: Fleet) -> None:
+    made = await either.rollouts.create(spec(waves=(100,)), "command line")
+    assert (await either.rollouts.approve(made.id, "ada")).state == "awaiting_approval"
     with pytest.raises(SecondPerson, match="already"):
-        await ten.rollouts.approve(made.id, "ada")
-    assert (await ten.rollouts.approve(made.id, "bob")).state == "scheduled"
+        await either.rollouts.approve(made.id, "ada")
+    assert (await either.rollouts.approve(made.id, "bob")).state == "scheduled"
 
 
 async def test_it_begins_when_it_is_due(ten: Fleet) -> None:
@@ -246,15 +255,15 @@ async def test_rows_of_rollouts_that_are_not_the_nodes_have_no_effect(ten: Fleet
     assert await ten.rollouts.show(made.id) == before
 
 
-async def test_what_a_node_measured_is_shown(ten: Fleet) -> None:
-    made = await ten.rollouts.create(spec(), "ada")
-    await ten.settle()
-    detail = await ten.rollouts.show(made.id, status="kept")
+async def test_what_a_node_measured_is_shown(either: Fleet) -> None:
+    made = await either.rollouts.create(spec(), "ada")
+    await either.settle()
+    detail = await either.rollouts.show(made.id, status="kept")
     assert len(detail.nodes) == 1
     assert 990 <= detail.nodes[0].figures["golden_permille"] <= 999
-    (place,) = await ten.rollouts.of_node(detail.nodes[0].node_id)
+    (place,) = await either.rollouts.of_node(detail.nodes[0].node_id)
     assert (place.rollout_id, place.node.status) == (made.id, "kept")
-    assert await ten.rollouts.of_node("nobody") == ()
+    assert await either.rollouts.of_node("nobody") == ()
 
 
 async def test_pages_of_nodes_do_not_overlap(fifty: Fleet) -> None:
@@ -273,9 +282,39 @@ async def test_unknown_ones_are_said_and_states_are_counted(ten: Fleet) -> None:
     assert (states["draft"], sum(states.values())) == (1, 1)
 
 
-async def test_two_that_drive_at_once_begin_a_wave_once(ten: Fleet) -> None:
-    made = await ten.rollouts.create(spec(), "ada")
-    moves = await asyncio.gather(*(ten.driver.drive() for _ in range(4)))
+async def test_two_that_drive_at_once_begin_a_wave_once(either: Fleet) -> None:
+    made = await either.rollouts.create(spec(), "ada")
+    moves = await asyncio.gather(*(either.driver.drive() for _ in range(4)))
     assert sum(moves) == 1
-    rows = await ten.database.run(lambda connection: audit_of(connection, made.id, 50))
+    rows = await either.database.run(lambda connection: audit_of(connection, made.id, 50))
     assert [row.action for row in rows] == ["rollout.running", "rollout.scheduled", "rollout.created"]
+
+
+async def test_when_the_replica_that_drives_is_gone_another_goes_on(either: Fleet) -> None:
+    terms = LeaseTerms(length_s=0.6, renew_s=0.1, retry_s=0.05, stop_s=0.1)
+    replicas = [Driver(either.database, either.steering, either.clock) for _ in range(2)]
+    leases = [Leases(either.database, terms) for _ in replicas]
+    driving = [
+        asyncio.create_task(lease.keep("rollouts", replica.keep_driving))
+        for lease, replica in zip(leases, replicas, strict=True)
+    ]
+    made = await either.rollouts.create(spec(waves=(10, 50, 100), gates=GATES | {"soak_s": 0}), "ada")
+    async with asyncio.timeout(20):
+        while len(either.told("2.0")) < 1:
+            await either.act()
+            await asyncio.sleep(0.02)
+        driving[0].cancel()  # whichever of them drives: the other goes on
+        while (await either.rollouts.show(made.id)).rollout.state != "done":
+            await either.act()
+            await asyncio.sleep(0.02)
+    driving[1].cancel()
+    assert len(either.told("2.0")) == 10
+    rows = (await either.rollouts.show(made.id)).audit
+    assert [row.action for row in rows].count("rollout.running") == 3
+
+
+async def test_a_driver_whose_lease_is_lost_moves_nothing(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(), "ada")
+    with pytest.raises(LeaseLost):
+        await ten.driver.drive(Lease("rollouts", "nobody"))
+    assert (await ten.rollouts.show(made.id)).rollout.state == "scheduled"
