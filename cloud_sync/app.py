@@ -172,7 +172,9 @@ def _ports(
     serve_artifacts(sync, packages)
     endpoints = Endpoints(sync.endpoint, settings.overflow.endpoints)
     serve_identity(sync, IdentityService(plane.renewal, plane.intake, endpoints))
-    serve_enrolment(enrolment, EnrolmentService(plane.enrolment, plane.renewal, endpoints))
+    serve_enrolment(
+        enrolment, EnrolmentService(plane.enrolment, plane.renewal, endpoints, plane.vendor.roots)
+    )
     return _Ports(enrolment, sync, streams, answers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import grpc
 
 from cloud_sync.fleet.enrolment import Enrolment
 from cloud_sync.fleet.renewal import Proof, Renewal
+from cloud_sync.registry.vendor import Roots
 from cloud_sync.rpc import frames
 from cloud_sync.rpc.callers import address_of
 from core.errors import PosternError
@@ -21,6 +23,8 @@ _CODES = {
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+Trusted = Callable[[], Awaitable[Roots | None]]
+"""The roots that nodes are given; see `cloud_sync.registry.vendor.Vendor.roots`."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,11 @@ class Endpoints:
 class EnrolmentService(enrolment_pb2_grpc.EnrolmentServiceServicer):
     """The wire side of `Enrolment`, and of `Renewal` where a certificate has expired."""
 
-    def __init__(self, enrolment: Enrolment, renewal: Renewal, endpoints: Endpoints) -> None:
+    def __init__(
+        self, enrolment: Enrolment, renewal: Renewal, endpoints: Endpoints, trusted: Trusted
+    ) -> None:
         self._enrolment = enrolment
+        self._trusted = trusted
         self._renewal = renewal
         self._endpoints = endpoints
 
@@ -53,6 +60,7 @@ class EnrolmentService(enrolment_pb2_grpc.EnrolmentServiceServicer):
         """Spend a code."""
         version, address = frames.text(request.software_version), address_of(context.peer())
         try:
+            roots = await self._trusted()
             node = await self._enrolment.redeem(request.secret, request.signing_request, version, address)
         except PosternError as error:
             await context.abort(status_of(error), f"{error.detail} {error.remedy}")
@@ -63,6 +71,8 @@ class EnrolmentService(enrolment_pb2_grpc.EnrolmentServiceServicer):
             ca_certificates=node.authority_pem,
             sync_endpoint=self._endpoints.sync,
             overflow_endpoints=self._endpoints.overflow,
+            vendor_root=roots.vendor if roots else b"",
+            director_root=roots.director if roots else b"",
         )
 
     async def Challenge(self, _: enrolment_pb2.ChallengeRequest, __: Any) -> enrolment_pb2.ChallengeResponse:

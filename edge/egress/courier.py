@@ -332,6 +332,8 @@ def _state(current: identity.Identity | None) -> wire.IdentityState:
         sync_endpoint=enrolment.sync_endpoint,
         expires_unix_s=enrolment.expires_unix_s,
         issued_unix_s=enrolment.issued_unix_s,
+        vendor_root=current.vendor_root,
+        director_root=current.director_root,
     )
 
 

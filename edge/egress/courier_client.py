@@ -36,6 +36,9 @@ class IdentityState:
     # Of the certificate.
     issued_unix_s: int = 0
     expires_unix_s: int = 0
+    # Of what the site may install, as they came with the enrolment; empty: there were none.
+    vendor_root: bytes = b""
+    director_root: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,8 @@ def _identity(state: wire.IdentityState) -> IdentityState:
         state.sync_endpoint,
         state.issued_unix_s,
         state.expires_unix_s,
+        state.vendor_root,
+        state.director_root,
     )
 
 

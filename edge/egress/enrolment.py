@@ -133,7 +133,8 @@ def _identity(
         issued,
         expires,
     )
-    return Identity(enrolment, key_pem, chain, roots, pinned_pem)
+    trusted = (response.vendor_root, response.director_root)
+    return Identity(enrolment, key_pem, chain, roots, pinned_pem, *trusted)
 
 
 def checked(chain: bytes, roots: bytes, node_id: str, key_pem: bytes) -> tuple[int, int]:

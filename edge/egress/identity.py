@@ -18,6 +18,7 @@ from core.files import fsync_folder, private_folder, write_atomic
 
 KEY_FILE, CERTIFICATE_FILE, ROOTS_FILE, ENROLMENT_FILE = "key.pem", "cert.pem", "ca.pem", "enrolment.json"
 PORT_FILE = "port.pem"
+VENDOR_FILE, DIRECTOR_FILE = "vendor-root.json", "director-root.json"
 _STAGING, _READY = "next.tmp", "next"
 
 
@@ -57,6 +58,9 @@ class Identity:
     roots_pem: bytes
     # The certificate that the enrolment port showed, which the one-time code vouched for.
     enrolment_pem: bytes = b""
+    # The roots of what the site may install, as they came; empty: there were none.
+    vendor_root: bytes = b""
+    director_root: bytes = b""
 
 
 def store(folder: Path, identity: Identity) -> None:
@@ -82,12 +86,11 @@ def load(folder: Path) -> Identity | None:
         said = json.loads((folder / ENROLMENT_FILE).read_bytes())
         said["overflow_endpoints"] = tuple(said.get("overflow_endpoints", ()))
         enrolment = Enrolment(**said)
-        key, certificate, roots, port = (
-            (folder / name).read_bytes() for name in (KEY_FILE, CERTIFICATE_FILE, ROOTS_FILE, PORT_FILE)
-        )
+        names = (KEY_FILE, CERTIFICATE_FILE, ROOTS_FILE, PORT_FILE, VENDOR_FILE, DIRECTOR_FILE)
+        key, certificate, *others = ((folder / name).read_bytes() for name in names)
     except (OSError, ValueError, TypeError) as error:
         raise IdentityDamaged(f"The files in {folder} cannot be read ({type(error).__name__}).") from error
-    return Identity(enrolment, key, certificate, roots, port)
+    return Identity(enrolment, key, certificate, *others)
 
 
 def _files(identity: Identity) -> dict[str, bytes]:
@@ -96,6 +99,8 @@ def _files(identity: Identity) -> dict[str, bytes]:
         CERTIFICATE_FILE: identity.certificate_pem,
         ROOTS_FILE: identity.roots_pem,
         PORT_FILE: identity.enrolment_pem,
+        VENDOR_FILE: identity.vendor_root,
+        DIRECTOR_FILE: identity.director_root,
         ENROLMENT_FILE: json.dumps(asdict(identity.enrolment), indent=1).encode() + b"\n",
     }
 

@@ -43,6 +43,7 @@ from edge.sync.outgoing import read_outbox
 from edge.sync.refusals import refusal_of
 from edge.sync.stream import Ports, Stream
 from edge.sync.telemetry import BUCKETS_MAX, close_buckets
+from edge.updates.roots import pin_roots
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class SyncService:
         self._courier = courier
         self._bucket_s = bucket_s
         self._quotas = quotas or {}
+        self._trusted_metadata = paths.trusted_metadata
         self._fresh_backoff = self._backoff = backoff or Backoff()
         self._keeper = DesiredKeeper(store, on_desired, judge)
         guard = Guard(load_or_create_key(paths.keys))
@@ -212,7 +214,11 @@ class SyncService:
         return wait
 
     async def _attempt(self, connection: CourierConnection, inbox: Inbox, number: int) -> Disconnect:
-        await self._keeper.belong_to(self._identity.node_id)
+        mine = self._identity
+        await self._keeper.belong_to(mine.node_id)
+        await asyncio.to_thread(
+            pin_roots, self._trusted_metadata, mine.node_id, mine.vendor_root, mine.director_root
+        )
         await connection.open_link(number)
         down = await self._opened(inbox, number)
         if down is not None:
