@@ -25,6 +25,9 @@ from core.files import private_folder
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NODE, OTHER = "node-one", "node-two"
 
+BOTH = pytest.mark.parametrize("registry", [False, True], indirect=True, ids=["sqlite", "postgres"])
+"""Runs a test on both engines."""
+
 
 @dataclass
 class Clock:
@@ -70,12 +73,17 @@ class Registry:
 
 
 @pytest.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
-    """With nothing published."""
+async def registry(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
+    """With nothing published; on SQLite, or as BOTH says."""
+    engine = (
+        request.getfixturevalue("postgres").new_database()
+        if hasattr(request, "param") and request.param
+        else ""
+    )
     paths = CloudPaths(tmp_path / "cloud")
     private_folder(paths.keys)
     create_store_key(paths)
-    database = open_database(paths, CloudSettings())
+    database = open_database(paths, CloudSettings.model_validate({"database": {"url": engine}}))
     await migrate(database)
     clock, blobs, online = Clock(), Blobs(paths.blobs), OnlineKeys(paths.registry_keys)
     vendor = Vendor(database, blobs, online, clock)

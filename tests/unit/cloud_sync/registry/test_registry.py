@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from cloud_sync.registry.vendor import (
 from cloud_sync.store.audit import audit_of
 from cloud_sync.store.registry import VERSIONS_KEPT, forget_minted
 from core.artifacts import CHUNK_BYTES_MIN, InvalidArtifact, Requires, read_manifest
-from tests.unit.cloud_sync.registry.conftest import NODE, OTHER, START, Registry
+from tests.unit.cloud_sync.registry.conftest import BOTH, NODE, OTHER, START, Registry
 
 
 async def faults(registry: Registry) -> tuple[str, ...]:
@@ -100,6 +101,7 @@ async def test_a_timestamp_is_signed_anew_when_half_of_its_time_is_over(registry
     assert tuf.expires_of(second) - registry.clock() > timedelta(days=tuf.TIMESTAMP_DAYS - 1)
 
 
+@BOTH
 async def test_old_files_go_but_those_that_a_slow_node_still_asks_for(registry: Registry) -> None:
     versions = []
     for _ in range(VERSIONS_KEPT + 1):
@@ -175,6 +177,7 @@ async def test_a_restored_control_plane_signs_above_what_nodes_have_seen(registr
     assert await faults(registry) == ()
 
 
+@BOTH
 async def test_rotated_keys_sign_everything_and_the_old_ones_nothing(registry: Registry) -> None:
     manifest = await registry.published()
     await registry.assign(manifest.target)
@@ -297,3 +300,15 @@ async def test_what_was_withdrawn_is_removed_a_day_later_and_nothing_else(regist
     assert await pruned(UNTOUCHED_S + 60) == 2
     assert set(registry.blobs.all()) >= set(kept.chunk_sizes())
     assert await faults(registry) == ()
+
+
+@BOTH
+async def test_replicas_that_are_asked_at_once_sign_once(registry: Registry) -> None:
+    manifest = await registry.published()
+    await registry.assign(manifest.target)
+    registry.clock.turn(days=2)
+    asked = [registry.director.metadata(NODE, "timestamp", None) for _ in range(8)]
+    asked += [registry.vendor.metadata("timestamp", None) for _ in range(8)]
+    found = await asyncio.gather(*asked)
+    assert len(set(found)) == 2
+    assert await signed_for(registry, NODE) == {manifest.target: NODE}
