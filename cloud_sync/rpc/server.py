@@ -23,8 +23,8 @@ MESSAGE_BYTES_MAX = 2 * BATCH_BYTES_MAX
 # A signing request has some 200 bytes.
 ENROLMENT_BYTES_MAX = 16 * 1024
 # Streams that one process carries: five thousand idle ones fit its memory with room.
-STREAMS_MAX = 5_000
-# A node has one stream, and for a moment two; it renews its certificate over a connection of its own. Where answers are
+STREAMS_MAX = 5_000  # each with an upload beside it
+# A node has two, and for a moment more; it renews its certificate over a connection of its own. Where answers are
 # written, as many more as a node may have at once, on a connection of their own: beyond that, calls wait unseen at the
 # node instead of being told that there is no room.
 STREAMS_PER_CONNECTION_MAX = 4
@@ -87,7 +87,7 @@ def sync_port(
         "grpc.so_reuseport": 0,
     }
     server = grpc.aio.server(
-        options=list(options.items()), maximum_concurrent_rpcs=STREAMS_MAX + answers + FETCHES_MAX
+        options=list(options.items()), maximum_concurrent_rpcs=2 * STREAMS_MAX + answers + FETCHES_MAX
     )
     pair = (server_identity.key_pem, server_identity.certificate_pem)
     credentials = grpc.ssl_server_credentials([pair], authority.certificate_pem, require_client_auth=True)

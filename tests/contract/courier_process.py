@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 import grpc.aio
@@ -147,11 +148,14 @@ class ScriptedCloud(sync_pb2_grpc.SyncServiceServicer):
                 yield sync_pb2.UploadResponse(upload_ready=sync_pb2.UploadReady())
 
 
+Cloud = TypeVar("Cloud", bound=ScriptedCloud)
+
+
 @asynccontextmanager
-async def scripted_cloud(paths: SitePaths) -> AsyncIterator[ScriptedCloud]:
+async def scripted_cloud(paths: SitePaths, cloud: Cloud) -> AsyncIterator[Cloud]:
     """A control plane with an authority of its own, and the site enrolled with it."""
     authority, credentials = authority_with_port()
-    server, cloud = grpc.aio.server(), ScriptedCloud()
+    server = grpc.aio.server()
     sync_pb2_grpc.add_SyncServiceServicer_to_server(cloud, server)
     cloud.endpoint = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     await server.start()

@@ -27,7 +27,15 @@ from edge.egress.courier_client import (
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
 from edge.egress.lane import ENVELOPES_WAITING_MAX
 from postern.v1 import sync_pb2
-from tests.contract.courier_process import CourierProcess, memory_mb, new_site, receive, scripted_cloud, until
+from tests.contract.courier_process import (
+    CourierProcess,
+    ScriptedCloud,
+    memory_mb,
+    new_site,
+    receive,
+    scripted_cloud,
+    until,
+)
 
 # Of 750 kB each: more than any kernel's and gRPC's buffers on loopback together.
 ENVELOPES_TO_FILL_BUFFERS = 60
@@ -104,7 +112,7 @@ async def test_it_ends_with_its_supervisor(paths: SitePaths) -> None:
 
 
 async def test_recorded_before_sent_and_closed_after(courier: CourierProcess, paths: SitePaths) -> None:
-    async with scripted_cloud(paths) as cloud:
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud:
         await courier.start()
         connection = await _linked(courier)
         await connection.send(1, _sealed(paths, _hello()))
@@ -150,7 +158,7 @@ async def test_recorded_before_sent_and_closed_after(courier: CourierProcess, pa
 async def test_even_a_sealed_envelope_must_be_what_it_says(
     courier: CourierProcess, paths: SitePaths, changes: dict[str, object], reason: str
 ) -> None:
-    async with scripted_cloud(paths) as cloud:
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud:
         await courier.start()
         connection = await _linked(courier)
         await connection.send(1, _sealed(paths, _batch(3), **changes))
@@ -161,7 +169,7 @@ async def test_even_a_sealed_envelope_must_be_what_it_says(
 
 @pytest.mark.proves("one-way-out")
 async def test_nothing_is_sent_without_the_guards_mac(courier: CourierProcess, paths: SitePaths) -> None:
-    async with scripted_cloud(paths) as cloud:
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud:
         await courier.start()
         connection = await _linked(courier)
         whole = _sealed(paths, _batch(3))
@@ -186,7 +194,7 @@ async def test_killed_between_intent_and_close_it_says_that_it_does_not_know(
     courier: CourierProcess, paths: SitePaths
 ) -> None:
     """The control plane stops reading, so a large write hangs: the intent is durable, the close is not."""
-    async with scripted_cloud(paths) as cloud:
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud:
         await courier.start()
         connection = await _linked(courier)
         cloud.reading.clear()
@@ -218,7 +226,7 @@ async def _send_until_it_hangs(connection: CourierConnection, paths: SitePaths) 
 async def test_a_stalled_control_plane_does_not_hold_up_the_end(
     courier: CourierProcess, paths: SitePaths
 ) -> None:
-    async with scripted_cloud(paths) as cloud:
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud:
         await courier.start()
         connection = await _linked(courier)
         cloud.reading.clear()
@@ -232,7 +240,7 @@ async def test_a_stalled_control_plane_does_not_hold_up_the_end(
 
 
 async def test_an_upload_that_stalls_holds_up_no_heartbeat(courier: CourierProcess, paths: SitePaths) -> None:
-    async with scripted_cloud(paths) as cloud:
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud:
         await courier.start()
         connection = await _linked(courier)
         await connection.send(1, _sealed(paths, _hello()))
@@ -253,7 +261,7 @@ async def _cloud_bytes(connection: CourierConnection) -> CloudBytes:
 
 
 async def test_months_offline_are_one_leaf(courier: CourierProcess, paths: SitePaths) -> None:
-    async with scripted_cloud(paths):
+    async with scripted_cloud(paths, ScriptedCloud()):
         pass  # enrolled, and now nobody answers there
     await courier.start()
     connection = await courier.attach()
@@ -266,7 +274,7 @@ async def test_months_offline_are_one_leaf(courier: CourierProcess, paths: SiteP
 
 
 async def test_the_newest_node_connection_wins(courier: CourierProcess, paths: SitePaths) -> None:
-    async with scripted_cloud(paths) as cloud:
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud:
         await courier.start()
         older = await _linked(courier)
         await older.send(1, _sealed(paths, _hello()))
