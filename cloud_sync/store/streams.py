@@ -8,6 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from cloud_sync.store.bulk import insert_rows
 from cloud_sync.store.schema import node_streams, nodes, records, telemetry
 
 
@@ -100,7 +101,7 @@ def add_records(
         }
         for row, understood in rows
     ]
-    connection.execute(records.insert(), values)
+    insert_rows(connection, records, values)
 
 
 def add_counts(connection: sa.Connection, node_id: str, counts: Sequence[CountRow]) -> None:
@@ -116,7 +117,7 @@ def add_counts(connection: sa.Connection, node_id: str, counts: Sequence[CountRo
         for count in counts
     ]
     if values:
-        connection.execute(telemetry.insert(), values)
+        insert_rows(connection, telemetry, values)
 
 
 def counts_since(
