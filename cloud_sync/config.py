@@ -77,9 +77,9 @@ class SyncSettings(RpcSettings):
     """The port of the nodes' long streams (mTLS)."""
 
     port: int = Field(default=SYNC_PORT, ge=0, le=65535)
-    # Streams let in a second, by each replica: a thousand nodes are back within half a minute of a restart, and the
-    # handshakes leave a core of two to the nodes that are there.
-    admissions_per_s: int = Field(default=50, ge=1, le=10_000)
+    # Streams let in a second, by each replica: a thousand nodes are back within a quarter of a minute, and each costs a
+    # handshake and two commits.
+    admissions_per_s: int = Field(default=100, ge=1, le=10_000)
 
 
 class EnrolmentSettings(RpcSettings):

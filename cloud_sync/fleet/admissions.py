@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-HOLD_S: Final = 5.0
+HOLD_S: Final = 10.0
 """A node waits so long with its stream open: a handshake that is not made twice is the cheapest."""
 
 COME_BACK_S_MAX: Final = 300.0

@@ -12,7 +12,7 @@ from core.webshell.formats import span
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
 # Two heartbeats and a half: one lost to a reconnect is nothing yet.
 LATE_AFTER = HEARTBEAT_INTERVAL * 2.5
-# The node's pause between attempts to connect grows to a minute; beyond that it is gone, not slow.
+# The node's pause between attempts to connect grows to 15 s; far beyond that it is gone, not slow.
 OFFLINE_AFTER = timedelta(seconds=90)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 
 from cloud_sync.config import OverflowSettings, RpcSettings
+from cloud_sync.fleet.credit import BYTES_MAX
 from cloud_sync.fleet.outbox import BATCH_BYTES_MAX
 from cloud_sync.rpc.artifacts import FETCHES_MAX, ArtifactService
 from cloud_sync.rpc.enrolment import EnrolmentService
@@ -42,6 +43,10 @@ KEEPALIVE = {
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 20_000,
     "grpc.keepalive_permit_without_calls": 1,
+    # Measuring windows costs a ping for each heartbeat, half of what an idle node costs. Credit bounds what is under
+    # way, so the window may be as wide as that, for links whose round trip takes a second.
+    "grpc.http2.bdp_probe": 0,
+    "grpc.http2.lookahead_bytes": BYTES_MAX,
     "grpc.http2.min_recv_ping_interval_without_data_ms": 20_000,
 }
 

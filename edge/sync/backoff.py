@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 # First ceiling, seconds: a control plane that restarts is back within a second or two.
 BASE_S = 0.5
-# Last ceiling, seconds: a fleet is whole again within a minute of its control plane's return, and 1,000 nodes
-# spread over 30 s are 33 handshakes a second.
-CEILING_S = 30.0
+# Last ceiling, seconds: a fleet is whole again within half a minute of its control plane's return, and of 1,000 nodes
+# that come back over 15 s no second sees many more than 133.
+CEILING_S = 15.0
 # A link that lived this long was a good one: count from the start again.
 STABLE_S = 10.0
 # Even a control plane that asks for more is asked again after an hour.

@@ -33,7 +33,7 @@ from tests.integration.sync.rig import Node, connected, free_port, running_node
 
 VALID = timedelta(days=90)
 # The certificate's life that is left when the node enrols: enough for it to connect, on a busy machine too.
-LEFT = timedelta(seconds=8)
+LEFT = timedelta(seconds=6)
 
 
 @dataclass
