@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from aiohttp import web
 from cloud_sync.config import CloudPaths, CloudSettings, ConsoleSettings, load_settings
 from cloud_sync.console.site import OPEN_PATHS, Services, console_app
 from cloud_sync.fleet.admissions import Admissions
+from cloud_sync.fleet.leases import Lease
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.folder import Identities, load_identities
 from cloud_sync.rpc.artifacts import ArtifactService
@@ -110,6 +112,7 @@ async def _work(
         tasks = [
             group.create_task(plane.presence.keep_saving(), name="save-heartbeats"),
             group.create_task(plane.steering.watch(ports), name="watch-changes"),
+            group.create_task(plane.leases.keep("alerts", partial(_alert, plane)), name="alerts"),
             group.create_task(
                 plane.leases.keep("rollouts", plane.driver.keep_driving), name="drive-rollouts"
             ),
@@ -122,6 +125,13 @@ async def _work(
         await stop.wait()
         for task in tasks:
             task.cancel()
+
+
+async def _alert(plane: ControlPlane, lease: Lease) -> None:
+    """Look after alerts and webhooks for all replicas, for as long as this one holds the lease."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(plane.watch.keep_looking(lease.check), name="watch-alerts")
+        group.create_task(plane.deliveries.keep_delivering(), name="webhooks")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_sync.admin_commands import app as admin_app
+from cloud_sync.alert_commands import app as alert_app
 from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane, write_line
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.console.queries import AuditQuery
@@ -23,6 +24,7 @@ from cloud_sync.fleet.views import NodeView
 from cloud_sync.folder import create_folder
 from cloud_sync.overflow.shares import OverflowView
 from cloud_sync.ray_commands import app as ray_app
+from cloud_sync.recovery_commands import backup, restore
 from cloud_sync.registry_commands import add_to as add_registry
 from cloud_sync.rollout_commands import app as rollout_app
 from cloud_sync.services import ControlPlane, utc_now
@@ -53,6 +55,9 @@ app.add_typer(ray_app, name="ray")
 add_registry(app)
 app.add_typer(rollout_app, name="rollout")
 app.add_typer(admin_app, name="admin")
+app.add_typer(alert_app, name="alert")
+app.command()(backup)
+app.command()(restore)
 
 
 @app.callback()

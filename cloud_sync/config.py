@@ -25,6 +25,8 @@ _ANY_HOSTS = ("0.0.0.0", "::", "")  # noqa: S104  (compared with, not bound)
 PROVIDERS_MAX = 16
 # A node keeps a connection open to each.
 OVERFLOW_ENDPOINTS_MAX = 4
+# One for people, one for a ticket system, and room.
+WEBHOOKS_MAX = 8
 Endpoint = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", max_length=260)]
 
 
@@ -202,8 +204,29 @@ class OverflowSettings(_Settings):
         return self
 
 
+class WebhookSettings(_Settings):
+    """Who is told of alerts, signed as Standard Webhooks has it."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    url: str = Field(max_length=500)
+    # The first is the one that stays; a second one signs too, while the other side still has it.
+    secret_files: Annotated[tuple[Path, ...], Field(min_length=1, max_length=2)]
+    ca_file: Path | None = None
+    # Inside a network that nobody else reads; nobody gets it by accident.
+    plain_http: bool = False
+
+    @model_validator(mode="after")
+    def _reachable(self) -> WebhookSettings:
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+            raise ValueError("url is https://HOST/PATH, without a password")
+        if parts.scheme == "http" and not is_loopback(parts.hostname) and not self.plain_http:
+            raise ValueError("url is https, unless plain_http says that its network is trusted")
+        return self
+
+
 class AlertSettings(_Settings):
-    """Where a state of a node becomes an alert."""
+    """Where a state of a node becomes an alert, and who is told."""
 
     # A router that is restarted takes two or three.
     offline_minutes: int = Field(default=10, ge=2, le=10_080)
@@ -212,6 +235,13 @@ class AlertSettings(_Settings):
     certificate_days: int = Field(default=30, ge=1, le=365)
     # In tens, as nodes say it: 10 is less than a fifth.
     disk_free_percent: int = Field(default=10, ge=0, le=90, multiple_of=10)
+    webhooks: Annotated[tuple[WebhookSettings, ...], Field(max_length=WEBHOOKS_MAX)] = ()
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> AlertSettings:
+        if len({webhook.name for webhook in self.webhooks}) < len(self.webhooks):
+            raise ValueError("webhooks have names of their own")
+        return self
 
 
 class CloudSettings(_Settings):
@@ -256,6 +286,11 @@ class CloudPaths:
     def registry_keys(self) -> Path:
         """Sign how fresh the registry is, and what each node is to run."""
         return self.keys / "registry.json"
+
+    @property
+    def recovery_key(self) -> Path:
+        """What opens backups, as long as nobody has taken it to a safe place."""
+        return self.root / "recovery-key"
 
     @property
     def claim_code(self) -> Path:

@@ -12,8 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cloud_sync.config import CloudPaths, CloudSettings
+from cloud_sync.config import AlertSettings, CloudPaths, CloudSettings
+from cloud_sync.fleet.alerts.deliveries import Deliveries, read_webhooks
+from cloud_sync.fleet.alerts.rules import Limits
 from cloud_sync.fleet.alerts.service import Alerts
+from cloud_sync.fleet.alerts.watch import Watch
 from cloud_sync.fleet.enrolment import Enrolment, EnrolmentTerms
 from cloud_sync.fleet.intake import Intake
 from cloud_sync.fleet.leases import Leases
@@ -64,6 +67,8 @@ class ControlPlane:
     shares: Shares
     alerts: Alerts
     leases: Leases
+    watch: Watch
+    deliveries: Deliveries
 
 
 def utc_now() -> datetime:
@@ -83,6 +88,7 @@ async def control_plane(
     try:
         await migrate(database)
         metrics, presence = FleetMetrics(), Presence(database)
+        deliveries = _deliveries(database, settings, metrics)
         terms = EnrolmentTerms(
             fingerprint=identities.enrolment_fingerprint,
             node_validity=timedelta(days=settings.identity.node_certificate_days),
@@ -112,9 +118,25 @@ async def control_plane(
             shares=Shares(database, settings.overflow, clock),
             alerts=Alerts(database, clock),
             leases=Leases(database),
+            watch=Watch(database, _limits(settings.alerts), deliveries.put, metrics, utc_now),
+            deliveries=deliveries,
         )
     finally:
         await within("close the database", STEP_TIMEOUT_S, database.close)
+
+
+def _limits(settings: AlertSettings) -> Limits:
+    return Limits(
+        offline=timedelta(minutes=settings.offline_minutes),
+        outbox=timedelta(minutes=settings.outbox_minutes),
+        certificate=timedelta(days=settings.certificate_days),
+        disk_free_percent=settings.disk_free_percent,
+    )
+
+
+def _deliveries(database: Database, settings: CloudSettings, metrics: FleetMetrics) -> Deliveries:
+    webhooks = read_webhooks(settings.alerts.webhooks)
+    return Deliveries(database, settings.organisation, webhooks, metrics, utc_now)
 
 
 async def within(step: str, limit_s: float, action: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -32,6 +32,16 @@ class FleetMetrics:
             "postern_cloud_artifact_bytes_total", "Bytes of packages sent to nodes", registry=self.registry
         )
 
+        self.alerts = Gauge(
+            "postern_cloud_alerts", "Alerts that nobody looks after", ["kind"], registry=self.registry
+        )
+        self.webhooks = Counter(
+            "postern_cloud_webhooks_total", "Messages to webhooks", ["outcome"], registry=self.registry
+        )
+        self.webhooks_waiting = Gauge(
+            "postern_cloud_webhooks_waiting", "Messages that wait to be told", registry=self.registry
+        )
+
     def text(self) -> bytes:
         """Prometheus' text format."""
         return generate_latest(self.registry)

@@ -70,6 +70,12 @@ def code_spent_by(connection: sa.Connection, secret_hash: bytes, node_id: str) -
     connection.execute(codes.update().where(codes.c.secret_hash == secret_hash).values(node_id=node_id))
 
 
+def expire_codes(connection: sa.Connection, now: datetime) -> None:
+    """Let every open code be over."""
+    is_open = (codes.c.spent_at.is_(None), codes.c.expires_at > now)
+    connection.execute(codes.update().where(*is_open).values(expires_at=now))
+
+
 def recent_codes(connection: sa.Connection, now: datetime, spent_max: int) -> tuple[CodeRow, ...]:
     """Open codes, newest first, then the newest others."""
     columns = sa.select(

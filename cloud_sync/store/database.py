@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -34,6 +35,8 @@ BUSY_TIMEOUT_MS = 5_000
 # Another process (the command line) may change something and can tell nobody; a look costs a fifth of a millisecond.
 LOOK_INTERVAL_S = 0.25
 STORE_KEY_BYTES = 32
+READS_ONLY = "reads_only"
+"""An option of a connection: its transaction only reads."""
 # SQLite versions in which a WAL reset can corrupt the file.
 WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 
@@ -140,13 +143,40 @@ def open_database(paths: CloudPaths, settings: CloudSettings) -> Database:
         from cloud_sync.store.postgres import PostgresDatabase
 
         return PostgresDatabase(url)
+    key = _store_key(paths)
+    private_folder(paths.database.parent)
+    return SqliteDatabase(paths.database, key)
+
+
+def _store_key(paths: CloudPaths) -> bytes:
     try:
-        key = (paths.keys / "store.key").read_bytes()
+        return (paths.keys / "store.key").read_bytes()
     except OSError as error:
         remedy = f"Restore {paths.keys}/store.key from the backup; without it the store cannot be read."
         raise StoreUnavailable("The store's key is missing.", remedy=remedy) from error
+
+
+def own_engine(paths: CloudPaths, settings: CloudSettings) -> sa.Engine:
+    """An engine for who reads or writes everything in one long transaction, without an event loop.
+
+    Raises StoreUnavailable.
+    """
+    url = settings.database.url.get_secret_value()
+    if url:
+        return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
     private_folder(paths.database.parent)
-    return SqliteDatabase(paths.database, key)
+    return _sqlite_engine(paths.database, _store_key(paths))
+
+
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection that sees one moment of everything and keeps nobody from writing. It must not write itself.
+
+    Raises StoreUnavailable.
+    """
+    seen = {"isolation_level": "REPEATABLE READ"} if engine.name == "postgresql" else {READS_ONLY: True}
+    with said_plainly(), engine.connect().execution_options(**seen) as connection, connection.begin():
+        yield connection
 
 
 def insert_of(connection: sa.Connection) -> Any:
@@ -191,4 +221,5 @@ def _sqlite_engine(path: Path, key: bytes) -> sa.Engine:
 
 def _begin(connection: sa.Connection) -> None:
     # IMMEDIATE: a transaction that reads first and writes later would fail when another process writes between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads_only = connection.get_execution_options().get(READS_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -49,6 +49,13 @@ def next_generation(connection: sa.Connection) -> int:
     return found or 1
 
 
+def raise_revision(connection: sa.Connection, least: int) -> None:
+    """Go on counting above `least`."""
+    next_generation(connection)
+    change = changes.update().where(changes.c.topic == STEERING, changes.c.revision < least)
+    connection.execute(change.values(revision=least))
+
+
 def revision(connection: sa.Connection) -> int:
     """The newest generation."""
     query = sa.select(changes.c.revision).where(changes.c.topic == STEERING)

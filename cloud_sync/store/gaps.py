@@ -45,3 +45,11 @@ def newest_gaps(connection: sa.Connection, node_id: str, limit: int) -> tuple[Ga
     query = sa.select(*_COLUMNS).where(gaps.c.node_id == node_id)
     rows = connection.execute(query.order_by(gaps.c.id.desc()).limit(limit))
     return tuple(GapRow(**row._mapping) for row in rows)
+
+
+def gaps_since(connection: sa.Connection, since: datetime) -> tuple[tuple[int, GapRow], ...]:
+    """The newest gap of each node that has one since then, with its number."""
+    newest = sa.select(sa.func.max(gaps.c.id)).where(gaps.c.found_at > since).group_by(gaps.c.node_id)
+    rows = connection.execute(sa.select(gaps.c.id, *_COLUMNS).where(gaps.c.id.in_(newest)))
+    names = [field.name for field in fields(GapRow)]
+    return tuple((row.id, GapRow(**{name: row._mapping[name] for name in names})) for row in rows)

@@ -12,6 +12,11 @@ import sqlalchemy as sa
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def microseconds(at: datetime) -> int:
+    """Since 1970."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
 class Timestamp(sa.TypeDecorator[datetime]):
     """An instant, kept as whole microseconds since 1970 UTC: the same on SQLite and PostgreSQL."""
 
@@ -19,7 +24,7 @@ class Timestamp(sa.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
-        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else _EPOCH + timedelta(microseconds=value)
@@ -333,6 +338,16 @@ audit = sa.Table(
     sa.Index("audit_by_action", "action", "id"),
     sa.Index("audit_by_actor", "actor", "id"),
     sqlite_autoincrement=True,
+)
+
+# One row a restore.
+incarnations = sa.Table(
+    "incarnations",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("floor", sa.BigInteger, nullable=False),
+    sa.Column("restored_at", Timestamp, nullable=False),
+    sa.Column("made_at", Timestamp, nullable=False),
 )
 
 # What an admin must look at, open or over. `open_key` is "KIND SUBJECT" while it is open: one alert of each.

@@ -1,14 +1,7 @@
-"""Telling a service of the site's own network by a signed webhook (Standard Webhooks, standardwebhooks.com).
-
-The signature covers identifier, time and body, so that the other side can tell who called, and refuse what is old.
-"""
+"""Telling a service of the site's own network by a signed webhook (`core.webhooks`)."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import json
 import ssl
 import time
@@ -21,31 +14,18 @@ import aiohttp
 
 from core.errors import ConfigError
 from core.network import local_addresses
+from core.webhooks import MAKE_A_SECRET, read_secret, signed_headers
 from edge.config import WebhookSection
 from edge.egress.lan_connection import judged_connector
 from edge.fabric.delivery import DELIVERY_TIMEOUT_S, DeliveryFailed, Notice
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
-# The scheme's own bounds for a secret, bytes.
-SECRET_BYTES = range(24, 65)
 
-
-def read_secret(text: str) -> bytes:
+def read_handoff_secret(text: str) -> bytes:
     """The secret's bytes. Raises ConfigError."""
-    with suppress(binascii.Error, ValueError):
-        secret = base64.b64decode(text.strip().removeprefix(SECRET_PREFIX), validate=True)
-        if len(secret) in SECRET_BYTES:
-            return secret
-    raise ConfigError(
-        f"handoff.webhook.secret_file must hold {SECRET_PREFIX} and 24 to 64 random bytes in base64.",
-        remedy="Make one: (printf whsec_; head -c 32 /dev/urandom | base64) > FILE",
-    )
-
-
-def sign(secret: bytes, message_id: str, timestamp_s: int, body: bytes) -> str:
-    """The header `webhook-signature`: version 1, HMAC-SHA256 over `id.timestamp.body`."""
-    signed = b".".join((message_id.encode(), str(timestamp_s).encode(), body))
-    return "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+    try:
+        return read_secret(text)
+    except ValueError as error:
+        raise ConfigError(f"handoff.webhook.secret_file: {error}.", remedy=MAKE_A_SECRET) from None
 
 
 def payload(notice: Notice) -> bytes:
@@ -63,19 +43,14 @@ class WebhookCarrier:
         assert settings.url is not None
         assert settings.secret_file is not None
         self._url = settings.url
-        self._secret = read_secret(_text(settings.secret_file))
+        self._secret = read_handoff_secret(_text(settings.secret_file))
         self._tls = _tls(settings)
         self._clock = clock
 
     async def send(self, notice: Notice) -> int:
         """See Carrier."""
         body, timestamp_s = payload(notice), int(self._clock())
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": notice.id,
-            "webhook-timestamp": str(timestamp_s),
-            "webhook-signature": sign(self._secret, notice.id, timestamp_s, body),
-        }
+        headers = signed_headers([self._secret], notice.id, timestamp_s, body)
         try:
             status = await self._post(body, headers)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

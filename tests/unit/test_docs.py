@@ -15,7 +15,7 @@ import typer
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from cloud_sync.config import CloudSettings, ProviderSettings
+from cloud_sync.config import CloudSettings, ProviderSettings, WebhookSettings
 from edge.config import Config
 from edge.egress import records
 from edge.store.counters import CELLS
@@ -113,8 +113,9 @@ def as_toml(value: Any) -> str:
         (Config, "## Settings of a site: `site.toml`"),
         (CloudSettings, "## Settings of a control plane: `cloud.toml`"),
         (ProviderSettings, "## Who writes answers for nodes"),
+        (WebhookSettings, "### Who is told"),
     ],
-    ids=["site.toml", "cloud.toml", "providers"],
+    ids=["site.toml", "cloud.toml", "providers", "webhooks"],
 )
 def test_every_setting_is_explained_with_its_default(model: type[BaseModel], heading: str) -> None:
     rows = dict(

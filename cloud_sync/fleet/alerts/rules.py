@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from cloud_sync.store.alerts import AlertRow, SilenceRow
 from cloud_sync.store.audit import AuditRow
+from cloud_sync.store.gaps import GapRow
 from cloud_sync.store.nodes import ACTIVE, NodeRow
 from core.webshell.formats import span, utc
 
@@ -57,7 +58,7 @@ KINDS = {
     for kind in (OFFLINE, OUTBOX, FALLBACK, CERTIFICATE, DISK, DISCREPANCY, ROLLOUT, PERSONAL, GAP)
 }
 # What is written into the audit trail in the transaction in which it happens, and is an alert too.
-EVENT_ACTIONS = {"rollout.stopped": ROLLOUT, "overflow.personal": PERSONAL, "outbox.gap": GAP}
+EVENT_ACTIONS = {"rollout.stopped": ROLLOUT, "overflow.personal": PERSONAL}
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,14 @@ def event_condition(row: AuditRow, row_id: int, nodes: Mapping[str, NodeRow]) ->
         node.group_name if node else "",
         f"{row_id} {row.count}",
     )
+
+
+def gap_condition(gap: GapRow, number: int, nodes: Mapping[str, NodeRow]) -> Condition:
+    """The alert of the newest gap of a node. Pure."""
+    node = nodes.get(gap.node_id)
+    detail = f"Rows {gap.first_seq} to {gap.last_seq}: {gap.reason}."
+    site, group = (node.site, node.group_name) if node else ("", "")
+    return Condition(GAP, gap.node_id, detail[:DETAIL_CHARACTERS_MAX], site, group, str(number))
 
 
 class Held:

@@ -6,6 +6,9 @@ one has changed nothing, and another one finds what is open in the database.
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -20,13 +23,16 @@ from cloud_sync.fleet.alerts.rules import (
     Limits,
     changes,
     event_condition,
+    gap_condition,
     node_conditions,
     silenced,
 )
+from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.store.alerts import (
     AlertRow,
     NewAlert,
     add_alerts,
+    count_open,
     current_silences,
     events_since,
     forget_alerts,
@@ -36,9 +42,14 @@ from cloud_sync.store.alerts import (
     see_alerts,
     tell_alerts,
 )
-from cloud_sync.store.database import Database
+from cloud_sync.store.database import Database, StoreBusy, StoreUnavailable
+from cloud_sync.store.gaps import gaps_since
 from cloud_sync.store.nodes import all_nodes
 
+log = logging.getLogger(__name__)
+
+# A heartbeat's interval: more often there is nothing new to see.
+LOOK_INTERVAL_S = 10.0
 # Alerts that are over are kept for what an auditor asks of the last year.
 KEPT_FOR = timedelta(days=400)
 
@@ -49,10 +60,18 @@ Tell = Callable[[sa.Connection, tuple[AlertRow, ...], tuple[AlertRow, ...], date
 class Watch:
     """Raises and ends alerts. Used by one task."""
 
-    def __init__(self, database: Database, limits: Limits, tell: Tell, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        limits: Limits,
+        tell: Tell,
+        metrics: FleetMetrics,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._database = database
         self._limits = limits
         self._tell = tell
+        self._metrics = metrics
         self._clock = clock
         self._held = Held()
         self._listening_since = clock()
@@ -62,12 +81,34 @@ class Watch:
         self._held = Held()
         self._listening_since = self._clock()
 
-    async def look(self) -> None:
-        """One look at the fleet. Raises StoreUnavailable."""
-        now = self._clock()
-        await self._database.run(lambda connection: self._look(connection, now))
+    async def keep_looking(self, check: Callable[[sa.Connection], None]) -> None:
+        """Look at intervals, for ever; `check` is called in each transaction and raises when it must not write.
 
-    def _look(self, connection: sa.Connection, now: datetime) -> None:
+        A database that is away for a while is said once a time, and asked again. Raises what `check` raises.
+        """
+        self.begin()
+        try:
+            while True:
+                try:
+                    await self.look(check)
+                except (StoreUnavailable, StoreBusy) as error:
+                    log.warning("alerts not looked for", extra={"code": error.code})
+                await asyncio.sleep(LOOK_INTERVAL_S)
+        finally:
+            self._metrics.alerts.clear()
+
+    async def look(self, check: Callable[[sa.Connection], None]) -> None:
+        """One look at the fleet. Raises StoreUnavailable, StoreBusy, and what `check` raises."""
+        now = self._clock()
+        counted = await self._database.run(lambda connection: self._look(connection, now, check))
+        for kind in KINDS:
+            self._metrics.alerts.labels(kind).set(counted[kind])
+
+    def _look(
+        self, connection: sa.Connection, now: datetime, check: Callable[[sa.Connection], None]
+    ) -> Counter[str]:
+        """How many alerts nobody looks after, by kind."""
+        check(connection)
         states, events = self._states(connection, now), _events(connection, now)
         true = {condition.key for condition in (*states, *events)}
         lasting = (*self._held.lasting(states, now), *events)
@@ -79,6 +120,10 @@ class Watch:
         resolve_alerts(connection, found.resolved, now)
         self._tell_news(connection, before, frozenset(found.resolved), now)
         forget_alerts(connection, now - KEPT_FOR)
+        counted: Counter[str] = Counter()
+        for (kind, _), number in count_open(connection).items():
+            counted[kind] += number
+        return counted
 
     def _states(self, connection: sa.Connection, now: datetime) -> tuple[Condition, ...]:
         return tuple(
@@ -107,9 +152,13 @@ class Watch:
 
 
 def _events(connection: sa.Connection, now: datetime) -> tuple[Condition, ...]:
-    rows = events_since(connection, EVENT_ACTIONS, now - EVENTS_LOOKED_BACK)
-    nodes = {node.id: node for node in all_nodes(connection)} if rows else {}
-    return tuple(event_condition(row, number, nodes) for number, row in rows)
+    since = now - EVENTS_LOOKED_BACK
+    rows, gaps = events_since(connection, EVENT_ACTIONS, since), gaps_since(connection, since)
+    nodes = {node.id: node for node in all_nodes(connection)} if rows or gaps else {}
+    return (
+        *(event_condition(row, number, nodes) for number, row in rows),
+        *(gap_condition(gap, number, nodes) for number, gap in gaps),
+    )
 
 
 def _row(condition: Condition) -> NewAlert:

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _alerts()
     _console()
     _rollouts()
+    _restores()
 
 
 def _registry() -> None:
@@ -198,4 +199,14 @@ def _rollouts() -> None:
         sa.Column("rollout_id", sa.Text(), sa.ForeignKey("rollouts.id"), primary_key=True),
         sa.Column("admin", sa.Text(), primary_key=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
+    )
+
+
+def _restores() -> None:
+    op.create_table(
+        "incarnations",
+        sa.Column("number", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("floor", sa.BigInteger(), nullable=False),
+        sa.Column("restored_at", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
     )

@@ -19,17 +19,20 @@ from cloud_sync.fleet.alerts.rules import (
     OFFLINE,
     OUTBOX,
     PERSONAL,
+    ROLLOUT,
     SEEN_INTERVAL,
     Condition,
     Held,
     Limits,
     changes,
     event_condition,
+    gap_condition,
     node_conditions,
     silenced,
 )
 from cloud_sync.store.alerts import AlertRow, SilenceRow
 from cloud_sync.store.audit import AuditRow
+from cloud_sync.store.gaps import GapRow
 from cloud_sync.store.nodes import ACTIVE, REVOKED, NodeRow
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -101,8 +104,15 @@ def test_an_event_that_is_counted_up_is_another_event() -> None:
     assert (once.kind, once.site, once.detail) == (PERSONAL, "Harbour", "EMAIL PERSON")
     assert twice.detail == "EMAIL PERSON (2 times)"
     assert once.evidence != twice.evidence
-    gone = event_condition(replace(row, action="outbox.gap", subject="node-9"), 8, {"node-1": NODE})
-    assert (gone.kind, gone.subject, gone.site) == (GAP, "node-9", "")
+    gone = event_condition(replace(row, action="rollout.stopped", subject="r-9"), 8, {"node-1": NODE})
+    assert (gone.kind, gone.subject, gone.site) == (ROLLOUT, "r-9", "")
+
+
+def test_a_gap_says_which_rows_and_why() -> None:
+    gap = GapRow("node-1", b"e", 6, 10, "", "lost", None, NOW)
+    found = gap_condition(gap, 3, {"node-1": NODE})
+    assert (found.kind, found.site, found.detail) == (GAP, "Harbour", "Rows 6 to 10: lost.")
+    assert found.evidence != gap_condition(gap, 4, {}).evidence
 
 
 def test_a_state_is_an_alert_when_it_has_lasted() -> None:

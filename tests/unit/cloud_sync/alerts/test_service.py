@@ -14,6 +14,7 @@ from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet.alerts.rules import CLEAR_AFTER, Limits
 from cloud_sync.fleet.alerts.service import SILENCE_MAX, SILENCES_MAX, Alerts, InvalidSilence, UnknownAlert
 from cloud_sync.fleet.alerts.watch import KEPT_FOR, Watch
+from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.store.alerts import AlertFilter, AlertRow
 from cloud_sync.store.audit import AuditRow, add_refusal, audit_by_action
 from cloud_sync.store.database import Database, create_store_key, open_database
@@ -22,6 +23,12 @@ from cloud_sync.store.nodes import ACTIVE, Beat, NodeRow, add_node, save_beats
 from core.files import private_folder
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def held(_: sa.Connection) -> None:
+    """The lease of whoever watches."""
+
+
 LIMITS = Limits(timedelta(minutes=10), timedelta(hours=1), timedelta(days=30), 10)
 
 
@@ -32,7 +39,7 @@ class Fleet:
         self.database = database
         self.now = START
         self.told: list[tuple[str, str]] = []
-        self.watch = Watch(database, LIMITS, self._tell, lambda: self.now)
+        self.watch = Watch(database, LIMITS, self._tell, FleetMetrics(), lambda: self.now)
         self.alerts = Alerts(database, lambda: self.now)
 
     def _tell(
@@ -66,7 +73,7 @@ class Fleet:
 
     async def later(self, passed: timedelta) -> None:
         self.now += passed
-        await self.watch.look()
+        await self.watch.look(held)
 
     async def open(self) -> list[tuple[str, str]]:
         return [(view.kind, view.subject) for view in await self.alerts.list()]
@@ -219,9 +226,11 @@ async def test_a_look_that_fails_changes_nothing(fleet: Fleet) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("killed")
 
-    broken_watch = Watch(fleet.database, replace(LIMITS, offline=timedelta()), broken, lambda: fleet.now)
+    broken_watch = Watch(
+        fleet.database, replace(LIMITS, offline=timedelta()), broken, FleetMetrics(), lambda: fleet.now
+    )
     with pytest.raises(RuntimeError):
-        await broken_watch.look()
+        await broken_watch.look(held)
     assert await fleet.open() == []
-    await fleet.watch.look()
+    await fleet.watch.look(held)
     assert fleet.told == [("raised", "offline node-1")]
