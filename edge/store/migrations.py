@@ -92,6 +92,12 @@ def outbox_quotas(db: Database) -> None:
     _run(db, "site_0012_outbox_quotas.sql")
 
 
+@site(name="0013_updates")
+def updates(db: Database) -> None:
+    """What the control plane wants this node to run, and how far that is."""
+    _run(db, "site_0013_updates.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

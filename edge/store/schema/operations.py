@@ -28,6 +28,44 @@ OPERATIONS: dict[str, Table] = {
         },
         title="Conversations that may go on at another node",
     ),
+    "updates": Table(
+        {
+            "id": operations("INTEGER PRIMARY KEY AUTOINCREMENT", "order", Retention.UNTIL_REMOVED),
+            "rollout": operations("TEXT NOT NULL", "which rollout wants it", Retention.UNTIL_REMOVED),
+            "kind": operations(
+                "TEXT NOT NULL", "model, knowledge, policy or software", Retention.UNTIL_REMOVED
+            ),
+            "name": operations("TEXT NOT NULL", "of what is updated", Retention.UNTIL_REMOVED),
+            "version": operations("TEXT NOT NULL", "of that", Retention.UNTIL_REMOVED),
+            "target": operations("TEXT NOT NULL", "its name in the signed metadata", Retention.UNTIL_REMOVED),
+            "watch_s": operations("INTEGER NOT NULL", "how long it is watched", Retention.UNTIL_REMOVED),
+            "step": operations("TEXT NOT NULL", "where it stands", Retention.UNTIL_REMOVED),
+            "tries": operations("INTEGER NOT NULL", "of this step", Retention.UNTIL_REMOVED),
+            "due_ms": operations("INTEGER NOT NULL", "not carried on before", Retention.UNTIL_REMOVED),
+            "reason": operations("TEXT NOT NULL", "why it failed or went back", Retention.UNTIL_REMOVED),
+            "ended": operations(
+                "TEXT NOT NULL", "kept, refused or returned, if it did", Retention.UNTIL_REMOVED
+            ),
+            "manifest": operations(
+                "BLOB NOT NULL", "the files it is made of, while it runs", Retention.UNTIL_REMOVED
+            ),
+            "staged": operations("TEXT NOT NULL", "where it lies beside what runs", Retention.UNTIL_REMOVED),
+            "way_back": operations("TEXT NOT NULL", "what ran before", Retention.UNTIL_REMOVED),
+            "figures": operations("TEXT NOT NULL", "what was measured and fetched", Retention.UNTIL_REMOVED),
+            "baseline": operations(
+                "TEXT NOT NULL",
+                "sums of turns and bytes before it ran",
+                Retention.UNTIL_REMOVED,
+            ),
+            "starts": operations(
+                "INTEGER NOT NULL", "of the node while it was watched", Retention.UNTIL_REMOVED
+            ),
+            "activated_ms": operations("INTEGER NOT NULL", "since when it runs", Retention.UNTIL_REMOVED),
+            "changed_ms": operations("INTEGER NOT NULL", "when it went on last", Retention.UNTIL_REMOVED),
+        },
+        constraints=("UNIQUE (rollout, kind, name, version)",),
+        title="Updates from the control plane",
+    ),
     "intent_counts": Table(
         {
             "day": operations("INTEGER NOT NULL", "days since the epoch, UTC", Retention.YEARS_6),

@@ -1,0 +1,177 @@
+"""Updates in the store: where each stands, durable before the next step; what became of them goes up as records.
+
+Used inside `Store.read` and `Store.write`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final
+
+from sqlite_utils import Database
+
+from edge.store.outbox import OutboxClass, append
+from edge.updates.installer import Figures
+from edge.updates.steps import End, Standing, Step
+from edge.updates.wanted import Update
+
+ENDED_KEPT: Final = 100
+"""Updates that have ended and are still shown: years of a site."""
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What goes with an update, beside where it stands."""
+
+    manifest: bytes = b""
+    staged: str = ""
+    way_back: str = ""
+    figures: Figures = field(default_factory=Figures)
+    bytes_fetched: int = 0
+    bytes_present: int = 0
+    baseline: str = ""
+    starts: int = 0
+    """Of the node, while it is watched."""
+    activated_ms: int = 0
+
+
+@dataclass(frozen=True)
+class UpdateRow:
+    """An update of this node."""
+
+    id: int
+    update: Update
+    standing: Standing
+    noted: Noted
+    changed_ms: int
+
+    @property
+    def running(self) -> bool:
+        return self.standing.end is None
+
+
+_COLUMNS: Final = (
+    "id, rollout, kind, name, version, target, watch_s, step, tries, due_ms, reason, ended, manifest, staged, "
+    "way_back, figures, baseline, starts, activated_ms, changed_ms"
+)
+_SELECT: Final = f"SELECT {_COLUMNS} FROM updates"  # noqa: S608  (names of columns, from above)
+
+
+def running(db: Database) -> list[UpdateRow]:
+    """Those that have not ended, oldest first."""
+    return [_row(found) for found in db.execute(f"{_SELECT} WHERE ended = '' ORDER BY id")]
+
+
+def listing(db: Database) -> list[UpdateRow]:
+    """All that are known, newest first."""
+    return [_row(found) for found in db.execute(f"{_SELECT} ORDER BY id DESC")]
+
+
+def begin(db: Database, update: Update, at_ms: int) -> bool:
+    """Note that this is to be carried out; False where it is known already, ended or not."""
+    cursor = db.execute(
+        "INSERT OR IGNORE INTO updates(rollout, kind, name, version, target, watch_s, step, tries, due_ms, reason, "
+        "ended, manifest, staged, way_back, figures, baseline, starts, activated_ms, changed_ms) "
+        "VALUES (?, ?, ?, ?, ?, ?, 'fetch', 0, 0, '', '', x'', '', '', '{}', '', 0, 0, ?)",
+        [
+            *(update.rollout, update.kind, update.name, update.version, update.target, update.watch_s),
+            at_ms,
+        ],
+    )
+    if not cursor.rowcount:
+        return False
+    _tell(db, update, Step.FETCH, "begun", "", Noted())
+    _forget_old(db)
+    return True
+
+
+def move(db: Database, row: UpdateRow, to: Standing, noted: Noted, at_ms: int) -> UpdateRow:
+    """Note where it stands now, with what is known of it, and tell the control plane what is new in that."""
+    _save(db, row.id, to, noted, at_ms)
+    before = row.standing
+    if to.end is not None:
+        ended_well = to.end is not End.REFUSED
+        _tell(db, row.update, to.step, "done" if ended_well else "failed", to.reason, noted)
+    elif to.step is not before.step:
+        failed = to.step in {Step.ROLL_BACK, Step.FETCH}
+        _tell(db, row.update, before.step, "failed" if failed else "done", to.reason, noted)
+        _tell(db, row.update, to.step, "begun", to.reason, noted)
+    return replace(row, standing=to, noted=noted, changed_ms=at_ms)
+
+
+def note(db: Database, row: UpdateRow, noted: Noted) -> UpdateRow:
+    """What is known of it, where it stands as before. Tells nobody."""
+    _save(db, row.id, row.standing, noted, row.changed_ms)
+    return replace(row, noted=noted)
+
+
+def _save(db: Database, row_id: int, to: Standing, noted: Noted, at_ms: int) -> None:
+    figures = asdict(noted.figures) | {
+        "bytes_fetched": noted.bytes_fetched,
+        "bytes_present": noted.bytes_present,
+    }
+    db.execute(
+        "UPDATE updates SET step = ?, tries = ?, due_ms = ?, reason = ?, ended = ?, manifest = ?, staged = ?, "
+        "way_back = ?, figures = ?, baseline = ?, starts = ?, activated_ms = ?, changed_ms = ? WHERE id = ?",
+        [
+            *(to.step.value, to.tries, to.due_ms, to.reason, to.end.value if to.end else ""),
+            *(noted.manifest if to.end is None else b"", noted.staged, noted.way_back),
+            *(json.dumps(figures), noted.baseline, noted.starts, noted.activated_ms, at_ms, row_id),
+        ],
+    )
+
+
+def _tell(db: Database, update: Update, step: Step, outcome: str, reason: str, noted: Noted) -> None:
+    record: dict[str, str | int | None] = {
+        **update.model_dump(include={"rollout", "kind", "name", "version"}),
+        "step": step.value,
+        "outcome": outcome,
+        "reason": reason,
+        **asdict(noted.figures),
+        "bytes_fetched": noted.bytes_fetched or None,
+        "bytes_present": noted.bytes_present or None,
+    }
+    append(db, OutboxClass.STATE, "update.step", record)
+
+
+def _forget_old(db: Database) -> None:
+    db.execute(
+        "DELETE FROM updates WHERE ended <> '' AND id NOT IN "
+        "(SELECT id FROM updates WHERE ended <> '' ORDER BY id DESC LIMIT ?)",
+        [ENDED_KEPT],
+    )
+
+
+def _row(found: tuple[object, ...]) -> UpdateRow:
+    values = dict(zip((name.strip() for name in _COLUMNS.split(",")), found, strict=True))
+    figures = json.loads(str(values["figures"]))
+    fetched, present = figures.pop("bytes_fetched", 0), figures.pop("bytes_present", 0)
+    update = Update.model_validate(
+        {name: values[name] for name in ("kind", "name", "version", "target", "rollout", "watch_s")}
+    )
+    ended = str(values["ended"])
+    standing = Standing(
+        Step(str(values["step"])),
+        _number(values["tries"]),
+        _number(values["due_ms"]),
+        str(values["reason"]),
+        End(ended) if ended else None,
+    )
+    noted = Noted(
+        bytes(values["manifest"]),  # type: ignore[call-overload]
+        str(values["staged"]),
+        str(values["way_back"]),
+        Figures(**figures),
+        fetched,
+        present,
+        str(values["baseline"]),
+        _number(values["starts"]),
+        _number(values["activated_ms"]),
+    )
+    return UpdateRow(_number(values["id"]), update, standing, noted, _number(values["changed_ms"]))
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)
+    return value
