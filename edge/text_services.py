@@ -18,6 +18,7 @@ from edge.knowledge import languages
 from edge.operations.policy import PolicyOperations
 from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
 from edge.privacy.pseudonyms.vault import Vault
+from edge.privacy.pushed_policies import PushedPolicies
 from edge.privacy.scanning import Scanner
 from edge.store.store import Store
 from edge.web.admin import Operation
@@ -46,13 +47,18 @@ async def text_policy(
 ) -> TextPolicy:
     """The site's policy, what the control plane has tightened, and the guard that goes by both."""
     file = PolicyFile(paths)
-    policies = Policies(file, await store.read(accepted_from_cloud))
+    policies = Policies(file, await store.read(accepted_from_cloud), pushed_policies(paths))
     vault = Vault(store, config.site.id)
     sessions.on_end.append(vault.forget)
     rates = _rates()
     instruments = Instruments(scanner, scanner.detector.of_forms, languages.detect, rates, scanner.version)
     guard = TextGuard(load_or_create_key(paths.keys), store, policies, vault, instruments)
     return TextPolicy(file, policies, guard, rates, Foreseen(store, policies, rates, languages.detect))
+
+
+def pushed_policies(paths: SitePaths) -> PushedPolicies:
+    """Those that came as updates."""
+    return PushedPolicies(paths.updates / "policies")
 
 
 def may_overflow(site: Site) -> bool:

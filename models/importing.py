@@ -69,13 +69,8 @@ def import_model(source: Path, models_dir: Path, report: Report = silent) -> Imp
         if (same := _as_before(entry, models_dir, sum(sizes.values()))) is not None:
             return same
         _check_space(models_dir, entry, sum(sizes.values()))
-        folder = begin(models_dir, entry.name, entry.version)
+        folder = _bring(source, models_dir, entry, manifest, sizes, report)
         try:
-            _take(source, folder, entry, sizes, report)
-            (folder / MANIFEST_FILE).write_bytes(manifest)
-            (folder / MANIFEST_FILE).chmod(READABLE)
-            decisions = _check(folder, entry, report)
-            _record(folder, entry, decisions)
             gate = gate_into(entry, folder, report)
             activate(folder, before=version_to_keep(models_dir, entry.name))
         except BaseException:
@@ -83,6 +78,40 @@ def import_model(source: Path, models_dir: Path, report: Report = silent) -> Imp
             raise
     passed = next(verdict for verdict in gate.verdicts if verdict.runtime == gate.fastest)
     return _told(entry, gate.fastest, sum(sizes.values()), passed.figures, new=True)
+
+
+def stage_model(source: Path, models_dir: Path, report: Report = silent) -> Path:
+    """Take the model in the folder `source` in beside what serves: its new folder. It serves only once it was gated
+    (`models.build.gate_into`) and activated (`models.versions.activate`). Raises ImportRefused, ModelDiskFull.
+    """
+    entry, manifest = _read(source)
+    sizes = _look(source, entry)
+    models_dir.mkdir(parents=True, exist_ok=True)
+    with alone(models_dir), loud_when_full(models_dir):
+        _check_space(models_dir, entry, sum(sizes.values()))
+        return _bring(source, models_dir, entry, manifest, sizes, report)
+
+
+def staged_entry(folder: Path) -> Entry:
+    """What `stage_model` took in. Raises ImportRefused, OSError."""
+    return read_manifest((folder / MANIFEST_FILE).read_bytes())
+
+
+def _bring(
+    source: Path, models_dir: Path, entry: Entry, manifest: bytes, sizes: dict[str, int], report: Report
+) -> Path:
+    """A folder of its own with the files, looked at and recorded; nothing is left where one is refused."""
+    folder = begin(models_dir, entry.name, entry.version)
+    try:
+        _take(source, folder, entry, sizes, report)
+        (folder / MANIFEST_FILE).write_bytes(manifest)
+        (folder / MANIFEST_FILE).chmod(READABLE)
+        decisions = _check(folder, entry, report)
+        _record(folder, entry, decisions)
+    except BaseException:
+        discard(folder)
+        raise
+    return folder
 
 
 def _read(source: Path) -> tuple[Entry, bytes]:

@@ -93,6 +93,18 @@ def go_back(models_dir: Path, name: str) -> Current:
     return now
 
 
+def restore(models_dir: Path, name: str, version: str) -> None:
+    """Let `version` serve again and remove every other one; "": remove the model. Again, it changes nothing.
+
+    Raises OSError, ModelRefused.
+    """
+    if not version:
+        discard(models_dir / name)
+        return
+    _point(models_dir / name, Current(version=version))
+    sweep(models_dir, name)
+
+
 def _point(folder: Path, now: Current) -> None:
     write_atomic(folder / CURRENT_FILE, now.model_dump_json().encode() + b"\n", READABLE)
 

@@ -90,7 +90,12 @@ class SitePaths:
     @property
     def trusted_metadata(self) -> Path:
         """Whose updates are trusted, and what was seen of them."""
-        return self.root / "updates" / "metadata"
+        return self.updates / "metadata"
+
+    @property
+    def updates(self) -> Path:
+        """What the control plane wants the node to run: metadata, what is being fetched, what is on trial."""
+        return self.root / "updates"
 
     @cached_property
     def run(self) -> Path:

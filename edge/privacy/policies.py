@@ -59,15 +59,22 @@ class PolicyFile:
 class Policies:
     """Used from one event loop. `site` reads the site's own policy and raises when there is none to go by."""
 
-    def __init__(self, site: Callable[[], Policy], cloud: Policy | None = None) -> None:
+    def __init__(
+        self,
+        site: Callable[[], Policy],
+        cloud: Policy | None = None,
+        pushed: Callable[[], tuple[Policy, ...]] = tuple,
+    ) -> None:
+        """`pushed`: policies that came as updates; they narrow too."""
         self._site = site
+        self._pushed = pushed
         self.cloud = cloud
         """Of the desired state that the site runs by. It narrows, whatever the site signs, until a state without one is
         taken over: then the site's own holds alone."""
 
     def in_force(self) -> tuple[Policy, ...]:
         """Text passes what all of them permit (`policy.decide_under`). Raises what `site` raises."""
-        return (self._site(), *([self.cloud] if self.cloud else []))
+        return (self._site(), *([self.cloud] if self.cloud else []), *self._pushed())
 
     def judge(self, proposed: Policy) -> None:
         """Raises PolicyLooser for what is not stricter than the site's own policy, or what `site` raises."""

@@ -19,8 +19,8 @@ from core.files import fsync_folder, private_folder, write_atomic
 SPARE_BYTES: Final = 512 * 2**20
 """Must be left on the disk: the store and its log write to the same one on most nodes."""
 
-_TAKEN_TWICE: Final = 2
-"""What is fetched lies here once, and once more where it is put together."""
+_COPIES: Final = 2
+"""Beside its chunks: what is put together, and what an installer makes of that before both others go."""
 
 
 class ChunkDamaged(PosternError):
@@ -56,7 +56,7 @@ class ChunkStore:
     def check_room(self, manifest: Manifest) -> None:
         """Raises UpdateDiskFull where the rest, and all of it put together, would not leave room to spare."""
         private_folder(self._folder)
-        needed = sum(self.missing(manifest).values()) + (_TAKEN_TWICE - 1) * manifest.size
+        needed = sum(self.missing(manifest).values()) + _COPIES * manifest.size
         free = shutil.disk_usage(self._folder).free
         if free < needed + self._spare_bytes:
             raise UpdateDiskFull(f"{needed / 1e6:.0f} MB are needed beside {self._spare_bytes / 1e6:.0f} MB.")

@@ -1,0 +1,89 @@
+"""Policies over the air: one narrows what may leave, beside the site's own and never in its place.
+
+A policy that permits anything which the site's own does not is refused; to loosen, the site signs one itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from core.errors import PosternError
+from core.files import private_folder
+from edge.privacy.policies import Policies
+from edge.privacy.policy import POLICY_BYTES_MAX, Policy, parse
+from edge.privacy.pushed_policies import PushedPolicies
+from edge.updates.installer import Content, Figures, InstallRefused
+from edge.updates.wanted import Update
+
+FILE: Final = "policy.toml"
+"""The one file of such an update."""
+
+
+class PolicyInstaller:
+    """See `edge.updates.installer.Installer`. `staged` is a file; `way_back` is the text of the policy before."""
+
+    def __init__(self, staging: Path, policies: Policies, pushed: PushedPolicies) -> None:
+        self._staging = staging
+        self._policies = policies
+        self._pushed = pushed
+
+    def present(self, update: Update) -> Sequence[Path]:
+        """See Installer: a policy is less than a chunk."""
+        return ()
+
+    async def stage(self, update: Update, content: Content) -> str:
+        """See Installer."""
+        if [file.path for file in content.manifest.files] != [FILE]:
+            raise InstallRefused("not_a_policy", f"A policy is one file, {FILE}.")
+        if content.manifest.size > POLICY_BYTES_MAX:
+            raise InstallRefused("not_a_policy", f"It has over {POLICY_BYTES_MAX} bytes.")
+        private_folder(self._staging)
+        target = self._staging / f"{update.name}-{update.version}"
+        await asyncio.to_thread(content.write, FILE, target)
+        return str(target)
+
+    async def gate(self, update: Update, staged: str) -> Figures:
+        """See Installer: it is read, and held against the site's own."""
+        try:
+            self._policies.judge(_read(staged))
+        except PosternError as error:
+            raise InstallRefused(error.code, error.detail) from error
+        return Figures()
+
+    async def way_back(self, update: Update, staged: str) -> str:
+        """See Installer."""
+        return self._pushed.text_of(update.name)
+
+    async def activate(self, update: Update, staged: str, way_back: str) -> None:
+        """See Installer. The site may have signed another policy since the gate."""
+        await self.gate(update, staged)
+        self._pushed.put(update.name, Path(staged).read_text("utf-8"))
+
+    async def health(self, update: Update, staged: str) -> str:
+        """See Installer."""
+        return ""
+
+    async def keep(self, update: Update, staged: str, way_back: str) -> None:
+        """See Installer."""
+        Path(staged).unlink(missing_ok=True)
+
+    async def roll_back(self, update: Update, staged: str, way_back: str) -> None:
+        """See Installer."""
+        self._pushed.put(update.name, way_back)
+        Path(staged).unlink(missing_ok=True)
+
+    async def discard(self, update: Update, staged: str) -> None:
+        """See Installer."""
+        if staged:
+            Path(staged).unlink(missing_ok=True)
+
+
+def _read(staged: str) -> Policy:
+    """Raises InstallRefused, BadPolicy, OSError."""
+    try:
+        return parse(Path(staged).read_bytes().decode("utf-8"))
+    except UnicodeDecodeError:
+        raise InstallRefused("not_a_policy", "It is no text.") from None
