@@ -28,6 +28,7 @@ from edge.config.safety import IntentRule, IntentsSection, SafetyCardSection, Sa
 from edge.config.section import Section
 from edge.config.siblings import SiblingsSection
 from edge.config.site import HttpSection, SiteSection, TelemetrySection
+from edge.config.updates import UpdatesSection
 
 __all__ = [
     "UNIX_PATH_BYTES_MAX",
@@ -59,6 +60,7 @@ __all__ = [
     "SiteSection",
     "SmtpSection",
     "TelemetrySection",
+    "UpdatesSection",
     "WebhookSection",
     "load_config",
     "site_paths",
@@ -87,6 +89,7 @@ class Config(Section):
     siblings: SiblingsSection = SiblingsSection()
     console: ConsoleSection = ConsoleSection()
     backup: BackupSection = BackupSection()
+    updates: UpdatesSection = UpdatesSection()
 
     @model_validator(mode="after")
     def _short_buckets_stay_here(self) -> Config:

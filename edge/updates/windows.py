@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import time
 
-
-def read_window(text: str) -> tuple[time, time]:
-    """ "HH:MM-HH:MM"; one that ends before it begins goes over midnight. Raises ValueError."""
-    begins, dash, ends = text.partition("-")
-    if not dash or len(begins) != len("HH:MM") or len(ends) != len("HH:MM"):
-        raise ValueError("a window is written HH:MM-HH:MM")
-    return time.fromisoformat(begins), time.fromisoformat(ends)
+from edge.config.updates import read_window
 
 
 def is_open(windows: Sequence[str], now: time) -> bool:

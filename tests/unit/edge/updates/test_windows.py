@@ -6,7 +6,8 @@ from datetime import time
 
 import pytest
 
-from edge.updates.windows import is_open, read_window
+from edge.config.updates import read_window
+from edge.updates.windows import is_open
 
 
 @pytest.mark.parametrize(
