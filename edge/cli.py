@@ -30,6 +30,7 @@ from edge.commands.siblings import siblings
 from edge.commands.terminal import Json, Site, as_lines, operate_on, write
 from edge.commands.trust import trust
 from edge.commands.unanswered import unanswered
+from edge.commands.updates import updates
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The edge node: answers from the site's own documents."
@@ -50,6 +51,7 @@ app.add_typer(intents, name="intents")
 app.add_typer(privacy, name="privacy")
 app.add_typer(examples, name="examples")
 app.add_typer(siblings, name="siblings")
+app.add_typer(updates, name="updates")
 app.command("learn")(learn)
 app.command("backup")(backup)
 app.command("restore")(restore)

@@ -35,6 +35,7 @@ from edge.doctor_running import (
     detector,
     overflow,
     running,
+    updates,
 )
 from edge.egress import ledger
 from edge.fabric.notifier import carriers_of
@@ -82,6 +83,7 @@ def examine(paths: SitePaths) -> Diagnosis:
         detector,
         certificate,
         overflow,
+        updates,
         audit,
         break_glass,
         _siblings,

@@ -142,3 +142,20 @@ def overflow(paths: SitePaths) -> Check:
         return Check("overflow", True, "warning", "the control plane writes where this site cannot in time")
     remedy = OVERFLOW_REMEDIES.get(told["reason"], "Look at the courier's log.")
     return Check("overflow", False, "warning", f"permitted, and no way is open ({told['reason']})", remedy)
+
+
+def updates(paths: SitePaths) -> Check:
+    """Do updates from the control plane come through?"""
+    told = asyncio.run(running(paths.admin_socket)).get("updates")
+    if told is None:
+        return Check("updates", True, "warning", TOLD)
+    stuck = [one for one in told if one["reason"] and one["tries"]]
+    if not stuck:
+        return Check("updates", True, "warning", f"{len(told)} under way" if told else "none under way")
+    found = "; ".join(
+        f"{one['kind']}/{one['name']} {one['version']} at {one['step']}: {one['reason']}" for one in stuck
+    )
+    remedy = (
+        "It is tried again; what ran before still does. See `postern updates show` and docs/operations.md."
+    )
+    return Check("updates", False, "warning", found, remedy)

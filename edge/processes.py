@@ -41,8 +41,11 @@ def run_node(site: Path) -> None:
     _few_heaps()
     from edge.config import load_config, site_paths
     from edge.inference.opening import start_opening
+    from edge.updates.model_slots import count_start
+    from models.catalog import models_dir
 
     paths = site_paths(site)
+    count_start(paths, models_dir())
     opening = start_opening(load_config(paths), paths.worker_socket)
     import uvloop
 

@@ -198,9 +198,8 @@ class PolicyOperations:
 
     def _tried(self, text: str | None) -> tuple[tuple[Policy, ...], str]:
         """The policies to try, and why there is none. Raises BadPolicy for a text that is none."""
-        cloud = (self._policies.cloud,) if self._policies.cloud else ()
         if text is not None:
-            return (parse(without_signature(text)), *cloud), ""
+            return (parse(without_signature(text)), *self._policies.narrowing()), ""
         try:
             return self._policies.in_force(), ""
         except PosternError as error:

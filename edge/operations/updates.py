@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from edge.operations.site import NoArguments, read_arguments
+from edge.operations.arguments import read_arguments
+from edge.operations.site import NoArguments
 from edge.store.store import Store
 from edge.updates import rows
 from edge.updates.rows import UpdateRow

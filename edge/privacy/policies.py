@@ -72,9 +72,13 @@ class Policies:
         """Of the desired state that the site runs by. It narrows, whatever the site signs, until a state without one is
         taken over: then the site's own holds alone."""
 
+    def narrowing(self) -> tuple[Policy, ...]:
+        """What the control plane has tightened the site's own with."""
+        return (*([self.cloud] if self.cloud else []), *self._pushed())
+
     def in_force(self) -> tuple[Policy, ...]:
         """Text passes what all of them permit (`policy.decide_under`). Raises what `site` raises."""
-        return (self._site(), *([self.cloud] if self.cloud else []), *self._pushed())
+        return (self._site(), *self.narrowing())
 
     def judge(self, proposed: Policy) -> None:
         """Raises PolicyLooser for what is not stricter than the site's own policy, or what `site` raises."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from core.files import private_folder
-from edge.knowledge.files import NAME_CHARS_MAX, FoundFile, find_files
+from edge.knowledge.files import NAME_CHARS_MAX, find_files
 from edge.knowledge.ingest import KnowledgeBase
 from edge.updates.installer import Content, Figures, InstallRefused
 from edge.updates.wanted import Update
@@ -55,6 +55,11 @@ class KnowledgeInstaller:
         found = await asyncio.to_thread(find_files, [Path(staged)])
         if found.refused or not found.files:
             raise InstallRefused("unreadable", "; ".join(why for _, why in found.refused[:3]))
+        others = [folder for folder in self._versions(update) if str(folder) != staged]
+        ours = {name for folder in others for name in _names(folder)}
+        there = {document.id for document in await self._knowledge.documents()}
+        if taken := there & set(found.files) - ours:
+            raise InstallRefused("name_taken", f"The site has a document {min(taken)} of its own.")
         return Figures()
 
     async def way_back(self, update: Update, staged: str) -> str:
@@ -90,16 +95,21 @@ class KnowledgeInstaller:
 
     async def _mirror(self, update: Update, folder: str) -> str:
         """Let the pack's documents be those of `folder` ("" for none); why one could not be read, or ""."""
-        wanted: dict[str, FoundFile] = {}
         failed: tuple[tuple[str, str], ...] = ()
+        wanted = _names(Path(folder)) if folder else set()
         if folder:
-            wanted = (await asyncio.to_thread(find_files, [Path(folder)])).files
             failed = (await self._knowledge.add([Path(folder)])).failed
-        for document in await self._knowledge.documents():
-            if document.id.startswith(f"{update.name}/") and document.id not in wanted and not failed:
-                await self._knowledge.remove(document.id)
+        if not failed:
+            others = {name for version in self._versions(update) for name in _names(version)}
+            for name in sorted(others - wanted):
+                await self._knowledge.remove(name)
         return "; ".join(f"{name}: {why}" for name, why in failed[:3])
 
     def _versions(self, update: Update) -> list[Path]:
         pack = self._folder / update.name
         return [path for path in pack.iterdir() if path.is_dir()] if pack.is_dir() else []
+
+
+def _names(folder: Path) -> set[str]:
+    """Ids of the documents in the folder of a version."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

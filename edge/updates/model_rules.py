@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ def refusal_of(told: Mapping[str, Any]) -> str:
 
 
 def _permille(share: float | None) -> int | None:
-    return None if share is None else round(1000 * share)
+    return None if share is None or math.isnan(share) else round(1000 * share)
 
 
 def _us(per_second: float | None) -> int | None:

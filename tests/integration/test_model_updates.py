@@ -119,9 +119,7 @@ async def test_healthy_and_wrong_is_found_by_the_gate_here(
         else line
         for line in manifest.splitlines()
     ]
-    (folder / "model.toml").write_text(
-        "\n".join(lines)
-    )
+    (folder / "model.toml").write_text("\n".join(lines))
     staged = await installer.stage(UPDATE, content_of(folder, tmp_path / "blobs"))
     with pytest.raises(InstallRefused) as caught:
         await installer.gate(UPDATE, staged)
