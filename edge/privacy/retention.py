@@ -210,6 +210,7 @@ def _operations(settings: RetentionSection) -> dict[str, Rule]:
         "counters": Rule("until they are summed up for the day and the control plane", Keeper.PART),
         "outbox": Rule(_SENT, Keeper.PART, "created_ms"),
         "outbox_sizes": Rule("while there is an outbox: a sum of what waits", Keeper.PART),
+        "updates": Rule("until a hundred newer ones have ended", Keeper.PART, "changed_ms"),
         "desired": Rule("until ten newer ones have come", Keeper.PART, "received_ms"),
     }
 

@@ -146,6 +146,7 @@ async def test_what_is_no_model_is_refused(
     assert set_to(paths) == DEFAULT_ENCODER
 
 
+@pytest.mark.long
 async def test_a_node_that_does_not_come_up_with_it_goes_back_by_itself(
     paths: SitePaths, installer: ModelInstaller, tmp_path: Path
 ) -> None:
