@@ -69,6 +69,7 @@ from edge.operations.models import ModelsOperations
 from edge.operations.operators import OperatorOperations
 from edge.operations.site import Operations
 from edge.operations.unanswered import UnansweredOperations
+from edge.operations.updates import UpdatesOperations
 from edge.other_encoder import CATCH_UP, catch_up, change_encoder
 from edge.placed import keep_tuned
 from edge.privacy.backup.backups import Backups
@@ -102,8 +103,7 @@ from models.machine import usable_cpus
 if TYPE_CHECKING:
     from core.webshell.accounts import Accounts
     from edge.egress.llm_server import LlmServer
-    from edge.overflow_services import OverflowWay
-    from edge.sync.service import SyncService
+    from edge.link import Ways
 
 log = logging.getLogger(__name__)
 
@@ -294,6 +294,7 @@ def site_operations(site: Site) -> Operations:
         **policy_operations(site),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
         **_models_operations(site).table(),
+        **UpdatesOperations(site.store).table(),
     }
     made = Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
     others |= report_operations(site, lambda: made.more_status())
@@ -335,16 +336,15 @@ async def _serve(site: Site, stop: asyncio.Event, began: float) -> None:
         log.info("ready", extra={"url": url, "after_s": round(time.monotonic() - began, 2)})
         # Only now: customers do not wait for the libraries of the way to the control plane.
         link = await asyncio.to_thread(importlib.import_module, "edge.link")
-        sync: SyncService = link.open_link(site, devices)
-        overflow: OverflowWay = link.open_overflow(site)
-        operations.more_status = lambda: status(site, sync, devices, overflow)
+        ways: Ways = link.open_ways(site, devices, operations.table())
+        operations.more_status = lambda: status(site, ways, devices)
         await _keep("console", partial(_open_console, site, door, operations, url))
         admin = await serve_admin(operations.table(), Audited(site.store), site.paths.admin_socket)
         stack.push_async_callback(_bounded, admin.cleanup())
         # What a node starts with stays: looking through it for garbage stops every thread for 0.1 to 0.4 s at a time.
         gc.collect()
         gc.freeze()
-        await _run_until(stop, site, (sync, overflow), devices, Announcer(site.config, url))
+        await _run_until(stop, site, ways, devices, Announcer(site.config, url))
 
 
 def _accounts(site: Site) -> Accounts:
@@ -385,7 +385,7 @@ def _application(site: Site, door: ConsoleDoor) -> web.Application:
 async def _run_until(
     stop: asyncio.Event,
     site: Site,
-    ways_out: tuple[SyncService, OverflowWay],
+    ways: Ways,
     devices: Devices,
     announcer: Announcer,
 ) -> None:
@@ -393,7 +393,6 @@ async def _run_until(
 
     None of it may end the node: chat goes on without the cloud, the broker and the LAN (invariant 5).
     """
-    sync, overflow = ways_out
     parts: dict[str, Callable[[], Coroutine[object, object, None]]] = {
         "sessions": site.sessions.sweep,
         "tickets": site.handoffs.sweep,
@@ -407,8 +406,7 @@ async def _run_until(
         "keys_files": site.backups.keys_files.keep,
         "llm": partial(language_model.watch, site.worker),
         "placement": partial(keep_tuned, site.encoder.info, models_dir()),
-        "sync": sync.run,
-        "overflow": overflow.run,
+        **ways.parts(),
         "devices": devices.start,
         "discovery": announcer.start,
     }

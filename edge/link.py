@@ -6,6 +6,8 @@ Loaded by `edge.app` once customers are served; composition only, the rules are 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,29 +18,50 @@ from edge.config import OutboxSection
 from edge.egress.courier_client import CourierClient
 from edge.egress.records import ModelState
 from edge.fabric.devices import Devices
-from edge.overflow_services import open_overflow
+from edge.overflow_services import OverflowWay, open_overflow
 from edge.store.outbox_quotas import OutboxClass
 from edge.sync.desired import DesiredDocument
 from edge.sync.desired_keeper import judge_policy
 from edge.sync.events import NodeFacts
 from edge.sync.service import SyncService
+from edge.update_services import UpdateWay, open_updates
+from edge.web.admin import Operation
 
 MB = 2**20
-
-__all__ = ["open_link", "open_overflow"]
 
 if TYPE_CHECKING:
     from edge.app import Site
 
 
-def open_link(site: Site, devices: Devices) -> SyncService:
+@dataclass(frozen=True)
+class Ways:
+    """What a node has to do with its control plane, each part running by itself."""
+
+    sync: SyncService
+    overflow: OverflowWay
+    updates: UpdateWay
+
+    def parts(self) -> dict[str, Callable[[], Coroutine[object, object, None]]]:
+        """What runs beside the turns, by name."""
+        return {"sync": self.sync.run, "overflow": self.overflow.run, "updates": self.updates.run}
+
+
+def open_ways(site: Site, devices: Devices, operations: Mapping[str, Operation]) -> Ways:
+    """All of `site`, not yet running. `operations`: the command line's, by name."""
+    sync: SyncService
+    updates = open_updates(site, lambda: sync.status().node_id, operations)
+    sync = open_link(site, devices, updates)
+    return Ways(sync, open_overflow(site), updates)
+
+
+def open_link(site: Site, devices: Devices, updates: UpdateWay) -> SyncService:
     """The sync of `site`, not yet running."""
     return SyncService(
         site.store,
         site.paths,
         CourierClient(site.paths.courier_socket),
         lambda: _facts(site, devices),
-        lambda document: _apply(site, document),
+        lambda document: _apply(site, document, updates),
         judge=partial(judge_policy, site.texts.policies),
         bucket_s=site.config.telemetry.bucket_s,
         quotas=_quotas(site.config.outbox),
@@ -54,10 +77,11 @@ def _quotas(settings: OutboxSection) -> dict[OutboxClass, int]:
     }
 
 
-async def _apply(site: Site, document: DesiredDocument) -> None:
+async def _apply(site: Site, document: DesiredDocument, updates: UpdateWay) -> None:
     """Take over what the control plane may ask for; what is absent stays as the site set it."""
     site.texts.policies.cloud = document.policy
     site.desk.answer_mode = document.answer_mode or site.config.answer.mode
+    updates.want(document.updates)
 
 
 def _facts(site: Site, devices: Devices) -> NodeFacts:

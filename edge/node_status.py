@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from edge.app import Site
     from edge.config import SitePaths
     from edge.fabric.devices import Devices
-    from edge.overflow_services import OverflowWay
-    from edge.sync.service import SyncService
+    from edge.link import Ways
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ SWAPPABLE: Final = ("memory", "can_be_swapped")
 """What the node's process holds can come to lie on a disk."""
 
 
-def status(site: Site, sync: SyncService, devices: Devices, overflow: OverflowWay) -> dict[str, object]:
+def status(site: Site, ways: Ways, devices: Devices) -> dict[str, object]:
     """The part of `postern status` that only a running node knows."""
     info = site.encoder.info
     return {
@@ -48,7 +47,7 @@ def status(site: Site, sync: SyncService, devices: Devices, overflow: OverflowWa
         "llm": language_model.told_of(site.worker),
         "llm_server": language_model.status_of(site.llm_server),
         "writers": site.desk.relay.told(),
-        "overflow": overflow.told(),
+        "overflow": ways.overflow.told(),
         "detector": {"complete": site.scanner.complete, "failing": site.scanner.detector.failing},
         "retention": retention_status(site.retaining),
         "ladder": site.desk.ladder.counts(),
@@ -56,7 +55,8 @@ def status(site: Site, sync: SyncService, devices: Devices, overflow: OverflowWa
         "fallbacks": metrics.fallbacks(),
         "notify_errors": dict(site.notifier.last_errors),
         "queue": asdict(site.answering.stats()),
-        "sync": asdict(sync.status()),
+        "sync": asdict(ways.sync.status()),
+        "updates": ways.updates.told(),
         "devices": [
             {
                 "id": device.id,

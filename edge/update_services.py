@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter
@@ -23,11 +24,12 @@ from edge.knowledge.ingest import now_ms
 from edge.operations.updates import told
 from edge.text_services import pushed_policies
 from edge.updates.chunks import ChunkStore
-from edge.updates.fetching import Fetching, Trust
+from edge.updates.fetching import Fetching
 from edge.updates.installer import Installer
 from edge.updates.knowledge_installer import KnowledgeInstaller
 from edge.updates.model_installer import ModelInstaller
 from edge.updates.model_slots import ModelSlots, Setting
+from edge.updates.node_trust import NodeTrust
 from edge.updates.policy_installer import PolicyInstaller
 from edge.updates.probing import Probe
 from edge.updates.updater import Updater
@@ -38,6 +40,7 @@ from models.catalog import models_dir
 
 if TYPE_CHECKING:
     from edge.app import Site
+    from edge.updates.trust import Trust
 
 HEALTH: Final = ("encoder", "encoder_version", "llm_version", "store")
 """Components whose fallback, when it is new, undoes an update. Others follow from another model as such (what was
@@ -60,10 +63,8 @@ class UpdateWay:
         return [told(row) for row in self._updater.running()]
 
 
-def open_updates(
-    site: Site, trust: Callable[[FetchClient], Trust], operations: Mapping[str, Operation]
-) -> UpdateWay:
-    """The updates of `site`, not yet running."""
+def open_updates(site: Site, node_id: Callable[[], str], operations: Mapping[str, Operation]) -> UpdateWay:
+    """The updates of `site`, not yet running. `node_id`: under which it is enrolled."""
     guard = Guard(load_or_create_key(site.paths.keys))
     settings = site.config.updates
     client = FetchClient(site.paths.courier_socket, guard, lambda: settings.bytes_per_s)
@@ -74,7 +75,7 @@ def open_updates(
     return UpdateWay(
         Updater(
             site.store,
-            trust(client),
+            NodeTrust(partial(_open_trust, site, client), client, node_id),
             chunks,
             fetching,
             _installers(site, operations),
@@ -82,6 +83,13 @@ def open_updates(
             fits=lacking,
         )
     )
+
+
+def _open_trust(site: Site, client: FetchClient) -> Trust:
+    """What the node knows of both repositories. Loads their library."""
+    from edge.updates.trust import Trust
+
+    return Trust(site.paths.updates / "metadata", client)
 
 
 def _installers(site: Site, operations: Mapping[str, Operation]) -> dict[str, Installer]:
