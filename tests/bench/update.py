@@ -1,0 +1,291 @@
+"""Updates that are cut off anywhere: does a valid model serve after every start, and what does going on cost?
+
+An update that is kept and one that goes back are carried out in a process of its own (`update_walk.py`): the real
+updater, store, chunks and slots. Its writes are recorded (`recorded_writes.c`) and replayed up to random moments, with
+what was not synced left out, torn, or there (`crash_images.py`); the same process is killed at random moments. After
+each, what would serve is looked up here, by the files' own hashes and two small files, not by the code under test;
+every so often the node goes on from there to its end. How long a way back takes is measured with real encoders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from tests.bench import crash_images, harness, update_walk
+
+SECONDS = 400.0
+POINTS = 1_000
+KILLS = 60
+# Of the replayed moments, one in so many goes on to its end: that takes a second each.
+GOES_ON_EVERY = 25
+SIZE = 600_000
+# For what going on costs: a model of the usual size of an encoder, over a line that brings it in some seconds.
+LARGE = 96 * 2**20
+LARGE_KILLS = 5
+LARGE_PIECE_S = 0.003
+ENDS = {"2.0": "kept", "3.0": "returned"}
+
+
+@dataclass
+class Measured:
+    """What came out."""
+
+    points: int = 0
+    kills: int = 0
+    invalid: list[str] = field(default_factory=list)
+    went_on: int = 0
+    wrong_ends: list[str] = field(default_factory=list)
+    operations: int = 0
+    walk_s: float = 0.0
+    """How long the recorded walk took, once it had begun."""
+
+
+def folder_hash(folder: Path, names: Sequence[str]) -> str:
+    """Of a model's own files."""
+    whole = sha256()
+    for name in names:
+        whole.update(sha256((folder / name).read_bytes()).digest())
+    return whole.hexdigest()
+
+
+class Oracle:
+    """Which model would serve, and whether it is one that was published, whole."""
+
+    NAMES = ("model.onnx", "model.toml", "tokenizer.json")
+
+    def __init__(self, root: Path) -> None:
+        known = {update_walk.BEFORE: root / "serving"}
+        known |= {version: root / "published" / version for version in update_walk.VERSIONS}
+        self._known = {folder_hash(folder, self.NAMES): version for version, folder in known.items()}
+
+    def serves(self, site: Path, models: Path) -> str:
+        """The version that would; "" with none that is whole."""
+        try:
+            name = tomllib.loads((site / "site.toml").read_text())["models"]["encoder"]
+            pointer = json.loads((models / name / "current.json").read_text())
+            return self._known.get(folder_hash(models / name / pointer["version"], self.NAMES), "")
+        except (OSError, ValueError, KeyError):
+            return ""
+
+
+def walk(root: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """A life of the node, begun."""
+    command = [sys.executable, "-m", "tests.bench.update_walk", "run", str(root)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "runs\n", "the walk did not begin"
+    return process
+
+
+def ends_of(process: subprocess.Popen[str]) -> dict[str, str]:
+    """How the updates ended."""
+    out, _ = process.communicate(timeout=300)
+    return dict(json.loads(out)) if process.returncode == 0 else {"exit": str(process.returncode)}
+
+
+def prepared(folder: Path, size: int) -> Path:
+    """A site of its own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    update_walk.prepare(folder, size)
+    return folder
+
+
+def replayed(work: Path, points: int, goes_on_every: int, seed: int, found: Measured) -> None:
+    """Power cuts at `points` moments of one recorded walk."""
+    root = prepared(work / "recorded", SIZE)
+    start = Path(shutil.copytree(root, work / "start"))
+    log = work / "log"
+    process = walk(root, crash_images.environment(crash_images.recorder(work), log, root))
+    began_s = time.monotonic()
+    ends = ends_of(process)
+    found.walk_s = time.monotonic() - began_s
+    if ends != ENDS:
+        found.wrong_ends.append(f"recorded: {ends}")
+    operations = crash_images.read(log)
+    found.operations = len(operations)
+    shutil.rmtree(root)
+    shutil.copytree(start, root)
+    oracle, made = Oracle(root), crash_images.images(root, operations, points, work / "image", seed)
+    for number, (moment, image) in enumerate(made):
+        found.points += 1
+        if not oracle.serves(image / "site", image / "models"):
+            found.invalid.append(f"replayed after {moment} of {len(operations)} operations")
+        if number % goes_on_every == 0:
+            found.went_on += 1
+            ends = ends_of(walk(image))
+            serves = oracle.serves(image / "site", image / "models")
+            if ends != ENDS or serves != "2.0":
+                found.wrong_ends.append(f"replayed after {moment}: {ends}, {serves} serves")
+
+
+def killed(work: Path, kills: int, seed: int, found: Measured) -> None:
+    """SIGKILLs at random moments of walks, each going on from where it was cut off."""
+    choose, root = random.Random(seed), work / "killed"
+    oracle, fresh = None, True
+    while found.kills < kills:
+        if fresh:
+            oracle = Oracle(prepared(root, SIZE))
+        assert oracle is not None
+        process = walk(root)
+        try:
+            process.wait(choose.uniform(0.0, found.walk_s))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            found.kills += 1
+            if not oracle.serves(root / "site", root / "models"):
+                found.invalid.append(f"killed, number {found.kills}")
+            fresh = False
+            continue
+        ends, fresh = ends_of(process), True
+        serves = oracle.serves(root / "site", root / "models")
+        # A node that was killed too often while it watched goes back for that, as it should.
+        if set(ends.values()) - {"kept", "returned", "refused"} or not serves:
+            found.wrong_ends.append(f"killed: {ends}, {serves} serves")
+
+
+def resumed(work: Path, size: int, kills: int) -> dict[str, Any]:
+    """Bytes that are fetched beyond what is needed, over a fetch that is cut off so often."""
+    root, choose = prepared(work / "large", size), random.Random(3)
+    environment = os.environ | {"POSTERN_BENCH_PIECE_S": str(LARGE_PIECE_S)}
+    done = 0
+    while done < kills:
+        process = walk(root, environment)
+        try:
+            process.wait(choose.uniform(0.3, 1.0))
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            done += 1
+    assert done == kills, "all of it came before it could be cut off so often"
+    ends_of(walk(root))
+    served = sum(map(int, (root / "served").read_text().split()))
+    needed = sum(
+        file.size
+        for version in update_walk.VERSIONS
+        for file in update_walk.manifest_of(root / "published" / version, version).files
+    )
+    first = needed / len(update_walk.VERSIONS)
+    return {
+        "kills": done,
+        "bytes": first,
+        "again_bytes": served - needed,
+        "overhead": (served - needed) / first,
+    }
+
+
+async def way_back(work: Path) -> float:
+    """Seconds from a model that begins to do badly to the one before serving again, with real encoders."""
+    from edge.config import site_paths
+    from edge.store.store import Store
+    from edge.updates.chunks import ChunkStore
+    from edge.updates.fetching import Fetching
+    from edge.updates.model_installer import ModelInstaller
+    from edge.updates.model_slots import ModelSlots
+    from edge.updates.updater import Updater
+    from models.catalog import DEFAULT_ENCODER, models_dir
+    from models.encoder import open_encoder
+    from models.versions import model_folder
+    from tests.projected_encoder import projected_folder
+
+    here = work / "real" / "models"
+    shutil.copytree(model_folder(models_dir(), DEFAULT_ENCODER), here / DEFAULT_ENCODER)
+    projected_folder(work / "real" / "published" / "2.0")
+    (work / "real" / "published" / "3.0").mkdir()
+    paths = site_paths(work / "real" / "site")
+    paths.root.mkdir()
+    paths.config.write_text('[site]\nid = "real"\nname = "Real"\n')
+    encoder = open_encoder(here, device="cpu")
+    sick = asyncio.Event()
+
+    async def use(name: str) -> None:
+        new = await asyncio.to_thread(open_encoder, here, model=name, device="cpu")
+        await asyncio.to_thread(encoder.take_over(new, other_space=True))
+
+    class Sick(ModelInstaller):
+        async def health(self, update: Any, staged: str) -> str:
+            return "quality" if sick.is_set() else ""
+
+    installer = Sick(
+        ModelSlots(paths, here), paths.updates / "staging", use, lambda _: encoder.info.model, lambda _: False
+    )
+    store, chunks = Store.open(paths), ChunkStore(paths.updates / "blobs", spare_bytes=0)
+    cloud = update_walk.Cloud(work / "real")
+    fetching = Fetching(cloud, chunks, lambda: True)
+    updater = Updater(store, cloud, chunks, fetching, {"model": installer}, update_walk.Calm())
+    running = asyncio.create_task(updater.run())
+    updater.want([update_walk.update("2.0").model_copy(update={"watch_s": 3600})])
+    try:
+        async with asyncio.timeout(300):
+            while not any(row.standing.step == "watch" for row in updater.running()):
+                await asyncio.sleep(0.05)
+            assert encoder.info.model == update_walk.NAME
+            sick.set()
+            began_s = time.monotonic()
+            while updater.running() or encoder.info.model != DEFAULT_ENCODER:
+                await asyncio.sleep(0.01)
+        return time.monotonic() - began_s
+    finally:
+        running.cancel()
+        await asyncio.wait((running,))
+        await store.close()
+        encoder.close()
+
+
+def measure(work: Path, points: int, kills: int, seed: int = 1, every: int = GOES_ON_EVERY) -> Measured:
+    """Both kinds of cuts; what is wrong is named."""
+    found = Measured()
+    replayed(work, points, every, seed, found)
+    killed(work, kills, seed, found)
+    return found
+
+
+def judged(options: argparse.Namespace) -> harness.Report:
+    """All of it; less than SECONDS make fewer points."""
+    share = min(1.0, options.seconds / SECONDS)
+    report = harness.Report("update", {"points": POINTS, "kills": KILLS, "size": SIZE, "large": LARGE})
+    with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
+        work = Path(folder)
+        found = measure(work, max(20, int(POINTS * share)), max(3, int(KILLS * share)))
+        harness.progress("what going on costs")
+        again = resumed(work, LARGE, LARGE_KILLS)
+        harness.progress("the way back")
+        return_s = asyncio.run(way_back(work))
+    report.results = {
+        "operations": found.operations,
+        "kills": found.kills,
+        "went_on": found.went_on,
+        "invalid": found.invalid[:20],
+        "wrong_ends": found.wrong_ends[:20],
+        "resume": again,
+    }
+    report.judged = {
+        "kill_points": found.points + found.kills,
+        "without_valid_model": len(found.invalid) + len(found.wrong_ends),
+        "return_s": round(return_s, 2),
+        "resume_overhead": round(again["overhead"], 4),
+    }
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(harness.run(harness.arguments("update", SECONDS), judged))
