@@ -89,7 +89,7 @@ def _open_trust(site: Site, client: FetchClient) -> Trust:
     """What the node knows of both repositories. Loads their library."""
     from edge.updates.trust import Trust
 
-    return Trust(site.paths.updates / "metadata", client)
+    return Trust(site.paths.trusted_metadata, client)
 
 
 def _installers(site: Site, operations: Mapping[str, Operation]) -> dict[str, Installer]:
