@@ -37,7 +37,7 @@ GOES_ON_EVERY = 25
 SIZE = 600_000
 # For what going on costs: a model of the usual size of an encoder, over a line that brings it in some seconds.
 LARGE = 96 * 2**20
-LARGE_KILLS = 5
+LARGE_KILLS = 3
 LARGE_PIECE_S = 0.003
 ENDS = {"2.0": "kept", "3.0": "returned"}
 
@@ -164,21 +164,19 @@ def killed(work: Path, kills: int, seed: int, found: Measured) -> None:
 
 def resumed(work: Path, size: int, kills: int) -> dict[str, Any]:
     """Bytes that are fetched beyond what is needed, over a fetch that is cut off so often."""
-    root, choose = prepared(work / "large", size), random.Random(3)
+    root = prepared(work / "large", size)
     environment = os.environ | {"POSTERN_BENCH_PIECE_S": str(LARGE_PIECE_S)}
-    done = 0
-    while done < kills:
+    for number in range(1, kills + 1):
         process = walk(root, environment)
-        try:
-            process.wait(choose.uniform(0.3, 1.0))
-            break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            done += 1
-    assert done == kills, "all of it came before it could be cut off so often"
+        # Most lines say that a whole piece was sent.
+        lines = len(f"{update_walk.PIECE_BYTES}\n") * size * number / (kills + 1) / update_walk.PIECE_BYTES
+        while not (root / "served").exists() or (root / "served").stat().st_size < lines:
+            assert process.poll() is None, "all of it came before it could be cut off so often"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
     ends_of(walk(root))
-    served = sum(map(int, (root / "served").read_text().split()))
+    served = _served(root)
     needed = sum(
         file.size
         for version in update_walk.VERSIONS
@@ -186,11 +184,16 @@ def resumed(work: Path, size: int, kills: int) -> dict[str, Any]:
     )
     first = needed / len(update_walk.VERSIONS)
     return {
-        "kills": done,
+        "kills": kills,
         "bytes": first,
         "again_bytes": served - needed,
         "overhead": (served - needed) / first,
     }
+
+
+def _served(root: Path) -> int:
+    """Bytes that the control plane has sent so far."""
+    return sum(map(int, (root / "served").read_text().split()))
 
 
 async def way_back(work: Path) -> float:
