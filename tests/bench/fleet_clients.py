@@ -43,6 +43,7 @@ class Node:
         self._epoch = os.urandom(16)
         self._applied = (0, b"")
         self._welcomed_s = 0.0
+        self._writing = asyncio.Lock()
 
     async def run(self) -> None:
         backoff = Backoff()
@@ -75,7 +76,7 @@ class Node:
         generation, digest = self._applied
         hello = sync_pb2.Hello(software_version="1", applied_generation=generation, applied_hash=digest)
         self._say("hello")
-        await call.write(sync_pb2.ConnectRequest(hello=hello))
+        await self._write(call, sync_pb2.ConnectRequest(hello=hello))
         beside: list[asyncio.Task[None]] = []
         try:
             while (frame := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined]
@@ -97,13 +98,13 @@ class Node:
         return retry_after_s
 
     async def _apply(self, call: Any, desired: sync_pb2.DesiredState) -> None:
-        self._applied = desired.generation, desired.hash
         state = sync_pb2.ReportedState(
             observed_generation=desired.generation,
             applied_generation=desired.generation,
             software_version="1",
         )
-        await call.write(sync_pb2.ConnectRequest(reported_state=state))
+        await self._write(call, sync_pb2.ConnectRequest(reported_state=state))
+        self._applied = desired.generation, desired.hash
         self._say("applied", generation=desired.generation)
 
     async def _beat(self, call: Any, interval_s: float) -> None:
@@ -113,7 +114,12 @@ class Node:
                 await asyncio.sleep(interval_s)
                 number += 1
                 beat = sync_pb2.Heartbeat(number=number, queue_percent=10, outbox_rows=0)
-                await call.write(sync_pb2.ConnectRequest(heartbeat=beat))
+                await self._write(call, sync_pb2.ConnectRequest(heartbeat=beat))
+
+    async def _write(self, call: Any, frame: sync_pb2.ConnectRequest) -> None:
+        """One at a time: gRPC ends a stream on which two write at once."""
+        async with self._writing:
+            await call.write(frame)
 
     async def _upload(self, stub: Any, generation: int) -> None:
         """Open beside the stream, as nodes have it, and nothing to send."""
