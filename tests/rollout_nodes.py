@@ -19,6 +19,7 @@ GOOD = ("fetch begun", "fetch done", "verify done", "stage done", "gate done", "
 KEEPS = ("watch done", "keep done")
 # Every process is well, every check of the machine is green; the answers are wrong, and the node sees that.
 GOES_BACK = ("watch failed quality", "roll_back begun quality", "roll_back done quality")
+HEARTBEAT_S = 5.0
 # Each watches for so long, seconds: nodes differ.
 WATCH_S = (0.1, 0.6)
 
@@ -43,9 +44,19 @@ class WiredNode:
         """Until cancelled, or the stream ends."""
         async with self._link:
             await self._link.open()
-            while (frame := await self._next()) is not None:
-                if isinstance(frame, sync_pb2.DesiredState):
-                    await self._obey(json.loads(frame.document).get("updates", []))
+            beating = asyncio.create_task(self._beat())
+            try:
+                while (frame := await self._next()) is not None:
+                    if isinstance(frame, sync_pb2.DesiredState):
+                        await self._obey(json.loads(frame.document).get("updates", []))
+            finally:
+                beating.cancel()
+
+    async def _beat(self) -> None:
+        """A node that says nothing for long is taken for dead."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            await self._link.send(heartbeat=sync_pb2.Heartbeat())
 
     async def _next(self) -> Any:
         frame = await self._link.call.read()
