@@ -20,13 +20,13 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlite_utils import Database
 
+from core.archives import BackupExists, BackupFailed
 from core.files import fsync_folder
 from core.version import VERSION
 from edge.apart import NICENESS_BESIDE_TURNS, work_apart
 from edge.config import Config, SitePaths, load_config
 from edge.keys.recovery import recipient
 from edge.privacy.backup import keys_file, making, manifest, rows
-from edge.privacy.backup.errors import BackupExists, BackupFailed
 from edge.privacy.backup.keys_file import KeysFiles
 from edge.privacy.backup.named_files import named_files
 from edge.privacy.backup.places import at, there

@@ -26,6 +26,7 @@ import pyrage
 from pyrage.x25519 import Identity, Recipient
 from sqlite_utils import Database
 
+from core.archives import BackupUnusable
 from core.files import meant_for, write_atomic
 from core.signing import canonical_json
 from edge import metrics
@@ -33,7 +34,6 @@ from edge.config import SitePaths
 from edge.keys.errors import KeysUnusable
 from edge.keys.recovery import recipient
 from edge.privacy.backup import rows
-from edge.privacy.backup.errors import BackupUnusable
 from edge.privacy.backup.places import at
 from edge.privacy.backup.rows import Made
 from edge.store.store import Store

@@ -14,10 +14,10 @@ from pathlib import Path
 from pyrage.x25519 import Identity
 from sqlite_utils import Database
 
+from core.archives import RestoreRefused
 from edge.config import SitePaths
 from edge.keys import SiteKeys
 from edge.privacy.backup import keys_file, renewing
-from edge.privacy.backup.errors import RestoreRefused
 from edge.privacy.backup.keys_file import People
 from edge.store import migrations
 from edge.store.connection import StoreUnusable, connect

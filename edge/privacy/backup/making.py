@@ -19,13 +19,13 @@ from typing import IO, Any, Final
 import psutil
 from pyrage.x25519 import Recipient
 
+from core import archives
+from core.archives import BackupFailed, Source
 from core.files import PRIVATE_FILE_MODE, fsync_folder
 from core.signing import canonical_json
 from edge.apart import Done, serve
 from edge.config import SitePaths
-from edge.privacy.backup import archive, manifest
-from edge.privacy.backup.archive import Source
-from edge.privacy.backup.errors import BackupFailed
+from edge.privacy.backup import manifest
 from edge.privacy.backup.snapshot import Snapshot, snapshot
 from models.progress import Report
 
@@ -48,7 +48,7 @@ def work(task: dict[str, Any], report: Report) -> Done:
             file = stack.enter_context(_created(target))
             total = taken.store_bytes + taken.log_bytes + _size(paths.documents)
             paced = _Paced(file, task["bytes_per_s"], total, report)
-            archive.write(_parts(task, paths, taken, stack), paced, Recipient.from_str(task["recipient"]))
+            archives.write(_parts(task, paths, taken, stack), paced, Recipient.from_str(task["recipient"]))
             paced.flush()
     except BaseException as error:
         target.unlink(missing_ok=True)
@@ -77,7 +77,7 @@ def _size(folder: Path) -> int:
 
 
 def _parts(task: dict[str, Any], paths: SitePaths, taken: Snapshot, stack: ExitStack) -> Iterator[Source]:
-    yield _small(manifest.HEAD, canonical_json(task["head"]))
+    yield _small(archives.HEAD, canonical_json(task["head"]))
     yield _small(manifest.DATA_KEYS, json.dumps(task["data_keys"]).encode())
     for name, path in files(paths).items():
         if path.is_file():

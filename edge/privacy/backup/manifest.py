@@ -1,7 +1,8 @@
 """What a backup consists of: its parts by name, the head that says what it is, the manifest that holds it together.
 
-Rules only. The head is the first part, so that a file of another kind or release is told before anything is read; the
-manifest is the last, with size and SHA-256 of every part before it, so that a backup is written in one go.
+Rules only; the file itself is `core.archives`. The head is the first part, so that a file of another kind or release is
+told before anything is read; the manifest is the last, with size and SHA-256 of every part before it, so that a backup
+is written in one go.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edge.privacy.backup.errors import BackupUnusable
+from core.archives import BackupUnusable, Manifest, Part
 
 FORMAT: Final = 1
-HEAD: Final = "postern-backup.json"
-MANIFEST: Final = "manifest.json"
 SETTINGS, POLICY, POLICY_PUBLIC = "site.toml", "policy.toml", "keys/policy.pub"
 POLICY_KEY: Final = "keys/policy.key"
 DATA_KEYS: Final = "keys.json"
@@ -64,19 +63,6 @@ class Head(_Frozen):
     left_out: tuple[str, ...]
 
 
-class Part(_Frozen):
-    """One part as it must be."""
-
-    size: int
-    sha256: str
-
-
-class Manifest(_Frozen):
-    """All parts before it, by name."""
-
-    parts: dict[str, Part]
-
-
 def read_head(content: bytes) -> Head:
     """Raises BackupUnusable."""
     try:
@@ -88,14 +74,6 @@ def read_head(content: bytes) -> Head:
                 remedy="Restore with the version that made it, or a later one.",
             ) from None
         raise BackupUnusable("It does not begin as a backup of Postern does.") from None
-
-
-def read_manifest(content: bytes) -> Manifest:
-    """Raises BackupUnusable."""
-    try:
-        return Manifest.model_validate_json(content)
-    except ValidationError:
-        raise BackupUnusable("Its list of parts is damaged.") from None
 
 
 def check_name(name: str) -> None:

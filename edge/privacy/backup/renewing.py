@@ -15,7 +15,7 @@ from typing import Final
 import sqlcipher3
 from sqlite_utils import Database
 
-from edge.privacy.backup.errors import BackupUnusable
+from core.archives import BackupUnusable
 from edge.store import migrations
 from edge.store.connection import StoreUnusable, connect
 from edge.store.head import Head, committed_groups

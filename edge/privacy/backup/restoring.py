@@ -23,12 +23,13 @@ import sqlcipher3
 from pyrage.x25519 import Identity
 from sqlite_utils import Database
 
+from core.archives import RestoreRefused
 from core.errors import ConfigError
 from core.files import private_folder
 from edge.config import SitePaths, load_config
 from edge.keys import SiteKeys, custody
 from edge.privacy.backup import keys_file, living_people, manifest, renewing, rows, switching
-from edge.privacy.backup.errors import RestoreFailed, RestoreRefused
+from edge.privacy.backup.errors import RestoreFailed
 from edge.privacy.backup.manifest import Head
 from edge.privacy.backup.named_files import named_files
 from edge.privacy.backup.rows import Made

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from edge.privacy.backup.errors import BackupFailed
+from core.archives import BackupFailed
 
 
 @dataclass(frozen=True)

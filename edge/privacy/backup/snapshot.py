@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from edge.privacy.backup.errors import BackupFailed
+from core.archives import BackupFailed
 from edge.store.connection import connect_to_read
 
 LOG_HEAD_BYTES: Final = 32

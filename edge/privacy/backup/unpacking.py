@@ -12,12 +12,12 @@ from typing import Final
 
 from pyrage.x25519 import Identity
 
+from core import archives
+from core.archives import BackupUnusable, Found, Manifest, Part
 from core.files import PRIVATE_FILE_MODE, private_folder
 from edge.config import SitePaths
-from edge.privacy.backup import archive, making, manifest
-from edge.privacy.backup.archive import Found
-from edge.privacy.backup.errors import BackupUnusable
-from edge.privacy.backup.manifest import Head, Manifest, Part
+from edge.privacy.backup import making, manifest
+from edge.privacy.backup.manifest import Head
 
 CHUNK_BYTES: Final = 1024 * 1024
 KEY_BYTES: Final = 32
@@ -45,17 +45,17 @@ def unpack(
     `is_wanted` sees the head first, and may raise. `on_bytes` hears how many were read.
     """
     unpacking = _Unpacking(into, is_wanted, on_bytes)
-    with archive.reading(file, identities) as parts:
+    with archives.reading(file, identities) as parts:
         first = next(parts, None)
-        if first is None or first.name != manifest.HEAD:
+        if first is None or first.name != archives.HEAD:
             raise BackupUnusable("It does not begin as a backup of Postern does.")
         head = manifest.read_head(_small(first))
         listed: Manifest | None = None
         for part in parts:
             if listed is not None:
                 raise BackupUnusable("Something follows its end.")
-            if part.name == manifest.MANIFEST:
-                listed = manifest.read_manifest(_small(part))
+            if part.name == archives.MANIFEST:
+                listed = archives.read_manifest(_small(part))
             else:
                 unpacking.take(head, part)
     if listed is None:

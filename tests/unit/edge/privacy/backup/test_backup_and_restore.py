@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from core.archives import BackupUnusable, RestoreRefused
 from edge.config import site_paths
 from edge.keys import SiteKeys, custody, recovery
 from edge.privacy import holds
 from edge.privacy.backup.backups import Backups
-from edge.privacy.backup.errors import BackupUnusable, RestoreRefused
 from edge.privacy.backup.keys_file import KeysFiles, beside
 from edge.privacy.holds import Hold
 from edge.store import audit, operators, outbox

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pyrage.x25519 import Identity
 
+from core.archives import BackupFailed, BackupUnusable
 from edge import metrics
 from edge.keys import SiteKeys
 from edge.privacy.backup import keys_file, places, rows
-from edge.privacy.backup.errors import BackupFailed, BackupUnusable
 from edge.privacy.backup.keys_file import NOT_THERE, REWRITTEN, KeysFiles
 from edge.privacy.backup.rows import Made
 from edge.store.store import Store

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from core.archives import BackupUnusable, RestoreRefused
 from edge.commands.backup import OLD_MS, _age
 from edge.config import SitePaths, site_paths
-from edge.privacy.backup.errors import BackupUnusable, RestoreRefused
 from edge.privacy.backup.keys_file import beside
 from edge.store.connection import StoreUnusable
 from edge.store.store import Store

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from core.archives import BackupExists, BackupFailed
 from edge.apart import Done
 from edge.config import site_paths
 from edge.privacy.backup import backups as backups_module
 from edge.privacy.backup import keys_file, making, rows
 from edge.privacy.backup.backups import ROOM, ROOM_BYTES, Backups, newest
-from edge.privacy.backup.errors import BackupExists, BackupFailed
 from edge.privacy.backup.keys_file import beside
 from edge.store.store import Store
 from models.progress import silent

@@ -11,11 +11,11 @@ import pyrage
 import pytest
 from pyrage.x25519 import Identity
 
+from core import archives
+from core.archives import BackupUnusable, Source
 from core.signing import canonical_json
 from edge.config import SitePaths, site_paths
-from edge.privacy.backup import archive, keys_file, manifest
-from edge.privacy.backup.archive import Source
-from edge.privacy.backup.errors import BackupUnusable
+from edge.privacy.backup import keys_file, manifest
 from edge.privacy.backup.unpacking import unpack
 from tests.unit.edge.privacy.backup.conftest import BackedUp
 from tests.unit.edge.privacy.backup.sites import ASite, listing, put_back, wanted
@@ -100,12 +100,12 @@ def crafted(path: Path, identity: Identity, parts: list[tuple[str, bytes]]) -> P
             yield Source(name, len(content), io.BytesIO(content))
 
     with path.open("wb") as target:
-        archive.write(sources(), target, identity.to_public())
+        archives.write(sources(), target, identity.to_public())
     return path
 
 
 def whole(**more: bytes) -> list[tuple[str, bytes]]:
-    parts = {manifest.HEAD: canonical_json(HEAD), manifest.DATA_KEYS: KEYS, manifest.SETTINGS: b"", **more}
+    parts = {archives.HEAD: canonical_json(HEAD), manifest.DATA_KEYS: KEYS, manifest.SETTINGS: b"", **more}
     return [*parts.items(), (manifest.STORE_LOG, b""), (manifest.STORE, b"")]
 
 
@@ -140,7 +140,7 @@ def test_names_that_no_backup_has(name: str, identity: Identity, tmp_path: Path)
 def test_a_link_in_it(identity: Identity, tmp_path: Path) -> None:
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as made:
-        head = tarfile.TarInfo(manifest.HEAD)
+        head = tarfile.TarInfo(archives.HEAD)
         head.size = len(canonical_json(HEAD))
         made.addfile(head, io.BytesIO(canonical_json(HEAD)))
         link = tarfile.TarInfo("documents/evil")
@@ -162,7 +162,7 @@ def test_a_part_that_is_missing(identity: Identity, tmp_path: Path) -> None:
 
 
 def test_a_later_format(identity: Identity, tmp_path: Path) -> None:
-    parts = [(manifest.HEAD, canonical_json({**HEAD, "format": 2, "new": 1})), *whole()[1:]]
+    parts = [(archives.HEAD, canonical_json({**HEAD, "format": 2, "new": 1})), *whole()[1:]]
     assert "another version" in refused(crafted(tmp_path / "file", identity, parts), identity, tmp_path)
 
 
@@ -181,7 +181,7 @@ def test_a_store_that_is_none(replace: bool, backed_up: BackedUp, tmp_path: Path
     paths = site.paths if replace else site_paths(tmp_path / "elsewhere")
     tag = _tag(site)
     parts = [
-        (manifest.HEAD, canonical_json({**HEAD, "store": tag})) if name == manifest.HEAD
+        (archives.HEAD, canonical_json({**HEAD, "store": tag})) if name == archives.HEAD
         else (name, bytes(8192)) if name == manifest.STORE else (name, content)
         for name, content in whole()
     ]  # fmt: skip
