@@ -34,7 +34,16 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request: pytest.FixtureRequest) -> str:
-    """Runs a test on both engines: the address of an empty database, "" for SQLite in the control plane's folder."""
+    """Runs a test on both engines: the address of a database without rows, "" for SQLite in the folder."""
+    if request.param == "sqlite":
+        return ""
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.empty_tables()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_engine(request: pytest.FixtureRequest) -> str:
+    """As `engine`, without tables."""
     if request.param == "sqlite":
         return ""
     server: PostgresServer = request.getfixturevalue("postgres")

@@ -9,11 +9,15 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
 import psycopg
+import sqlalchemy as sa
+
+from cloud_sync.store.migrate import upgrade
+from cloud_sync.store.schema import metadata
 
 START_TIMEOUT_S = 60
 _numbers = count(1)
@@ -31,16 +35,30 @@ class PostgresServer:
     """A running server."""
 
     port: int
+    _shared: list[str] = field(default_factory=list)
 
     def address(self, database: str = "postgres") -> str:
         return f"postgresql://postern@127.0.0.1:{self.port}/{database}"
 
     def new_database(self) -> str:
-        """The address of a new, empty database."""
+        """The address of a new, empty database. It takes seconds on a machine that is busy."""
         name = f"test_{next(_numbers)}"
         with psycopg.connect(self.address(), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return self.address(name)
+
+    def empty_tables(self) -> str:
+        """The address of a database with the control plane's tables, without rows: the same for all, one at a time."""
+        if not self._shared:
+            self._shared.append(self.new_database())
+        made = sa.create_engine(sa.make_url(self._shared[0]).set(drivername="postgresql+psycopg"))
+        with made.begin() as connection:
+            upgrade(connection)
+            connection.execute(sa.text("SET LOCAL lock_timeout = '20s'"))  # for who still holds a row
+            names = ", ".join(table.name for table in metadata.sorted_tables)
+            connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+        made.dispose()
+        return self._shared[0]
 
 
 @contextmanager

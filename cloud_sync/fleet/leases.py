@@ -75,7 +75,7 @@ class Leases:
         lease = Lease(name, self._holder)
         while True:
             asked = time.monotonic()
-            if await self._taken(lease, self._terms.renew_s):
+            if await self._taken(lease, self._terms.length_s - self._terms.stop_s):
                 await self._work(lease, work, asked)
             await asyncio.sleep(self._terms.renew_s)
 

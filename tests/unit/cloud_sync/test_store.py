@@ -36,14 +36,13 @@ def paths(tmp_path: Path) -> CloudPaths:
     return found
 
 
-@pytest.fixture
-def settings(engine: str) -> CloudSettings:
-    return CloudSettings.model_validate({"database": {"url": engine}})
+def _settings(url: str) -> CloudSettings:
+    return CloudSettings.model_validate({"database": {"url": url}})
 
 
 @pytest.fixture
-async def store(paths: CloudPaths, settings: CloudSettings) -> AsyncIterator[Database]:
-    opened = open_database(paths, settings)
+async def store(paths: CloudPaths, engine: str) -> AsyncIterator[Database]:
+    opened = open_database(paths, _settings(engine))
     await migrate(opened)
     yield opened
     await opened.close()
@@ -63,9 +62,9 @@ def test_the_newest_migration_is_the_one_that_starts_look_for() -> None:
 
 
 async def test_a_migration_that_breaks_half_way_leaves_nothing_behind(
-    paths: CloudPaths, settings: CloudSettings
+    paths: CloudPaths, empty_engine: str
 ) -> None:
-    opened = open_database(paths, settings)
+    opened = open_database(paths, _settings(empty_engine))
 
     def broken(connection: sa.Connection) -> None:
         upgrade(connection)
