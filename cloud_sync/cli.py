@@ -7,7 +7,6 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +18,6 @@ from cloud_sync.alert_commands import app as alert_app
 from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane, write_line
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.console.queries import AuditQuery
-from cloud_sync.fleet.steering import InvalidDesired, read_document
 from cloud_sync.fleet.views import NodeView
 from cloud_sync.folder import create_folder
 from cloud_sync.overflow.shares import OverflowView
@@ -28,8 +26,8 @@ from cloud_sync.recovery_commands import backup, restore
 from cloud_sync.registry_commands import add_to as add_registry
 from cloud_sync.rollout_commands import app as rollout_app
 from cloud_sync.services import ControlPlane, utc_now
+from cloud_sync.steering_commands import add_to as add_steering
 from cloud_sync.store.audit import AuditFilter
-from cloud_sync.store.nodes import DEFAULT_GROUP
 from core.errors import ConfigError, PosternError
 from core.logs import log_to_stderr
 from models.daemon_thread import calls_left
@@ -44,15 +42,14 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 codes_app = typer.Typer(no_args_is_help=True, help="One-time codes with which nodes join.")
 node_app = typer.Typer(no_args_is_help=True, help="The nodes of the fleet.")
 overflow_app = typer.Typer(no_args_is_help=True, help="Answers that are written in place of nodes.")
-desired_app = typer.Typer(no_args_is_help=True, help="What the control plane wants of nodes.")
 audit_app = typer.Typer(no_args_is_help=True, help="Who changed or was refused what.")
 app.add_typer(audit_app, name="audit")
 app.add_typer(codes_app, name="enroll-code")
 app.add_typer(node_app, name="node")
-app.add_typer(desired_app, name="desired")
 app.add_typer(overflow_app, name="overflow")
 app.add_typer(ray_app, name="ray")
 add_registry(app)
+add_steering(app, node_app)
 app.add_typer(rollout_app, name="rollout")
 app.add_typer(admin_app, name="admin")
 app.add_typer(alert_app, name="alert")
@@ -160,27 +157,6 @@ def node_replace(node: str, directory: Dir, as_json: Json = False) -> None:
     answer(made, as_json, text)
 
 
-@desired_app.command("set")
-def desired_set(
-    file: Path,
-    directory: Dir,
-    group: Annotated[str, typer.Option(help="The group of nodes.")] = DEFAULT_GROUP,
-    node: Annotated[str, typer.Option(help="One node instead of a group.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Want the state written in a TOML file of a group's nodes, or of one node."""
-    document = read_document(_read_text(file))
-
-    async def change(plane: ControlPlane) -> Any:
-        if node:
-            return await plane.steering.set_for_node(node, document, ACTOR)
-        return await plane.steering.set_for_group(group, document, ACTOR)
-
-    row = asyncio.run(with_plane(CloudPaths(directory), change))
-    wanted = {"generation": row.generation, "scope": row.scope, "hash": row.hash.hex()}
-    answer(wanted, as_json, f"Generation {row.generation} is wanted of {row.scope}.")
-
-
 @overflow_app.command("show")
 def overflow_show(directory: Dir, as_json: Json = False) -> None:
     """Providers, their shares and costs of today and of 30 days, and which nodes had answers."""
@@ -254,15 +230,6 @@ def _days(since: str, until: str) -> tuple[datetime | None, datetime | None]:
     if (query.since, query.until) != (since, until):
         raise ConfigError("since and until are days.", remedy="Write them as 2026-03-01.")
     return query.filter.since, query.filter.until
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"There is no file {file}.", remedy="Check the path.") from None
-    except (OSError, UnicodeDecodeError):
-        raise InvalidDesired(f"{file} cannot be read as text.") from None
 
 
 def _node_table(nodes: Sequence[NodeView]) -> Table:

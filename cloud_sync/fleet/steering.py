@@ -6,6 +6,7 @@ command line or another replica arrives as fast as one by this console.
 
 from __future__ import annotations
 
+import json
 import logging
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from cloud_sync.fleet.composing import UPDATES, UPDATES_MAX, composed
+from cloud_sync.fleet.labels import labelled
 from cloud_sync.store.assignments import Assignment, add_assignments, assignments_of, remove_assignments
 from cloud_sync.store.audit import AuditRow, add_audit
 from cloud_sync.store.database import Database
@@ -29,7 +31,17 @@ from cloud_sync.store.desired import (
     node_scope,
     revision,
 )
-from cloud_sync.store.nodes import ACTIVE, NodeRow, Steered, get_node, revoke_node, steer, steered
+from cloud_sync.store.nodes import (
+    ACTIVE,
+    NodeRow,
+    Steered,
+    get_node,
+    label_node,
+    move_node,
+    revoke_node,
+    steer,
+    steered,
+)
 from cloud_sync.store.notices import MISSED, STEERING, STREAM, TICK
 from core.errors import ConfigError, ExitCode, PosternError
 from core.signing import canonical_json, content_hash
@@ -39,6 +51,8 @@ log = logging.getLogger(__name__)
 # A node takes 64 KiB, of which UPDATES_MAX assignments take 7 at most; a person can still read it.
 DOCUMENT_BYTES_MAX = 56 * 1024
 GROUP_CHARACTERS_MAX = 60
+# The generation alone tells settings apart; the hash is for whoever compares two control planes.
+ETAG_HASH_CHARACTERS = 12
 
 
 class UnknownNode(PosternError):
@@ -67,6 +81,24 @@ class TooManyAssignments(PosternError):
     title = "A node is assigned too much"
     remedy = "Abort rollouts that are not needed any more, or choose other nodes."
     status = 409
+
+
+class DesiredChanged(PosternError):
+    """Somebody else set it since it was read."""
+
+    code = "desired_changed"
+    title = "The desired state has changed since you read it"
+    remedy = "Read it again (`postern-cloud desired show`), and make your change to what it is now."
+    status = 412
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What admins set of a scope, and the tag by which they change that and nothing newer. "0": never set."""
+
+    scope: str
+    etag: str
+    document: bytes | None
 
 
 @dataclass(frozen=True)
@@ -98,14 +130,19 @@ class Streams(Protocol):
         ...
 
 
-def read_document(toml: str) -> bytes:
-    """A desired state written in TOML as canonical JSON. Raises InvalidDesired."""
+def read_document(text: str) -> bytes:
+    """A desired state written in TOML, or in JSON as `desired show` gives it, as canonical JSON.
+
+    Raises InvalidDesired.
+    """
     try:
-        read = tomllib.loads(toml)
+        read = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
         document = canonical_json(read)
     except tomllib.TOMLDecodeError as error:
         raise InvalidDesired(f"It is not TOML: {error}.") from None
-    except (TypeError, ValueError):
+    except json.JSONDecodeError as error:
+        raise InvalidDesired(f"It is not JSON: {error}.") from None
+    except (TypeError, ValueError, RecursionError):
         raise InvalidDesired("It has dates or infinite numbers; write dates as text.") from None
     if len(document) > DOCUMENT_BYTES_MAX:
         raise InvalidDesired(f"It has {len(document)} bytes; {DOCUMENT_BYTES_MAX} are allowed.")
@@ -121,29 +158,90 @@ class Steering:
         self._database = database
         self._clock = clock
 
-    async def set_for_group(self, group: str, document: bytes, actor: str) -> DesiredRow:
-        """Want `document` of a group. Raises InvalidDesired."""
-        if not group or len(group) > GROUP_CHARACTERS_MAX or not group.isprintable():
-            raise InvalidDesired(f"A group's name has 1 to {GROUP_CHARACTERS_MAX} printable characters.")
+    async def set_for_group(
+        self, group: str, document: bytes, actor: str, expected: str | None = None
+    ) -> DesiredRow:
+        """Want `document` of a group; b"" takes back what was wanted.
+
+        `expected`: only if its tag is still this. Raises InvalidDesired, DesiredChanged.
+        """
+        check_group(group)
         return await self._database.run(
-            lambda connection: self._set(connection, group_scope(group), document, actor)
+            lambda connection: self._set(connection, group_scope(group), document, actor, expected)
         )
 
-    async def set_for_node(self, node_id: str, document: bytes, actor: str) -> DesiredRow:
-        """Want `document` of one node, whatever its group's is. Raises UnknownNode."""
+    async def set_for_node(
+        self, node_id: str, document: bytes, actor: str, expected: str | None = None
+    ) -> DesiredRow:
+        """Want `document` of one node, whatever its group's is; b"" gives it its group's again.
+
+        `expected`: only if its tag is still this. Raises UnknownNode, DesiredChanged.
+        """
 
         def write(connection: sa.Connection) -> DesiredRow:
             require_node(connection, node_id)
-            return self._set(connection, node_scope(node_id), document, actor)
+            return self._set(connection, node_scope(node_id), document, actor, expected)
 
         return await self._database.run(write)
 
-    def _set(self, connection: sa.Connection, scope: str, document: bytes, actor: str) -> DesiredRow:
-        now = self._clock()
-        row = DesiredRow(next_generation(connection), scope, content_hash(document), document)
+    def _set(
+        self, connection: sa.Connection, scope: str, document: bytes, actor: str, expected: str | None
+    ) -> DesiredRow:
+        now, generation = self._clock(), next_generation(connection)
+        before = _setting(connection, scope)
+        if expected is not None and expected != before.etag:
+            raise DesiredChanged(f"Its tag is {before.etag}, not {expected[:40]}.")
+        row = DesiredRow(generation, scope, content_hash(document), document)
         add_desired(connection, row, now, actor)
-        add_audit(connection, AuditRow(now, actor, "desired.set", scope, f"generation {row.generation}"))
+        action = "desired.set" if document else "desired.unset"
+        add_audit(connection, AuditRow(now, actor, action, scope, f"generation {generation}"))
         return row
+
+    async def setting_of_group(self, group: str) -> Setting:
+        """What was set of a group. Raises InvalidDesired."""
+        check_group(group)
+        return await self._database.run(lambda connection: _setting(connection, group_scope(group)))
+
+    async def setting_of_node(self, node_id: str) -> Setting:
+        """What was set of one node, without its group's. Raises UnknownNode."""
+
+        def read(connection: sa.Connection) -> Setting:
+            require_node(connection, node_id)
+            return _setting(connection, node_scope(node_id))
+
+        return await self._database.run(read)
+
+    async def move(self, node_id: str, group: str, actor: str) -> bool:
+        """Put a node into a group; False when it is there. Raises UnknownNode, InvalidDesired."""
+        check_group(group)
+        now = self._clock()
+
+        def write(connection: sa.Connection) -> bool:
+            generation = next_generation(connection)
+            before = require_node(connection, node_id).group_name
+            if before == group:
+                return False
+            move_node(connection, node_id, group)
+            steer(connection, [node_id], generation)
+            add_audit(connection, AuditRow(now, actor, "node.moved", node_id, f"{before} to {group}"))
+            return True
+
+        return await self._database.run(write)
+
+    async def label(self, node_id: str, changes: Sequence[str], actor: str) -> Mapping[str, str]:
+        """Change a node's labels ("key=value", "key="); all of them after it. Raises UnknownNode, InvalidLabels."""
+        now = self._clock()
+
+        def write(connection: sa.Connection) -> Mapping[str, str]:
+            before = require_node(connection, node_id).labels
+            after = labelled(before, changes)
+            if after != before:
+                label_node(connection, node_id, after)
+                detail = " ".join(f"{key}={value}" for key, value in after.items())
+                add_audit(connection, AuditRow(now, actor, "node.labelled", node_id, detail))
+            return after
+
+        return await self._database.run(write)
 
     def assign(self, connection: sa.Connection, wanted: Sequence[Assignment]) -> int:
         """Assign these, in the caller's transaction and under one new generation, which is returned.
@@ -229,6 +327,24 @@ def _wanted(connection: sa.Connection, nodes: Collection[Steered]) -> dict[str, 
         )
         for node in nodes
     }
+
+
+def _setting(connection: sa.Connection, scope: str) -> Setting:
+    row = current_desired(connection, (scope,)).get(scope)
+    if row is None:
+        return Setting(scope, "0", None)
+    return Setting(scope, etag_of(row), row.document or None)
+
+
+def etag_of(row: DesiredRow) -> str:
+    """The tag of what was set."""
+    return f"{row.generation}-{row.hash.hex()[:ETAG_HASH_CHARACTERS]}"
+
+
+def check_group(group: str) -> None:
+    """Raises InvalidDesired."""
+    if not group or len(group) > GROUP_CHARACTERS_MAX or not group.isprintable():
+        raise InvalidDesired(f"A group's name has 1 to {GROUP_CHARACTERS_MAX} printable characters.")
 
 
 def require_node(connection: sa.Connection, node_id: str) -> NodeRow:

@@ -149,6 +149,16 @@ def revoke_node(connection: sa.Connection, node_id: str, now: datetime) -> bool:
     return connection.execute(change.values(status=REVOKED, revoked_at=now)).rowcount == 1
 
 
+def move_node(connection: sa.Connection, node_id: str, group: str) -> None:
+    """Put a node into a group."""
+    connection.execute(nodes.update().where(nodes.c.id == node_id).values(group_name=group))
+
+
+def label_node(connection: sa.Connection, node_id: str, labels: Mapping[str, str]) -> None:
+    """Replace a node's labels."""
+    connection.execute(nodes.update().where(nodes.c.id == node_id).values(labels=dict(labels)))
+
+
 def steer(connection: sa.Connection, node_ids: Collection[str], generation: int) -> None:
     """Note that something was changed for these nodes alone."""
     for some in in_parts(node_ids):

@@ -19,6 +19,6 @@ class Update(BaseModel):
     version: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+-]{0,31}$")]
     # Path of the target in both repositories: "KIND/NAME/VERSION".
     target: Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._+/-]{0,149}$")]
-    rollout: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+    rollout: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
     # How long it is watched before it is kept.
     watch_s: Annotated[int, Field(ge=1, le=7 * 86_400)] = 900

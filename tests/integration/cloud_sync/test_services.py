@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,11 +16,12 @@ from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.fleet.enrolment import CodeRefused, Enrolled
 from cloud_sync.fleet.intake import Committed
 from cloud_sync.fleet.outbox import Run, UploadFacts
-from cloud_sync.fleet.steering import read_document
+from cloud_sync.fleet.steering import DesiredChanged, etag_of, read_document
 from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.overflow.usage import UsageBook
 from cloud_sync.services import ControlPlane, control_plane, utc_now
 from cloud_sync.store.audit import AuditFilter
+from cloud_sync.store.desired import DesiredRow
 from cloud_sync.store.node_search import NodeFilter, NodeOrder
 from cloud_sync.store.overflow import Spending
 from cloud_sync.store.schema import admins, metadata, records
@@ -144,3 +146,67 @@ async def test_steering_works_alike(plane: ControlPlane) -> None:
         AuditFilter(action="node", text=node.node_id.upper()), rows_max=1
     )
     assert [row.action for row in audited.rows] == ["node.revoked"]
+
+
+async def test_of_two_admins_who_change_the_same_one_is_told(plane: ControlPlane) -> None:
+    """Both read the same state; whoever writes second has to look again."""
+    steering = plane.steering
+    assert (await steering.setting_of_group("default")).etag == "0"
+    await steering.set_for_group("default", read_document("heartbeat_s = 10"), "ada", "0")
+    read = await steering.setting_of_group("default")
+    assert read.document == b'{"heartbeat_s":10}'
+
+    def change(number: int) -> Coroutine[Any, Any, DesiredRow]:
+        return steering.set_for_group("default", read_document(f"heartbeat_s = {number}"), "bob", read.etag)
+
+    outcomes = await asyncio.gather(*(change(20 + number) for number in range(6)), return_exceptions=True)
+    assert sum(isinstance(outcome, DesiredChanged) for outcome in outcomes) == 5
+    (won,) = (outcome for outcome in outcomes if not isinstance(outcome, BaseException))
+    now = await steering.setting_of_group("default")
+    assert (now.document, now.etag) == (won.document, etag_of(won))
+    # The same document again is another setting: what was read before it is old.
+    await steering.set_for_group("default", won.document, "bob")
+    with pytest.raises(DesiredChanged):
+        await steering.set_for_group("default", b"", "ada", now.etag)
+
+
+async def test_a_node_gets_the_state_of_the_group_it_moves_to(plane: ControlPlane) -> None:
+    node, steering = await _enrolled(plane), plane.steering
+
+    async def told(since: int = 0) -> tuple[int, bytes] | None:
+        found = (await steering.look([node.node_id], since)).nodes.get(node.node_id)
+        return found and found.desired and (found.desired.generation, found.desired.document)
+
+    await steering.set_for_group("night", read_document("heartbeat_s = 60"), "ada")
+    assert await told() is None
+    assert await steering.move(node.node_id, "night", "ada")
+    moved = await told()
+    assert moved == (2, b'{"heartbeat_s":60}')
+    assert not await steering.move(node.node_id, "night", "ada")
+    assert await told() == moved
+    # Its own state, and its group's again.
+    await steering.set_for_node(node.node_id, read_document("heartbeat_s = 30"), "ada")
+    own = await told(since=3)
+    assert own == (4, b'{"heartbeat_s":30}')
+    await steering.set_for_node(node.node_id, b"", "ada")
+    assert await told(since=4) == (5, b'{"heartbeat_s":60}')
+    assert await told(since=5) is None
+    assert await steering.label(node.node_id, ["ring=canary"], "ada") == {"ring": "canary"}
+    assert await told(since=5) is None  # labels choose nodes, and tell them nothing
+    view, _ = await plane.overview.node(node.node_id)
+    assert (view.group, dict(view.labels)) == ("night", {"ring": "canary"})
+    actions = [row.action for row in await plane.overview.audit_of(node.node_id)]
+    assert actions == ["node.labelled", "node.moved", "node.enrolled"]
+
+
+async def test_a_look_sees_only_what_changed(plane: ControlPlane) -> None:
+    nodes = [(await _enrolled(plane)).node_id for _ in range(3)]
+    await plane.steering.move(nodes[2], "other", "ada")
+    seen = (await plane.steering.look(nodes)).generation
+    assert (await plane.steering.look(nodes, seen)).nodes == {}
+    await plane.steering.set_for_group("default", read_document("heartbeat_s = 10"), "ada")
+    assert set((await plane.steering.look(nodes, seen)).nodes) == set(nodes[:2])
+    await plane.steering.revoke(nodes[2], "ada")
+    look = await plane.steering.look(nodes, seen + 1)
+    assert {node: wanted.revoked for node, wanted in look.nodes.items()} == {nodes[2]: True}
+    assert look.generation == seen + 2
