@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -34,6 +36,9 @@ WAITING_MAX = 2048
 BUSY_TIMEOUT_MS = 5_000
 # Another process (the command line) may change something and can tell nobody; a look costs a fifth of a millisecond.
 LOOK_INTERVAL_S = 0.25
+# Callers of SQLite that are committed together, and how long the first of them is kept waiting for the others.
+GROUP_CALLERS_MAX = 64
+GROUP_S = 0.02
 STORE_KEY_BYTES = 32
 READS_ONLY = "reads_only"
 """An option of a connection: its transaction only reads."""
@@ -92,20 +97,49 @@ class Waiting:
 
 
 class SqliteDatabase:
-    """One connection on one thread: SQLite has one writer anyway, and order is then plain to see."""
+    """One connection on one thread: SQLite has one writer anyway, and order is then plain to see.
+
+    Who waits together is committed together, each in a savepoint of its own: a thousand nodes that report at once
+    cost some dozens of fsyncs.
+    """
 
     def __init__(self, path: Path, key: bytes) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._engine = _sqlite_engine(path, key)
         self._waiting = Waiting()
+        self._line: deque[tuple[Work[Any], Future[Any]]] = deque()
 
     async def run(self, work: Work[T]) -> T:
         with self._waiting:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+            answer: Future[T] = Future()
+            self._line.append((work, answer))
+            self._thread.submit(self._serve)
+            return await asyncio.wrap_future(answer)
 
-    def _transact(self, work: Work[T]) -> T:
-        with said_plainly(), self._engine.begin() as connection:
-            return work(connection)
+    def _serve(self) -> None:
+        """Commit the next of the line; those who were served with others before find nothing to do."""
+        if not self._line:
+            return
+        done: list[tuple[Future[Any], _Outcome]] = []
+        try:
+            with said_plainly(), self._engine.begin() as connection:
+                ends = time.monotonic() + GROUP_S
+                while self._line and len(done) < GROUP_CALLERS_MAX and (not done or time.monotonic() < ends):
+                    work, answer = self._line.popleft()
+                    if answer.set_running_or_notify_cancel():
+                        done.append((answer, _Outcome()))
+                        done[-1][1].of(connection, work)
+        except BaseException as error:
+            for answer in [answer for answer, _ in done] or self._next():
+                answer.set_exception(error)
+            return
+        for answer, outcome in done:
+            outcome.tell(answer)
+
+    def _next(self) -> list[Future[Any]]:
+        """The caller for whom no transaction could be begun."""
+        _, answer = self._line.popleft()
+        return [answer] if answer.set_running_or_notify_cancel() else []
 
     async def notices(self) -> Notices:
         while True:
@@ -115,6 +149,31 @@ class SqliteDatabase:
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
         self._thread.shutdown(wait=False)
+
+
+class _Outcome:
+    """What one caller's work gave, to be told when it is durable."""
+
+    def __init__(self) -> None:
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def of(self, connection: sa.Connection, work: Work[Any]) -> None:
+        """Do the work, or leave no trace of it. Raises what takes the whole transaction with it."""
+        try:
+            with said_plainly(), connection.begin_nested():
+                self._result = work(connection)
+        except BaseException as error:
+            driver = connection.connection.driver_connection
+            if driver is None or not driver.in_transaction:
+                raise  # a full disk, say: SQLite has rolled back what was before, too
+            self._error = error
+
+    def tell(self, answer: Future[Any]) -> None:
+        if self._error is not None:
+            answer.set_exception(self._error)
+        else:
+            answer.set_result(self._result)
 
 
 class said_plainly:
