@@ -138,8 +138,8 @@ class SqliteDatabase:
 
     def _next(self) -> list[Future[Any]]:
         """The caller for whom no transaction could be begun."""
-        _, answer = self._line.popleft()
-        return [answer] if answer.set_running_or_notify_cancel() else []
+        _, answer = self._line.popleft() if self._line else (None, None)
+        return [answer] if answer is not None and answer.set_running_or_notify_cancel() else []
 
     async def notices(self) -> Notices:
         while True:
