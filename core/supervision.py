@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -45,6 +45,7 @@ class Child:
     `on_line` gets each line of its standard output; its standard error goes to the end of `log`, or to ours. It is
     started when `after` is set, but no later than AFTER_TIMEOUT_S. `gives_signs`: it tells again and again that it
     lives (`core.signs_of_life`), and is killed when it does not. `on_start` gets the process id of each of its lives.
+    `environment` is asked before each of them what differs from ours.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Child:
     after: asyncio.Event | None = None
     gives_signs: bool = False
     on_start: Callable[[int], None] | None = None
+    environment: Callable[[], Mapping[str, str]] | None = None
 
 
 def next_pause_s(pause_s: float, lived_s: float) -> float:
@@ -77,6 +79,12 @@ class Supervisor:
         self._children = children
         self._stop = stop
         self._refused: str | None = None
+        self._again = asyncio.Event()
+
+    def restart(self) -> None:
+        """Have every child end and start again, by its environment of then."""
+        self._again.set()
+        self._again = asyncio.Event()
 
     async def run(self) -> None:
         """Returns when `stop` was set and every child has ended. Raises StartedWrongly."""
@@ -110,6 +118,8 @@ class Supervisor:
 
     async def _live(self, child: Child, signs: SignsOfLife | None) -> int:
         heard = {} if signs is None else {NOTIFY_SOCKET: signs.address}
+        given = child.environment() if child.environment else {}
+        again = self._again
         with _errors_of(child) as errors:
             process = await asyncio.create_subprocess_exec(
                 *child.command,
@@ -117,16 +127,18 @@ class Supervisor:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 limit=LINE_BYTES_MAX,
-                env={**os.environ, SUPERVISED: "1", **heard},
+                env={**os.environ, **given, SUPERVISED: "1", **heard},
             )
         if child.on_start is not None:
             child.on_start(process.pid)
         lines = asyncio.create_task(_read_lines(process, child.on_line), name=f"lines-{child.name}")
         ended = asyncio.create_task(process.wait(), name=f"wait-{child.name}")
         stopping = asyncio.create_task(self._stop.wait(), name=f"stop-{child.name}")
+        leaving = asyncio.create_task(again.wait(), name=f"again-{child.name}")
         watching = asyncio.create_task(_watch(process, child, signs), name=f"watch-{child.name}")
-        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ended, stopping, leaving}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        leaving.cancel()
         watching.cancel()
         if not ended.done():
             await _end(process, child.name)

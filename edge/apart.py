@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import IO, Any, Final
 
 from core.errors import PosternError
@@ -37,7 +38,12 @@ class Done:
 
 
 async def work_apart(
-    module: str, task: Mapping[str, Any], report: Report, failed: type[PosternError], seconds_max: float
+    module: str,
+    task: Mapping[str, Any],
+    report: Report,
+    failed: type[PosternError],
+    seconds_max: float,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Done:
     """Run `module` as a child on `task`. Raises `failed`, also with what the child says is wrong.
 
@@ -47,7 +53,7 @@ async def work_apart(
         *_command(module, task["settings"]["niceness"]),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **ONE_THREAD},
+        env={**os.environ, **ONE_THREAD, **environment},
         limit=LINE_BYTES_MAX,
     )
     try:

@@ -30,8 +30,13 @@ LOCK_HELD_S_MAX: Final = 0.001
 """A lane that comes back from the encoder waits so long for the interpreter's lock while the event loop is busy, at
 each of a batch's calls. With Python's 5 ms an overloaded node answers a sixth fewer (slices of 0.5 s in turn)."""
 
+SLOTS_LOOK_S: Final = 0.5
+"""Between looks at which software is to run."""
+
 if TYPE_CHECKING:
+    from core.supervision import Supervisor
     from edge.inference.encoders import EncoderChoice
+    from edge.slots import Slots
     from models.runtimes.port import Runtime
 
 
@@ -143,21 +148,48 @@ async def _supervise(site: Path) -> None:
     The node starts first and alone: nobody waits for the other two, and on two cores they would hold it up.
     """
     from core.supervision import Child, Supervisor, stop_on_signals
+    from edge.config import site_paths
+    from edge.slots import Slots, settled, started
 
-    ready = asyncio.Event()
+    ready, slots, stop = asyncio.Event(), Slots(site_paths(site).slots), stop_on_signals()
 
     def on_line(line: str) -> None:
-        if not ready.is_set() and _is_ready(line):
+        if not _is_ready(line):
+            return
+        slots.point(settled(slots.pointer()))
+        if not ready.is_set():
             ready.set()
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
 
+    def begins() -> dict[str, str]:
+        return slots.environment(slots.point(started(slots.pointer())))
+
+    def follows() -> dict[str, str]:
+        return slots.environment(slots.pointer())
+
     children = [
-        Child("node", _command("node", site), on_line),
-        Child("worker", _command("worker", site), after=ready, gives_signs=True),
-        Child("courier", _command("courier", site), after=ready),
+        Child("node", _command("node", site), on_line, environment=begins),
+        Child("worker", _command("worker", site), after=ready, gives_signs=True, environment=follows),
+        Child("courier", _command("courier", site), after=ready, environment=follows),
     ]
-    await Supervisor(children, stop_on_signals()).run()
+    supervisor = Supervisor(children, stop)
+    watching = asyncio.create_task(_follow(slots, supervisor), name="slots")
+    try:
+        await supervisor.run()
+    finally:
+        watching.cancel()
+
+
+async def _follow(slots: Slots, supervisor: Supervisor) -> None:
+    """Start everything again when another slot is pointed to."""
+    active = slots.pointer().active
+    while True:
+        await asyncio.sleep(SLOTS_LOOK_S)
+        if (now := slots.pointer().active) != active:
+            logging.getLogger("edge").warning("other software begins", extra={"slot": now or "installed"})
+            active = now
+            supervisor.restart()
 
 
 def _command(process: str, site: Path) -> list[str]:

@@ -22,6 +22,7 @@ from edge.egress.guard import Guard
 from edge.knowledge.document import Audience
 from edge.knowledge.ingest import now_ms
 from edge.operations.updates import told
+from edge.slots import Slots, numbers
 from edge.text_services import pushed_policies
 from edge.updates.chunks import ChunkStore
 from edge.updates.fetching import Fetching
@@ -32,6 +33,7 @@ from edge.updates.model_slots import ModelSlots, Setting
 from edge.updates.node_trust import NodeTrust
 from edge.updates.policy_installer import PolicyInstaller
 from edge.updates.probing import Probe
+from edge.updates.software_installer import SoftwareInstaller
 from edge.updates.updater import Updater
 from edge.updates.vitals import NodeVitals
 from edge.updates.windows import is_open
@@ -113,6 +115,9 @@ def _installers(site: Site, operations: Mapping[str, Operation]) -> dict[str, In
     return {
         "model": ModelInstaller(ModelSlots(site.paths, models_dir()), staging, use, serves, setback),
         "knowledge": KnowledgeInstaller(site.paths.updates / "packs", site.knowledge),
+        "software": SoftwareInstaller(
+            Slots(site.paths.slots), site.paths.root, site.paths.store, site.store.keys.store
+        ),
         "policy": PolicyInstaller(staging, site.texts.policies, pushed_policies(site.paths)),
     }
 
@@ -122,20 +127,10 @@ def lacking(manifest: Manifest) -> str:
     needs = manifest.requires
     if needs.architectures and platform.machine() not in needs.architectures:
         return "architecture"
-    if needs.software and _numbers(needs.software) > _numbers(VERSION):
+    if needs.software and numbers(needs.software) > numbers(VERSION):
         return "software_too_old"
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     return "memory" if needs.memory_mb > memory_mb else ""
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The numbers that a version begins with."""
-    parts = []
-    for part in version.replace("-", ".").replace("+", ".").split("."):
-        if not part.isdigit():
-            break
-        parts.append(int(part))
-    return tuple(parts)
 
 
 def _documents(site: Site, text: str, k: int) -> list[str]:

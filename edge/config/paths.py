@@ -93,6 +93,11 @@ class SitePaths:
         return self.updates / "metadata"
 
     @property
+    def slots(self) -> Path:
+        """Postern's own software that came over the air, beside what is installed; see `edge.slots`."""
+        return self.updates / "slots"
+
+    @property
     def updates(self) -> Path:
         """What the control plane wants the node to run: metadata, what is being fetched, what is on trial."""
         return self.root / "updates"

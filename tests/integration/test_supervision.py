@@ -124,3 +124,18 @@ async def test_a_child_may_wait_for_another_to_be_ready() -> None:
         assert await lines.get() == "second"
         stop.set()
         await running
+
+
+async def test_children_start_again_with_another_environment() -> None:
+    stop, lines, wanted = asyncio.Event(), asyncio.Queue[str](), {"WHICH": "first"}
+    code = "import os, time; print(os.environ['WHICH']); time.sleep(600)"
+    child = Child("slot", python(code), lines.put_nowait, environment=lambda: wanted)
+    supervisor = Supervisor([child], stop)
+    running = asyncio.create_task(supervisor.run())
+    async with asyncio.timeout(WAIT_S):
+        assert await lines.get() == "first"
+        wanted["WHICH"] = "second"
+        supervisor.restart()
+        assert await lines.get() == "second"
+        stop.set()
+        await running
