@@ -19,6 +19,7 @@ from edge.egress.courier_client import CourierClient
 from edge.egress.records import ModelState
 from edge.fabric.devices import Devices
 from edge.overflow_services import OverflowWay, open_overflow
+from edge.store.counters import SMALLEST_CELL
 from edge.store.outbox_quotas import OutboxClass
 from edge.sync.desired import DesiredDocument
 from edge.sync.desired_keeper import judge_policy
@@ -88,6 +89,8 @@ def _facts(site: Site, devices: Devices) -> NodeFacts:
     """What the node tells of itself; all of it technical."""
     info = site.encoder.info
     waiting = site.answering.stats().waiting
+    if waiting < SMALLEST_CELL:  # with a short line, one customer would show
+        waiting = 0
     return NodeFacts(
         software_version=VERSION,
         models=(ModelState(name=info.model, version=info.version, runtime=info.runtime, device=info.device),),

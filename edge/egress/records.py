@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edge.store.counters import CELLS
+from edge.store.counters import CELLS, SMALLEST_CELL
 from edge.store.outbox_quotas import GAP_KIND
 
 # SQLite's and protobuf's signed 64 bit.
@@ -34,11 +34,11 @@ class Strict(BaseModel):
 
 
 class TelemetryBucket(Strict):
-    """Counts of a finished bucket; None stands for 1 to 4."""
+    """Counts of a finished bucket; what is not in it is fewer than five, or none."""
 
     start_s: Count
     length_s: Literal[10, 60, 3600]
-    counts: dict[str, dict[str, Count | None]]
+    counts: dict[str, dict[str, Annotated[Count, Field(ge=SMALLEST_CELL)]]]
 
     @model_validator(mode="after")
     def _known_cells(self) -> TelemetryBucket:

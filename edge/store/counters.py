@@ -31,8 +31,8 @@ CELLS: dict[str, frozenset[str]] = {
     "feedback": frozenset({"useful", "not_useful"}),
     "handoffs": frozenset({"opened"}),
 }
-# Counters whose cells add up to those of another one: exact values would reveal a suppressed cell by subtraction.
-HISTOGRAMS = frozenset({"turn_seconds"})
+# Below this many, a count at a named site could point at a person (DESIGN.md, invariant 10).
+SMALLEST_CELL = 5
 
 _ADD = (
     'INSERT INTO counters(bucket_s, name, cell, "count") VALUES (?, ?, ?, 1) '

@@ -15,7 +15,7 @@ from edge.store.outbox import OutboxClass, OutboxRow
 from postern.v1 import sync_pb2
 
 KEY = b"k" * 32
-BUCKET = {"start_s": 1_700_000_000, "length_s": 3600, "counts": {"turns": {"answer": 12, "refuse": None}}}
+BUCKET = {"start_s": 1_700_000_000, "length_s": 3600, "counts": {"turns": {"answer": 12, "refuse": 5}}}
 ALLOWED = [
     ("telemetry.bucket", BUCKET),
     ("knowledge.changed", {"documents": 3, "chunks": 40, "generation": 2}),
@@ -56,6 +56,8 @@ DENIED = [
     ("telemetry.bucket", {**BUCKET, "counts": {"turns": {"mrs_miller": 12}}}, "schema"),
     ("telemetry.bucket", {**BUCKET, "counts": {"intents": {"answer": 12}}}, "schema"),
     ("telemetry.bucket", {**BUCKET, "length_s": 1}, "schema"),
+    ("telemetry.bucket", {**BUCKET, "counts": {"turns": {"answer": 4}}}, "schema"),
+    ("telemetry.bucket", {**BUCKET, "counts": {"turns": {"answer": None}}}, "schema"),
     ("desired.result", {"generation": 3, "state": "applied", "reason": "call 555 0199"}, "schema"),
     ("node.started", {"software_version": "1" * 20_000}, "size"),
 ]
