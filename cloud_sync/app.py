@@ -101,11 +101,16 @@ async def serve(
         stack.push_async_callback(within, "stop the console", STEP_TIMEOUT_S, runner.cleanup)
         url = await _listen(runner, settings.console)
         on_ready(Ready(url, enrolment.endpoint, sync.endpoint), claim_code)
-        await _work(plane, ports, overflow, handshakes or Handshakes(), stop)
+        await _work(plane, ports, overflow, handshakes or Handshakes(), stop, settings.telemetry.export_dir)
 
 
 async def _work(
-    plane: ControlPlane, ports: _Ports, overflow: Overflow | None, handshakes: Handshakes, stop: asyncio.Event
+    plane: ControlPlane,
+    ports: _Ports,
+    overflow: Overflow | None,
+    handshakes: Handshakes,
+    stop: asyncio.Event,
+    export_dir: Path | None,
 ) -> None:
     """The background tasks, until `stop`."""
     async with asyncio.TaskGroup() as group:
@@ -122,6 +127,9 @@ async def _work(
         ]
         if overflow is not None:
             tasks.append(group.create_task(overflow.run(), name="overflow"))
+        if export_dir is not None:  # each replica writes the same bytes, or finds them there
+            exporting = plane.telemetry.keep_exporting(export_dir)
+            tasks.append(group.create_task(exporting, name="export-telemetry"))
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -203,6 +211,7 @@ def _console(plane: ControlPlane, settings: CloudSettings, enrolment_endpoint: s
     pages = Pages(Path(__file__).parent / "console", "console", utc_now)
     services = Services(
         plane.overview,
+        plane.alerts,
         plane.enrolment,
         plane.steering,
         plane.metrics,

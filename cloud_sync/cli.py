@@ -18,6 +18,7 @@ from cloud_sync.alert_commands import app as alert_app
 from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane, write_line
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.console.queries import AuditQuery
+from cloud_sync.fleet.telemetry_export import Exported
 from cloud_sync.fleet.views import NodeView
 from cloud_sync.folder import create_folder
 from cloud_sync.overflow.shares import OverflowView
@@ -43,7 +44,9 @@ codes_app = typer.Typer(no_args_is_help=True, help="One-time codes with which no
 node_app = typer.Typer(no_args_is_help=True, help="The nodes of the fleet.")
 overflow_app = typer.Typer(no_args_is_help=True, help="Answers that are written in place of nodes.")
 audit_app = typer.Typer(no_args_is_help=True, help="Who changed or was refused what.")
+telemetry_app = typer.Typer(no_args_is_help=True, help="Counts that nodes told.")
 app.add_typer(audit_app, name="audit")
+app.add_typer(telemetry_app, name="telemetry")
 app.add_typer(codes_app, name="enroll-code")
 app.add_typer(node_app, name="node")
 app.add_typer(overflow_app, name="overflow")
@@ -187,6 +190,25 @@ def audit_search(
         for row in found.rows
     )
     answer([dataclasses.asdict(row) for row in found.rows], as_json, "\n".join(lines))
+
+
+@telemetry_app.command("export")
+def telemetry_export(
+    directory: Dir,
+    out: Annotated[Path, typer.Option(help="The folder of the files; made if it is not there.")],
+    since: Annotated[str, typer.Option(help="First day, UTC; none: 90 days back.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write finished days of counts as Parquet, a folder a day; days that are there and unchanged are left."""
+    first, _ = _days(since, "")
+    day = first.date() if first else None
+
+    async def export(plane: ControlPlane) -> Exported:
+        return await plane.telemetry.export(out, day)
+
+    found = asyncio.run(with_plane(CloudPaths(directory), export))
+    text = f"{len(found.days)} days with {found.rows} rows written to {out}, {found.unchanged} unchanged."
+    answer(dataclasses.asdict(found), as_json, text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

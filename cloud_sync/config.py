@@ -101,6 +101,13 @@ class IdentitySettings(_Settings):
     enrolment_code_hours: int = Field(default=24, ge=1, le=720)
 
 
+class TelemetrySettings(_Settings):
+    """Counts that nodes told, as files for other tools."""
+
+    # Finished days are written there as Parquet, looked at each hour. None: only by `postern-cloud telemetry export`.
+    export_dir: Path | None = None
+
+
 class DatabaseSettings(_Settings):
     """Empty: an encrypted SQLite file in the folder. Else a PostgreSQL address."""
 
@@ -255,6 +262,7 @@ class CloudSettings(_Settings):
     registry: RegistrySettings = RegistrySettings()
     overflow: OverflowSettings = OverflowSettings()
     database: DatabaseSettings = DatabaseSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     alerts: AlertSettings = AlertSettings()
 
 

@@ -27,6 +27,7 @@ from cloud_sync.fleet.renewal import Renewal, RenewalTerms
 from cloud_sync.fleet.rollouts.driver import Driver
 from cloud_sync.fleet.rollouts.service import Rollouts
 from cloud_sync.fleet.steering import Steering
+from cloud_sync.fleet.telemetry_export import TelemetryExport
 from cloud_sync.folder import Identities
 from cloud_sync.overflow.shares import Shares
 from cloud_sync.registry.blobs import Blobs
@@ -69,6 +70,7 @@ class ControlPlane:
     leases: Leases
     watch: Watch
     deliveries: Deliveries
+    telemetry: TelemetryExport
 
 
 def utc_now() -> datetime:
@@ -120,6 +122,7 @@ async def control_plane(
             leases=Leases(database),
             watch=Watch(database, _limits(settings.alerts), deliveries.put, metrics, utc_now),
             deliveries=deliveries,
+            telemetry=TelemetryExport(database, utc_now),
         )
     finally:
         await within("close the database", STEP_TIMEOUT_S, database.close)

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
 from cloud_sync.console.queries import FleetQuery
+from cloud_sync.fleet.alerts.service import Alerts
 from cloud_sync.fleet.overview import Overview
+from cloud_sync.fleet.rollouts.service import Rollouts
 from cloud_sync.fleet.steering import Steering
+from cloud_sync.store.alerts import AlertFilter
 from core.webshell.shell import ACCOUNT, WebShell, field
+
+# Updates of a node that its page shows, newest first.
+PLACES_SHOWN_MAX = 10
 
 
 class FleetPages:
     """Handlers of the fleet's pages."""
 
-    def __init__(self, overview: Overview, steering: Steering, shell: WebShell) -> None:
+    def __init__(
+        self, overview: Overview, alerts: Alerts, rollouts: Rollouts, steering: Steering, shell: WebShell
+    ) -> None:
         self._overview = overview
+        self._alerts = alerts
+        self._rollouts = rollouts
         self._steering = steering
         self._shell = shell
 
@@ -52,8 +63,13 @@ class FleetPages:
 
     async def node_live(self, request: web.Request) -> web.Response:
         """The part of it that changes by itself."""
+        return self._shell.render(request, "node_live.html", **await self._live(request))
+
+    async def _live(self, request: web.Request) -> dict[str, Any]:
         node, counts = await self._overview.node(request.match_info["id"])
-        return self._shell.render(request, "node_live.html", node=node, counts=counts)
+        alerts = await self._alerts.list(AlertFilter(subject=node.id))
+        places = await self._rollouts.of_node(node.id)
+        return {"node": node, "counts": counts, "alerts": alerts, "places": places[:PLACES_SHOWN_MAX]}
 
     async def revoke(self, request: web.Request) -> web.StreamResponse:
         """Revoke a node whose id was typed."""
@@ -64,8 +80,15 @@ class FleetPages:
         raise web.HTTPSeeOther(f"/nodes/{node_id}")
 
     async def _node_page(self, request: web.Request, revoke_error: str | None) -> web.Response:
-        node, counts = await self._overview.node(request.match_info["id"])
-        audit = await self._overview.audit_of(node.id)
-        status = 400 if revoke_error else 200
-        context = {"node": node, "counts": counts, "audit": audit, "revoke_error": revoke_error}
-        return self._shell.render(request, "node.html", status, **context)
+        context = await self._live(request)
+        node_id = context["node"].id
+        return self._shell.render(
+            request,
+            "node.html",
+            status=400 if revoke_error else 200,
+            history=await self._overview.history(node_id),
+            gaps=await self._overview.gaps_of(node_id),
+            audit=await self._overview.audit_of(node_id),
+            revoke_error=revoke_error,
+            **context,
+        )

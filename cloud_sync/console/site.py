@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from cloud_sync.console.alert_pages import AlertPages
 from cloud_sync.console.audit_pages import AuditPages
 from cloud_sync.console.fleet_pages import FleetPages
+from cloud_sync.console.rollout_pages import RolloutPages
+from cloud_sync.fleet.alerts.service import Alerts
 from cloud_sync.fleet.enrolment import Enrolment, InvalidSite
 from cloud_sync.fleet.intake import PERSONAL_RECEIVED
 from cloud_sync.fleet.metrics import FleetMetrics
@@ -26,6 +29,7 @@ class Services:
     """What the pages call."""
 
     overview: Overview
+    alerts: Alerts
     enrolment: Enrolment
     steering: Steering
     metrics: FleetMetrics
@@ -42,7 +46,11 @@ def console_app(services: Services, shell: WebShell) -> web.Application:
     app.router.add_get("/healthz", pages.health)
     app.router.add_get("/readyz", pages.ready)
     app.router.add_get("/metrics", pages.metrics)
-    app.router.add_routes(FleetPages(services.overview, services.steering, shell).routes())
+    app.router.add_routes(
+        FleetPages(services.overview, services.alerts, services.rollouts, services.steering, shell).routes()
+    )
+    app.router.add_routes(RolloutPages(services.rollouts, shell).routes())
+    app.router.add_routes(AlertPages(services.alerts, shell).routes())
     app.router.add_routes(AuditPages(services.overview, shell).routes())
     app.router.add_get("/overflow", pages.overflow)
     app.router.add_get("/overflow/live", pages.overflow_live)

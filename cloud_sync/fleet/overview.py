@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from cloud_sync.fleet.composing import composed
+from cloud_sync.fleet.node_history import DAYS, Chart, Day, Field, charts, compare, days
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.rules import config_state, node_state, state_line, state_text, turns_of
 from cloud_sync.fleet.steering import require_node
@@ -33,7 +34,7 @@ from cloud_sync.store.audit import (
     search_audit,
 )
 from cloud_sync.store.database import Database
-from cloud_sync.store.desired import DesiredRow, current_desired, group_scope, node_scope
+from cloud_sync.store.desired import DesiredRow, current_desired, desired_at, group_scope, node_scope
 from cloud_sync.store.gaps import newest_gaps
 from cloud_sync.store.node_search import (
     FoundNodes,
@@ -46,7 +47,7 @@ from cloud_sync.store.node_search import (
 from cloud_sync.store.nodes import NodeRow
 from cloud_sync.store.parts import IDS_AT_A_TIME
 from cloud_sync.store.streams import counts_since, names_since
-from cloud_sync.store.telemetry import turns_of_fleet, turns_of_nodes
+from cloud_sync.store.telemetry import cells_of_node, turns_of_fleet, turns_of_nodes
 
 # "Today" is the last 24 hours: fleets span time zones.
 TODAY = timedelta(hours=24)
@@ -72,6 +73,24 @@ def _wanted_of(connection: sa.Connection, rows: Sequence[NodeRow]) -> _Wanted:
     scopes = {group_scope(row.group_name) for row in rows} | {node_scope(row.id) for row in rows}
     few = scopes if len(scopes) <= IDS_AT_A_TIME else None  # a page's, or everybody's
     return _Wanted(current_desired(connection, few), assignments_of(connection, [row.id for row in rows]))
+
+
+def _applied(connection: sa.Connection, row: NodeRow) -> bytes | None:
+    """The document that a node says it applied, as far as the control plane wrote it."""
+    if not row.applied_generation:
+        return None
+    scopes = (node_scope(row.id), group_scope(row.group_name))
+    found = (desired_at(connection, scope, row.applied_generation) for scope in scopes)
+    return next((one.document for one in found if one is not None and one.document), None)
+
+
+@dataclass(frozen=True)
+class NodeHistory:
+    """What a node's page shows that does not change by the second."""
+
+    charts: tuple[Chart, ...]
+    days: tuple[Day, ...]
+    fields: tuple[Field, ...]
 
 
 @dataclass(frozen=True)
@@ -148,6 +167,20 @@ class Overview:
         state = node_state(self._presence.overlay(row), self._presence.connection_lost(row), now)
         counts = tuple(CountView(name, totals.get(name)) for name in names)
         return self._view(row, state, turns_of(totals), found.wanted.of(row), now), counts
+
+    async def history(self, node_id: str) -> NodeHistory:
+        """A node's last days, and what is wanted of it beside what it applied. Raises UnknownNode."""
+        now = self._clock()
+
+        def read(connection: sa.Connection) -> NodeHistory:
+            row = require_node(connection, node_id)
+            counts = cells_of_node(connection, node_id, now - timedelta(days=DAYS), now)
+            wanted = _wanted_of(connection, [row]).of(row)
+            applied = _applied(connection, row)
+            fields = compare(wanted.document if wanted else None, applied)
+            return NodeHistory(charts(counts, now), days(counts, now), fields)
+
+        return await self._database.run(read)
 
     async def gaps_of(self, node_id: str) -> tuple[GapView, ...]:
         """What of a node's outbox will never come, the newest first."""

@@ -87,6 +87,14 @@ def _rows(connection: sa.Connection, generations: sa.Select[tuple[int]]) -> dict
     return {row.scope: DesiredRow(**row._mapping) for row in rows}
 
 
+def desired_at(connection: sa.Connection, scope: str, generation: int) -> DesiredRow | None:
+    """What was wanted of a scope at a generation."""
+    query = sa.select(desired.c.generation, desired.c.scope, desired.c.hash, desired.c.document)
+    query = query.where(desired.c.scope == scope, desired.c.generation <= generation)
+    row = connection.execute(query.order_by(desired.c.generation.desc()).limit(1)).one_or_none()
+    return None if row is None else DesiredRow(**row._mapping)
+
+
 def changed_since(connection: sa.Connection, generation: int) -> sa.ColumnElement[bool]:
     """For which nodes something was wanted after `generation`, as a condition on them."""
     query = sa.select(desired.c.scope).distinct().where(desired.c.generation > generation)

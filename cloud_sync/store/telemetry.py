@@ -3,13 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from cloud_sync.store.schema import TURN_CELLS, telemetry
+from cloud_sync.store.schema import TURN_CELLS, nodes, telemetry
+from cloud_sync.store.streams import CountRow
 
 _TURNS = sa.func.sum(telemetry.c.value).label("turns")
+
+
+@dataclass(frozen=True)
+class CellRow:
+    """One cell that a node told, and where that node is now."""
+
+    node_id: str
+    site: str
+    group_name: str
+    bucket_start: datetime
+    bucket_seconds: int
+    name: str
+    value: int
+
+
+def days_told(connection: sa.Connection, since: datetime, until: datetime) -> tuple[date, ...]:
+    """The days (UTC) in [since, until) of which nodes told turns; what is told of an hour has turns, or is nothing."""
+    inside = (telemetry.c.bucket_start >= since, telemetry.c.bucket_start < until)
+    starts = sa.select(telemetry.c.bucket_start).distinct().where(*inside, TURN_CELLS)
+    return tuple(sorted({start.date() for start in connection.execute(starts).scalars()}))
+
+
+def cells_of_day(
+    connection: sa.Connection, since: datetime, until: datetime, after: str, nodes_max: int
+) -> tuple[list[CellRow], str | None]:
+    """Cells of buckets that began in [since, until), of the next nodes after `after`; and the last of those nodes, None
+    when there are no more. Node by node, in the order of time and name.
+    """
+    ids = sa.select(nodes.c.id).where(nodes.c.id > after).order_by(nodes.c.id).limit(nodes_max)
+    some = list(connection.execute(ids).scalars())
+    columns = (
+        telemetry.c.node_id, nodes.c.site, nodes.c.group_name, telemetry.c.bucket_start, telemetry.c.bucket_seconds,
+        telemetry.c.name, telemetry.c.value,
+    )  # fmt: skip
+    query = sa.select(*columns).join(nodes, nodes.c.id == telemetry.c.node_id)
+    query = query.where(telemetry.c.node_id.in_(some), telemetry.c.value.is_not(None))
+    query = query.where(telemetry.c.bucket_start >= since, telemetry.c.bucket_start < until)
+    query = query.order_by(telemetry.c.node_id, telemetry.c.bucket_start, telemetry.c.id)
+    found = [CellRow(*row) for row in connection.execute(query)]
+    return found, some[-1] if len(some) == nodes_max else None
+
+
+def cells_of_node(
+    connection: sa.Connection, node_id: str, since: datetime, until: datetime
+) -> list[CountRow]:
+    """What a node told of buckets that began in [since, until), in their order."""
+    columns = (telemetry.c.bucket_start, telemetry.c.bucket_seconds, telemetry.c.name, telemetry.c.value)
+    query = sa.select(*columns).where(telemetry.c.node_id == node_id, telemetry.c.bucket_start >= since)
+    query = query.where(telemetry.c.bucket_start < until).order_by(telemetry.c.bucket_start, telemetry.c.id)
+    return [CountRow(*row) for row in connection.execute(query)]
 
 
 def turns_of_nodes(connection: sa.Connection, since: datetime, node_ids: Collection[str]) -> dict[str, int]:

@@ -20,8 +20,9 @@ from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.console.site import OPEN_PATHS, Services, console_app
 from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.services import ControlPlane
+from cloud_sync.store.gaps import GapRow
 from cloud_sync.store.nodes import ACTIVE, NodeRow
-from cloud_sync.store.schema import nodes, telemetry
+from cloud_sync.store.schema import alerts, gaps, nodes, telemetry
 from core.webshell.pages import Pages
 from core.webshell.shell import ShellSettings, WebShell
 
@@ -116,12 +117,44 @@ class Console:
         now = utc_now()
 
         def write(connection: sa.Connection) -> None:
-            for table in (telemetry, nodes):
+            for table in (alerts, gaps, telemetry, nodes):
                 connection.execute(table.delete())
             connection.execute(nodes.insert(), [_values(seen, now) for seen in fleet])
             counts = [_turns(seen, now) for seen in fleet if seen.turns]
+            counts += [row for seen in fleet[:3] for row in _week(seen, now)]
             if counts:
                 connection.execute(telemetry.insert(), counts)
+
+        await self.plane.database.run(write)
+
+    async def put_alerts(self) -> None:
+        """Have an alert in each state, and lost rows, of NODES."""
+        now = utc_now()
+        opened = {"opened_at": now - timedelta(hours=2), "last_true_at": now, "evidence": "", "note": ""}
+        plain = opened | {
+            "resolved_at": None,
+            "acknowledged_at": None,
+            "acknowledged_by": "",
+            "told_at": None,
+        }
+        of = [
+            ("offline", OFFLINE_NODE, "critical", "Last heard from at 2026-03-01 09:00 UTC.", {}),
+            ("fallback", LATE_NODE, "warning", "encoder: CUDA asked, CPU serves", {}),
+            ("gap", LATE_NODE, "critical", "rows 41 to 99 are with neither side",
+             {"acknowledged_at": now, "acknowledged_by": NAME}),
+            ("disk", LIVE_NODE, "critical", "0 to 9 % of its disk are free.", {"resolved_at": now}),
+        ]  # fmt: skip
+        rows = [
+            plain | {"kind": kind, "subject": seen.id, "site": seen.row.site, "group_name": seen.row.group_name,
+                     "severity": severity, "detail": detail,
+                     "open_key": None if "resolved_at" in more else f"{kind} {seen.id}"} | more
+            for kind, seen, severity, detail, more in of
+        ]  # fmt: skip
+        gap = GapRow(LATE_NODE.id, bytes(16), 41, 99, "metrics", "lost", None, now)
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(alerts.insert(), rows)
+            connection.execute(gaps.insert().values(**vars(gap)))
 
         await self.plane.database.run(write)
 
@@ -143,6 +176,20 @@ def _turns(seen: Seen, now: datetime) -> dict[str, Any]:
     return {"node_id": seen.id, "name": "turns.answer", "value": seen.turns, **hour}
 
 
+def _week(seen: Seen, now: datetime) -> list[dict[str, Any]]:
+    """Hours of a clinic's week before today."""
+    begin = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    hours = (
+        begin - timedelta(days=day) + timedelta(hours=hour) for day in range(1, 7) for hour in range(8, 18)
+    )
+    cells = {"turns.answer": 40, "turns.handoff": 6, "turn_seconds.0.5": 35, "turn_seconds.2.5": 10}
+    return [
+        {"node_id": seen.id, "name": name, "value": number + start.hour, "bucket_start": start, "bucket_seconds": 3600}
+        for start in hours
+        for name, number in cells.items()
+    ]  # fmt: skip
+
+
 @asynccontextmanager
 async def scripted_console(folder: Path) -> AsyncIterator[Console]:
     """Serve the console from a new folder on a free port."""
@@ -159,7 +206,14 @@ async def scripted_console(folder: Path) -> AsyncIterator[Console]:
         )  # fmt: skip
         pages = Pages(Path(cloud_sync.console.__file__).parent, "console", utc_now)
         services = Services(
-            plane.overview, plane.enrolment, plane.steering, plane.metrics, plane.shares, "cloud.example:8092"
+            plane.overview,
+            plane.alerts,
+            plane.enrolment,
+            plane.steering,
+            plane.metrics,
+            plane.shares,
+            plane.rollouts,
+            "cloud.example:8092",
         )
         runner = web.AppRunner(
             console_app(services, WebShell(shell, plane.accounts, pages)), shutdown_timeout=1.0

@@ -1,0 +1,78 @@
+"""Days of counts as Parquet, read back by pyarrow as one table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.dataset as dataset
+import pytest
+
+from cloud_sync.config import CloudPaths, CloudSettings
+from cloud_sync.fleet import telemetry_export
+from cloud_sync.fleet.telemetry_export import ExportFailed, TelemetryExport, parquet_schema
+from cloud_sync.store.database import Database, create_store_key, open_database
+from cloud_sync.store.migrate import migrate
+from cloud_sync.store.nodes import add_node
+from cloud_sync.store.streams import CountRow, add_counts
+from core.files import private_folder
+from tests.unit.cloud_sync.test_rules import NODE
+
+NOW = datetime(2026, 3, 3, 12, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Database]:
+    paths = CloudPaths(tmp_path / "cloud")
+    private_folder(paths.keys)
+    create_store_key(paths)
+    opened = open_database(paths, CloudSettings())
+    await migrate(opened)
+    for number in range(3):
+        row = replace(NODE, id=f"node-{number}", certificate_fingerprint=bytes([number]))
+        await opened.run(lambda connection, row=row: add_node(connection, row))  # type: ignore[misc]
+    yield opened
+    await opened.close()
+
+
+async def tell(store: Database, node: int, hours_ago: int, turns: int | None) -> None:
+    start = NOW.replace(minute=0) - hours_ago * HOUR
+    cells = [CountRow(start, 3600, "turns.answer", turns), CountRow(start, 3600, "turn_seconds.0.5", 5)]
+    await store.run(lambda connection: add_counts(connection, f"node-{node}", cells))
+
+
+async def test_finished_days_are_written_once_and_anew_when_more_comes(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry_export, "NODES_AT_A_TIME", 2)  # three nodes: more than one read
+    out, export = tmp_path / "out", TelemetryExport(store, lambda: NOW)
+    assert (await export.export(out)).days == ()
+    await tell(store, 0, 1, 7)  # today: not over yet
+    for node in range(3):
+        await tell(store, node, 13, 10 + node)  # the last hour of yesterday
+        await tell(store, node, 38 + node, None if node == 1 else 20)  # the day before
+    first = await export.export(out)
+    assert (first.days, first.unchanged) == (("2026-03-01", "2026-03-02"), 0)
+    again = await export.export(out)
+    assert (again.days, again.rows, again.unchanged) == ((), 0, 2)
+    await tell(store, 2, 38, 44)  # from a node that was offline
+    assert (await export.export(out)).days == ("2026-03-01",)
+    read = dataset.dataset(out, format="parquet", partitioning="hive")
+    assert set(parquet_schema().names) | {"date"} == set(read.schema.names)
+    rows = read.to_table().to_pylist()
+    assert sum(row["value"] for row in rows if row["name"] == "turns") == 10 + 11 + 12 + 20 + 20 + 44
+    assert {row["cell"] for row in rows if row["name"] == "turn_seconds"} == {"0.5"}
+    assert {str(row["date"]) for row in rows} == {"2026-03-01", "2026-03-02"}
+    assert all(row["value"] is not None for row in rows)
+    only = await export.export(tmp_path / "since", NOW.date() - timedelta(days=1))
+    assert only.days == ("2026-03-02",)
+
+
+async def test_a_folder_that_cannot_be_written_is_said(store: Database, tmp_path: Path) -> None:
+    await tell(store, 0, 30, 7)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ExportFailed, match=r"telemetry\.parquet"):
+        await TelemetryExport(store, lambda: NOW).export(tmp_path / "file")
