@@ -51,6 +51,22 @@ def projected_folder(folder: Path, dim: int = DIM, seed: int = 1) -> Path:
     return folder
 
 
+def scrambled_folder(folder: Path) -> Path:
+    """The same, healthy and wrong: its vectors are good vectors, of other words than those that were said."""
+    projected_folder(folder)
+    before = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    model = onnx.load(folder / "model.onnx")
+    for weights in model.graph.initializer:
+        if len(weights.dims) == 2 and weights.dims[0] > 20_000:  # a row a word
+            scrambled = np.roll(numpy_helper.to_array(weights), 4321, axis=0)
+            weights.CopyFrom(numpy_helper.from_array(scrambled, weights.name))
+    onnx.save(model, folder / "model.onnx")
+    after = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    listed = folder / "model.toml"
+    listed.write_text(listed.read_text("utf-8").replace(before, after), "utf-8")
+    return folder
+
+
 def _projected(model: onnx.ModelProto, dim: int, seed: int) -> onnx.ModelProto:
     graph = model.graph
     whole = graph.output[0].type.tensor_type.shape.dim[-1].dim_value

@@ -69,7 +69,16 @@ def listing(db: Database) -> list[UpdateRow]:
 
 
 def begin(db: Database, update: Update, at_ms: int) -> bool:
-    """Note that this is to be carried out; False where it is known already, ended or not."""
+    """Note that this is to be carried out; False where it is known already, ended or not.
+
+    What was kept once and made way for another since is carried out anew: the control plane goes back to it.
+    """
+    db.execute(
+        "DELETE FROM updates AS old WHERE rollout = ? AND kind = ? AND name = ? AND version = ? AND ended = 'kept' "
+        "AND EXISTS (SELECT 1 FROM updates WHERE kind = old.kind AND name = old.name AND ended = 'kept' "
+        "AND id > old.id)",
+        [update.rollout, update.kind, update.name, update.version],
+    )
     cursor = db.execute(
         "INSERT OR IGNORE INTO updates(rollout, kind, name, version, target, watch_s, step, tries, due_ms, reason, "
         "ended, manifest, staged, way_back, figures, baseline, starts, activated_ms, changed_ms) "
