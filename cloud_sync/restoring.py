@@ -26,6 +26,7 @@ from cloud_sync.store.audit import AuditRow, add_audit
 from cloud_sync.store.database import own_engine
 from cloud_sync.store.incarnation import begin_incarnation
 from cloud_sync.store.migrate import current, upgrade, upgrade_to
+from cloud_sync.store.registry import forget_minted
 from cloud_sync.store.schema import leases, metadata
 from cloud_sync.store.tables import PREFIX, known_tables, load_part
 from core import archives
@@ -197,6 +198,8 @@ class _Restoring:
         upgrade(connection)
         begun = begin_incarnation(connection, head.made_at, self.now)
         detail = f"incarnation {begun.number}, of {head.made_at:%Y-%m-%d %H:%M} UTC"
+        # Nodes may have seen newer signatures than the backup holds: all that this machine signs is signed anew.
+        forget_minted(connection)
         add_audit(connection, AuditRow(self.now, self.actor, "plane.restored", "", detail))
         connection.commit()
         self.incarnation = begun.number
