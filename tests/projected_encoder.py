@@ -1,9 +1,13 @@
-"""An encoder with other weights and another dimension, made of the default one: its vectors in a random subspace."""
+"""An encoder with other weights and another dimension, made of the default one: its vectors in a random subspace.
+
+`python -m tests.projected_encoder FOLDER VERSION [--wrong]` makes one to try updates with.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +20,12 @@ from models.versions import model_folder
 
 NAME: Final = "projected"
 DIM: Final = 256
+VERSION: Final = "1.0"
 
 HEAD: Final = f"""
 kind = "encoder"
 name = "{NAME}"
-version = "1.0"
+version = "{VERSION}"
 title = "The default encoder, in {DIM} dimensions"
 licence = "Apache-2.0"
 origin = "made by this test"
@@ -37,7 +42,7 @@ onnxruntime = "model.onnx"
 """
 
 
-def projected_folder(folder: Path, dim: int = DIM, seed: int = 1) -> Path:
+def projected_folder(folder: Path, dim: int = DIM, seed: int = 1, version: str = VERSION) -> Path:
     """A folder that `postern models import` takes."""
     folder.mkdir(parents=True)
     source = model_folder(models_dir(), DEFAULT_ENCODER)
@@ -47,13 +52,14 @@ def projected_folder(folder: Path, dim: int = DIM, seed: int = 1) -> Path:
         f'"{path.name}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"\n'
         for path in sorted(folder.iterdir())
     ]
-    (folder / "model.toml").write_text(HEAD.replace(str(DIM), str(dim)) + "".join(lines), "utf-8")
+    head = HEAD.replace(str(DIM), str(dim)).replace(VERSION, version)
+    (folder / "model.toml").write_text(head + "".join(lines), "utf-8")
     return folder
 
 
-def scrambled_folder(folder: Path) -> Path:
+def scrambled_folder(folder: Path, version: str = VERSION) -> Path:
     """The same, healthy and wrong: its vectors are good vectors, of other words than those that were said."""
-    projected_folder(folder)
+    projected_folder(folder, version=version)
     before = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
     model = onnx.load(folder / "model.onnx")
     for weights in model.graph.initializer:
@@ -82,3 +88,7 @@ def _projected(model: onnx.ModelProto, dim: int, seed: int) -> onnx.ModelProto:
         output.type.tensor_type.shape.dim[-1].dim_value = dim
     graph.node.append(helper.make_node("LpNormalization", ["low"], ["embedding"], axis=-1, p=2))
     return model
+
+
+if __name__ == "__main__":
+    (scrambled_folder if "--wrong" in sys.argv else projected_folder)(Path(sys.argv[1]), version=sys.argv[2])

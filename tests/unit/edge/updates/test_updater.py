@@ -59,6 +59,43 @@ async def test_the_same_is_not_done_twice(rig: Rig) -> None:
     assert rig.slots.calls.count("stage") == 2
 
 
+async def test_what_made_way_is_carried_out_anew_when_it_is_wanted_again(rig: Rig) -> None:
+    """As the control plane does when it takes a rollout back: the one before counts, under its old rollout."""
+    first, second = update("2.0", "r1"), update("3.0", "r2")
+    async with rig.running(first) as updater:
+        await rig.ended(first)
+        updater.want([second])
+        await rig.ended(second)
+        assert rig.slots.serving() == "3.0"
+        updater.want([first])
+        await until(lambda: rig.slots.calls.count("keep") == 3)
+        await rig.ended(first)
+    assert rig.slots.serving() == "2.0"
+    # It is the last that was kept now: nothing more is to be done, not even after a start.
+    async with rig.running(first, update("1.5", name="org-other")):
+        await rig.ended(update("1.5", name="org-other"))
+    assert rig.slots.calls.count("keep") == 4
+
+
+@pytest.mark.parametrize("reason", ["golden", "crashes"])
+async def test_what_serves_again_after_another_failed_is_not_carried_out_anew(rig: Rig, reason: str) -> None:
+    first, second = update("2.0", "r1"), update("3.0", "r2")
+    async with rig.running(first) as updater:
+        await rig.ended(first)
+        if reason == "golden":
+            rig.slots.gate_refusal = refused(reason)
+        else:
+            rig.slots.unhealthy = reason
+        updater.want([second])
+        assert (await rig.ended(second)).standing.reason == reason
+        updater.want([first])
+        rig.slots.gate_refusal, rig.slots.unhealthy = None, ""
+        updater.want([first, update("1.5", name="org-other")])
+        await rig.ended(update("1.5", name="org-other"))
+    assert [row.update.version for row in await rig.listing()] == ["1.5", "3.0", "2.0"]
+    assert rig.slots.calls.count("stage") == 3
+
+
 @pytest.mark.parametrize("reason", ["golden", "agreement"])
 async def test_a_gate_that_is_failed_leaves_what_ran(rig: Rig, reason: str) -> None:
     rig.slots.gate_refusal = refused(reason)
