@@ -50,6 +50,18 @@ class UpdateRow:
     def running(self) -> bool:
         return self.standing.end is None
 
+    @property
+    def activating(self) -> bool:
+        """Whether ACTIVATE has begun to change the site: what goes back is noted just before."""
+        return self.standing.step is Step.ACTIVATE and bool(self.noted.baseline)
+
+    @property
+    def changes(self) -> bool:
+        """Whether the site is not as it was before, or as it will be."""
+        return self.running and (
+            self.activating or self.standing.step in {Step.WATCH, Step.KEEP, Step.ROLL_BACK}
+        )
+
 
 _COLUMNS: Final = (
     "id, rollout, kind, name, version, target, watch_s, step, tries, due_ms, reason, ended, manifest, staged, "

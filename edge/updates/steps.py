@@ -106,10 +106,15 @@ class Interrupted:
 Outcome = Done | Failed | Damaged | Withdrawn | Interrupted
 
 
-def after(now: Standing, outcome: Outcome, at_ms: int) -> Standing:
-    """Where it stands after that. An update that has ended stays as it is."""
+def after(now: Standing, outcome: Outcome, at_ms: int, *, touched: bool = True) -> Standing:
+    """Where it stands after that. An update that has ended stays as it is.
+
+    `touched`: whether ACTIVATE has begun to change the site. Until then it is as before that step, and waits.
+    """
     if now.end is not None:
         return now
+    if now.step is Step.ACTIVATE and not touched:
+        return _before_changes(now, outcome, at_ms)
     match outcome:
         case Done():
             return _done(now)
@@ -129,6 +134,19 @@ def after(now: Standing, outcome: Outcome, at_ms: int) -> Standing:
             return replace(now, tries=now.tries + 1)
 
 
+def _before_changes(now: Standing, outcome: Outcome, at_ms: int) -> Standing:
+    match outcome:
+        case Done():
+            return _done(now)
+        case Failed(reason, passing=True):
+            return replace(now, tries=now.tries + 1, due_ms=at_ms + wait_ms(now.tries), reason=reason)
+        case Failed(reason):
+            return _given_up(replace(now, step=Step.GATE), reason)
+        case Interrupted():
+            return now
+    return after(replace(now, step=Step.GATE), outcome, at_ms)
+
+
 def wait_ms(tries: int) -> int:
     """How long until the next try, after so many."""
     return int(min(RETRY_MS_MIN * 2 ** min(tries, 16), RETRY_MS_MAX))
@@ -145,7 +163,8 @@ def _done(now: Standing) -> Standing:
 def _failed(now: Standing, reason: str, at_ms: int, *, passing: bool) -> Standing:
     # To go back and to put away are tried again whatever is wrong.
     patient = now.step in _PATIENT and (passing or now.step is not Step.FETCH)
-    if patient or (passing and now.tries + 1 < TRIES_MAX and now.step is not Step.WATCH):
+    # What has changed the site half way is unwatched: it goes back, and is not tried where it stands.
+    if patient or (passing and now.tries + 1 < TRIES_MAX and now.step not in _UNDONE):
         # Why it goes back is worth more than why that failed once.
         kept = now.reason if now.step is Step.ROLL_BACK else reason
         return replace(now, tries=now.tries + 1, due_ms=at_ms + wait_ms(now.tries), reason=kept)

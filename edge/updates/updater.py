@@ -24,6 +24,7 @@ from edge.updates import rows
 from edge.updates.chunks import ChunkDamaged, ChunkStore, StoredContent, UpdateDiskFull
 from edge.updates.fetching import Fetching, Trust
 from edge.updates.installer import Installer, InstallRefused
+from edge.updates.order import next_of, waiting
 from edge.updates.rows import Noted, UpdateRow
 from edge.updates.steps import Damaged, Done, End, Failed, Interrupted, Outcome, Step, Withdrawn, after
 from edge.updates.vitals import Observes
@@ -127,24 +128,10 @@ class Updater:
                     await self._look_at(row)
 
     def _next(self) -> UpdateRow | None:
-        now_ms = self._now_ms()
-        return next(
-            (
-                row
-                for row in self._rows
-                if row.standing.step is not Step.WATCH
-                and row.standing.due_ms <= now_ms
-                and row.id not in self._returning
-            ),
-            None,
-        )
+        return next_of(self._rows, self._now_ms(), self._returning)
 
     def _until_due_s(self) -> float | None:
-        due = [
-            row.standing.due_ms
-            for row in self._rows
-            if row.standing.step is not Step.WATCH and row.id not in self._returning
-        ]
+        due = [row.standing.due_ms for row in waiting(self._rows, self._returning)]
         return max(0.0, (min(due) - self._now_ms()) / 1000) if due else None
 
     async def _reconcile(self) -> None:
@@ -192,9 +179,10 @@ class Updater:
         self._changed.set()  # what came while it went on is looked at now
 
     def _given_up(self, row: UpdateRow) -> bool:
-        early = {Step.FETCH, Step.VERIFY, Step.STAGE, Step.GATE}
+        early = {Step.FETCH, Step.VERIFY, Step.STAGE, Step.GATE, Step.ACTIVATE}
         return (
             row.standing.step in early
+            and not self._current(row).changes
             and self._wanted is not None
             and _key(row.update) not in {_key(update) for update in self._wanted}
         )
@@ -244,6 +232,7 @@ class Updater:
                 figures = await installer.gate(update, noted.staged)
                 await self._note(row, replace(noted, figures=figures))
             case Step.ACTIVATE:
+                await self._ask_again(row)
                 await self._activate(row, installer)
             case Step.KEEP:
                 await installer.keep(update, noted.staged, noted.way_back)
@@ -286,10 +275,20 @@ class Updater:
     async def _add_fetched(self, row: UpdateRow, size: int) -> UpdateRow:
         return await self._note(row, replace(row.noted, bytes_fetched=row.noted.bytes_fetched + size))
 
+    async def _ask_again(self, row: UpdateRow) -> None:
+        """Whether what was fetched is still trusted, before it changes anything. Raises InstallRefused, FetchFailed.
+
+        Days may lie between: a window, a gate, another update. Without an answer it waits.
+        """
+        if not row.activating:
+            manifest = await self._trust.manifest(row.update)
+            if manifest.content() != row.noted.manifest:
+                raise InstallRefused("signed_anew", "Other content was signed than what was fetched.")
+
     async def _activate(self, row: UpdateRow, installer: Installer) -> None:
         """The way back, and how the node did before, are durable before anything changes."""
         async with self._changing:
-            if not row.noted.way_back:
+            if not row.activating:
                 way_back = await installer.way_back(row.update, row.noted.staged)
                 baseline = await self._vitals.baseline(self._now_ms())
                 noted = replace(row.noted, way_back=way_back, baseline=baseline)
@@ -349,7 +348,7 @@ class Updater:
 
     async def _move_on(self, row: UpdateRow, outcome: Outcome) -> UpdateRow:
         now_ms = self._now_ms()
-        to = after(row.standing, outcome, now_ms)
+        to = after(row.standing, outcome, now_ms, touched=row.changes)
         if to == row.standing:
             return row
         moved = await self._store.write(partial(rows.move, row=row, to=to, noted=row.noted, at_ms=now_ms))

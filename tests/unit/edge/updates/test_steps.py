@@ -51,7 +51,7 @@ def test_all_goes_well() -> None:
         (Step.STAGE, Damaged(), Step.FETCH, None, "damaged"),
         (Step.GATE, LASTING, Step.GATE, End.REFUSED, "bad"),
         (Step.ACTIVATE, LASTING, Step.ROLL_BACK, None, "bad"),
-        (Step.ACTIVATE, PASSING, Step.ACTIVATE, None, "busy"),
+        (Step.ACTIVATE, PASSING, Step.ROLL_BACK, None, "busy"),
         (Step.WATCH, LASTING, Step.ROLL_BACK, None, "bad"),
         (Step.WATCH, PASSING, Step.ROLL_BACK, None, "busy"),
         (Step.KEEP, LASTING, Step.KEEP, None, "bad"),
@@ -71,6 +71,25 @@ def test_all_goes_well() -> None:
 def test_what_follows(step: Step, outcome: Outcome, to: Step, end: End | None, reason: str) -> None:
     found = after(Standing(step, reason="was so"), outcome, AT_MS)
     assert (found.step, found.end, found.reason) == (to, end, reason)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step", "end", "reason"),
+    [
+        (Done(), Step.WATCH, None, ""),
+        (PASSING, Step.ACTIVATE, None, "busy"),
+        (LASTING, Step.GATE, End.REFUSED, "bad"),
+        (Withdrawn(), Step.GATE, End.REFUSED, WITHDRAWN),
+        (Interrupted(), Step.ACTIVATE, None, "was so"),
+        (Damaged(), Step.FETCH, None, "damaged"),
+    ],
+)
+def test_before_anything_is_changed_it_waits_or_is_refused(
+    outcome: Outcome, step: Step, end: End | None, reason: str
+) -> None:
+    """To go back would say that something was changed, and ask for a way back that nobody has noted."""
+    found = after(Standing(Step.ACTIVATE, reason="was so"), outcome, AT_MS, touched=False)
+    assert (found.step, found.end, found.reason) == (step, end, reason)
 
 
 def test_what_ended_stays() -> None:

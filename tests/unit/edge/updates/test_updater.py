@@ -259,8 +259,107 @@ async def test_a_newer_one_takes_the_place_of_one_that_is_watched(rig: Rig) -> N
 async def test_while_one_is_watched_another_is_fetched(rig: Rig) -> None:
     watched, other = update(watch_s=3600), update("1.5", name="org-other")
     async with rig.running(watched, other):
-        await rig.ended(other)
-        assert [one.standing.step for one in await rig.listing() if one.running] == [Step.WATCH]
+        await rig.at("activate")  # the newest of the two
+        assert [one.standing.step for one in await rig.listing()] == [Step.ACTIVATE, Step.WATCH]
+
+
+@pytest.mark.parametrize("unhealthy", ["", "crashes"])
+async def test_a_model_waits_until_another_one_is_kept_or_gone(rig: Rig, unhealthy: str) -> None:
+    """Its way back says what serves, under whichever name, and what is watched may be gone by then."""
+    watched, other = update(watch_s=3600), update("1.5", name="org-other")
+    async with rig.running(watched, other) as updater:
+        await rig.at("activate")
+        assert rig.slots.serving() == "2.0"
+        if unhealthy:
+            rig.slots.unhealthy = unhealthy
+            assert (await rig.ended(watched)).standing.end is End.RETURNED
+            rig.slots.unhealthy = ""
+        else:
+            updater.want([other])
+            assert (await rig.ended(watched)).standing.reason == "withdrawn"
+        row = await rig.ended(other)
+    assert (row.standing.end, row.noted.way_back, rig.slots.serving()) == (End.KEPT, "1.0", "1.5")
+
+
+async def test_what_waits_for_another_one_is_given_up_without_a_way_back(rig: Rig) -> None:
+    watched, other = update(watch_s=3600), update("1.5", name="org-other")
+    async with rig.running(watched, other) as updater:
+        await rig.at("activate")
+        updater.want([watched])
+        row = await rig.ended(other)
+    assert (row.standing.end, row.standing.reason, rig.slots.serving()) == (End.REFUSED, "withdrawn", "2.0")
+    assert "roll_back" not in rig.slots.calls
+
+
+async def test_what_is_withdrawn_after_the_fetch_is_not_installed(rig: Rig) -> None:
+    rig.slots.stop_at = "gate"
+    async with rig.running(update()):
+        await until(lambda: "gate" in rig.slots.calls)
+    rig.slots.stop_at, rig.cloud.refusal = "", refused("trust_refused")
+    async with rig.running(update()):
+        row = await rig.ended(update())
+    assert (row.standing.end, row.standing.reason, rig.slots.serving()) == (
+        End.REFUSED,
+        "trust_refused",
+        "1.0",
+    )
+    assert "activate" not in rig.slots.calls
+
+
+@pytest.mark.parametrize("refusal", [refused("trust_expired", passing=True), FetchFailed("unreachable")])
+async def test_without_a_word_of_the_trust_it_waits_and_is_not_installed(
+    rig: Rig, refusal: Exception
+) -> None:
+    rig.slots.stop_at = "gate"
+    async with rig.running(update()):
+        await until(lambda: "gate" in rig.slots.calls)
+    rig.slots.stop_at, rig.cloud.refusal = "", refusal
+    async with rig.running(update()):
+
+        async def tried() -> bool:
+            (row,) = await rig.listing()
+            return row.standing.step is Step.ACTIVATE and row.standing.tries > 1
+
+        await until(tried)
+        assert "activate" not in rig.slots.calls
+        rig.cloud.refusal = None
+        assert (await rig.ended(update())).standing.end is End.KEPT
+
+
+async def test_what_was_signed_anew_is_not_what_was_tried(rig: Rig) -> None:
+    rig.slots.stop_at = "gate"
+    async with rig.running(update()):
+        await until(lambda: "gate" in rig.slots.calls)
+    rig.slots.stop_at, rig.cloud.files = "", {"weights.bin": b"other"}
+    async with rig.running(update()):
+        row = await rig.ended(update())
+    assert (row.standing.end, row.standing.reason, rig.slots.serving()) == (
+        End.REFUSED,
+        "signed_anew",
+        "1.0",
+    )
+
+
+async def test_what_fails_half_activated_goes_back(rig: Rig) -> None:
+    rig.slots.fails_at = "activate"
+    async with rig.running(update()):
+        row = await rig.ended(update())
+    assert (row.standing.end, row.standing.reason, rig.slots.serving()) == (End.RETURNED, "disk", "1.0")
+    assert rig.slots.calls.count("activate") == 1
+
+
+async def test_the_way_back_is_taken_once_and_before_anything_changes(rig: Rig) -> None:
+    """Of the first of its name it is empty, and that says: remove it."""
+    rig.slots.way_back_is = ""
+    rig.slots.stop_at = "activate"
+    async with rig.running(update()):
+        await until(lambda: "activate" in rig.slots.calls)
+    rig.slots.stop_at, rig.slots.way_back_is = "", "taken again, with the update in"
+    rig.vitals.now_is = Vitals(turns=7)
+    async with rig.running(update()):
+        row = await rig.ended(update())
+    assert (row.standing.end, row.noted.way_back) == (End.KEPT, "")
+    assert row.noted.baseline == '{"turns": 0}'
 
 
 async def test_a_control_plane_that_is_away_for_long_holds_it_up_for_long(rig: Rig) -> None:

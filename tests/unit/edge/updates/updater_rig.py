@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -46,6 +47,7 @@ class Cloud:
     """Both ports towards the control plane."""
 
     pieces: dict[str, bytes] = field(default_factory=lambda: pieces_of(FILES))
+    files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     refusal: Exception | None = None
     """Of the trust."""
     cut_after: int = -1
@@ -59,7 +61,7 @@ class Cloud:
     async def manifest(self, wanted: Update) -> Manifest:
         if self.refusal is not None:
             raise self.refusal
-        return manifest_of(FILES, name=wanted.name, version=wanted.version)
+        return manifest_of(self.files, name=wanted.name, version=wanted.version)
 
     async def blobs(self, digests: Sequence[str]) -> AsyncGenerator[tuple[int, bytes], None]:
         for index, digest in enumerate(digests):
@@ -80,8 +82,12 @@ class Slots:
     folder: Path
     gate_refusal: Exception | None = None
     unhealthy: str = ""
+    way_back_is: str | None = None
+    """In place of what the pointer says."""
     stop_at: str = ""
     """A method that hangs."""
+    fails_at: str = ""
+    """A method that fails half done, once."""
     calls: list[str] = field(default_factory=list)
 
     @property
@@ -112,7 +118,7 @@ class Slots:
         return Figures(golden_permille=950, latency_us=800)
 
     async def way_back(self, wanted: Update, staged: str) -> str:
-        return self.pointer.read_text()
+        return self.pointer.read_text() if self.way_back_is is None else self.way_back_is
 
     async def activate(self, wanted: Update, staged: str, way_back: str) -> None:
         await self._call("activate")
@@ -133,6 +139,9 @@ class Slots:
 
     async def _call(self, name: str) -> None:
         self.calls.append(name)
+        if name == self.fails_at:
+            self.fails_at = ""
+            raise OSError(errno.EIO, "the disk")
         if name == self.stop_at:
             await asyncio.Event().wait()
 
