@@ -19,8 +19,15 @@ DIGESTS_AT_ONCE: Final = 64
 BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 """Of one request: at 20 kB/s, which a satellite link has, it is through within the courier's fifteen minutes."""
 
-WINDOW_LOOK_S: Final = 10.0
+WINDOW_LOOK_S: Final = 60.0
 """Until it is looked again whether a window is open: minutes are what windows are written in."""
+
+SMALL_BYTES_MAX: Final = 256 * 1024
+"""Of what waits for no window: policies, and packs of some pages. At 20 kB/s it is a quarter of a minute."""
+
+
+class WindowClosed(Exception):
+    """Nothing large may be fetched now."""
 
 
 class Trust(Protocol):
@@ -47,7 +54,13 @@ class Fetching:
         self._source = source
         self._chunks = chunks
         self._may_fetch = may_fetch
-        self._look_s = look_s
+        self.look_s = look_s
+        """Until it is worth another try after WindowClosed."""
+
+    def check_window(self, manifest: Manifest) -> None:
+        """Raises WindowClosed."""
+        if manifest.size > SMALL_BYTES_MAX and not self._may_fetch():
+            raise WindowClosed
 
     async def take_present(self, manifest: Manifest, files: Sequence[Path]) -> int:
         """Bytes that need not be fetched, as files here hold them. Raises UpdateDiskFull."""
@@ -55,13 +68,12 @@ class Fetching:
         return await asyncio.to_thread(self._chunks.take_from, manifest, files)
 
     async def fetch(self, manifest: Manifest, fetched: Callable[[int], Awaitable[None]]) -> None:
-        """All that is missing; `fetched` hears of the bytes of each chunk that is durable. Raises FetchFailed, OSError.
+        """All that is missing; `fetched` hears of the bytes of each chunk that is durable.
 
-        What came before an error stays.
+        Raises FetchFailed, WindowClosed, OSError. What came before stays.
         """
         for group in groups(await asyncio.to_thread(self._chunks.missing, manifest)):
-            while not self._may_fetch():  # noqa: ASYNC110  (a time of day is no event)
-                await asyncio.sleep(self._look_s)
+            self.check_window(manifest)
             await self._fetch_group(group, fetched)
 
     async def _fetch_group(self, group: dict[str, int], fetched: Callable[[int], Awaitable[None]]) -> None:

@@ -30,6 +30,12 @@ def waiting(rows: Sequence[UpdateRow], returning: Collection[int]) -> list[Updat
     ]
 
 
+def makes_way(row: UpdateRow, rows: Sequence[UpdateRow], now_ms: int, returning: Collection[int]) -> bool:
+    """Whether what `row` does now, which can go on later at no cost, should end for something more urgent."""
+    first = next_of(rows, now_ms, returning)
+    return row.standing.step is Step.FETCH and first is not None and urgency(first) < urgency(row)
+
+
 def urgency(row: UpdateRow) -> int:
     """Less is more urgent: a policy narrows what leaves and is small, a model may take a night."""
     return _FIRST.get(row.standing.step, _POLICY if row.update.kind == "policy" else _REST)

@@ -89,6 +89,14 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Later:
+    """Its time has not come. Nothing failed, and nothing is counted."""
+
+    reason: str
+    wait_ms: int
+
+
+@dataclass(frozen=True)
 class Damaged:
     """What was fetched is not what was meant: it is fetched again."""
 
@@ -103,7 +111,7 @@ class Interrupted:
     """The node ended in the midst of it, and is up again."""
 
 
-Outcome = Done | Failed | Damaged | Withdrawn | Interrupted
+Outcome = Done | Failed | Later | Damaged | Withdrawn | Interrupted
 
 
 def after(now: Standing, outcome: Outcome, at_ms: int, *, touched: bool = True) -> Standing:
@@ -120,6 +128,8 @@ def after(now: Standing, outcome: Outcome, at_ms: int, *, touched: bool = True) 
             return _done(now)
         case Failed(reason, passing):
             return _failed(now, reason, at_ms, passing=passing)
+        case Later(reason, waited_ms):
+            return replace(now, due_ms=at_ms + waited_ms, reason=reason)
         case Damaged():
             if now.tries >= TRIES_MAX:
                 return _given_up(now, "damaged")

@@ -22,11 +22,11 @@ from edge.egress.fetch_client import FetchFailed
 from edge.store.store import Store
 from edge.updates import rows
 from edge.updates.chunks import ChunkDamaged, ChunkStore, StoredContent, UpdateDiskFull
-from edge.updates.fetching import Fetching, Trust
+from edge.updates.fetching import Fetching, Trust, WindowClosed
 from edge.updates.installer import Installer, InstallRefused
-from edge.updates.order import next_of, waiting
+from edge.updates.order import makes_way, next_of, waiting
 from edge.updates.rows import Noted, UpdateRow
-from edge.updates.steps import Damaged, Done, End, Failed, Interrupted, Outcome, Step, Withdrawn, after
+from edge.updates.steps import Damaged, Done, End, Failed, Interrupted, Later, Outcome, Step, Withdrawn, after
 from edge.updates.vitals import Observes
 from edge.updates.wanted import Update
 from edge.updates.watching import judge
@@ -70,6 +70,8 @@ class Updater:
         self._now_ms = now_ms
         self._look_every_s = look_every_s
         self._wanted: tuple[Update, ...] | None = None
+        self._reconciled: tuple[Update, ...] | None = None
+        """Of `_wanted`, what was last begun and given up by."""
         self._changed = asyncio.Event()
         self._rows: list[UpdateRow] = []
         self._changing = asyncio.Lock()
@@ -82,8 +84,9 @@ class Updater:
 
     def want(self, updates: Sequence[Update]) -> None:
         """What this node is to run from now on."""
-        self._wanted = tuple(updates)
-        self._changed.set()
+        if self._wanted != tuple(updates):
+            self._wanted = tuple(updates)
+            self._changed.set()
 
     def running(self) -> tuple[UpdateRow, ...]:
         """What is under way."""
@@ -138,7 +141,8 @@ class Updater:
         """Begin what is newly wanted, and give up what is no more."""
         if self._wanted is None:
             return
-        wanted = {_key(update): update for update in self._wanted}
+        self._reconciled = self._wanted
+        wanted = {_key(update): update for update in self._reconciled}
         for row in tuple(self._rows):
             if _key(row.update) not in wanted:
                 await self._move(row, Withdrawn())
@@ -156,18 +160,27 @@ class Updater:
             self._rows = await self._store.read(rows.running)
 
     async def _carry_on(self, row: UpdateRow) -> None:
-        """One step, which ends early when nobody wants it any more and it has changed nothing."""
+        """One step, which ends early when nobody wants it any more and it has changed nothing.
+
+        A fetch makes way for what is more urgent or new, and goes on after it with what is here.
+        """
         task = asyncio.create_task(self._outcome_of(row), name=f"update-{row.standing.step}")
         waking = asyncio.create_task(self._changed.wait())
         try:
             while not task.done():
-                await asyncio.wait((task, waking), return_when=asyncio.FIRST_COMPLETED)
-                if waking.done() and not task.done():
-                    if self._given_up(row):
-                        task.cancel()
-                        await asyncio.wait((task,))
-                        await self._move(self._current(row), Withdrawn())
-                        return
+                await asyncio.wait(  # with a timeout, as a way back that comes to be due wakes nobody
+                    (task, waking), timeout=self._look_every_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                if task.done():
+                    break
+                if self._given_up(row):
+                    task.cancel()
+                    await asyncio.wait((task,))
+                    await self._move(self._current(row), Withdrawn())
+                    return
+                if self._makes_way(row):
+                    return
+                if waking.done():
                     self._changed.clear()
                     waking = asyncio.create_task(self._changed.wait())
         finally:
@@ -177,6 +190,10 @@ class Updater:
                 await asyncio.wait((task,))
         await self._move(self._current(row), task.result())
         self._changed.set()  # what came while it went on is looked at now
+
+    def _makes_way(self, row: UpdateRow) -> bool:
+        fresh = self._wanted != self._reconciled and row.standing.step is Step.FETCH
+        return fresh or makes_way(row, self._rows, self._now_ms(), self._returning)
 
     def _given_up(self, row: UpdateRow) -> bool:
         early = {Step.FETCH, Step.VERIFY, Step.STAGE, Step.GATE, Step.ACTIVATE}
@@ -198,6 +215,8 @@ class Updater:
             return Failed(failed.reason, passing=failed.reason not in {"kind", "size"})
         except ChunkDamaged:
             return Damaged()
+        except WindowClosed:
+            return Later("window", round(1000 * self._fetching.look_s))
         except UpdateDiskFull:
             return Failed("disk_full", passing=True)
         except OSError as error:
@@ -244,7 +263,9 @@ class Updater:
         return Done()
 
     async def _fetch(self, row: UpdateRow, installer: Installer) -> Outcome:
-        """The manifest is asked for each time: what was signed anew meanwhile counts."""
+        """The manifest is asked for each time: what was signed anew meanwhile counts. Raises WindowClosed."""
+        if row.noted.manifest:
+            self._fetching.check_window(read_manifest(row.noted.manifest))
         manifest = await self._trust.manifest(row.update)
         if (manifest.kind, manifest.name, manifest.version) != (
             row.update.kind,

@@ -18,6 +18,7 @@ from edge.updates.steps import (
     End,
     Failed,
     Interrupted,
+    Later,
     Outcome,
     Standing,
     Step,
@@ -133,6 +134,11 @@ def test_a_step_that_ends_the_node_each_time_ends(step: Step) -> None:
     now = after(now, Interrupted(), AT_MS)
     assert now.reason == INTERRUPTED
     assert now.step is Step.ROLL_BACK or now.end is End.REFUSED
+
+
+def test_what_is_not_due_yet_waits_and_nothing_is_counted() -> None:
+    found = after(Standing(Step.FETCH, tries=3), Later("window", 60_000), AT_MS)
+    assert found == Standing(Step.FETCH, tries=3, due_ms=AT_MS + 60_000, reason="window")
 
 
 def test_waits_double_up_to_a_quarter_of_an_hour() -> None:

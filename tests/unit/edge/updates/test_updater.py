@@ -153,11 +153,36 @@ async def test_a_chunk_that_is_another_is_never_used(rig: Rig) -> None:
         assert (await rig.ended(update())).standing.end is End.KEPT
 
 
+async def test_what_waits_for_its_window_holds_nothing_up(rig: Rig) -> None:
+    rig.may_fetch = lambda: False
+    large = update()
+    async with rig.running(large) as updater:
+        await rig.at("fetch")
+        rig.cloud.files, small = {"labels.txt": FILES["labels.txt"]}, update("1.5", name="org-other")
+        updater.want([large, small])
+        assert (await rig.ended(small)).standing.end is End.KEPT
+        (waits,) = (row for row in await rig.listing() if row.running)
+    assert (waits.standing.step, waits.standing.tries) == (Step.FETCH, 0)
+    assert waits.noted.bytes_fetched == 0
+
+
+async def test_a_fetch_makes_way_for_what_is_to_be_kept(rig: Rig) -> None:
+    first, second = update(), update("1.5", name="org-other")
+    async with rig.running(first) as updater:
+        await rig.at("watch")
+        rig.cloud.line.clear()
+        rig.cloud.files = {"more.bin": b"other"}
+        updater.want([first, second])
+        row = await rig.ended(first)
+        assert (row.standing.end, (await rig.listing())[0].standing.step) == (End.KEPT, Step.FETCH)
+
+
 async def test_nothing_large_is_fetched_outside_its_window(rig: Rig) -> None:
     is_open = False
     rig.may_fetch = lambda: is_open
-    async with rig.running(update()):
+    async with rig.running(update()) as updater:
         await rig.at("fetch")
+        await until(lambda: [row.standing.reason for row in updater.running()] == ["window"])
         assert rig.cloud.served == []
         is_open = True
         assert (await rig.ended(update())).standing.end is End.KEPT
