@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from cloud_sync.admin_commands import PasswordStdin, read_password
 from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane
@@ -95,7 +95,9 @@ def create(
 def list_rollouts(directory: Dir, as_json: Json = False) -> None:
     """Every rollout, the newest first."""
     found = asyncio.run(with_plane(CloudPaths(directory), lambda plane: plane.rollouts.list_rollouts()))
-    table = Table("rollout", "what", "state", "wave", "nodes", "kept", "failed", box=None)
+    table = Table(
+        Column("rollout", no_wrap=True), "what", "state", "wave", "nodes", "kept", "failed", box=None
+    )
     for one in found:
         wave = f"{one.wave} of {len(one.waves)}"
         table.add_row(one.id, one.target, one.state, wave, str(one.nodes), str(one.kept), str(one.failed))

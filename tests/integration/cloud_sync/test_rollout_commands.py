@@ -40,6 +40,13 @@ class Terminal:
         printed = self._capsys.readouterr()
         return status, json.loads(printed.out) if status == 0 else printed.err
 
+    def as_text(self, *arguments: str) -> str:
+        """What a person reads."""
+        self._patch.setenv("COLUMNS", "80")
+        with pytest.raises(SystemExit, match="0"):
+            main([*arguments, "--dir", str(self._paths.root)])
+        return self._capsys.readouterr().out
+
 
 @pytest.fixture
 def terminal(
@@ -72,6 +79,8 @@ def test_from_a_dry_run_to_an_abort(terminal: Terminal) -> None:
     assert "aborted" in told
     _, listed = terminal("rollout", "list")
     assert [one["id"] for one in listed] == [made["id"]]
+    # A name is there to be typed: at 80 columns it is whole, too.
+    assert made["id"] in terminal.as_text("rollout", "list")
     _, shown = terminal("rollout", "show", made["id"])
     assert next(row["action"] for row in shown["audit"]) == "rollout.aborted"
 
