@@ -7,6 +7,7 @@ A folder without the file holds one version itself, as releases before 0.2 built
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -24,6 +25,9 @@ READABLE_FOLDER: Final = 0o755
 
 _ID_BYTES: Final = 4
 """Tells two builds of one version apart; names are looked at by people, so it is short."""
+
+_BEGUN: Final = re.compile(rf".+-[0-9a-f]{{{2 * _ID_BYTES}}}")
+"""What `begin` calls a folder."""
 
 
 class Current(BaseModel):
@@ -113,11 +117,15 @@ def sweep(models_dir: Path, name: str) -> None:
     """Remove what neither serves nor did before: older versions, and what a crash left. Raises ModelRefused."""
     found = current(models_dir, name)
     folder = models_dir / name
-    if found is None or not folder.is_dir():
+    if not folder.is_dir():
         return
-    for path in folder.iterdir():
-        if path.name not in {CURRENT_FILE, found.version, found.before}:
+    for path in list(folder.iterdir()):
+        # Without the file, the folder may be a version itself.
+        began = path.is_dir() and _BEGUN.fullmatch(path.name)
+        if began if found is None else path.name not in {CURRENT_FILE, found.version, found.before}:
             discard(path)
+    if found is None and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def discard(path: Path) -> None:

@@ -20,6 +20,7 @@ from edge.updates.model_rules import figures_of, refusal_of
 from edge.updates.model_slots import ModelSlots, Setting, read_way_back
 from edge.updates.wanted import Update
 from models import versions
+from models.build import alone
 from models.catalog import EncoderEntry
 from models.errors import ModelRefused
 from models.importing import staged_entry
@@ -74,7 +75,7 @@ class ModelInstaller:
 
     async def stage(self, update: Update, content: Content) -> str:
         """See Installer."""
-        source = self._staging / f"{update.name}-{update.version}"
+        source = self._source(update)
         await asyncio.to_thread(shutil.rmtree, source, ignore_errors=True)
         private_folder(source)
         try:
@@ -87,7 +88,7 @@ class ModelInstaller:
         finally:
             await asyncio.to_thread(shutil.rmtree, source, ignore_errors=True)
         if folder.parent.name != update.name:
-            versions.discard(folder)
+            await asyncio.to_thread(versions.discard, folder)
             raise InstallRefused(
                 "other_name", f"What was published as {update.name} is {folder.parent.name}."
             )
@@ -130,9 +131,20 @@ class ModelInstaller:
             await self._use_now(before.set_to)
 
     async def discard(self, update: Update, staged: str) -> None:
-        """See Installer."""
+        """See Installer. `staged` is not known where a stop came before it was told."""
+        await asyncio.to_thread(self._discard, update, staged)
+
+    def _discard(self, update: Update, staged: str) -> None:
+        shutil.rmtree(self._source(update), ignore_errors=True)
         if staged:
-            await asyncio.to_thread(versions.discard, Path(staged))
+            versions.discard(Path(staged))
+        if not (self._slots.models_dir / update.name).is_dir():
+            return
+        with alone(self._slots.models_dir), contextlib.suppress(ModelRefused):
+            versions.sweep(self._slots.models_dir, update.name)
+
+    def _source(self, update: Update) -> Path:
+        return self._staging / f"{update.name}-{update.version}"
 
     async def _use_now(self, name: str) -> None:
         try:
