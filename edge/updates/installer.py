@@ -70,6 +70,9 @@ class Installer(Protocol):
     async def health(self, update: Update, staged: str) -> str:
         """Why it does not run well, as a short code; empty while it does. Called each second while it is watched."""
 
+    async def settle(self, update: Update) -> None:
+        """The node has been up and well with it for `watching.SETTLED_S`. Raises OSError."""
+
     async def keep(self, update: Update, staged: str, way_back: str) -> None:
         """It stays: put away what only the way back needed."""
 

@@ -77,6 +77,9 @@ class KnowledgeInstaller:
         """See Installer."""
         return ""
 
+    async def settle(self, update: Update) -> None:
+        """See Installer."""
+
     async def keep(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer. Of a pack one version stays, from which the next takes what has not changed."""
         for folder in self._versions(update):

@@ -119,6 +119,10 @@ class ModelInstaller:
             return "setback"
         return "" if self._serves(setting) in {update.name, ""} else "not_serving"
 
+    async def settle(self, update: Update) -> None:
+        """See Installer."""
+        await asyncio.to_thread(self._slots.settle)
+
     async def keep(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer. The version before stays beside it, as after any import."""
         await asyncio.to_thread(self._slots.end_trial)

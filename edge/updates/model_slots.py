@@ -95,21 +95,31 @@ class ModelSlots:
         if self._trial.parent.is_dir():
             fsync_folder(self._trial.parent)
 
+    def settle(self) -> None:
+        """The node has been up and well for long enough: its starts count anew. Raises OSError."""
+        trial = self._read_trial()
+        if trial is not None and trial.starts:
+            write_atomic(self._trial, trial.model_copy(update={"starts": 0}).model_dump_json().encode())
+
     def count_start(self) -> bool:
         """Called before a node opens any model: whether it went back, as it had not come up so often."""
-        try:
-            trial = Trial.model_validate_json(self._trial.read_bytes())
-            way_back = read_way_back(trial.way_back)
-        except FileNotFoundError:
+        trial = self._read_trial()
+        if trial is None:
             return False
-        except (OSError, ValidationError, ValueError, TypeError):
-            return False  # what serves is what the pointer says; the updater's own row knows the way back
         if trial.starts > STARTS_MAX:
-            self.go_back(way_back)
+            self.go_back(read_way_back(trial.way_back))
             return True
         more = trial.model_copy(update={"starts": trial.starts + 1})
         write_atomic(self._trial, more.model_dump_json().encode())
         return False
+
+    def _read_trial(self) -> Trial | None:
+        try:
+            trial = Trial.model_validate_json(self._trial.read_bytes())
+            read_way_back(trial.way_back)
+        except (OSError, ValidationError, ValueError, TypeError):
+            return None  # what serves is what the pointer says; the updater's own row knows the way back
+        return trial
 
     @property
     def _trial(self) -> Path:

@@ -66,6 +66,9 @@ class PolicyInstaller:
         """See Installer."""
         return ""
 
+    async def settle(self, update: Update) -> None:
+        """See Installer."""
+
     async def keep(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer."""
         Path(staged).unlink(missing_ok=True)

@@ -132,6 +132,9 @@ class SoftwareInstaller:
         waited_s = self._clock() - self._pointed_s if self._pointed_s is not None else 0.0
         return "not_started" if waited_s > RESTART_S else ""
 
+    async def settle(self, update: Update) -> None:
+        """See Installer."""
+
     async def keep(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer."""
         self._slots.point(kept(self._slots.pointer(), staged))

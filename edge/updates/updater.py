@@ -29,7 +29,7 @@ from edge.updates.rows import Noted, UpdateRow
 from edge.updates.steps import Damaged, Done, End, Failed, Interrupted, Later, Outcome, Step, Withdrawn, after
 from edge.updates.vitals import Observes
 from edge.updates.wanted import Update
-from edge.updates.watching import judge
+from edge.updates.watching import SETTLED_S, judge
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class Updater:
         fits: Callable[[Manifest], str] = lambda _: "",
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         look_every_s: float = LOOK_EVERY_S,
+        settled_s: float = SETTLED_S,
     ) -> None:
         """`fits`: what the node lacks of what a manifest requires, as a short code."""
         self._store = store
@@ -69,6 +70,7 @@ class Updater:
         self._fits = fits
         self._now_ms = now_ms
         self._look_every_s = look_every_s
+        self._settled_s = settled_s
         self._wanted: tuple[Update, ...] | None = None
         self._reconciled: tuple[Update, ...] | None = None
         """Of `_wanted`, what was last begun and given up by."""
@@ -80,6 +82,8 @@ class Updater:
         self._began_s = time.monotonic()
         self._returning: set[int] = set()
         """What the watch is taking back itself."""
+        self._activated: set[int] = set()
+        """By this process, whose sums began before."""
         self._moving = asyncio.Lock()
 
     def want(self, updates: Sequence[Update]) -> None:
@@ -314,6 +318,7 @@ class Updater:
                 baseline = await self._vitals.baseline(self._now_ms())
                 noted = replace(row.noted, way_back=way_back, baseline=baseline)
                 row = await self._note(row, noted)
+                self._activated.add(row.id)
             await installer.activate(row.update, row.noted.staged, row.noted.way_back)
             await self._note(row, replace(row.noted, activated_ms=self._now_ms()))
 
@@ -329,8 +334,19 @@ class Updater:
                 await self._end_watch(row, Failed(reason))
             return
         self._wrong.pop(row.id, None)
+        row = await self._settle(row)
         if self._now_ms() - row.noted.activated_ms >= 1000 * row.update.watch_s:
             await self._end_watch(row, Done())
+
+    async def _settle(self, row: UpdateRow) -> UpdateRow:
+        if not row.noted.starts or time.monotonic() - self._began_s < self._settled_s:
+            return row
+        try:
+            await self._installers[row.update.kind].settle(row.update)
+        except OSError as error:
+            log.warning("starts still count", extra=_told(row) | {"errno": error.errno})
+            return row
+        return await self._note(row, replace(row.noted, starts=0))
 
     async def _end_watch(self, row: UpdateRow, outcome: Outcome) -> None:
         """A way back begins here, at once: the other loop may be in the midst of a long step."""
@@ -350,7 +366,7 @@ class Updater:
         if reason := await installer.health(row.update, row.noted.staged):
             return reason
         before, now = await self._vitals.now(row.noted.baseline)
-        if row.noted.starts:
+        if row.id not in self._activated:
             # Counted from the start of a process that has started since.
             before = replace(before, at=replace(before.at, egress_bytes=0))
         since_s = (self._now_ms() - row.noted.activated_ms) / 1000

@@ -8,6 +8,10 @@ from typing import Final
 STARTS_MAX: Final = 3
 """Starts of the node while it is watched: one may be the site's own, the next an accident."""
 
+SETTLED_S: Final = 3600.0
+"""Up and well for so long, a node has started for good and its starts count anew: a site may be switched off each
+night. Less, and a fault that ends the node within the hour would never count."""
+
 TURNS_MIN: Final = 20
 """Before so many turns a share of them says nothing: of 20, a share that is 25 points worse is no chance (p < .02)."""
 

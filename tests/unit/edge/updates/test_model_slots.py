@@ -8,8 +8,9 @@ import pytest
 
 from edge.config import SitePaths
 from edge.updates.model_installer import ModelInstaller
-from edge.updates.model_slots import ModelSlots
+from edge.updates.model_slots import ModelSlots, WayBack
 from edge.updates.wanted import Update
+from edge.updates.watching import STARTS_MAX
 from models import versions
 
 NAME = "org-words"
@@ -24,6 +25,7 @@ async def _use(name: str) -> None:
 def slots(tmp_path: Path) -> ModelSlots:
     paths = SitePaths(tmp_path / "site")
     paths.updates.mkdir(parents=True)
+    paths.config.write_text('[site]\nid = "test"\nname = "Test"\n')
     (tmp_path / "models").mkdir()
     return ModelSlots(paths, tmp_path / "models")
 
@@ -42,6 +44,25 @@ async def test_what_a_stop_while_it_was_staged_left_goes(
     (source / "weights.bin").write_bytes(b"half")
     await installer.discard(UPDATE, "")
     assert (left.exists(), source.exists()) == (False, False)
+
+
+def begun(slots: ModelSlots) -> WayBack:
+    """A trial of the first model under its name."""
+    slots.set(versions.begin(slots.models_dir, NAME, "1.0"), way_back := WayBack("encoder", "", NAME, ""))
+    return way_back
+
+
+def test_starts_that_do_not_settle_end_the_trial(slots: ModelSlots) -> None:
+    begun(slots)
+    assert [slots.count_start() for _ in range(STARTS_MAX + 2)] == [False] * (STARTS_MAX + 1) + [True]
+
+
+async def test_starts_that_settle_count_anew(slots: ModelSlots, installer: ModelInstaller) -> None:
+    begun(slots)
+    for _ in range(3 * STARTS_MAX):
+        assert not slots.count_start()
+        await installer.settle(UPDATE)
+    assert versions.current(slots.models_dir, NAME) is not None
 
 
 async def test_what_serves_is_not_put_away_with_what_was_staged(

@@ -257,6 +257,18 @@ async def test_a_node_that_starts_again_and_again_goes_back(rig: Rig) -> None:
     assert (row.standing.reason, rig.slots.serving()) == ("restarts", "1.0")
 
 
+async def test_a_node_that_is_switched_off_each_night_keeps_it(rig: Rig) -> None:
+    wanted = update(watch_s=3600)
+    async with rig.running(wanted):
+        await rig.at("watch")
+    rig.settled_s = 0.0
+    for night in range(1, 6):
+        async with rig.running(wanted) as updater:
+            await until(lambda: rig.slots.calls.count("settle") == night)  # noqa: B023
+            await until(lambda: [row.noted.starts for row in updater.running()] == [0])
+    assert (rig.slots.serving(), "roll_back" in rig.slots.calls) == ("2.0", False)
+
+
 @pytest.mark.parametrize(
     ("step", "end", "serves"), [("fetch", End.REFUSED, "1.0"), ("watch", End.RETURNED, "1.0")]
 )

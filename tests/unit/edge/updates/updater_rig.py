@@ -127,6 +127,9 @@ class Slots:
     async def health(self, wanted: Update, staged: str) -> str:
         return self.unhealthy
 
+    async def settle(self, wanted: Update) -> None:
+        await self._call("settle")
+
     async def keep(self, wanted: Update, staged: str, way_back: str) -> None:
         await self._call("keep")
 
@@ -167,6 +170,7 @@ class Rig:
     cloud: Cloud = field(default_factory=Cloud)
     vitals: Calm = field(default_factory=Calm)
     may_fetch: Callable[[], bool] = lambda: True
+    settled_s: float = 3600.0
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.folder / "slots")
@@ -186,6 +190,7 @@ class Rig:
             {"model": self.slots},
             self.vitals,
             look_every_s=0.01,
+            settled_s=self.settled_s,
         )
         updater.want(wanted)
         task = asyncio.create_task(updater.run())
