@@ -98,6 +98,8 @@ class Courier:
         self._key = key
         self._ledger = queue
         self._identity = identity.load(paths.courier)
+        # Whoever changes it: what is on disk, what is used and what the node is told are then the same.
+        self._changing = asyncio.Lock()
         self._uids = allowed_uids(paths.root)
         self._instance = os.urandom(8)
         self._sent_bytes: Counter[str] = Counter()
@@ -275,25 +277,26 @@ class Courier:
 
         try:
             fresh = await enrolment.exchange(order.endpoint, order.code, VERSION, self._ledger)
-            await asyncio.to_thread(identity.store, self._paths.courier, fresh)
+            async with self._changing:
+                await asyncio.to_thread(identity.store, self._paths.courier, fresh)
+                self._identity = fresh
+                await self._overflow.use(fresh)
+                await self._fetches.use(fresh)
+                await mine.say(wire.CourierFrame(enrol_result=wire.EnrolResult(identity=_state(fresh))))
+                await self._link_again(fresh)
         except PosternError as error:
             await mine.say(wire.CourierFrame(enrol_result=_failure(error)))
-            return
-        self._identity = fresh
-        await self._overflow.use(fresh)
-        await self._fetches.use(fresh)
-        await mine.say(wire.CourierFrame(enrol_result=wire.EnrolResult(identity=_state(fresh))))
-        await self._link_again(fresh)
 
     async def _renewed(self, mine: identity.Identity, fresh: identity.Identity) -> None:
         """Go on under `fresh`: stored in one step, then each channel is handed over to a new one."""
-        if self._identity is not mine:
-            return  # the site was enrolled anew meanwhile
-        await asyncio.to_thread(identity.store, self._paths.courier, fresh)
-        self._identity = fresh
-        self._overflow.hand_over(fresh)
-        await self._fetches.use(fresh)
-        await self._link_again(fresh)
+        async with self._changing:
+            if self._identity is not mine:
+                return  # the site was enrolled anew meanwhile
+            await asyncio.to_thread(identity.store, self._paths.courier, fresh)
+            self._identity = fresh
+            self._overflow.hand_over(fresh)
+            await self._fetches.use(fresh)
+            await self._link_again(fresh)
 
     async def _link_again(self, fresh: identity.Identity) -> None:
         """The node's link ends, and the node, told why, opens the next one at once: rows that were not acknowledged

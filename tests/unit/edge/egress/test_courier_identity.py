@@ -1,0 +1,72 @@
+"""A renewal and an enrolment at once: the courier goes on under the one that is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.config import SitePaths
+from edge.egress import enrolment, identity
+from edge.egress.courier import Courier, _Attached
+from edge.egress.identity import Enrolment, Identity
+from edge.egress.ledger import Ledger
+from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.replays import Replays
+from postern.v1 import courier_pb2 as wire
+
+WAIT_S = 10.0
+# In which an enrolment that waits for nobody is stored; one that waits costs the test as long.
+STORED_S = 0.3
+
+
+class Writer:
+    """The other end reads whatever comes."""
+
+    def write(self, _: bytes) -> None:
+        pass
+
+    async def drain(self) -> None:
+        pass
+
+
+def someone(name: str) -> Identity:
+    return Identity(Enrolment(name, "Clinic", "127.0.0.1:1", name), name.encode(), name.encode(), b"roots")
+
+
+async def test_an_enrolment_during_a_renewal_is_what_stays(
+    paths: SitePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed, enrolled = someone("renewed"), someone("enrolled")
+    identity.store(paths.courier, someone("old"))
+    queue = LedgerQueue(Ledger.open(paths.ledger))
+    courier = Courier(paths, bytes(32), queue, Replays(()), time.time)
+    begun, go_on, really = threading.Event(), threading.Event(), identity.store
+
+    def store(folder: Path, fresh: Identity) -> None:
+        if fresh is renewed:
+            begun.set()
+            assert go_on.wait(WAIT_S)
+        really(folder, fresh)
+
+    async def exchange(*_: object) -> Identity:
+        return enrolled
+
+    monkeypatch.setattr(identity, "store", store)
+    monkeypatch.setattr(enrolment, "exchange", exchange)
+    writer: Any = Writer()
+    old = courier._identity
+    assert old is not None
+    renewing = asyncio.create_task(courier._renewed(old, renewed))
+    assert await asyncio.to_thread(begun.wait, WAIT_S)
+    enrolling = asyncio.create_task(courier._enrol(_Attached(writer), wire.EnrolOrder(code="code")))
+    await asyncio.wait((enrolling,), timeout=STORED_S)
+    go_on.set()
+    async with asyncio.timeout(WAIT_S):
+        await asyncio.gather(renewing, enrolling)
+    assert identity.load(paths.courier) == courier._identity == enrolled
+    await courier.stop()
