@@ -182,9 +182,7 @@ class SyncService:
             while (event := await connection.receive()) is not None:
                 match event:
                     case IdentityState():
-                        self._identity = event
-                        self._backoff = self._fresh_backoff
-                        self._identity_changed.set()
+                        self._take_identity(event)
                     case CourierNumbers():
                         await self._count(event)
                     case EnrolResult():
@@ -196,6 +194,13 @@ class SyncService:
         finally:
             gone.set()
             inbox.put(Broken("courier_gone"))
+
+    def _take_identity(self, told: IdentityState) -> None:
+        """The courier tells it at each attachment; only another one is a reason to connect sooner."""
+        if told != self._identity:
+            self._identity = told
+            self._backoff = self._fresh_backoff
+            self._identity_changed.set()
 
     async def _one_link(self, connection: CourierConnection, inbox: Inbox) -> float:
         """One attempt and, if it succeeds, one stream; returns how long to stay away after it."""
@@ -215,6 +220,7 @@ class SyncService:
 
     async def _attempt(self, connection: CourierConnection, inbox: Inbox, number: int) -> Disconnect:
         mine = self._identity
+        self._identity_changed.clear()
         await self._keeper.belong_to(mine.node_id)
         await asyncio.to_thread(
             pin_roots, self._trusted_metadata, mine.node_id, mine.vendor_root, mine.director_root

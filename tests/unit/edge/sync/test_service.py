@@ -1,0 +1,78 @@
+"""When the node connects: its courier tells who the site is at each attachment, and that alone is no reason."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from edge.config import SitePaths
+from edge.egress.courier_client import CourierEvent, IdentityState, LinkDown
+from edge.store.store import Store
+from edge.sync.backoff import Backoff
+from edge.sync.service import SyncService
+
+WAIT_S = 10.0
+# In which an attempt that does not wait is made.
+ATTEMPT_S = 0.3
+STATE = IdentityState(True, "node-1", "Clinic", "127.0.0.1:1")
+
+
+class Courier:
+    """Says that no link can be had; notes each that was asked for."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[CourierEvent] = asyncio.Queue()
+        self.asked: asyncio.Queue[int] = asyncio.Queue()
+
+    async def connect(self) -> Courier:
+        return self
+
+    async def attach(self) -> None:
+        self.events.put_nowait(STATE)
+
+    async def open_link(self, link: int) -> None:
+        self.events.put_nowait(LinkDown(link, "closed"))
+        self.asked.put_nowait(link)
+
+    async def receive(self) -> CourierEvent:
+        return await self.events.get()
+
+    async def close(self) -> None:
+        pass
+
+    async def attempt(self, within_s: float) -> int:
+        """The next attempt. Raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            return await self.asked.get()
+
+
+@asynccontextmanager
+async def running(store: Store, paths: SitePaths, courier: Any) -> AsyncIterator[None]:
+    async def nothing(_: object) -> None:
+        pass
+
+    patient = Backoff(base_s=1e9, ceiling_s=1e9)
+    facts: Any = None
+    sync = SyncService(store, paths, courier, facts, nothing, judge=nothing, backoff=patient)
+    task = asyncio.create_task(sync.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+async def test_only_another_identity_ends_the_pause(store: Store, paths: SitePaths) -> None:
+    courier = Courier()
+    async with running(store, paths, courier):
+        assert await courier.attempt(WAIT_S) == 1
+        courier.events.put_nowait(STATE)
+        with pytest.raises(TimeoutError):
+            await courier.attempt(ATTEMPT_S)
+        courier.events.put_nowait(replace(STATE, expires_unix_s=1))
+        assert await courier.attempt(WAIT_S) == 2
