@@ -248,7 +248,8 @@ async def kill_and_return(replica: Replica, seen: Seen, nodes: int) -> dict[str,
     started = time.time()
     await seen.until(lambda: len(seen.connected), nodes, BACK_S_MAX, "nodes are back")
     back = {event["node"]: event["at"] for event in seen.of("welcome", killed)}
-    hellos = [event["at"] for event in seen.of("hello", started)]
+    # From the kill on: the port opens before the ready line, and nobody says Hello to a replica that is dead.
+    hellos = [event["at"] for event in seen.of("hello", killed)]
     # Whole seconds between the first Hello and the last: what is asked of the replica while they come back.
     span = max(1, math.ceil(max(hellos) - min(hellos)))
     by_second = Counter(int(at - min(hellos)) for at in hellos)

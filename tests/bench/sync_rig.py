@@ -151,13 +151,15 @@ def _through_a_proxy(courier: Path, delay_s: float, loss: float) -> LinkProxy:
     return link
 
 
-async def flap(rig: Rig, seconds: float, rate: int, kill_every_s: float, chance: random.Random) -> None:
-    """Rows come at `rate` while processes are killed and the link is cut, for `seconds`."""
+async def flap(
+    rig: Rig, seconds: float, rate: int, kill_every_s: float, chance: random.Random, kills_min: int = 0
+) -> None:
+    """Rows come at `rate` while processes are killed and the link is cut, for `seconds` and so many kills at least."""
     loop = asyncio.get_running_loop()
     await line(await rig.start_writer("--rate", str(rate)), "filled")
     until = loop.time() + seconds
     waiting: list[str] = []
-    while (now := loop.time()) < until:
+    while (now := loop.time()) < until or sum(rig.kills.values()) < kills_min:
         waiting = waiting or chance.sample(TARGETS, len(TARGETS))
         await rig.kill(waiting.pop(), rate)
         with rig.link.cut():

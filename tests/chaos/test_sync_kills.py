@@ -14,6 +14,8 @@ from edge.egress import ledger
 from tests.bench.sync_rig import flap, rig
 
 RATE = 200
+# As many as there is time for on an idle machine; a busy one takes longer.
+KILLS_MIN = 2
 SOAK_S = 7200.0
 
 
@@ -21,12 +23,12 @@ SOAK_S = 7200.0
 @pytest.mark.timeout(300)
 async def test_every_row_arrives_once_though_everything_is_killed(tmp_path: Path) -> None:
     async with rig(tmp_path, delay_s=0.01, loss=0.02) as made:
-        await flap(made, 6.0, RATE, 2.0, random.Random(1))
+        await flap(made, 6.0, RATE, 2.0, random.Random(1), KILLS_MIN)
         found = await made.judge()
         report = ledger.verify(made.courier.paths.ledger)
     assert report.ok
     assert report.envelopes >= 4
-    assert sum(made.kills.values()) >= 2
+    assert sum(made.kills.values()) >= KILLS_MIN
     assert found.committed > RATE
     assert (found.lost, found.doubled, found.misordered, found.gaps) == (0, 0, 0, 0)
 

@@ -28,12 +28,12 @@ from edge.egress import courier, identity, ledger
 from edge.egress.identity import Identity
 from edge.store.outbox import OutboxClass, append
 from edge.sync.enrolment import enrol
-from tests.contract.courier_process import until
+from tests.contract.courier_process import TIMEOUT_S, until
 from tests.integration.sync.rig import Node, connected, free_port, running_node
 
 VALID = timedelta(days=90)
 # The certificate's life that is left when the node enrols: enough for it to connect, on a busy machine too.
-LEFT = timedelta(seconds=6)
+LEFT = timedelta(seconds=15)
 
 
 @dataclass
@@ -164,10 +164,11 @@ async def test_renewed_at_half_life_while_rows_flow(paths: SitePaths, cloud: Clo
         async with site(paths, ahead) as node:
             await connected(node)
             written, before = 0, certificates.certificate_fingerprint(old.certificate_pem)
-            while fingerprint(paths) == before:
-                await write(node, written, 5)
-                written += 5
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(TIMEOUT_S):
+                while fingerprint(paths) == before:
+                    await write(node, written, 5)
+                    written += 5
+                    await asyncio.sleep(0.01)
             node_id = old.enrolment.node_id
             await until(lambda: _has(plane, node_id, "certificate.used"))
             await write(node, written, 5)
