@@ -22,6 +22,8 @@ from core.signing import canonical_json
 # Its schema is in edge/egress/records.py.
 GAP_KIND = "outbox.gap"
 MIXED = "mixed"
+# Under which such records are counted, beside the classes.
+GAPS = 0
 # What a row costs beside its payload: its hash, its place, the page's share.
 ROW_BYTES = 128
 # What gives way at once, as a share of the quota: one append in many pays for it, and few gap records are made.
@@ -70,8 +72,9 @@ class _Gap:
 
 
 def sizes(db: Database) -> dict[OutboxClass, Size]:
-    """What waits of each class."""
-    rows = db.execute("SELECT class, rows, bytes, bytes_max FROM outbox_sizes")
+    """What waits of each class, without the records of what made way."""
+    query = "SELECT class, rows, bytes, bytes_max FROM outbox_sizes WHERE class <> ?"
+    rows = db.execute(query, [GAPS])
     return {OutboxClass(number): Size(*size) for number, *size in rows}
 
 
@@ -109,7 +112,8 @@ def _drop(db: Database, outbox_class: OutboxClass, wanted: int) -> None:
             "reason": "quota",
         }
         body = canonical_json(said)
-        # Of class state: where many make way one by one, their records are within its quota, and grow into one.
+        # Goes up as state, and is counted apart: it makes no way, and would take the room of rows that do. Two records
+        # next to each other become one, so there is at most one for each row that waits, and those have quotas.
         db.execute(
             'INSERT INTO outbox(sequence, "class", kind, payload, payload_hash, created_ms) VALUES (?, ?, ?, ?, ?, ?)',
             [gap.last, int(OutboxClass.STATE), GAP_KIND, body, hashlib.sha256(body).digest(), _now_ms()],
