@@ -22,6 +22,7 @@ from cloud_sync.console.queries import AuditQuery
 from cloud_sync.fleet.telemetry_export import Exported
 from cloud_sync.fleet.views import NodeView
 from cloud_sync.folder import create_folder
+from cloud_sync.open_files import raise_limit
 from cloud_sync.overflow.shares import OverflowView
 from cloud_sync.ray_commands import app as ray_app
 from cloud_sync.recovery_commands import backup, restore
@@ -92,6 +93,7 @@ def run(directory: Dir) -> None:
     handshakes = Handshakes()
     read_stderr(handshakes.refused)
     log_to_stderr("cloud")
+    raise_limit()
     asyncio.run(_serve(CloudPaths(directory), handshakes))
     if calls_left():  # a model's, which hangs: the process would not end before it
         os._exit(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -78,6 +79,8 @@ async def test_the_command_line_from_the_folder_to_a_revoked_node(
     wanted = tmp_path / "wanted.toml"
     wanted.write_text('answer_mode = "extractive"\n', encoding="utf-8")
     async with serving(cloud_dir.root) as (process, ready):
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        assert soft == hard
         code = await answer("enroll-code", "new", "--dir", folder, "--site", "St. Anna")
         assert code["expires_at"].endswith("Z")
         node = await enrol(ready.enrolment, code["code"])
