@@ -75,9 +75,14 @@ def _wanted_of(connection: sa.Connection, rows: Sequence[NodeRow]) -> _Wanted:
     return _Wanted(current_desired(connection, few), assignments_of(connection, [row.id for row in rows]))
 
 
+def _applied_known(row: NodeRow) -> bool:
+    """Whether what a node applied can be told: since then it was neither moved nor assigned anything."""
+    return not row.applied_generation or row.applied_generation >= row.steered_generation
+
+
 def _applied(connection: sa.Connection, row: NodeRow) -> bytes | None:
-    """The document that a node says it applied, as far as the control plane wrote it."""
-    if not row.applied_generation:
+    """The document that a node says it applied, as far as the control plane wrote it and it can be told."""
+    if not row.applied_generation or not _applied_known(row):
         return None
     scopes = (node_scope(row.id), group_scope(row.group_name))
     found = (desired_at(connection, scope, row.applied_generation) for scope in scopes)
@@ -91,6 +96,8 @@ class NodeHistory:
     charts: tuple[Chart, ...]
     days: tuple[Day, ...]
     fields: tuple[Field, ...]
+    applied_known: bool
+    """Otherwise nothing can be said of what the node applied of the fields."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +185,7 @@ class Overview:
             wanted = _wanted_of(connection, [row]).of(row)
             applied = _applied(connection, row)
             fields = compare(wanted.document if wanted else None, applied)
-            return NodeHistory(charts(counts, now), days(counts, now), fields)
+            return NodeHistory(charts(counts, now), days(counts, now), fields, _applied_known(row))
 
         return await self._database.run(read)
 
