@@ -37,7 +37,7 @@ class State(StrEnum):
 OPEN = frozenset({State.DRAFT, State.AWAITING_APPROVAL, State.SCHEDULED, State.RUNNING, State.PAUSED})
 # Those that the driving replica looks at.
 DRIVEN = frozenset({State.SCHEDULED, State.RUNNING, State.PAUSED})
-# Those after which its nodes go back to what they had.
+# Those after which its nodes go back to what they had, where that is known.
 WITHDRAWN = frozenset({State.ABORTED, State.STOPPED})
 
 
@@ -136,8 +136,10 @@ def commanded(
     if command is Command.RESUME:
         begun = progress.wave != NO_WAVE
         state = State.RUNNING if begun else State.SCHEDULED
-        # Patience and soak begin again: time in which it was paused showed nothing.
-        return Progress(state, progress.wave, now if begun else None)
+        # Patience and soak begin again: time in which it was paused showed nothing. That somebody looked at an
+        # empty canary stays said until the next wave, which would else never begin.
+        reason = Reason.EMPTY if progress.reason is Reason.EMPTY else Reason.NONE
+        return Progress(state, progress.wave, now if begun else None, reason=reason)
     return replace(progress, state=State.ABORTED, reason=Reason.NONE)
 
 
@@ -178,8 +180,9 @@ def _judge(progress: Progress, gates: Gates, waves: Sequence[Tally], now: dateti
     needed = kept_needed(gates, wave)
     if wave.nodes == 0:
         # Without a canary a person must look; of a later wave nobody is missed.
-        empty = replace(progress, state=State.PAUSED, reason=Reason.EMPTY)
-        return empty if progress.wave == 0 else _next(progress, len(waves), now)
+        if progress.wave == 0 and progress.reason is not Reason.EMPTY:
+            return replace(progress, state=State.PAUSED, reason=Reason.EMPTY)
+        return _next(progress, len(waves), now)
     if wave.nodes - wave.failed < needed:
         return replace(progress, state=State.STOPPED, reason=Reason.UNREACHABLE_GATE)
     if wave.kept < needed:
@@ -196,7 +199,7 @@ def _judge(progress: Progress, gates: Gates, waves: Sequence[Tally], now: dateti
 def _next(progress: Progress, waves: int, now: datetime) -> Progress:
     if progress.wave + 1 < waves:
         return _begin(progress, progress.wave + 1, now)
-    return replace(progress, state=State.DONE)
+    return replace(progress, state=State.DONE, reason=Reason.NONE)
 
 
 def _begin(progress: Progress, wave: int, now: datetime) -> Progress:

@@ -164,6 +164,17 @@ def test_what_it_does_by_itself(
     assert step(progress, GATES, waves, NOW + timedelta(seconds=after), due=True) == expected
 
 
+def test_without_a_canary_it_goes_on_once_a_person_said_so() -> None:
+    waves = [Tally(0), Tally(0), Tally(9)]
+    empty = step(RUNNING, GATES, waves, NOW, due=True)
+    assert empty is not None
+    resumed = commanded(empty, Command.RESUME, risky=False, approved=False, now=NOW)
+    assert step(resumed, GATES, waves, NOW, due=True) == Progress(State.RUNNING, 1, NOW)
+    alone = step(resumed, GATES, waves[:1], NOW, due=True)
+    assert alone is not None
+    assert (alone.state, alone.reason) == (State.DONE, Reason.NONE)
+
+
 def test_a_gate_that_cannot_be_passed_any_more_stops_it_before_the_failures_do() -> None:
     gates = Gates(kept_min_percent=100, failed_max_percent=50)
     stopped = step(RUNNING, gates, [Tally(10, failed=1)], NOW, due=True)
