@@ -92,9 +92,15 @@ def create(
 
 
 @app.command("list")
-def list_rollouts(directory: Dir, as_json: Json = False) -> None:
-    """Every rollout, the newest first."""
-    found = asyncio.run(with_plane(CloudPaths(directory), lambda plane: plane.rollouts.list_rollouts()))
+def list_rollouts(
+    directory: Dir,
+    first: Annotated[int, typer.Option(min=0, help="Rollouts from this row on.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Rollouts, the newest first, some at a time."""
+    paths = CloudPaths(directory)
+    page = asyncio.run(with_plane(paths, lambda plane: plane.rollouts.list_rollouts(first=first)))
+    found = page.rollouts
     table = Table(
         Column("rollout", no_wrap=True), "what", "state", "wave", "nodes", "kept", "failed", box=None
     )
@@ -161,7 +167,7 @@ def resume(rollout: str, directory: Dir, as_json: Json = False) -> None:
 
 @app.command("abort")
 def abort(rollout: str, directory: Dir, as_json: Json = False) -> None:
-    """End it; its nodes go back to what they had."""
+    """End it; its nodes go back to what they had, where that is known and published."""
     _call(directory, lambda plane: plane.rollouts.abort(rollout, ACTOR), as_json)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from cloud_sync.fleet.rollouts.service import Rollouts
+from cloud_sync.fleet.rollouts.service import ROLLOUTS_A_PAGE, Rollouts
 from cloud_sync.fleet.rollouts.spec import DEFAULT_WAVES, Gates, Spec, parse_spec
 from cloud_sync.fleet.rollouts.views import RolloutView
 from core.errors import PosternError
@@ -59,7 +59,10 @@ class RolloutPages:
 
     async def list(self, request: web.Request) -> web.Response:
         """The newest first."""
-        return self._shell.render(request, "rollouts.html", rollouts=await self._rollouts.list_rollouts())
+        page = _whole(request.query.get("page", "")) or 1
+        found = await self._rollouts.list_rollouts(first=(page - 1) * ROLLOUTS_A_PAGE)
+        pages = max(1, -(-found.total // ROLLOUTS_A_PAGE))
+        return self._shell.render(request, "rollouts.html", rollouts=found.rollouts, page=page, pages=pages)
 
     async def wizard(self, request: web.Request) -> web.Response:
         """What to whom, in which waves; once that is said, who would get it and what makes it risky."""

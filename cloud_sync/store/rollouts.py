@@ -95,10 +95,10 @@ def get_rollout(connection: sa.Connection, rollout_id: str, *, lock: bool = Fals
     return None if row is None else _rollout(row._mapping)
 
 
-def recent_rollouts(connection: sa.Connection, rows_max: int) -> tuple[RolloutRow, ...]:
-    """The newest rollouts."""
-    query = sa.select(*_ROLLOUT).order_by(rollouts.c.created_at.desc(), rollouts.c.id).limit(rows_max)
-    return tuple(_rollout(row._mapping) for row in connection.execute(query))
+def recent_rollouts(connection: sa.Connection, first: int, rows_max: int) -> tuple[RolloutRow, ...]:
+    """The newest rollouts, from row `first` on."""
+    query = sa.select(*_ROLLOUT).order_by(rollouts.c.created_at.desc(), rollouts.c.id)
+    return tuple(_rollout(row._mapping) for row in connection.execute(query.offset(first).limit(rows_max)))
 
 
 def rollouts_in(connection: sa.Connection, states: Collection[str]) -> tuple[str, ...]:
@@ -138,6 +138,14 @@ def count_members(
     return found
 
 
+def count_places(connection: sa.Connection, rollout_id: str, status: str | None) -> int:
+    """How many rows `members` has of this status, or of all."""
+    query = sa.select(sa.func.count()).select_from(rollout_nodes).where(_of(rollout_id))
+    if status is not None:
+        query = query.where(rollout_nodes.c.status == status)
+    return int(connection.execute(query).scalar_one())
+
+
 def wave_members(connection: sa.Connection, rollout_id: str, wave: int, status: str) -> tuple[str, ...]:
     """The nodes of a wave with a status, without those that are revoked."""
     query = sa.select(rollout_nodes.c.node_id).join(nodes, nodes.c.id == rollout_nodes.c.node_id)
@@ -162,10 +170,11 @@ def move_members(
     connection.execute(change.values(status=after, **values))
 
 
-def nodes_in(connection: sa.Connection, rollout_id: str, status: str) -> tuple[str, ...]:
-    """Its nodes with a status."""
-    query = sa.select(rollout_nodes.c.node_id).where(_of(rollout_id), rollout_nodes.c.status == status)
-    return tuple(connection.execute(query).scalars())
+def versions_before(connection: sa.Connection, rollout_id: str, status: str) -> dict[str, str]:
+    """Of its nodes with a status: the version that each had, or ""."""
+    query = sa.select(rollout_nodes.c.node_id, rollout_nodes.c.before)
+    rows = connection.execute(query.where(_of(rollout_id), rollout_nodes.c.status == status))
+    return {row.node_id: row.before for row in rows}
 
 
 def move_nodes(

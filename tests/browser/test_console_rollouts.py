@@ -77,7 +77,7 @@ async def test_a_risky_rollout_waits_for_somebody_else(page: Page, console: Cons
     await page.get_by_role("button", name="Ask for approval").click()
     await expect(page.get_by_text("another admin must approve it")).to_be_visible()
     await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
-    (view,) = await console.plane.rollouts.list_rollouts()
+    (view,) = (await console.plane.rollouts.list_rollouts()).rollouts
     await console.plane.rollouts.approve(view.id, "grace")
     await expect(page.get_by_text("grace approved it")).to_be_visible()
     await page.get_by_role("button", name="Pause", exact=True).click()

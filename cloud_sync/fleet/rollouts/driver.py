@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -22,15 +23,16 @@ from cloud_sync.fleet.steering import Steering, TooManyAssignments
 from cloud_sync.store.assignments import Assignment, assignments_of
 from cloud_sync.store.audit import AuditRow, add_audit
 from cloud_sync.store.database import Database
+from cloud_sync.store.registry import artifacts_named
 from cloud_sync.store.rollouts import (
     RolloutRow,
     count_members,
     get_rollout,
     move_members,
     move_nodes,
-    nodes_in,
     rollouts_in,
     save_rollout,
+    versions_before,
     wave_members,
 )
 from core.errors import PosternError
@@ -51,6 +53,8 @@ class Driver:
         self._database = database
         self._steering = steering
         self._clock = clock
+        self._stuck: set[str] = set()
+        """Rollouts that are open and cannot be moved, so that each is said once."""
 
     async def keep_driving(self, lease: Lease) -> None:
         """Look at open rollouts at intervals, while the lease is held. Raises LeaseLost.
@@ -67,27 +71,38 @@ class Driver:
             await asyncio.sleep(LOOK_INTERVAL_S)
 
     async def drive(self, lease: Lease | None = None) -> int:
-        """Move each open rollout as far as it goes now; how many moves that were.
+        """Move each open rollout as far as it goes now; how many moves that were. One that cannot be moved stays.
 
         Raises StoreUnavailable, and LeaseLost where there is a lease.
         """
         moves = 0
-        for rollout_id in await self._database.run(lambda connection: rollouts_in(connection, DRIVEN)):
-            while await self._drive_one(rollout_id, lease):
-                moves += 1
+        found = await self._database.run(lambda connection: rollouts_in(connection, DRIVEN))
+        self._stuck &= set(found)
+        for rollout_id in found:
+            try:
+                while await self._drive_one(rollout_id, lease):
+                    moves += 1
+                self._stuck.discard(rollout_id)
+            except PosternError:
+                raise
+            except Exception as error:
+                if rollout_id not in self._stuck:
+                    told = {"rollout": rollout_id, "error": type(error).__name__}
+                    log.error("a rollout cannot be driven", extra=told)
+                self._stuck.add(rollout_id)
         return moves
 
     async def _drive_one(self, rollout_id: str, lease: Lease | None) -> bool:
-        def move(connection: sa.Connection) -> bool:
+        def held(move: Callable[[sa.Connection, str], bool], connection: sa.Connection) -> bool:
             if lease is not None:
                 lease.check(connection)
-            return self._move(connection, rollout_id)
+            return move(connection, rollout_id)
 
         try:
-            return await self._database.run(move)
+            return await self._database.run(partial(held, self._move))
         except TooManyAssignments as error:
             log.warning("a wave cannot begin", extra={"code": error.code})
-            return await self._database.run(lambda connection: self._pause_full(connection, rollout_id))
+            return await self._database.run(partial(held, self._pause_full))
 
     def _move(self, connection: sa.Connection, rollout_id: str) -> bool:
         row = get_rollout(connection, rollout_id, lock=True)
@@ -133,15 +148,36 @@ class Driver:
     def _take_back(self, connection: sa.Connection, row: RolloutRow, now: datetime) -> None:
         told = self._steering.unassign(connection, row.id)
         move_members(connection, row.id, _UNDER_WAY, NodeStatus.RETURNING, changed_at=now)
-        # A node that had nothing of the name before keeps what it has: nothing is named to go back to.
-        before = assignments_of(connection, told)
-        kept = set(nodes_in(connection, row.id, NodeStatus.KEPT))
+        # Nodes under way go back by themselves; one that has kept it goes where it is told to.
+        kept = versions_before(connection, row.id, NodeStatus.KEPT)
+        wanted = self._said_before(connection, row, set(told) & set(kept), kept)
+        if wanted:
+            self._steering.assign(connection, wanted)
         back = [
             node_id
-            for node_id, found in before.items()
+            for node_id, found in assignments_of(connection, told).items()
             if node_id in kept and any((one.kind, one.name) == (row.kind, row.name) for one in found)
         ]
         move_nodes(connection, row.id, back, NodeStatus.RETURNING, now)
+
+    def _said_before(
+        self, connection: sa.Connection, row: RolloutRow, nodes: Collection[str], before: Mapping[str, str]
+    ) -> list[Assignment]:
+        """Of nodes that were assigned nothing of the name before: what they said they ran, where it is published."""
+        spec = Spec.model_validate(row.spec)
+        assigned = assignments_of(connection, nodes)
+        targets = {
+            node_id: f"{row.kind}/{row.name}/{before[node_id]}"
+            for node_id in sorted(nodes)
+            if before[node_id] not in ("", spec.version)
+            and all((one.kind, one.name) != (row.kind, row.name) for one in assigned.get(node_id, ()))
+        }
+        published = {one.target for one in artifacts_named(connection, set(targets.values()))}
+        return [
+            Assignment(node_id, row.kind, row.name, before[node_id], target, row.id, spec.watch_s)
+            for node_id, target in targets.items()
+            if target in published
+        ]
 
     def _tell(self, connection: sa.Connection, row: RolloutRow, wave: int, now: datetime) -> None:
         spec = Spec.model_validate(row.spec)

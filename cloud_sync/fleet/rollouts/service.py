@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -25,8 +26,10 @@ from cloud_sync.fleet.rollouts.reports import NodeStatus
 from cloud_sync.fleet.rollouts.spec import InvalidRollout, Spec
 from cloud_sync.fleet.rollouts.views import (
     ApprovalView,
+    Places,
     PlaceView,
     RolloutDetail,
+    RolloutPage,
     RolloutView,
     node_view,
     progress_of,
@@ -50,6 +53,7 @@ from cloud_sync.store.rollouts import (
     approvals,
     count_by_state,
     count_members,
+    count_places,
     get_rollout,
     held_nodes,
     members,
@@ -59,8 +63,10 @@ from cloud_sync.store.rollouts import (
 )
 from core.errors import PosternError
 
-# What a page shows; older ones are in the audit trail.
-ROLLOUTS_SHOWN_MAX = 200
+log = logging.getLogger(__name__)
+
+# Of each that is shown its nodes are counted: a page of these is a few ten thousand rows in a large fleet.
+ROLLOUTS_A_PAGE = 25
 NODES_SHOWN_MAX = 200
 AUDIT_ROWS_SHOWN_MAX = 50
 # Random bytes of an identifier: a control plane that was restored gives none a second time.
@@ -86,7 +92,7 @@ class Rollouts:
 
     async def plan(self, spec: Spec) -> Plan:
         """A dry run: who would get it in which wave, who would not, what makes it risky. Raises InvalidRollout."""
-        return await self._database.run(lambda connection: self._plan(connection, spec, spec.target))
+        return await self._database.run(lambda connection: self._plan(connection, spec))
 
     async def create(self, spec: Spec, actor: str, *, draft: bool = False) -> RolloutView:
         """Make a rollout; unless it is a draft, it begins as soon as it may. Raises InvalidRollout."""
@@ -94,7 +100,7 @@ class Rollouts:
 
         def write(connection: sa.Connection) -> RolloutView:
             stand_in_line(connection)
-            plan = self._plan(connection, spec, rollout_id)
+            plan = self._plan(connection, spec)
             if not plan.changes:
                 raise InvalidRollout("No node would get it.")
             row = self._row(rollout_id, spec, plan, actor)
@@ -145,16 +151,18 @@ class Rollouts:
         return await self._do(rollout_id, Command.RESUME, actor)
 
     async def abort(self, rollout_id: str, actor: str) -> RolloutView:
-        """End it; its nodes go back to what they had. Raises UnknownRollout, RolloutState."""
+        """End it; its nodes go back to what they had, where that is known. Raises UnknownRollout, RolloutState."""
         return await self._do(rollout_id, Command.ABORT, actor)
 
-    async def list_rollouts(self) -> tuple[RolloutView, ...]:
-        """The newest first."""
+    async def list_rollouts(self, *, first: int = 0, rows_max: int = ROLLOUTS_A_PAGE) -> RolloutPage:
+        """The newest first, from row `first` on. One that cannot be read is left out, and said in the log."""
 
-        def read(connection: sa.Connection) -> tuple[RolloutView, ...]:
-            rows = recent_rollouts(connection, ROLLOUTS_SHOWN_MAX)
+        def read(connection: sa.Connection) -> RolloutPage:
+            rows = recent_rollouts(connection, first, rows_max)
             places = count_members(connection, [row.id for row in rows])
-            return tuple(rollout_view(row, places.get(row.id, {})) for row in rows)
+            views = [_readable(row, places.get(row.id, {})) for row in rows]
+            total = sum(count_by_state(connection).values())
+            return RolloutPage(tuple(view for view in views if view is not None), total)
 
         return await self._database.run(read)
 
@@ -171,7 +179,7 @@ class Rollouts:
                 rollout=view,
                 approvals=tuple(ApprovalView(one.admin, one.at) for one in approvals(connection, rollout_id)),
                 nodes=tuple(node_view(one) for one in found),
-                nodes_total=view.nodes,
+                nodes_total=count_places(connection, rollout_id, status),
                 audit=tuple(AuditView(a.at, a.actor, a.action, a.subject, a.detail, a.count) for a in audit),
             )
 
@@ -225,7 +233,7 @@ class Rollouts:
             raise UnknownRollout("No rollout has this identifier.")
         return rollout_view(row, count_members(connection, [row.id]).get(row.id, {}))
 
-    def _plan(self, connection: sa.Connection, spec: Spec, seed: str) -> Plan:
+    def _plan(self, connection: sa.Connection, spec: Spec) -> Plan:
         if not artifacts_named(connection, [spec.target]):
             raise InvalidRollout(f"{spec.target} is not published here, or was withdrawn.")
         held = held_nodes(connection, spec.kind, spec.name, OPEN)
@@ -234,7 +242,8 @@ class Rollouts:
             self._candidate(node, spec, assigned.get(node.id, ()), held.get(node.id, ""))
             for node in all_nodes(connection)
         ]
-        return make_plan(spec, seed, fleet)
+        # By the target: a dry run and the rollout that follows it divide the nodes the same way.
+        return make_plan(spec, spec.target, fleet)
 
     def _candidate(
         self, node: NodeRow, spec: Spec, assigned: tuple[Assignment, ...], held_by: str
@@ -273,6 +282,16 @@ class Rollouts:
             created_by=actor,
             changed_at=now,
         )
+
+
+def _readable(row: RolloutRow, places: Places) -> RolloutView | None:
+    """What another release, or a hand, wrote may not be a rollout to this one."""
+    try:
+        return rollout_view(row, places)
+    except ValueError as error:
+        told = {"rollout": row.id, "error": type(error).__name__}
+        log.error("a rollout cannot be shown", extra=told)
+        return None
 
 
 def _require(connection: sa.Connection, rollout_id: str) -> RolloutRow:

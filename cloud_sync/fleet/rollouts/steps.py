@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from cloud_sync.fleet.rollouts.reports import NodeStatus, StepReport, status_after
-from cloud_sync.store.rollouts import get_member, save_member, settle_elsewhere
+from cloud_sync.store.rollouts import MemberRow, get_member, get_rollout, save_member, settle_elsewhere
 
 
 def apply_steps(
@@ -21,7 +21,7 @@ def apply_steps(
         if member is None or member.status == NodeStatus.WAITING:
             continue
         values = {
-            "status": status_after(NodeStatus(member.status), report, member.reason).value,
+            "status": _after(connection, member, report).value,
             "step": report.step,
             "outcome": report.outcome,
             "reason": report.reason,
@@ -33,3 +33,13 @@ def apply_steps(
             # What a withdrawn rollout had brought is gone with it.
             what = report.kind, report.name, report.rollout
             settle_elsewhere(connection, node_id, what, NodeStatus.RETURNING, NodeStatus.RETURNED)
+
+
+def _after(connection: sa.Connection, member: MemberRow, report: StepReport) -> NodeStatus:
+    status = NodeStatus(member.status)
+    if status in (NodeStatus.RETURNING, NodeStatus.RETURNED):
+        rollout = get_rollout(connection, member.rollout_id)
+        if rollout is not None and rollout.spec["version"] != report.version:
+            # The way back is an update of its own; until it is kept, the node runs what was withdrawn.
+            return NodeStatus.RETURNED if (report.step, report.outcome) == ("keep", "done") else status
+    return status_after(status, report, member.reason)

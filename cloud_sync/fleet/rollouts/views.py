@@ -90,6 +90,14 @@ class RolloutView:
 
 
 @dataclass(frozen=True)
+class RolloutPage:
+    """Some of the rollouts."""
+
+    rollouts: tuple[RolloutView, ...]
+    total: int
+
+
+@dataclass(frozen=True)
 class RolloutNodeView:
     """One node of a rollout."""
 
@@ -116,6 +124,7 @@ class RolloutDetail:
     approvals: tuple[ApprovalView, ...]
     nodes: tuple[RolloutNodeView, ...]
     nodes_total: int
+    """Of the status that was asked for."""
     audit: tuple[AuditView, ...]
 
 
@@ -189,8 +198,8 @@ def state_text(progress: Progress, waves: tuple[WaveView, ...], starts_at: datet
         State.RUNNING: _running_text(progress, waves),
         State.PAUSED: f"Paused by itself: {why}." if why else "Paused. Nodes that were told go on.",
         State.DONE: "Every wave has passed.",
-        State.ABORTED: "Aborted. Its nodes go back to what they had.",
-        State.STOPPED: f"Stopped by itself: {why}. Its nodes go back to what they had.",
+        State.ABORTED: f"Aborted. {_back_text(waves)}",
+        State.STOPPED: f"Stopped by itself: {why}. {_back_text(waves)}",
     }[progress.state]
 
 
@@ -211,6 +220,15 @@ def node_view(found: NamedMember) -> RolloutNodeView:
         told_at=member.told_at,
         changed_at=member.changed_at,
     )
+
+
+def _back_text(waves: tuple[WaveView, ...]) -> str:
+    kept = sum(wave.kept for wave in waves)
+    if not kept:
+        return "Its nodes go back to what they had."
+    who = "One node keeps" if kept == 1 else f"{kept} nodes keep"
+    others = " The others go back." if any(wave.returned for wave in waves) else ""
+    return f"{who} it: what was there before is not known, or not published here.{others}"
 
 
 def _running_text(progress: Progress, waves: tuple[WaveView, ...]) -> str:

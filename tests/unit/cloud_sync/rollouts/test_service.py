@@ -16,7 +16,9 @@ from cloud_sync.fleet.rollouts.service import UnknownRollout
 from cloud_sync.fleet.rollouts.spec import InvalidRollout, Spec, parse_spec
 from cloud_sync.store.assignments import Assignment
 from cloud_sync.store.audit import audit_of
-from tests.rollout_fleet import REFUSED, WRONG_BUT_HEALTHY, Fleet, fleet, node_row
+from cloud_sync.store.rollouts import save_rollout
+from cloud_sync.store.schema import nodes
+from tests.rollout_fleet import REFUSED, WRONG_BUT_HEALTHY, Fleet, fleet, node_row, publish
 
 GATES = {"kept_min_percent": 90, "failed_max_percent": 2, "soak_s": 60, "patience_s": 3600}
 
@@ -104,6 +106,53 @@ async def test_a_stop_takes_the_version_back_from_those_that_had_kept_it(either:
     assert {node.before for node in detail.nodes} == {"1.0"}
 
 
+async def test_nodes_go_back_to_what_they_said_they_ran_where_that_is_published(
+    engine: str, tmp_path: Path
+) -> None:
+    ran = ["1.0", "0.9"] * 3
+    async with fleet(tmp_path, engine, [node_row(n) for n in range(6)], "ada", "bob") as six:
+        for node, version in zip(six.nodes.values(), ran, strict=True):
+            node.runs["model", "encoder"] = version
+            says = nodes.update().where(nodes.c.id == node.id)
+            models = [{"name": "encoder", "version": version}]
+            await six.database.run(lambda connection, say=says.values(models=models): connection.execute(say))
+        made = await six.rollouts.create(spec(waves=(50, 100)), "ada")
+        canary = {one.node_id for one in (await six.rollouts.show(made.id)).nodes if one.wave == 1}
+        await six.rollouts.approve(made.id, "bob")
+        await six.settle()
+        assert six.running("2.0") == canary
+        aborted = await six.rollouts.abort(made.id, "ada")
+        unpublished = canary & {"n001", "n003", "n005"}
+        assert 0 < len(unpublished) < len(canary)
+        assert aborted.kept == len(unpublished)
+        await six.settle()
+        # 0.9 is not published here: whoever ran it keeps 2.0, and that is said.
+        assert six.running("2.0") == unpublished
+        assert six.running("1.0") == {"n000", "n002", "n004"}
+        places = {
+            one.node_id: one.status for one in (await six.rollouts.show(made.id)).nodes if one.wave == 1
+        }
+        assert places == {one: "kept" if one in unpublished else "returned" for one in canary}
+
+
+async def test_one_that_cannot_be_driven_holds_up_no_other(
+    either: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = await either.rollouts.create(spec(groups=("default",)), "ada", draft=True)
+    await either.database.run(lambda connection: publish(connection, "model/other/1.0"))
+    good = await either.rollouts.create(
+        parse_spec({"kind": "model", "name": "other", "version": "1.0", "gates": GATES}), "ada"
+    )
+    damaged = {"state": "scheduled", "spec": {"kind": "model"}}
+    await either.database.run(lambda connection: save_rollout(connection, bad.id, damaged))
+    for _ in range(3):
+        await either.driver.drive()
+    assert (await either.rollouts.show(good.id)).rollout.state == "running"
+    # Said once, not every second.
+    assert [record.__dict__["rollout"] for record in caplog.records] == [bad.id]
+    assert [view.id for view in (await either.rollouts.list_rollouts()).rollouts] == [good.id]
+
+
 async def test_failures_within_the_threshold_do_not_stop_it(fifty: Fleet) -> None:
     gates = GATES | {"failed_max_percent": 10, "kept_min_percent": 80}
     made = await fifty.rollouts.create(spec(gates=gates, waves=(20, 60, 100)), "ada")
@@ -149,6 +198,9 @@ async def test_pause_keeps_the_next_wave_back_and_abort_takes_it_back(ten: Fleet
     assert len(ten.told("2.0")) == 5
     # They had nothing of the name before, and keep it until something else is wanted.
     assert [wave.kept for wave in aborted.waves] == [1, 4, 0]
+    assert aborted.state_text == (
+        "Aborted. 5 nodes keep it: what was there before is not known, or not published here."
+    )
     assert len(ten.running("2.0")) == 5
     with pytest.raises(RolloutState):
         await ten.rollouts.resume(made.id, "bob")
@@ -204,8 +256,13 @@ async def test_a_draft_does_nothing_until_it_is_submitted(ten: Fleet) -> None:
 async def test_a_dry_run_changes_nothing_and_is_what_happens(ten: Fleet) -> None:
     plan = await ten.rollouts.plan(spec())
     assert (len(plan.changes), plan.sizes, plan.left) == (10, (1, 1, 4, 4), ())
-    assert await ten.rollouts.list_rollouts() == ()
-    await ten.rollouts.create(spec(), "ada")
+    assert (await ten.rollouts.list_rollouts()).total == 0
+    made = await ten.rollouts.create(spec(), "ada")
+    # The very nodes of each wave that the dry run had shown.
+    nodes = (await ten.rollouts.show(made.id)).nodes
+    assert {(node.node_id, node.wave - 1) for node in nodes} == {
+        (change.node_id, change.wave) for change in plan.changes
+    }
     held = await ten.rollouts.plan(spec("3.0"))
     assert {left.reason for left in held.left} == {"held"}
     with pytest.raises(InvalidRollout, match="No node"):
@@ -271,6 +328,26 @@ async def test_pages_of_nodes_do_not_overlap(fifty: Fleet) -> None:
     pages = [(await fifty.rollouts.show(made.id, first=first, nodes_max=20)).nodes for first in (0, 20, 40)]
     assert [len(page) for page in pages] == [20, 20, 10]
     assert len({node.node_id for page in pages for node in page}) == 50
+
+
+async def test_nodes_of_one_status_are_counted_by_themselves(ten: Fleet) -> None:
+    made = await ten.rollouts.create(spec(), "ada")
+    await ten.settle()
+    for status, number in (("kept", 1), ("waiting", 9), ("failed", 0), (None, 10)):
+        detail = await ten.rollouts.show(made.id, nodes_max=4, status=status)
+        assert (detail.nodes_total, len(detail.nodes)) == (number, min(4, number)), status
+
+
+async def test_the_list_comes_in_pages(ten: Fleet) -> None:
+    made = []
+    for number in range(5):
+        ten.clock.pass_s(1)
+        name = f"m{number}"
+        await ten.database.run(lambda connection, name=name: publish(connection, f"model/{name}/1.0"))
+        made.append((await ten.rollouts.create(spec("1.0", name=name), "ada", draft=True)).id)
+    for first, expected in ((0, made[:2:-1]), (2, made[2:0:-1]), (4, made[:1]), (5, [])):
+        page = await ten.rollouts.list_rollouts(first=first, rows_max=2)
+        assert (page.total, [one.id for one in page.rollouts]) == (5, expected)
 
 
 async def test_unknown_ones_are_said_and_states_are_counted(ten: Fleet) -> None:
