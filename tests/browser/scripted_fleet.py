@@ -177,10 +177,10 @@ def _turns(seen: Seen, now: datetime) -> dict[str, Any]:
 
 
 def _week(seen: Seen, now: datetime) -> list[dict[str, Any]]:
-    """Hours of a clinic's week before today."""
+    """Hours of a clinic's week, without those that may be of the last day: they would count as today's."""
     begin = now.replace(hour=0, minute=0, second=0, microsecond=0)
     hours = (
-        begin - timedelta(days=day) + timedelta(hours=hour) for day in range(1, 7) for hour in range(8, 18)
+        begin - timedelta(days=day) + timedelta(hours=hour) for day in range(2, 7) for hour in range(8, 18)
     )
     cells = {"turns.answer": 40, "turns.handoff": 6, "turn_seconds.0.5": 35, "turn_seconds.2.5": 10}
     return [
