@@ -6,6 +6,7 @@ which costs nothing; the others are told when to come back, each at a moment of 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,13 @@ COME_BACK_S_MAX: Final = 300.0
 
 BURST_S: Final = 1.0
 """Worth of admissions that pass without waiting."""
+
+
+REFUSED_S: Final = 60.0
+"""A certificate that was refused stays so at least: nodes that are refused stay away as long."""
+
+REFUSED_MAX: Final = 10_000
+"""Certificates remembered at once; the one refused longest ago is asked about again."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +53,21 @@ class Admissions:
         back_s = max(self._last_return_s, now_s + HOLD_S) + self._step_s
         self._last_return_s = min(back_s, now_s + COME_BACK_S_MAX)
         return Turn(come_back_s=self._last_return_s - now_s)
+
+
+class Refusals:
+    """Certificates refused a moment ago; whoever asks brings the time, as to `Admissions`."""
+
+    def __init__(self) -> None:
+        self._ends_s: OrderedDict[bytes, float] = OrderedDict()
+
+    def add(self, fingerprint: bytes, now_s: float) -> None:
+        """It was refused now."""
+        self._ends_s[fingerprint] = now_s + REFUSED_S
+        self._ends_s.move_to_end(fingerprint)
+        if len(self._ends_s) > REFUSED_MAX:
+            self._ends_s.popitem(last=False)
+
+    def holds(self, fingerprint: bytes, now_s: float) -> bool:
+        """Whether it was refused within REFUSED_S."""
+        return now_s < self._ends_s.get(fingerprint, 0.0)

@@ -158,6 +158,7 @@ class Intake:
     def beat(
         self,
         node_id: str,
+        generation: int,
         queue_percent: int,
         outbox_rows: int,
         oldest_s: int,
@@ -166,13 +167,15 @@ class Intake:
     ) -> None:
         """A heartbeat: kept in memory, saved with others."""
         now = self._clock()
-        beat = Beat(node_id, now, queue_percent, outbox_rows, oldest_s, fallbacks, disk_free_percent)
+        beat = Beat(
+            node_id, generation, now, queue_percent, outbox_rows, oldest_s, fallbacks, disk_free_percent
+        )
         self._presence.beat(beat)
 
-    async def report(self, node_id: str, report: Report) -> None:
-        """A node's own account of itself."""
+    async def report(self, node_id: str, generation: int, report: Report) -> None:
+        """A node's own account of itself, on stream `generation`."""
         now = self._clock()
-        await self._database.run(lambda connection: save_report(connection, node_id, report, now))
+        await self._database.run(lambda connection: save_report(connection, node_id, generation, report, now))
 
 
 def _why_not(found: Watermark | None, generation: int) -> Elsewhere | Superseded:

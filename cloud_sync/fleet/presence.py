@@ -13,7 +13,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from cloud_sync.store.database import Database
-from cloud_sync.store.nodes import Beat, NodeRow, save_beats, save_lost
+from cloud_sync.store.nodes import Beat, NodeRow, hold, save_beats, save_lost
 from core.errors import PosternError
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,9 @@ class Presence:
     def overlay(self, row: NodeRow) -> NodeRow:
         """The row with what is newer in memory."""
         beat = self._beats.get(row.id)
-        if beat is None or (row.last_seen is not None and row.last_seen > beat.last_seen):
+        if beat is None or beat.stream_generation != row.stream_generation:
+            return row
+        if row.last_seen is not None and row.last_seen > beat.last_seen:
             return row
         return replace(
             row,
@@ -79,6 +81,7 @@ class Presence:
             return
 
         def write(connection: sa.Connection) -> None:
+            hold(connection, {*taken, *lost})
             save_beats(connection, taken.values())
             save_lost(connection, lost)
 

@@ -43,6 +43,7 @@ from cloud_sync.store.nodes import (
     steered,
 )
 from cloud_sync.store.notices import MISSED, STEERING, STREAM, TICK
+from cloud_sync.store.streams import fence
 from core.errors import ConfigError, ExitCode, PosternError
 from core.signing import canonical_json, content_hash
 
@@ -271,17 +272,21 @@ class Steering:
         return found
 
     async def revoke(self, node_id: str, actor: str) -> bool:
-        """Revoke a node; False when it was revoked before. Raises UnknownNode."""
+        """Revoke a node, which may write nothing from this moment on; False when it was revoked before.
+
+        Raises UnknownNode.
+        """
         now = self._clock()
 
         def write(connection: sa.Connection) -> bool:
             generation = next_generation(connection)
             require_node(connection, node_id)
-            revoked = revoke_node(connection, node_id, now)
-            if revoked:
+            ended = revoke_node(connection, node_id, now)
+            if ended is not None:
+                fence(connection, node_id, ended)
                 steer(connection, [node_id], generation)
                 add_audit(connection, AuditRow(now, actor, "node.revoked", node_id))
-            return revoked
+            return ended is not None
 
         return await self._database.run(write)
 

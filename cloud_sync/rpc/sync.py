@@ -9,20 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import grpc
 
 from cloud_sync.fleet.admission import NodeRefused
-from cloud_sync.fleet.admissions import Admissions
+from cloud_sync.fleet.admissions import Admissions, Refusals
 from cloud_sync.fleet.credit import Credit, grant
 from cloud_sync.fleet.intake import Intake
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.outbox import ProtocolFault
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.rules import HEARTBEAT_INTERVAL
-from cloud_sync.fleet.steering import Steering
+from cloud_sync.fleet.steering import Steering, Wanted
 from cloud_sync.rpc import frames, uploads
 from cloud_sync.rpc.callers import Caller, caller_of
 from cloud_sync.rpc.outgoing import Outgoing
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 SILENCE_MAX_S = HEARTBEAT_INTERVAL.total_seconds() * 3
 # How long an ended stream may take to send its goodbye before it is cut.
 GOODBYE_GRACE_S = 3.0
+# An upload says what it is at once: nodes open it to send.
+FIRST_FRAME_S_MAX = 10.0
 
 # How long nodes stay away, in milliseconds; they add jitter of their own.
 RETRY_SOON_MS = 1_000
@@ -83,6 +86,8 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         self._presence = presence
         self._metrics = metrics
         self._admissions = admissions
+        self._refused = Refusals()
+        self._in_line: set[bytes] = set()
         self._streams: dict[str, _Stream] = {}
         self._readers: set[asyncio.Task[None]] = set()
         self._uploads = 0
@@ -103,9 +108,11 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
     async def Upload(self, request_iterator: AsyncIterator[uploads.Frame], context: uploads.Context) -> None:
         """The whole life of an upload: it ends with its stream, and a fault in it ends both."""
         caller = await self._identify(context)
-        first = await anext(aiter(request_iterator), None)
-        opening = first.upload_open if first is not None and first.HasField("upload_open") else None
         stream = self._streams.get(caller.node_id)
+        opening = None
+        if stream is not None and stream.fingerprint == caller.fingerprint:
+            opening = await self._opening(request_iterator)
+            stream = self._streams.get(caller.node_id)  # it may have been replaced meanwhile
         if (
             stream is None
             or opening is None
@@ -133,12 +140,7 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
             stream = self._streams.get(node_id)
             if stream is None:
                 continue
-            if wanted.revoked:
-                self._end(stream, sync_pb2.GOODBYE_REASON_REVOKED, RETRY_FAULT_MS)
-            elif wanted.stream_generation > stream.generation:
-                self._end(stream, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
-            else:
-                _tell(stream, wanted.desired)
+            self._follow(stream, wanted)
         return look.generation
 
     def opened_elsewhere(self, node_id: str, generation: int) -> None:
@@ -207,35 +209,80 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         elif kind == "heartbeat":
             await self._beat(stream, frame.heartbeat)
         elif kind == "reported_state":
-            await self._intake.report(stream.node_id, frames.report(frame.reported_state))
+            await self._intake.report(stream.node_id, stream.generation, frames.report(frame.reported_state))
         # Else a newer node speaks of something that this release does not know: leave it.
 
     async def _open(self, stream: _Stream, hello: sync_pb2.Hello) -> None:
         if not await self._turn(stream):
             return
         version = frames.text(hello.software_version)
-        stream.generation = await self._intake.open_stream(stream.node_id, stream.fingerprint, version)
+        try:
+            stream.generation = await self._intake.open_stream(stream.node_id, stream.fingerprint, version)
+        except NodeRefused:
+            self._refused.add(stream.fingerprint, asyncio.get_running_loop().time())
+            raise
         stream.has = hello.applied_generation, hello.applied_hash
-        if not self._register(stream):
+        # One whose client has gone meanwhile would stay here for ever: its handler has cleaned up already.
+        if stream.outgoing.ending or not self._register(stream):
             return
         await stream.outgoing.answer(_welcome(stream.generation))
+        # Whatever was changed between the opening and the registering was told to nobody.
         look = await self._steering.look([stream.node_id])
-        _tell(stream, look.nodes[stream.node_id].desired)
+        self._follow(stream, look.nodes[stream.node_id])
 
     async def _turn(self, stream: _Stream) -> bool:
-        """Wait until the node is let in; False when it is told to come back, or has gone."""
-        turn = self._admissions.ask(asyncio.get_running_loop().time())
-        if turn.come_back_s:
+        """Wait until the node is let in; False when it is told to come back or not to, or has gone.
+
+        Who will not be let in, or waits already, takes no turn of others.
+        """
+        now_s, fingerprint = asyncio.get_running_loop().time(), stream.fingerprint
+        if self._refused.holds(fingerprint, now_s):
+            self._metrics.refused.labels("refused_before").inc()
+            self._end(stream, sync_pb2.GOODBYE_REASON_REVOKED, RETRY_FAULT_MS)
+            return False
+        come_back_ms = RETRY_BUSY_MS
+        if fingerprint not in self._in_line:
+            turn = self._admissions.ask(now_s)
+            come_back_ms = round(turn.come_back_s * 1000)
+            if not come_back_ms:
+                await self._wait(fingerprint, turn.wait_s)
+        if come_back_ms:
             self._metrics.refused.labels("admission").inc()
-            self._end(stream, sync_pb2.GOODBYE_REASON_BUSY, round(turn.come_back_s * 1000))
-        elif turn.wait_s:
-            await asyncio.sleep(turn.wait_s)
+            self._end(stream, sync_pb2.GOODBYE_REASON_BUSY, come_back_ms)
         return not stream.outgoing.ending
+
+    async def _wait(self, fingerprint: bytes, wait_s: float) -> None:
+        self._in_line.add(fingerprint)
+        try:
+            await asyncio.sleep(wait_s)
+        finally:
+            self._in_line.discard(fingerprint)
+
+    async def _opening(self, requests: AsyncIterator[uploads.Frame]) -> sync_pb2.UploadOpen | None:
+        """The first frame of an upload; None where it is another, or does not come."""
+        frames_read: list[uploads.Frame] = []
+        came = asyncio.Event()
+
+        async def read() -> None:
+            try:
+                frames_read.append(await anext(aiter(requests)))
+            except Exception:
+                log.debug("an upload ended before it began")  # the handler ends too
+            came.set()
+
+        self._start_reader(read(), "upload-opening")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_FRAME_S_MAX):
+                await came.wait()
+        first = frames_read[0] if frames_read else None
+        return first.upload_open if first is not None and first.HasField("upload_open") else None
 
     async def _beat(self, stream: _Stream, beat: sync_pb2.Heartbeat) -> None:
         rows, oldest_s = frames.count(beat.outbox_rows), frames.count(beat.outbox_oldest_seconds)
         percent, free = min(beat.queue_percent, 100), frames.disk_free(beat)
-        self._intake.beat(stream.node_id, percent, rows, oldest_s, frames.fallbacks(beat), free)
+        self._intake.beat(
+            stream.node_id, stream.generation, percent, rows, oldest_s, frames.fallbacks(beat), free
+        )
         ack = sync_pb2.HeartbeatAck(number=beat.number)
         await stream.outgoing.answer(sync_pb2.ConnectResponse(heartbeat_ack=ack))
 
@@ -250,7 +297,8 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         self._uploads += 1
         try:
             if not await upload.serve(opening, requests, context):
-                self._end(stream, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
+                look = await self._steering.look([stream.node_id])
+                self._follow(stream, look.nodes[stream.node_id])
         except PosternError as error:
             self._refuse(stream, error)
             await self._write_down(stream.node_id, error)
@@ -267,6 +315,15 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         return grant(self._uploads)
 
     # --- the streams together ---
+
+    def _follow(self, stream: _Stream, wanted: Wanted) -> None:
+        """Tell a stream what is wanted of its node, or that it may not go on."""
+        if wanted.revoked:
+            self._end(stream, sync_pb2.GOODBYE_REASON_REVOKED, RETRY_FAULT_MS)
+        elif wanted.stream_generation > stream.generation:
+            self._end(stream, sync_pb2.GOODBYE_REASON_REPLACED, RETRY_FAULT_MS)
+        else:
+            _tell(stream, wanted.desired)
 
     def _register(self, stream: _Stream) -> bool:
         """Make this the node's stream and end its older one; False when a newer one is already there."""

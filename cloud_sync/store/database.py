@@ -222,7 +222,7 @@ def own_engine(paths: CloudPaths, settings: CloudSettings) -> sa.Engine:
     """
     url = settings.database.url.get_secret_value()
     if url:
-        return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
+        return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), hide_parameters=True)
     private_folder(paths.database.parent)
     return _sqlite_engine(paths.database, _store_key(paths))
 
@@ -273,7 +273,13 @@ def _sqlite_engine(path: Path, key: bytes) -> sa.Engine:
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
-    engine = sa.create_engine("sqlite://", creator=connect, module=sqlcipher3.dbapi2, poolclass=StaticPool)
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=connect,
+        module=sqlcipher3.dbapi2,
+        poolclass=StaticPool,
+        hide_parameters=True,  # what nodes sent is for nobody's log
+    )
     sa.event.listen(engine, "begin", _begin)
     return engine
 

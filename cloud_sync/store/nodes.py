@@ -71,6 +71,7 @@ class Beat:
     """What a heartbeat says."""
 
     node_id: str
+    stream_generation: int
     last_seen: datetime
     queue_percent: int
     outbox_rows: int
@@ -98,6 +99,7 @@ _COLUMNS = [nodes.c[each.name] for each in fields(NodeRow)]
 _STEERED = [nodes.c[each.name] for each in fields(Steered)]
 
 
+_NOT_SAID = {"node_id", "stream_generation", "last_seen"}
 _SAID_OF_ITSELF = (
     "queue_percent",
     "outbox_rows",
@@ -143,10 +145,12 @@ def count_at_site(connection: sa.Connection, site: str) -> int:
     return connection.execute(sa.select(sa.func.count()).where(nodes.c.site == site)).scalar_one()
 
 
-def revoke_node(connection: sa.Connection, node_id: str, now: datetime) -> bool:
-    """Revoke an active node; whether there was one."""
+def revoke_node(connection: sa.Connection, node_id: str, now: datetime) -> int | None:
+    """Revoke an active node: the stream generation after its last stream; None when there was no such node."""
     change = nodes.update().where(nodes.c.id == node_id, nodes.c.status == ACTIVE)
-    return connection.execute(change.values(status=REVOKED, revoked_at=now)).rowcount == 1
+    change = change.values(status=REVOKED, revoked_at=now, stream_generation=nodes.c.stream_generation + 1)
+    found: int | None = connection.execute(change.returning(nodes.c.stream_generation)).scalar_one_or_none()
+    return found
 
 
 def move_node(connection: sa.Connection, node_id: str, group: str) -> None:
@@ -159,8 +163,16 @@ def label_node(connection: sa.Connection, node_id: str, labels: Mapping[str, str
     connection.execute(nodes.update().where(nodes.c.id == node_id).values(labels=dict(labels)))
 
 
+def hold(connection: sa.Connection, node_ids: Collection[str]) -> None:
+    """Keep these nodes for this transaction, in one order for all that change several: else two wait for each other."""
+    for some in in_parts(node_ids):
+        query = sa.select(nodes.c.id).where(nodes.c.id.in_(some)).order_by(nodes.c.id)
+        connection.execute(query.with_for_update(key_share=True)).all()
+
+
 def steer(connection: sa.Connection, node_ids: Collection[str], generation: int) -> None:
     """Note that something was changed for these nodes alone."""
+    hold(connection, node_ids)
     for some in in_parts(node_ids):
         change = nodes.update().where(nodes.c.id.in_(some))
         connection.execute(change.values(steered_generation=generation))
@@ -234,13 +246,18 @@ def count_stream(connection: sa.Connection, node_id: str, software_version: str,
 
 
 def save_beats(connection: sa.Connection, beats: Iterable[Beat]) -> None:
-    """The newest heartbeat of each of some nodes. What was heard of a node since, here or elsewhere, stays its last."""
+    """The newest heartbeat of each of some nodes, where its stream still is the node's newest.
+
+    What was heard of a node since, here or elsewhere, stays its last.
+    """
     values = [_beat_parameters(beat) for beat in beats]
     if values:
-        names = [each.name for each in fields(Beat) if each.name not in {"node_id", "last_seen"}]
+        names = [each.name for each in fields(Beat) if each.name not in _NOT_SAID]
         seen = sa.bindparam("new_last_seen", type_=nodes.c.last_seen.type)
         newest = sa.case((nodes.c.last_seen > seen, nodes.c.last_seen), else_=seen)
-        change = nodes.update().where(nodes.c.id == sa.bindparam("which")).values(last_seen=newest)
+        of_its_stream = nodes.c.stream_generation == sa.bindparam("stream")
+        change = nodes.update().where(nodes.c.id == sa.bindparam("which"), of_its_stream)
+        change = change.values(last_seen=newest)
         connection.execute(change.values({name: sa.bindparam(f"new_{name}") for name in names}), values)
 
 
@@ -254,15 +271,23 @@ def save_lost(connection: sa.Connection, lost: Mapping[str, int]) -> None:
         connection.execute(change.values(lost_generation=sa.bindparam("ended")), values)
 
 
-def save_report(connection: sa.Connection, node_id: str, report: Report, now: datetime) -> None:
-    """What a node said about itself."""
+def save_report(
+    connection: sa.Connection, node_id: str, generation: int, report: Report, now: datetime
+) -> None:
+    """What a node said about itself on stream `generation`, unless that is not its newest any more."""
     values = asdict(report) | {"models": list(report.models), "last_seen": now}
-    connection.execute(nodes.update().where(nodes.c.id == node_id).values(**values))
+    change = nodes.update().where(nodes.c.id == node_id, nodes.c.stream_generation == generation)
+    connection.execute(change.values(**values))
 
 
 def _beat_parameters(beat: Beat) -> dict[str, Any]:
-    values = {f"new_{name}": value for name, value in asdict(beat).items() if name != "node_id"}
-    return values | {"which": beat.node_id, "new_fallbacks": list(beat.fallbacks)}
+    said = asdict(beat)
+    where = {"which": said.pop("node_id"), "stream": said.pop("stream_generation")}
+    return (
+        where
+        | {f"new_{name}": value for name, value in said.items()}
+        | {"new_fallbacks": list(beat.fallbacks)}
+    )
 
 
 def _node(row: Any) -> NodeRow:

@@ -50,6 +50,7 @@ class PostgresDatabase:
             max_overflow=POOL_OVERFLOW_CONNECTIONS,
             pool_pre_ping=True,
             connect_args=_KEEPALIVE,
+            hide_parameters=True,  # what nodes sent is for nobody's log
         )
         self._waiting = Waiting()
 

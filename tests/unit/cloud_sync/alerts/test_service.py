@@ -64,7 +64,7 @@ class Fleet:
         await self.database.run(lambda connection: add_node(connection, node))
 
     async def hear(self, node_id: str, disk_free_percent: int | None = 50) -> None:
-        beat = Beat(node_id, self.now, 0, 0, 0, (), disk_free_percent)
+        beat = Beat(node_id, 0, self.now, 0, 0, 0, (), disk_free_percent)
         await self.database.run(lambda connection: save_beats(connection, [beat]))
 
     async def happened(self, action: str, subject: str, detail: str) -> None:
