@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +12,7 @@ import sqlalchemy as sa
 
 from cloud_sync.fleet.admission import NodeRefused, admit, holder
 from cloud_sync.fleet.metrics import FleetMetrics
+from cloud_sync.fleet.nonces import Nonces
 from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
 from cloud_sync.store.database import Database
 from cloud_sync.store.nodes import offer_certificate
@@ -21,15 +20,15 @@ from core import identity
 from core.attempts import AttemptLimit, TooManyAttempts
 from core.errors import PosternError
 
-# A node renews once in half a certificate's life; one that asks so often is broken, and signatures cost time.
+# A node renews once in half a certificate's life; one that asks so often is broken, and signatures cost time. Counted
+# by certificate: a machine that was replaced must not use up what its successor has.
 RENEWALS_PER_NODE, RENEWALS_WINDOW_S = 30, 3600.0
-# Of proofs, which anybody may try: as of one-time codes.
+# Of proofs, which anybody may try: as of one-time codes. Together count those alone whose signature holds: else a few
+# addresses would shut out everybody.
 PROOFS_PER_ADDRESS, PROOFS_TOGETHER, PROOFS_WINDOW_S = 10, 300, 60.0
 _TOGETHER = "together"
-# A nonce is answered over the same connection, at once.
-NONCE_LIFE_S = 60.0
-# More than PROOFS_TOGETHER allows within a nonce's life.
-NONCES_MAX = 1_024
+# Clocks of replicas differ: TLS at one may see an end that another does not see yet.
+EARLY = timedelta(minutes=5)
 
 
 class ProofRefused(PosternError):
@@ -79,7 +78,7 @@ class Renewal:
         self._renewals = AttemptLimit(RENEWALS_PER_NODE, RENEWALS_WINDOW_S)
         self._proofs_by_address = AttemptLimit(PROOFS_PER_ADDRESS, PROOFS_WINDOW_S)
         self._proofs_together = AttemptLimit(PROOFS_TOGETHER, PROOFS_WINDOW_S)
-        self._nonces: OrderedDict[bytes, float] = OrderedDict()
+        self._nonces = Nonces()
 
     @property
     def authority_pem(self) -> bytes:
@@ -91,7 +90,7 @@ class Renewal:
 
         Raises NodeRefused, TooManyAttempts, InvalidSigningRequest.
         """
-        self._renewals.begin(node_id, time.monotonic())
+        self._renewals.begin(fingerprint.hex(), time.monotonic())
         now = self._clock()
         pem = self._issued(node_id, signing_request, now)
 
@@ -105,11 +104,7 @@ class Renewal:
 
     def challenge(self) -> bytes:
         """A nonce for one proof, over the same connection and so to the same replica."""
-        nonce = secrets.token_bytes(identity.NONCE_BYTES)
-        self._nonces[nonce] = time.monotonic() + NONCE_LIFE_S
-        if len(self._nonces) > NONCES_MAX:
-            self._nonces.popitem(last=False)
-        return nonce
+        return self._nonces.new(time.monotonic())
 
     async def reattest(self, proof: Proof, address: str) -> bytes:
         """The next certificate (PEM) of a node whose certificate expired while it was away.
@@ -118,7 +113,7 @@ class Renewal:
         """
         now = self._clock()
         try:
-            self._count_proof(address)
+            self._proofs_by_address.begin(address, time.monotonic())
             pem = await self._reattest(proof, now)
         except (TooManyAttempts, identity.InvalidCertificate, NodeRefused) as error:
             self._metrics.renewals.labels("refused").inc()
@@ -134,14 +129,14 @@ class Renewal:
         return pem
 
     async def _reattest(self, proof: Proof, now: datetime) -> bytes:
-        self._spend(proof.nonce)
         shown = proof.certificate_pem
-        identity.check_issued_by(self._authority, shown)
-        identity.check_possession(shown, proof.nonce, proof.signing_request, proof.signature)
-        if now > identity.certificate_times(shown)[1] + self._terms.reattest_within:
+        fingerprint = self._proven(proof)
+        expires = identity.certificate_times(shown)[1]
+        if now < expires - EARLY:
+            raise identity.InvalidCertificate("It has not expired.")
+        if now > expires + self._terms.reattest_within:
             raise identity.InvalidCertificate("It expired too long ago.")
         node_id = identity.node_id_from_certificate(shown)
-        fingerprint = identity.certificate_fingerprint(shown)
         pem = self._issued(node_id, proof.signing_request, now)
 
         def write(connection: sa.Connection) -> None:
@@ -170,11 +165,14 @@ class Renewal:
         except identity.InvalidCertificate:
             return ""
 
-    def _spend(self, nonce: bytes) -> None:
-        if time.monotonic() > self._nonces.pop(nonce, 0.0):
-            raise identity.InvalidCertificate("The nonce is not one of ours, was used, or is too old.")
-
-    def _count_proof(self, address: str) -> None:
-        now_s = time.monotonic()
-        self._proofs_by_address.begin(address, now_s)
+    def _proven(self, proof: Proof) -> bytes:
+        """The fingerprint of the certificate whose key the proof proves. Raises InvalidCertificate, TooManyAttempts."""
+        now_s, shown = time.monotonic(), proof.certificate_pem
+        self._nonces.check(proof.nonce, now_s)
+        identity.check_issued_by(self._authority, shown)
+        identity.check_possession(shown, proof.nonce, proof.signing_request, proof.signature)
+        fingerprint = identity.certificate_fingerprint(shown)
+        self._renewals.begin(fingerprint.hex(), now_s)
         self._proofs_together.begin(_TOGETHER, now_s)
+        self._nonces.spend(proof.nonce)
+        return fingerprint

@@ -104,7 +104,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         self._fetching[node] = self._fetching.get(node, 0) + 1
         try:
             await self._check_meant_for(node, digests, context)
-            await self._send(digests, context)
+            await self._send(node, digests, context)
         except BlobMissing as error:
             log.error("a blob cannot be served", extra={"code": error.code})
             await context.abort(grpc.StatusCode.NOT_FOUND, error.title)
@@ -123,8 +123,10 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         if not allowed or any(self._blobs.size(digest) is None for digest in digests):
             await context.abort(grpc.StatusCode.NOT_FOUND, "One of them is not here, or not for this node.")
 
-    async def _send(self, digests: list[str], context: Context) -> None:
+    async def _send(self, node: str, digests: list[str], context: Context) -> None:
         for index, digest in enumerate(digests):
+            if index:  # minutes may have passed: the node may have been revoked or replaced
+                await self._identify(context)
             pieces = self._blobs.pieces(digest)
             while (piece := await asyncio.to_thread(_next, pieces)) is not None:
                 async with asyncio.timeout(PIECE_S_MAX):

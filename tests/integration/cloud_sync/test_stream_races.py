@@ -82,24 +82,25 @@ async def test_a_client_that_goes_while_its_stream_opens_leaves_none(
     assert registered == []
 
 
-async def test_an_upload_without_a_stream_is_not_read(cloud: Running) -> None:
+async def test_an_upload_without_a_stream_is_not_read_and_one_that_says_nothing_ends(
+    cloud: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "FIRST_FRAME_S_MAX", 2 * ANSWER_TIMEOUT_S)
     async with Link(await cloud.enrolled()) as link:
-        upload = link._stub.Upload()
-        code = await asyncio.wait_for(upload.code(), ANSWER_TIMEOUT_S)
-        assert code is grpc.StatusCode.FAILED_PRECONDITION
-
-
-async def test_an_upload_that_says_nothing_ends(cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "FIRST_FRAME_S_MAX", FIRST_FRAME_S)
-    async with Link(await cloud.enrolled()) as link:
+        assert await _status(link._stub.Upload()) is grpc.StatusCode.FAILED_PRECONDITION
         await link.hello()
-        upload = link._stub.Upload()
-        code = await asyncio.wait_for(upload.code(), ANSWER_TIMEOUT_S)
-        assert code is grpc.StatusCode.FAILED_PRECONDITION
+        monkeypatch.setattr(sync, "FIRST_FRAME_S_MAX", FIRST_FRAME_S)
+        assert await _status(link._stub.Upload()) is grpc.StatusCode.FAILED_PRECONDITION
 
 
-async def test_who_was_refused_takes_no_turns(cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask, asked = Admissions.ask, []
+async def _status(upload: Any) -> grpc.StatusCode:
+    return await asyncio.wait_for(upload.code(), ANSWER_TIMEOUT_S)
+
+
+async def test_who_was_refused_takes_no_turn_and_who_waits_only_one(
+    cloud: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, asked, waiting = Admissions.ask, [], asyncio.Event()
 
     def counted(self: Admissions, now_s: float) -> Turn:
         asked.append(now_s)
@@ -116,19 +117,14 @@ async def test_who_was_refused_takes_no_turns(cloud: Running, monkeypatch: pytes
         assert (await link.hello()).stream_generation
     assert len(asked) == 2
 
-
-async def test_a_node_waits_for_one_turn_at_a_time(cloud: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = asyncio.Event()
-
-    def slow(_: Admissions, __: float) -> Turn:
-        asked.set()
+    def slow(_: Admissions, now_s: float) -> Turn:
+        asked.append(now_s)
+        waiting.set()
         return Turn(wait_s=ANSWER_TIMEOUT_S)
 
     monkeypatch.setattr(Admissions, "ask", slow)
-    node = await cloud.enrolled()
-    async with Link(node) as first, Link(node) as second:
+    async with Link(good) as first, Link(good) as second:
         await first.send(hello=sync_pb2.Hello(software_version="1"))
-        await asked.wait()
-        asked.clear()
+        await waiting.wait()
         assert (await second.hello()).reason == sync_pb2.GOODBYE_REASON_BUSY
-        assert not asked.is_set()
+    assert len(asked) == 3

@@ -11,8 +11,9 @@ import pytest
 
 from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet.admission import CertificateReplaced, NodeRevoked
+from cloud_sync.fleet.nonces import NONCE_LIFE_S, SPENT_MAX
 from cloud_sync.fleet.renewal import (
-    NONCE_LIFE_S,
+    EARLY,
     PROOFS_PER_ADDRESS,
     RENEWALS_PER_NODE,
     Proof,
@@ -21,7 +22,7 @@ from cloud_sync.fleet.renewal import (
 from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.services import ControlPlane, control_plane
 from core import identity
-from core.attempts import TooManyAttempts
+from core.attempts import AttemptLimit, TooManyAttempts
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 VALID, WITHIN = timedelta(days=30), timedelta(days=400)
@@ -68,6 +69,12 @@ async def _enrolled(plane: ControlPlane) -> Holder:
     secret = identity.parse_code(code.code).secret
     node = await plane.enrolment.redeem(secret, identity.create_signing_request(key), "1", "address")
     return Holder(node.node_id, node.certificate_pem, identity.key_to_pem(key))
+
+
+async def _expired(plane: ControlPlane, clock: Clock) -> Holder:
+    node = await _enrolled(plane)
+    clock.now += VALID
+    return node
 
 
 async def _renewed(plane: ControlPlane, node: Holder) -> Holder:
@@ -174,8 +181,8 @@ FORGED: dict[str, Callable[[ControlPlane, Holder], Proof]] = {
 
 
 @pytest.mark.parametrize("case", FORGED)
-async def test_what_is_no_proof(plane: ControlPlane, case: str) -> None:
-    node = await _enrolled(plane)
+async def test_what_is_no_proof(plane: ControlPlane, clock: Clock, case: str) -> None:
+    node = await _expired(plane, clock)
     with pytest.raises(ProofRefused):
         await plane.renewal.reattest(FORGED[case](plane, node), "address")
     assert "certificate.reattested" not in await _audit(plane, node.id)
@@ -183,17 +190,19 @@ async def test_what_is_no_proof(plane: ControlPlane, case: str) -> None:
     assert [row.actor for row in refused] == ["reattestation"]
 
 
-async def test_a_proof_is_good_once(plane: ControlPlane) -> None:
-    proof = _proof(plane, await _enrolled(plane))
+async def test_a_proof_is_good_once(plane: ControlPlane, clock: Clock) -> None:
+    proof = _proof(plane, await _expired(plane, clock))
     await plane.renewal.reattest(proof, "address")
     with pytest.raises(ProofRefused):
         await plane.renewal.reattest(proof, "address")
 
 
-async def test_a_nonce_does_not_wait(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_nonce_does_not_wait(
+    plane: ControlPlane, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import time
 
-    proof, real = _proof(plane, await _enrolled(plane)), time.monotonic
+    proof, real = _proof(plane, await _expired(plane, clock)), time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: real() + NONCE_LIFE_S + 1)
     with pytest.raises(ProofRefused):
         await plane.renewal.reattest(proof, "address")
@@ -209,19 +218,67 @@ async def _replace_certificate(plane: ControlPlane, node: Holder, _: Clock) -> N
 
 
 async def _too_late(plane: ControlPlane, node: Holder, clock: Clock) -> None:
-    clock.now += VALID + WITHIN + timedelta(seconds=1)
+    clock.now += WITHIN + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("before", [_revoke, _replace_certificate, _too_late])
 async def test_the_key_alone_is_not_enough(plane: ControlPlane, clock: Clock, before: Callable) -> None:
     node = await _enrolled(plane)
     await before(plane, node, clock)
+    clock.now += VALID
     with pytest.raises(ProofRefused):
         await plane.renewal.reattest(_proof(plane, node), "address")
 
 
-async def test_proofs_cannot_be_tried_without_end(plane: ControlPlane) -> None:
+@pytest.mark.parametrize("early_s", [0, 1])
+async def test_a_certificate_that_holds_is_renewed_over_tls_alone(
+    plane: ControlPlane, clock: Clock, early_s: int
+) -> None:
     node = await _enrolled(plane)
+    clock.now += VALID - EARLY - timedelta(seconds=early_s)
+    if early_s:
+        with pytest.raises(ProofRefused):
+            await plane.renewal.reattest(_proof(plane, node), "address")
+    else:
+        assert await plane.renewal.reattest(_proof(plane, node), "address")
+
+
+async def test_whoever_asks_for_many_nonces_takes_nobodys(plane: ControlPlane, clock: Clock) -> None:
+    proof = _proof(plane, await _expired(plane, clock))
+    for _ in range(2 * SPENT_MAX):
+        plane.renewal.challenge()
+    assert await plane.renewal.reattest(proof, "address")
+
+
+async def test_what_is_no_proof_counts_against_its_address_alone(plane: ControlPlane, clock: Clock) -> None:
+    plane.renewal._proofs_together = AttemptLimit(1, 60)
+    node = await _expired(plane, clock)
+    for address in ("one", "another"):
+        with pytest.raises(ProofRefused):
+            await plane.renewal.reattest(FORGED["no signature"](plane, node), address)
+    assert await plane.renewal.reattest(_proof(plane, node), "a third")
+
+
+async def test_one_that_proves_itself_in_a_loop_is_held_back(plane: ControlPlane, clock: Clock) -> None:
+    node = await _expired(plane, clock)
+    plane.renewal._renewals = AttemptLimit(1, 60)
+    await plane.renewal.reattest(_proof(plane, node), "one")
+    with pytest.raises(TooManyAttempts):
+        await plane.renewal.reattest(_proof(plane, node), "another")
+
+
+async def test_a_replaced_machine_does_not_use_up_its_successors_renewals(plane: ControlPlane) -> None:
+    old = await _enrolled(plane)
+    new = await _renewed(plane, old)
+    await plane.intake.check_admitted(new.id, new.fingerprint)
+    plane.renewal._renewals = AttemptLimit(1, 60)
+    with pytest.raises(CertificateReplaced):
+        await _renewed(plane, old)
+    assert await _renewed(plane, new)
+
+
+async def test_proofs_cannot_be_tried_without_end(plane: ControlPlane, clock: Clock) -> None:
+    node = await _expired(plane, clock)
     for _ in range(PROOFS_PER_ADDRESS):
         with pytest.raises(ProofRefused):
             await plane.renewal.reattest(FORGED["no signature"](plane, node), "address")
