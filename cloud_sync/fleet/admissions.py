@@ -10,6 +10,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from cloud_sync.fleet.admission import NodeRefused
+
 HOLD_S: Final = 10.0
 """A node waits so long with its stream open: a handshake that is not made twice is the cheapest."""
 
@@ -21,7 +23,7 @@ BURST_S: Final = 1.0
 
 
 REFUSED_S: Final = 60.0
-"""A certificate that was refused stays so at least: nodes that are refused stay away as long."""
+"""So long a certificate that was refused stays refused: nodes that are refused stay away as long."""
 
 REFUSED_MAX: Final = 10_000
 """Certificates remembered at once; the one refused longest ago is asked about again."""
@@ -56,18 +58,20 @@ class Admissions:
 
 
 class Refusals:
-    """Certificates refused a moment ago; whoever asks brings the time, as to `Admissions`."""
+    """Certificates refused a moment ago, and why; whoever asks brings the time, as to `Admissions`."""
 
     def __init__(self) -> None:
-        self._ends_s: OrderedDict[bytes, float] = OrderedDict()
+        self._found: OrderedDict[bytes, tuple[float, type[NodeRefused], str]] = OrderedDict()
 
-    def add(self, fingerprint: bytes, now_s: float) -> None:
+    def add(self, fingerprint: bytes, error: NodeRefused, now_s: float) -> None:
         """It was refused now."""
-        self._ends_s[fingerprint] = now_s + REFUSED_S
-        self._ends_s.move_to_end(fingerprint)
-        if len(self._ends_s) > REFUSED_MAX:
-            self._ends_s.popitem(last=False)
+        self._found[fingerprint] = now_s + REFUSED_S, type(error), error.detail
+        self._found.move_to_end(fingerprint)
+        if len(self._found) > REFUSED_MAX:
+            self._found.popitem(last=False)
 
-    def holds(self, fingerprint: bytes, now_s: float) -> bool:
-        """Whether it was refused within REFUSED_S."""
-        return now_s < self._ends_s.get(fingerprint, 0.0)
+    def check(self, fingerprint: bytes, now_s: float) -> None:
+        """Raises what it was refused with within REFUSED_S."""
+        ends_s, error, detail = self._found.get(fingerprint, (0.0, NodeRefused, ""))
+        if now_s < ends_s:
+            raise error(detail)

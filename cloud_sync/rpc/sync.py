@@ -218,8 +218,8 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         version = frames.text(hello.software_version)
         try:
             stream.generation = await self._intake.open_stream(stream.node_id, stream.fingerprint, version)
-        except NodeRefused:
-            self._refused.add(stream.fingerprint, asyncio.get_running_loop().time())
+        except NodeRefused as error:
+            self._refused.add(stream.fingerprint, error, asyncio.get_running_loop().time())
             raise
         stream.has = hello.applied_generation, hello.applied_hash
         # One whose client has gone meanwhile would stay here for ever: its handler has cleaned up already.
@@ -231,15 +231,12 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         self._follow(stream, look.nodes[stream.node_id])
 
     async def _turn(self, stream: _Stream) -> bool:
-        """Wait until the node is let in; False when it is told to come back or not to, or has gone.
+        """Wait until the node is let in; False when it is told to come back, or has gone.
 
-        Who will not be let in, or waits already, takes no turn of others.
+        Who was refused a moment ago, or waits already, takes no turn of others. Raises NodeRefused.
         """
         now_s, fingerprint = asyncio.get_running_loop().time(), stream.fingerprint
-        if self._refused.holds(fingerprint, now_s):
-            self._metrics.refused.labels("refused_before").inc()
-            self._end(stream, sync_pb2.GOODBYE_REASON_REVOKED, RETRY_FAULT_MS)
-            return False
+        self._refused.check(fingerprint, now_s)
         come_back_ms = RETRY_BUSY_MS
         if fingerprint not in self._in_line:
             turn = self._admissions.ask(now_s)

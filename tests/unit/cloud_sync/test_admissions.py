@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from cloud_sync.fleet.admissions import BURST_S, COME_BACK_S_MAX, HOLD_S, Admissions
+from cloud_sync.fleet.admission import NodeRevoked
+from cloud_sync.fleet.admissions import (
+    BURST_S,
+    COME_BACK_S_MAX,
+    HOLD_S,
+    REFUSED_MAX,
+    REFUSED_S,
+    Admissions,
+    Refusals,
+)
 
 PER_S = 8.0  # an eighth of a second is no rounding
 # Those who pass at once, those who wait, and the one whose turn comes exactly at the end of the wait.
@@ -57,3 +66,21 @@ def test_a_quiet_minute_is_no_credit_for_more_than_a_burst() -> None:
     door.ask(1_000.0)
     turns = [door.ask(1_060.0) for _ in range(AT_ONCE + 2)]
     assert [turn.wait_s > 0 for turn in turns] == [False] * (AT_ONCE + 1) + [True]
+
+
+def test_who_was_refused_stays_refused_for_a_while_and_others_do_not() -> None:
+    refusals = Refusals()
+    refusals.add(b"stolen", NodeRevoked("gone"), 100.0)
+    refusals.check(b"another", 100.0)
+    with pytest.raises(NodeRevoked):
+        refusals.check(b"stolen", 100.0 + REFUSED_S - 0.1)
+    refusals.check(b"stolen", 100.0 + REFUSED_S)
+
+
+def test_of_very_many_refused_the_first_is_forgotten() -> None:
+    refusals = Refusals()
+    for number in range(REFUSED_MAX + 1):
+        refusals.add(str(number).encode(), NodeRevoked(), 0.0)
+    refusals.check(b"0", 1.0)
+    with pytest.raises(NodeRevoked):
+        refusals.check(b"1", 1.0)
