@@ -12,7 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cloud_sync.fleet.admission import admit
+from cloud_sync.fleet.admission import admit, adopt, check_holds
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.outbox import (
     GAP_KIND,
@@ -79,11 +79,22 @@ class Intake:
         self._metrics = metrics
         self._clock = clock
 
-    async def open_stream(self, node_id: str, fingerprint: bytes, software_version: str) -> int:
-        """Admit a node and fence off its older streams; returns the stream's generation. Raises NodeRefused."""
+    async def open_stream(
+        self,
+        node_id: str,
+        fingerprint: bytes,
+        software_version: str,
+        times: tuple[datetime, datetime] | None = None,
+    ) -> int:
+        """Admit a node and fence off its older streams; returns the stream's generation. Raises NodeRefused.
+
+        `times`: when its certificate was issued and when it expires.
+        """
         now = self._clock()
 
         def write(connection: sa.Connection) -> int:
+            if times is not None:
+                adopt(connection, node_id, fingerprint, times, now)
             admit(connection, node_id, fingerprint, now)
             generation = count_stream(connection, node_id, software_version, now)
             fence(connection, node_id, generation)
@@ -121,6 +132,10 @@ class Intake:
             admit(connection, node_id, fingerprint, now)
 
         await self._database.run(write)
+
+    def check_holds(self, expires: datetime) -> None:
+        """Whether a certificate that TLS has let in still holds. Raises CertificateExpired."""
+        check_holds(expires, self._clock())
 
     async def alert_personal(self, node_id: str, types: Sequence[str]) -> None:
         """Write down that a node sent what names somebody, in a text that should not hold it; the types alone."""

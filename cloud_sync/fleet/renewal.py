@@ -10,7 +10,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from cloud_sync.fleet.admission import NodeRefused, admit, holder
+from cloud_sync.fleet.admission import NodeRefused, admit, adopt, holder
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.nonces import Nonces
 from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
@@ -131,7 +131,8 @@ class Renewal:
     async def _reattest(self, proof: Proof, now: datetime) -> bytes:
         shown = proof.certificate_pem
         fingerprint = self._proven(proof)
-        expires = identity.certificate_times(shown)[1]
+        times = identity.certificate_times(shown)
+        expires = times[1]
         if now < expires - EARLY:
             raise identity.InvalidCertificate("It has not expired.")
         if now > expires + self._terms.reattest_within:
@@ -140,6 +141,7 @@ class Renewal:
         pem = self._issued(node_id, proof.signing_request, now)
 
         def write(connection: sa.Connection) -> None:
+            adopt(connection, node_id, fingerprint, times, now)
             holder(connection, node_id, fingerprint)
             self._offer(connection, node_id, pem, "certificate.reattested", now)
 

@@ -11,11 +11,12 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 
 import grpc
 
-from cloud_sync.fleet.admission import NodeRefused
+from cloud_sync.fleet.admission import CertificateExpired, NodeRefused
 from cloud_sync.fleet.admissions import Admissions, Refusals
 from cloud_sync.fleet.credit import Credit, grant
 from cloud_sync.fleet.intake import Intake
@@ -59,6 +60,7 @@ class _Stream:
 
     node_id: str
     fingerprint: bytes
+    times: tuple[datetime, datetime]  # when its certificate was issued, when it expires
     handler: asyncio.Task[None]
     outgoing: Outgoing = field(default_factory=Outgoing)
     generation: int = 0  # 0 until Hello is accepted
@@ -95,7 +97,7 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
     async def Connect(self, request_iterator: AsyncIterator[Frame], context: Context) -> None:
         """The whole life of a stream."""
         caller = await self._identify(context)
-        stream = _Stream(caller.node_id, caller.fingerprint, _this_task())
+        stream = _Stream(caller.node_id, caller.fingerprint, (caller.issued, caller.expires), _this_task())
         self._start_reader(self._read(stream, request_iterator), f"read-{stream.node_id}")
         try:
             await self._write(stream, context)
@@ -207,6 +209,7 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         if kind == "hello":
             await self._open(stream, frame.hello)
         elif kind == "heartbeat":
+            self._intake.check_holds(stream.times[1])
             await self._beat(stream, frame.heartbeat)
         elif kind == "reported_state":
             await self._intake.report(stream.node_id, stream.generation, frames.report(frame.reported_state))
@@ -217,7 +220,11 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
             return
         version = frames.text(hello.software_version)
         try:
-            stream.generation = await self._intake.open_stream(stream.node_id, stream.fingerprint, version)
+            stream.generation = await self._intake.open_stream(
+                stream.node_id, stream.fingerprint, version, stream.times
+            )
+        except CertificateExpired:
+            raise
         except NodeRefused as error:
             self._refused.add(stream.fingerprint, error, asyncio.get_running_loop().time())
             raise
@@ -418,6 +425,8 @@ def _welcome(generation: int) -> sync_pb2.ConnectResponse:
 
 
 def _goodbye_for(error: PosternError) -> tuple[sync_pb2.GoodbyeReason, int]:
+    if isinstance(error, CertificateExpired):
+        return sync_pb2.GOODBYE_REASON_BUSY, RETRY_SOON_MS  # TLS says it then, and the node proves its key
     if isinstance(error, NodeRefused):
         return sync_pb2.GOODBYE_REASON_REVOKED, RETRY_FAULT_MS
     if isinstance(error, ProtocolFault):

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from cloud_sync.config import CloudPaths, CloudSettings
-from cloud_sync.fleet.admission import CertificateReplaced, NodeRevoked
+from cloud_sync.fleet.admission import CertificateExpired, CertificateReplaced, NodeRevoked
 from cloud_sync.fleet.nonces import NONCE_LIFE_S, SPENT_MAX
 from cloud_sync.fleet.renewal import (
     EARLY,
@@ -21,6 +22,8 @@ from cloud_sync.fleet.renewal import (
 )
 from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.services import ControlPlane, control_plane
+from cloud_sync.store.incarnation import begin_incarnation
+from cloud_sync.store.nodes import use_certificate
 from core import identity
 from core.attempts import AttemptLimit, TooManyAttempts
 
@@ -285,3 +288,82 @@ async def test_proofs_cannot_be_tried_without_end(plane: ControlPlane, clock: Cl
     with pytest.raises(TooManyAttempts):
         await plane.renewal.reattest(_proof(plane, node), "address")
     assert await plane.renewal.reattest(_proof(plane, node), "another address")
+
+
+@pytest.mark.parametrize("passed", [VALID, VALID + timedelta(seconds=1)])
+async def test_a_certificate_ends_on_an_open_connection_too(
+    plane: ControlPlane, clock: Clock, passed: timedelta
+) -> None:
+    """TLS has looked at it in the handshake alone."""
+    node = await _enrolled(plane)
+    clock.now += passed
+    if passed == VALID:
+        await plane.intake.check_admitted(node.id, node.fingerprint)
+        plane.intake.check_holds(START + VALID)
+        return
+    with pytest.raises(CertificateExpired):
+        await plane.intake.check_admitted(node.id, node.fingerprint)
+    with pytest.raises(CertificateExpired):
+        await _renewed(plane, node)
+    with pytest.raises(CertificateExpired):
+        plane.intake.check_holds(START + VALID)
+
+
+async def _forgotten(plane: ControlPlane, clock: Clock, before: Holder, *, backup: timedelta) -> None:
+    """A restore of a backup from before the node's newest certificate."""
+    expires = START + VALID
+
+    def write(connection: sa.Connection) -> None:
+        use_certificate(connection, before.id, before.fingerprint, expires)
+        begin_incarnation(connection, clock.now - backup, clock.now)
+
+    await plane.database.run(write)
+
+
+async def _opened(plane: ControlPlane, node: Holder) -> int:
+    times = identity.certificate_times(node.pem)
+    return await plane.intake.open_stream(node.id, node.fingerprint, "1", times)
+
+
+async def test_a_certificate_given_out_before_a_restore_is_known_again(
+    plane: ControlPlane, clock: Clock
+) -> None:
+    old = await _enrolled(plane)
+    clock.now += timedelta(days=10)
+    lost = await _renewed(plane, old)
+    clock.now += timedelta(days=1)
+    new = await _renewed(plane, old)
+    clock.now += timedelta(days=1)
+    await _forgotten(plane, clock, old, backup=timedelta(days=5))
+    assert await _opened(plane, new)
+    assert (await _audit(plane, new.id))[-1] == "certificate.adopted"
+    for one in (old, lost):
+        with pytest.raises(CertificateReplaced):
+            await _opened(plane, one)
+    await plane.steering.revoke(new.id, "test")
+    with pytest.raises(NodeRevoked):
+        await _opened(plane, new)
+
+
+async def test_a_certificate_from_before_the_backup_stays_out(plane: ControlPlane, clock: Clock) -> None:
+    old = await _enrolled(plane)
+    clock.now += timedelta(days=1)
+    new = await _renewed(plane, old)
+    clock.now += timedelta(days=10)
+    await _forgotten(plane, clock, old, backup=timedelta(days=5))
+    with pytest.raises(CertificateReplaced):
+        await _opened(plane, new)
+    clock.now += timedelta(days=1)
+    after = await _renewed(plane, old)
+    await _renewed(plane, old)
+    with pytest.raises(CertificateReplaced):
+        await _opened(plane, after)
+
+
+async def test_one_that_expired_after_a_restore_proves_its_key(plane: ControlPlane, clock: Clock) -> None:
+    old = await _enrolled(plane)
+    clock.now += timedelta(days=10)
+    new = await _renewed(plane, old)
+    await _forgotten(plane, clock, old, backup=timedelta(days=5))
+    clock.now += VALID
+    assert await plane.renewal.reattest(_proof(plane, new), "address")
