@@ -19,6 +19,9 @@ _BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64)
 
 turns = Counter("postern_turns_total", "Turns answered, by route", ["route"])
 ladder = Counter("postern_ladder_total", "Questions, by the step of service that they got", ["step"])
+outbox_appended_bytes = Counter(
+    "postern_outbox_appended_bytes_total", "Bytes of rows that were written for the control plane"
+)
 unrecorded = Counter(
     "postern_unrecorded_total", "What went on while the store could record nothing", ["what"]
 )

@@ -51,6 +51,9 @@ fitted on Postern's own encoder rests beside another), or from the site's own li
 CUSTOMERS_KINDS: Final = ("generate", "get_metadata", "fetch_blobs")
 """What leaves because customers ask much, or because an update is fetched."""
 
+ROWS_KIND: Final = "outbox_batch"
+"""Rows are counted as they are written: after a time without a line, those of days leave within minutes."""
+
 
 class UpdateWay:
     """The updater of a running node, and what is told of it."""
@@ -73,7 +76,7 @@ def open_updates(site: Site, node_id: Callable[[], str], operations: Mapping[str
     chunks = ChunkStore(site.paths.updates / "blobs")
     fetching = Fetching(client, chunks, lambda: is_open(settings.windows, datetime.now().astimezone().time()))
     probe = Probe(site.paths.golden_questions, lambda text, k: _documents(site, text, k))
-    vitals = NodeVitals(site.store, _egress_since(time.monotonic()), _health, probe)
+    vitals = NodeVitals(site.store, egress_since(time.monotonic()), _health, probe)
     return UpdateWay(
         Updater(
             site.store,
@@ -142,9 +145,12 @@ def _health() -> tuple[str, ...]:
     return tuple(one for one in metrics.fallbacks() if one.partition(":")[0] in HEALTH)
 
 
-def _egress_since(began_s: float) -> Callable[[], tuple[int, float]]:
+def egress_since(began_s: float) -> Callable[[], tuple[int, float]]:
+    """What counts as having left since the process began, in bytes, and the seconds since."""
+
     def sums() -> tuple[int, float]:
-        return _sent(egress_metrics.BYTES), time.monotonic() - began_s
+        (written,) = metrics.outbox_appended_bytes.collect()
+        return _sent(egress_metrics.BYTES) + int(written.samples[0].value), time.monotonic() - began_s
 
     return sums
 
@@ -154,5 +160,5 @@ def _sent(counter: Counter) -> int:
     return sum(
         int(sample.value)
         for sample in samples
-        if sample.name.endswith("_total") and sample.labels["kind"] not in CUSTOMERS_KINDS
+        if sample.name.endswith("_total") and sample.labels["kind"] not in (*CUSTOMERS_KINDS, ROWS_KIND)
     )

@@ -81,6 +81,16 @@ class CourierNumbers:
     bytes_by_kind: dict[str, int]
     refused_by_reason: dict[str, int]
 
+    def sent_since(self, known: CourierNumbers) -> dict[str, int]:
+        """Bytes by kind since `known`, all of them where the courier began anew since.
+
+        None where nothing is `known` yet: the courier may have been at it for days before the node started. Pure.
+        """
+        if not known.instance:
+            return {}
+        before = known.bytes_by_kind if known.instance == self.instance else {}
+        return {kind: max(0, total - before.get(kind, 0)) for kind, total in self.bytes_by_kind.items()}
+
 
 @dataclass(frozen=True)
 class EnrolResult:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
+from edge import metrics
 from edge.store.outbox_quotas import OutboxClass, make_room
 
 __all__ = [
@@ -67,6 +68,7 @@ def append(db: Database, outbox_class: OutboxClass, kind: str, payload: Payload)
         'INSERT INTO outbox("class", kind, payload, payload_hash, created_ms) VALUES (?, ?, ?, ?, ?)',
         [int(outbox_class), kind, body, hashlib.sha256(body).digest(), time.time_ns() // 1_000_000],
     )
+    metrics.outbox_appended_bytes.inc(len(body))
     return int(cursor.lastrowid or 0)
 
 

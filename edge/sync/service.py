@@ -307,8 +307,8 @@ class SyncService:
     async def _count(self, fresh: CourierNumbers) -> None:
         """Add what the courier has counted since its last report; a restarted one counts from zero."""
         known = self._numbers if self._numbers.instance == fresh.instance else CourierNumbers(b"", {}, {})
-        for kind, total in fresh.bytes_by_kind.items():
-            egress_metrics.BYTES.labels(kind).inc(max(0, total - known.bytes_by_kind.get(kind, 0)))
+        for kind, sent in fresh.sent_since(self._numbers).items():
+            egress_metrics.BYTES.labels(kind).inc(sent)
         for reason, total in fresh.refused_by_reason.items():
             if (more := total - known.refused_by_reason.get(reason, 0)) > 0:
                 egress_metrics.REFUSED.labels(reason).inc(more)
