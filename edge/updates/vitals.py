@@ -31,6 +31,16 @@ class Observes(Protocol):
         """As it was, and is."""
 
 
+class Probes(Protocol):
+    """`edge.updates.probing.Probe`. Blocking, and asked in a thread."""
+
+    def begin(self) -> float | None:
+        """Asked anew, as something is about to change."""
+
+    def __call__(self) -> float | None:
+        """As it is, or was a little while ago."""
+
+
 class NodeVitals:
     """Of a running node."""
 
@@ -39,9 +49,9 @@ class NodeVitals:
         store: Store,
         egress: Callable[[], tuple[int, float]],
         fallbacks: Callable[[], tuple[str, ...]],
-        probe: Callable[[], float | None],
+        probe: Probes,
     ) -> None:
-        """`egress`: bytes since the node started, and seconds. `probe` is blocking, and asked in a thread."""
+        """`egress`: bytes since the node started, and seconds."""
         self._store = store
         self._egress = egress
         self._fallbacks = fallbacks
@@ -52,7 +62,7 @@ class NodeVitals:
         day = now_ms // 1000 // daily_counts.DAY_S - BASELINE_DAYS
         turns, unanswered = await self._store.read(lambda db: _turns(db, day))
         sent, seconds = self._egress()
-        at = Vitals(turns, unanswered, sent, await asyncio.to_thread(self._probe), self._fallbacks())
+        at = Vitals(turns, unanswered, sent, await asyncio.to_thread(self._probe.begin), self._fallbacks())
         kept = {"at": asdict(at), "day": day, "egress_per_s": sent / max(seconds, 1.0)}
         return json.dumps(kept | {"unanswered_share": share(unanswered, turns)})
 
