@@ -157,7 +157,7 @@ async def test_what_waits_for_its_window_holds_nothing_up(rig: Rig) -> None:
     rig.may_fetch = lambda: False
     large = update()
     async with rig.running(large) as updater:
-        await rig.at("fetch")
+        await until(lambda: [row.standing.reason for row in updater.running()] == ["window"])
         rig.cloud.files, small = {"labels.txt": FILES["labels.txt"]}, update("1.5", name="org-other")
         updater.want([large, small])
         assert (await rig.ended(small)).standing.end is End.KEPT
@@ -167,7 +167,7 @@ async def test_what_waits_for_its_window_holds_nothing_up(rig: Rig) -> None:
 
 
 async def test_a_fetch_makes_way_for_what_is_to_be_kept(rig: Rig) -> None:
-    first, second = update(), update("1.5", name="org-other")
+    first, second = update(watch_s=5), update("1.5", name="org-other")
     async with rig.running(first) as updater:
         await rig.at("watch")
         rig.cloud.line.clear()
