@@ -118,6 +118,7 @@ async def _work(
             group.create_task(plane.presence.keep_saving(), name="save-heartbeats"),
             group.create_task(plane.steering.watch(ports), name="watch-changes"),
             group.create_task(plane.leases.keep("alerts", partial(_alert, plane)), name="alerts"),
+            group.create_task(plane.leases.keep("retention", plane.retention.keep_purging), name="retention"),
             group.create_task(
                 plane.leases.keep("rollouts", plane.driver.keep_driving), name="drive-rollouts"
             ),

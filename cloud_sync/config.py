@@ -108,6 +108,19 @@ class TelemetrySettings(_Settings):
     export_dir: Path | None = None
 
 
+class RetentionSettings(_Settings):
+    """How long is kept what nodes sent, and what was done, in days. Where an outbox stands is kept for good."""
+
+    # As they came; what they say is applied by then. A quarter is enough to look into what somebody noticed.
+    records_days: int = Field(default=90, ge=30, le=3653)
+    # Thirteen months: a month is compared with the same one of the year before. Exports look back 90 days.
+    telemetry_days: int = Field(default=400, ge=92, le=3653)
+    # As long as alerts that are over.
+    gaps_days: int = Field(default=400, ge=30, le=3653)
+    # None: for good, until an admin says otherwise; and never less than HIPAA's six years.
+    audit_days: int | None = Field(default=None, ge=2192, le=7305)
+
+
 class DatabaseSettings(_Settings):
     """Empty: an encrypted SQLite file in the folder. Else a PostgreSQL address."""
 
@@ -263,6 +276,7 @@ class CloudSettings(_Settings):
     overflow: OverflowSettings = OverflowSettings()
     database: DatabaseSettings = DatabaseSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    retention: RetentionSettings = RetentionSettings()
     alerts: AlertSettings = AlertSettings()
 
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cloud_sync.config import AlertSettings, CloudPaths, CloudSettings
+from cloud_sync.config import AlertSettings, CloudPaths, CloudSettings, RetentionSettings
 from cloud_sync.fleet.alerts.deliveries import Deliveries, read_webhooks
 from cloud_sync.fleet.alerts.rules import Limits
 from cloud_sync.fleet.alerts.service import Alerts
@@ -24,6 +24,7 @@ from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.presence import Presence
 from cloud_sync.fleet.renewal import Renewal, RenewalTerms
+from cloud_sync.fleet.retention import Retention, RetentionTerms
 from cloud_sync.fleet.rollouts.driver import Driver
 from cloud_sync.fleet.rollouts.service import Rollouts
 from cloud_sync.fleet.steering import Steering
@@ -71,6 +72,7 @@ class ControlPlane:
     watch: Watch
     deliveries: Deliveries
     telemetry: TelemetryExport
+    retention: Retention
 
 
 def utc_now() -> datetime:
@@ -99,7 +101,7 @@ async def control_plane(
         blobs = Blobs(settings.registry.blobs_dir or paths.blobs)
         online = OnlineKeys(paths.registry_keys)
         renewal = RenewalTerms(terms.node_validity, timedelta(days=settings.identity.reattest_days))
-        steering = Steering(database, clock)
+        steering, kept = Steering(database, clock), _kept(settings.retention)
         driver, admins = Driver(database, steering, clock), AdminStore(database)
         yield ControlPlane(
             database=database,
@@ -122,7 +124,8 @@ async def control_plane(
             leases=Leases(database),
             watch=Watch(database, _limits(settings.alerts), deliveries.put, metrics, utc_now),
             deliveries=deliveries,
-            telemetry=TelemetryExport(database, utc_now),
+            telemetry=TelemetryExport(database, utc_now, kept.telemetry),
+            retention=Retention(database, kept, utc_now),
         )
     finally:
         await within("close the database", STEP_TIMEOUT_S, database.close)
@@ -134,6 +137,15 @@ def _limits(settings: AlertSettings) -> Limits:
         outbox=timedelta(minutes=settings.outbox_minutes),
         certificate=timedelta(days=settings.certificate_days),
         disk_free_percent=settings.disk_free_percent,
+    )
+
+
+def _kept(settings: RetentionSettings) -> RetentionTerms:
+    return RetentionTerms(
+        records=timedelta(days=settings.records_days),
+        telemetry=timedelta(days=settings.telemetry_days),
+        gaps=timedelta(days=settings.gaps_days),
+        audit=None if settings.audit_days is None else timedelta(days=settings.audit_days),
     )
 
 

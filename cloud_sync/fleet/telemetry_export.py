@@ -54,9 +54,11 @@ class Exported:
 class TelemetryExport:
     """Writes days of telemetry."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime], kept: timedelta) -> None:
+        """`kept`: how old counts become; days that are older are left as they were written."""
         self._database = database
         self._clock = clock
+        self._kept = kept
 
     async def export(self, folder: Path, since: date | None = None) -> Exported:
         """Write each finished day from `since` on (none: LOOKED_BACK) that is not there yet, or is no more the same.
@@ -64,7 +66,7 @@ class TelemetryExport:
         Raises ExportFailed, StoreUnavailable.
         """
         today = self._clock().date()
-        first = since or today - LOOKED_BACK
+        first = max(since or today - LOOKED_BACK, today - self._kept)
         begin, end = _midnight(first), _midnight(today)
         days = await self._database.run(lambda connection: days_told(connection, begin, end))
         written: list[str] = []

@@ -22,6 +22,7 @@ from tests.unit.cloud_sync.test_rules import NODE
 
 NOW = datetime(2026, 3, 3, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+KEPT = timedelta(days=400)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ async def test_finished_days_are_written_once_and_anew_when_more_comes(
     store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telemetry_export, "NODES_AT_A_TIME", 2)  # three nodes: more than one read
-    out, export = tmp_path / "out", TelemetryExport(store, lambda: NOW)
+    out, export = tmp_path / "out", TelemetryExport(store, lambda: NOW, KEPT)
     assert (await export.export(out)).days == ()
     await tell(store, 0, 1, 7)  # today: not over yet
     for node in range(3):
@@ -75,4 +76,12 @@ async def test_a_folder_that_cannot_be_written_is_said(store: Database, tmp_path
     await tell(store, 0, 30, 7)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ExportFailed, match=r"telemetry\.parquet"):
-        await TelemetryExport(store, lambda: NOW).export(tmp_path / "file")
+        await TelemetryExport(store, lambda: NOW, KEPT).export(tmp_path / "file")
+
+
+async def test_a_day_of_which_counts_may_be_gone_is_left_as_it_is(store: Database, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for days in (2, 3):
+        await tell(store, 0, days * 24, 7)
+    kept = TelemetryExport(store, lambda: NOW, timedelta(days=2))
+    assert (await kept.export(out, NOW.date() - timedelta(days=9))).days == ("2026-03-01",)
