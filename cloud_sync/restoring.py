@@ -22,8 +22,9 @@ from pyrage.x25519 import Identity
 
 from cloud_sync.backups import FOLDER, Head, check_name, read_head
 from cloud_sync.config import CloudPaths, load_settings
+from cloud_sync.fleet.rollouts.restored import hold_rollouts
 from cloud_sync.store.audit import AuditRow, add_audit
-from cloud_sync.store.database import own_engine
+from cloud_sync.store.database import StoreUnavailable, own_engine
 from cloud_sync.store.incarnation import begin_incarnation
 from cloud_sync.store.migrate import current, upgrade, upgrade_to
 from cloud_sync.store.registry import forget_minted
@@ -31,6 +32,7 @@ from cloud_sync.store.schema import leases, metadata
 from cloud_sync.store.tables import PREFIX, known_tables, load_part
 from core import archives
 from core.archives import BackupUnusable, Found, Manifest, Part, RestoreRefused
+from core.errors import ConfigError
 from core.files import PRIVATE_FILE_MODE, fsync_folder, private_folder, write_atomic
 
 SQLITE = "sqlite"
@@ -71,6 +73,8 @@ def restore(paths: CloudPaths, wanted: Wanted, actor: str, now: datetime) -> Res
     occupied = paths.root.is_dir() and any(paths.root.iterdir())
     if occupied and not wanted.replace:
         raise RestoreRefused(f"{paths.root} is not empty.", remedy="Choose another folder, or say --replace.")
+    if occupied:
+        _stopped(paths, now)
     beside = CloudPaths(paths.root.with_name(f"{paths.root.name}.restoring"))
     shutil.rmtree(beside.root, ignore_errors=True)
     private_folder(beside.root)
@@ -178,9 +182,7 @@ class _Restoring:
             raise RestoreRefused(
                 "The database holds a control plane.", remedy="Name an empty database, or say --replace."
             )
-        alive = sa.select(sa.func.count()).select_from(leases).where(leases.c.expires_at > self.now)
-        if connection.execute(alive).scalar_one():
-            raise RestoreRefused("A control plane runs on that database.", remedy="Stop every replica first.")
+        _refuse_running(connection, self.now)
         found = sa.MetaData()
         found.reflect(connection, only=lambda name, _: name in metadata.tables or name == "alembic_version")
         found.drop_all(connection)
@@ -197,12 +199,41 @@ class _Restoring:
     def _finish(self, connection: sa.Connection, head: Head) -> None:
         upgrade(connection)
         begun = begin_incarnation(connection, head.made_at, self.now)
+        hold_rollouts(connection, self.actor, self.now)
         detail = f"incarnation {begun.number}, of {head.made_at:%Y-%m-%d %H:%M} UTC"
         # Nodes may have seen newer signatures than the backup holds: all that this machine signs is signed anew.
         forget_minted(connection)
         add_audit(connection, AuditRow(self.now, self.actor, "plane.restored", "", detail))
         connection.commit()
         self.incarnation = begun.number
+
+
+def _stopped(paths: CloudPaths, now: datetime) -> None:
+    """Raises RestoreRefused when a control plane runs on the folder. One that cannot be read has none that does."""
+    try:
+        settings = load_settings(paths)
+        if not settings.database.url.get_secret_value() and not paths.database.is_file():
+            return
+        engine = own_engine(paths, settings)
+    except (ConfigError, StoreUnavailable):
+        return
+    try:
+        with engine.connect() as connection:
+            _refuse_running(connection, now)
+    except sa.exc.DBAPIError:
+        return
+    finally:
+        engine.dispose()
+
+
+def _refuse_running(connection: sa.Connection, now: datetime) -> None:
+    """Raises RestoreRefused while a replica holds a lease."""
+    if not sa.inspect(connection).has_table(leases.name):
+        return
+    alive = sa.select(sa.func.count()).select_from(leases).where(leases.c.expires_at > now)
+    if connection.execute(alive).scalar_one():
+        remedy = "Stop every replica first. One that was killed counts as running for 15 seconds."
+        raise RestoreRefused("A control plane runs on that database.", remedy=remedy)
 
 
 def with_database(text: str, url: str) -> str:

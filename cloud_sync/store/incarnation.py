@@ -55,17 +55,20 @@ def begin_incarnation(connection: sa.Connection, made_at: datetime, now: datetim
     connection.execute(streams.values(stream_generation=found.floor))
     expire_codes(connection, now)
     for table in metadata.sorted_tables:
-        number = _numbered(table)
+        number = _numbered(table, connection.dialect.name)
         if number is not None:
             _count_from(connection, table, number, found.floor)
     return found
 
 
-def _numbered(table: sa.Table) -> str | None:
-    """The column that the engine numbers by itself, without ever giving a number twice."""
+def _numbered(table: sa.Table, engine: str) -> str | None:
+    """The column whose numbers come from a count that the engine keeps beside the rows."""
     key = list(table.primary_key.columns)
-    mine = len(key) == 1 and isinstance(key[0].type, type(RowId))
-    return key[0].name if mine and table.dialect_options["sqlite"]["autoincrement"] else None
+    if len(key) != 1 or not isinstance(key[0].type, type(RowId)):
+        return None
+    # SQLite counts on from the rows themselves, unless no number may be given twice. PostgreSQL knows of no row that
+    # came with its number.
+    return key[0].name if engine == "postgresql" or table.dialect_options["sqlite"]["autoincrement"] else None
 
 
 def _count_from(connection: sa.Connection, table: sa.Table, column: str, number: int) -> None:

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     LATE = "late"  # the wave has not passed within its patience
     EMPTY = "empty"  # nobody is left in the canary
     FULL = "full"  # a node of the next wave takes no more
+    RESTORED = "restored"  # the control plane was put back from a backup
 
 
 ALLOWED: dict[Command, frozenset[State]] = {

@@ -22,6 +22,7 @@ _REASONS = {
     Reason.LATE: "the wave has not passed within its patience",
     Reason.EMPTY: "no node of the wave is left",
     Reason.FULL: "a node of the next wave takes no more assignments",
+    Reason.RESTORED: "the control plane was put back from a backup, and what became of this since is not known",
 }
 
 

@@ -22,6 +22,7 @@ from cloud_sync.restoring import SQLITE, Restored, Wanted, restore, with_databas
 from cloud_sync.services import ControlPlane, control_plane, utc_now
 from cloud_sync.store.audit import AuditRow, add_audit
 from cloud_sync.store.incarnation import current_incarnation
+from cloud_sync.store.leases import give_back, take
 from cloud_sync.store.schema import audit, metadata, nodes
 from cloud_sync.store.tables import LEFT_OUT
 from core.archives import BackupExists, BackupFailed, BackupUnusable, RestoreRefused
@@ -160,6 +161,7 @@ async def test_a_restore_a_day_old_loses_nothing_in_silence_and_goes_back_nowher
         assert await cloud.control.database.run(first) > before.audit_id
 
 
+@pytest.mark.long
 async def test_the_same_backup_restored_twice_gives_no_number_twice(
     cloud_dir: CloudPaths, tmp_path: Path
 ) -> None:
@@ -208,7 +210,10 @@ def test_a_backup_is_put_nowhere_where_it_would_be_lost(cloud_dir: CloudPaths, t
     assert (tmp_path / "there.age").read_bytes() == b"older"
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "other key", "nothing"])
+@pytest.mark.parametrize(
+    "damage",
+    ["cut", "flipped", *(pytest.param(one, marks=pytest.mark.long) for one in ("other key", "nothing"))],
+)
 async def test_what_is_not_whole_changes_nothing(cloud_dir: CloudPaths, tmp_path: Path, damage: str) -> None:
     async with services(cloud_dir):
         pass  # makes the tables
@@ -232,10 +237,23 @@ async def test_what_is_not_whole_changes_nothing(cloud_dir: CloudPaths, tmp_path
         assert await plane.database.run(current_incarnation) is None
 
 
-def test_a_folder_that_is_there_is_kept_unless_it_is_said(cloud_dir: CloudPaths, tmp_path: Path) -> None:
-    (tmp_path / "a.age").write_bytes(b"never read")
-    with pytest.raises(RestoreRefused):
-        restore(cloud_dir, Wanted(tmp_path / "a.age", [Identity.generate()]), "test", utc_now())
+async def test_a_folder_that_is_there_is_kept_unless_it_is_said_and_nothing_runs_on_it(
+    cloud_dir: CloudPaths, tmp_path: Path
+) -> None:
+    file, identity = tmp_path / "a.age", Identity.generate()
+    file.write_bytes(b"no backup")
+    with pytest.raises(RestoreRefused, match="not empty"):
+        restore(cloud_dir, Wanted(file, [identity]), "test", utc_now())
+    async with services(cloud_dir) as plane:
+        await plane.database.run(lambda connection: take(connection, "alerts", "a replica", DAY))
+        with pytest.raises(RestoreRefused, match="runs"):
+            put_back(cloud_dir, file, identity)
+        await plane.database.run(lambda connection: give_back(connection, "alerts", "a replica"))
+    with pytest.raises(BackupUnusable):
+        put_back(cloud_dir, file, identity)
+    cloud_dir.database.write_bytes(b"damaged, which is why a backup is put back" * 100)
+    with pytest.raises(BackupUnusable):
+        put_back(cloud_dir, file, identity)
 
 
 @pytest.mark.parametrize(
@@ -298,6 +316,7 @@ async def test_rows_go_from_one_engine_to_the_other_and_back(
         assert (await counted(plane))["records"] == 5
 
 
+@pytest.mark.long
 async def test_settings_of_another_engine_give_way(cloud_dir: CloudPaths, tmp_path: Path) -> None:
     async with services(cloud_dir):
         pass
