@@ -40,6 +40,10 @@ LOOK_INTERVAL_S = 0.25
 GROUP_CALLERS_MAX = 64
 GROUP_S = 0.02
 STORE_KEY_BYTES = 32
+# A server of PostgreSQL that does not answer is away.
+CONNECT_TIMEOUT_S = 10
+# PostgreSQL's codes for "for now": it only reads (a standby after a failover), it ended a transaction that stood still.
+_AWAY_STATES = {"25006", "25P03", "25P04"}
 READS_ONLY = "reads_only"
 """An option of a connection: its transaction only reads."""
 # SQLite versions in which a WAL reset can corrupt the file.
@@ -177,13 +181,19 @@ class _Outcome:
 
 
 class said_plainly:
-    """Turns 'cannot connect' and 'cannot read' into StoreUnavailable; other faults are bugs and pass."""
+    """Turns 'cannot connect' and 'cannot read' into StoreUnavailable, 'no connection is free' into StoreBusy; other
+    faults are bugs and pass.
+    """
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, sa.exc.TimeoutError):
+            raise StoreBusy("No connection to the database became free in time.") from error
         if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | OSError):
+            raise StoreUnavailable(_reason(error)) from error
+        if isinstance(error, sa.exc.DBAPIError) and getattr(error.orig, "sqlstate", None) in _AWAY_STATES:
             raise StoreUnavailable(_reason(error)) from error
         if isinstance(error, sa.exc.DatabaseError) and "not a database" in str(error.orig):
             raise StoreUnavailable("The store is not readable with the key in the folder.") from error
@@ -222,7 +232,10 @@ def own_engine(paths: CloudPaths, settings: CloudSettings) -> sa.Engine:
     """
     url = settings.database.url.get_secret_value()
     if url:
-        return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), hide_parameters=True)
+        address = sa.make_url(url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(
+            address, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}, hide_parameters=True
+        )
     private_folder(paths.database.parent)
     return _sqlite_engine(paths.database, _store_key(paths))
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from cloud_sync.store.database import Waiting, Work, said_plainly
+from cloud_sync.store.database import CONNECT_TIMEOUT_S, Waiting, Work, said_plainly
 from cloud_sync.store.notices import CHANNEL, MISSED, TICK, Notice, Notices, read_notice
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ T = TypeVar("T")
 # Connections kept, and added under load.
 POOL_CONNECTIONS: Final = 5
 POOL_OVERFLOW_CONNECTIONS: Final = 10
+# How long a caller waits for one of them, in seconds; then a stalled server is said to be busy.
+POOL_TIMEOUT_S: Final = 30.0
 # How long nothing may be heard before tables are looked at all the same: a change that was missed costs this much.
 TICK_S: Final = 5.0
 # Between attempts to listen again.
@@ -35,19 +37,26 @@ _KEEPALIVE: Final = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    "connect_timeout": 10,
+    "connect_timeout": CONNECT_TIMEOUT_S,
 }
 
 
 class PostgresDatabase:
     """`work` runs in the engine's greenlet bridge."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        connections: int = POOL_CONNECTIONS,
+        overflow: int = POOL_OVERFLOW_CONNECTIONS,
+        timeout_s: float = POOL_TIMEOUT_S,
+    ) -> None:
         self._url = sa.make_url(url)
         self._engine = create_async_engine(
             self._url.set(drivername="postgresql+psycopg"),
-            pool_size=POOL_CONNECTIONS,
-            max_overflow=POOL_OVERFLOW_CONNECTIONS,
+            pool_size=connections,
+            max_overflow=overflow,
+            pool_timeout=timeout_s,
             pool_pre_ping=True,
             connect_args=_KEEPALIVE,
             hide_parameters=True,  # what nodes sent is for nobody's log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -21,8 +22,10 @@ from cloud_sync.store.codes import CodeRow, add_code, recent_codes, spend_code
 from cloud_sync.store.database import Database, StoreBusy, StoreUnavailable, create_store_key, open_database
 from cloud_sync.store.desired import DesiredRow, add_desired, current_desired, next_generation, revision
 from cloud_sync.store.migrate import HEAD, migrate, upgrade
+from cloud_sync.store.postgres import PostgresDatabase
 from cloud_sync.store.schema import audit, metadata
 from core.files import private_folder
+from tests.postgres import PostgresServer
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 SETTINGS = CloudSettings()
@@ -169,3 +172,23 @@ async def test_a_refusal_counts_on_for_an_hour(store: Database, later: timedelta
     found = await store.run(lambda connection: search_audit(connection, AuditFilter(), 10))
     assert [row.count for row in reversed(found.rows) if row.detail == "not_tls"] == rows
     assert sum(row.count for row in found.rows) == 5
+
+
+async def test_a_postgresql_that_stalls_or_only_reads_is_said_as_what_it_is(postgres: PostgresServer) -> None:
+    store = PostgresDatabase(postgres.empty_tables(), connections=1, overflow=0, timeout_s=0.1)
+
+    def stand_still(connection: sa.Connection) -> None:
+        connection.execute(sa.text("SELECT pg_sleep(0.5)"))
+
+    def write_on_a_standby(connection: sa.Connection) -> None:
+        connection.execute(sa.text("SET TRANSACTION READ ONLY"))
+        add_audit(connection, AuditRow(NOW, "test", "note", "n"))
+
+    first = asyncio.create_task(store.run(stand_still))
+    await asyncio.sleep(0)  # it has the only connection
+    with pytest.raises(StoreBusy):
+        await store.run(revision)
+    await first
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        await store.run(write_on_a_standby)
+    await store.close()
