@@ -128,8 +128,8 @@ async def _work(
         ]
         if overflow is not None:
             tasks.append(group.create_task(overflow.run(), name="overflow"))
-        if export_dir is not None:  # each replica writes the same bytes, or finds them there
-            exporting = plane.telemetry.keep_exporting(export_dir)
+        if export_dir is not None:
+            exporting = plane.leases.keep("export", lambda _: plane.telemetry.keep_exporting(export_dir))
             tasks.append(group.create_task(exporting, name="export-telemetry"))
         await stop.wait()
         for task in tasks:

@@ -104,7 +104,8 @@ class IdentitySettings(_Settings):
 class TelemetrySettings(_Settings):
     """Counts that nodes told, as files for other tools."""
 
-    # Finished days are written there as Parquet, looked at each hour. None: only by `postern-cloud telemetry export`.
+    # Finished days are written there as Parquet, looked at each hour by one replica. None: only by the command
+    # `postern-cloud telemetry export`.
     export_dir: Path | None = None
 
 

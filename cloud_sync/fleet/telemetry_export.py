@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -17,15 +18,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud_sync.store.database import Database
-from cloud_sync.store.telemetry import CellRow, cells_of_day, days_told
+from cloud_sync.store.telemetry import CellRow, cells_of_day, first_told, newest_told
 from core.errors import PosternError
-from core.files import private_folder, write_atomic
+from core.files import private_folder, replacing
 
 log = logging.getLogger(__name__)
 
 FILE_NAME = "telemetry.parquet"
-# How many nodes are read in a transaction: a day of a hundred is some 70,000 rows.
-NODES_AT_A_TIME = 100
+# In a file: the number of the newest row of its day. While that is the same, nothing of the day is read.
+NEWEST_KEY = b"postern.newest"
+# How many nodes are read in a transaction, and are a row group: a day of 25 is some 17,000 rows, which keep SQLite's
+# only thread for a tenth of a second.
+NODES_AT_A_TIME = 25
 # A day's buckets may come late: from nodes that were offline. So far back, finished days are looked at again.
 LOOKED_BACK = timedelta(days=90)
 # Looked for new days so often; a day ends once a day, and rows of the past come with nodes that return.
@@ -48,7 +52,7 @@ class Exported:
     days: tuple[str, ...]
     rows: int
     unchanged: int
-    """Days that are there as they would be written."""
+    """Days that are there, and of which nothing has come since."""
 
 
 class TelemetryExport:
@@ -61,23 +65,25 @@ class TelemetryExport:
         self._kept = kept
 
     async def export(self, folder: Path, since: date | None = None) -> Exported:
-        """Write each finished day from `since` on (none: LOOKED_BACK) that is not there yet, or is no more the same.
+        """Write each finished day from `since` on (none: LOOKED_BACK) that is not there yet, or of which more has come.
 
         Raises ExportFailed, StoreUnavailable.
         """
         today = self._clock().date()
-        first = max(since or today - LOOKED_BACK, today - self._kept)
-        begin, end = _midnight(first), _midnight(today)
-        days = await self._database.run(lambda connection: days_told(connection, begin, end))
+        begin = _midnight(max(since or today - LOOKED_BACK, today - self._kept))
+        first = await self._database.run(lambda connection: first_told(connection, begin))
         written: list[str] = []
         rows = unchanged = 0
-        for day in days:
-            cells = await self._cells(day)
-            if await asyncio.to_thread(_write, folder, day, cells):
-                written.append(day.isoformat())
-                rows += len(cells)
-            else:
+        for day in _days(first, today):
+            newest = await self._newest(day)
+            path = folder / f"date={day.isoformat()}" / FILE_NAME
+            if newest is None:
+                continue
+            if await asyncio.to_thread(_holds, path, newest):
                 unchanged += 1
+                continue
+            rows += await self._write(path, day, newest)
+            written.append(day.isoformat())
         return Exported(tuple(written), rows, unchanged)
 
     async def keep_exporting(self, folder: Path) -> None:
@@ -91,21 +97,32 @@ class TelemetryExport:
                 log.warning("telemetry not exported", extra={"code": error.code})
             await asyncio.sleep(EXPORT_INTERVAL_S)
 
-    async def _cells(self, day: date) -> list[CellRow]:
+    async def _newest(self, day: date) -> int | None:
         begin, end = _midnight(day), _midnight(day + timedelta(days=1))
-        found: list[CellRow] = []
-        after = ""
-        while True:
-            here = after
+        return await self._database.run(lambda connection: newest_told(connection, begin, end))
 
-            def read(connection: sa.Connection, here: str = here) -> tuple[list[CellRow], str | None]:
-                return cells_of_day(connection, begin, end, here, NODES_AT_A_TIME)
+    async def _write(self, path: Path, day: date, newest: int) -> int:
+        """Write a day's file anew, some nodes at a time; how many rows. Raises ExportFailed, StoreUnavailable."""
+        begin, end = _midnight(day), _midnight(day + timedelta(days=1))
+        rows, after = 0, ""
+        try:
+            with _new_file(path, newest) as add:
+                while True:
 
-            cells, last = await self._database.run(read)
-            found += cells
-            if last is None:
-                return found
-            after = last
+                    def read(
+                        connection: sa.Connection, here: str = after
+                    ) -> tuple[list[CellRow], str | None]:
+                        return cells_of_day(connection, begin, end, here, NODES_AT_A_TIME)
+
+                    cells, last = await self._database.run(read)
+                    await asyncio.to_thread(add, cells)
+                    rows += len(cells)
+                    if last is None:
+                        break
+                    after = last
+        except OSError as error:
+            raise ExportFailed(f"{path} cannot be written: {error.strerror}.") from error
+        return rows
 
 
 def parquet_schema() -> Any:
@@ -126,24 +143,33 @@ def parquet_schema() -> Any:
     )
 
 
-def _write(folder: Path, day: date, cells: list[CellRow]) -> bool:
-    """Write a day's file; False when it is there with as many cells and the same sum. Raises ExportFailed."""
+def _holds(path: Path, newest: int) -> bool:
+    """Whether a day's file is there, whole, and was written when the day's newest row was this one."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    table = pa.Table.from_pylist([_columns(cell) for cell in cells], schema=parquet_schema())
-    path = folder / f"date={day.isoformat()}" / FILE_NAME
-    buffer = pa.BufferOutputStream()
-    parquet.write_table(table, buffer, compression="zstd")
-    content: bytes = buffer.getvalue().to_pybytes()
     try:
-        if path.exists() and path.read_bytes() == content:
-            return False
-        private_folder(path.parent)
-        write_atomic(path, content)
-    except OSError as error:
-        raise ExportFailed(f"{path} cannot be written: {error.strerror}.") from error
-    return True
+        known = parquet.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return False
+    return known.get(NEWEST_KEY) == str(newest).encode()
+
+
+@contextmanager
+def _new_file(path: Path, newest: int) -> Iterator[Callable[[list[CellRow]], None]]:
+    """Takes rows in groups; in the place of `path` in one step, once all are there. Raises OSError."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    schema = parquet_schema().with_metadata({NEWEST_KEY: str(newest)})
+    private_folder(path.parent)
+    with replacing(path) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+
+        def add(cells: list[CellRow]) -> None:
+            if cells:
+                writer.write_table(pa.Table.from_pylist([_columns(cell) for cell in cells], schema=schema))
+
+        yield add
 
 
 def _columns(cell: CellRow) -> dict[str, Any]:
@@ -158,6 +184,12 @@ def _columns(cell: CellRow) -> dict[str, Any]:
         "cell": inner,
         "value": cell.value,
     }
+
+
+def _days(first: datetime | None, until: date) -> list[date]:
+    """From the day of `first` to the one before `until`. Pure."""
+    number = (until - first.date()).days if first else 0
+    return [until - timedelta(days=back) for back in range(number, 0, -1)]
 
 
 def _midnight(day: date) -> datetime:

@@ -117,6 +117,7 @@ gaps = sa.Table(
     sa.Column("bytes", sa.BigInteger),
     sa.Column("found_at", Timestamp, nullable=False),
     sa.Index("gaps_by_node", "node_id", "id"),
+    sa.Index("gaps_by_time", "found_at"),
 )
 
 # As text, so that the partial index below is seen to fit the queries that say the same.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -27,11 +27,21 @@ class CellRow:
     value: int
 
 
-def days_told(connection: sa.Connection, since: datetime, until: datetime) -> tuple[date, ...]:
-    """The days (UTC) in [since, until) of which nodes told turns; what is told of an hour has turns, or is nothing."""
+def first_told(connection: sa.Connection, since: datetime) -> datetime | None:
+    """The first bucket from `since` on of which a node told turns; what is told of an hour has turns, or is nothing."""
+    first = sa.select(telemetry.c.bucket_start).where(telemetry.c.bucket_start >= since, TURN_CELLS)
+    query = first.order_by(telemetry.c.bucket_start).limit(1)
+    found: datetime | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def newest_told(connection: sa.Connection, since: datetime, until: datetime) -> int | None:
+    """The number of the newest row of turns in [since, until), or None: another one, once more has come."""
+    # The sum keeps PostgreSQL from walking the numbers of all time downwards to find one of that time.
+    newest = sa.select(sa.func.max(telemetry.c.id + 0)).where(TURN_CELLS)
     inside = (telemetry.c.bucket_start >= since, telemetry.c.bucket_start < until)
-    starts = sa.select(telemetry.c.bucket_start).distinct().where(*inside, TURN_CELLS)
-    return tuple(sorted({start.date() for start in connection.execute(starts).scalars()}))
+    found: int | None = connection.execute(newest.where(*inside)).scalar_one()
+    return found
 
 
 def cells_of_day(

@@ -57,8 +57,12 @@ async def test_finished_days_are_written_once_and_anew_when_more_comes(
         await tell(store, node, 38 + node, None if node == 1 else 20)  # the day before
     first = await export.export(out)
     assert (first.days, first.unchanged) == (("2026-03-01", "2026-03-02"), 0)
-    again = await export.export(out)
+    with monkeypatch.context() as patch:
+        patch.setattr(telemetry_export, "cells_of_day", None)  # days that are there are not read again
+        again = await export.export(out)
     assert (again.days, again.rows, again.unchanged) == ((), 0, 2)
+    (out / "date=2026-03-02" / "telemetry.parquet").write_bytes(b"PAR1, cut off")
+    assert (await export.export(out)).days == ("2026-03-02",)
     await tell(store, 2, 38, 44)  # from a node that was offline
     assert (await export.export(out)).days == ("2026-03-01",)
     read = dataset.dataset(out, format="parquet", partitioning="hive")
@@ -85,3 +89,16 @@ async def test_a_day_of_which_counts_may_be_gone_is_left_as_it_is(store: Databas
         await tell(store, 0, days * 24, 7)
     kept = TelemetryExport(store, lambda: NOW, timedelta(days=2))
     assert (await kept.export(out, NOW.date() - timedelta(days=9))).days == ("2026-03-01",)
+
+
+async def test_an_export_that_breaks_off_leaves_no_half_of_a_day(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tell(store, 0, 30, 7)
+    export, out = TelemetryExport(store, lambda: NOW, KEPT), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(telemetry_export, "cells_of_day", None)
+        with pytest.raises(TypeError):
+            await export.export(out)
+    assert [path.name for path in out.rglob("*") if path.is_file()] == []
+    assert (await export.export(out)).rows == 2

@@ -142,6 +142,7 @@ def _gaps() -> None:
         sa.Column("found_at", sa.BigInteger(), nullable=False),
     )
     op.create_index("gaps_by_node", "gaps", ["node_id", "id"])
+    op.create_index("gaps_by_time", "gaps", ["found_at"])
 
 
 def _console() -> None:
