@@ -32,7 +32,8 @@ BATCH_ROWS = 20
 # Acknowledged by each node before a replica is killed, and in all.
 ROWS_BEFORE = 100
 ROWS = 400
-MOVE_S = 30.0
+# The dead replica is noticed at once; the rest is for a machine that is busy.
+MOVE_S = 90.0
 
 
 @dataclass
@@ -98,7 +99,9 @@ async def _send_all(node: TestNode, fleet: Fleet, half: asyncio.Barrier) -> None
                     rows = [row(n) for n in range(acknowledged + 1, acknowledged + BATCH_ROWS + 1)]
                     acknowledged = (await link.batch(rows)).committed_sequence
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError, AttributeError, TimeoutError):
-            at = 1  # that replica is gone
+            if not waited or at == 1:
+                raise
+            at = 1  # the first replica is gone; nothing else may fail
 
 
 async def test_nodes_move_between_replicas_and_lose_nothing_when_one_is_killed(fleet: Fleet) -> None:
