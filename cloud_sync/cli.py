@@ -16,7 +16,7 @@ from rich.table import Table
 
 from cloud_sync.admin_commands import app as admin_app
 from cloud_sync.alert_commands import app as alert_app
-from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane, write_line
+from cloud_sync.command_line import ACTOR, Dir, Json, answer, database_address, with_plane, write_line
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.console.queries import AuditQuery
 from cloud_sync.fleet.telemetry_export import Exported
@@ -73,12 +73,12 @@ def init(
     organisation: Annotated[
         str, typer.Option(help="Who operates the fleet; shown on every page.")
     ] = "Postern",
-    database: Annotated[str, typer.Option(help="postgresql://…; without it, an encrypted SQLite file.")] = "",
+    database: Annotated[str, typer.Option(help="A file with postgresql://…; -: stdin; none: SQLite.")] = "",
     as_json: Json = False,
 ) -> None:
     """Create a control plane's folder: settings, keys, store."""
     paths = CloudPaths(directory)
-    create_folder(paths, organisation, database, utc_now())
+    create_folder(paths, organisation, database_address(database), utc_now())
     asyncio.run(with_plane(paths, _nothing))
     answer({"dir": str(directory), "config": str(paths.config)}, as_json, f"Created {directory}.")
 

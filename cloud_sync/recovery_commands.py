@@ -11,9 +11,9 @@ import typer
 from pyrage.x25519 import Identity
 
 from cloud_sync.backups import make_backup, recovery_recipient
-from cloud_sync.command_line import ACTOR, Dir, Json, answer
+from cloud_sync.command_line import ACTOR, Dir, Json, answer, database_address
 from cloud_sync.config import CloudPaths, load_settings
-from cloud_sync.restoring import Restored, Wanted
+from cloud_sync.restoring import SQLITE, Restored, Wanted
 from cloud_sync.restoring import restore as put_back
 from cloud_sync.services import utc_now
 from core.errors import ConfigError
@@ -47,14 +47,16 @@ def restore(
         Path | None, typer.Option(dir_okay=False, help="A file with it; else it is asked for.")
     ] = None,
     database: Annotated[
-        str, typer.Option(help="Another database than the backup's: postgresql://…, or sqlite.")
+        str, typer.Option(help="Another than the backup's: sqlite, or a file with postgresql://…; -: stdin.")
     ] = "",
     replace: Annotated[bool, typer.Option("--replace", help="In the place of what is there.")] = False,
     as_json: Json = False,
 ) -> None:
     """Put a backup back. Every replica must be stopped."""
     paths = CloudPaths(directory.absolute())
-    wanted = Wanted(file.absolute(), _identities(paths, recovery_key), database, replace)
+    identities = _identities(paths, recovery_key)
+    address = database if database == SQLITE else database_address(database)
+    wanted = Wanted(file.absolute(), identities, address, replace)
     done = put_back(paths, wanted, ACTOR, utc_now())
     document = {
         "dir": str(paths.root),
