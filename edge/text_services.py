@@ -58,7 +58,7 @@ async def text_policy(
 
 def pushed_policies(paths: SitePaths) -> PushedPolicies:
     """Those that came as updates."""
-    return PushedPolicies(paths.updates / "policies")
+    return PushedPolicies(paths.pushed_policies)
 
 
 def may_overflow(site: Site) -> bool:

@@ -117,7 +117,7 @@ def _installers(site: Site, operations: Mapping[str, Operation]) -> dict[str, In
 
     return {
         "model": ModelInstaller(ModelSlots(site.paths, models_dir()), staging, use, serves, setback),
-        "knowledge": KnowledgeInstaller(site.paths.updates / "packs", site.knowledge),
+        "knowledge": KnowledgeInstaller(site.paths.packs, site.knowledge),
         "software": SoftwareInstaller(
             Slots(site.paths.slots), site.paths.root, site.paths.store, site.store.keys.store
         ),

@@ -98,6 +98,16 @@ class SitePaths:
         return self.updates / "slots"
 
     @property
+    def pushed_policies(self) -> Path:
+        """Policies that came as updates: files `edge.privacy.pushed_policies`."""
+        return self.updates / "policies"
+
+    @property
+    def packs(self) -> Path:
+        """Packs of documents that came as updates, which the knowledge base was filled from."""
+        return self.updates / "packs"
+
+    @property
     def updates(self) -> Path:
         """What the control plane wants the node to run: metadata, what is being fetched, what is on trial."""
         return self.root / "updates"

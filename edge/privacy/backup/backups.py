@@ -225,9 +225,8 @@ def _check_place(file: Path, paths: SitePaths, *, replace: bool) -> None:
 
 def _check_room(file: Path, paths: SitePaths) -> None:
     """Raises BackupFailed."""
-    documents = sum(path.stat().st_size for _, path in making.documents(paths.documents))
     store = sum(path.stat().st_size for path in paths.store.parent.glob(f"{paths.store.name}*"))
-    needed = round((documents + store) * ROOM) + ROOM_BYTES
+    needed = round((making.folders_bytes(paths) + store) * ROOM) + ROOM_BYTES
     free = shutil.disk_usage(file.parent).free
     if free < needed:
         raise BackupFailed(

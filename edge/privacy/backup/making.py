@@ -46,7 +46,7 @@ def work(task: dict[str, Any], report: Report) -> Done:
         with ExitStack() as stack:
             taken = stack.enter_context(snapshot(paths.store, bytes.fromhex(task["store_key"])))
             file = stack.enter_context(_created(target))
-            total = taken.store_bytes + taken.log_bytes + _size(paths.documents)
+            total = taken.store_bytes + taken.log_bytes + folders_bytes(paths)
             paced = _Paced(file, task["bytes_per_s"], total, report)
             archives.write(_parts(task, paths, taken, stack), paced, Recipient.from_str(task["recipient"]))
             paced.flush()
@@ -72,8 +72,9 @@ def _created(target: Path) -> IO[bytes]:
     return os.fdopen(descriptor, "wb", FLUSH_BYTES)
 
 
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for _, path in documents(folder))
+def folders_bytes(paths: SitePaths) -> int:
+    """What the folders of a backup hold. Raises OSError."""
+    return sum(path.stat().st_size for folder in folders(paths).values() for _, path in files_in(folder))
 
 
 def _parts(task: dict[str, Any], paths: SitePaths, taken: Snapshot, stack: ExitStack) -> Iterator[Source]:
@@ -83,9 +84,10 @@ def _parts(task: dict[str, Any], paths: SitePaths, taken: Snapshot, stack: ExitS
         if path.is_file():
             with closing(path.open("rb")) as content:
                 yield Source(name, os.fstat(content.fileno()).st_size, content)
-    for name, path in documents(paths.documents):
-        with closing(path.open("rb")) as content:
-            yield Source(manifest.DOCUMENTS + name, os.fstat(content.fileno()).st_size, content)
+    for prefix, folder in folders(paths).items():
+        for name, path in files_in(folder):
+            with closing(path.open("rb")) as content:
+                yield Source(prefix + name, os.fstat(content.fileno()).st_size, content)
     yield Source(manifest.STORE_LOG, taken.log_bytes, taken.log)
     yield Source(manifest.STORE, taken.store_bytes, taken.store)
 
@@ -103,8 +105,17 @@ def files(paths: SitePaths) -> dict[str, Path]:
     }
 
 
-def documents(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files below the folder of documents by their names in it; links are not followed."""
+def folders(paths: SitePaths) -> dict[str, Path]:
+    """Where the folders of a site lie, by what the names of their parts begin with."""
+    return {
+        manifest.DOCUMENTS: paths.documents,
+        manifest.POLICIES: paths.pushed_policies,
+        manifest.PACKS: paths.packs,
+    }
+
+
+def files_in(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files below a folder by their names in it; links are not followed."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
             yield path.relative_to(folder).as_posix(), path

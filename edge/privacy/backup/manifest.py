@@ -22,7 +22,8 @@ DATA_KEYS: Final = "keys.json"
 INTENTS, QUESTIONS = "intents.csv", "questions.jsonl"
 LEDGER: Final = "ledger.jsonl"
 STORE_LOG, STORE = "store/site.db-wal", "store/site.db"
-DOCUMENTS: Final = "documents/"
+DOCUMENTS, POLICIES, PACKS = "documents/", "updates/policies/", "updates/packs/"
+"""Before the names of files below these folders: the site's documents, and what came as updates."""
 
 PARTS: Final = (
     SETTINGS,
@@ -36,6 +37,7 @@ PARTS: Final = (
     STORE_LOG,
     STORE,
 )
+FOLDERS: Final = (DOCUMENTS, POLICIES, PACKS)
 NEEDED: Final = frozenset({SETTINGS, DATA_KEYS, STORE, STORE_LOG})
 
 SMALL_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -76,14 +78,19 @@ def read_head(content: bytes) -> Head:
         raise BackupUnusable("It does not begin as a backup of Postern does.") from None
 
 
+def folder_of(name: str) -> str:
+    """Of FOLDERS, the one that a part of this name lies below; "" for none."""
+    return next((folder for folder in FOLDERS if name.startswith(folder)), "")
+
+
 def check_name(name: str) -> None:
-    """Whether a part may have this name: one of ours, or a document below documents/. Raises BackupUnusable.
+    """Whether a part may have this name: one of ours, or a file below one of our folders. Raises BackupUnusable.
 
     Nothing that climbs out of its folder, nothing hidden behind another spelling.
     """
     if name in PARTS:
         return
-    inside = name.removeprefix(DOCUMENTS)
+    inside = name.removeprefix(folder_of(name))
     path = PurePosixPath(inside)
     plain = str(path) == inside and "\0" not in name and len(name.encode()) <= DOCUMENT_NAME_BYTES_MAX
     if inside == name or not inside or not plain or path.is_absolute() or {"..", "."} & set(path.parts):

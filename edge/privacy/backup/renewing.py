@@ -64,11 +64,15 @@ def open_checked(path: Path, key: bytes) -> Database:
 
 
 def begin_anew(db: Database) -> None:
-    """Nobody is logged in; the outbox is empty, under a new epoch. Inside a transaction."""
+    """Nobody is logged in; the outbox is empty, under a new epoch. Inside a transaction.
+
+    No update is known: models and software are not in a backup, so what is wanted is carried out anew.
+    """
     db.execute("DELETE FROM operator_sessions")
     db.execute("DELETE FROM outbox")
     db.execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'")
     db.execute("DELETE FROM counters")
+    db.execute("DELETE FROM updates")
     db.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", [secrets.token_bytes(EPOCH_BYTES)])
 
 

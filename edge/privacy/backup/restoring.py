@@ -53,6 +53,7 @@ CONTENT: Final = frozenset(
         "documents",
         "intents.csv",
         "questions.jsonl",
+        "updates/packs",
         "store/site.db",
         "store/site.db-wal",
         "store/site.db-shm",
@@ -65,6 +66,9 @@ CONTENT: Final = frozenset(
 
 _MACHINES_OWN: Final = frozenset({manifest.POLICY_PUBLIC, manifest.POLICY_KEY, manifest.LEDGER})
 """Parts that a machine which has the site does not take back."""
+
+_MACHINES_OWN_FOLDERS: Final = (manifest.POLICIES,)
+"""The same of folders: what the control plane has narrowed since stays narrow."""
 
 People = Literal["here", "file", "none"]
 """Where people's keys come from: the machine has them, the file beside the backup, nowhere."""
@@ -282,7 +286,7 @@ def _unpack(staged: SitePaths, living: _Living | None, wanted: Wanted, report: R
             return True
         if head.store != keys_file.store_tag(living.keys.store):
             raise RestoreRefused("The backup is of another site than the one that is there.")
-        return name not in _MACHINES_OWN
+        return name not in _MACHINES_OWN and not name.startswith(_MACHINES_OWN_FOLDERS)
 
     def on_bytes(read: int) -> None:
         nonlocal done

@@ -77,6 +77,7 @@ class _Unpacking:
             manifest.STORE: into.store,
             manifest.STORE_LOG: into.store.with_name(into.store.name + "-wal"),
         }
+        self._folders = making.folders(into)
         self.found: dict[str, Part] = {}
         self.kept: dict[str, bytes] = {}
         self.documents = 0
@@ -99,8 +100,9 @@ class _Unpacking:
     def _place(self, name: str) -> Path:
         if name in self._places:
             return self._places[name]
-        self.documents += 1
-        return self._into.documents / name.removeprefix(manifest.DOCUMENTS)
+        prefix = manifest.folder_of(name)
+        self.documents += prefix == manifest.DOCUMENTS
+        return self._folders[prefix] / name.removeprefix(prefix)
 
     def _write(self, part: Found, place: Path) -> str:
         """Into a new file; what is there is never followed nor written over."""

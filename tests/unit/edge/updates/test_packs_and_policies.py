@@ -148,7 +148,7 @@ async def staged_policy(installer: PolicyInstaller, text: str, tmp_path: Path, v
 
 
 async def test_a_policy_narrows_and_goes_back(paths: SitePaths, tmp_path: Path) -> None:
-    pushed = PushedPolicies(paths.updates / "policies")
+    pushed = PushedPolicies(paths.pushed_policies)
     policies = Policies(PolicyFile(paths), None, pushed)
     installer = PolicyInstaller(paths.updates / "staging", policies, pushed)
     staged = await staged_policy(installer, POLICY, tmp_path)
@@ -157,7 +157,7 @@ async def test_a_policy_narrows_and_goes_back(paths: SitePaths, tmp_path: Path) 
     assert len(policies.in_force()) == 1
     await installer.activate(tighter("1.0"), staged, way_back)
     assert len(policies.in_force()) == 2
-    again = Policies(PolicyFile(paths), None, PushedPolicies(paths.updates / "policies"))
+    again = Policies(PolicyFile(paths), None, PushedPolicies(paths.pushed_policies))
     assert again.in_force() == policies.in_force()
     await installer.roll_back(tighter("1.0"), staged, way_back)
     assert len(policies.in_force()) == 1
@@ -174,7 +174,7 @@ async def test_a_policy_narrows_and_goes_back(paths: SitePaths, tmp_path: Path) 
 async def test_a_policy_that_would_loosen_is_refused(
     paths: SitePaths, tmp_path: Path, text: str, reason: str
 ) -> None:
-    pushed = PushedPolicies(paths.updates / "policies")
+    pushed = PushedPolicies(paths.pushed_policies)
     installer = PolicyInstaller(paths.updates / "staging", Policies(PolicyFile(paths), None, pushed), pushed)
     staged = await staged_policy(installer, text, tmp_path)
     with pytest.raises(InstallRefused) as caught:

@@ -68,7 +68,7 @@ async def test_a_relative_place(site: ASite) -> None:
 async def test_room_on_the_disk(
     more: int, fits: bool, site: ASite, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = sum(path.stat().st_size for _, path in making.documents(site.paths.documents))
+    held = making.folders_bytes(site.paths)
     async with opened(site.paths) as store:
         held += sum(path.stat().st_size for path in site.paths.store.parent.glob("site.db*"))
         free = round(held * ROOM) + ROOM_BYTES + more
