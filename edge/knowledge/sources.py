@@ -61,6 +61,15 @@ def read_all(files: Iterable[FoundFile], reader: ReaderProcess, failed: Failures
             yield SourceDocument(file.name, document, hashlib.sha256(data).digest(), file.folder)
 
 
+def unreadable(files: Iterable[FoundFile], reader: ReaderProcess) -> Failures:
+    """What could not be added of these, with the reason. All are read, nothing is kept. Raises NotReading."""
+    failed: Failures = []
+    sources = read_all(files, reader, failed)
+    while next_group(sources, "", failed):
+        pass
+    return failed
+
+
 def written_answer(question: str, answer: str, taken: Collection[str]) -> SourceDocument:
     """A question and its answer, in Markdown, as a document with a name that is not in `taken`.
 

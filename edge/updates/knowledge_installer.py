@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from core.files import private_folder
-from edge.knowledge.files import NAME_CHARS_MAX, find_files
+from core.files import private_folder, write_atomic
+from edge.knowledge.files import NAME_CHARS_MAX, FoundFile, find_files
 from edge.knowledge.ingest import KnowledgeBase
+from edge.knowledge.reading import ReaderProcess
+from edge.knowledge.sources import Failures, unreadable
 from edge.updates.installer import Content, Figures, InstallRefused
 from edge.updates.wanted import Update
 
 DOCUMENTS_MAX: Final = 2_000
 """Of a pack: a large handbook by its pages. All of them are embedded here."""
+
+
+CURRENT: Final = "current"
+"""Beside a pack's versions: the name of the folder that its documents are of."""
+
+_AGAIN: Final = "~"
+"""Behind the version, in the name of a folder that comes beside the same version: of no version itself."""
 
 
 class KnowledgeInstaller:
@@ -32,17 +42,14 @@ class KnowledgeInstaller:
 
     def present(self, update: Update) -> Sequence[Path]:
         """See Installer."""
-        pack = self._folder / update.name
-        return [path for path in pack.rglob("*") if path.is_file()] if pack.is_dir() else ()
+        return [path for folder in self._versions(update) for path in folder.rglob("*") if path.is_file()]
 
     async def stage(self, update: Update, content: Content) -> str:
         """See Installer."""
         files = content.manifest.files
         if len(files) > DOCUMENTS_MAX:
             raise InstallRefused("too_many_documents", f"A pack has at most {DOCUMENTS_MAX} documents.")
-        version = self._folder / update.name / update.version
-        await asyncio.to_thread(shutil.rmtree, version, ignore_errors=True)
-        private_folder(version)
+        version = await asyncio.to_thread(self._emptied, update)
         for file in files:
             name = f"{update.name}/{file.path}"
             if len(name) > NAME_CHARS_MAX or any(part.startswith(".") for part in file.path.split("/")):
@@ -51,27 +58,25 @@ class KnowledgeInstaller:
         return str(version)
 
     async def gate(self, update: Update, staged: str) -> Figures:
-        """See Installer: every document can be read here."""
+        """See Installer: every document is read here."""
         found = await asyncio.to_thread(find_files, [Path(staged)])
         if found.refused or not found.files:
-            raise InstallRefused("unreadable", "; ".join(why for _, why in found.refused[:3]))
-        others = [folder for folder in self._versions(update) if str(folder) != staged]
-        ours = {name for folder in others for name in _names(folder)}
+            raise _unreadable(found.refused)
+        if failed := await asyncio.to_thread(_read, found.files.values()):
+            raise _unreadable(failed)
+        ours = await asyncio.to_thread(lambda: _names(self._current(update)))
         there = {document.id for document in await self._knowledge.documents()}
         if taken := there & set(found.files) - ours:
             raise InstallRefused("name_taken", f"The site has a document {min(taken)} of its own.")
         return Figures()
 
     async def way_back(self, update: Update, staged: str) -> str:
-        """See Installer: the folder that the pack's documents came from, if they did."""
-        others = [folder for folder in self._versions(update) if str(folder) != staged]
-        return str(max(others, key=lambda folder: folder.stat().st_mtime_ns)) if others else ""
+        """See Installer: the folder that the pack's documents are of, if there are any."""
+        return await asyncio.to_thread(self._current, update)
 
     async def activate(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer."""
-        failed = await self._mirror(update, staged)
-        if failed:
-            raise InstallRefused("unreadable", failed)
+        await self._exchange(update, way_back, staged)
 
     async def health(self, update: Update, staged: str) -> str:
         """See Installer."""
@@ -82,13 +87,11 @@ class KnowledgeInstaller:
 
     async def keep(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer. Of a pack one version stays, from which the next takes what has not changed."""
-        for folder in self._versions(update):
-            if str(folder) != staged:
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(self._keep_only, update, staged)
 
     async def roll_back(self, update: Update, staged: str, way_back: str) -> None:
-        """See Installer."""
-        await self._mirror(update, way_back)
+        """See Installer. Raises InstallRefused where a document of before cannot be read: nothing is put away then."""
+        await self._exchange(update, staged, way_back)
         await self.discard(update, staged)
 
     async def discard(self, update: Update, staged: str) -> None:
@@ -96,23 +99,61 @@ class KnowledgeInstaller:
         if staged:
             await asyncio.to_thread(shutil.rmtree, staged, ignore_errors=True)
 
-    async def _mirror(self, update: Update, folder: str) -> str:
-        """Let the pack's documents be those of `folder` ("" for none); why one could not be read, or ""."""
-        failed: tuple[tuple[str, str], ...] = ()
-        wanted = _names(Path(folder)) if folder else set()
+    async def _exchange(self, update: Update, before: str, after: str) -> None:
+        """Let the documents of folder `after` take the place of those of `before`, "" for none."""
+        wanted = await asyncio.to_thread(_names, after)
+        if after and (failed := (await self._knowledge.add([Path(after)])).failed):
+            raise _unreadable(failed)
+        for name in sorted(await asyncio.to_thread(_names, before) - wanted):
+            await self._knowledge.remove(name)
+        await asyncio.to_thread(self._point, update, after)
+
+    def _emptied(self, update: Update) -> Path:
+        """A folder for the version, which is not the one that its documents are of now."""
+        folder = self._folder / update.name / update.version
+        if str(folder) == self._current(update):
+            folder = folder.with_name(folder.name + _AGAIN)
+        shutil.rmtree(folder, ignore_errors=True)
+        return private_folder(folder)
+
+    def _current(self, update: Update) -> str:
+        """The folder that the pack's documents are of; "" for none."""
+        try:
+            name = (self._folder / update.name / CURRENT).read_text("utf-8")
+        except FileNotFoundError:
+            return ""
+        return next((str(folder) for folder in self._versions(update) if folder.name == name), "")
+
+    def _point(self, update: Update, folder: str) -> None:
+        pointer = self._folder / update.name / CURRENT
         if folder:
-            failed = (await self._knowledge.add([Path(folder)])).failed
-        if not failed:
-            others = {name for version in self._versions(update) for name in _names(version)}
-            for name in sorted(others - wanted):
-                await self._knowledge.remove(name)
-        return "; ".join(f"{name}: {why}" for name, why in failed[:3])
+            write_atomic(pointer, Path(folder).name.encode())
+        else:
+            pointer.unlink(missing_ok=True)
+
+    def _keep_only(self, update: Update, staged: str) -> None:
+        for folder in self._versions(update):
+            if str(folder) != staged:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _versions(self, update: Update) -> list[Path]:
         pack = self._folder / update.name
         return [path for path in pack.iterdir() if path.is_dir()] if pack.is_dir() else []
 
 
-def _names(folder: Path) -> set[str]:
-    """Ids of the documents in the folder of a version."""
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+def _names(folder: str) -> set[str]:
+    """Ids of the documents in the folder of a version; none for ""."""
+    root = Path(folder)
+    return (
+        {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()} if folder else set()
+    )
+
+
+def _read(files: Iterable[FoundFile]) -> Failures:
+    """What cannot be read, in a process that ends with it."""
+    with closing(ReaderProcess()) as reader:
+        return unreadable(files, reader)
+
+
+def _unreadable(failed: Sequence[tuple[str, str]]) -> InstallRefused:
+    return InstallRefused("unreadable", "; ".join(f"{name}: {why}" for name, why in failed[:3]))

@@ -96,15 +96,15 @@ async def test_a_pack_goes_forth_and_back(base: KnowledgeBase, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("files", "step", "reason"),
+    ("files", "reason"),
     [
-        ({".hidden.md": b"# a\n\nb\n"}, "stage", "bad_name"),
-        ({"lift.md": b"# a\n\nb\n"}, "gate", "name_taken"),
-        ({"new.xyz": b"\0\1"}, "activate", "unreadable"),
+        ({".hidden.md": b"# a\n\nb\n"}, "bad_name"),
+        ({"lift.md": b"# a\n\nb\n"}, "name_taken"),
+        ({"new.xyz": b"\0\1"}, "unreadable"),
     ],
 )
 async def test_packs_that_are_refused_leave_the_sites_own_documents(
-    base: KnowledgeBase, tmp_path: Path, files: dict[str, bytes], step: str, reason: str
+    base: KnowledgeBase, tmp_path: Path, files: dict[str, bytes], reason: str
 ) -> None:
     installer, own = KnowledgeInstaller(tmp_path / "packs", base), tmp_path / "own"
     (own / "lifts").mkdir(parents=True)
@@ -114,18 +114,61 @@ async def test_packs_that_are_refused_leave_the_sites_own_documents(
     with pytest.raises(InstallRefused) as caught:
         await _install(installer, update, made)
     assert caught.value.reason == reason
-    staged = str(tmp_path / "packs" / "lifts" / "1.0")
-    await (
-        installer.roll_back(update, staged, "") if step == "activate" else installer.discard(update, staged)
-    )
+    await installer.discard(update, str(tmp_path / "packs" / "lifts" / "1.0"))
     assert await ids(base) == {"lifts/lift.md"}
     assert "Ours" in str(await base.passages("lifts/lift.md"))
 
 
-async def _install(installer: KnowledgeInstaller, update: Update, made: StoredContent) -> None:
+async def _install(installer: KnowledgeInstaller, update: Update, made: StoredContent) -> tuple[str, str]:
+    """What it has staged, and the way back."""
     staged = await installer.stage(update, made)
     await installer.gate(update, staged)
-    await installer.activate(update, staged, "")
+    way_back = await installer.way_back(update, staged)
+    await installer.activate(update, staged, way_back)
+    return staged, way_back
+
+
+def lifts(files: dict[str, bytes], tmp_path: Path, version: str) -> StoredContent:
+    return content(files, tmp_path / "b", version, "knowledge", "lifts")
+
+
+LEFT, BROKEN = b"# North\n\nThe lift is left.\n", b"# North\n\nThe lift is broken.\n"
+
+
+async def test_the_way_back_is_what_serves_and_not_what_was_left_lying(
+    base: KnowledgeBase, tmp_path: Path
+) -> None:
+    """A version that was refused lies there, newer than the one that serves; then the same version comes again."""
+    installer = KnowledgeInstaller(tmp_path / "packs", base)
+    first, _ = await _install(installer, pack("1.0"), lifts({"north.md": LEFT}, tmp_path, "1.0"))
+    await installer.stage(pack("0.9"), lifts({"hours.md": BROKEN}, tmp_path, "0.9"))
+    own = tmp_path / "own" / "lifts"
+    own.mkdir(parents=True)
+    (own / "hours.md").write_text("# Hours\n\nOurs.\n")
+    await base.add([own.parent])
+    again, way_back = await _install(installer, pack("1.0"), lifts({"north.md": BROKEN}, tmp_path, "1.0"))
+    assert (way_back, Path(first).is_dir()) == (first, True)
+    assert again != first
+    await installer.roll_back(pack("1.0"), again, way_back)
+    assert "left" in str(await base.passages("lifts/north.md"))
+    assert "Ours" in str(await base.passages("lifts/hours.md"))
+    with pytest.raises(InstallRefused, match="of its own"):
+        await _install(installer, pack("2.0"), lifts({"hours.md": LEFT}, tmp_path, "2.0"))
+
+
+async def test_a_way_back_that_cannot_be_read_is_taken_later(base: KnowledgeBase, tmp_path: Path) -> None:
+    installer = KnowledgeInstaller(tmp_path / "packs", base)
+    first, _ = await _install(installer, pack("1.0"), lifts({"north.md": LEFT}, tmp_path, "1.0"))
+    newer, way_back = await _install(installer, pack("2.0"), lifts({"east.md": BROKEN}, tmp_path, "2.0"))
+    document = Path(first) / "lifts" / "north.md"
+    document.write_bytes(b"\0\xff")
+    with pytest.raises(InstallRefused):
+        await installer.roll_back(pack("2.0"), newer, way_back)
+    assert await ids(base) == {"lifts/east.md"}
+    assert Path(newer).is_dir()
+    document.write_bytes(LEFT)
+    await installer.roll_back(pack("2.0"), newer, way_back)
+    assert await ids(base) == {"lifts/north.md"}
 
 
 def tighter(version: str) -> Update:
