@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from hashlib import sha256
@@ -32,10 +33,18 @@ class Blobs:
         self._folder = folder
 
     def put(self, content: bytes) -> str:
-        """Keep `content`, durably; its SHA-256 in hex. What is there already is not written again. Raises OSError."""
+        """Keep `content`, durably; its SHA-256 in hex. Raises OSError.
+
+        What is there already, and whole, is only marked as written now: `remove` spares it as it does what is new.
+        """
         digest = sha256(content).hexdigest()
         path = self._path(digest)
-        if not path.exists():
+        try:
+            os.utime(path)  # before it is read: what was pruned before that is written anew
+            whole = path.read_bytes() == content
+        except FileNotFoundError:
+            whole = False
+        if not whole:
             private_folder(path.parent)
             write_atomic(path, content)
         return digest
