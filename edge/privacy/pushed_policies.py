@@ -40,6 +40,10 @@ class PushedPolicies:
             self._read_at = marks
         return self._found
 
+    def takes(self, name: str) -> bool:
+        """Whether one of that name may be put: it is there, or there is room. Raises OSError."""
+        return self._path(name).exists() or sum(1 for _ in self._folder.glob(f"*{SUFFIX}")) < PUSHED_MAX
+
     def text_of(self, name: str) -> str:
         """The file of that name as it is; "" where there is none. Raises OSError."""
         path = self._path(name)

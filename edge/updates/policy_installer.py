@@ -1,6 +1,7 @@
 """Policies over the air: one narrows what may leave, beside the site's own and never in its place.
 
-A policy that permits anything which the site's own does not is refused; to loosen, the site signs one itself.
+A policy that permits anything which the site's own does not is refused. One that was kept narrows until a later version
+of its name takes its place: to loosen it, that one permits more again, at most what the site's own does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from core.errors import PosternError
 from core.files import private_folder
 from edge.privacy.policies import Policies
 from edge.privacy.policy import POLICY_BYTES_MAX, Policy, parse
-from edge.privacy.pushed_policies import PushedPolicies
+from edge.privacy.pushed_policies import PUSHED_MAX, PushedPolicies
 from edge.updates.installer import Content, Figures, InstallRefused
 from edge.updates.wanted import Update
 
@@ -51,16 +52,21 @@ class PolicyInstaller:
             self._policies.judge(_read(staged))
         except PosternError as error:
             raise InstallRefused(error.code, error.detail) from error
+        if not await asyncio.to_thread(self._pushed.takes, update.name):
+            raise InstallRefused(
+                "too_many_policies", f"There are {PUSHED_MAX} here; with more nothing would leave."
+            )
         return Figures()
 
     async def way_back(self, update: Update, staged: str) -> str:
         """See Installer."""
-        return self._pushed.text_of(update.name)
+        return await asyncio.to_thread(self._pushed.text_of, update.name)
 
     async def activate(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer. The site may have signed another policy since the gate."""
         await self.gate(update, staged)
-        self._pushed.put(update.name, Path(staged).read_text("utf-8"))
+        text = await asyncio.to_thread(Path(staged).read_text, "utf-8")
+        await asyncio.to_thread(self._pushed.put, update.name, text)
 
     async def health(self, update: Update, staged: str) -> str:
         """See Installer."""
@@ -75,7 +81,7 @@ class PolicyInstaller:
 
     async def roll_back(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer."""
-        self._pushed.put(update.name, way_back)
+        await asyncio.to_thread(self._pushed.put, update.name, way_back)
         Path(staged).unlink(missing_ok=True)
 
     async def discard(self, update: Update, staged: str) -> None:

@@ -226,6 +226,22 @@ async def test_a_policy_that_would_loosen_is_refused(
     assert pushed() == ()
 
 
+async def test_a_policy_more_than_a_site_takes_is_refused(paths: SitePaths, tmp_path: Path) -> None:
+    pushed = PushedPolicies(paths.pushed_policies)
+    installer = PolicyInstaller(paths.updates / "staging", Policies(PolicyFile(paths), None, pushed), pushed)
+    staged = await staged_policy(installer, POLICY, tmp_path)
+    for number in range(PUSHED_MAX - 1):
+        pushed.put(f"p{number}", POLICY)
+    await installer.gate(tighter("1.0"), staged)
+    pushed.put("one-more", POLICY)
+    with pytest.raises(InstallRefused) as caught:
+        await installer.gate(tighter("1.0"), staged)
+    assert caught.value.reason == "too_many_policies"
+    pushed.put("one-more", "")
+    pushed.put("quiet", POLICY)
+    await installer.gate(tighter("1.0"), staged)
+
+
 def test_a_pushed_policy_that_cannot_be_read_permits_nothing(tmp_path: Path) -> None:
     pushed = PushedPolicies(tmp_path)
     assert pushed() == ()
