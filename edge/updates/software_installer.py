@@ -120,7 +120,7 @@ class SoftwareInstaller:
 
     async def activate(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer. The supervisor sees it within a second, and this process ends."""
-        self._slots.point(swapped(self._slots.pointer(), staged))
+        await asyncio.to_thread(lambda: self._slots.point(swapped(self._slots.pointer(), staged)))
         self._pointed_s = self._clock()
 
     async def health(self, update: Update, staged: str) -> str:
@@ -137,12 +137,12 @@ class SoftwareInstaller:
 
     async def keep(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer."""
-        self._slots.point(kept(self._slots.pointer(), staged))
+        await asyncio.to_thread(lambda: self._slots.point(kept(self._slots.pointer(), staged)))
         await asyncio.to_thread(self._sweep)
 
     async def roll_back(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer. The slot itself is put away by the next one: this process may run from it."""
-        self._slots.point(returned(self._slots.pointer(), staged))
+        await asyncio.to_thread(lambda: self._slots.point(returned(self._slots.pointer(), staged)))
 
     async def discard(self, update: Update, staged: str) -> None:
         """See Installer."""
