@@ -11,6 +11,8 @@ from edge.config.section import Section
 
 # The courier's limit is a number of 32 bits.
 BYTES_PER_S_MAX = 2**32 - 1
+# Only whole chunks are kept, of up to 4 MiB, and what one request brings in 15 minutes: slower would never end.
+BYTES_PER_S_MIN = 16 * 1024
 
 
 class UpdatesSection(Section):
@@ -20,6 +22,13 @@ class UpdatesSection(Section):
     bytes_per_s: Annotated[int, Field(ge=0, le=BYTES_PER_S_MAX)] = 0
     # "HH:MM-HH:MM" in the site's own time; none: at any time.
     windows: Annotated[tuple[str, ...], Field(max_length=8)] = ()
+
+    @field_validator("bytes_per_s")
+    @classmethod
+    def _ends_some_day(cls, bytes_per_s: int) -> int:
+        if 0 < bytes_per_s < BYTES_PER_S_MIN:
+            raise ValueError(f"it must be 0, or at least {BYTES_PER_S_MIN}")
+        return bytes_per_s
 
     @field_validator("windows")
     @classmethod

@@ -1,12 +1,13 @@
-"""When large things may be fetched."""
+"""When large things may be fetched, and how fast."""
 
 from __future__ import annotations
 
 from datetime import time
 
 import pytest
+from pydantic import ValidationError
 
-from edge.config.updates import read_window
+from edge.config.updates import BYTES_PER_S_MIN, UpdatesSection, read_window
 from edge.updates.windows import is_open
 
 
@@ -33,3 +34,14 @@ def test_open(windows: tuple[str, ...], now: str, *, expected: bool) -> None:
 def test_not_a_window(text: str) -> None:
     with pytest.raises(ValueError):
         read_window(text)
+
+
+@pytest.mark.parametrize("bytes_per_s", [0, BYTES_PER_S_MIN, BYTES_PER_S_MIN + 1])
+def test_rates_that_end_some_day(bytes_per_s: int) -> None:
+    assert UpdatesSection(bytes_per_s=bytes_per_s).bytes_per_s == bytes_per_s
+
+
+@pytest.mark.parametrize("bytes_per_s", [1, BYTES_PER_S_MIN - 1])
+def test_a_rate_at_which_no_chunk_would_come_whole(bytes_per_s: int) -> None:
+    with pytest.raises(ValidationError, match="at least 16384"):
+        UpdatesSection(bytes_per_s=bytes_per_s)
