@@ -181,6 +181,7 @@ OPERATIONS: Final[tuple[OperationRule, ...]] = (
     _nothing("keys.list", _SITE),
     _nothing("trust.show", _SITE),
     _change("trust.set"),
+    _nothing("updates.show", _SITE),
     _change("keys.seal", "to"),
     _change("siblings.key"),
     _change("keys.rotate", "which"),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.bench import update
 
-POINTS = 80
+POINTS = 40
 KILLS = 2
 
 

@@ -142,7 +142,9 @@ async def test_what_cannot_run_here_is_refused(
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("fault", ["", "other_version", "check_failed"])
+@pytest.mark.parametrize(
+    "fault", ["", *(pytest.param(one, marks=pytest.mark.long) for one in ("other_version", "check_failed"))]
+)
 async def test_it_is_tried_on_a_copy_of_the_store(clinic: Path, tmp_path: Path, fault: str) -> None:
     paths = site_paths(clinic)
     slots, store = Slots(paths.slots), Store.open(paths)
@@ -187,6 +189,7 @@ def supervised(clinic: Path) -> Iterator[RunningNode]:
         yield started
 
 
+@pytest.mark.long
 @pytest.mark.models
 def test_the_supervisor_runs_a_slot_and_goes_back_from_one_that_does_not_come_up(
     supervised: RunningNode,

@@ -109,6 +109,7 @@ ACTIVITIES: Final = (
             "outbox",
             "outbox_sizes",
             "desired",
+            "updates",
         ),
     ),
 )

@@ -86,15 +86,16 @@ async def _soon(event: asyncio.Event) -> None:
 
 async def test_one_works_and_the_other_goes_on_when_it_stops(store: Database) -> None:
     first, second = Worker(), Worker()
-    async with kept(Leases(store, TERMS), first) as task, kept(Leases(store, TERMS), second):
+    async with kept(Leases(store, TERMS), first) as task:
         await _soon(first.works)
-        for _ in range(3):
-            await _renewed(store)
-            assert first.works.is_set()
-            assert not second.works.is_set()
-        task.cancel()
-        await _soon(second.works)
-        assert first.stopped.is_set()
+        async with kept(Leases(store, TERMS), second):
+            for _ in range(3):
+                await _renewed(store)
+                assert first.works.is_set()
+                assert not second.works.is_set()
+            task.cancel()
+            await _soon(second.works)
+            assert first.stopped.is_set()
 
 
 async def test_work_ends_with_the_lease_and_cannot_write_after_it(store: Database) -> None:

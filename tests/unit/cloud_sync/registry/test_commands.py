@@ -58,6 +58,7 @@ def test_a_package_from_an_organisations_keys_to_the_list(tmp_path: Path, run: A
     assert run(*publish) == (5, None)
 
 
+@pytest.mark.long  # sealing takes a second of work each time, on purpose
 def test_keys_are_sealed_with_a_passphrase_that_is_long_enough(tmp_path: Path) -> None:
     passphrase = "x" * PASSPHRASE_CHARACTERS_MIN
     with pytest.raises(WrongPassphrase, match="short"):

@@ -177,7 +177,7 @@ UNTOLD = {
     "handoff.smtp.ca_file", "handoff.smtp.sender", "handoff.smtp.recipients", "handoff.webhook.secret_file",
     "handoff.webhook.ca_file",
     "keys.tpm_tcti", "backup.mb_per_s", "backup.warn_after_days",
-    "outbox.audit_mb", "outbox.state_mb", "outbox.metrics_mb",
+    "outbox.audit_mb", "outbox.state_mb", "outbox.metrics_mb", "updates.bytes_per_s", "updates.windows",
     "siblings.key_file", "siblings.ca_file",
     "mqtt.host", "mqtt.port", "mqtt.username", "mqtt.password_file", "mqtt.ca_file", "discovery.enabled",
     "console.oidc.client_id", "console.oidc.client_secret_file", "console.oidc.ca_file", "console.oidc.role_claim",
