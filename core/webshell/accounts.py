@@ -207,8 +207,9 @@ class Accounts:
         # Of the sealed account: nobody's wrong logins elsewhere may keep shut what is for the worst day. That nobody
         # guesses two halves of 120 bits needs no limit at all; this one bounds what they cost us.
         self._at_the_seal = AttemptLimit(ATTEMPTS_PER_ADDRESS, ATTEMPTS_WINDOW_S)
-        # Verified against when the name is unknown, so that the answer takes as long as for a known one.
-        self._nobody = self._hasher.hash(secrets.token_hex())
+        # Verified against when the name is unknown, so that the answer takes as long as for a known one. Made at the
+        # first login, whoever's: it takes a quarter of a second, and most commands log nobody in.
+        self._nobody = ""
 
     async def issue_claim(self) -> str | None:
         """A new claim code for the first admin, replacing any before; None once somebody has claimed."""
@@ -341,6 +342,7 @@ class Accounts:
     async def _verify(self, known: str, password: str) -> bool:
         """Whether the password fits the hash; without one it does not, and that takes as long to say."""
         async with self._hashing:
+            self._nobody = self._nobody or await asyncio.to_thread(self._hasher.hash, secrets.token_hex())
             try:
                 given = password[:PASSWORD_CHARACTERS_MAX]
                 return await asyncio.to_thread(self._hasher.verify, known or self._nobody, given)
