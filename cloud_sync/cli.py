@@ -14,9 +14,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cloud_sync.admin_commands import app as admin_app
-from cloud_sync.alert_commands import app as alert_app
-from cloud_sync.command_line import ACTOR, Dir, Json, answer, database_address, with_plane, write_line
+from cloud_sync.commands.admins import app as admin_app
+from cloud_sync.commands.alerts import app as alert_app
+from cloud_sync.commands.command_line import (
+    ACTOR,
+    Dir,
+    Json,
+    answer,
+    database_address,
+    with_plane,
+    write_line,
+)
+from cloud_sync.commands.ray import app as ray_app
+from cloud_sync.commands.recovery import backup, restore
+from cloud_sync.commands.registry import add_to as add_registry
+from cloud_sync.commands.rollouts import app as rollout_app
+from cloud_sync.commands.steering import add_to as add_steering
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.console.queries import AuditQuery
 from cloud_sync.fleet.telemetry_export import Exported
@@ -24,12 +37,7 @@ from cloud_sync.fleet.views import NodeView
 from cloud_sync.folder import create_folder
 from cloud_sync.open_files import raise_limit
 from cloud_sync.overflow.shares import OverflowView
-from cloud_sync.ray_commands import app as ray_app
-from cloud_sync.recovery_commands import backup, restore
-from cloud_sync.registry_commands import add_to as add_registry
-from cloud_sync.rollout_commands import app as rollout_app
 from cloud_sync.services import ControlPlane, utc_now
-from cloud_sync.steering_commands import add_to as add_steering
 from cloud_sync.store.audit import AuditFilter
 from core.errors import ConfigError, PosternError
 from core.logs import log_to_stderr

@@ -21,7 +21,7 @@ ENVELOPE_PURPOSE_OVERFLOW: EnvelopePurpose
 ENVELOPE_PURPOSE_FETCH: EnvelopePurpose
 
 class NodeFrame(_message.Message):
-    __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order", "overflow_attach", "overflow_order", "overflow_cancel", "fetch_order", "fetch_cancel")
+    __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order", "overflow_attach", "overflow_order", "overflow_cancel", "fetch_order")
     ATTACH_FIELD_NUMBER: _ClassVar[int]
     OPEN_LINK_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
@@ -31,7 +31,6 @@ class NodeFrame(_message.Message):
     OVERFLOW_ORDER_FIELD_NUMBER: _ClassVar[int]
     OVERFLOW_CANCEL_FIELD_NUMBER: _ClassVar[int]
     FETCH_ORDER_FIELD_NUMBER: _ClassVar[int]
-    FETCH_CANCEL_FIELD_NUMBER: _ClassVar[int]
     attach: Attach
     open_link: OpenLink
     envelope: Envelope
@@ -41,8 +40,7 @@ class NodeFrame(_message.Message):
     overflow_order: OverflowOrder
     overflow_cancel: OverflowCancel
     fetch_order: FetchOrder
-    fetch_cancel: FetchCancel
-    def __init__(self, attach: _Optional[_Union[Attach, _Mapping]] = ..., open_link: _Optional[_Union[OpenLink, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., close_link: _Optional[_Union[CloseLink, _Mapping]] = ..., enrol_order: _Optional[_Union[EnrolOrder, _Mapping]] = ..., overflow_attach: _Optional[_Union[OverflowAttach, _Mapping]] = ..., overflow_order: _Optional[_Union[OverflowOrder, _Mapping]] = ..., overflow_cancel: _Optional[_Union[OverflowCancel, _Mapping]] = ..., fetch_order: _Optional[_Union[FetchOrder, _Mapping]] = ..., fetch_cancel: _Optional[_Union[FetchCancel, _Mapping]] = ...) -> None: ...
+    def __init__(self, attach: _Optional[_Union[Attach, _Mapping]] = ..., open_link: _Optional[_Union[OpenLink, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., close_link: _Optional[_Union[CloseLink, _Mapping]] = ..., enrol_order: _Optional[_Union[EnrolOrder, _Mapping]] = ..., overflow_attach: _Optional[_Union[OverflowAttach, _Mapping]] = ..., overflow_order: _Optional[_Union[OverflowOrder, _Mapping]] = ..., overflow_cancel: _Optional[_Union[OverflowCancel, _Mapping]] = ..., fetch_order: _Optional[_Union[FetchOrder, _Mapping]] = ...) -> None: ...
 
 class CourierFrame(_message.Message):
     __slots__ = ("identity_state", "link_up", "link_down", "cloud_frame", "envelope_refused", "courier_numbers", "enrol_result", "overflow_state", "overflow_event", "overflow_failed", "fetch_piece", "fetch_ended")
@@ -261,12 +259,6 @@ class FetchOrder(_message.Message):
     deadline_ms: int
     bytes_per_second: int
     def __init__(self, number: _Optional[int] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., deadline_ms: _Optional[int] = ..., bytes_per_second: _Optional[int] = ...) -> None: ...
-
-class FetchCancel(_message.Message):
-    __slots__ = ("number",)
-    NUMBER_FIELD_NUMBER: _ClassVar[int]
-    number: int
-    def __init__(self, number: _Optional[int] = ...) -> None: ...
 
 class FetchPiece(_message.Message):
     __slots__ = ("number", "payload")

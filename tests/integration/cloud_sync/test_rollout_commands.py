@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloud_sync.cli import main
-from cloud_sync.command_line import with_plane
+from cloud_sync.commands.command_line import with_plane
 from cloud_sync.config import CloudPaths
 from cloud_sync.services import ControlPlane
 from cloud_sync.store.nodes import add_node

@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet.composing import UPDATES_MAX
 from cloud_sync.fleet.steering import Steering, TooManyAssignments
 from cloud_sync.store.assignments import Assignment, assignments_of
-from cloud_sync.store.database import Database, create_store_key, open_database
-from cloud_sync.store.migrate import migrate
+from cloud_sync.store.database import Database
 from cloud_sync.store.nodes import ACTIVE, DEFAULT_GROUP, NodeRow, add_node
 from cloud_sync.store.schema import assignments
-from core.files import private_folder
+from tests.cloud_store import opened_store
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 NODES = ("node-1", "node-2", "node-3")
@@ -25,19 +23,16 @@ NODES = ("node-1", "node-2", "node-3")
 
 @pytest.fixture
 async def store(engine: str, tmp_path: Path) -> AsyncIterator[Database]:
-    paths = CloudPaths(tmp_path)
-    private_folder(paths.keys)
-    create_store_key(paths)
-    opened = open_database(paths, CloudSettings.model_validate({"database": {"url": engine}}))
-    await migrate(opened)
+    async with opened_store(tmp_path, engine) as opened:
 
-    def write(connection: sa.Connection) -> None:
-        for node in NODES:
-            add_node(connection, NodeRow(node, node, node, DEFAULT_GROUP, ACTIVE, node.encode(), NOW, NOW))
+        def write(connection: sa.Connection) -> None:
+            for node in NODES:
+                add_node(
+                    connection, NodeRow(node, node, node, DEFAULT_GROUP, ACTIVE, node.encode(), NOW, NOW)
+                )
 
-    await opened.run(write)
-    yield opened
-    await opened.close()
+        await opened.run(write)
+        yield opened
 
 
 def _encoder(node: str, version: str, rollout: str) -> Assignment:

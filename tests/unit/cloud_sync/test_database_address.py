@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_sync.command_line import database_address
+from cloud_sync.commands.command_line import database_address
 from core.errors import ConfigError
 
 SECRET = "postgresql://postern:s3cret@db/fleet"

@@ -12,13 +12,11 @@ from typing import TypeVar
 import pytest
 import sqlalchemy as sa
 
-from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet.leases import Lease, LeaseLost, Leases, LeaseTerms
-from cloud_sync.store.database import Database, StoreUnavailable, Work, create_store_key, open_database
+from cloud_sync.store.database import Database, StoreUnavailable, Work
 from cloud_sync.store.leases import give_back, take
-from cloud_sync.store.migrate import migrate
 from cloud_sync.store.schema import leases as table
-from core.files import private_folder
+from tests.cloud_store import opened_store
 
 T = TypeVar("T")
 WAIT_S = 10.0
@@ -31,13 +29,8 @@ LONG = timedelta(hours=1)
 
 @pytest.fixture
 async def store(engine: str, tmp_path: Path) -> AsyncIterator[Database]:
-    paths = CloudPaths(tmp_path)
-    private_folder(paths.keys)
-    create_store_key(paths)
-    opened = open_database(paths, CloudSettings.model_validate({"database": {"url": engine}}))
-    await migrate(opened)
-    yield opened
-    await opened.close()
+    async with opened_store(tmp_path, engine) as opened:
+        yield opened
 
 
 class Worker:

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet.rules import state_line
 from cloud_sync.store.audit import AuditFilter, AuditRow, add_audit, search_audit
-from cloud_sync.store.database import Database, create_store_key, open_database
-from cloud_sync.store.migrate import migrate
+from cloud_sync.store.database import Database
 from cloud_sync.store.node_search import (
     NEW,
     STATES_BY_TROUBLE,
@@ -24,7 +22,7 @@ from cloud_sync.store.node_search import (
 )
 from cloud_sync.store.nodes import NodeRow
 from cloud_sync.store.schema import nodes
-from core.files import private_folder
+from tests.cloud_store import opened_store
 from tests.unit.cloud_sync.test_rules import NODE, NOW, STATES
 
 LINE = state_line(frozenset(), NOW)
@@ -38,13 +36,8 @@ FLEET = [
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Database]:
-    paths = CloudPaths(tmp_path)
-    private_folder(paths.keys)
-    create_store_key(paths)
-    opened = open_database(paths, CloudSettings())
-    await migrate(opened)
-    yield opened
-    await opened.close()
+    async with opened_store(tmp_path) as opened:
+        yield opened
 
 
 async def put(store: Database, rows: list[NodeRow]) -> None:

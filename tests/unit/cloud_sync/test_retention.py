@@ -10,18 +10,16 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet import retention
 from cloud_sync.fleet.leases import LeaseLost
 from cloud_sync.fleet.retention import Retention, RetentionTerms
 from cloud_sync.store.audit import AuditRow, add_audit
-from cloud_sync.store.database import Database, create_store_key, open_database
+from cloud_sync.store.database import Database
 from cloud_sync.store.gaps import GapRow, add_gaps
-from cloud_sync.store.migrate import migrate
 from cloud_sync.store.nodes import add_node
 from cloud_sync.store.schema import audit, gaps, node_streams, records, telemetry
 from cloud_sync.store.streams import CountRow, RecordRow, add_counts, add_records, advance, begin, watermark
-from core.files import private_folder
+from tests.cloud_store import opened_store
 from tests.unit.cloud_sync.test_rules import NODE
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -33,13 +31,8 @@ EPOCHS = (b"a" * 16, b"b" * 16)
 
 @pytest.fixture
 async def store(engine: str, tmp_path: Path) -> AsyncIterator[Database]:
-    paths = CloudPaths(tmp_path)
-    private_folder(paths.keys)
-    create_store_key(paths)
-    opened = open_database(paths, CloudSettings.model_validate({"database": {"url": engine}}))
-    await migrate(opened)
-    yield opened
-    await opened.close()
+    async with opened_store(tmp_path, engine) as opened:
+        yield opened
 
 
 def free(_: sa.Connection) -> None:

@@ -10,17 +10,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet.alerts.rules import CLEAR_AFTER, Limits
 from cloud_sync.fleet.alerts.service import SILENCE_MAX, SILENCES_MAX, Alerts, InvalidSilence, UnknownAlert
 from cloud_sync.fleet.alerts.watch import KEPT_FOR, Watch
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.store.alerts import AlertFilter, AlertRow
 from cloud_sync.store.audit import AuditRow, add_refusal, audit_by_action
-from cloud_sync.store.database import Database, create_store_key, open_database
-from cloud_sync.store.migrate import migrate
+from cloud_sync.store.database import Database
 from cloud_sync.store.nodes import ACTIVE, Beat, NodeRow, add_node, save_beats
-from core.files import private_folder
+from tests.cloud_store import opened_store
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -81,13 +79,8 @@ class Fleet:
 
 @pytest.fixture
 async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
-    paths = CloudPaths(tmp_path)
-    private_folder(paths.keys)
-    create_store_key(paths)
-    database = open_database(paths, CloudSettings())
-    await migrate(database)
-    yield Fleet(database)
-    await database.close()
+    async with opened_store(tmp_path) as database:
+        yield Fleet(database)
 
 
 async def test_a_node_goes_and_comes_back(fleet: Fleet) -> None:

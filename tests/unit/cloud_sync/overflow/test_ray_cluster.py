@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cloud_sync import ray_commands
+from cloud_sync.commands import ray as ray_commands
 from cloud_sync.overflow import ray_cluster
 from core.errors import ConfigError
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cloud_sync.config import CloudPaths, CloudSettings, OverflowSettings, ProviderSettings
+from cloud_sync.config import OverflowSettings, ProviderSettings
 from cloud_sync.overflow.shares import Shares, Standing, UseView, overflow_view
 from cloud_sync.overflow.usage import UsageBook, estimated_tokens
-from cloud_sync.store.database import Database, StoreUnavailable, create_store_key, open_database
-from cloud_sync.store.migrate import migrate
+from cloud_sync.store.database import Database, StoreUnavailable
 from cloud_sync.store.nodes import ACTIVE, DEFAULT_GROUP, NodeRow, add_node
 from cloud_sync.store.overflow import Spending, Use, add_uses, spending_since, spent_on
-from core.files import private_folder
+from tests.cloud_store import opened_store
 
 NOW = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
 TODAY = NOW.date()
@@ -38,16 +37,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Database]:
-    paths = CloudPaths(tmp_path)
-    private_folder(paths.keys)
-    create_store_key(paths)
-    opened = open_database(paths, CloudSettings())
-    await migrate(opened)
-    for node in ("n1", "n2"):
-        row = NodeRow(node, node, node, DEFAULT_GROUP, ACTIVE, node.encode(), NOW, NOW)
-        await opened.run(lambda connection, row=row: add_node(connection, row))
-    yield opened
-    await opened.close()
+    async with opened_store(tmp_path) as opened:
+        for node in ("n1", "n2"):
+            row = NodeRow(node, node, node, DEFAULT_GROUP, ACTIVE, node.encode(), NOW, NOW)
+            await opened.run(lambda connection, row=row: add_node(connection, row))
+        yield opened
 
 
 async def test_what_is_added_is_spent_at_once_and_stays_so_when_it_is_saved(

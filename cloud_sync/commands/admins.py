@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane
+from cloud_sync.commands.command_line import ACTOR, Dir, Json, answer, with_plane
 from cloud_sync.config import CloudPaths
 from cloud_sync.services import ControlPlane, utc_now
 from cloud_sync.store.accounts import admin_names

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane
+from cloud_sync.commands.command_line import ACTOR, Dir, Json, answer, with_plane
 from cloud_sync.config import CloudPaths
 from cloud_sync.registry.checking import Checked, check, prune
 from cloud_sync.registry.packing import pack

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from cloud_sync.admin_commands import PasswordStdin, read_password
-from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane
+from cloud_sync.commands.admins import PasswordStdin, read_password
+from cloud_sync.commands.command_line import ACTOR, Dir, Json, answer, with_plane
 from cloud_sync.config import CloudPaths
 from cloud_sync.fleet.rollouts.plan import Plan
 from cloud_sync.fleet.rollouts.service import NODES_SHOWN_MAX

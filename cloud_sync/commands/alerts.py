@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane
+from cloud_sync.commands.command_line import ACTOR, Dir, Json, answer, with_plane
 from cloud_sync.config import CloudPaths
 from cloud_sync.fleet.alerts.deliveries import WebhookFailed
 from cloud_sync.fleet.alerts.service import AlertView

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cloud_sync.command_line import ACTOR, Dir, Json, answer, with_plane
+from cloud_sync.commands.command_line import ACTOR, Dir, Json, answer, with_plane
 from cloud_sync.config import CloudPaths
 from cloud_sync.fleet.steering import InvalidDesired, Setting, etag_of, read_document
 from cloud_sync.services import ControlPlane

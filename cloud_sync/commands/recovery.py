@@ -11,7 +11,7 @@ import typer
 from pyrage.x25519 import Identity
 
 from cloud_sync.backups import make_backup, recovery_recipient
-from cloud_sync.command_line import ACTOR, Dir, Json, answer, database_address
+from cloud_sync.commands.command_line import ACTOR, Dir, Json, answer, database_address
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.restoring import SQLITE, Restored, Wanted
 from cloud_sync.restoring import restore as put_back
