@@ -7,7 +7,8 @@ import json
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from cloud_sync.services import control_plane
 from cloud_sync.store.database import Database, open_database
 from cloud_sync.store.schema import nodes, records
 from edge.config import SitePaths
+from edge.egress import courier
 from edge.egress.courier_client import CourierClient
 from edge.egress.records import ModelState
 from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
@@ -162,6 +164,20 @@ async def running_node(paths: SitePaths) -> AsyncIterator[Node]:
         running.cancel()
         await asyncio.wait((running,))
         await store.close()
+
+
+@asynccontextmanager
+async def courier_and_node(paths: SitePaths, clock: Callable[[], float] = time.time) -> AsyncIterator[Node]:
+    """A courier, which takes Unix time from `clock`, and the node's half of the sync, running in this process."""
+    stop = asyncio.Event()
+    serving = asyncio.create_task(courier.serve(paths, stop, clock))
+    try:
+        await until(paths.courier_socket.exists)
+        async with running_node(paths) as node:
+            yield node
+    finally:
+        stop.set()
+        await serving
 
 
 async def connected(node: Node) -> None:

@@ -21,13 +21,13 @@ from cryptography import x509
 from core import identity as certificates
 from core.identity import Authority, Credential
 from edge.config import SitePaths
-from edge.egress import courier, identity
+from edge.egress import identity
 from edge.egress.identity import Enrolment, Identity
 from edge.store import audit
 from edge.store.audit import AuditFilter
 from tests import forged, other_user
 from tests.contract.courier_process import new_site, until
-from tests.integration.sync.rig import Node, running_node
+from tests.integration.sync.rig import Node, courier_and_node
 
 NODE_ID = "node-test"
 
@@ -116,17 +116,10 @@ def of_the_node(fleet: Fleet, endpoint: str) -> Identity:
 
 @asynccontextmanager
 async def site(paths: SitePaths, mine: Identity) -> AsyncIterator[Node]:
-    """A courier and the node's half of the sync, running."""
+    """`courier_and_node`, enrolled."""
     identity.store(paths.courier, mine)
-    stop = asyncio.Event()
-    serving = asyncio.create_task(courier.serve(paths, stop))
-    try:
-        await until(paths.courier_socket.exists)
-        async with running_node(paths) as node:
-            yield node
-    finally:
-        stop.set()
-        await serving
+    async with courier_and_node(paths) as node:
+        yield node
 
 
 async def told(node: Node, action: str) -> list[tuple[str, str, str, int]]:

@@ -24,12 +24,12 @@ from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.services import ControlPlane, control_plane
 from core import identity as certificates
 from edge.config import SitePaths
-from edge.egress import courier, identity, ledger
+from edge.egress import identity, ledger
 from edge.egress.identity import Identity
 from edge.store.outbox import OutboxClass, append
 from edge.sync.enrolment import enrol
 from tests.contract.courier_process import TIMEOUT_S, until
-from tests.integration.sync.rig import Node, connected, free_port, running_node
+from tests.integration.sync.rig import Node, connected, courier_and_node, free_port
 
 VALID = timedelta(days=90)
 # The certificate's life that is left when the node enrols: enough for it to connect, on a busy machine too.
@@ -93,20 +93,6 @@ def cloud(tmp_path: Path, clock: Clock) -> Cloud:
     return Cloud(paths, clock)
 
 
-@asynccontextmanager
-async def site(paths: SitePaths, clock: Clock) -> AsyncIterator[Node]:
-    """A courier and the node's half of the sync, running."""
-    stop = asyncio.Event()
-    serving = asyncio.create_task(courier.serve(paths, stop, clock.unix_s))
-    try:
-        await until(paths.courier_socket.exists)
-        async with running_node(paths) as node:
-            yield node
-    finally:
-        stop.set()
-        await serving
-
-
 async def write(node: Node, first: int, rows: int) -> None:
     def add(db: Database) -> None:
         for number in range(first, first + rows):
@@ -161,7 +147,7 @@ async def test_renewed_at_half_life_while_rows_flow(paths: SitePaths, cloud: Clo
         await cloud.enrol(plane, paths)
         old = mine(paths)
         ahead = Clock(behind=-VALID * 0.61)  # the courier's: past half life and its spread
-        async with site(paths, ahead) as node:
+        async with courier_and_node(paths, ahead.unix_s) as node:
             await connected(node)
             written, before = 0, certificates.certificate_fingerprint(old.certificate_pem)
             async with asyncio.timeout(TIMEOUT_S):
@@ -194,7 +180,7 @@ async def test_ninety_days_away(paths: SitePaths, cloud: Cloud, clock: Clock) ->
         async with cloud.serving() as plane:
             await cloud.enrol(plane, paths)
             old = mine(paths)
-            node = await stack.enter_async_context(site(paths, clock))
+            node = await stack.enter_async_context(courier_and_node(paths, clock.unix_s))
             await connected(node)
             await write(node, 0, 10)
             await drained(node)
@@ -225,7 +211,7 @@ async def test_one_that_was_revoked_meanwhile_does_not_come_back(
         old = mine(paths)
         clock.behind = timedelta()
         await plane.steering.revoke(old.enrolment.node_id, "test")
-        async with site(paths, clock) as node:
+        async with courier_and_node(paths, clock.unix_s) as node:
             await until(lambda: _has_refusal(plane))
             assert fingerprint(paths) == certificates.certificate_fingerprint(old.certificate_pem)
             await write(node, 0, 1)
