@@ -20,6 +20,8 @@ from cloud_sync.store.migrate import upgrade
 from cloud_sync.store.schema import metadata
 
 START_TIMEOUT_S = 60
+# What a test writes need not outlive the machine.
+FORGETFUL = " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 _numbers = count(1)
 
 
@@ -55,8 +57,10 @@ class PostgresServer:
         with made.begin() as connection:
             upgrade(connection)
             connection.execute(sa.text("SET LOCAL lock_timeout = '20s'"))  # for who still holds a row
-            names = ", ".join(table.name for table in metadata.sorted_tables)
-            connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+            # TRUNCATE makes new files for each table: 45 ms, thirty times what so few rows take.
+            emptied = ";".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
+            connection.exec_driver_sql(emptied)
+            connection.exec_driver_sql("SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'")
         made.dispose()
         return self._shared[0]
 
@@ -94,7 +98,7 @@ def postgres_server(folder_of: Path, *, durable: bool = False) -> Iterator[Postg
             "-l",
             f"{folder}/log",
             "-o",
-            options if durable else f"{options} -c fsync=off",
+            options if durable else options + FORGETFUL,
             "start",
         )
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import random
 import time
+from functools import cache
 from typing import Any
 
 from models.detect.patterns import scan
@@ -19,6 +20,7 @@ HOSTILE_CHARS = 65_536
 TIME_MS_MIN = 0.1
 
 
+@cache
 def hostile_texts(chars: int = HOSTILE_CHARS) -> dict[str, str]:
     """Texts of so many characters that make a detector work: what it must look at, over and over."""
     chance = random.Random(SEED)

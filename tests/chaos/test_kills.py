@@ -32,12 +32,14 @@ WRITING_CPU_S = 0.05
 POLL_S = 0.005
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = WAIT_S) -> float:
+async def until(
+    condition: Callable[[], Awaitable[bool]], seconds: float = WAIT_S, between_s: float = 0.05
+) -> float:
     """Wait for a condition; how long it took. Raises TimeoutError."""
     began = time.monotonic()
     async with asyncio.timeout(seconds):
         while not await condition():
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(between_s)
     return time.monotonic() - began
 
 
@@ -104,10 +106,12 @@ def talkative(clinic: Path) -> Iterator[RunningNode]:
 
 
 async def wait_for_the_model(customer: Customer) -> None:
+    """Until it writes; asked seldom enough for the limit of a conversation, however long the model takes."""
+
     async def generates() -> bool:
         return (await customer.ask(VACCINATION))["route"] == "generate"
 
-    await until(generates)
+    await until(generates, between_s=0.5)
 
 
 async def test_a_stop_in_the_middle_of_a_stream_is_clean_and_in_time(talkative: RunningNode) -> None:

@@ -304,6 +304,7 @@ async def _personal_rows(site: Path) -> dict[str, int]:
     return {**rows, "subject_keys": keys}
 
 
+@pytest.mark.long
 @pytest.mark.proves("human")
 async def test_who_means_none_of_what_is_asked_back_gets_a_human(own_node: RunningNode) -> None:
     own_node.stop()

@@ -95,6 +95,7 @@ async def test_an_event_id_that_the_node_never_gave(customer: Customer, number: 
         assert (response.status, (await response.json())["code"]) == (400, "bad_request")
 
 
+@pytest.mark.long
 async def test_a_kill_after_the_number_was_told_loses_nothing(own_node: RunningNode) -> None:
     async with Customer.at(own_node.url) as customer:
         _, ticket = await ask_for_a_person(customer, f"{UNKNOWN} {CANARY}")

@@ -52,6 +52,7 @@ def as_lines(texts: list[str]) -> bytes:
     return b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts)
 
 
+@pytest.mark.long
 async def test_predicting_is_the_same_with_and_without_a_node(site: Path) -> None:
     texts = [row["text"] for row in rows_of(site)[:150]]
     alone = await predicted(site, as_lines(texts))
@@ -122,6 +123,7 @@ async def test_a_new_intent_serves_without_a_restart_and_goes_again(site: Path, 
             assert [(m["version"], m["state"]) for m in listed] == [(2, "retired"), (1, "active")]
 
 
+@pytest.mark.long
 async def test_a_file_that_forgets_an_intent_does_not_serve_unless_accepted(
     site: Path, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ async def answered(url: str) -> bool:
     return answer["route"] == "answer"
 
 
+@pytest.mark.long
 @pytest.mark.proves("keys")
 async def test_a_site_lives_with_a_tpm_and_outlives_it(clinic: Path) -> None:
     paths, where = site_paths(clinic), ("--site", str(clinic), "--json")

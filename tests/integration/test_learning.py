@@ -110,6 +110,7 @@ async def test_ten_corrections_help_and_one_word_takes_them_back(site: Path) -> 
         assert ("evidence", "retired") in states
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("said", [None, "lost.md"], ids=["no document answers", "always the same document"])
 async def test_wrong_corrections_are_refused(site: Path, said: str | None) -> None:
     async with staff_at(site) as staff:
@@ -140,6 +141,7 @@ async def test_a_child_that_is_killed_leaves_what_serves(site: Path) -> None:
         assert (await staff.learn())["evidence"]["active"]
 
 
+@pytest.mark.long
 async def test_a_node_learns_beside_its_customers_and_survives_being_killed_at_it(site: Path) -> None:
     """The command goes through the admin socket; the swap needs no restart; a kill leaves the old models."""
     question, document = "What does a tour for my pupils come to?", "groups.md"

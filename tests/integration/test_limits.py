@@ -67,6 +67,7 @@ async def let_in(send: Callable[[], Awaitable[aiohttp.ClientResponse]], after_s:
     assert (await send()).status < 300
 
 
+@pytest.mark.long
 async def test_questions_of_a_conversation(limited: RunningNode, http: aiohttp.ClientSession) -> None:
     async with Customer.at(limited.url) as customer:
 
@@ -126,6 +127,7 @@ async def test_open_streams(limited: RunningNode, http: aiohttp.ClientSession) -
                         break
 
 
+@pytest.mark.long
 async def test_beginning_too_many_at_once_then_too_many_in_all(http: aiohttp.ClientSession) -> None:
     """Last in this file: it fills the node."""
 

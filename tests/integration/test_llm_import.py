@@ -78,6 +78,7 @@ async def test_it_comes_in_takes_over_and_writes(
     assert context_tokens == generator_entry(NAME, models).context_tokens == 1024
 
 
+@pytest.mark.long
 async def test_a_flipped_byte_keeps_it_from_taking_over(tmp_path: Path) -> None:
     default()
     brought, models = tmp_path / "brought", tmp_path / "models"

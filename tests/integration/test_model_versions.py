@@ -78,6 +78,7 @@ async def test_without_a_version_before_the_start_says_which_file(
     assert SERVED in await command("node", "--site", str(site), expect=3)
 
 
+@pytest.mark.long
 @pytest.mark.models
 async def test_another_encoder_after_a_restart(
     prepared_clinic: Path, tmp_path: Path, two_versions: Path

@@ -198,6 +198,7 @@ async def test_tokens_are_charged_to_the_key(node: RunningNode) -> None:
     assert "tokens" in refused.value.message
 
 
+@pytest.mark.long
 async def test_documents_for_staff_need_the_scope(own_node: RunningNode, tmp_path: Path) -> None:
     fact, question = (
         "The spare key of the medicine cabinet hangs behind the blue door.",
@@ -249,6 +250,7 @@ async def test_nothing_is_left_whether_the_program_stays_or_goes(own_node: Runni
     assert [*rows, keys] == [0, 0, 0, 0]
 
 
+@pytest.mark.long
 async def test_a_key_made_under_another_notice_is_refused(clinic: Path) -> None:
     with running(clinic) as node:
         key = await new_key(node.site, "portal", "--scope", "chat")

@@ -32,6 +32,7 @@ async def operators(site: Path, *words: str, password: str = "", expect: int = 0
     return json.loads(output) if output else errors.decode()
 
 
+@pytest.mark.long
 @pytest.mark.models
 async def test_operators_are_kept_with_and_without_a_running_node(clinic: Path) -> None:
     added = await operators(clinic, "add", "bob", "--role", "desk", "--role", "technician", password=PASSWORD)

@@ -20,6 +20,7 @@ def _is_here(device: str) -> bool:
     return True
 
 
+@pytest.mark.long
 @pytest.mark.models
 @pytest.mark.parametrize("device", ["cuda", "npu"])
 async def test_what_is_asked_for_and_not_there(prepared_clinic: Path, tmp_path: Path, device: str) -> None:

@@ -58,6 +58,7 @@ def check(text: str, found: dict[str, Any]) -> None:
     assert found["redacted"] == rest + text[place:]
 
 
+@pytest.mark.long
 async def test_the_command_is_the_same_with_and_without_a_node(clinic: Path) -> None:
     alone, _ = await scanned(clinic, as_lines(TEXTS))
     with running(clinic):

@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -168,17 +169,18 @@ def _places(words: Sequence[Word], said: _Said) -> dict[str, list[Place]]:
     return places
 
 
-def load() -> list[Language]:
-    """Every language's rules, compiled."""
+@cache
+def load() -> tuple[Language, ...]:
+    """Every language's rules, compiled once a process: they are the package's, and nothing changes them."""
     folder = files("edge.chat.safety")
     blocks = tomllib.loads((folder / "rules.toml").read_text(encoding="utf-8"))["rules"]
     rules = [rule for block in blocks for rule in _rules(block)]
-    return [
+    return tuple(
         Language(
             code, rules, tomllib.loads((folder / "languages" / f"{code}.toml").read_text(encoding="utf-8"))
         )
         for code in LANGUAGES
-    ]
+    )
 
 
 def _entries(text: str) -> list[Entry]:

@@ -357,6 +357,7 @@ async def _until(condition: Callable[[], bool], node: RunningNode) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.long
 async def test_a_ticket_reaches_staff_though_the_node_was_killed_and_nobody_answered_at_first(
     clinic: Path, secret_file: Path
 ) -> None:

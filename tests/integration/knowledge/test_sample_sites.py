@@ -23,6 +23,7 @@ FORMATS = {".md", ".html", ".pdf", ".docx"}
 HIT3_MIN = 0.85
 
 
+@pytest.mark.long
 @pytest.mark.models
 @pytest.mark.slow
 @pytest.mark.parametrize(("site", "formats"), [("clinic", FORMATS), ("bank", FORMATS | {".csv"})])

@@ -11,6 +11,7 @@ from tests.bench.fleet import measure
 NODES = 20
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_a_fleet_comes_back_and_hears_of_a_change(tmp_path: Path) -> None:
     found = await measure(tmp_path, NODES, seconds=1.0, processes=2, times=1)

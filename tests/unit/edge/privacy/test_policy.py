@@ -247,7 +247,7 @@ def test_a_longer_life_or_another_purpose_is_looser() -> None:
     assert stricter(policy().model_copy(update={"valid_until": date.max}), FREE)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data(), tables())
 def test_stricter_is_what_the_oracle_finds(data: st.DataObject, b: Table) -> None:
     a = data.draw(st.one_of(neighbours(b), tables()))
