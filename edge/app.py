@@ -69,7 +69,6 @@ from edge.operations.models import ModelsOperations
 from edge.operations.operators import OperatorOperations
 from edge.operations.site import Operations
 from edge.operations.unanswered import UnansweredOperations
-from edge.operations.updates import UpdatesOperations
 from edge.other_encoder import CATCH_UP, catch_up, change_encoder
 from edge.placed import keep_tuned
 from edge.privacy.backup.backups import Backups
@@ -294,7 +293,6 @@ def site_operations(site: Site) -> Operations:
         **policy_operations(site),
         **UnansweredOperations(_unanswered(site), site.knowledge).table(),
         **_models_operations(site).table(),
-        **UpdatesOperations(site.store).table(),
     }
     made = Operations(site.desk, site.sessions, notice, site.knowledge, site.store, others)
     others |= report_operations(site, lambda: made.more_status())

@@ -1,4 +1,4 @@
-"""Part of the composition root: how long things are kept, what people agreed to, and how they are forgotten."""
+"""Part of the composition root: how long things are kept and forgotten, what people agreed to, whom a site trusts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from edge.operations.erasure import ErasureOperations
 from edge.operations.keeping import KeepingOperations
 from edge.operations.keys import KeysOperations
 from edge.operations.trust import TrustOperations
+from edge.operations.updates import UpdatesOperations
 from edge.privacy.erasure import Beside, Erasure
+from edge.privacy.pushed_policies import PushedPolicies
 from edge.privacy.retaining import Retaining
 from edge.store import consents
 from edge.store.store import Store
+from edge.updates.knowledge_installer import KnowledgeInstaller
+from edge.updates.removing import Removing
 from edge.web.admin import Operation
 
 if TYPE_CHECKING:
@@ -73,6 +77,11 @@ def keeping_operations(site: Site) -> dict[str, Operation]:
 
 
 def keys_operations(site: Site) -> dict[str, Operation]:
-    """The command line's."""
-    keys = KeysOperations(site.config, site.paths, site.store)
-    return {**keys.table(), **TrustOperations(site.paths.trusted_metadata).table()}
+    """The command line's: keys, whose updates the site trusts, and what came by that."""
+    packs = KnowledgeInstaller(site.paths.packs, site.knowledge)
+    removing = Removing(site.store, PushedPolicies(site.paths.pushed_policies), packs)
+    return {
+        **KeysOperations(site.config, site.paths, site.store).table(),
+        **TrustOperations(site.paths.trusted_metadata).table(),
+        **UpdatesOperations(site.store, removing).table(),
+    }

@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
+from typing import Annotated, Literal
 
-from edge.operations.arguments import read_arguments
+from pydantic import Field
+
+from edge.operations.arguments import OperationArguments, read_arguments
 from edge.operations.site import NoArguments
 from edge.store.store import Store
 from edge.updates import rows
+from edge.updates.removing import Removing
 from edge.updates.rows import UpdateRow
+from edge.updates.wanted import NAME
 from edge.web.admin import Arguments, OnProgress, Operation
+
+
+class RemoveArguments(OperationArguments):
+    """`postern updates remove`. `update`: kind and name. `yes`: that more text may leave without a policy is meant."""
+
+    update: tuple[Literal["model", "knowledge", "policy", "software"], Annotated[str, Field(pattern=NAME)]]
+    yes: bool = False
 
 
 class UpdatesOperations:
     """The operations, by name."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, removing: Removing) -> None:
         self._store = store
+        self._removing = removing
 
     def table(self) -> dict[str, Operation]:
         """Operations by name."""
-        return {"updates.show": self.show}
+        return {"updates.show": self.show, "updates.remove": self.remove}
 
     async def show(self, arguments: Arguments, _: OnProgress) -> object:
         """All updates that this node knows of, newest first."""
         read_arguments(NoArguments, arguments)
         return [told(row) for row in await self._store.read(rows.listing)]
+
+    async def remove(self, arguments: Arguments, _: OnProgress) -> object:
+        """Take off a policy or a pack that was kept. Raises UpdateStays, NoSuchUpdate."""
+        asked = read_arguments(RemoveArguments, arguments)
+        now_ms = time.time_ns() // 1_000_000
+        return asdict(await self._removing.remove(*asked.update, now_ms, looser=asked.yes))
 
 
 def told(row: UpdateRow) -> dict[str, object]:

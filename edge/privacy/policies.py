@@ -30,7 +30,10 @@ class PolicyLooser(RefusedByPolicy):
 
     code = "policy_looser"
     title = "The control plane may tighten the site's policy, not loosen it"
-    remedy = "Have the site's own data-protection officer sign such a policy at the site."
+    remedy = (
+        "Only the site loosens: have its data-protection officer sign such a policy there. One that came as an update "
+        "still narrows it until it is taken off: `postern updates remove`."
+    )
 
 
 class PolicyFile:

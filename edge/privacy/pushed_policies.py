@@ -42,7 +42,11 @@ class PushedPolicies:
 
     def takes(self, name: str) -> bool:
         """Whether one of that name may be put: it is there, or there is room. Raises OSError."""
-        return self._path(name).exists() or sum(1 for _ in self._folder.glob(f"*{SUFFIX}")) < PUSHED_MAX
+        return self.has(name) or sum(1 for _ in self._folder.glob(f"*{SUFFIX}")) < PUSHED_MAX
+
+    def has(self, name: str) -> bool:
+        """Whether one of that name is here, readable or not."""
+        return self._path(name).exists()
 
     def text_of(self, name: str) -> str:
         """The file of that name as it is; "" where there is none. Raises OSError."""

@@ -42,7 +42,9 @@ class KnowledgeInstaller:
 
     def present(self, update: Update) -> Sequence[Path]:
         """See Installer."""
-        return [path for folder in self._versions(update) for path in folder.rglob("*") if path.is_file()]
+        return [
+            path for folder in self._versions(update.name) for path in folder.rglob("*") if path.is_file()
+        ]
 
     async def stage(self, update: Update, content: Content) -> str:
         """See Installer."""
@@ -64,7 +66,7 @@ class KnowledgeInstaller:
             raise _unreadable(found.refused)
         if failed := await asyncio.to_thread(_read, found.files.values()):
             raise _unreadable(failed)
-        ours = await asyncio.to_thread(lambda: _names(self._current(update)))
+        ours = await asyncio.to_thread(lambda: _names(self._current(update.name)))
         there = {document.id for document in await self._knowledge.documents()}
         if taken := there & set(found.files) - ours:
             raise InstallRefused("name_taken", f"The site has a document {min(taken)} of its own.")
@@ -72,7 +74,7 @@ class KnowledgeInstaller:
 
     async def way_back(self, update: Update, staged: str) -> str:
         """See Installer: the folder that the pack's documents are of, if there are any."""
-        return await asyncio.to_thread(self._current, update)
+        return await asyncio.to_thread(self._current, update.name)
 
     async def activate(self, update: Update, staged: str, way_back: str) -> None:
         """See Installer."""
@@ -99,6 +101,16 @@ class KnowledgeInstaller:
         if staged:
             await asyncio.to_thread(shutil.rmtree, staged, ignore_errors=True)
 
+    async def has(self, name: str) -> bool:
+        """Whether anything of a pack of that name is here."""
+        return bool(await asyncio.to_thread(self._versions, name))
+
+    async def remove(self, name: str) -> None:
+        """Take a pack off, documents first: after a stop the rest goes when it is asked again."""
+        for document in sorted(await asyncio.to_thread(lambda: _names(self._current(name)))):
+            await self._knowledge.remove(document)
+        await asyncio.to_thread(self._forget, name)
+
     async def _exchange(self, update: Update, before: str, after: str) -> None:
         """Let the documents of folder `after` take the place of those of `before`, "" for none."""
         wanted = await asyncio.to_thread(_names, after)
@@ -106,39 +118,44 @@ class KnowledgeInstaller:
             raise _unreadable(failed)
         for name in sorted(await asyncio.to_thread(_names, before) - wanted):
             await self._knowledge.remove(name)
-        await asyncio.to_thread(self._point, update, after)
+        await asyncio.to_thread(self._point, update.name, after)
 
     def _emptied(self, update: Update) -> Path:
         """A folder for the version, which is not the one that its documents are of now."""
         folder = self._folder / update.name / update.version
-        if str(folder) == self._current(update):
+        if str(folder) == self._current(update.name):
             folder = folder.with_name(folder.name + _AGAIN)
         shutil.rmtree(folder, ignore_errors=True)
         return private_folder(folder)
 
-    def _current(self, update: Update) -> str:
+    def _current(self, pack: str) -> str:
         """The folder that the pack's documents are of; "" for none."""
         try:
-            name = (self._folder / update.name / CURRENT).read_text("utf-8")
+            version = (self._folder / pack / CURRENT).read_text("utf-8")
         except FileNotFoundError:
             return ""
-        return next((str(folder) for folder in self._versions(update) if folder.name == name), "")
+        return next((str(folder) for folder in self._versions(pack) if folder.name == version), "")
 
-    def _point(self, update: Update, folder: str) -> None:
-        pointer = self._folder / update.name / CURRENT
+    def _point(self, pack: str, folder: str) -> None:
+        pointer = self._folder / pack / CURRENT
         if folder:
             write_atomic(pointer, Path(folder).name.encode())
         else:
             pointer.unlink(missing_ok=True)
 
+    def _forget(self, pack: str) -> None:
+        self._point(pack, "")
+        for folder in self._versions(pack):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _keep_only(self, update: Update, staged: str) -> None:
-        for folder in self._versions(update):
+        for folder in self._versions(update.name):
             if str(folder) != staged:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _versions(self, update: Update) -> list[Path]:
-        pack = self._folder / update.name
-        return [path for path in pack.iterdir() if path.is_dir()] if pack.is_dir() else []
+    def _versions(self, pack: str) -> list[Path]:
+        folder = self._folder / pack
+        return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 
 def _names(folder: str) -> set[str]:

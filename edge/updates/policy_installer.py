@@ -1,7 +1,7 @@
 """Policies over the air: one narrows what may leave, beside the site's own and never in its place.
 
-A policy that permits anything which the site's own does not is refused. One that was kept narrows until a later version
-of its name takes its place: to loosen it, that one permits more again, at most what the site's own does.
+A policy that permits anything which the site's own does not is refused. One that was kept narrows, whatever the site
+signs, until a later version of its name takes its place or the site takes it off (`edge.updates.removing`).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from edge.store.outbox import OutboxClass, append
 from edge.updates.installer import Figures
-from edge.updates.steps import End, Standing, Step
+from edge.updates.steps import REMOVED, End, Standing, Step
 from edge.updates.wanted import Update
 
 ENDED_KEPT: Final = 100
@@ -83,12 +83,13 @@ def listing(db: Database) -> list[UpdateRow]:
 def begin(db: Database, update: Update, at_ms: int) -> bool:
     """Note that this is to be carried out; False where it is known already, ended or not.
 
-    What was kept once and made way for another since is carried out anew: the control plane goes back to it.
+    What was kept once and made way for another since, or was taken off by the site, is carried out anew: the control
+    plane goes back to it.
     """
     db.execute(
-        "DELETE FROM updates AS old WHERE rollout = ? AND kind = ? AND name = ? AND version = ? AND ended = 'kept' "
-        "AND EXISTS (SELECT 1 FROM updates WHERE kind = old.kind AND name = old.name AND ended = 'kept' "
-        "AND id > old.id)",
+        "DELETE FROM updates AS old WHERE rollout = ? AND kind = ? AND name = ? AND version = ? AND (ended = 'removed' "
+        "OR ended = 'kept' AND EXISTS (SELECT 1 FROM updates WHERE kind = old.kind AND name = old.name "
+        "AND ended = 'kept' AND id > old.id))",
         [update.rollout, update.kind, update.name, update.version],
     )
     cursor = db.execute(
@@ -119,6 +120,19 @@ def move(db: Database, row: UpdateRow, to: Standing, noted: Noted, at_ms: int) -
         _tell(db, row.update, before.step, "failed" if failed else "done", to.reason, noted)
         _tell(db, row.update, to.step, "begun", to.reason, noted)
     return replace(row, standing=to, noted=noted, changed_ms=at_ms)
+
+
+def take_off(db: Database, kind: str, name: str, at_ms: int) -> UpdateRow | None:
+    """Note that the site has taken off what was kept of that name, and tell the control plane; what was kept last."""
+    of_name = "kind = ? AND name = ? AND ended = 'kept'"
+    found = db.execute(f"{_SELECT} WHERE {of_name} ORDER BY id DESC LIMIT 1", [kind, name]).fetchone()
+    if found is None:
+        return None
+    row = _row(found)
+    to = Standing(Step.ROLL_BACK, reason=REMOVED, end=End.REMOVED)
+    # Those that it made way for would else count as kept again.
+    db.execute(f"UPDATE updates SET ended = 'removed' WHERE {of_name}", [kind, name])  # noqa: S608  (from above)
+    return move(db, row, to, row.noted, at_ms)
 
 
 def note(db: Database, row: UpdateRow, noted: Noted) -> UpdateRow:

@@ -32,10 +32,13 @@ class End(StrEnum):
     """What ran before was never touched."""
     RETURNED = "returned"
     """It ran, and what ran before does again."""
+    REMOVED = "removed"
+    """It was kept, and the site has taken it off since."""
 
 
 WITHDRAWN: Final = "withdrawn"
 INTERRUPTED: Final = "interrupted"
+REMOVED: Final = "removed"
 
 INTERRUPTIONS_MAX: Final = 5
 """A step that ends the node each time must end; a site that is switched off at night five times in one gate, too."""

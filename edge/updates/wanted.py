@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 UPDATES_MAX = 16
+NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
 class Update(BaseModel):
@@ -15,7 +16,7 @@ class Update(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     kind: Literal["model", "knowledge", "policy", "software"]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     version: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+-]{0,31}$")]
     # Path of the target in both repositories: "KIND/NAME/VERSION".
     target: Annotated[str, Field(pattern=r"^[a-z0-9][A-Za-z0-9._+/-]{0,149}$")]

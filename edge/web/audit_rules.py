@@ -182,6 +182,7 @@ OPERATIONS: Final[tuple[OperationRule, ...]] = (
     _nothing("trust.show", _SITE),
     _change("trust.set"),
     _nothing("updates.show", _SITE),
+    _change("updates.remove", "update", Kind.DELETE),
     _change("keys.seal", "to"),
     _change("siblings.key"),
     _change("keys.rotate", "which"),

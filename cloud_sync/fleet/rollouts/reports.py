@@ -26,7 +26,7 @@ class NodeStatus(StrEnum):
     FAILED = "failed"  # it refused or failed before it changed anything
     ROLLED_BACK = "rolled_back"  # it changed, and went back by itself
     RETURNING = "returning"  # the rollout was withdrawn; it is to go back
-    RETURNED = "returned"
+    RETURNED = "returned"  # or its site has taken off what it kept
 
 
 # Of these, one too many stops a rollout.
@@ -34,6 +34,8 @@ FAILURES = frozenset({NodeStatus.FAILED, NodeStatus.ROLLED_BACK})
 # Steps in which a node has changed nothing yet.
 _UNTOUCHED = frozenset({"fetch", "verify", "stage", "gate"})
 _DAMAGED = "damaged"
+# Its site has taken off what it had kept.
+_REMOVED = "removed"
 
 
 class StepReport(BaseModel):
@@ -82,6 +84,8 @@ def status_after(status: NodeStatus, report: StepReport, reason: str = "") -> No
     if status in (NodeStatus.RETURNING, NodeStatus.RETURNED):
         untouched = report.outcome == "failed" and report.step in _UNTOUCHED
         return NodeStatus.RETURNED if back or untouched else status
+    if back and report.reason == _REMOVED:
+        return NodeStatus.RETURNED
     if back or status is NodeStatus.ROLLED_BACK:
         return NodeStatus.ROLLED_BACK
     if status is NodeStatus.FAILED:

@@ -44,7 +44,7 @@ OPERATIONS: dict[str, Table] = {
             "due_ms": operations("INTEGER NOT NULL", "not carried on before", Retention.UNTIL_REMOVED),
             "reason": operations("TEXT NOT NULL", "why it failed or went back", Retention.UNTIL_REMOVED),
             "ended": operations(
-                "TEXT NOT NULL", "kept, refused or returned, if it did", Retention.UNTIL_REMOVED
+                "TEXT NOT NULL", "kept, refused, returned or removed, if it did", Retention.UNTIL_REMOVED
             ),
             "manifest": operations(
                 "BLOB NOT NULL", "the files it is made of, while it runs", Retention.UNTIL_REMOVED

@@ -83,6 +83,12 @@ def test_only_what_came_damaged_is_tried_again(reason: str, step: str, outcome: 
     assert status_after(NodeStatus.FAILED, report, reason) is NodeStatus(after)
 
 
+def test_what_a_site_takes_off_is_no_failure_of_the_version() -> None:
+    report = read_step(_row(STEP | {"step": "roll_back", "outcome": "done", "reason": "removed"}))
+    assert report is not None
+    assert status_after(NodeStatus.KEPT, report) is NodeStatus.RETURNED
+
+
 def test_figures_are_those_that_a_row_says() -> None:
     report = StepReport.model_validate(STEP | {"golden_permille": 0, "latency_us": 900})
     assert report.figures() == {"golden_permille": 0, "latency_us": 900}
