@@ -8,6 +8,7 @@ from aiohttp import web
 
 from cloud_sync.console.alert_pages import AlertPages
 from cloud_sync.console.audit_pages import AuditPages
+from cloud_sync.console.desired_pages import DesiredPages
 from cloud_sync.console.fleet_pages import FleetPages
 from cloud_sync.console.rollout_pages import RolloutPages
 from cloud_sync.fleet.alerts.service import Alerts
@@ -49,6 +50,7 @@ def console_app(services: Services, shell: WebShell) -> web.Application:
     app.router.add_routes(
         FleetPages(services.overview, services.alerts, services.rollouts, services.steering, shell).routes()
     )
+    app.router.add_routes(DesiredPages(services.overview, services.steering, shell).routes())
     app.router.add_routes(RolloutPages(services.rollouts, shell).routes())
     app.router.add_routes(AlertPages(services.alerts, shell).routes())
     app.router.add_routes(AuditPages(services.overview, shell).routes())

@@ -66,7 +66,7 @@ OFFLINE_NODE = Seen(
     replace(
         LIVE_NODE.row, id="north-quay-p02x", site="North Quay Hospital", name="Ward 3 kiosk", outbox_rows=None,
         certificate_fingerprint=b"3", group_name="wards", queue_percent=None, devices_online=None, models=(),
-        rejected_field="answer.mode", rejected_reason="no generator is installed", observed_generation=2,
+        rejected_field="policy", rejected_reason="policy_looser", observed_generation=2,
         labels={},
     ), OFFLINE,
 )  # fmt: skip
@@ -78,7 +78,7 @@ NEW_NODE = Seen(
     ), None,
 )  # fmt: skip
 NODES = (OFFLINE_NODE, LATE_NODE, LIVE_NODE, NEW_NODE)
-DESIRED = b'{"answer":{"mode":"generate"}}'
+DESIRED = b'{"answer_mode":"generative","heartbeat_s":20}'
 
 
 def many_nodes(number: int) -> tuple[Seen, ...]:

@@ -190,6 +190,10 @@ async def test_everything_works_without_scripts(browser: Browser, console: Conso
     await page.get_by_role("link", name="Reception").click()
     await expect(page.get_by_text("Generation 1 is on its way")).to_be_visible()
     await expect(page.get_by_role("button", name="Pause updates")).to_have_count(0)
+    await page.get_by_role("link", name="Change this node’s settings").click()
+    await page.get_by_label("Heartbeat (seconds)").fill("30")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Generation 3 is on its way")).to_be_visible()
     await context.close()
 
 

@@ -159,6 +159,8 @@ async def test_a_form_without_the_sessions_token_or_from_another_site_changes_no
     assert (await admin.post("codes", site="x", csrf=foreign_token))[0] == 403
     assert (await admin.post("codes", {"Origin": "https://evil.example"}, site="x", csrf=token))[0] == 403
     assert await cloud.control.enrolment.codes() == ()
+    assert (await admin.post("desired?group=default", etag="0", heartbeat_s="30"))[0] == 403
+    assert (await cloud.control.steering.setting_of_group("default")).etag == "0"
     origin = admin.url.rstrip("/")
     assert (await admin.post("codes", {"Origin": origin}, site="x", csrf=token))[0] == 200
     assert len(await cloud.control.enrolment.codes()) == 1
@@ -167,7 +169,7 @@ async def test_a_form_without_the_sessions_token_or_from_another_site_changes_no
 async def test_strangers_see_the_login_and_nothing_else(admin: Browser, cloud: Running) -> None:
     node = await cloud.enrolled()
     stranger = Browser(admin.url)
-    for path in ("", "codes", f"nodes/{node.id}", "nothing-here"):
+    for path in ("", "codes", f"nodes/{node.id}", "desired?group=default", "nothing-here"):
         assert (await stranger.get(path))[0] == 303
     status, page = await stranger.get("fleet/rows", **{"HX-Request": "true"})
     assert (status, page) == (401, "")
