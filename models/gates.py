@@ -8,14 +8,14 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from models.catalog import EncoderEntry, GeneratorEntry
+from models.catalog import EncoderEntry, EncoderGate, GeneratorEntry
 from models.encoder import Encoder
-from models.errors import ModelBuildFailed, RuntimeUnavailable
+from models.errors import GateFailed, ModelBuildFailed, RuntimeUnavailable
 from models.evaluate import answers, compare_encoders, encoder_shortfalls, vector_faults
 from models.generator import load_generator
 from models.golden import (
@@ -49,7 +49,8 @@ def gate_encoder(entry: EncoderEntry, folder: Path, report: Report) -> tuple[tup
         verdicts[name] = _try_runtime(entry, folder, name, expected, golden, passed)
     if not passed:
         reasons = "; ".join(f"{verdict.runtime}: {verdict.reason}" for verdict in verdicts.values())
-        raise ModelBuildFailed(f"{entry.name} failed its gate. {reasons}", remedy=_REMEDY)
+        figures = _nearest(verdicts.values(), entry.gate)
+        raise GateFailed(f"{entry.name} failed its gate. {reasons}", figures, remedy=_REMEDY)
     speeds = _race({name: partial(encoder.embed, texts) for name, encoder in passed.items()})
     for name, seconds in speeds.items():
         figures = verdicts[name].figures | {"texts_per_s": round(len(texts) / seconds, 1)}
@@ -62,6 +63,15 @@ def gate_encoder(entry: EncoderEntry, folder: Path, report: Report) -> tuple[tup
 _REMEDY: Final = (
     "It does not serve. Report the figures with the processor's name; what served before still does."
 )
+
+
+def _nearest(verdicts: Iterable[RuntimeVerdict], gate: EncoderGate) -> dict[str, float]:
+    """Figures of the runtime that came nearest to passing, and what the gate asks for; none where nothing ran."""
+    measured = [verdict.figures for verdict in verdicts if verdict.figures]
+    if not measured:
+        return {}
+    asked = {name: least for name, least in gate.model_dump().items() if least}
+    return max(measured, key=lambda figures: sum(figures.values())) | asked
 
 
 def golden_of(entry: EncoderEntry, folder: Path) -> EncoderGolden:
@@ -161,7 +171,8 @@ def gate_generator(
     figures = {"answered": round(sum(outcomes) / len(cases), 3), "tokens_per_s": round(tokens / seconds, 1)}
     if not figures["answered"] >= entry.gate.answered_min:
         detail = f"answered {figures['answered']} of the golden set, needs {entry.gate.answered_min}"
-        raise ModelBuildFailed(f"{entry.name} failed its gate: {detail}", remedy=_REMEDY)
+        asked = figures | {"answered_min": entry.gate.answered_min}
+        raise GateFailed(f"{entry.name} failed its gate: {detail}", asked, remedy=_REMEDY)
     report(what, len(cases) + 1, len(cases) + 1)
     verdict = RuntimeVerdict(runtime=generator.name, device=generator.device, passed=True, figures=figures)
     return (verdict,), generator.name

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.update_figures import figure_texts
 from edge.commands.terminal import Json, Site, operate_on, write
 
 updates = typer.Typer(no_args_is_help=True, help="Models, documents and policies from the control plane.")
@@ -50,12 +51,6 @@ def updates_remove(
 
 
 def _line(one: dict[str, Any]) -> str:
-    figures = {
-        "golden": one["golden_permille"],
-        "agreement": one["agreement_permille"],
-        "latency_us": one["latency_us"],
-    }
-    measured = " ".join(f"{name}={value}" for name, value in figures.items() if value is not None)
     where = one["state"] if one["state"] != "running" else one["step"]
     why = f" ({one['reason']})" if one["reason"] else ""
-    return f"{one['kind']}/{one['name']}/{one['version']}: {where}{why} {measured}".rstrip()
+    return "; ".join([f"{one['kind']}/{one['name']}/{one['version']}: {where}{why}", *figure_texts(one)])

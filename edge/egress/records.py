@@ -95,10 +95,17 @@ class UpdateStep(Strict):
     outcome: Literal["begun", "done", "failed"]
     # Why it failed, or why it is going back.
     reason: Code = ""
-    # Of the gate, in thousandths; latency is that of a pass, in microseconds.
+    # Of the gate, in thousandths, and what it asks for; latency is that of a pass, in microseconds.
     golden_permille: Count | None = None
+    golden_permille_min: Count | None = None
     agreement_permille: Count | None = None
+    agreement_permille_min: Count | None = None
+    cosine_permille: Count | None = None
+    cosine_permille_min: Count | None = None
+    cosine_least_permille: Count | None = None
+    cosine_least_permille_min: Count | None = None
     latency_us: Count | None = None
+    latency_us_max: Count | None = None
     # Of the fetch: what came over the line, and what was here before.
     bytes_fetched: Count | None = None
     bytes_present: Count | None = None

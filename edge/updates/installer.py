@@ -23,19 +23,32 @@ class InstallRefused(PosternError):
     remedy = "What ran before still does. See `postern updates show`, and tell whoever published it."
     exit_code = ExitCode.CHECK_FAILED
 
-    def __init__(self, reason: str, detail: str = "", *, passing: bool = False) -> None:
+    def __init__(
+        self, reason: str, detail: str = "", *, passing: bool = False, figures: Figures | None = None
+    ) -> None:
         super().__init__(detail or f"Not taken over: {reason}.")
         self.reason = reason
         self.passing = passing
+        self.figures = figures or Figures()
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What the gate measured here; None where the kind has no such figure. Latency is of one pass."""
+    """What the gate measured here, and the least or most that it asks for; None where it has no such figure.
+
+    Shares and cosines in thousandths. Latency is of one pass. Cosines are to the model's own reference.
+    """
 
     golden_permille: int | None = None
+    golden_permille_min: int | None = None
     agreement_permille: int | None = None
+    agreement_permille_min: int | None = None
+    cosine_permille: int | None = None
+    cosine_permille_min: int | None = None
+    cosine_least_permille: int | None = None
+    cosine_least_permille_min: int | None = None
     latency_us: int | None = None
+    latency_us_max: int | None = None
 
 
 class Content(Protocol):

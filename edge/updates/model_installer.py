@@ -99,9 +99,10 @@ class ModelInstaller:
         serves = self._serves("encoder") if _setting(staged) == "encoder" else ""
         models = str(self._slots.models_dir)
         told = await self._work({"do": "gate", "folder": staged, "models": models, "serves": serves})
+        figures = figures_of(told)
         if reason := refusal_of(told):
-            raise InstallRefused(reason, f"The gate here measured: {told}.")
-        return figures_of(told)
+            raise InstallRefused(reason, f"The gate here measured: {told}.", figures=figures)
+        return figures
 
     async def way_back(self, update: Update, staged: str) -> str:
         """See Installer."""

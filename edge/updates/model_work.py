@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from edge.apart import Done, serve
+from edge.updates.model_rules import FAILED
 from models.build import gate_into
 from models.catalog import EncoderEntry
 from models.encoder import Encoder, open_encoder, open_planned, plan_encoder
+from models.errors import GateFailed
 from models.golden import encoder_golden
 from models.importing import stage_model, staged_entry
 from models.progress import Report
@@ -28,10 +30,14 @@ def work(task: dict[str, Any], report: Report) -> Done:
         return Done({"folder": str(stage_model(Path(task["source"]), Path(task["models"]), report))})
     folder = Path(task["folder"])
     entry = staged_entry(folder)
-    gate = gate_into(entry, folder, report)
+    kind = "encoder" if isinstance(entry, EncoderEntry) else "llm"
+    try:
+        gate = gate_into(entry, folder, report)
+    except GateFailed as failed:
+        return Done({"kind": kind, FAILED: failed.detail, **failed.figures})
     if isinstance(entry, EncoderEntry):
         return Done(_encoder_figures(entry, folder, gate, Path(task["models"]), task["serves"]))
-    return Done({"kind": "llm", **_fastest(gate)})
+    return Done({"kind": kind, **_fastest(gate)})
 
 
 def _fastest(gate: GateRecord) -> dict[str, float]:

@@ -6,7 +6,7 @@ Used inside `Store.read` and `Store.write`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Final
 
 from sqlite_utils import Database
@@ -15,6 +15,9 @@ from edge.store.outbox import OutboxClass, append
 from edge.updates.installer import Figures
 from edge.updates.steps import REMOVED, End, Standing, Step
 from edge.updates.wanted import Update
+
+_FIGURES: Final = frozenset(each.name for each in fields(Figures))
+"""A newer release may have noted others, and have gone back to this one."""
 
 ENDED_KEPT: Final = 100
 """Updates that have ended and are still shown: years of a site."""
@@ -197,7 +200,7 @@ def _row(found: tuple[object, ...]) -> UpdateRow:
         bytes(values["manifest"]),  # type: ignore[call-overload]
         str(values["staged"]),
         str(values["way_back"]),
-        Figures(**figures),
+        Figures(**{name: figures[name] for name in _FIGURES & figures.keys()}),
         fetched,
         present,
         str(values["baseline"]),

@@ -252,7 +252,11 @@ class Updater:
                 staged = await installer.stage(update, content)
                 await self._note(row, replace(noted, staged=staged))
             case Step.GATE:
-                figures = await installer.gate(update, noted.staged)
+                try:
+                    figures = await installer.gate(update, noted.staged)
+                except InstallRefused as refused:
+                    await self._note(row, replace(noted, figures=refused.figures))
+                    raise
                 await self._note(row, replace(noted, figures=figures))
             case Step.ACTIVATE:
                 await self._ask_again(row)

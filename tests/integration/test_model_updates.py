@@ -124,6 +124,10 @@ async def test_healthy_and_wrong_is_found_by_the_gate_here(
     with pytest.raises(InstallRefused) as caught:
         await installer.gate(UPDATE, staged)
     assert caught.value.reason in {"golden", "agreement", "gate"}
+    figures = caught.value.figures
+    assert figures.golden_permille is not None
+    assert figures.golden_permille_min is not None
+    assert figures.golden_permille < figures.golden_permille_min
     await installer.discard(UPDATE, staged)
     assert set_to(paths) == DEFAULT_ENCODER
     assert not Path(staged).exists()

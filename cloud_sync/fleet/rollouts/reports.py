@@ -51,17 +51,24 @@ class StepReport(BaseModel):
     outcome: Literal["begun", "done", "failed"]
     reason: _Code = ""
     golden_permille: _Count | None = None
+    golden_permille_min: _Count | None = None
     agreement_permille: _Count | None = None
+    agreement_permille_min: _Count | None = None
+    cosine_permille: _Count | None = None
+    cosine_permille_min: _Count | None = None
+    cosine_least_permille: _Count | None = None
+    cosine_least_permille_min: _Count | None = None
     latency_us: _Count | None = None
+    latency_us_max: _Count | None = None
     bytes_fetched: _Count | None = None
     bytes_present: _Count | None = None
 
     def figures(self) -> dict[str, int]:
         """What was measured on the node, by name; only what this row says."""
-        named = self.model_dump(
-            include={"golden_permille", "agreement_permille", "latency_us", "bytes_fetched", "bytes_present"}
-        )
-        return {name: value for name, value in named.items() if value is not None}
+        return self.model_dump(include=_FIGURES, exclude_none=True)
+
+
+_FIGURES = {name for name, each in StepReport.model_fields.items() if each.default is None}
 
 
 def read_step(row: RecordRow) -> StepReport | None:

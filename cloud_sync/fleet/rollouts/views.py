@@ -12,6 +12,7 @@ from cloud_sync.fleet.rollouts.reports import FAILURES, NodeStatus
 from cloud_sync.fleet.rollouts.spec import Spec
 from cloud_sync.fleet.views import AuditView
 from cloud_sync.store.rollouts import NamedMember, RolloutRow
+from core.update_figures import figure_texts
 
 Places = Mapping[tuple[int, str], int]
 """(wave, status) → how many nodes that are not revoked."""
@@ -115,6 +116,11 @@ class RolloutNodeView:
     figures: Mapping[str, int]
     told_at: datetime | None
     changed_at: datetime | None
+
+    @property
+    def figure_texts(self) -> list[str]:
+        """What was measured on the node, and what was asked for."""
+        return figure_texts(self.figures)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from models.build import build_all
 from models.catalog import catalogue, encoder_entry, entry
 from models.encoder import open_encoder
 from models.errors import (
+    GateFailed,
     ImportRefused,
     ModelBuildFailed,
     ModelDiskFull,
@@ -292,8 +293,10 @@ def test_a_model_that_finds_nothing_fails_its_gate(tmp_path: Path, models: Path)
     constant = onnx.numpy_helper.from_array(__import__("numpy").ones((30, DIM), "float32"), "table")
     graph.graph.initializer.insert(0, constant)
     onnx.save(graph, folder / "model.onnx")
-    with pytest.raises(ModelBuildFailed, match="right best passage"):
+    with pytest.raises(GateFailed, match="right best passage") as caught:
         import_model(manifest(folder), models)
+    figures = caught.value.figures
+    assert figures["top1_correct"] < figures["top1_correct_min"]
     assert not list((models / NAME).iterdir())
 
 

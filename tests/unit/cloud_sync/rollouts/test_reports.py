@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from datetime import UTC, datetime
 
 import pytest
 
 from cloud_sync.fleet.rollouts.reports import NodeStatus, StepReport, read_step, status_after
 from cloud_sync.store.streams import RecordRow
+from edge.egress.records import Count, UpdateStep
+from edge.updates.installer import Figures
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STEP = {
@@ -92,6 +95,14 @@ def test_what_a_site_takes_off_is_no_failure_of_the_version() -> None:
 def test_figures_are_those_that_a_row_says() -> None:
     report = StepReport.model_validate(STEP | {"golden_permille": 0, "latency_us": 900})
     assert report.figures() == {"golden_permille": 0, "latency_us": 900}
+
+
+def test_every_figure_that_a_node_tells_is_kept() -> None:
+    """And nothing else: what is no number is no figure."""
+    told = {name for name, each in UpdateStep.model_fields.items() if each.annotation == Count | None}
+    report = StepReport.model_validate(STEP | dict.fromkeys(told, 7))
+    assert report.figures() == dict.fromkeys(told, 7)
+    assert {each.name for each in fields(Figures)} <= told
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from edge.updates import model_work
 from edge.updates.installer import Figures
 from edge.updates.model_rules import figures_of, refusal_of
+from models.catalog import DEFAULT_ENCODER, entry
+from models.errors import GateFailed
 
 ENCODER = {
     "kind": "encoder",
@@ -48,5 +51,48 @@ def test_an_encoder_beside_none_is_judged_by_itself() -> None:
 
 
 def test_figures() -> None:
-    assert figures_of(ENCODER) == Figures(900, 800, 10_000)
-    assert figures_of(LLM) == Figures(800, None, 50_000)
+    assert figures_of(ENCODER) == Figures(
+        golden_permille=900,
+        golden_permille_min=850,
+        agreement_permille=800,
+        agreement_permille_min=500,
+        latency_us=10_000,
+        latency_us_max=100_000,
+    )
+    assert figures_of(LLM) == Figures(
+        golden_permille=800, golden_permille_min=500, latency_us=50_000, latency_us_max=250_000
+    )
+
+
+def test_a_model_that_failed_its_own_gate_is_refused_with_its_figures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As `model_work` tells it. Vectors that are none have cosines of any size; no record may go up with them."""
+    told = {
+        "kind": "encoder",
+        "failed": "words",
+        "top1_correct": 0.417,
+        "top1_correct_min": 0.9,
+        "cosine_mean": -0.2,
+        "cosine_min": float("nan"),
+        "cosine_min_min": 0.98,
+    }
+    assert refusal_of(told) == "gate"
+    assert figures_of(told) == Figures(
+        golden_permille=417,
+        golden_permille_min=900,
+        cosine_permille=0,
+        cosine_least_permille_min=980,
+    )
+    rest = {name: value for name, value in told.items() if name not in {"kind", "failed"}}
+
+    def fails(*_: object) -> None:
+        raise GateFailed("words", rest, remedy="none")
+
+    monkeypatch.setattr(model_work, "staged_entry", lambda _: entry(DEFAULT_ENCODER))
+    monkeypatch.setattr(model_work, "gate_into", fails)
+    task = {"do": "gate", "folder": "x", "models": "x", "serves": ""}
+    assert model_work.work(task, lambda *_: None).result == told
+    llm = {"kind": "llm", "failed": "words", "answered": 0.3, "answered_min": 0.6, "tokens_per_s": 20.0}
+    assert figures_of(llm) == Figures(golden_permille=300, golden_permille_min=600, latency_us=50_000)
+    assert figures_of({"kind": "encoder", "failed": "it does not run"}) == Figures()

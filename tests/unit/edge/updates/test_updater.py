@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 
 from edge.egress.fetch_client import FetchFailed
 from edge.egress.guard import refusal_of
+from edge.operations.updates import told
 from edge.updates import steps
+from edge.updates.installer import Figures, InstallRefused
 from edge.updates.steps import End, Step
 from edge.updates.watching import TURNS_MIN, Vitals
 from tests.contract.courier_process import until
@@ -38,15 +42,22 @@ async def test_it_runs_is_watched_and_kept(rig: Rig) -> None:
 
 
 async def test_what_goes_up_is_what_the_guard_lets_out(rig: Rig) -> None:
-    rig.slots.gate_refusal = refused("golden")
+    """With what a gate measured that refused it: every figure there is."""
+    figures = Figures(*range(len(fields(Figures))))
+    rig.slots.gate_refusal = InstallRefused("gate", figures=figures)
     async with rig.running(update()):
-        await rig.ended(update())
+        row = await rig.ended(update())
 
     def read(db):
-        return db.execute("SELECT kind, payload, payload_hash FROM outbox").fetchall()
+        return db.execute("SELECT kind, payload, payload_hash FROM outbox ORDER BY sequence").fetchall()
 
-    for kind, payload, payload_hash in await rig.store.read(read):
+    found = await rig.store.read(read)
+    for kind, payload, payload_hash in found:
         assert refusal_of(kind, payload, payload_hash) == ""
+    last = json.loads(found[-1][1])
+    assert (last["step"], last["outcome"], last["reason"]) == ("gate", "failed", "gate")
+    assert {name: last[name] for name in asdict(figures)} == asdict(figures)
+    assert {name: told(row)[name] for name in asdict(figures)} == asdict(figures)
 
 
 async def test_the_same_is_not_done_twice(rig: Rig) -> None:
