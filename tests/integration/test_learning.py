@@ -124,6 +124,7 @@ async def test_wrong_corrections_are_refused(site: Path, said: str | None) -> No
         assert {one["state"] for one in await staff("learn.history")} == {"refused"}
 
 
+@pytest.mark.long
 async def test_a_child_that_is_killed_leaves_what_serves(site: Path) -> None:
     async with staff_at(site) as staff:
         before = await staff.answers()

@@ -34,6 +34,7 @@ def two_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return here
 
 
+@pytest.mark.long
 @pytest.mark.models
 async def test_a_flipped_byte_in_the_current_version(
     prepared_clinic: Path, tmp_path: Path, two_versions: Path

@@ -267,6 +267,7 @@ async def test_a_key_made_under_another_notice_is_refused(clinic: Path) -> None:
     assert "api-keys new" in refused.value.message
 
 
+@pytest.mark.long
 async def test_overload_is_told_as_the_client_understands_it(clinic: Path) -> None:
     settings = clinic / "site.toml"
     assert "[limits]" not in settings.read_text()
