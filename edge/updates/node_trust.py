@@ -11,13 +11,15 @@ from core.artifacts import Manifest
 from core.errors import PosternError
 from edge.egress.fetch_client import FetchFailed
 from edge.updates.installer import InstallRefused
+from edge.updates.steps import TRUST_REFUSED
 from edge.updates.wanted import Update
 
 if TYPE_CHECKING:
     from edge.updates.trust import Trusted
 
-MAY_COME_RIGHT: Final = frozenset({"trust_expired", "trust_missing"})
-"""Codes of errors of the trust that pass: the repository is signed anew, or a root is brought."""
+MAY_COME_RIGHT: Final = frozenset({"trust_expired", "trust_missing", TRUST_REFUSED})
+"""Codes of errors of the trust that pass: the repository is signed anew (one that was put back from a backup shows what
+is older than what was seen, until then), or a root is brought."""
 
 
 class LooksUp(Protocol):
@@ -46,7 +48,7 @@ class NodeTrust:
         self._node_id = node_id
 
     async def manifest(self, update: Update) -> Manifest:
-        """What has expired, or has no root to begin with, may come right later; what does not fit together does not."""
+        """What both repositories say may come right later; a manifest that breaks the rules of manifests does not."""
         if self._trust is None:
             self._trust = await asyncio.to_thread(self._open_trust)
         try:

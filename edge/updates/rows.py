@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from edge.store.outbox import OutboxClass, append
 from edge.updates.installer import Figures
-from edge.updates.steps import REMOVED, End, Standing, Step
+from edge.updates.steps import REMOVED, TRUST_REFUSED, End, Standing, Step
 from edge.updates.wanted import Update
 
 _FIGURES: Final = frozenset(each.name for each in fields(Figures))
@@ -122,6 +122,9 @@ def move(db: Database, row: UpdateRow, to: Standing, noted: Noted, at_ms: int) -
         failed = to.step in {Step.ROLL_BACK, Step.FETCH}
         _tell(db, row.update, before.step, "failed" if failed else "done", to.reason, noted)
         _tell(db, row.update, to.step, "begun", to.reason, noted)
+    elif to.reason == TRUST_REFUSED != before.reason:
+        # It is tried again, rarely; a rollout of what is signed wrongly must stop before that.
+        _tell(db, row.update, to.step, "failed", to.reason, noted)
     return replace(row, standing=to, noted=noted, changed_ms=at_ms)
 
 

@@ -39,6 +39,7 @@ class End(StrEnum):
 WITHDRAWN: Final = "withdrawn"
 INTERRUPTED: Final = "interrupted"
 REMOVED: Final = "removed"
+TRUST_REFUSED: Final = "trust_refused"
 
 INTERRUPTIONS_MAX: Final = 5
 """A step that ends the node each time must end; a site that is switched off at night five times in one gate, too."""

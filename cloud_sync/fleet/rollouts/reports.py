@@ -34,6 +34,7 @@ FAILURES = frozenset({NodeStatus.FAILED, NodeStatus.ROLLED_BACK})
 # Steps in which a node has changed nothing yet.
 _UNTOUCHED = frozenset({"fetch", "verify", "stage", "gate"})
 _DAMAGED = "damaged"
+_UNTRUSTED = "trust_refused"
 # Its site has taken off what it had kept.
 _REMOVED = "removed"
 
@@ -85,7 +86,8 @@ def status_after(status: NodeStatus, report: StepReport, reason: str = "") -> No
     """Where a node is after a row of it. `reason`: of the row before.
 
     What failed once has failed for this rollout, even if the node tries again by itself: the count that stops a
-    rollout never falls. Only what came damaged is fetched again, which is no fault of the version.
+    rollout never falls. Only what came damaged is fetched again, and what was signed wrongly is signed anew: neither
+    is a fault of the version.
     """
     back = report.step == "roll_back" and report.outcome == "done"
     if status in (NodeStatus.RETURNING, NodeStatus.RETURNED):
@@ -97,6 +99,7 @@ def status_after(status: NodeStatus, report: StepReport, reason: str = "") -> No
         return NodeStatus.ROLLED_BACK
     if status is NodeStatus.FAILED:
         again = (report.step, report.outcome) == ("fetch", "begun") and reason == _DAMAGED
+        again = again or (report.outcome == "done" and reason == _UNTRUSTED)
         return NodeStatus.WORKING if again else status
     if report.outcome == "failed" or report.step == "roll_back":
         return NodeStatus.FAILED

@@ -78,9 +78,14 @@ def test_where_a_node_is_after_a_step(status: str, step: str, outcome: str, afte
         ("damaged", "fetch", "done", "failed"),
         ("damaged", "gate", "begun", "failed"),
         ("golden", "fetch", "begun", "failed"),
+        ("trust_refused", "fetch", "done", "working"),
+        ("trust_refused", "activate", "done", "working"),
+        ("trust_refused", "activate", "failed", "failed"),
     ],
 )
-def test_only_what_came_damaged_is_tried_again(reason: str, step: str, outcome: str, after: str) -> None:
+def test_what_came_damaged_or_was_signed_wrongly_is_tried_again(
+    reason: str, step: str, outcome: str, after: str
+) -> None:
     report = read_step(_row(STEP | {"step": step, "outcome": outcome}))
     assert report is not None
     assert status_after(NodeStatus.FAILED, report, reason) is NodeStatus(after)

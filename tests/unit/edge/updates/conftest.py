@@ -1,9 +1,9 @@
-"""A client of the repository that a test plays, and a clock for the library that judges expiry."""
+"""A client of the repository that a test plays, a clock for the library that judges expiry, and a node's updater."""
 
 from __future__ import annotations
 
 import datetime as real
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from tuf.api.metadata import Metadata, TargetFile
 
+from edge.updates import steps
 from edge.updates.tuf_client import TrustRefused, find
 from tests.tuf_repository import TOP, Served, TufRepository
+from tests.unit.edge.updates.updater_rig import Rig
 
 
 @dataclass
@@ -75,3 +77,11 @@ def days_later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         monkeypatch.setattr("tuf.ngclient._internal.trusted_metadata_set.datetime", clock)
 
     return turn
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    monkeypatch.setattr(steps, "RETRY_MS_MIN", 1)
+    made = Rig(tmp_path)
+    yield made
+    await made.store.close()

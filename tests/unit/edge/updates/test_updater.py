@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import asdict, fields
-from pathlib import Path
 
 import pytest
 
 from edge.egress.fetch_client import FetchFailed
 from edge.egress.guard import refusal_of
 from edge.operations.updates import told
-from edge.updates import steps
 from edge.updates.installer import Figures, InstallRefused
 from edge.updates.steps import End, Step
 from edge.updates.watching import TURNS_MIN, Vitals
 from tests.contract.courier_process import until
 from tests.unit.edge.updates.updater_rig import FILES, Rig, refused, update
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    monkeypatch.setattr(steps, "RETRY_MS_MIN", 1)
-    made = Rig(tmp_path)
-    yield made
-    await made.store.close()
 
 
 async def test_it_runs_is_watched_and_kept(rig: Rig) -> None:
@@ -337,55 +326,6 @@ async def test_what_waits_for_another_one_is_given_up_without_a_way_back(rig: Ri
         row = await rig.ended(other)
     assert (row.standing.end, row.standing.reason, rig.slots.serving()) == (End.REFUSED, "withdrawn", "2.0")
     assert "roll_back" not in rig.slots.calls
-
-
-async def test_what_is_withdrawn_after_the_fetch_is_not_installed(rig: Rig) -> None:
-    rig.slots.stop_at = "gate"
-    async with rig.running(update()):
-        await until(lambda: "gate" in rig.slots.calls)
-    rig.slots.stop_at, rig.cloud.refusal = "", refused("trust_refused")
-    async with rig.running(update()):
-        row = await rig.ended(update())
-    assert (row.standing.end, row.standing.reason, rig.slots.serving()) == (
-        End.REFUSED,
-        "trust_refused",
-        "1.0",
-    )
-    assert "activate" not in rig.slots.calls
-
-
-@pytest.mark.parametrize("refusal", [refused("trust_expired", passing=True), FetchFailed("unreachable")])
-async def test_without_a_word_of_the_trust_it_waits_and_is_not_installed(
-    rig: Rig, refusal: Exception
-) -> None:
-    rig.slots.stop_at = "gate"
-    async with rig.running(update()):
-        await until(lambda: "gate" in rig.slots.calls)
-    rig.slots.stop_at, rig.cloud.refusal = "", refusal
-    async with rig.running(update()):
-
-        async def tried() -> bool:
-            (row,) = await rig.listing()
-            return row.standing.step is Step.ACTIVATE and row.standing.tries > 1
-
-        await until(tried)
-        assert "activate" not in rig.slots.calls
-        rig.cloud.refusal = None
-        assert (await rig.ended(update())).standing.end is End.KEPT
-
-
-async def test_what_was_signed_anew_is_not_what_was_tried(rig: Rig) -> None:
-    rig.slots.stop_at = "gate"
-    async with rig.running(update()):
-        await until(lambda: "gate" in rig.slots.calls)
-    rig.slots.stop_at, rig.cloud.files = "", {"weights.bin": b"other"}
-    async with rig.running(update()):
-        row = await rig.ended(update())
-    assert (row.standing.end, row.standing.reason, rig.slots.serving()) == (
-        End.REFUSED,
-        "signed_anew",
-        "1.0",
-    )
 
 
 async def test_what_fails_half_activated_goes_back(rig: Rig) -> None:
