@@ -12,6 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from cloud_sync.store.database import insert_of
 from cloud_sync.store.notices import STEERING, notify
 from cloud_sync.store.parts import in_parts
 from cloud_sync.store.schema import changes, desired, nodes
@@ -41,12 +42,14 @@ def node_scope(node_id: str) -> str:
 
 def next_generation(connection: sa.Connection) -> int:
     """The generation of a change that connected nodes must learn. Call it before reading what is changed."""
-    change = changes.update().where(changes.c.topic == STEERING).values(revision=changes.c.revision + 1)
-    found: int | None = connection.execute(change.returning(changes.c.revision)).scalar_one_or_none()
-    if found is None:
-        connection.execute(changes.insert().values(topic=STEERING, revision=1))
-    notify(connection, STEERING, str(found or 1))
-    return found or 1
+    # In one statement: two replicas may count the first one at once.
+    first = insert_of(connection)(changes).values(topic=STEERING, revision=1)
+    counted = first.on_conflict_do_update(
+        index_elements=[changes.c.topic], set_={"revision": changes.c.revision + 1}
+    )
+    generation: int = connection.execute(counted.returning(changes.c.revision)).scalar_one()
+    notify(connection, STEERING, str(generation))
+    return generation
 
 
 def raise_revision(connection: sa.Connection, least: int) -> None:
