@@ -1,8 +1,7 @@
 """The courier's way to what a node updates itself from: a channel of its own, opened when something is asked for.
 
 A large model must hold up no row and no answer, and may take as much of the line as the site grants it. What is asked
-for are names and digests, so the channel's leaf in the ledger counts the requests like a link's own frames. A pending
-read is never cancelled: the call is, and the read returns (grpc/grpc #43360).
+for are names and digests, so the channel's leaf in the ledger counts the requests like a link's own frames.
 """
 
 from __future__ import annotations
@@ -18,9 +17,8 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 from aiolimiter import AsyncLimiter
-from grpc.aio import EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 
-from edge.egress.cloud_channel import is_ready, open_channel, reachable
+from edge.egress.cloud_channel import Incoming, is_ready, open_channel, reachable
 from edge.egress.envelope import Envelope
 from edge.egress.episode import Episode
 from edge.egress.fetch_order import METADATA
@@ -227,20 +225,14 @@ class FetchLink:
         return ""
 
     async def _many(self, order: FetchOrder, deliver: Deliver) -> str:
-        call, received = order.call, 0
-        try:
-            while (payload := await call.read()) is not EOF:
-                received += len(payload)
-                if received > FETCHED_BYTES_MAX or len(payload) > PIECE_BYTES_MAX + 64:
-                    call.cancel()
-                    return "size"
-                await deliver(payload)
-                await self._pace.spend(len(payload), order)
-            code = await call.code()
-        except grpc.RpcError as error:
-            code = error.code()
-        except asyncio.CancelledError:  # how the call reports `call.cancel()` to its reader
-            code = grpc.StatusCode.CANCELLED
-        if received and code is grpc.StatusCode.UNAVAILABLE:
+        incoming, received = Incoming(order.call), 0
+        async for payload in incoming:
+            received += len(payload)
+            if received > FETCHED_BYTES_MAX or len(payload) > PIECE_BYTES_MAX + 64:
+                order.call.cancel()
+                return "size"
+            await deliver(payload)
+            await self._pace.spend(len(payload), order)
+        if received and incoming.status is grpc.StatusCode.UNAVAILABLE:
             return "cut"
-        return _ENDS.get(code, "cut")
+        return _ENDS.get(incoming.status, "cut")

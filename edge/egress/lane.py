@@ -1,8 +1,4 @@
-"""One stream of a link: what waits for it, recorded before it is written, and what comes back over it.
-
-grpc.aio leaks native memory with each cancelled or failed batch (grpc/grpc #43360, #38499): a pending read is never
-cancelled, the stream is ended and the read returns.
-"""
+"""One stream of a link: what waits for it, recorded before it is written, and what comes back over it."""
 
 from __future__ import annotations
 
@@ -13,8 +9,8 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from grpc.aio import EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 
+from edge.egress.cloud_channel import Incoming
 from edge.egress.envelope import Envelope, Purpose
 from edge.egress.handshake import REFUSED
 from edge.egress.leaves import close_of, intent_of
@@ -145,15 +141,10 @@ async def _write(call: Any, payload: bytes) -> str:
 
 
 async def _read(call: Any, deliver: Deliver) -> str:
-    """Deliver what comes until the stream ends; returns why. Never cancelled while a read is pending."""
-    try:
-        while (payload := await call.read()) is not EOF:
-            await deliver(payload)
-        code = await call.code()
-    except grpc.RpcError as error:
-        code = error.code()
-    except asyncio.CancelledError:  # how the call reports `call.cancel()` to its reader
-        code = grpc.StatusCode.CANCELLED
-    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+    """Deliver what comes until the stream ends; returns why. Never cancelled."""
+    incoming = Incoming(call)
+    async for payload in incoming:
+        await deliver(payload)
+    if incoming.status in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
         return REFUSED
     return "ended"

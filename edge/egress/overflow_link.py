@@ -1,7 +1,6 @@
 """The courier's way to the control plane for texts that it is to answer: recorded, sent, and the answer streamed back.
 
-Channels of its own, beside the link's: an answer holds up no row. grpc.aio leaks native memory with each cancelled
-batch (grpc/grpc #43360, #38499), so a pending read is never cancelled: the call is, and the read returns.
+Channels of its own, beside the link's: an answer holds up no row.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
-from grpc.aio import EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 
+from edge.egress.cloud_channel import Incoming
 from edge.egress.envelope import Envelope
 from edge.egress.handshake import REFUSED
 from edge.egress.identity import Identity
@@ -241,20 +240,15 @@ async def _taken_on(call: Any) -> bool:
 
 async def _stream(order: Order, deliver: Deliver) -> tuple[str, str, grpc.StatusCode]:
     """Deliver what comes until it ends: the leaf's outcome, a code of OverflowFailed or "", and gRPC's status."""
-    call, received, last = order.call, 0, b""
-    try:
-        while (payload := await call.read()) is not EOF:
-            order.begun, last = True, payload
-            received += len(payload)
-            if received > ANSWER_BYTES_MAX:
-                call.cancel()
-                return "written", "cut", grpc.StatusCode.CANCELLED
-            await deliver(payload)
-        status = await call.code()
-    except grpc.RpcError as error:
-        status = error.code()
-    except asyncio.CancelledError:  # how the call reports `call.cancel()` to its reader
-        status = grpc.StatusCode.CANCELLED
+    incoming, received, last = Incoming(order.call), 0, b""
+    async for payload in incoming:
+        order.begun, last = True, payload
+        received += len(payload)
+        if received > ANSWER_BYTES_MAX:
+            order.call.cancel()
+            return "written", "cut", grpc.StatusCode.CANCELLED
+        await deliver(payload)
+    status = incoming.status
     if _is_last(last):
         return "written", "", status
     if received or status is grpc.StatusCode.OK:
