@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -28,7 +27,7 @@ from cloud_sync.fleet.steering import Steering, Wanted
 from cloud_sync.rpc import frames, uploads
 from cloud_sync.rpc.callers import Caller, caller_of
 from cloud_sync.rpc.outgoing import Outgoing
-from cloud_sync.rpc.uploads import OutboxUpload
+from cloud_sync.rpc.uploads import Openings, OutboxUpload
 from cloud_sync.store.desired import DesiredRow
 from core.errors import PosternError
 from core.identity import InvalidCertificate
@@ -40,8 +39,6 @@ log = logging.getLogger(__name__)
 SILENCE_MAX_S = HEARTBEAT_INTERVAL.total_seconds() * 3
 # How long an ended stream may take to send its goodbye before it is cut.
 GOODBYE_GRACE_S = 3.0
-# An upload says what it is at once: nodes open it to send.
-FIRST_FRAME_S_MAX = 10.0
 
 # How long nodes stay away, in milliseconds; they add jitter of their own.
 RETRY_SOON_MS = 1_000
@@ -93,6 +90,7 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         self._streams: dict[str, _Stream] = {}
         self._readers: set[asyncio.Task[None]] = set()
         self._uploads = 0
+        self._openings = Openings(self._start_reader)
 
     async def Connect(self, request_iterator: AsyncIterator[Frame], context: Context) -> None:
         """The whole life of a stream."""
@@ -113,7 +111,10 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
         stream = self._streams.get(caller.node_id)
         opening = None
         if stream is not None and stream.fingerprint == caller.fingerprint:
-            opening = await self._opening(request_iterator)
+            if self._openings.full(caller.node_id):
+                self._metrics.refused.labels("upload_openings").inc()
+                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Say first what the others are.")
+            opening = await self._openings.first(caller.node_id, request_iterator)
             stream = self._streams.get(caller.node_id)  # it may have been replaced meanwhile
         if (
             stream is None
@@ -261,25 +262,6 @@ class SyncService(sync_pb2_grpc.SyncServiceServicer):
             await asyncio.sleep(wait_s)
         finally:
             self._in_line.discard(fingerprint)
-
-    async def _opening(self, requests: AsyncIterator[uploads.Frame]) -> sync_pb2.UploadOpen | None:
-        """The first frame of an upload; None where it is another, or does not come."""
-        frames_read: list[uploads.Frame] = []
-        came = asyncio.Event()
-
-        async def read() -> None:
-            try:
-                frames_read.append(await anext(aiter(requests)))
-            except Exception:
-                log.debug("an upload ended before it began")  # the handler ends too
-            came.set()
-
-        self._start_reader(read(), "upload-opening")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_FRAME_S_MAX):
-                await came.wait()
-        first = frames_read[0] if frames_read else None
-        return first.upload_open if first is not None and first.HasField("upload_open") else None
 
     async def _beat(self, stream: _Stream, beat: sync_pb2.Heartbeat) -> None:
         rows, oldest_s = frames.count(beat.outbox_rows), frames.count(beat.outbox_oldest_seconds)

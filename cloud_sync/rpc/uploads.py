@@ -7,7 +7,10 @@ memory then: the stream is ended by returning from the handler, and the read end
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
 
 import grpc
 
@@ -18,9 +21,53 @@ from cloud_sync.fleet.outbox import BATCH_BYTES_MAX, BATCH_ROWS_MAX, Line, Proto
 from cloud_sync.rpc import frames
 from postern.v1 import sync_pb2
 
+log = logging.getLogger(__name__)
+
+# An upload says what it is at once: nodes open it to send.
+FIRST_FRAME_S_MAX = 10.0
+# Of one node, that have not said it yet: one, and for a moment that of a connection that broke.
+OPENINGS_OF_A_NODE_MAX = 2
+
 Frame = sync_pb2.UploadRequest
 Spawn = Callable[[Coroutine[None, None, None], str], object]
 Context = grpc.aio.ServicerContext[Frame, sync_pb2.UploadResponse]
+
+
+class Openings:
+    """Uploads that have not said yet what they are."""
+
+    def __init__(self, spawn: Spawn) -> None:
+        self._spawn = spawn
+        self._waiting: Counter[str] = Counter()
+
+    def full(self, node_id: str) -> bool:
+        """Whether a node has as many as it may."""
+        return self._waiting[node_id] >= OPENINGS_OF_A_NODE_MAX
+
+    async def first(self, node_id: str, requests: AsyncIterator[Frame]) -> sync_pb2.UploadOpen | None:
+        """The first frame of a node's upload; None where it is another, or does not come."""
+        frames_read: list[Frame] = []
+        came = asyncio.Event()
+
+        async def read() -> None:
+            try:
+                frames_read.append(await anext(aiter(requests)))
+            except Exception:
+                log.debug("an upload ended before it began")  # the handler ends too
+            came.set()
+
+        self._waiting[node_id] += 1
+        self._spawn(read(), "upload-opening")
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_FRAME_S_MAX):
+                    await came.wait()
+        finally:
+            self._waiting[node_id] -= 1
+            if not self._waiting[node_id]:
+                del self._waiting[node_id]
+        first = frames_read[0] if frames_read else None
+        return first.upload_open if first is not None and first.HasField("upload_open") else None
 
 
 class OutboxUpload:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import pytest
 
-from cloud_sync.registry.blobs import PIECE_BYTES_MAX
+from cloud_sync.registry.blobs import PIECE_BYTES_MAX, Blobs
 from cloud_sync.registry.packing import pack
 from cloud_sync.registry.signing_keys import KeyRing
 from cloud_sync.rpc.artifacts import DIGESTS_MAX, FETCHES_OF_A_NODE_MAX
@@ -206,6 +206,36 @@ async def test_a_revoked_node_gets_nothing(
             blobs(stub, list(manifest.chunk_sizes())),
         ):
             assert await code_of(call) is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_node_revoked_while_it_fetches_gets_what_is_under_way_and_no_further_blob(
+    cloud: Running, keys: tuple[KeyRing, KeyRing], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await cloud.enrolled()
+    manifest = await publish(cloud, keys, folder, "1.0.0")
+    await assign(cloud, node, manifest.target)
+    pieces, loop = Blobs.pieces, asyncio.get_running_loop()
+    asked: list[str] = []
+    seen: set[int] = set()
+
+    def revoked_meanwhile(self: Blobs, digest: str) -> Iterator[bytes]:
+        asked.append(digest)
+        if len(asked) == 2:
+            revoking = cloud.control.steering.revoke(node.id, "test")
+            asyncio.run_coroutine_threadsafe(revoking, loop).result(ANSWER_TIMEOUT_S)
+        yield from pieces(self, digest)
+
+    monkeypatch.setattr(Blobs, "pieces", revoked_meanwhile)
+    wanted = [bytes.fromhex(next(iter(manifest.chunk_sizes())))] * 4
+    async with artifacts(node) as stub:
+        call = stub.FetchBlobs(artifact_pb2.FetchBlobsRequest(digests=wanted), timeout=ANSWER_TIMEOUT_S)
+
+        async def fetch() -> None:
+            async for response in call:
+                seen.add(response.index)
+
+        assert await code_of(fetch()) is grpc.StatusCode.PERMISSION_DENIED
+    assert (len(asked), seen) == (2, {0, 1})
 
 
 async def test_without_a_registry_nothing_is_found(cloud: Running) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from cloud_sync.fleet.admissions import Admissions, Turn
 from cloud_sync.fleet.intake import Intake
-from cloud_sync.rpc import sync
+from cloud_sync.rpc import uploads
 from cloud_sync.rpc.sync import SyncService
+from cloud_sync.rpc.uploads import OPENINGS_OF_A_NODE_MAX
 from postern.v1 import sync_pb2
 from tests.integration.cloud_sync.conftest import Running
 from tests.integration.cloud_sync.fleet_node import ANSWER_TIMEOUT_S, Link
@@ -85,12 +86,33 @@ async def test_a_client_that_goes_while_its_stream_opens_leaves_none(
 async def test_an_upload_without_a_stream_is_not_read_and_one_that_says_nothing_ends(
     cloud: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "FIRST_FRAME_S_MAX", 2 * ANSWER_TIMEOUT_S)
+    monkeypatch.setattr(uploads, "FIRST_FRAME_S_MAX", 2 * ANSWER_TIMEOUT_S)
     async with Link(await cloud.enrolled()) as link:
         assert await _status(link._stub.Upload()) is grpc.StatusCode.FAILED_PRECONDITION
         await link.hello()
-        monkeypatch.setattr(sync, "FIRST_FRAME_S_MAX", FIRST_FRAME_S)
+        monkeypatch.setattr(uploads, "FIRST_FRAME_S_MAX", FIRST_FRAME_S)
         assert await _status(link._stub.Upload()) is grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def test_two_uploads_of_a_node_may_have_said_nothing_and_no_more(
+    cloud: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "FIRST_FRAME_S_MAX", 2 * ANSWER_TIMEOUT_S)
+    async with Link(await cloud.enrolled()) as link, Link(await cloud.enrolled()) as other:
+        await link.hello()
+        silent = [link._stub.Upload() for _ in range(OPENINGS_OF_A_NODE_MAX + 1)]
+        ended = [asyncio.ensure_future(call.code()) for call in silent]
+        done, waiting = await asyncio.wait(
+            ended, return_when=asyncio.FIRST_COMPLETED, timeout=ANSWER_TIMEOUT_S
+        )
+        assert [task.result() for task in done] == [grpc.StatusCode.RESOURCE_EXHAUSTED]
+        assert len(waiting) == OPENINGS_OF_A_NODE_MAX
+        assert isinstance(await other.open(), sync_pb2.UploadReady)  # it is nobody else's number
+        silent[ended.index(waiting.pop())].cancel()
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            while (answer := await link.open_upload()) is None:
+                pass  # the server may not have heard yet that the other went
+        assert isinstance(answer, sync_pb2.UploadReady)
 
 
 async def _status(upload: Any) -> grpc.StatusCode:
