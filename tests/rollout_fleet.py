@@ -15,7 +15,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet.intake import Committed, Intake
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.fleet.outbox import Run, UploadFacts
@@ -24,13 +23,12 @@ from cloud_sync.fleet.rollouts.driver import Driver
 from cloud_sync.fleet.rollouts.service import Rollouts
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.store.accounts import AdminStore
-from cloud_sync.store.database import Database, create_store_key, open_database
-from cloud_sync.store.migrate import migrate
+from cloud_sync.store.database import Database
 from cloud_sync.store.nodes import ACTIVE, NodeRow, add_node
 from cloud_sync.store.registry import ArtifactRow, add_artifact
 from cloud_sync.store.streams import RecordRow
-from core.files import private_folder
 from core.webshell.accounts import Note
+from tests.cloud_store import opened_store
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EPOCH = b"e" * 16
@@ -143,32 +141,25 @@ class Fleet:
 @asynccontextmanager
 async def fleet(folder: Path, engine: str, nodes: list[NodeRow], *admins: str) -> AsyncIterator[Fleet]:
     """A control plane's store with these nodes and accounts. `engine`: the fixture of that name."""
-    paths = CloudPaths(folder)
-    private_folder(paths.keys)
-    create_store_key(paths)
-    database = open_database(paths, CloudSettings.model_validate({"database": {"url": engine}}))
-    await migrate(database)
     clock = Clock()
-    store = AdminStore(database)
-    for name in admins:
-        await store.add(name, "hash", Note(clock(), "test", "account.added"))
 
     def write(connection: sa.Connection) -> None:
         for node in nodes:
             add_node(connection, node)
         publish(connection, *(f"model/encoder/{version}" for version in ("1.0", "2.0", "3.0")))
 
-    await database.run(write)
-    steering = Steering(database, clock)
-    driver = Driver(database, steering, clock)
-    rollouts = Rollouts(database, driver, clock)
-    intake = Intake(database, Presence(database), FleetMetrics(), clock)
-    try:
+    async with opened_store(folder, engine) as database:
+        store = AdminStore(database)
+        for name in admins:
+            await store.add(name, "hash", Note(clock(), "test", "account.added"))
+        await database.run(write)
+        steering = Steering(database, clock)
+        driver = Driver(database, steering, clock)
+        rollouts = Rollouts(database, driver, clock)
+        intake = Intake(database, Presence(database), FleetMetrics(), clock)
         yield Fleet(
             database, clock, steering, driver, rollouts, intake, {node.id: Node(node.id) for node in nodes}
         )
-    finally:
-        await database.close()
 
 
 def publish(connection: sa.Connection, *targets: str) -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from cloud_sync.config import CloudPaths, CloudSettings, WebhookSettings
+from cloud_sync.config import WebhookSettings
 from cloud_sync.fleet.alerts.deliveries import (
     GIVEN_UP_KEPT_FOR,
     WAITING_MAX,
@@ -26,10 +26,9 @@ from cloud_sync.fleet.alerts.deliveries import (
 from cloud_sync.fleet.alerts.messages import JITTER, PAUSES
 from cloud_sync.fleet.metrics import FleetMetrics
 from cloud_sync.store.alerts import AlertRow
-from cloud_sync.store.database import Database, create_store_key, open_database
-from cloud_sync.store.migrate import migrate
+from cloud_sync.store.database import Database
 from cloud_sync.store.schema import webhook_messages
-from core.files import private_folder
+from tests.cloud_store import opened_store
 
 NEW, OLD = ("whsec_" + letter * 32 for letter in "AB")
 
@@ -96,16 +95,11 @@ async def desk() -> AsyncIterator[tuple[Desk, str]]:
 
 @pytest.fixture
 async def rig(tmp_path: Path, desk: tuple[Desk, str]) -> AsyncIterator[Rig]:
-    paths = CloudPaths(tmp_path)
-    private_folder(paths.keys)
-    create_store_key(paths)
     for name, secret in (("new", NEW), ("old", OLD)):
         (tmp_path / name).write_text(secret + "\n")
-    database = open_database(paths, CloudSettings())
-    await migrate(database)
     settings = WebhookSettings(name="desk", url=desk[1], secret_files=(tmp_path / "new", tmp_path / "old"))
-    yield Rig(database, *read_webhooks([settings]))
-    await database.close()
+    async with opened_store(tmp_path) as database:
+        yield Rig(database, *read_webhooks([settings]))
 
 
 async def test_a_message_arrives_signed_with_both_secrets_and_is_gone(

@@ -11,33 +11,24 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.store import database as stores
 from cloud_sync.store.audit import AuditRow, add_audit
 from cloud_sync.store.database import (
     SqliteDatabase,
     StoreUnavailable,
     Work,
-    create_store_key,
-    open_database,
 )
-from cloud_sync.store.migrate import migrate
 from cloud_sync.store.schema import audit
-from core.files import private_folder
+from tests.cloud_store import opened_store
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    paths = CloudPaths(tmp_path)
-    private_folder(paths.keys)
-    create_store_key(paths)
-    opened = open_database(paths, CloudSettings())
-    assert isinstance(opened, SqliteDatabase)
-    await migrate(opened)
-    yield opened
-    await opened.close()
+    async with opened_store(tmp_path) as opened:
+        assert isinstance(opened, SqliteDatabase)
+        yield opened
 
 
 def _note(number: int) -> Work[int]:

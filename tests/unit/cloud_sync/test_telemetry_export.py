@@ -10,14 +10,12 @@ from pathlib import Path
 import pyarrow.dataset as dataset
 import pytest
 
-from cloud_sync.config import CloudPaths, CloudSettings
 from cloud_sync.fleet import telemetry_export
 from cloud_sync.fleet.telemetry_export import ExportFailed, TelemetryExport, parquet_schema
-from cloud_sync.store.database import Database, create_store_key, open_database
-from cloud_sync.store.migrate import migrate
+from cloud_sync.store.database import Database
 from cloud_sync.store.nodes import add_node
 from cloud_sync.store.streams import CountRow, add_counts
-from core.files import private_folder
+from tests.cloud_store import opened_store
 from tests.unit.cloud_sync.test_rules import NODE
 
 NOW = datetime(2026, 3, 3, 12, 30, tzinfo=UTC)
@@ -27,16 +25,11 @@ KEPT = timedelta(days=400)
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Database]:
-    paths = CloudPaths(tmp_path / "cloud")
-    private_folder(paths.keys)
-    create_store_key(paths)
-    opened = open_database(paths, CloudSettings())
-    await migrate(opened)
-    for number in range(3):
-        row = replace(NODE, id=f"node-{number}", certificate_fingerprint=bytes([number]))
-        await opened.run(lambda connection, row=row: add_node(connection, row))  # type: ignore[misc]
-    yield opened
-    await opened.close()
+    async with opened_store(tmp_path / "cloud") as opened:
+        for number in range(3):
+            row = replace(NODE, id=f"node-{number}", certificate_fingerprint=bytes([number]))
+            await opened.run(lambda connection, row=row: add_node(connection, row))  # type: ignore[misc]
+        yield opened
 
 
 async def tell(store: Database, node: int, hours_ago: int, turns: int | None) -> None:

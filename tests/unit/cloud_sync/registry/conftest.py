@@ -9,18 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from cloud_sync.config import CloudPaths, CloudSettings
+from cloud_sync.config import CloudPaths
 from cloud_sync.registry.blobs import Blobs
 from cloud_sync.registry.director import Director
 from cloud_sync.registry.packing import pack
 from cloud_sync.registry.signing_keys import KeyRing, OnlineKeys
 from cloud_sync.registry.vendor import Vendor
 from cloud_sync.store.assignments import Assignment, add_assignments
-from cloud_sync.store.database import Database, create_store_key, open_database
-from cloud_sync.store.migrate import migrate
+from cloud_sync.store.database import Database
 from cloud_sync.store.nodes import ACTIVE, NodeRow, add_node
 from core.artifacts import Manifest, Requires
-from core.files import private_folder
+from tests.cloud_store import opened_store
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NODE, OTHER = "node-one", "node-two"
@@ -76,22 +75,18 @@ class Registry:
 async def registry(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
     """With nothing published; on SQLite, or as BOTH says."""
     engine = (
-        request.getfixturevalue("postgres").new_database()
+        request.getfixturevalue("postgres").empty_tables()
         if hasattr(request, "param") and request.param
         else ""
     )
     paths = CloudPaths(tmp_path / "cloud")
-    private_folder(paths.keys)
-    create_store_key(paths)
-    database = open_database(paths, CloudSettings.model_validate({"database": {"url": engine}}))
-    await migrate(database)
-    clock, blobs, online = Clock(), Blobs(paths.blobs), OnlineKeys(paths.registry_keys)
-    vendor = Vendor(database, blobs, online, clock)
-    director = Director(database, blobs, online, clock)
-    made = Registry(database, blobs, online, vendor, director, clock, tmp_path / "files")
-    await vendor.create(made.root, made.targets, lambda: None, "ada")
-    for node in (NODE, OTHER):
-        row = NodeRow(node, "St. Anna", node, "default", ACTIVE, b"f", START + timedelta(days=365), START)
-        await database.run(lambda connection, row=row: add_node(connection, row))  # type: ignore[misc]
-    yield made
-    await database.close()
+    async with opened_store(paths.root, engine) as database:
+        clock, blobs, online = Clock(), Blobs(paths.blobs), OnlineKeys(paths.registry_keys)
+        vendor = Vendor(database, blobs, online, clock)
+        director = Director(database, blobs, online, clock)
+        made = Registry(database, blobs, online, vendor, director, clock, tmp_path / "files")
+        await vendor.create(made.root, made.targets, lambda: None, "ada")
+        for node in (NODE, OTHER):
+            row = NodeRow(node, "St. Anna", node, "default", ACTIVE, b"f", START + timedelta(days=365), START)
+            await database.run(lambda connection, row=row: add_node(connection, row))  # type: ignore[misc]
+        yield made
