@@ -39,6 +39,7 @@ from cloud_sync.store.accounts import AdminStore
 from cloud_sync.store.database import Database, open_database
 from cloud_sync.store.migrate import migrate
 from core.errors import PosternError
+from core.machine_clocks import machine_clocks
 from core.webshell.accounts import Accounts
 
 log = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ async def control_plane(
             watch=Watch(database, _limits(settings.alerts), deliveries.put, metrics, utc_now),
             deliveries=deliveries,
             telemetry=TelemetryExport(database, utc_now, kept.telemetry),
-            retention=Retention(database, kept, utc_now),
+            retention=Retention(database, kept, machine_clocks),
         )
     finally:
         await within("close the database", STEP_TIMEOUT_S, database.close)

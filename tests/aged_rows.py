@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
+from core.clock_trust import DAY_MS, Moment
 from edge.config import RetentionSection, SitePaths
 from edge.privacy import retention
-from edge.privacy.clock_trust import Moment
-from edge.privacy.retention import DAY_MS, Rule
+from edge.privacy.retention import Rule
 from edge.store.schema import KEY_TABLES
 from edge.store.store import Store
 from tests.raw_pages import pages

@@ -4,11 +4,39 @@ twice, and no index is needed for it. Watermarks of outboxes are not here: they 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from cloud_sync.store.schema import audit, gaps, node_streams, nodes, records, telemetry
+from cloud_sync.store.database import insert_of
+from cloud_sync.store.schema import (
+    alerts,
+    audit,
+    gaps,
+    node_streams,
+    nodes,
+    records,
+    retention_clock,
+    telemetry,
+)
+
+
+def clock_trust(connection: sa.Connection) -> Mapping[str, Any] | None:
+    """What was thought of the clock at the last look; None: there was none."""
+    found: Mapping[str, Any] | None = connection.execute(
+        sa.select(retention_clock.c.trust)
+    ).scalar_one_or_none()
+    return found
+
+
+def keep_clock_trust(connection: sa.Connection, trust: Mapping[str, Any]) -> None:
+    """For the next look, by whichever replica."""
+    kept = insert_of(connection)(retention_clock).values(id=1, trust=trust)
+    connection.execute(
+        kept.on_conflict_do_update(index_elements=[retention_clock.c.id], set_={"trust": trust})
+    )
 
 
 def node_ids(connection: sa.Connection) -> tuple[str, ...]:
@@ -46,6 +74,12 @@ def forget_gaps(connection: sa.Connection, node_id: str, before: datetime, rows_
     found = first.order_by(gaps.c.id).limit(rows_max).subquery()
     old = sa.select(found.c.id).where(found.c.found_at < before)
     return connection.execute(gaps.delete().where(gaps.c.id.in_(old))).rowcount
+
+
+def forget_alerts(connection: sa.Connection, before: datetime, rows_max: int) -> int:
+    """Delete alerts that were over before then, at most so many; how many."""
+    old = sa.select(alerts.c.id).where(alerts.c.resolved_at < before).limit(rows_max)
+    return connection.execute(alerts.delete().where(alerts.c.id.in_(old))).rowcount
 
 
 def forget_audit(connection: sa.Connection, before: datetime, rows_max: int) -> int:

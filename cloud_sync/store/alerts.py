@@ -171,11 +171,6 @@ def count_open(connection: sa.Connection) -> dict[tuple[str, str], int]:
     return {(kind, severity): number for kind, severity, number in rows}
 
 
-def forget_alerts(connection: sa.Connection, before: datetime) -> int:
-    """Delete alerts that were over before then; how many."""
-    return connection.execute(alerts.delete().where(alerts.c.resolved_at < before)).rowcount
-
-
 def add_silence(connection: sa.Connection, row: SilenceRow) -> int:
     """A new silence; its number. That of `row` is not used."""
     values = {name: value for name, value in vars(row).items() if name != "id"}

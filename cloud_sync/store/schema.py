@@ -351,6 +351,14 @@ incarnations = sa.Table(
     sa.Column("made_at", Timestamp, nullable=False),
 )
 
+# At most one row: what is thought of the clock by which old rows go, from one look to the next.
+retention_clock = sa.Table(
+    "retention_clock",
+    metadata,
+    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="only_one_clock"), primary_key=True),
+    sa.Column("trust", sa.JSON, nullable=False),  # core.clock_trust.Trust
+)
+
 # What an admin must look at, open or over. `open_key` is "KIND SUBJECT" while it is open: one alert of each.
 alerts = sa.Table(
     "alerts",

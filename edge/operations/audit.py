@@ -16,11 +16,11 @@ from typing import Annotated, Final
 from pydantic import Field
 from sqlite_utils import Database
 
+from core.clock_trust import DAY_MS
 from core.errors import PosternError
 from edge.operations.arguments import BadArguments, OperationArguments, read_arguments
 from edge.operations.audit_lines import Format, json_line, rfc5424
 from edge.operations.audit_watch import completeness
-from edge.privacy.retention import DAY_MS
 from edge.store import audit, audit_check
 from edge.store.audit import AuditFilter, AuditRow, Outcome
 from edge.store.audit_check import Completeness, Digest, Numbering

@@ -11,9 +11,9 @@ from typing import Final
 
 from sqlite_utils import Database
 
+from core.clock_trust import DAY_MS
 from core.errors import PosternError
 from edge import metrics
-from edge.privacy.retention import DAY_MS
 from edge.store import audit_check
 from edge.store.audit_check import Completeness, Numbering
 from edge.store.store import Store

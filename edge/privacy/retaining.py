@@ -2,7 +2,7 @@
 
 The rules are in `edge.privacy.retention`; conversations and tickets, where seconds count, see to their own. Deleted
 rows are overwritten in the file (`secure_delete`), the write-ahead logs are emptied every hour, and pages written anew,
-so that nothing forgotten stays there (`Store.tidy`). While the wall clock is in doubt (`edge.privacy.clock_trust`)
+so that nothing forgotten stays there (`Store.tidy`). While the wall clock is in doubt (`core.clock_trust`)
 nothing goes by age.
 """
 
@@ -11,20 +11,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlite_utils import Database
 
+from core import clock_trust
+from core.clock_trust import DAY_MS, Moment, Trust
+from core.machine_clocks import machine_clocks
 from edge import metrics
 from edge.config import RetentionSection
-from edge.privacy import clock_trust, retention
-from edge.privacy.clock_trust import Moment, Trust
+from edge.privacy import retention
 from edge.privacy.holds import held_subjects
-from edge.privacy.retention import DAY_MS, Rule
+from edge.privacy.retention import Rule
 from edge.repeating import repeat
 from edge.store import audit_check
 from edge.store.schema import KEY_TABLES
@@ -57,7 +57,6 @@ PAGES: Final = "pages"
 NOT_ANEW: Final = "not_written_anew"
 _TRUST: Final = "retention_clock"
 _ANEW: Final = "retention_pages"
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 Clocks = Callable[[], Moment]
 
@@ -73,12 +72,6 @@ class Purge:
     rows: Mapping[str, int]
     doubted_s: int = 0
     alarming: bool = False
-
-
-def machine_clocks() -> Moment:
-    """What this machine's clocks show."""
-    boot_ms = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-    return Moment(time.time_ns() // 1_000_000, boot_ms, _BOOT_ID.read_text().strip())
 
 
 class Retaining:
@@ -230,8 +223,8 @@ def _with_key(keys: Database) -> frozenset[str]:
 def _look(db: Database, now: Moment) -> Trust:
     """What to think of the clocks, kept for the next look."""
     row = db.execute("SELECT value FROM meta WHERE name = ?", [_TRUST]).fetchone()
-    trust = clock_trust.after(_read(bytes(row[0])) if row else None, now)
-    kept = json.dumps(asdict(trust)).encode()
+    trust = clock_trust.after(Trust.read(json.loads(row[0])) if row else None, now)
+    kept = json.dumps(trust.kept()).encode()
     db.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", [_TRUST, kept])
     return trust
 
@@ -242,8 +235,3 @@ def _keep_anew(db: Database, anew_ms: int | None, now_ms: int) -> int:
     known_ms = anew_ms if anew_ms is not None else int(bytes(row[0])) if row else now_ms
     db.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", [_ANEW, str(known_ms).encode()])
     return known_ms
-
-
-def _read(kept: bytes) -> Trust:
-    found = json.loads(kept)
-    return Trust(**{**found, "last": Moment(**found["last"])})

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from core.clock_trust import DAY_MS
 from edge.config.retention import YEARS_6, RetentionSection, years
-
-DAY_MS: Final = 86_400_000
 
 CONSENTS_MAX: Final = 5_000_000
 """Three years of 2,200 conversations a day, in a gigabyte: a script at a screen must not fill the disk."""

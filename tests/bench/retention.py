@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from core.clock_trust import DAY_MS
 from edge.chat.session import Sessions
 from edge.config import LimitsSection, RetentionSection, SitePaths, site_paths
 from edge.privacy.retaining import Retaining
-from edge.privacy.retention import DAY_MS
 from edge.store.schema import KEY_TABLES
 from edge.store.store import Store
 from tests import aged_rows

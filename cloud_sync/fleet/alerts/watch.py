@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -35,7 +35,6 @@ from cloud_sync.store.alerts import (
     count_open,
     current_silences,
     events_since,
-    forget_alerts,
     newest_evidence,
     open_alerts,
     resolve_alerts,
@@ -50,8 +49,6 @@ log = logging.getLogger(__name__)
 
 # A heartbeat's interval: more often there is nothing new to see.
 LOOK_INTERVAL_S = 10.0
-# Alerts that are over are kept for what an auditor asks of the last year.
-KEPT_FOR = timedelta(days=400)
 
 Tell = Callable[[sa.Connection, tuple[AlertRow, ...], tuple[AlertRow, ...], datetime], None]
 """Called in the transaction of a look with the alerts that begin to be told and those told before that ended."""
@@ -119,7 +116,6 @@ class Watch:
         see_alerts(connection, [(number, _row(condition)) for number, condition in found.seen], now)
         resolve_alerts(connection, found.resolved, now)
         self._tell_news(connection, before, frozenset(found.resolved), now)
-        forget_alerts(connection, now - KEPT_FOR)
         counted: Counter[str] = Counter()
         for (kind, _), number in count_open(connection).items():
             counted[kind] += number

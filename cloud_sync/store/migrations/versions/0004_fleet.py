@@ -20,6 +20,7 @@ def upgrade() -> None:
     _console()
     _rollouts()
     _restores()
+    _retention()
 
 
 def _registry() -> None:
@@ -200,6 +201,14 @@ def _rollouts() -> None:
         sa.Column("rollout_id", sa.Text(), sa.ForeignKey("rollouts.id"), primary_key=True),
         sa.Column("admin", sa.Text(), primary_key=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
+    )
+
+
+def _retention() -> None:
+    op.create_table(
+        "retention_clock",
+        sa.Column("id", sa.Integer(), sa.CheckConstraint("id = 1", name="only_one_clock"), primary_key=True),
+        sa.Column("trust", sa.JSON(), nullable=False),
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.clock_trust import DAY_MS
 from edge.config import RetentionSection
 from edge.operations.keeping import KeepingOperations
-from edge.privacy.retention import DAY_MS
 from edge.store.schema import KEY_TABLES, TABLES
 from edge.store.store import Store
 

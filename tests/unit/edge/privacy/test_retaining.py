@@ -7,11 +7,10 @@ from collections.abc import Callable
 import pytest
 from sqlite_utils import Database
 
+from core.clock_trust import DAY_MS, DOUBT_MS
 from edge.chat.session import Channel, Sessions
 from edge.config import LimitsSection, RetentionSection, SitePaths
 from edge.privacy import retaining, retention
-from edge.privacy.clock_trust import DOUBT_MS
-from edge.privacy.retention import DAY_MS
 from edge.store import audit_check
 from edge.store.connection import connect_to_read
 from edge.store.schema import KEY_TABLES
@@ -307,12 +306,6 @@ async def test_a_doubt_is_remembered_over_a_start_of_the_node(store: Store, cloc
     for _ in range(2):
         assert (await retaining_of(store, clocks).look()).doubted_s > 0
     assert await count(store, "unanswered") == 1
-
-
-def test_this_machines_clocks_can_be_read() -> None:
-    first, second = retaining.machine_clocks(), retaining.machine_clocks()
-    assert first.boot == second.boot != ""
-    assert first.boot_ms <= second.boot_ms
 
 
 # --- the log ---

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from core.clock_trust import DAY_MS
 from edge.config import RetentionSection
 from edge.config.retention import YEARS_3, YEARS_6
 from edge.privacy import retention
-from edge.privacy.retention import DAY_MS, Keeper, Rule
+from edge.privacy.retention import Keeper, Rule
 from edge.store.schema import KEY_TABLES, TABLES, Retention
 
 RULES = retention.rules(RetentionSection())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.privacy import clock_trust
-from edge.privacy.clock_trust import DOUBT_MS, HOLIDAYS_MS, LEAP_MS, OFF_MS, Moment, Trust
-from edge.privacy.retention import DAY_MS
+from core import clock_trust
+from core.clock_trust import DAY_MS, DOUBT_MS, HOLIDAYS_MS, LEAP_MS, OFF_MS, Moment, Trust
+from core.machine_clocks import machine_clocks
 
 HOUR_MS = 3_600_000
 YEAR_MS = 365 * DAY_MS
@@ -241,3 +243,15 @@ def test_longer_than_holidays_is_doubted_anew(machine: Machine, off_ms: int, ane
     machine.run(DOUBT_MS - HOUR_MS)
     machine.start_again(off_ms)
     assert machine.run(HOUR_MS) is not anew
+
+
+def test_what_is_kept_is_read_as_it_was(machine: Machine) -> None:
+    machine.set_clock(YEAR_MS)
+    assert machine.trust is not None
+    assert Trust.read(json.loads(json.dumps(machine.trust.kept()))) == machine.trust
+
+
+def test_this_machines_clocks_can_be_read() -> None:
+    first, second = machine_clocks(), machine_clocks()
+    assert first.boot == second.boot != ""
+    assert first.boot_ms <= second.boot_ms

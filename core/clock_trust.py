@@ -8,10 +8,11 @@ nothing is purged early by that, and a row that is gone cannot go twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
-from edge.privacy.retention import DAY_MS
+DAY_MS: Final = 86_400_000
 
 LEAP_MS: Final = 3_600_000
 """A time service corrects by seconds. Whoever sets a clock by hand, or its zone, moves it by an hour or more."""
@@ -54,6 +55,15 @@ class Trust:
     def alarming(self) -> bool:
         """Whether somebody should look at the clock."""
         return self.doubted_ms > 0 and not self.off
+
+    def kept(self) -> dict[str, Any]:
+        """As JSON has it, for the next look."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Trust:
+        """What was `kept`."""
+        return cls(**{**kept, "last": Moment(**kept["last"])})
 
 
 def after(before: Trust | None, now: Moment) -> Trust:
