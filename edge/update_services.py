@@ -75,8 +75,7 @@ def open_updates(site: Site, node_id: Callable[[], str], operations: Mapping[str
     client = FetchClient(site.paths.courier_socket, guard, lambda: settings.bytes_per_s)
     chunks = ChunkStore(site.paths.updates / "blobs")
     fetching = Fetching(client, chunks, lambda: is_open(settings.windows, datetime.now().astimezone().time()))
-    probe = Probe(site.paths.golden_questions, lambda text, k: _documents(site, text, k))
-    vitals = NodeVitals(site.store, egress_since(time.monotonic()), _health, probe)
+    vitals = NodeVitals(site.store, egress_since(time.monotonic()), _health, probe_of(site))
     return UpdateWay(
         Updater(
             site.store,
@@ -134,6 +133,11 @@ def lacking(manifest: Manifest) -> str:
         return "software_too_old"
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     return "memory" if needs.memory_mb > memory_mb else ""
+
+
+def probe_of(site: Site) -> Probe:
+    """Asks the site's golden questions: embedded as its documents are, in the background of customers' turns."""
+    return Probe(site.paths.golden_questions, lambda text, k: _documents(site, text, k))
 
 
 def _documents(site: Site, text: str, k: int) -> list[str]:

@@ -12,7 +12,7 @@ from core.errors import PosternError
 from edge.chat.learning import golden
 
 QUESTIONS_MAX: Final = 20
-"""A look takes a tenth of a second of the lowest priority with so many."""
+"""A look takes a tenth of a second with so many; under load longer, as its embeddings are of the lowest priority."""
 
 QUESTIONS_MIN: Final = 10
 """With fewer, one question alone would undo an update."""
