@@ -218,6 +218,7 @@ def _console(plane: ControlPlane, settings: CloudSettings, enrolment_endpoint: s
         plane.metrics,
         plane.shares,
         plane.rollouts,
+        plane.vendor,
         enrolment_endpoint,
     )
     return console_app(services, WebShell(shell_settings, plane.accounts, pages))

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 from cloud_sync.fleet.rollouts.service import ROLLOUTS_A_PAGE, Rollouts
-from cloud_sync.fleet.rollouts.spec import DEFAULT_WAVES, Gates, Spec, parse_spec
+from cloud_sync.fleet.rollouts.spec import DEFAULT_WAVES, Gates, InvalidRollout, Spec, parse_spec
 from cloud_sync.fleet.rollouts.views import RolloutView
+from cloud_sync.registry.vendor import NoRegistry, Standing, Vendor
+from cloud_sync.store.registry import ArtifactRow
 from core.errors import PosternError
 from core.webshell.shell import ACCOUNT, WebShell, field
 
 NODES_A_PAGE = 100
 # Nodes of a dry run that the page lists; the numbers are of all.
 CHANGES_SHOWN_MAX = 200
+# Packages that were withdrawn are kept for ever; the newest tell why one is not offered any more.
+WITHDRAWN_SHOWN_MAX = 50
 FIELDS = (
-    "kind", "name", "version", "groups", "labels", "waves", "kept_min_percent", "failed_max_percent", "soak_minutes",
+    "package", "groups", "labels", "waves", "kept_min_percent", "failed_max_percent", "soak_minutes",
     "watch_minutes", "starts_at",
 )  # fmt: skip
+_PACKAGE = ("kind", "name", "version")
 _DIGITS_MAX = 6
 DEFAULTS: Mapping[str, str] = {
-    "kind": "model",
+    "package": "",
     "waves": " ".join(str(share) for share in DEFAULT_WAVES),
     "kept_min_percent": str(Gates().kept_min_percent),
     "failed_max_percent": str(Gates().failed_max_percent),
@@ -35,8 +40,9 @@ DEFAULTS: Mapping[str, str] = {
 class RolloutPages:
     """Handlers of the rollouts' pages."""
 
-    def __init__(self, rollouts: Rollouts, shell: WebShell) -> None:
+    def __init__(self, rollouts: Rollouts, vendor: Vendor, shell: WebShell) -> None:
         self._rollouts = rollouts
+        self._vendor = vendor
         self._shell = shell
         self._commands: Mapping[str, Callable[[str, str], Awaitable[RolloutView]]] = {
             "submit": rollouts.submit,
@@ -67,7 +73,7 @@ class RolloutPages:
     async def wizard(self, request: web.Request) -> web.Response:
         """What to whom, in which waves; once that is said, who would get it and what makes it risky."""
         given = {name: request.query.get(name, "").strip()[:500] for name in FIELDS}
-        return await self._wizard(request, given, dry_run="version" in request.query)
+        return await self._wizard(request, given, dry_run="package" in request.query)
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Make the rollout whose dry run was shown."""
@@ -110,9 +116,18 @@ class RolloutPages:
             "plan": plan,
             "fault": fault,
             "given": {**DEFAULTS, **_said(given)},
+            "packages": _offered(await self._vendor.packages()),
+            "standing": await self._standing(),
             "shown": CHANGES_SHOWN_MAX,
         }
         return self._shell.render(request, "rollout_new.html", fault.status if fault else 200, **context)
+
+    async def _standing(self) -> Standing | None:
+        """Until when what is published is signed; None: there is no registry."""
+        try:
+            return await self._vendor.standing()
+        except NoRegistry:
+            return None
 
     async def _rollout(
         self, request: web.Request, template: str, fault: PosternError | None = None
@@ -135,6 +150,13 @@ class RolloutPages:
         return self._shell.render(request, template, fault.status if fault else 200, **context)
 
 
+def _offered(packages: Sequence[ArtifactRow]) -> list[ArtifactRow]:
+    """What can be chosen, and what was withdrawn lately, by kind and name."""
+    gone = sorted((one.withdrawn_at, one.target) for one in packages if one.withdrawn_at)
+    lately = {target for _, target in gone[-WITHDRAWN_SHOWN_MAX:]}
+    return [one for one in packages if not one.withdrawn_at or one.target in lately]
+
+
 def _said(given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
@@ -147,7 +169,10 @@ def _spec(given: Mapping[str, str]) -> Spec:
         "failed_max_percent": _number(said["failed_max_percent"]),
         "soak_s": _seconds(said["soak_minutes"]),
     }
-    values: dict[str, Any] = {name: said.get(name, "") for name in ("kind", "name", "version")}
+    package = said["package"].split("/")
+    if len(package) != len(_PACKAGE):
+        raise InvalidRollout("Choose a package.")
+    values: dict[str, Any] = dict(zip(_PACKAGE, package, strict=True))
     values |= {name: tuple(_words(said.get(name, ""))) for name in ("groups", "labels")}
     values |= {"waves": tuple(_number(word) for word in _words(said["waves"])), "gates": gates}
     values |= {"watch_s": _seconds(said["watch_minutes"])}

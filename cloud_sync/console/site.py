@@ -19,6 +19,7 @@ from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.rollouts.service import Rollouts
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.overflow.shares import Shares
+from cloud_sync.registry.vendor import Vendor
 from core.errors import PosternError
 from core.webshell.shell import ACCOUNT, FORM_BYTES_MAX, WebShell, field
 
@@ -36,6 +37,7 @@ class Services:
     metrics: FleetMetrics
     shares: Shares
     rollouts: Rollouts
+    vendor: Vendor
     enrolment_endpoint: str
 
 
@@ -51,7 +53,7 @@ def console_app(services: Services, shell: WebShell) -> web.Application:
         FleetPages(services.overview, services.alerts, services.rollouts, services.steering, shell).routes()
     )
     app.router.add_routes(DesiredPages(services.overview, services.steering, shell).routes())
-    app.router.add_routes(RolloutPages(services.rollouts, shell).routes())
+    app.router.add_routes(RolloutPages(services.rollouts, services.vendor, shell).routes())
     app.router.add_routes(AlertPages(services.alerts, shell).routes())
     app.router.add_routes(AuditPages(services.overview, shell).routes())
     app.router.add_get("/overflow", pages.overflow)

@@ -213,6 +213,7 @@ async def scripted_console(folder: Path) -> AsyncIterator[Console]:
             plane.metrics,
             plane.shares,
             plane.rollouts,
+            plane.vendor,
             "cloud.example:8092",
         )
         runner = web.AppRunner(
