@@ -197,6 +197,36 @@ async def test_everything_works_without_scripts(browser: Browser, console: Conso
     await context.close()
 
 
+# Where the text of a row's heading and of what stands under it begins, as a reader in that direction sees it.
+BEGINS = """() => [...document.querySelectorAll('tbody th .under')].map((under) => {
+  const rtl = document.documentElement.dir === 'rtl', range = document.createRange();
+  return [under.closest('th').querySelector('a') ?? under.closest('th').firstChild, under].map((one) => {
+    range.selectNodeContents(one);
+    const box = range.getBoundingClientRect();
+    return Math.round(rtl ? box.right : box.left);
+  });
+})"""
+
+
+async def test_names_stand_under_their_headings_from_either_side(page: Page, console: Console) -> None:
+    await console.put_all_states()
+    await console.put_alerts()
+    await console.claim(page)
+    for path in ("/", "/alerts", f"/nodes/{LATE_NODE.id}"):
+        await page.goto(f"{console.url}{path}")
+        for direction in ("ltr", "rtl"):
+            await page.evaluate(f"document.documentElement.dir = '{direction}'")
+            found = await page.evaluate(BEGINS)
+            assert found
+            assert all(heading == under for heading, under in found), (path, direction, found)
+    await page.goto(f"{console.url}/")
+    await page.evaluate("document.documentElement.dir = 'rtl'")
+    heard = page.get_by_role("row", name="Ward 3 kiosk").get_by_text("26 h ago")
+    assert (
+        await heard.evaluate("(cell) => getComputedStyle(cell).unicodeBidi") == "plaintext"
+    )  # not "h ago 26"
+
+
 @pytest.mark.parametrize("look", ["light", "dark", "more"])
 async def test_no_violation_on_any_page(browser: Browser, console: Console, look: str) -> None:
     context = await browser.new_context(
@@ -234,6 +264,10 @@ async def test_no_violation_on_any_page(browser: Browser, console: Console, look
     await page.keyboard.press("Enter")
     await page.locator(".code").wait_for()
     await check("codes")
+    await page.goto(f"{console.url}/desired?group=default")
+    await check("settings of a group")
+    await page.goto(f"{console.url}/rollouts/new")
+    await check("wizard, nothing published")
     await page.goto(f"{console.url}/overflow")
     await check("overflow")
     await page.goto(f"{console.url}/nowhere")

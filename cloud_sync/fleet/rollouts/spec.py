@@ -105,7 +105,7 @@ def parse_spec(values: Mapping[str, object]) -> Spec:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "rollout"
-        raise InvalidRollout(f"{where}: {first['msg']}.") from None
+        raise InvalidRollout(f"{where}: {first['msg'].removeprefix('Value error, ')}.") from None
 
 
 def parse_selector(text: str) -> tuple[str, str | None, bool]:

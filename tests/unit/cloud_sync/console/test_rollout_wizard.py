@@ -16,6 +16,7 @@ from cloud_sync.registry.metadata import ROOT_DAYS, TARGETS_DAYS
 from cloud_sync.registry.signing_keys import KeyRing, OnlineKeys
 from cloud_sync.registry.vendor import Vendor
 from cloud_sync.store.registry import withdraw_artifact
+from cloud_sync.store.schema import artifacts
 from tests.rollout_fleet import Fleet, fleet, node_row, publish
 from tests.unit.cloud_sync.console.rig import Console, console
 
@@ -100,3 +101,10 @@ async def test_of_many_that_were_withdrawn_the_newest_are_shown(ten: Fleet, page
     await ten.database.run(write)
     found = options(await pages.get(NEW))
     assert {target for target in found if "/old/" in target} == set(targets[2:])
+
+
+async def test_where_nothing_is_published_there_is_no_form(ten: Fleet, pages: Console) -> None:
+    await ten.database.run(lambda connection: connection.execute(artifacts.delete()))
+    page = await pages.get(NEW)
+    assert "Nothing is published yet" in page
+    assert "Dry run" not in page
