@@ -60,7 +60,7 @@ async def change_encoder(site: Site, new: Encoder, tell: Callable[[Embedded], No
     log.info("documents are embedded by another encoder", extra={"model": new.info.model})
     background = new.in_background()
     try:
-        made = await site.knowledge.embed_all(background, tell)
+        made = await site.knowledge.embed_all(background, new.info.space, tell)
         await _change(site, new, background, made)
     finally:
         await asyncio.to_thread(background.close)

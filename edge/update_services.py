@@ -75,15 +75,14 @@ def open_updates(site: Site, node_id: Callable[[], str], operations: Mapping[str
     client = FetchClient(site.paths.courier_socket, guard, lambda: settings.bytes_per_s)
     chunks = ChunkStore(site.paths.updates / "blobs")
     fetching = Fetching(client, chunks, lambda: is_open(settings.windows, datetime.now().astimezone().time()))
-    vitals = NodeVitals(site.store, egress_since(time.monotonic()), _health, probe_of(site))
     return UpdateWay(
         Updater(
             site.store,
             NodeTrust(partial(_open_trust, site, client), client, node_id),
             chunks,
             fetching,
-            _installers(site, operations),
-            vitals,
+            installers(site, operations),
+            vitals_of(site),
             fits=lacking,
         )
     )
@@ -96,7 +95,13 @@ def _open_trust(site: Site, client: FetchClient) -> Trust:
     return Trust(site.paths.trusted_metadata, client)
 
 
-def _installers(site: Site, operations: Mapping[str, Operation]) -> dict[str, Installer]:
+def vitals_of(site: Site) -> NodeVitals:
+    """How the site does, from now on."""
+    return NodeVitals(site.store, egress_since(time.monotonic()), _health, probe_of(site))
+
+
+def installers(site: Site, operations: Mapping[str, Operation]) -> dict[str, Installer]:
+    """Of each kind of update."""
     staging = site.paths.updates / "staging"
 
     async def use(name: str) -> object:

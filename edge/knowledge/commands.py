@@ -16,8 +16,9 @@ from edge.knowledge import metadata
 from edge.knowledge.document import Audience, Metadata, State
 from edge.knowledge.files import uploaded_name
 from edge.knowledge.finding import Place
-from edge.knowledge.ingest import NOTHING, AddReport, KnowledgeBase, Progress, now_ms
+from edge.knowledge.ingest import NOTHING, KnowledgeBase, Progress, now_ms
 from edge.knowledge.metadata import MetadataChange
+from edge.knowledge.outcome import AddReport
 from edge.knowledge.rows import ListedDocument
 from edge.knowledge.search import Mode
 from edge.knowledge.sources import written_answer

@@ -12,7 +12,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -27,12 +27,23 @@ from edge.knowledge.document import Audience, Metadata, State
 from edge.knowledge.files import FoundFile, find_files
 from edge.knowledge.finding import Finding, find
 from edge.knowledge.metadata import BadMetadata, MetadataChange
+from edge.knowledge.outcome import AddReport, Outcome
 from edge.knowledge.ranking import RankingModel
 from edge.knowledge.reading import ReaderProcess
 from edge.knowledge.rows import Committed, ListedDocument, PreparedDocument, StoredChunks
 from edge.knowledge.search import Mode, Searcher
 from edge.knowledge.sources import CutDocument, SourceDocument, next_group, read_all
-from edge.knowledge.vectors import Embedded, Tell, TextEmbedder, Vectors, embed_missing, keep, silent
+from edge.knowledge.vectors import (
+    Embedded,
+    Tell,
+    TextEmbedder,
+    Vectors,
+    Wanted,
+    always,
+    embed_missing,
+    keep,
+    silent,
+)
 from edge.knowledge.versions import OldVersion
 from edge.store.store import Store
 
@@ -54,40 +65,6 @@ class Progress:
     done: int
     of: int
     document: str
-
-
-@dataclass(frozen=True, slots=True)
-class AddReport:
-    """What came of each document, by id: its text came in, nothing changed, only its metadata did, it is gone from its
-    folder, or why it was not taken in."""
-
-    added: tuple[str, ...] = ()
-    unchanged: tuple[str, ...] = ()
-    updated: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    failed: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass
-class _Outcome:
-    added: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def done(self) -> int:
-        return len(self.added) + len(self.unchanged) + len(self.updated) + len(self.failed)
-
-    def report(self) -> AddReport:
-        return AddReport(
-            tuple(self.added),
-            tuple(self.unchanged),
-            tuple(self.updated),
-            tuple(self.removed),
-            tuple(self.failed),
-        )
 
 
 class KnowledgeBase:
@@ -128,15 +105,18 @@ class KnowledgeBase:
             return
         encoder = self._encoder  # another one may take its place meanwhile, with vectors of its own
         log.warning("documents are embedded again: the encoder changed", extra={"is": encoder})
-        made = await self.embed_all(self._embedder, wanted=lambda: self.behind)
+        made = await self.embed_all(self._embedder, encoder, wanted=lambda: self.behind)
         await self.exchange(made, encoder)
         log.info("documents are embedded", extra={"chunks": len(made)})
 
     async def embed_all(
-        self, embedder: TextEmbedder, tell: Tell = silent, wanted: Callable[[], bool] = lambda: True
+        self, embedder: TextEmbedder, encoder: str, tell: Tell = silent, wanted: Wanted = always
     ) -> Vectors:
-        """Vectors of all documents by another encoder, while this one serves. Slow; `embedded` says how far it is."""
-        made: Vectors = {}
+        """Vectors of all documents by another encoder, while this one serves. Slow; `embedded` says how far it is.
+
+        Those of the encoder that served before were kept: for it, only documents that came since are read.
+        """
+        made: Vectors = await self._store.read(partial(rows.vectors_before, encoder=encoder))
         try:
             await embed_missing(self._store, embedder, made, partial(self._tell, tell), wanted)
         finally:
@@ -190,7 +170,7 @@ class KnowledgeBase:
         removed. Files of a kind that is not read are reported as failed, hidden files are passed over.
         Raises TooManyFiles.
         """
-        outcome = _Outcome()
+        outcome = Outcome()
         found = await asyncio.to_thread(find_files, paths)
         outcome.failed += found.refused
         files = list(found.files.values())
@@ -202,7 +182,7 @@ class KnowledgeBase:
 
     async def add_file(self, file: Path, document: str, change: MetadataChange = NOTHING) -> AddReport:
         """Add one file under a name that is not its own."""
-        outcome = _Outcome()
+        outcome = Outcome()
         await self._add_files([FoundFile(document, file)], change, outcome, None)
         return outcome.report()
 
@@ -213,7 +193,7 @@ class KnowledgeBase:
         progress: Callable[[Progress], None] | None = None,
     ) -> AddReport:
         """Add documents that were made elsewhere; otherwise as `add`."""
-        outcome = _Outcome()
+        outcome = Outcome()
         await self._add(iter(documents), len(documents), change, outcome, progress)
         return outcome.report()
 
@@ -270,7 +250,7 @@ class KnowledgeBase:
         self,
         files: list[FoundFile],
         change: MetadataChange,
-        outcome: _Outcome,
+        outcome: Outcome,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self._adding += 1
@@ -287,7 +267,7 @@ class KnowledgeBase:
         sources: Iterator[SourceDocument],
         of: int,
         change: MetadataChange,
-        outcome: _Outcome,
+        outcome: Outcome,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         while group := await asyncio.to_thread(next_group, sources, self._encoder, outcome.failed):
@@ -303,7 +283,7 @@ class KnowledgeBase:
                 progress(Progress(outcome.done, of, group[-1].source.id))
 
     async def _new_ones(
-        self, group: list[CutDocument], change: MetadataChange, outcome: _Outcome
+        self, group: list[CutDocument], change: MetadataChange, outcome: Outcome
     ) -> list[CutDocument]:
         """Those of the group whose text is not there yet; the others are noted, their metadata changed."""
         known = await self._store.read(lambda db: [rows.listed(db, cut.source.id) for cut in group])
@@ -392,7 +372,7 @@ class KnowledgeBase:
             await self._follow(removed)
         return len(removed)
 
-    async def _remove_gone(self, folder: str, names: set[str] | None, outcome: _Outcome) -> None:
+    async def _remove_gone(self, folder: str, names: set[str] | None, outcome: Outcome) -> None:
         """Remove what came from a folder and is no more in it; nothing when the folder looks as if it were away."""
         if not names:
             why = "It is empty" if names is not None else "Not all of it could be opened"

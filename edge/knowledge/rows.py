@@ -24,6 +24,7 @@ from edge.store.outbox import OutboxClass, append
 STORED = np.dtype("<f2")
 _GENERATION = "knowledge_generation"
 _ENCODER = "knowledge_encoder"
+_ENCODER_BEFORE = "knowledge_encoder_before"
 # In its place when some vectors are of one encoder and some of another.
 MIXED = "mixed"
 _LISTED = (
@@ -216,6 +217,25 @@ def set_vectors(db: Database, vectors: Mapping[int, npt.NDArray[np.float16]]) ->
     """Replace the vectors of chunks, by their ids."""
     pairs = ((vector.tobytes(), chunk_id) for chunk_id, vector in vectors.items())
     db.conn.executemany("UPDATE chunks SET vector = ? WHERE id = ?", pairs)
+
+
+def put_vectors_aside(db: Database, after: str) -> None:
+    """Keep the stored vectors as those of the encoder before, in place of older ones, as `after`'s are to follow."""
+    before = encoder_of(db)
+    if before == after:
+        return
+    db.execute("DELETE FROM vectors_before")
+    if before not in {"", MIXED}:
+        db.execute("INSERT INTO vectors_before(chunk, vector) SELECT id, vector FROM chunks")
+    _set_meta(db, _ENCODER_BEFORE, before)
+
+
+def vectors_before(db: Database, encoder: str) -> dict[int, npt.NDArray[np.float16]]:
+    """What is kept of an encoder that served before, by chunk id, [dim] each; of any other nothing."""
+    if _meta(db, _ENCODER_BEFORE) != encoder:
+        return {}
+    found = db.execute("SELECT chunk, vector FROM vectors_before")
+    return {int(chunk): np.frombuffer(vector, STORED) for chunk, vector in found}
 
 
 def _put_aside(db: Database, document: str, at_ms: int) -> tuple[int, ...]:

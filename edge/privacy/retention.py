@@ -164,6 +164,9 @@ def _site(settings: RetentionSection) -> dict[str, Rule]:
             "replaced_ms",
         ),
         "chunks": document,
+        "vectors_before": Rule(
+            "until another encoder takes the place of the one that serves, or the document goes", Keeper.PART
+        ),
         "unanswered": Rule("after it was asked", Keeper.RETENTION, "created_ms", settings.unanswered_days),
         "examples": Rule(
             "until somebody removes it; beyond 10,000 the oldest go", Keeper.STAFF, "created_ms"

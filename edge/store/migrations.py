@@ -98,6 +98,12 @@ def updates(db: Database) -> None:
     _run(db, "site_0013_updates.sql")
 
 
+@site(name="0014_vectors_before")
+def vectors_before(db: Database) -> None:
+    """Passages' vectors by the encoder that served before, for the way back to it."""
+    _run(db, "site_0014_vectors_before.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from edge.config import site_paths
 from edge.knowledge.document import Block, Document
-from edge.knowledge.ingest import AddReport, KnowledgeBase, Progress
+from edge.knowledge.ingest import KnowledgeBase, Progress
 from edge.knowledge.metadata import MetadataChange
+from edge.knowledge.outcome import AddReport
 from edge.knowledge.sources import SourceDocument
 from edge.store.store import Store
 from tests.bench.harness import CACHE, data_file, progress

@@ -27,7 +27,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tests.bench import crash_images, harness, update_walk
+from tests.bench import crash_images, harness, update_walk, way_back
 
 SECONDS = 400.0
 POINTS = 1_000
@@ -196,64 +196,6 @@ def _served(root: Path) -> int:
     return sum(map(int, (root / "served").read_text().split()))
 
 
-async def way_back(work: Path) -> float:
-    """Seconds from a model that begins to do badly to the one before serving again, with real encoders."""
-    from edge.config import site_paths
-    from edge.store.store import Store
-    from edge.updates.chunks import ChunkStore
-    from edge.updates.fetching import Fetching
-    from edge.updates.model_installer import ModelInstaller
-    from edge.updates.model_slots import ModelSlots
-    from edge.updates.updater import Updater
-    from models.catalog import DEFAULT_ENCODER, models_dir
-    from models.encoder import open_encoder
-    from models.versions import model_folder
-    from tests.projected_encoder import projected_folder
-
-    here = work / "real" / "models"
-    shutil.copytree(model_folder(models_dir(), DEFAULT_ENCODER), here / DEFAULT_ENCODER)
-    projected_folder(work / "real" / "published" / "2.0")
-    (work / "real" / "published" / "3.0").mkdir()
-    paths = site_paths(work / "real" / "site")
-    paths.root.mkdir()
-    paths.config.write_text('[site]\nid = "real"\nname = "Real"\n')
-    encoder = open_encoder(here, device="cpu")
-    sick = asyncio.Event()
-
-    async def use(name: str) -> None:
-        new = await asyncio.to_thread(open_encoder, here, model=name, device="cpu")
-        await asyncio.to_thread(encoder.take_over(new, other_space=True))
-
-    class Sick(ModelInstaller):
-        async def health(self, update: Any, staged: str) -> str:
-            return "quality" if sick.is_set() else ""
-
-    installer = Sick(
-        ModelSlots(paths, here), paths.updates / "staging", use, lambda _: encoder.info.model, lambda _: False
-    )
-    store, chunks = Store.open(paths), ChunkStore(paths.updates / "blobs", spare_bytes=0)
-    cloud = update_walk.Cloud(work / "real")
-    fetching = Fetching(cloud, chunks, lambda: True)
-    updater = Updater(store, cloud, chunks, fetching, {"model": installer}, update_walk.Calm())
-    running = asyncio.create_task(updater.run())
-    updater.want([update_walk.update("2.0").model_copy(update={"watch_s": 3600})])
-    try:
-        async with asyncio.timeout(300):
-            while not any(row.standing.step == "watch" for row in updater.running()):
-                await asyncio.sleep(0.05)
-            assert encoder.info.model == update_walk.NAME
-            sick.set()
-            began_s = time.monotonic()
-            while updater.running() or encoder.info.model != DEFAULT_ENCODER:
-                await asyncio.sleep(0.01)
-        return time.monotonic() - began_s
-    finally:
-        running.cancel()
-        await asyncio.wait((running,))
-        await store.close()
-        encoder.close()
-
-
 def measure(work: Path, points: int, kills: int, seed: int = 1, every: int = GOES_ON_EVERY) -> Measured:
     """Both kinds of cuts; what is wrong is named."""
     found = Measured()
@@ -272,7 +214,7 @@ def judged(options: argparse.Namespace) -> harness.Report:
         harness.progress("what going on costs")
         again = resumed(work, LARGE, LARGE_KILLS)
         harness.progress("the way back")
-        return_s = asyncio.run(way_back(work))
+        back = asyncio.run(way_back.measure(work / "site"))
     report.results = {
         "operations": found.operations,
         "kills": found.kills,
@@ -280,11 +222,12 @@ def judged(options: argparse.Namespace) -> harness.Report:
         "invalid": found.invalid[:20],
         "wrong_ends": found.wrong_ends[:20],
         "resume": again,
+        "way_back": {name: round(value, 2) for name, value in vars(back).items()},
     }
     report.judged = {
         "kill_points": found.points + found.kills,
         "without_valid_model": len(found.invalid) + len(found.wrong_ends),
-        "return_s": round(return_s, 2),
+        "return_s": round(back.whole_s, 2),
         "resume_overhead": round(again["overhead"], 4),
     }
     return report

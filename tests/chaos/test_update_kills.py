@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import update
+from tests.bench import update, way_back
 
 POINTS = 40
 KILLS = 2
@@ -31,3 +31,13 @@ def test_the_oracle_sees_what_is_not_whole(tmp_path: Path) -> None:
     assert oracle.serves(root / "site", root / "models") == ""
     (root / "models" / "before" / "current.json").unlink()
     assert oracle.serves(root / "site", root / "models") == ""
+
+
+@pytest.mark.long
+@pytest.mark.models
+@pytest.mark.timeout(600)
+async def test_a_way_back_reads_no_document_again(tmp_path: Path) -> None:
+    """At an open site; the sample clinic's own passages are enough."""
+    found = await way_back.measure(tmp_path, passages=0)
+    assert found.vectors_kept == found.passages > 0
+    assert 0 < found.encoder_s <= found.whole_s

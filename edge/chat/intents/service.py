@@ -8,6 +8,7 @@ intents.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,18 +19,19 @@ from sqlite_utils import Database
 
 from core.errors import ExitCode, PosternError
 from edge import metrics
-from edge.chat.apart import NICENESS_BESIDE_TURNS, TrainingSettings
+from edge.chat.apart import NICENESS_BESIDE_TURNS, TrainingFailed, TrainingSettings
 from edge.chat.intents.examples import Example, check_examples
-from edge.chat.intents.model import Floats, Intent, IntentModel, WrongEncoder, from_bytes
+from edge.chat.intents.model import DamagedIntentModel, Floats, Intent, IntentModel, WrongEncoder, from_bytes
 from edge.chat.intents.trainer import Trained, train_apart
 from edge.store import site_models
-from edge.store.site_models import ModelKind, ModelState, SiteModel
+from edge.store.site_models import ModelKind, ModelState, NoSuchModel, SiteModel
 from edge.store.store import Store
 from models.progress import Report, silent
 
 log = logging.getLogger(__name__)
 
 KIND = ModelKind.INTENTS
+_SERVED = (ModelState.ACTIVE, ModelState.RETIRED)
 NO_NOTE: Mapping[str, Any] = {}
 Further = Callable[[IntentModel], Sequence[str]]
 """What speaks against a trained model that its gate does not look at; called away from the event loop."""
@@ -134,21 +136,36 @@ class Intents:
     async def follow_encoder(self) -> None:
         """Train the intents that serve on the site's encoder, where they were trained on another one's vectors.
 
-        Waits for a training that is under way, and begins again where the encoder changes meanwhile.
+        Where it is the encoder before that came back, its version serves again. Waits for a training that is under
+        way, and begins again where the encoder changes meanwhile.
         """
         async with self._changing:
             while self._outdated is not None:
-                log.warning("intents are trained again: the encoder changed")
                 encoder = self._encoder_sha256
                 try:
+                    if await self._serves_again(self._outdated):
+                        return
+                    log.warning("intents are trained again: the encoder changed")
                     outcome = await self._train(self._outdated, False, silent, None, NO_NOTE)
-                except WrongEncoder:
+                except (WrongEncoder, TrainingFailed):  # the model of the encoder that went may be gone, too
                     if encoder == self._encoder_sha256:
                         raise
                     continue
                 if not outcome.active:
                     log.error("running without intents", extra={"reasons": outcome.reasons})
                     return
+
+    async def _serves_again(self, examples: list[Example]) -> bool:
+        """Whether one of the two versions that served last, of the same examples, is of the encoder that serves now."""
+        for version in await self._store.read(_served_last):
+            with contextlib.suppress(NoSuchModel, DamagedIntentModel):
+                _, content = await self._store.read(partial(site_models.content, kind=KIND, version=version))
+                model = await asyncio.to_thread(from_bytes, content)
+                if self._is_ours(model) and model.examples() == examples:
+                    await self._store.write(partial(site_models.activate, kind=KIND, version=version))
+                    self._serve(version, model)
+                    return True
+        return False
 
     def understand(self, texts: Sequence[str], embeddings: Floats) -> Sequence[Intent | None]:
         """The intent of each text with its embedding, float32 [n, dim]; None where no model serves."""
@@ -243,9 +260,12 @@ class Intents:
 
     def _check(self, model: IntentModel) -> None:
         """Raises WrongEncoder, and `follow_encoder` has its examples to train on."""
-        if (model.encoder_sha256, model.dim) != (self._encoder_sha256, self._dim):
+        if not self._is_ours(model):
             self._outdated = model.examples()
             raise WrongEncoder
+
+    def _is_ours(self, model: IntentModel) -> bool:
+        return (model.encoder_sha256, model.dim) == (self._encoder_sha256, self._dim)
 
     def _serve(self, version: int, model: IntentModel) -> None:
         """Raises WrongEncoder: the encoder changed since it was opened."""
@@ -258,6 +278,12 @@ class Intents:
 def _with_reasons(trained: Trained, more: Sequence[str]) -> Trained:
     reasons = (*trained.reasons, *more)
     return replace(trained, reasons=reasons, figures={**trained.figures, "reasons": reasons})
+
+
+def _served_last(db: Database) -> list[int]:
+    """The version that serves, and the one before it."""
+    served = [one for one in site_models.history(db, KIND) if one.activated_ms and one.state in _SERVED]
+    return [one.version for one in sorted(served, key=lambda one: one.activated_ms or 0, reverse=True)[:2]]
 
 
 def _keep(db: Database, *, trained: Trained, activate: bool) -> int:

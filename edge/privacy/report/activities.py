@@ -101,6 +101,7 @@ ACTIVITIES: Final = (
             "differences",
             "document_versions",
             "chunks",
+            "vectors_before",
             "meta",
             "continuations",
             "intent_counts",

@@ -68,6 +68,13 @@ KNOWLEDGE: dict[str, Table] = {
         indexes=("CREATE INDEX chunks_document ON chunks(document)",),
         title="Passages of documents",
     ),
+    "vectors_before": Table(
+        {
+            "chunk": site("INTEGER PRIMARY KEY REFERENCES chunks(id) ON DELETE CASCADE", "its passage"),
+            "vector": site("BLOB NOT NULL", "embedding by the encoder before, for the way back to it"),
+        },
+        title="Passages' vectors by the encoder before",
+    ),
     "unanswered": Table(
         {
             "id": redacted("INTEGER PRIMARY KEY AUTOINCREMENT", Kind.OPERATIONS, "order"),

@@ -79,7 +79,7 @@ async def test_another_dimension_and_what_happens_meanwhile(
     back = await KnowledgeBase.open(store, embedder, "encoder-1")
     assert back.behind
     assert "fees/parking.txt" in ids(back, "What does parking cost?")
-    made = await behind.embed_all(Shorter())
+    made = await behind.embed_all(Shorter(), "encoder-2")
     (folder / "late.md").write_text("# Late\n\nThe bell is rung when you are late.\n")
     await behind.add([folder / "late.md"], PUBLIC)
     await behind.exchange(made, "encoder-2")
@@ -99,6 +99,33 @@ async def test_dates_hold_while_vectors_change(base: KnowledgeBase, folder: Path
     found = behind.search(asked, 5, Audience.PUBLIC, at_ms=NOW)
     assert [one.passage.doc for one in found] == ["parking.txt"]
     assert not behind.search(asked, 5, Audience.PUBLIC, at_ms=NOW - 1)
+
+
+async def test_the_way_back_reads_only_what_came_since(
+    base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords
+) -> None:
+    """The vectors of the encoder before stay beside those that serve, without those of passages that went."""
+    await base.add([folder], PUBLIC)
+    before = await store.read(lambda db: dict(db.execute("SELECT id, vector FROM chunks").fetchall()))
+    forth = await KnowledgeBase.open(store, Shorter(), "encoder-2")
+    await forth.catch_up()
+    (folder / "late.md").write_text("# Late\n\nThe bell is rung when you are late.\n")
+    await forth.add([folder / "late.md"], PUBLIC)
+    assert await forth.remove("hours.md")
+    embedder.texts.clear()
+    back = await KnowledgeBase.open(store, embedder, "encoder-1")
+    assert back.behind
+    await back.catch_up()
+    (late,) = embedder.texts
+    assert "bell" in late
+    after = await store.read(lambda db: dict(db.execute("SELECT id, vector FROM chunks").fetchall()))
+    assert {key: after[key] for key in before if key in after} == {
+        key: vector for key, vector in before.items() if key in after
+    }
+    assert len(before) > len(set(before) & set(after)) > 0
+    # Of a third encoder nothing is kept.
+    assert await store.read(lambda db: rows.vectors_before(db, "encoder-3")) == {}
+    assert len(await store.read(lambda db: rows.vectors_before(db, "encoder-2"))) == len(after)
 
 
 class Serving:
@@ -140,7 +167,7 @@ async def test_an_encoder_that_takes_over_while_the_base_catches_up_keeps_its_ow
         old.now = new
         take()
 
-    made = await behind.embed_all(new)
+    made = await behind.embed_all(new, "encoder-3")
     await behind.exchange(made, "encoder-3", new, switch=switch)
     old.go.set()
     await catching_up
@@ -164,7 +191,7 @@ async def test_a_base_that_was_overtaken_stops_to_embed(
     def tell(_: Embedded) -> None:
         behind.behind = False
 
-    made = await behind.embed_all(embedder, tell, wanted=lambda: behind.behind)
+    made = await behind.embed_all(embedder, "encoder-2", tell, wanted=lambda: behind.behind)
     assert len(made) == len(embedder.texts) == 1
 
 

@@ -223,6 +223,35 @@ async def test_intents_are_trained_again_on_another_encoder(
     assert other.version == 2
 
 
+async def test_back_on_the_encoder_before_nothing_is_trained(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intents = intents_of(store)
+    await intents.train(GOOD)
+    taught: list[list[Example]] = []
+
+    async def on_the_other(_: object, examples: list[Example], *__: object) -> Trained:
+        taught.append(examples)
+        trained = await train_here(SETTINGS, examples, None, silent)
+        model = replace(from_bytes(trained.content), encoder_sha256="f" * 64)
+        return replace(trained, content=model.to_bytes())
+
+    monkeypatch.setattr(service, "train_apart", on_the_other)
+    for encoder, version in (("f" * 64, 2), (ENCODER, 1), ("f" * 64, 2)):
+        intents.use_encoder("another", encoder, corpus.DIM)
+        await intents.follow_encoder()
+        assert intents.version == version
+        assert names(intents) == [e.intent for e in GOOD[:8]]
+        assert not said()
+    assert taught == [GOOD]
+    # What was taught since counts: the version of before does not know it.
+    assert (await intents.train(SPOILED, accept=True)).active
+    intents.use_encoder("another", ENCODER, corpus.DIM)
+    with pytest.raises(WrongEncoder):
+        await intents.follow_encoder()
+    assert taught == [GOOD, SPOILED, SPOILED]
+
+
 class Trainings:
     """Each begins with the encoder that serves then, and ends when it is let."""
 
