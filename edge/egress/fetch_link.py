@@ -194,7 +194,7 @@ class FetchLink:
             await self._episode.attempt(enrolment.sync_endpoint)
             if not await reachable(enrolment.sync_endpoint):
                 return None, UNREACHABLE
-            channel = open_channel(self._identity, enrolment.sync_endpoint, bulk=True)
+            channel = open_channel(self._identity, enrolment.sync_endpoint)
             if not await is_ready(channel):
                 await channel.close(None)
                 why = await why_refused(

@@ -19,6 +19,8 @@ class LinkProxy:
     def __init__(self, port: int, listen_port: int, *, delay_s: float = 0.0, loss: float = 0.0) -> None:
         self._delay_s, self._loss = delay_s, loss
         self._chance = random.Random(port)
+        self.bytes_down = 0
+        """That have come from the target."""
         self.endpoint = f"127.0.0.1:{listen_port}"
         self._target, self._port = port, listen_port
         self._writers: set[asyncio.StreamWriter] = set()
@@ -59,12 +61,15 @@ class LinkProxy:
             writer.transport.abort()
             return
         self._writers |= {writer, out}
-        await asyncio.gather(self._pump(reader, out), self._pump(there, writer))
+        await asyncio.gather(self._pump(reader, out), self._pump(there, writer, counted=True))
         self._writers -= {writer, out}
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(READ_BYTES):
+                self.bytes_down += len(data) if counted else 0
                 if self._delay_s:
                     await asyncio.sleep(self._delay_s + RESEND_S * (self._chance.random() < self._loss))
                 writer.write(data)

@@ -4,7 +4,8 @@ An update that is kept and one that goes back are carried out in a process of it
 updater, store, chunks and slots. Its writes are recorded (`recorded_writes.c`) and replayed up to random moments, with
 what was not synced left out, torn, or there (`crash_images.py`); the same process is killed at random moments. After
 each, what would serve is looked up here, by the files' own hashes and two small files, not by the code under test;
-every so often the node goes on from there to its end. How long a way back takes is measured with real encoders.
+every so often the node goes on from there to its end. What going on costs is measured over the real courier
+(`resuming.py`), how long a way back takes at an open site with real encoders (`way_back.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import shutil
 import signal
@@ -25,20 +25,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from tests.bench import crash_images, harness, update_walk, way_back
+from tests.bench import crash_images, harness, resuming, update_walk, way_back
 
 SECONDS = 400.0
 POINTS = 1_000
 KILLS = 60
 # Of the replayed moments, one in so many goes on to its end: that takes a second each.
 GOES_ON_EVERY = 25
+# Lines of progress: one in some ten seconds.
+TOLD_EVERY, TOLD_KILLS_EVERY = 100, 10
 SIZE = 600_000
-# For what going on costs: a model of the usual size of an encoder, over a line that brings it in some seconds.
-LARGE = 96 * 2**20
-LARGE_KILLS = 3
-LARGE_PIECE_S = 0.003
 ENDS = {"2.0": "kept", "3.0": "returned"}
 
 
@@ -110,6 +107,7 @@ def prepared(folder: Path, size: int) -> Path:
 
 def replayed(work: Path, points: int, goes_on_every: int, seed: int, found: Measured) -> None:
     """Power cuts at `points` moments of one recorded walk."""
+    harness.progress(f"{points} power cuts of a recorded walk, each {goes_on_every}th goes on to its end")
     root = prepared(work / "recorded", SIZE)
     start = Path(shutil.copytree(root, work / "start"))
     log = work / "log"
@@ -126,6 +124,8 @@ def replayed(work: Path, points: int, goes_on_every: int, seed: int, found: Meas
     oracle, made = Oracle(root), crash_images.images(root, operations, points, work / "image", seed)
     for number, (moment, image) in enumerate(made):
         found.points += 1
+        if found.points % TOLD_EVERY == 0:
+            harness.progress(f"{found.points} power cuts, {len(found.invalid) + len(found.wrong_ends)} wrong")
         if not oracle.serves(image / "site", image / "models"):
             found.invalid.append(f"replayed after {moment} of {len(operations)} operations")
         if number % goes_on_every == 0:
@@ -151,6 +151,8 @@ def killed(work: Path, kills: int, seed: int, found: Measured) -> None:
             process.send_signal(signal.SIGKILL)
             process.communicate()
             found.kills += 1
+            if found.kills % TOLD_KILLS_EVERY == 0:
+                harness.progress(f"{found.kills} kills, {len(found.invalid) + len(found.wrong_ends)} wrong")
             if not oracle.serves(root / "site", root / "models"):
                 found.invalid.append(f"killed, number {found.kills}")
             fresh = False
@@ -160,40 +162,6 @@ def killed(work: Path, kills: int, seed: int, found: Measured) -> None:
         # A node that was killed too often while it watched goes back for that, as it should.
         if set(ends.values()) - {"kept", "returned", "refused"} or not serves:
             found.wrong_ends.append(f"killed: {ends}, {serves} serves")
-
-
-def resumed(work: Path, size: int, kills: int) -> dict[str, Any]:
-    """Bytes that are fetched beyond what is needed, over a fetch that is cut off so often."""
-    root = prepared(work / "large", size)
-    environment = os.environ | {"POSTERN_BENCH_PIECE_S": str(LARGE_PIECE_S)}
-    for number in range(1, kills + 1):
-        process = walk(root, environment)
-        # Most lines say that a whole piece was sent.
-        lines = len(f"{update_walk.PIECE_BYTES}\n") * size * number / (kills + 1) / update_walk.PIECE_BYTES
-        while not (root / "served").exists() or (root / "served").stat().st_size < lines:
-            assert process.poll() is None, "all of it came before it could be cut off so often"
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    ends_of(walk(root))
-    served = _served(root)
-    needed = sum(
-        file.size
-        for version in update_walk.VERSIONS
-        for file in update_walk.manifest_of(root / "published" / version, version).files
-    )
-    first = needed / len(update_walk.VERSIONS)
-    return {
-        "kills": kills,
-        "bytes": first,
-        "again_bytes": served - needed,
-        "overhead": (served - needed) / first,
-    }
-
-
-def _served(root: Path) -> int:
-    """Bytes that the control plane has sent so far."""
-    return sum(map(int, (root / "served").read_text().split()))
 
 
 def measure(work: Path, points: int, kills: int, seed: int = 1, every: int = GOES_ON_EVERY) -> Measured:
@@ -207,12 +175,12 @@ def measure(work: Path, points: int, kills: int, seed: int = 1, every: int = GOE
 def judged(options: argparse.Namespace) -> harness.Report:
     """All of it; less than SECONDS make fewer points."""
     share = min(1.0, options.seconds / SECONDS)
-    report = harness.Report("update", {"points": POINTS, "kills": KILLS, "size": SIZE, "large": LARGE})
+    report = harness.Report("update", {"points": POINTS, "kills": KILLS, "size": SIZE})
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
         work = Path(folder)
         found = measure(work, max(20, int(POINTS * share)), max(3, int(KILLS * share)))
         harness.progress("what going on costs")
-        again = resumed(work, LARGE, LARGE_KILLS)
+        again = asyncio.run(resuming.measure(work))
         harness.progress("the way back")
         back = asyncio.run(way_back.measure(work / "site"))
     report.results = {

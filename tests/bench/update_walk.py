@@ -19,11 +19,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.artifacts import CHUNK_BYTES_MIN, ArtifactFile, Manifest, cut
-from edge.config import site_paths
+from edge.config import SitePaths, site_paths
+from edge.egress.envelope import load_or_create_key
+from edge.egress.fetch_client import FetchClient
+from edge.egress.guard import Guard
 from edge.store.store import Store
 from edge.updates import rows
 from edge.updates.chunks import ChunkStore
-from edge.updates.fetching import Fetching
+from edge.updates.fetching import Fetching, Source
 from edge.updates.installer import Figures
 from edge.updates.model_installer import ModelInstaller
 from edge.updates.model_slots import ModelSlots, count_start
@@ -38,6 +41,8 @@ BEFORE: Final = "before"
 VERSIONS: Final = ("2.0", "3.0")
 BAD: Final = "3.0"
 PIECE_BYTES: Final = 64 * 1024
+BYTES_PER_S: Final = "POSTERN_BENCH_BYTES_PER_S"
+"""In the environment: chunks come through the site's courier, so fast at most."""
 
 
 def update(version: str) -> Update:
@@ -61,7 +66,7 @@ def manifest_of(folder: Path, version: str) -> Manifest:
 
 
 class Cloud:
-    """Serves what is published; how much, it writes down."""
+    """Serves what is published."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -69,20 +74,16 @@ class Cloud:
         for version in VERSIONS:
             for path in (root / "published" / version).iterdir():
                 self._chunks.update(cut(BytesIO(path.read_bytes()), CHUNK_BYTES_MIN))
-        self._pause_s = float(os.environ.get("POSTERN_BENCH_PIECE_S", "0.0"))
 
     async def manifest(self, wanted: Update) -> Manifest:
         return manifest_of(self._root / "published" / wanted.version, wanted.version)
 
     async def blobs(self, digests: Sequence[str]) -> AsyncGenerator[tuple[int, bytes], None]:
-        with (self._root / "served").open("ab", buffering=0) as served:
-            for index, digest in enumerate(digests):
-                content = self._chunks[digest]
-                for start in range(0, len(content), PIECE_BYTES):
-                    piece = content[start : start + PIECE_BYTES]
-                    served.write(b"%d\n" % len(piece))
-                    await asyncio.sleep(self._pause_s)
-                    yield index, piece
+        for index, digest in enumerate(digests):
+            content = self._chunks[digest]
+            for start in range(0, len(content), PIECE_BYTES):
+                await asyncio.sleep(0)
+                yield index, content[start : start + PIECE_BYTES]
 
 
 class _Small(ModelInstaller):
@@ -142,6 +143,14 @@ def _model(folder: Path, name: str, size: int) -> None:
     (folder / "model.toml").write_text(HEAD.replace(f'name = "{NAME}"', f'name = "{name}"') + "".join(lines))
 
 
+def _source(paths: SitePaths) -> Source | None:
+    """The node's own way through its courier, where that is what is measured."""
+    rate = int(os.environ.get(BYTES_PER_S, "0"))
+    if not rate:
+        return None
+    return FetchClient(paths.courier_socket, Guard(load_or_create_key(paths.keys)), lambda: rate)
+
+
 async def run(root: Path) -> dict[str, str]:
     """A life of the node, until both updates have ended; how each did."""
     paths, models = site_paths(root / "site"), root / "models"
@@ -149,7 +158,7 @@ async def run(root: Path) -> dict[str, str]:
     store = Store.open(paths)
     chunks, cloud = ChunkStore(paths.updates / "blobs", spare_bytes=0), Cloud(root)
     installer = _Small(ModelSlots(paths, models), paths.updates / "staging")
-    fetching = Fetching(cloud, chunks, lambda: True)
+    fetching = Fetching(_source(paths) or cloud, chunks, lambda: True)
     updater = Updater(store, cloud, chunks, fetching, {"model": installer}, Calm(), look_every_s=0.02)
     sys.stdout.write("runs\n")
     sys.stdout.flush()
