@@ -50,6 +50,8 @@ HEADER_BYTES = 52
 # Far beyond what is asked for: a fleet that is not back by then stays away.
 BACK_S_MAX = 240.0
 START_S_MAX = 60.0
+# Every node has beaten and was saved by then: a beat comes every 10 s, those of all are saved every 5.
+SETTLED_S = 16.0
 # Connections, and what a process needs beside them.
 FILES_PER_NODE, FILES_BESIDE = 3, 512
 
@@ -291,6 +293,33 @@ async def measure(
             await clients.stop()
             await replica.kill()
     return found
+
+
+async def growth(folder: Path, few: int, many: int) -> float:
+    """KB of the replica's memory that a stream takes: from `few` to `many` nodes that are connected and idle.
+
+    What a process takes once, for its first streams, is in neither.
+    """
+    replica, seen = Replica(folder / "cloud", ""), Seen()
+    clients = Clients(seen)
+    settings, identities = load_settings(replica.paths), load_identities(replica.paths)
+    async with control_plane(replica.paths, settings, identities) as plane:
+        (credentials,) = await enrol(plane, many, folder, 1)
+    lines = credentials.read_text(encoding="utf-8").splitlines()
+    taken = []
+    try:
+        await replica.start()
+        for first, last in ((0, few), (few, many)):
+            part = folder / f"until-{last}.jsonl"
+            part.write_text("\n".join(lines[first:last]), encoding="utf-8")
+            await clients.start(replica.endpoint, [part])
+            await seen.until(lambda: len(seen.connected), last, BACK_S_MAX, "nodes are connected")
+            await asyncio.sleep(SETTLED_S)
+            taken.append(replica.rss_kb)
+    finally:
+        await clients.stop()
+        await replica.kill()
+    return (taken[1] - taken[0]) / (many - few)
 
 
 def _free_port() -> int:

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.fleet import measure
+from tests.bench.fleet import growth, measure
 
 NODES = 20
+# Found by `growth` with 100 and 300 nodes, three times: 145, 147, 147 KB (Python 3.11, x86-64).
+RSS_KB_A_STREAM = 147.0
+# So much more is no chance: whoever makes a stream dearer says so here.
+TIMES_MAX = 1.2
 
 
 @pytest.mark.long
@@ -20,3 +24,9 @@ async def test_a_fleet_comes_back_and_hears_of_a_change(tmp_path: Path) -> None:
     assert found["desired_max_s"] > 0
     assert found["reconnect_s"] > found["start_s"] > 0
     assert found["idle_kbit_s"] >= 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_a_stream_takes_no_more_memory_than_it_did(tmp_path: Path) -> None:
+    assert await growth(tmp_path, 100, 300) <= TIMES_MAX * RSS_KB_A_STREAM
