@@ -27,6 +27,7 @@ from edge.commands.learning import examples, learn
 from edge.commands.operators import operators
 from edge.commands.privacy import privacy
 from edge.commands.siblings import siblings
+from edge.commands.store import store
 from edge.commands.terminal import Json, Site, as_lines, operate_on, write
 from edge.commands.trust import trust
 from edge.commands.unanswered import unanswered
@@ -52,6 +53,7 @@ app.add_typer(privacy, name="privacy")
 app.add_typer(examples, name="examples")
 app.add_typer(siblings, name="siblings")
 app.add_typer(updates, name="updates")
+app.add_typer(store, name="store")
 app.command("learn")(learn)
 app.command("backup")(backup)
 app.command("restore")(restore)
