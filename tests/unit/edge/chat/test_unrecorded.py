@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.chat.looking_up import EncoderLost
@@ -46,6 +47,7 @@ class Held:
     desk: Desk
     trouble: list[PosternError] = field(default_factory=list)
     ended: int = 0
+    words: str = "From nine to one."
     scanned: Any = None
 
     async def submit(self, _: object, **__: object) -> Any:
@@ -56,7 +58,7 @@ class Held:
         return SimpleNamespace(understood=understood)
 
     async def answer(self, *_: object) -> AsyncGenerator[Answer, None]:
-        yield Answer("From nine to one.", (), Route.ANSWER)
+        yield Answer(self.words, (), Route.ANSWER)
 
     async def begin(self, channel: Channel = Channel.KIOSK) -> NewSession:
         return await self.sessions.create(channel, "en")
@@ -88,11 +90,21 @@ class Held:
         resource.setrlimit(resource.RLIMIT_FSIZE, (_SOFT, _HARD))
         await self._alone("PRAGMA query_only = OFF")
 
+    async def pages(self, most: int | None) -> None:
+        """The site's file has `most` pages more at most; None: as many as it wants."""
+
+        def limit(db: Database) -> None:
+            (count,) = db.execute("PRAGMA page_count").fetchone()
+            db.execute(f"PRAGMA max_page_count={PAGES_MAX if most is None else count + most}")
+
+        await self.store._site.alone(limit)
+
     async def _alone(self, statement: str) -> None:
         for writer in (self.store._site, self.store._keys):
             await writer.alone(lambda db: db.execute(statement))
 
 
+PAGES_MAX = 2**31 - 2
 FAULTS = ("full", "read_only")
 _SOFT, _HARD = resource.getrlimit(resource.RLIMIT_FSIZE)
 
@@ -139,6 +151,24 @@ async def test_answers_go_on_unrecorded_and_are_recorded_again_by_themselves(
         assert (await held.ask(await held.arrive()))["recorded"] is True
         assert len(await held.gaps()) == 1
         assert held.sessions.unrecorded.counts() == {"turns": 2, "conversations": 1, "consents": 0}
+
+
+async def test_a_turn_for_which_the_file_has_no_page_left_is_answered_and_leaves_no_half(
+    tmp_path: Path,
+) -> None:
+    async with held_by(tmp_path) as held:
+        session = await held.arrive()
+        await held.ask(session)
+        rows = [await held.rows(table) for table in ("turns", "counters", "outbox")]
+        short, held.words = held.words, "nine " * 20_000  # more than what is free in the pages that there are
+        await held.pages(0)
+        assert (await held.ask(session))["recorded"] is False
+        assert [await held.rows(table) for table in ("turns", "counters", "outbox")] == rows
+        held.words = short
+        await held.pages(None)
+        assert (await held.ask(session))["recorded"] is True
+        assert await held.rows("turns") == 2
+        assert await held.gaps() == ["1 turns, 0 conversations, 0 consents"]
 
 
 async def test_a_gap_ends_though_nobody_asks(tmp_path: Path) -> None:
