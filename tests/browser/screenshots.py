@@ -1,4 +1,5 @@
-"""Pictures for README and docs: `python -m tests.browser.screenshots` writes them into docs/images.
+"""Pictures for README and docs: `python -m tests.browser.screenshots` writes them into docs/images; with names of
+PARTS, those alone.
 
 The kiosk's and the site console's are of the real node on the sample clinic; the fleet's shows nodes in every state, so
 those are scripted.
@@ -10,15 +11,17 @@ import asyncio
 import base64
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from playwright.async_api import Browser
 
+from cloud_sync.fleet.rollouts.spec import parse_spec
 from edge.store.operators import Role
 from tests.browser.chromium import ROOT, chromium
 from tests.browser.desk_steps import claim, go, log_in, second_page
 from tests.browser.kiosk_steps import answered, ask, begin, hand_over, open_kiosk
-from tests.browser.scripted_fleet import scripted_console
+from tests.browser.scripted_fleet import NAME, nodes_of, scripted_console
 from tests.integration.site_console.rig import PASSWORD, console_rig
 from tests.running import Customer, prepare_clinic, running
 from tests.unit.edge.privacy.people_rig import seed
@@ -26,16 +29,25 @@ from tests.unit.edge.privacy.people_rig import seed
 IMAGES = ROOT / "docs/images"
 # A README loads on a phone, too.
 BYTES_MAX = 300 * 1024
+# None of these the sample clinic's documents answer.
+UNANSWERED = (
+    "Do you repair bicycles?",
+    "Can I buy stamps here?",
+    "Do you sell postage stamps?",
+    "May I bring my parrot?",
+    "Can I bring my parrot?",
+    "Is my parrot allowed inside?",
+)
 
 
 async def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         async with chromium() as browser:
-            await _kiosk(browser, Path(folder))
-            await _desk(browser, Path(folder) / "desk")
-            await _officer(browser, Path(folder) / "officer")
-            await _fleet(browser, Path(folder))
+            for name in sys.argv[1:] or PARTS:
+                place = Path(folder) / name
+                place.mkdir()
+                await PARTS[name](browser, place)
 
 
 async def _kiosk(browser: Browser, folder: Path) -> None:
@@ -54,12 +66,11 @@ async def _kiosk(browser: Browser, folder: Path) -> None:
 
 async def _desk(browser: Browser, folder: Path) -> None:
     """A ticket with a reply, and unanswered questions in groups."""
-    folder.mkdir()
     with running(prepare_clinic(folder)) as node:
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
         await claim(page, node)
         async with Customer.at(node.url) as customer:
-            for text in ("Do you sell stamps?", "May I bring my parrot?", "Can I bring my parrot along?"):
+            for text in UNANSWERED:
                 await customer.ask(text)
         async with second_page(page) as kiosk:
             await begin(kiosk, node.url)
@@ -75,6 +86,7 @@ async def _desk(browser: Browser, folder: Path) -> None:
             await page.evaluate("scrollTo(0, 0)")
             ticket = await page.screenshot()
         await go(page, "Unanswered")
+        await page.get_by_text("3 times").wait_for()
         unanswered = await page.screenshot()
         await page.close()
     _save("console-ticket.png", ticket)
@@ -100,14 +112,24 @@ async def _officer(browser: Browser, folder: Path) -> None:
 
 
 async def _fleet(browser: Browser, folder: Path) -> None:
+    """Nodes in every state; then a rollout that has stopped itself in its canary."""
     async with scripted_console(folder / "cloud") as console:
-        page = await browser.new_page(viewport={"width": 1280, "height": 860})
-        await console.claim(page)
+        page = await browser.new_page(viewport={"width": 1280, "height": 1040})
         await console.put_all_states()
+        await console.claim(page)
         await page.get_by_role("row", name="Front desk").wait_for()
-        picture = await page.screenshot()
+        fleet = await page.screenshot()
+        nodes = await nodes_of(console, 40)
+        gates = {"kept_min_percent": 90, "soak_s": 0}
+        asked = {"kind": "model", "name": "encoder", "version": "2.0", "groups": ["default"], "gates": gates}
+        rollout = await console.plane.rollouts.create(parse_spec(asked), NAME)
+        await nodes.settle()
+        await page.goto(f"{console.url}/rollouts/{rollout.id}")
+        await page.get_by_text("Stopped here").wait_for()
+        stopped = await page.screenshot()
         await page.close()
-    _save("fleet.png", picture)
+    _save("fleet.png", fleet)
+    _save("fleet-rollout.png", stopped)
 
 
 async def _beside(browser: Browser, *pictures: bytes) -> bytes:
@@ -127,6 +149,14 @@ def _save(name: str, picture: bytes) -> None:
         raise SystemExit(f"{path} would have {len(picture)} bytes; at most {BYTES_MAX} are allowed")
     path.write_bytes(picture)
     sys.stderr.write(f"{path.relative_to(ROOT)}: {len(picture) // 1024} KiB\n")
+
+
+PARTS: Mapping[str, Callable[[Browser, Path], Awaitable[None]]] = {
+    "kiosk": _kiosk,
+    "desk": _desk,
+    "officer": _officer,
+    "fleet": _fleet,
+}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from cloud_sync.store.nodes import ACTIVE, NodeRow
 from cloud_sync.store.schema import alerts, gaps, nodes, telemetry
 from core.webshell.pages import Pages
 from core.webshell.shell import ShellSettings, WebShell
+from tests.rollout_fleet import WRONG_BUT_HEALTHY, Fleet, Node, publish
 
 NAME, PASSWORD = "ada", "a gate in a long wall"
 _ENROLLED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -163,6 +164,17 @@ class Console:
         await self.put(*NODES)
         for group in ("default", "wards"):
             await self.plane.steering.set_for_group(group, DESIRED, NAME)
+
+
+async def nodes_of(console: Console, number: int) -> Fleet:
+    """Live nodes that take what they are told badly: well by every sign but their answers."""
+    seen = many_nodes(number)
+    await console.put(
+        *(replace(one, row=replace(one.row, certificate_fingerprint=one.id.encode())) for one in seen)
+    )
+    await console.plane.database.run(lambda c: publish(c, "model/encoder/1.0", "model/encoder/2.0"))
+    plane, nodes = console.plane, {one.id: Node(one.id, {"2.0": WRONG_BUT_HEALTHY}) for one in seen}
+    return Fleet(plane.database, utc_now, plane.steering, plane.driver, plane.rollouts, plane.intake, nodes)  # type: ignore[arg-type]
 
 
 def _values(seen: Seen, now: datetime) -> dict[str, Any]:

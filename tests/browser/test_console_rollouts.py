@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from playwright.async_api import Page, expect
 
 from cloud_sync.app import utc_now
 from core.webshell.accounts import Note
 from tests.browser.chromium import violations
-from tests.browser.scripted_fleet import NAME, Console, many_nodes
-from tests.rollout_fleet import WRONG_BUT_HEALTHY, Fleet, Node, publish
+from tests.browser.scripted_fleet import NAME, Console, nodes_of
 
 GATES = "kept_min_percent=90&failed_max_percent=2&soak_minutes=0"
-
-
-async def nodes_of(console: Console, number: int) -> Fleet:
-    """Live nodes that take what they are told badly: well by every sign but their answers."""
-    seen = many_nodes(number)
-    await console.put(
-        *(replace(one, row=replace(one.row, certificate_fingerprint=one.id.encode())) for one in seen)
-    )
-    await console.plane.database.run(lambda c: publish(c, "model/encoder/1.0", "model/encoder/2.0"))
-    plane, nodes = console.plane, {one.id: Node(one.id, {"2.0": WRONG_BUT_HEALTHY}) for one in seen}
-    return Fleet(plane.database, utc_now, plane.steering, plane.driver, plane.rollouts, plane.intake, nodes)  # type: ignore[arg-type]
 
 
 async def test_a_rollout_stops_itself_before_ones_eyes(page: Page, console: Console) -> None:
