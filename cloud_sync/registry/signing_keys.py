@@ -8,6 +8,7 @@ timestamps, and what each node is to run) lie with its other keys.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final, Literal
@@ -22,6 +23,13 @@ from core.files import private_folder, write_atomic
 # Guessed at a try a second on a stolen stick, age's work factor does the rest.
 PASSPHRASE_CHARACTERS_MIN: Final = 12
 Sealed = Literal["root", "targets"]
+
+TRIES: Final = 20
+TRY_EVERY_S: Final = 0.25
+"""age measures this machine before it opens anything, and refuses what would take sixteen seconds: one that is busy in
+that moment looks slow. For five seconds it is asked again."""
+_TOO_SLOW: Final = "Excessive work"
+"""How age begins to say so."""
 
 
 class RegistryKeyMissing(PosternError):
@@ -43,6 +51,15 @@ class WrongPassphrase(PosternError):
     remedy = "Type the passphrase with which the keys were sealed; nobody can recover it."
     status = 400
     exit_code = ExitCode.REFUSED
+
+
+class KeysNotOpened(PosternError):
+    """This machine is too slow for what the keys were sealed with, or too busy now."""
+
+    code = "keys_not_opened"
+    title = "The keys were not opened"
+    remedy = "Try again when the machine is less busy, or on a faster one. The passphrase may be right."
+    exit_code = ExitCode.FAILED
 
 
 class KeyRing:
@@ -98,14 +115,20 @@ def seal(folder: Path, which: Sealed, ring: KeyRing, passphrase: str) -> None:
 
 
 def unseal(folder: Path, which: Sealed, passphrase: str) -> KeyRing:
-    """The organisation's keys. Raises RegistryKeyMissing, WrongPassphrase."""
+    """The organisation's keys. Raises RegistryKeyMissing, WrongPassphrase, KeysNotOpened."""
     path = _sealed_file(folder, which)
     try:
-        return ring_from(bytes(pyrage.passphrase.decrypt(path.read_bytes(), passphrase)))
+        content = path.read_bytes()
     except OSError as error:
         raise RegistryKeyMissing(f"{path} cannot be read.") from error
-    except pyrage.DecryptError:
-        raise WrongPassphrase(f"It does not open {path}.") from None
+    for _ in range(TRIES):
+        try:
+            return ring_from(bytes(pyrage.passphrase.decrypt(content, passphrase)))
+        except pyrage.DecryptError as error:
+            if not str(error).startswith(_TOO_SLOW):
+                raise WrongPassphrase(f"It does not open {path}.") from None
+        time.sleep(TRY_EVERY_S)
+    raise KeysNotOpened(f"{path} was sealed on a machine that is much faster than this one is now.")
 
 
 def sealed_there(folder: Path) -> bool:
