@@ -1,7 +1,8 @@
 """Keeping child processes alive: start, watch, start again with growing pauses, stop all within a bound.
 
 A child that ends is started again after a pause that doubles from PAUSE_FIRST_S to PAUSE_MAX_S and falls back once
-the child has lived for STABLE_S; one that was started wrongly (exit status 2) is not started again. Stop is a request
+the child has lived for STABLE_S, or all are to start again; one that was started wrongly (exit status 2) is not started
+again, unless it is on trial. Stop is a request
 first (SIGTERM), then SIGKILL. Children notice a supervisor that was killed by the end of their standard input. A child
 that promised signs of life and gives none any more is killed, and started again like any other that ended.
 """
@@ -45,7 +46,8 @@ class Child:
     `on_line` gets each line of its standard output; its standard error goes to the end of `log`, or to ours. It is
     started when `after` is set, but no later than AFTER_TIMEOUT_S. `gives_signs`: it tells again and again that it
     lives (`core.signs_of_life`), and is killed when it does not. `on_start` gets the process id of each of its lives.
-    `environment` is asked before each of them what differs from ours.
+    `environment` is asked before each of them what differs from ours, and `on_trial` whether it may go wrong: exit
+    status 2 is a crash like any other then.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Child:
     gives_signs: bool = False
     on_start: Callable[[int], None] | None = None
     environment: Callable[[], Mapping[str, str]] | None = None
+    on_trial: Callable[[], bool] | None = None
 
 
 def next_pause_s(pause_s: float, lived_s: float) -> float:
@@ -99,27 +102,32 @@ class Supervisor:
         if child.after is not None:
             await _first_of(child.after, self._stop, AFTER_TIMEOUT_S)
         while not self._stop.is_set():
-            began = time.monotonic()
-            code = await self._run_once(child)
+            began, again = time.monotonic(), self._again
+            on_trial = child.on_trial is not None and child.on_trial()
+            code = await self._run_once(child, again)
             if self._stop.is_set():
                 return
-            if code == ExitCode.USAGE:
+            if again.is_set():
+                pause_s = 0.0
+                continue
+            if code == ExitCode.USAGE and not on_trial:
                 self._refused = child.name
                 self._stop.set()
                 return
             pause_s = next_pause_s(pause_s, time.monotonic() - began)
             log.warning("process ended", extra={"child": child.name, "exit": code, "again_in_s": pause_s})
-            await _wait(self._stop, pause_s)
+            await _first_of(again, self._stop, pause_s)
+            if again.is_set():
+                pause_s = 0.0
 
-    async def _run_once(self, child: Child) -> int:
-        """One life of a child: its exit status."""
+    async def _run_once(self, child: Child, again: asyncio.Event) -> int:
+        """One life of a child, which ends when `again` is set: its exit status."""
         with SignsOfLife() if child.gives_signs else contextlib.nullcontext() as signs:
-            return await self._live(child, signs)
+            return await self._live(child, signs, again)
 
-    async def _live(self, child: Child, signs: SignsOfLife | None) -> int:
+    async def _live(self, child: Child, signs: SignsOfLife | None, again: asyncio.Event) -> int:
         heard = {} if signs is None else {NOTIFY_SOCKET: signs.address}
         given = child.environment() if child.environment else {}
-        again = self._again
         with _errors_of(child) as errors:
             process = await asyncio.create_subprocess_exec(
                 *child.command,
@@ -209,9 +217,3 @@ async def _first_of(one: asyncio.Event, other: asyncio.Event, seconds: float) ->
     await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

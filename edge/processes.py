@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -152,6 +153,7 @@ async def _supervise(site: Path) -> None:
     from edge.slots import Slots, settled, started
 
     ready, slots, stop = asyncio.Event(), Slots(site_paths(site).slots), stop_on_signals()
+    began_s = time.monotonic()
 
     def on_line(line: str) -> None:
         if not _is_ready(line):
@@ -163,30 +165,40 @@ async def _supervise(site: Path) -> None:
             sys.stdout.flush()
 
     def begins() -> dict[str, str]:
+        nonlocal began_s
+        began_s = time.monotonic()
         return slots.environment(slots.point(started(slots.pointer())))
 
     def follows() -> dict[str, str]:
         return slots.environment(slots.pointer())
 
+    def on_trial() -> bool:
+        return slots.pointer().trial
+
+    child = partial(Child, on_trial=on_trial)
     children = [
-        Child("node", _command("node", site), on_line, environment=begins),
-        Child("worker", _command("worker", site), after=ready, gives_signs=True, environment=follows),
-        Child("courier", _command("courier", site), after=ready, environment=follows),
+        child("node", _command("node", site), on_line, environment=begins),
+        child("worker", _command("worker", site), after=ready, gives_signs=True, environment=follows),
+        child("courier", _command("courier", site), after=ready, environment=follows),
     ]
     supervisor = Supervisor(children, stop)
-    watching = asyncio.create_task(_follow(slots, supervisor), name="slots")
+    watching = asyncio.create_task(
+        _follow(slots, supervisor, lambda: time.monotonic() - began_s), name="slots"
+    )
     try:
         await supervisor.run()
     finally:
         watching.cancel()
 
 
-async def _follow(slots: Slots, supervisor: Supervisor) -> None:
-    """Start everything again when another slot is pointed to."""
+async def _follow(slots: Slots, supervisor: Supervisor, since_start_s: Callable[[], float]) -> None:
+    """Start everything again when another slot is pointed to, or the one on trial hangs while it starts."""
+    from edge.slots import given_up
+
     active = slots.pointer().active
     while True:
         await asyncio.sleep(SLOTS_LOOK_S)
-        if (now := slots.pointer().active) != active:
+        if (now := slots.point(given_up(slots.pointer(), since_start_s())).active) != active:
             logging.getLogger("edge").warning("other software begins", extra={"slot": now or "installed"})
             active = now
             supervisor.restart()

@@ -24,6 +24,10 @@ SLOT: Final = "POSTERN_SLOT"
 """In the environment of a supervised process: the slot that it runs from, empty for what is installed. Where it is not
 set, nothing starts slots here (systemd's units run what is installed)."""
 
+READY_S_MAX: Final = 600.0
+"""Of a slot on trial, for one start: a store of 10 GB is brought to other tables in some minutes. One that neither ends
+nor serves after so long never will."""
+
 _POINTER: Final = "pointer.json"
 
 
@@ -60,6 +64,13 @@ def started(pointer: Pointer) -> Pointer:
     if pointer.starts >= STARTS_MAX:
         return returned(pointer, pointer.active)
     return Pointer(pointer.active, pointer.before, trial=True, starts=pointer.starts + 1)
+
+
+def given_up(pointer: Pointer, since_start_s: float) -> Pointer:
+    """What ran before, where the trial's last start has not become ready for too long. Pure."""
+    if pointer.trial and pointer.starts and since_start_s > READY_S_MAX:
+        return returned(pointer, pointer.active)
+    return pointer
 
 
 def settled(pointer: Pointer) -> Pointer:

@@ -111,6 +111,37 @@ async def test_a_child_that_was_started_wrongly_is_not_started_again() -> None:
     assert lines.qsize() == 1
 
 
+async def test_one_on_trial_may_be_wrong() -> None:
+    stop, lines = asyncio.Event(), asyncio.Queue[str]()
+    lives = iter((True, False))
+    wrong = Child(
+        "tried", python("print('no'); raise SystemExit(2)"), lines.put_nowait, on_trial=lambda: next(lives)
+    )
+    async with asyncio.timeout(WAIT_S):
+        with pytest.raises(StartedWrongly):
+            await Supervisor([wrong], stop).run()
+    assert lines.qsize() == 2
+
+
+async def test_a_restart_ends_the_pause_of_one_that_crashed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervision, "PAUSE_FIRST_S", 2 * WAIT_S)
+    monkeypatch.setattr(supervision, "PAUSE_MAX_S", 2 * WAIT_S)
+    stop, lines = asyncio.Event(), asyncio.Queue[str]()
+    child = Child("crasher", python("print('up'); raise SystemExit(3)"), lines.put_nowait)
+    supervisor = Supervisor([child], stop)
+    running = asyncio.create_task(supervisor.run())
+    async with asyncio.timeout(WAIT_S):
+        assert await lines.get() == "up"
+        while "process ended" not in caplog.messages:
+            await asyncio.sleep(0.05)
+        supervisor.restart()
+        assert await lines.get() == "up"
+        stop.set()
+        await running
+
+
 async def test_a_child_may_wait_for_another_to_be_ready() -> None:
     stop, ready, lines = asyncio.Event(), asyncio.Event(), asyncio.Queue[str]()
     second = Child(

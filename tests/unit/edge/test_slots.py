@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from core.supervision import Supervisor
+from edge import processes
 from edge.slots import (
+    READY_S_MAX,
     SLOT,
     STARTS_MAX,
     Pointer,
     Slots,
+    given_up,
     kept,
     numbers,
     returned,
@@ -22,6 +27,7 @@ from edge.slots import (
 
 INSTALLED = Pointer()
 TRIAL = Pointer("2.0", "1.0", trial=True)
+STARTING = started(TRIAL)
 KEPT = Pointer("2.0")
 
 
@@ -47,6 +53,10 @@ KEPT = Pointer("2.0")
         (started(Pointer("2.0", "1.0", trial=True, starts=STARTS_MAX)), Pointer("1.0")),
         (settled(Pointer("2.0", "1.0", trial=True, starts=2)), TRIAL),
         (settled(INSTALLED), INSTALLED),
+        (given_up(STARTING, READY_S_MAX), STARTING),
+        (given_up(STARTING, READY_S_MAX + 1), Pointer("1.0")),
+        (given_up(TRIAL, READY_S_MAX + 1), TRIAL),  # it serves
+        (given_up(KEPT, READY_S_MAX + 1), KEPT),
     ],
 )
 def test_what_the_pointer_becomes(change: Pointer, expected: Pointer) -> None:
@@ -80,3 +90,20 @@ def test_a_process_runs_from_the_slot_if_it_is_there(tmp_path: Path) -> None:
 )
 def test_numbers_of_a_version(version: str, expected: tuple[int, ...]) -> None:
     assert numbers(version) == expected
+
+
+async def test_one_that_hangs_while_it_starts_makes_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "SLOTS_LOOK_S", 0.001)
+    slots, stop = Slots(tmp_path), asyncio.Event()
+    slots.point(STARTING)
+    supervisor = Supervisor([], stop)
+    monkeypatch.setattr(supervisor, "restart", stop.set)
+    waited_s = iter((0.0, READY_S_MAX, READY_S_MAX + 1))
+    following = asyncio.create_task(processes._follow(slots, supervisor, lambda: next(waited_s)))
+    async with asyncio.timeout(10):
+        await stop.wait()
+    assert slots.pointer() == Pointer("1.0")
+    assert next(waited_s, None) is None
+    following.cancel()
