@@ -23,7 +23,7 @@ from typing import Any
 import aiohttp
 import psutil
 
-from tests import measured_node
+from tests import clocked_node, measured_node
 
 # The contract's bound for a clean stop.
 STOP_TIMEOUT_S = 10.0
@@ -72,14 +72,16 @@ class RunningNode:
 
 
 @contextmanager
-def running(site: Path, *, measured: bool = False) -> Iterator[RunningNode]:
+def running(site: Path, *, measured: bool = False, clocked: bool = False) -> Iterator[RunningNode]:
     """Start the node, wait until it serves, stop it at the end.
 
-    `measured`: as if its detector missed so little that a site may sign a policy under which texts leave.
+    `measured`: as if its detector missed so little that a site may sign a policy under which texts leave. `clocked`:
+    its courier goes by a clock of the test's own.
     """
     command = [sys.executable, "-m", "edge.cli", "run", "--site", str(site)]
-    if measured:
-        command = [sys.executable, "-m", measured_node.MODULE, "run", str(site)]
+    if measured or clocked:
+        module = measured_node.MODULE if measured else clocked_node.MODULE
+        command = [sys.executable, "-m", module, "run", str(site)]
     with (site / "run.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

@@ -234,8 +234,8 @@ class Courier:
         try:
             await self._episode.attempt(self._identity.enrolment.sync_endpoint)
             reason = await link.run(announce, deliver)
-            if reason == REFUSED and not link.connected:
-                self._keeper.saw(Reach.REFUSED)
+            refused = reason == REFUSED and not link.connected
+            self._keeper.saw(Reach.REFUSED if refused else Reach.UNKNOWN)
             if link.connected:
                 await self._episode.close(reason, link.framing_frames, link.framing_bytes)
         except ledger.LedgerFailed as error:

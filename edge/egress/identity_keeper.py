@@ -37,14 +37,16 @@ class IdentityKeeper:
         self._adopt = adopt
         self._ledger = ledger
         self._clock = clock
-        self._reach = Reach.UNKNOWN
+        self._reach = self._asked = Reach.UNKNOWN
         self._woken = asyncio.Event()
         self._failures = 0
         self._not_before = 0.0
         self._chance = random.random()  # noqa: S311 - spreads load, keeps no secret
 
     def saw(self, reach: Reach) -> None:
-        """What an attempt at a link has shown."""
+        """What an attempt at a link has shown, or that one is over: UNKNOWN."""
+        if reach is Reach.REFUSED and self._asked is not reach:
+            self._failures, self._not_before = 0, 0.0  # of renewals, which go another way
         self._reach = reach
         self._woken.set()
 
@@ -78,7 +80,7 @@ class IdentityKeeper:
     async def _try(self, mine: Identity) -> None:
         from edge.egress import renewal
 
-        expired = self._reach is Reach.REFUSED
+        self._asked, expired = self._reach, self._reach is Reach.REFUSED
         try:
             ask = renewal.reattest if expired else renewal.renew
             await self._adopt(mine, await ask(mine, self._ledger))

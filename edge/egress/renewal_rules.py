@@ -28,6 +28,7 @@ class Reach(Enum):
     """What the last attempt at a link has shown."""
 
     UNKNOWN = "unknown"
+    """Nobody was there, or the last link has ended."""
     UP = "up"
     REFUSED = "refused"
     """The control plane is there, and TLS does not take the certificate: it has expired, by one clock or the other."""

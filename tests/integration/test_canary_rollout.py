@@ -6,32 +6,34 @@ A control plane on PostgreSQL and two sites, by the commands of "A canary rollou
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from models.catalog import models_dir
+from tests.integration.rollout_rig import (
+    POLL_S,
+    Publisher,
+    enrolled,
+    own_models,
+    places,
+    until_place,
+    until_state,
+    updates,
+)
 from tests.integration.sync.rig import ControlPlaneProcess
 from tests.postgres import PostgresServer
 from tests.projected_encoder import NAME, projected_folder, scrambled_folder
-from tests.running import command, copy_site, running
+from tests.running import copy_site, running
 
 pytestmark = [pytest.mark.long, pytest.mark.models]
 
 LIMIT_S = 1500
 """Five gates with golden questions and four times all documents read anew, at the lowest priority on two cores."""
 
-POLL_S = 3
-"""Between commands that look: each costs a second of a core that the gates want."""
-
 WAVES = ("--waves", "50,100", "--watch", "5")
-NOT_COPIED = shutil.ignore_patterns("wheels", ".lock", NAME)
 
 
 @pytest.fixture
@@ -39,18 +41,15 @@ async def cloud(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Contr
     """With three published versions: good, wrong in good health, good."""
     started = ControlPlaneProcess(tmp_path / "cloud", postgres.new_database())
     await started.create()
-    passphrase = tmp_path / "passphrase"
-    passphrase.write_text("correct horse battery staple\n")
-    signed = ("--vendor-keys", str(tmp_path / "keys"), "--passphrase-file", str(passphrase))
-    await started.command("registry", "init", *signed)
+    publisher = Publisher(started, tmp_path)
+    await publisher.begin()
     folders = {
         "1.0": projected_folder(tmp_path / "first"),
         "2.0": scrambled_folder(tmp_path / "wrong", version="2.0"),
         "3.0": projected_folder(tmp_path / "third", seed=2, version="3.0"),
     }
     for version, folder in folders.items():
-        words = ("--name", NAME, "--version", version, str(folder))
-        await started.command("model", "publish", *signed, *words)
+        await publisher.publish("model", NAME, version, folder)
     await started.start()
     yield started
     await started.stop()
@@ -62,9 +61,7 @@ def sites(prepared_clinic: Path, tmp_path: Path) -> dict[str, Path]:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         made[name] = copy_site(prepared_clinic, tmp_path / name)
-        # Two machines do not share a disk.
-        models = tmp_path / name / "models"
-        shutil.copytree(models_dir(), models, copy_function=os.link, ignore=NOT_COPIED)
+        own_models(tmp_path / name / "models")
     return made
 
 
@@ -75,11 +72,7 @@ async def test_a_good_model_reaches_all_and_a_wrong_one_no_more_than_its_canary(
     nodes: dict[str, Path] = {}
     with ExitStack() as stack:
         for site in sites.values():
-            code = await cloud.new_code()
-            told = await command(
-                "enroll", "--site", str(site), "--cloud", cloud.enrolment, "--code", code, "--json"
-            )
-            nodes[told["node_id"]] = site
+            nodes[await enrolled(cloud, site)] = site
             monkeypatch.setenv("POSTERN_MODELS", str(site.parent / "models"))
             stack.enter_context(running(site))
         async with asyncio.timeout(LIMIT_S):
@@ -125,35 +118,6 @@ async def what_is_taken_back_goes_back(cloud: ControlPlaneProcess, nodes: dict[s
     assert versions == ["1.0", "3.0"]  # newest first
     (other,) = nodes.keys() - {kept["node_id"]}
     assert "3.0" not in [one["version"] for one in await updates(nodes[other])]
-
-
-async def until_state(cloud: ControlPlaneProcess, rollout: str, state: str) -> Any:
-    """Wait for the end of a rollout, which must be that one."""
-    while True:
-        shown = await cloud.command("rollout", "show", rollout)
-        if shown["rollout"]["state"] not in ("scheduled", "running"):
-            assert shown["rollout"]["state"] == state, shown
-            return shown
-        await asyncio.sleep(POLL_S)
-
-
-async def until_place(cloud: ControlPlaneProcess, rollout: str, status: str) -> Any:
-    """Wait for a node of it that stands there."""
-    while True:
-        shown = await cloud.command("rollout", "show", rollout)
-        found = [place for place in shown["nodes"] if place["status"] == status]
-        if found:
-            return found[0]
-        assert not {"failed", "rolled_back"} & set(places(shown)), shown
-        await asyncio.sleep(POLL_S)
-
-
-def places(shown: Any) -> list[str]:
-    return sorted(place["status"] for place in shown["nodes"])
-
-
-async def updates(site: Path) -> Any:
-    return await command("updates", "show", "--site", str(site), "--json")
 
 
 def serves(site: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +16,10 @@ from edge.updates.chunks import ChunkStore, StoredContent
 from edge.updates.installer import InstallRefused
 from edge.updates.software_installer import RESTART_S, SoftwareInstaller
 from edge.updates.wanted import Update
+from tests.integration.rollout_rig import fill
 from tests.running import RunningNode, running
 from tests.unit.edge.updates.packages import manifest_of, pieces_of
 
-ROOT = Path(__file__).parents[2]
 NEXT = "99.0"
 WAIT_S = 60.0
 
@@ -29,19 +28,6 @@ def software(version: str) -> Update:
     return Update(
         kind="software", name="postern", version=version, target=f"software/postern/{version}", rollout="r"
     )
-
-
-def fill(slot: Path, version: str) -> None:
-    """The programs of this tree, as another version."""
-    for package, source in (
-        ("edge", "edge"),
-        ("core", "core"),
-        ("models", "models"),
-        ("postern", "protos/postern"),
-    ):
-        shutil.copytree(ROOT / source, slot / package)  # compiled programs too: they are young enough
-    text = (slot / "core" / "version.py").read_text()
-    (slot / "core" / "version.py").write_text(f'{text}\nVERSION = "{version}"\n')
 
 
 @pytest.fixture

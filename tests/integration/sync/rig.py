@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import re
 import socket
@@ -86,12 +87,12 @@ class ControlPlaneProcess:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._process.wait()
 
-    async def command(self, *words: str) -> Any:
-        """A command's JSON answer."""
+    async def command(self, *words: str, stdin: str = "") -> Any:
+        """A command's JSON answer. `stdin`: a line that it reads."""
         process = await asyncio.create_subprocess_exec(
-            *self._arguments(*words, "--json"), stdout=asyncio.subprocess.PIPE
+            *self._arguments(*words, "--json"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
-        out, _ = await process.communicate()
+        out, _ = await process.communicate(f"{stdin}\n".encode())
         assert process.returncode == 0, words
         return json.loads(out)
 
@@ -99,6 +100,11 @@ class ControlPlaneProcess:
         """A one-time code, as the command makes it, without a process for it."""
         async with control_plane(self.paths, load_settings(self.paths), load_identities(self.paths)) as plane:
             return (await plane.enrolment.new_code("Test", "test", "")).code
+
+    async def rollout(self, rollout: str) -> Any:
+        """As `rollout show` answers, without a process for it."""
+        async with control_plane(self.paths, load_settings(self.paths), load_identities(self.paths)) as plane:
+            return dataclasses.asdict(await plane.rollouts.show(rollout))
 
     async def records(self, kind: str = "knowledge.changed") -> list[Any]:
         """What the database holds of a kind, in order: the oracle."""

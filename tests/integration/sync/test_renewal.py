@@ -7,73 +7,24 @@ machine's own, so clocks start in the past: what they call the end of a certific
 from __future__ import annotations
 
 import asyncio
-import re
-import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
-from cloud_sync.app import Ready, serve
-from cloud_sync.config import CloudPaths, load_settings
-from cloud_sync.folder import create_folder, load_identities
-from cloud_sync.services import ControlPlane, control_plane
+from cloud_sync.services import ControlPlane
 from core import identity as certificates
 from edge.config import SitePaths
 from edge.egress import identity, ledger
-from edge.egress.identity import Identity
 from edge.store.outbox import OutboxClass, append
-from edge.sync.enrolment import enrol
 from tests.contract.courier_process import TIMEOUT_S, until
-from tests.integration.sync.rig import Node, connected, courier_and_node, free_port
+from tests.integration.sync.clocked import VALID, Clock, Cloud, actions, clocked_cloud, mine
+from tests.integration.sync.rig import Node, connected, courier_and_node
 
-VALID = timedelta(days=90)
 # The certificate's life that is left when the node enrols: enough for it to connect, on a busy machine too.
 LEFT = timedelta(seconds=15)
-
-
-@dataclass
-class Clock:
-    """Of all three; behind the machine's."""
-
-    behind: timedelta = timedelta()
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) - self.behind
-
-    def unix_s(self) -> float:
-        return time.time() - self.behind.total_seconds()
-
-
-@dataclass
-class Cloud:
-    paths: CloudPaths
-    clock: Clock
-    ready: Ready | None = None
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[ControlPlane]:
-        stop, told = asyncio.Event(), asyncio.get_running_loop().create_future()
-        serving = asyncio.create_task(
-            serve(self.paths, stop, lambda ready, _: told.set_result(ready), clock=self.clock.now)
-        )
-        self.ready = await asyncio.wait_for(told, 30)
-        settings, identities = load_settings(self.paths), load_identities(self.paths)
-        try:
-            async with control_plane(self.paths, settings, identities, self.clock.now) as plane:
-                yield plane
-        finally:
-            stop.set()
-            await serving
-
-    async def enrol(self, plane: ControlPlane, paths: SitePaths) -> None:
-        assert self.ready is not None
-        code = await plane.enrolment.new_code("Clinic", "test", self.ready.enrolment)
-        await enrol(paths, self.ready.enrolment, code.code)
 
 
 @pytest.fixture
@@ -83,14 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def cloud(tmp_path: Path, clock: Clock) -> Cloud:
-    paths = CloudPaths(tmp_path / "cloud")
-    create_folder(paths, "Test", "", datetime.now(UTC) - 2 * VALID)
-    text = paths.config.read_text()
-    for port in ("8090", "8091", "8092"):
-        text = re.sub(rf"^port = {port}$", f"port = {free_port()}", text, flags=re.MULTILINE)
-    text += f"\n[identity]\nnode_certificate_days = {VALID.days}\n"
-    paths.config.write_text(text)
-    return Cloud(paths, clock)
+    return clocked_cloud(tmp_path / "cloud", clock)
 
 
 async def write(node: Node, first: int, rows: int) -> None:
@@ -112,19 +56,9 @@ async def drained(node: Node) -> None:
     await until(empty)
 
 
-def mine(paths: SitePaths) -> Identity:
-    found = identity.load(paths.courier)
-    assert found is not None
-    return found
-
-
 def fingerprint(paths: SitePaths) -> bytes:
     """While the courier runs, which is the one that reads and writes all of it."""
     return certificates.certificate_fingerprint((paths.courier / identity.CERTIFICATE_FILE).read_bytes())
-
-
-async def actions(plane: ControlPlane, node_id: str) -> list[str]:
-    return [row.action for row in reversed(await plane.overview.audit_of(node_id))]
 
 
 async def received(plane: ControlPlane) -> list[int]:
