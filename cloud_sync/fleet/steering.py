@@ -70,7 +70,7 @@ class InvalidDesired(ConfigError):
 
     code = "invalid_desired_state"
     title = "The desired state cannot be used"
-    remedy = "Correct the file and set it again."
+    remedy = "Correct it and set it again."
     status = 400
     exit_code = ExitCode.USAGE
 

@@ -143,6 +143,7 @@ async def test_a_large_fleet_is_paged_sorted_and_filtered_by_address(page: Page,
     await page.get_by_label("Label").fill("region=south")
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("5 nodes that fit, 1,001 in the fleet")).to_be_visible()
+    await expect(page.get_by_role("link", name="Change the settings of the group canary")).to_be_visible()
     await page.get_by_role("link", name="0 offline").click()
     await expect(page.get_by_text("No node fits.")).to_be_visible()
     await expect(page.get_by_label("State")).to_have_value("offline")
