@@ -98,8 +98,7 @@ def _take_off(db: Database, kind: str, name: str, here: bool, at_ms: int) -> str
     if (kind, name) in _wanted(db):
         raise UpdateStays(
             f"The control plane wants {what} on this node: it would come back.",
-            remedy="At the control plane: abort its rollout, and ask again here. What a rollout that is done brought "
-            "stays wanted: roll out a version in its place.",
+            remedy="Have its rollout aborted at the control plane, also one that is done, and ask again here.",
         )
     kept = rows.take_off(db, kind, name, at_ms)
     if kept is None and not here:

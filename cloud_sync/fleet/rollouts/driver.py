@@ -146,7 +146,13 @@ class Driver:
             add_audit(connection, AuditRow(now, actor, f"rollout.{after.state}", row.id, detail))
 
     def _take_back(self, connection: sa.Connection, row: RolloutRow, now: datetime) -> None:
-        told = self._steering.unassign(connection, row.id)
+        # Whoever was told another version since is not told anything by this.
+        newest = {
+            node_id
+            for node_id, found in assignments_of(connection).items()
+            if any(one.rollout_id == row.id for one in found)
+        }
+        told = [one for one in self._steering.unassign(connection, row.id) if one in newest]
         move_members(connection, row.id, _UNDER_WAY, NodeStatus.RETURNING, changed_at=now)
         # Nodes under way go back by themselves; one that has kept it goes where it is told to.
         kept = versions_before(connection, row.id, NodeStatus.KEPT)

@@ -1,7 +1,7 @@
 """The states of a rollout: what an admin may do in each, and what it does by itself. Pure: no I/O, no clock.
 
 draft → awaiting_approval → scheduled → running ⇄ paused → done
-                                (from each of the five) → aborted
+                                 (from each of the six) → aborted
                                       running | paused → stopped
 """
 
@@ -68,7 +68,8 @@ ALLOWED: dict[Command, frozenset[State]] = {
     Command.APPROVE: frozenset({State.AWAITING_APPROVAL}),
     Command.PAUSE: frozenset({State.SCHEDULED, State.RUNNING}),
     Command.RESUME: frozenset({State.PAUSED}),
-    Command.ABORT: OPEN,
+    # What is done is still wanted, by nodes that come back later too, until somebody takes it back.
+    Command.ABORT: OPEN | {State.DONE},
 }
 
 

@@ -235,7 +235,8 @@ def _back_text(waves: tuple[WaveView, ...]) -> str:
         return "Its nodes go back to what they had."
     who = "One node keeps" if kept == 1 else f"{kept} nodes keep"
     others = " The others go back." if any(wave.returned for wave in waves) else ""
-    return f"{who} it: what was there before is not known, or not published here.{others}"
+    why = "what was there before is not known or not published here, or another version is wanted by now"
+    return f"{who} it: {why}.{others}"
 
 
 def _running_text(progress: Progress, waves: tuple[WaveView, ...]) -> str:

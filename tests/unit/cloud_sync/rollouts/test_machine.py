@@ -58,7 +58,9 @@ RUNNING = Progress(State.RUNNING, 0, NOW)
         ("paused", "pause", None),
         ("paused", "resume", "scheduled"),
         ("paused", "abort", "aborted"),
-        *((state, command, None) for state in ("done", "aborted", "stopped") for command in Command),
+        ("done", "abort", "aborted"),
+        *(("done", command, None) for command in Command if command != "abort"),
+        *((state, command, None) for state in ("aborted", "stopped") for command in Command),
     ],
 )
 def test_each_command_in_each_state(state: str, command: str, after: str | None) -> None:

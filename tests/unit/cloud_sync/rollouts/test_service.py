@@ -63,7 +63,7 @@ async def test_a_good_version_reaches_every_node_wave_by_wave(fifty: Fleet) -> N
         fifty.clock.pass_s(60)
     await fifty.settle()
     view = (await fifty.rollouts.show(made.id)).rollout
-    assert (view.state, view.kept, view.failed, view.commands) == ("done", 50, 0, ())
+    assert (view.state, view.kept, view.failed, view.commands) == ("done", 50, 0, ("abort",))
     assert [wave.state for wave in view.waves] == ["passed"] * 4
     assert len(fifty.running("2.0")) == 50
 
@@ -199,11 +199,38 @@ async def test_pause_keeps_the_next_wave_back_and_abort_takes_it_back(ten: Fleet
     # They had nothing of the name before, and keep it until something else is wanted.
     assert [wave.kept for wave in aborted.waves] == [1, 4, 0]
     assert aborted.state_text == (
-        "Aborted. 5 nodes keep it: what was there before is not known, or not published here."
+        "Aborted. 5 nodes keep it: what was there before is not known or not published here, "
+        "or another version is wanted by now."
     )
     assert len(ten.running("2.0")) == 5
     with pytest.raises(RolloutState):
         await ten.rollouts.resume(made.id, "bob")
+
+
+async def test_what_is_done_is_wanted_until_it_is_taken_back(either: Fleet) -> None:
+    first = await either.rollouts.create(spec("1.0"), "ada")
+    await _to_the_end(either)
+    second = await either.rollouts.create(spec("2.0"), "ada")
+    await _to_the_end(either)
+    assert (await either.rollouts.show(second.id)).rollout.commands == ("abort",)
+    aborted = await either.rollouts.abort(second.id, "bob")
+    assert aborted.state == "aborted"
+    await _to_the_end(either)
+    assert len(either.running("1.0")) == 10
+    assert {node.status for node in (await either.rollouts.show(second.id)).nodes} == {"returned"}
+    assert (await either.rollouts.show(first.id)).rollout.state == "done"
+
+
+async def test_taking_back_what_another_version_has_replaced_tells_nobody_anything(either: Fleet) -> None:
+    first = await either.rollouts.create(spec("1.0"), "ada")
+    await _to_the_end(either)
+    await either.rollouts.create(spec("2.0"), "ada")
+    await _to_the_end(either)
+    aborted = await either.rollouts.abort(first.id, "bob")
+    await _to_the_end(either)
+    assert len(either.running("2.0")) == 10
+    assert sum(wave.returned for wave in aborted.waves) == 0
+    assert "another version is wanted by now" in aborted.state_text
 
 
 async def test_a_risky_one_waits_for_a_second_person(ten: Fleet) -> None:
