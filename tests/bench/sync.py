@@ -28,6 +28,8 @@ DRAIN_ROWS = 200_000
 FLAP_SECONDS = 300.0
 # So that five minutes have 60 kills and more: a cold start of the control plane takes two to three seconds.
 KILL_EVERY_S = 4.0
+# However slowly they start: it goes on until there were so many.
+KILLS_MIN = 60
 RATE = 100
 # Each way; a lost packet costs what TCP waits before it sends again.
 DELAY_S = 0.02
@@ -40,6 +42,7 @@ async def drain(folder: Path, database: str, rows: int) -> dict[str, Any]:
     async with rig(folder, database) as made:
         await line(filling := await made.start_writer("--fill", str(rows)), "filled")
         await filling.wait()
+        progress(f"{rows} rows wait")
         sending = await made.start_writer()
         await line(sending, "connected")
         began = time.monotonic()
@@ -49,10 +52,11 @@ async def drain(folder: Path, database: str, rows: int) -> dict[str, Any]:
         return {"rows": rows, "seconds": round(seconds, 2), "rows_per_s": round(rows / seconds)} | vars(found)
 
 
-async def flapping(folder: Path, seconds: float) -> tuple[Found, Rig]:
+async def flapping(folder: Path, seconds: float, kills_min: int) -> tuple[Found, Rig]:
     async with rig(folder, delay_s=DELAY_S, loss=LOSS) as made:
         # A fixed seed: the same order of kills.
-        await flap(made, seconds, RATE, KILL_EVERY_S, random.Random(harness.SEED))
+        await flap(made, seconds, RATE, KILL_EVERY_S, random.Random(harness.SEED), kills_min)
+        progress("all rows have gone up; compared with what was committed")
         return await made.judge(), made
 
 
@@ -85,12 +89,13 @@ async def measure(options: argparse.Namespace, folder: Path) -> Report:
             drains["postgres"] = await drain(folder / "postgres", server.new_database(), rows)
         progress(f"{drains['postgres']['rows_per_s']} rows/s")
     progress(f"flapping for {options.seconds:.0f} s")
-    found, made = await flapping(folder / "flapping", options.seconds)
+    found, made = await flapping(folder / "flapping", options.seconds, max(3, round(KILLS_MIN * share)))
     report.results |= {"drain": drains, "flapping": vars(found) | {"kills": dict(made.kills)}}
     judged = [*drains.values(), vars(found)]
     report.judged = {
         **{f"drain_rows_per_s_{name}": drained["rows_per_s"] for name, drained in drains.items()},
         "drain_rows_per_s": min((drained["rows_per_s"] for drained in drains.values()), default=None),
+        "floor_rows_per_s": report.results["fsync_floor"]["rows_per_s_one_fsync_a_batch"],
         **{key: sum(part[key] for part in judged) for key in ("lost", "doubled", "misordered")},
         "kills": sum(made.kills.values()),
     }

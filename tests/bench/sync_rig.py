@@ -18,12 +18,15 @@ import sqlalchemy as sa
 from cloud_sync.store.schema import gaps, records
 from edge.egress import identity
 from edge.sync.enrolment import enrol
+from tests.bench.harness import progress
 from tests.bench.link_proxy import LinkProxy
 from tests.bench.sync_writer import KIND
 from tests.contract.courier_process import CourierProcess, new_site
 from tests.integration.sync.rig import ControlPlaneProcess, free_port
 
 LINE_TIMEOUT_S = 600.0
+# Kills between two lines of progress: half a minute.
+TOLD_EVERY = 10
 TARGETS = ("node", "courier", "cloud")
 
 
@@ -163,6 +166,8 @@ async def flap(
     while (now := loop.time()) < until or sum(rig.kills.values()) < kills_min:
         waiting = waiting or chance.sample(TARGETS, len(TARGETS))
         await rig.kill(waiting.pop(), rate)
+        if (kills := sum(rig.kills.values())) % TOLD_EVERY == 0:
+            progress(f"{kills} kills, {max(0.0, until - loop.time()):.0f} s to go")
         with rig.link.cut():
             await asyncio.sleep(chance.uniform(0.0, kill_every_s / 4))
         await asyncio.sleep(max(0.0, now + kill_every_s - loop.time()))
