@@ -151,6 +151,12 @@ def _source(paths: SitePaths) -> Source | None:
     return FetchClient(paths.courier_socket, Guard(load_or_create_key(paths.keys)), lambda: rate)
 
 
+async def _ends(store: Store) -> dict[str, str]:
+    """How updates ended, by version."""
+    found = await store.read(rows.listing)
+    return {row.update.version: row.standing.end.value for row in found if row.standing.end is not None}
+
+
 async def run(root: Path) -> dict[str, str]:
     """A life of the node, until both updates have ended; how each did."""
     paths, models = site_paths(root / "site"), root / "models"
@@ -163,16 +169,16 @@ async def run(root: Path) -> dict[str, str]:
     sys.stdout.write("runs\n")
     sys.stdout.flush()
     running = asyncio.create_task(updater.run())
-    ended: dict[str, str] = {}
+    # What ended in a life before is not wanted again: what came after it would be withdrawn for it.
+    ended = await _ends(store)
     for version in VERSIONS:
-        updater.want([update(version)])
+        if version not in ended:
+            updater.want([update(version)])
         while version not in ended:
             await asyncio.wait((running,), timeout=0.02)
             if running.done():
                 running.result()
-            for row in await store.read(rows.listing):
-                if row.standing.end is not None:
-                    ended[row.update.version] = row.standing.end.value
+            ended = await _ends(store)
     running.cancel()
     await asyncio.wait((running,))
     await store.close()
