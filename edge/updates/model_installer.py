@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import PosternError
-from core.files import private_folder
+from core.files import fsync_folder, private_folder
 from edge.apart import NICENESS_BESIDE_TURNS, work_apart
 from edge.updates.installer import Content, Figures, InstallRefused
 from edge.updates.model_rules import figures_of, refusal_of
@@ -92,6 +92,7 @@ class ModelInstaller:
             raise InstallRefused(
                 "other_name", f"What was published as {update.name} is {folder.parent.name}."
             )
+        await asyncio.to_thread(_make_durable, folder)
         return str(folder)
 
     async def gate(self, update: Update, staged: str) -> Figures:
@@ -165,6 +166,12 @@ class ModelInstaller:
         except ModelWorkFailed as error:
             raise InstallRefused("gate" if task["do"] == "gate" else "not_a_model", error.detail) from error
         return dict(done.result)
+
+
+def _make_durable(folder: Path) -> None:
+    """The names of a version's files, too: what comes next counts on them after a power cut."""
+    for one in (folder, folder.parent, folder.parent.parent):
+        fsync_folder(one)
 
 
 def _setting(staged: str) -> Setting:
