@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -19,8 +20,8 @@ class LinkProxy:
     def __init__(self, port: int, listen_port: int, *, delay_s: float = 0.0, loss: float = 0.0) -> None:
         self._delay_s, self._loss = delay_s, loss
         self._chance = random.Random(port)
-        self.bytes_down = 0
-        """That have come from the target."""
+        self.came: list[tuple[float, int]] = []
+        """From the target: when (monotonic seconds), and bytes."""
         self.endpoint = f"127.0.0.1:{listen_port}"
         self._target, self._port = port, listen_port
         self._writers: set[asyncio.StreamWriter] = set()
@@ -28,6 +29,11 @@ class LinkProxy:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="link", daemon=True).start()
         self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+
+    @property
+    def bytes_down(self) -> int:
+        """That have come from the target."""
+        return sum(size for _, size in tuple(self.came))
 
     @contextmanager
     def cut(self) -> Iterator[None]:
@@ -69,7 +75,8 @@ class LinkProxy:
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(READ_BYTES):
-                self.bytes_down += len(data) if counted else 0
+                if counted:
+                    self.came.append((time.monotonic(), len(data)))
                 if self._delay_s:
                     await asyncio.sleep(self._delay_s + RESEND_S * (self._chance.random() < self._loss))
                 writer.write(data)
