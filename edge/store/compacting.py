@@ -19,7 +19,7 @@ from core.errors import PosternError
 from edge.config import SitePaths
 from edge.keys import SiteKeys
 from edge.store.connection import StoreInUse, StoreUnusable, connect, lock
-from edge.store.unwritable import unwritable
+from edge.store.unwritable import full, told
 
 LOOK_S: Final = 0.2
 """Between two looks at how far it is: a bar that a person watches."""
@@ -47,7 +47,7 @@ class Compacted:
 def compact(paths: SitePaths, report: Report) -> Compacted:
     """Write the site's file anew. It takes as much free disk, and memory, as the file has rows.
 
-    Raises NoRoom, StoreInUse where the node runs, StoreUnusable, KeysUnusable.
+    Raises NoRoom, StoreInUse where the node runs, StoreUnusable, StoreUnwritable, KeysUnusable.
     """
     if not paths.store.exists():
         raise StoreUnusable(f"{paths.store} is not there.", remedy="Name the site's folder with --site.")
@@ -84,9 +84,9 @@ def _compacted(db: Database, paths: SitePaths, report: Report) -> Compacted:
     try:
         db.execute("VACUUM")
     except Exception as error:
-        if unwritable(error):
+        if full(error):
             raise NoRoom("The disk was full before it was done.") from None
-        raise
+        raise told(error) from None
     finally:
         done.set()
         watching.join()

@@ -38,6 +38,11 @@ def unwritable(error: BaseException | None) -> bool:
     return False
 
 
+def full(error: BaseException) -> bool:
+    """Whether SQLite had no room on the disk."""
+    return isinstance(error, DatabaseError) and _name(error) == "SQLITE_FULL"
+
+
 def told(error: BaseException) -> BaseException:
     """The error as callers are told it."""
     return StoreUnwritable("Its disk is full, read-only or broken.") if unwritable(error) else error

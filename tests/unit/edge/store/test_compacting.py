@@ -10,20 +10,26 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlcipher3 import DatabaseError
 from sqlite_utils import Database
 
+from core.errors import PosternError
 from edge.config import SitePaths, site_paths
 from edge.keys import SiteKeys
 from edge.store import compacting
 from edge.store.compacting import NoRoom, compact
-from edge.store.connection import StoreInUse, StoreUnusable, connect
+from edge.store.connection import CACHE_KIB, StoreInUse, StoreUnusable, connect
 from edge.store.store import Store
+from edge.store.unwritable import StoreUnwritable
 from models.progress import silent
 
 ROWS = 400
 LONG = "x" * 10_000
+CACHES = 2
+"""As many page caches is what the kill comes into: some 17 MB."""
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -113,6 +119,24 @@ def test_without_room_for_a_copy_nothing_is_begun(
         assert compact(paths, silent).after < before
 
 
+@pytest.mark.parametrize(("name", "told"), [("SQLITE_FULL", NoRoom), ("SQLITE_IOERR_WRITE", StoreUnwritable)])
+def test_a_broken_disk_is_not_told_as_a_full_one(
+    paths: SitePaths, monkeypatch: pytest.MonkeyPatch, name: str, told: type[PosternError]
+) -> None:
+    execute = Database.execute
+
+    def fails(db: Database, sql: str, *more: Any) -> Any:
+        if sql == "VACUUM":
+            error = DatabaseError("no")
+            error.sqlite_errorname = name
+            raise error
+        return execute(db, sql, *more)
+
+    monkeypatch.setattr(Database, "execute", fails)
+    with pytest.raises(told):
+        compact(paths, silent)
+
+
 def test_where_there_is_no_store_none_is_made(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable):
         compact(site_paths(tmp_path), silent)
@@ -122,8 +146,11 @@ def test_where_there_is_no_store_none_is_made(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_whoever_is_killed_meanwhile_has_the_old_file_whole(paths: SitePaths) -> None:
     db = opened(paths)
-    for n in range(ROWS):  # more to copy, so that there is a moment for it
+    # More than the page cache holds: the copy is in the log, where it can be seen, long before it is done.
+    db.execute("BEGIN")
+    for n in range(CACHES * CACHE_KIB * 1024 // len(LONG)):
         db.execute("INSERT INTO meta(name, value) VALUES (?, ?)", [f"row {n} more 0", LONG.encode()])
+    db.execute("COMMIT")
     db.conn.close()
     before = rows(paths)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(paths.root)], env=os.environ, timeout=60)
