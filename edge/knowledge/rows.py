@@ -231,10 +231,16 @@ def put_vectors_aside(db: Database, after: str) -> None:
 
 
 def vectors_before(db: Database, encoder: str) -> dict[int, npt.NDArray[np.float16]]:
-    """What is kept of an encoder that served before, by chunk id, [dim] each; of any other nothing."""
-    if _meta(db, _ENCODER_BEFORE) != encoder:
+    """What is kept of an encoder, by chunk id, [dim] each: of the one before, and of the one whose are stored still.
+
+    Of any other nothing.
+    """
+    if encoder_of(db) == encoder:
+        found = db.execute("SELECT id, vector FROM chunks")
+    elif _meta(db, _ENCODER_BEFORE) == encoder:
+        found = db.execute("SELECT chunk, vector FROM vectors_before")
+    else:
         return {}
-    found = db.execute("SELECT chunk, vector FROM vectors_before")
     return {int(chunk): np.frombuffer(vector, STORED) for chunk, vector in found}
 
 

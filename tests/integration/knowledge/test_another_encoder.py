@@ -153,6 +153,29 @@ class Reversed(HashedWords):
         return super().embed(texts)[:, ::-1]
 
 
+async def test_back_before_the_documents_were_read_anew_reads_none(
+    base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords
+) -> None:
+    """What is stored are still the vectors of the encoder that comes back."""
+    await base.add([folder], PUBLIC)
+    serving = Serving(Shorter())
+    serving.go.set()
+    behind = await KnowledgeBase.open(store, serving, "encoder-2")
+
+    def switch(take: Callable[[], None]) -> None:
+        serving.now = embedder
+        take()
+
+    embedder.texts.clear()
+    made = await behind.embed_all(embedder, "encoder-1")
+    await behind.exchange(made, "encoder-1", embedder, switch=switch)
+    assert embedder.texts == []
+    assert made
+    assert not behind.behind
+    assert await store.read(rows.encoder_of) == "encoder-1"
+    assert ids(behind, "What does parking cost?")[0] == "fees/parking.txt"
+
+
 @pytest.mark.parametrize("other", [Reversed, Shorter])
 async def test_an_encoder_that_takes_over_while_the_base_catches_up_keeps_its_own_vectors(
     base: KnowledgeBase, folder: Path, store: Store, embedder: HashedWords, other: type[HashedWords]
