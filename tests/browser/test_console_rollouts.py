@@ -44,7 +44,7 @@ async def test_a_rollout_stops_itself_before_ones_eyes(page: Page, console: Cons
     canary = page.get_by_role("listitem").filter(has_text="Canary")
     await expect(canary.get_by_text("Stopped here")).to_be_visible()
     await expect(page.get_by_role("cell", name="Went back")).to_have_count(2)
-    await expect(page.get_by_role("cell", name="golden 99")).to_have_count(2)
+    await expect(page.get_by_role("cell", name="golden questions right 99")).to_have_count(2)
     assert len(fleet.told("2.0")) == 2
     found["stopped"] = await violations(page)
     for width in (390, 640):
@@ -53,7 +53,9 @@ async def test_a_rollout_stops_itself_before_ones_eyes(page: Page, console: Cons
     node = next(iter(fleet.told("2.0")))
     await page.goto(f"{console.url}/nodes/{node}")
     await expect(page.get_by_role("region", name="Updates").get_by_text("Went back")).to_be_visible()
-    await expect(page.get_by_role("region", name="Updates").get_by_text("golden 99")).to_be_visible()
+    await expect(
+        page.get_by_role("region", name="Updates").get_by_text("golden questions right 99")
+    ).to_be_visible()
     await page.goto(f"{console.url}/rollouts")
     await expect(page.get_by_role("row", name="encoder 2.0").get_by_text("Stopped itself")).to_be_visible()
     found["list"] = await violations(page)
