@@ -22,7 +22,7 @@ from cloud_sync.fleet.desired_fields import (
 from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.steering import DesiredChanged, InvalidDesired, Setting, Steering, read_document
 from cloud_sync.fleet.views import NodeView
-from cloud_sync.store.node_search import NodeFilter, NodeOrder
+from cloud_sync.store.node_search import REVOKED_STATE, NodeFilter, NodeOrder
 from core.errors import PosternError
 from core.webshell.shell import ACCOUNT, WebShell, field
 
@@ -41,6 +41,7 @@ class _Place:
     nodes: int
     """How many get what is saved."""
     setting: Setting
+    of_group: Setting
     begins: Fields
     """What the form begins with: a node without settings of its own has its group's, which saving would replace."""
 
@@ -49,6 +50,16 @@ class _Place:
         """Whether the form begins with the group's."""
         said = self.begins.others or any(self.begins.given.values())
         return self.node is not None and self.setting.document is None and bool(said)
+
+    @property
+    def of_group_etag(self) -> str | None:
+        """The tag of the group's settings, if it is those that the form of a node begins with."""
+        return self.of_group.etag if self.node and self.setting.document is None else None
+
+    @property
+    def etag(self) -> str:
+        """Of all that the form begins with."""
+        return " ".join(tag for tag in (self.setting.etag, self.of_group_etag) if tag)
 
     @property
     def address(self) -> str:
@@ -89,7 +100,7 @@ class DesiredPages:
         given = {name: (await field(request, name)).replace("\r\n", "\n") for name in FIELDS}
         values, faults = read_fields(given)
         try:
-            if await field(request, "etag") != place.setting.etag:
+            if await field(request, "etag") != place.etag:
                 raise DesiredChanged
             if await field(request, "take_back"):
                 await self._set(request, place, b"")
@@ -107,7 +118,7 @@ class DesiredPages:
         """Raises DesiredChanged."""
         actor, etag = request[ACCOUNT].name, place.setting.etag
         if place.node:
-            await self._steering.set_for_node(place.node.id, document, actor, etag)
+            await self._steering.set_for_node(place.node.id, document, actor, etag, place.of_group_etag)
         else:
             await self._steering.set_for_group(place.group, document, actor, etag)
 
@@ -119,13 +130,14 @@ class DesiredPages:
         of_group = await self._steering.setting_of_group(group)
         if node is None:
             fleet = await self._overview.fleet(NodeFilter(group=group), NodeOrder(limit=1))
-            return _Place(None, group, fleet.found, of_group, fields_of(of_group.document))
+            nodes = fleet.found - fleet.by_state[REVOKED_STATE]
+            return _Place(None, group, nodes, of_group, of_group, fields_of(of_group.document))
         setting = await self._steering.setting_of_node(node.id)
         begins = of_group.document if setting.document is None else setting.document
-        return _Place(node, group, 1, setting, fields_of(begins))
+        return _Place(node, group, 1, setting, of_group, fields_of(begins))
 
     async def _page(self, request: web.Request, place: _Place, tried: _Tried | None) -> web.Response:
-        now = fields_of(place.setting.document).given
+        now = place.begins.given
         given = tried.given if tried else place.begins.given
         fault = tried.fault if tried else None
         status = fault.status if fault else InvalidDesired.status if tried else 200

@@ -172,16 +172,25 @@ class Steering:
         )
 
     async def set_for_node(
-        self, node_id: str, document: bytes, actor: str, expected: str | None = None
+        self,
+        node_id: str,
+        document: bytes,
+        actor: str,
+        expected: str | None = None,
+        expected_of_group: str | None = None,
     ) -> DesiredRow:
         """Want `document` of one node, whatever its group's is; b"" gives it its group's again.
 
-        `expected`: only if its tag is still this. Raises UnknownNode, DesiredChanged.
+        `expected`: only if its tag is still this, `expected_of_group`: and its group's this. Raises UnknownNode,
+        DesiredChanged.
         """
 
         def write(connection: sa.Connection) -> DesiredRow:
-            require_node(connection, node_id)
-            return self._set(connection, node_scope(node_id), document, actor, expected)
+            group = require_node(connection, node_id).group_name
+            row = self._set(connection, node_scope(node_id), document, actor, expected)
+            # After the write, which holds the lock of generations: nobody changes the group's any more.
+            _check_tag(_setting(connection, group_scope(group)), expected_of_group)
+            return row
 
         return await self._database.run(write)
 
@@ -190,8 +199,7 @@ class Steering:
     ) -> DesiredRow:
         now, generation = self._clock(), next_generation(connection)
         before = _setting(connection, scope)
-        if expected is not None and expected != before.etag:
-            raise DesiredChanged(f"Its tag is {before.etag}, not {expected[:40]}.")
+        _check_tag(before, expected)
         row = DesiredRow(generation, scope, content_hash(document), document)
         add_desired(connection, row, now, actor)
         action = "desired.set" if document else "desired.unset"
@@ -339,6 +347,12 @@ def _setting(connection: sa.Connection, scope: str) -> Setting:
     if row is None:
         return Setting(scope, "0", None)
     return Setting(scope, etag_of(row), row.document or None)
+
+
+def _check_tag(setting: Setting, expected: str | None) -> None:
+    """Raises DesiredChanged."""
+    if expected is not None and expected != setting.etag:
+        raise DesiredChanged(f"Its tag is {setting.etag}, not {expected[:40]}.")
 
 
 def etag_of(row: DesiredRow) -> str:

@@ -15,6 +15,7 @@ from cloud_sync.console.desired_pages import DesiredPages
 from cloud_sync.fleet.desired_fields import NOTES_CHARACTERS_MAX, fields_of, read_fields
 from cloud_sync.fleet.overview import Overview
 from cloud_sync.fleet.presence import Presence
+from cloud_sync.fleet.steering import DesiredChanged
 from cloud_sync.store.audit import audit_of
 from edge.sync.desired import DesiredRefused, parse
 from tests.rollout_fleet import Fleet, fleet, node_row
@@ -113,6 +114,28 @@ async def test_what_somebody_else_set_meanwhile_is_shown_and_not_replaced(
     assert kept["etag"] != mine["etag"]
     await pages.post(GROUP, 303, **kept)  # whoever has read that may replace it
     assert await wanted(three) == {"heartbeat_s": 30, "notes": "<mine>"}
+
+
+async def test_a_node_does_not_keep_what_its_group_wanted_before(three: Fleet, pages: Console) -> None:
+    await three.steering.set_for_group("wards", b'{"heartbeat_s":20}', NAME)
+    mine = typed(await pages.get(NODE)) | {"heartbeat_s": "30"}
+    tighter = b'{"heartbeat_s":20,"policy":{"redact":{"names":"always"}}}'
+    await three.steering.set_for_group("wards", tighter, "bob")
+    page = await pages.post(NODE, 412, **mine)
+    assert await wanted(three) == json.loads(tighter)
+    assert "these are its group’s" in page
+    assert "always" in page.split('id="there-title"')[1].split("</table>")[0]
+    of_node, of_group = mine["etag"].split()
+    with pytest.raises(DesiredChanged):  # nor when the group's come between the page's look and its write
+        await three.steering.set_for_node("n000", b'{"heartbeat_s":30}', NAME, of_node, of_group)
+    assert await wanted(three) == json.loads(tighter)
+    await pages.post(NODE, 303, **typed(page))
+    assert await wanted(three) == {"heartbeat_s": 30}  # whoever has read that may replace it
+
+
+async def test_revoked_nodes_are_not_counted(three: Fleet, pages: Console) -> None:
+    await three.steering.revoke("n002", "bob")
+    assert "2 nodes are in the group" in await pages.get(GROUP)
 
 
 async def test_a_wrong_field_keeps_the_tag_that_the_page_was_read_with(three: Fleet, pages: Console) -> None:
