@@ -100,6 +100,16 @@ async def until_state(cloud: ControlPlaneProcess, rollout: str, state: str) -> A
         await asyncio.sleep(POLL_S)
 
 
+async def until_gone_back(cloud: ControlPlaneProcess, rollout: str) -> str:
+    """Why its one node went back by itself, for which the rollout has stopped."""
+    while True:
+        (place,) = (await until_state(cloud, rollout, "stopped"))["nodes"]
+        if place["status"] == "rolled_back":
+            return str(place["reason"])
+        assert place["status"] == "failed", place  # as it stands while it goes back
+        await asyncio.sleep(POLL_S)
+
+
 async def until_place(cloud: ControlPlaneProcess, rollout: str, status: str) -> Any:
     """Wait for a node of it that stands there."""
     while True:

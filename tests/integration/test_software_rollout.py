@@ -22,6 +22,7 @@ from tests.integration.rollout_rig import (
     more_answers,
     people_ask,
     places,
+    until_gone_back,
     until_state,
     updates,
     with_port,
@@ -85,8 +86,7 @@ async def it_is_kept(cloud: ControlPlaneProcess, node: RunningNode, node_id: str
 
 async def it_goes_back_by_itself(cloud: ControlPlaneProcess, node: RunningNode, node_id: str) -> None:
     rollout = await approved(cloud, f"software/postern/{BROKEN}")
-    (place,) = (await until_state(cloud, rollout, "stopped"))["nodes"]
-    assert (place["status"], place["reason"]) == ("rolled_back", "not_starting")
+    assert await until_gone_back(cloud, rollout) == "not_starting"
     newest, _ = await updates(node.site)
     assert (newest["version"], newest["state"], newest["reason"]) == (BROKEN, "returned", "not_starting")
     await it_runs(cloud, node, node_id)
