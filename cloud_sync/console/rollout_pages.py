@@ -112,11 +112,13 @@ class RolloutPages:
                 plan = await self._rollouts.plan(_spec(given))
             except PosternError as error:
                 fault = error
+        packages = await self._vendor.packages()
         context = {
             "plan": plan,
             "fault": fault,
             "given": {**DEFAULTS, **_said(given)},
-            "packages": _offered(await self._vendor.packages()),
+            "packages": _offered(packages),
+            "withdrawn_at": {one.target: one.withdrawn_at for one in packages}.get(given["package"]),
             "standing": await self._standing(),
             "shown": CHANGES_SHOWN_MAX,
         }

@@ -90,6 +90,20 @@ async def test_an_expired_list_is_said(ten: Fleet, vendor: Vendor, pages: Consol
     assert options(page)["model/encoder/2.0"].endswith("· expired")
 
 
+async def test_where_the_roots_end_first_their_command_is_named(
+    ten: Fleet, vendor: Vendor, pages: Console
+) -> None:
+    targets = KeyRing()
+    await vendor.create(KeyRing(), targets, lambda: None, "ada")
+    ten.clock.pass_s(timedelta(days=ROOT_DAYS - 1).total_seconds())
+    assert "registry refresh" in await pages.get(NEW)
+    await vendor.refresh(targets, "ada")
+    page = await pages.get(NEW)
+    assert "The roots of the registry are signed until" in page
+    assert "registry rotate-root" in page
+    assert "registry refresh" not in page
+
+
 async def test_of_many_that_were_withdrawn_the_newest_are_shown(ten: Fleet, pages: Console) -> None:
     targets = [f"model/old/{n}" for n in range(WITHDRAWN_SHOWN_MAX + 2)]
 
@@ -101,6 +115,9 @@ async def test_of_many_that_were_withdrawn_the_newest_are_shown(ten: Fleet, page
     await ten.database.run(write)
     found = options(await pages.get(NEW))
     assert {target for target in found if "/old/" in target} == set(targets[2:])
+    # One that somebody asks for by its address is said to be withdrawn, however long ago.
+    asked = options(await pages.get(f"{NEW}?package={targets[0]}", 400))[targets[0]]
+    assert asked == f"selected {targets[0]} · withdrawn 2026-03-01 12:00 UTC"
 
 
 async def test_where_nothing_is_published_there_is_no_form(ten: Fleet, pages: Console) -> None:
