@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from cloud_sync.fleet.desired_fields import (
     ANSWER_MODES,
@@ -20,15 +21,25 @@ from cloud_sync.fleet.desired_fields import (
     read_fields,
 )
 from cloud_sync.fleet.overview import Overview
-from cloud_sync.fleet.steering import DesiredChanged, InvalidDesired, Setting, Steering, read_document
+from cloud_sync.fleet.steering import (
+    DOCUMENT_BYTES_MAX,
+    DesiredChanged,
+    InvalidDesired,
+    Setting,
+    Steering,
+    read_document,
+)
 from cloud_sync.fleet.views import NodeView
 from cloud_sync.store.node_search import REVOKED_STATE, NodeFilter, NodeOrder
 from core.errors import PosternError
 from core.webshell.shell import ACCOUNT, WebShell, field
 
 _NOTHING = b"{}"
+_NOT_CONFIRMED = "A privacy policy is among the settings."
 # Changes that the page lists, newest first: who was here lately.
 CHANGES_SHOWN_MAX = 5
+# What the form shows it takes again: lines, indents and the form's encoding make four of a byte, and more at times.
+DESIRED_FORM_BYTES_MAX = 8 * DOCUMENT_BYTES_MAX
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,11 @@ class _Place:
         """Whether the form begins with the group's."""
         said = self.begins.others or any(self.begins.given.values())
         return self.node is not None and self.setting.document is None and bool(said)
+
+    @property
+    def ends_policy(self) -> bool:
+        """Whether taking back ends a privacy policy."""
+        return bool(fields_of(self.setting.document).given["policy"])
 
     @property
     def of_group_etag(self) -> str | None:
@@ -75,6 +91,14 @@ class _Tried:
     faults: Mapping[str, str]
     """By field."""
     fault: PosternError | None
+
+
+@web.middleware
+async def with_room(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let the form be as large as what it shows. Goes before whatever reads forms."""
+    if request.path == "/desired":
+        request = request.clone(client_max_size=DESIRED_FORM_BYTES_MAX)
+    return await handler(request)
 
 
 class DesiredPages:
@@ -103,6 +127,10 @@ class DesiredPages:
             if await field(request, "etag") != place.etag:
                 raise DesiredChanged
             if await field(request, "take_back"):
+                if place.ends_policy and not await field(request, "confirm"):
+                    raise InvalidDesired(
+                        _NOT_CONFIRMED, remedy="Tick that it goes, too, and take them back again."
+                    )
                 await self._set(request, place, b"")
             elif not faults:
                 await self._set(request, place, _document(place.begins.others, values))

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from cloud_sync.console.alert_pages import AlertPages
 from cloud_sync.console.audit_pages import AuditPages
-from cloud_sync.console.desired_pages import DesiredPages
+from cloud_sync.console.desired_pages import DesiredPages, with_room
 from cloud_sync.console.fleet_pages import FleetPages
 from cloud_sync.console.rollout_pages import RolloutPages
 from cloud_sync.fleet.alerts.service import Alerts
@@ -43,7 +43,7 @@ class Services:
 
 def console_app(services: Services, shell: WebShell) -> web.Application:
     """The application, ready for a runner."""
-    app = web.Application(middlewares=shell.middlewares, client_max_size=FORM_BYTES_MAX)
+    app = web.Application(middlewares=[with_room, *shell.middlewares], client_max_size=FORM_BYTES_MAX)
     shell.install(app)
     pages = _Pages(services, shell)
     app.router.add_get("/healthz", pages.health)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -10,6 +12,7 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
+from cloud_sync.fleet.steering import DOCUMENT_BYTES_MAX
 from cloud_sync.store.schema import admins, audit
 from core.webshell.accounts import ATTEMPTS_PER_ADDRESS, Visitor
 from tests.integration.cloud_sync.conftest import Running, running
@@ -164,6 +167,23 @@ async def test_a_form_without_the_sessions_token_or_from_another_site_changes_no
     origin = admin.url.rstrip("/")
     assert (await admin.post("codes", {"Origin": origin}, site="x", csrf=token))[0] == 200
     assert len(await cloud.control.enrolment.codes()) == 1
+
+
+async def test_the_largest_settings_are_saved_by_the_form_that_shows_them(
+    admin: Browser, cloud: Running
+) -> None:
+    document = json.dumps({"policy": {"words": ["abc"] * 9_400}}, separators=(",", ":")).encode()
+    assert 0.95 * DOCUMENT_BYTES_MAX < len(document) <= DOCUMENT_BYTES_MAX
+    await cloud.control.steering.set_for_group("default", document, "grace")
+    _, page = await admin.get("desired?group=default")
+    tag = re.search(r'name="etag" value="([^"]*)"', page)
+    shown = re.search(r'id="policy"[^>]*>\n([^<]*)<', page)
+    assert tag
+    assert shown
+    policy = html.unescape(shown[1]).replace("\n", "\r\n")  # as a browser sends it
+    assert (await admin.submit("desired?group=default", etag=tag[1], policy=policy))[0] == 303
+    saved = await cloud.control.steering.setting_of_group("default")
+    assert (saved.document, saved.etag == tag[1]) == (document, False)
 
 
 async def test_strangers_see_the_login_and_nothing_else(admin: Browser, cloud: Running) -> None:

@@ -133,6 +133,18 @@ async def test_a_node_does_not_keep_what_its_group_wanted_before(three: Fleet, p
     assert await wanted(three) == {"heartbeat_s": 30}  # whoever has read that may replace it
 
 
+async def test_a_privacy_policy_is_not_taken_off_by_one_click(three: Fleet, pages: Console) -> None:
+    await three.steering.set_for_group("wards", b'{"policy":{"redact":{"names":"always"}}}', "bob")
+    mine = typed(await pages.get(GROUP)) | {"take_back": "yes"}
+    page = await pages.post(GROUP, 400, **mine)
+    assert "A privacy policy is among the settings." in page
+    assert 'type="checkbox" name="confirm"' in page
+    assert "policy" in await wanted(three)
+    await pages.post(GROUP, 303, **mine, confirm="yes")
+    assert (await three.steering.setting_of_group("wards")).document is None
+    assert 'name="confirm"' not in await pages.get(GROUP)
+
+
 async def test_revoked_nodes_are_not_counted(three: Fleet, pages: Console) -> None:
     await three.steering.revoke("n002", "bob")
     assert "2 nodes are in the group" in await pages.get(GROUP)
