@@ -37,17 +37,23 @@ def updates_remove(
     yes: Annotated[
         bool, typer.Option("--yes", help="Of a policy: more text may leave without it, and that is meant.")
     ] = False,
+    gone: Annotated[
+        bool,
+        typer.Option(
+            "--gone", help="The control plane is no more, or has revoked this node: it wants nothing."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take off what was kept and the control plane wants no more: a policy, or a pack with its documents."""
-    found = operate_on(site, "updates.remove", {"update": [kind.value, name], "yes": yes})
-    gone = "/".join(filter(None, (found["kind"], found["name"], found["version"])))
+    found = operate_on(site, "updates.remove", {"update": [kind.value, name], "yes": yes, "gone": gone})
+    what = "/".join(filter(None, (found["kind"], found["name"], found["version"])))
     holds = (
         " What the site has signed itself holds, with other policies that came."
         if kind is Kind.POLICY
         else ""
     )
-    write(found, as_json, f"{gone} is taken off.{holds}")
+    write(found, as_json, f"{what} is taken off.{holds}")
 
 
 def _line(one: dict[str, Any]) -> str:

@@ -19,10 +19,14 @@ from edge.web.admin import Arguments, OnProgress, Operation
 
 
 class RemoveArguments(OperationArguments):
-    """`postern updates remove`. `update`: kind and name. `yes`: that more text may leave without a policy is meant."""
+    """`postern updates remove`. `update`: kind and name. `yes`: that more text may leave without a policy is meant.
+
+    `gone`: there is no control plane any more that wants it.
+    """
 
     update: tuple[Literal["model", "knowledge", "policy", "software"], Annotated[str, Field(pattern=NAME)]]
     yes: bool = False
+    gone: bool = False
 
 
 class UpdatesOperations:
@@ -45,7 +49,8 @@ class UpdatesOperations:
         """Take off a policy or a pack that was kept. Raises UpdateStays, NoSuchUpdate."""
         asked = read_arguments(RemoveArguments, arguments)
         now_ms = time.time_ns() // 1_000_000
-        return asdict(await self._removing.remove(*asked.update, now_ms, looser=asked.yes))
+        removed = await self._removing.remove(*asked.update, now_ms, looser=asked.yes, gone=asked.gone)
+        return asdict(removed)
 
 
 def told(row: UpdateRow) -> dict[str, object]:

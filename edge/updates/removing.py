@@ -62,8 +62,10 @@ class Removing:
         self._policies = policies
         self._packs = packs
 
-    async def remove(self, kind: str, name: str, at_ms: int, *, looser: bool) -> Removed:
+    async def remove(self, kind: str, name: str, at_ms: int, *, looser: bool, gone: bool = False) -> Removed:
         """Take it off for good. `looser`: whether somebody has agreed that without it more text may leave.
+        `gone`: whether somebody says that nobody is there who wants it: the node's own record of it is the last word
+        of a control plane that has revoked the node, or is no more.
 
         What a stop cut off is done by asking again. Raises UpdateStays, NoSuchUpdate, OSError.
         """
@@ -79,7 +81,9 @@ class Removing:
                 remedy="If that is meant, ask again with --yes.",
             )
         # First what is known, then the disk: what is known as kept would not be installed again.
-        version = await self._store.write(partial(_take_off, kind=kind, name=name, here=here, at_ms=at_ms))
+        version = await self._store.write(
+            partial(_take_off, kind=kind, name=name, here=here, gone=gone, at_ms=at_ms)
+        )
         if kind == _POLICY:
             await asyncio.to_thread(self._policies.put, name, "")
         else:
@@ -87,7 +91,7 @@ class Removing:
         return Removed(kind, name, version)
 
 
-def _take_off(db: Database, kind: str, name: str, here: bool, at_ms: int) -> str:
+def _take_off(db: Database, kind: str, name: str, here: bool, gone: bool, at_ms: int) -> str:
     """The version that was kept. Raises UpdateStays, NoSuchUpdate."""
     what = f"{kind}/{name}"
     if any((row.update.kind, row.update.name) == (kind, name) for row in rows.running(db)):
@@ -95,10 +99,11 @@ def _take_off(db: Database, kind: str, name: str, here: bool, at_ms: int) -> str
             f"An update of {what} is under way.",
             remedy="Wait until it has ended, or have its rollout aborted at the control plane.",
         )
-    if (kind, name) in _wanted(db):
+    if not gone and (kind, name) in _wanted(db):
         raise UpdateStays(
             f"The control plane wants {what} on this node: it would come back.",
-            remedy="Have its rollout aborted at the control plane, also one that is done, and ask again here.",
+            remedy="Have its rollout aborted at the control plane, also one that is done, and ask again here. Where "
+            "the control plane is gone for good, or has revoked this node, ask again with --gone.",
         )
     kept = rows.take_off(db, kind, name, at_ms)
     if kept is None and not here:

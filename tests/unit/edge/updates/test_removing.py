@@ -178,6 +178,17 @@ async def test_what_is_wanted_or_under_way_stays(site: Site) -> None:
     assert site.pushed() == ()
 
 
+async def test_what_a_control_plane_wanted_that_is_gone_is_taken_off(site: Site) -> None:
+    """Its last word is all that the node has, and nobody can take it back."""
+    site.pushed.put("quiet", POLICY)
+    await site.came(QUIET)
+    await site.want(QUIET)
+    assert "--gone" in (await site.refused("policy", "quiet", yes=True)).remedy
+    assert "--yes" in (await site.refused("policy", "quiet", gone=True)).remedy
+    assert (await site.remove("policy", "quiet", yes=True, gone=True))["version"] == "1.0"
+    assert (site.pushed(), await site.states()) == ((), [("1.0", "removed")])
+
+
 @pytest.mark.parametrize("kind", ["model", "software"])
 async def test_what_must_serve_is_replaced(site: Site, kind: str) -> None:
     await site.came(update(kind, "postern"))
