@@ -105,6 +105,8 @@ class Standing:
     targets_expires: datetime
     sign_again: bool
     """Half of the time is over that a person's signature holds for."""
+    targets_half_over: bool
+    """That of the list; else it is the roots'."""
 
 
 class Vendor:
@@ -366,11 +368,12 @@ def _stale(connection: sa.Connection, now: datetime) -> bool:
 def _standing(connection: sa.Connection, now: datetime) -> Standing:
     roots, targets = _both_roots(connection), _newest(connection, "targets")
     ends = min(tuf.expires_of(roots.vendor), tuf.expires_of(roots.director))
+    half_over = tuf.half_over(targets, tuf.TARGETS_DAYS, now)
     return Standing(
         vendor_root_sha256=content_hash(roots.vendor).hex(),
         director_root_sha256=content_hash(roots.director).hex(),
         root_expires=ends,
         targets_expires=tuf.expires_of(targets),
-        sign_again=tuf.half_over(targets, tuf.TARGETS_DAYS, now)
-        or ends - now < timedelta(days=tuf.ROOT_DAYS) / 2,
+        sign_again=half_over or ends - now < timedelta(days=tuf.ROOT_DAYS) / 2,
+        targets_half_over=half_over,
     )
