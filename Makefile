@@ -72,7 +72,7 @@ test: test-setup ## Lint, types, architecture, protos, then the tiers unit, cont
 	@.ci/test
 
 .PHONY: test-all
-test-all: test-setup ## As test, with the tests marked long (up to 75 minutes)
+test-all: test-setup ## As test, with the tests marked long (up to 100 minutes on slow cores)
 	@.ci/test --all
 
 .PHONY: unit

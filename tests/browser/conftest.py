@@ -16,7 +16,7 @@ from tests.browser.scripted_fleet import Console, scripted_console
 from tests.browser.scripted_node import Script, ScriptedNode, scripted_node
 
 # What a page may take on a loaded machine; a condition that is not met by then is not met, ms.
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
 # A refused request is logged by Chromium and htmx themselves; anything else on the console is a fault of ours, such as
 # a broken content security policy.
 _EXPECTED_ON_CONSOLE = ("Failed to load resource", "htmx: htmx:error: Failed to fetch")

@@ -286,7 +286,9 @@ async def test_a_lost_connection_is_seen_until_it_is_back(page: Page, scripted: 
     await answered(page)
 
 
-@pytest.mark.parametrize(("width", "height"), [(1080, 1920), (390, 844), (320, 256)])
+@pytest.mark.parametrize(
+    ("width", "height"), [pytest.param(1080, 1920, marks=pytest.mark.long), (390, 844), (320, 256)]
+)
 @pytest.mark.parametrize("locale", ["en", "ar"])
 async def test_every_state_fits_and_has_no_violation(
     browser: Browser, width: int, height: int, locale: str

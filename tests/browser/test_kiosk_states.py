@@ -279,7 +279,16 @@ async def test_right_to_left(page: Page) -> None:
         assert await violations(page) == []
 
 
-@pytest.mark.parametrize(("width", "height"), [(1080, 1920), (1280, 800), (390, 844), (640, 400), (320, 256)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        (1080, 1920),
+        pytest.param(1280, 800, marks=pytest.mark.long),
+        (390, 844),
+        pytest.param(640, 400, marks=pytest.mark.long),
+        (320, 256),
+    ],
+)
 async def test_every_size_and_zoom_fits(
     browser: Browser, scripted: ScriptedNode, width: int, height: int
 ) -> None:
@@ -300,7 +309,7 @@ async def test_every_size_and_zoom_fits(
 
 
 @pytest.mark.proves("notice")
-@pytest.mark.parametrize("look", ["light", "dark", "more"])
+@pytest.mark.parametrize("look", ["light", "dark", pytest.param("more", marks=pytest.mark.long)])
 async def test_no_violation_in_any_state(browser: Browser, look: str) -> None:
     async with scripted_node(Script()) as node:
         page = await browser.new_page(

@@ -123,7 +123,7 @@ async def test_what_is_right_is_said_of_an_unanswered_question_and_forgotten_aga
     assert "stamps" not in await page.locator("tbody").inner_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_learning_is_watched_and_says_why_nothing_changed(page: Page, fresh: RunningNode) -> None:
     await claim(page, fresh)
@@ -136,7 +136,7 @@ async def test_learning_is_watched_and_says_why_nothing_changed(page: Page, fres
     assert await violations(page) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_an_intent_is_added_trained_and_taken_back(page: Page, fresh: RunningNode) -> None:
     await claim(page, fresh)

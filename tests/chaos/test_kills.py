@@ -99,7 +99,9 @@ async def test_kill_of_worker_or_courier_is_not_noticed_by_a_customer(
 def talkative(clinic: Path) -> Iterator[RunningNode]:
     """A node whose language model puts answers in words."""
     settings = (clinic / "site.toml").read_text().replace('mode = "extractive"', 'mode = "generative"')
-    settings = settings.replace("[answer]", "[answer]\ngenerate_deadline_s = 110.0")
+    settings = settings.replace(
+        "[answer]", "[answer]\nfirst_token_deadline_s = 60\ngenerate_deadline_s = 110"
+    )
     (clinic / "site.toml").write_text(settings)
     with running(clinic) as node:
         yield node
@@ -114,6 +116,7 @@ async def wait_for_the_model(customer: Customer) -> None:
     await until(generates, between_s=0.5)
 
 
+@pytest.mark.long
 async def test_a_stop_in_the_middle_of_a_stream_is_clean_and_in_time(talkative: RunningNode) -> None:
     async with Customer.at(talkative.url) as customer:
         await wait_for_the_model(customer)
@@ -127,6 +130,7 @@ async def test_a_stop_in_the_middle_of_a_stream_is_clean_and_in_time(talkative: 
     assert talkative.process.returncode == 0
 
 
+@pytest.mark.long
 async def test_kill_of_the_worker_in_the_middle_of_its_words_ends_in_a_whole_answer(
     talkative: RunningNode,
 ) -> None:

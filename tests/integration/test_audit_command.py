@@ -32,6 +32,7 @@ def fields(message: Message) -> dict[str, str]:
     return message.data["postern@32473"]
 
 
+@pytest.mark.long
 @pytest.mark.proves("audit")
 @pytest.mark.models
 async def test_what_happens_at_a_node_is_listed_exported_and_verified(clinic: Path, tmp_path: Path) -> None:

@@ -257,6 +257,7 @@ async def test_health_metrics_and_page(node: RunningNode, customer: Customer) ->
     assert "postern_model_info{" in text
 
 
+@pytest.mark.long
 async def test_the_command_line_works_on_the_running_node(node: RunningNode, tmp_path: Path) -> None:
     site = str(node.site)
     answer = await command("ask", "--site", site, SATURDAY, "--json")

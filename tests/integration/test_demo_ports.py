@@ -17,6 +17,7 @@ def ports_of(state: Path) -> dict[str, int]:
     return {name: settings[name]["port"] for name in ("console", "sync", "enrolment")}
 
 
+@pytest.mark.long
 async def test_a_taken_port_is_one_error_and_can_be_changed(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -85,6 +85,7 @@ async def test_a_bad_line_ends_it_after_the_good_ones(site: Path) -> None:
     assert len(await predicted(site, lines, expect=2)) == 1
 
 
+@pytest.mark.long
 async def test_a_new_intent_serves_without_a_restart_and_goes_again(site: Path, tmp_path: Path) -> None:
     """The turn's body names it, its rule answers; the version before knows nothing of it."""
     toml = site / "site.toml"

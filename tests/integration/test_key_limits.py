@@ -92,6 +92,7 @@ async def program(node: RunningNode, http: aiohttp.ClientSession, name: str, *mo
     return Program(node, http, made["key"])
 
 
+@pytest.mark.long
 async def test_requests_at_once(node: RunningNode, http: aiohttp.ClientSession) -> None:
     two = await program(node, http, "two", "--concurrent", "2")
     first = await two.begin()

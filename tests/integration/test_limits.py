@@ -104,6 +104,7 @@ async def test_a_second_open_ticket(limited: RunningNode) -> None:
         assert (await customer.send("POST", f"{customer.turns}/{second}/handoff"))[0] == 201
 
 
+@pytest.mark.long
 async def test_open_streams(limited: RunningNode, http: aiohttp.ClientSession) -> None:
     async with (
         Customer.at(limited.url) as one,

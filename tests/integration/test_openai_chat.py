@@ -227,6 +227,7 @@ async def _audit(site: Path) -> list[audit.AuditRow]:
         await store.close()
 
 
+@pytest.mark.long
 async def test_nothing_is_left_whether_the_program_stays_or_goes(own_node: RunningNode) -> None:
     key = await new_key(own_node.site, "portal", "--scope", "chat")
     question = f"Where can I park, my name is {CANARY}?"
@@ -307,6 +308,7 @@ def writing_node(clinic: Path) -> Iterator[RunningNode]:
         yield started
 
 
+@pytest.mark.long
 async def test_the_language_model_writes_in_its_own_words(writing_node: RunningNode) -> None:
     key = await new_key(writing_node.site, "portal", "--scope", "chat")
     messages = [says("Answer in one short sentence.", "system"), says("What is the capital of France?")]

@@ -132,6 +132,7 @@ async def test_the_route_answers_as_the_command_does(node: RunningNode) -> None:
     assert SECRET not in (node.site / "run.log").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

@@ -48,6 +48,7 @@ async def claimed(node: RunningNode) -> Staff:
     return staff
 
 
+@pytest.mark.long
 @pytest.mark.proves("audiences")
 @pytest.mark.models
 async def test_staff_text_reaches_operators_on_the_intranet_only(

@@ -50,6 +50,7 @@ async def test_visitors_questions_find_their_document(tmp_path: Path, site: str,
         encoder.close()
 
 
+@pytest.mark.long
 @pytest.mark.models
 @pytest.mark.slow
 @pytest.mark.parametrize("template", ["clinic", "bank"])

@@ -76,6 +76,7 @@ def clocked_cloud(folder: Path, clock: Clock) -> Cloud:
     for port in ("8090", "8091", "8092"):
         text = re.sub(rf"^port = {port}$", f"port = {free_port()}", text, flags=re.MULTILINE)
     text += f"\n[identity]\nnode_certificate_days = {VALID.days}\n"
+    text += f"[retention]\nrecords_days = {4 * VALID.days}\n"  # what came before a node was away is still to be read
     paths.config.write_text(text)
     return Cloud(paths, clock)
 

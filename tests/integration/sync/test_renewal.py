@@ -107,6 +107,7 @@ async def _has(plane: ControlPlane, node_id: str, action: str) -> bool:
     return action in await actions(plane, node_id)
 
 
+@pytest.mark.long
 async def test_ninety_days_away(paths: SitePaths, cloud: Cloud, clock: Clock) -> None:
     """It works on all the while, keeps what it has to tell, and comes back by itself though its certificate expired."""
     clock.behind = VALID - LEFT
