@@ -180,7 +180,8 @@ async def chaos(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 def _no_person(payloads: list[bytes]) -> bool:
-    return not any(b"Miller" in payload or b"7946" in payload for payload in payloads)
+    # With what stands around it: one code in some thousands has these four digits in it.
+    return not any(b"Miller" in payload or b"020 7946" in payload for payload in payloads)
 
 
 def _breaks(fault: str, held: Chaos, monkeypatch: pytest.MonkeyPatch) -> None:
