@@ -228,7 +228,10 @@ async def test_names_stand_under_their_headings_from_either_side(page: Page, con
     )  # not "h ago 26"
 
 
-@pytest.mark.parametrize("look", ["light", "dark", pytest.param("more", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "look",
+    ["light", pytest.param("dark", marks=pytest.mark.long), pytest.param("more", marks=pytest.mark.long)],
+)
 async def test_no_violation_on_any_page(browser: Browser, console: Console, look: str) -> None:
     context = await browser.new_context(
         viewport={"width": 1280, "height": 800}, color_scheme="dark" if look == "dark" else "light",

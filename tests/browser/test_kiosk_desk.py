@@ -286,6 +286,7 @@ async def test_a_lost_connection_is_seen_until_it_is_back(page: Page, scripted: 
     await answered(page)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("width", "height"), [pytest.param(1080, 1920, marks=pytest.mark.long), (390, 844), (320, 256)]
 )
@@ -314,6 +315,7 @@ async def test_every_state_fits_and_has_no_violation(
         await page.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("size", "least"), [((1080, 1920), 60), ((390, 844), 44)])
 async def test_targets_are_big_enough_for_a_finger(
     browser: Browser, scripted: ScriptedNode, size: tuple[int, int], least: int

@@ -170,6 +170,7 @@ async def test_a_conversation_begins_at_a_sibling_where_the_own_node_is_dead(
 
 
 @pytest.mark.long
+@pytest.mark.long
 @pytest.mark.models
 async def test_a_real_node_is_killed_in_the_middle_of_an_answer(
     page: Page, prepared_clinic: Path, tmp_path: Path

@@ -279,6 +279,7 @@ async def test_right_to_left(page: Page) -> None:
         assert await violations(page) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("width", "height"),
     [
@@ -309,7 +310,10 @@ async def test_every_size_and_zoom_fits(
 
 
 @pytest.mark.proves("notice")
-@pytest.mark.parametrize("look", ["light", "dark", pytest.param("more", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "look",
+    ["light", pytest.param("dark", marks=pytest.mark.long), pytest.param("more", marks=pytest.mark.long)],
+)
 async def test_no_violation_in_any_state(browser: Browser, look: str) -> None:
     async with scripted_node(Script()) as node:
         page = await browser.new_page(

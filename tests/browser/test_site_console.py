@@ -147,7 +147,10 @@ async def test_a_reply_to_a_ticket_that_is_over_is_kept_and_said(page: Page, fre
         await expect(page.get_by_label("What you wrote; it was not sent")).to_have_value("Half a reply")
 
 
-@pytest.mark.parametrize("look", ["light", "dark", pytest.param("more", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "look",
+    ["light", pytest.param("dark", marks=pytest.mark.long), pytest.param("more", marks=pytest.mark.long)],
+)
 async def test_no_violation_and_no_sideways_scrolling(
     browser: Browser, fresh: RunningNode, look: str
 ) -> None:

@@ -12,7 +12,7 @@ from tests.browser.chromium import violations
 from tests.browser.desk_steps import claim, go
 from tests.running import Customer, RunningNode, copy_site, running
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.long]
 FACT = "Parrots may visit the garden on Sundays between two and four."
 QUESTION = "When may parrots visit the garden?"
 

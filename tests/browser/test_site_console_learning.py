@@ -13,7 +13,7 @@ from tests.browser.chromium import violations
 from tests.browser.desk_steps import claim, go
 from tests.running import Customer, RunningNode, copy_site, running
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.long]
 QUESTION = "May I bring my parrot to the waiting room?"
 SAME = "Can I bring my parrot to the waiting room?"
 ANSWER = "Parrots may come to the waiting room in a covered cage."

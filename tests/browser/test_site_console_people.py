@@ -93,6 +93,7 @@ async def _reads_well(page: Page, text: str) -> None:
     await context.close()
 
 
+@pytest.mark.long
 async def test_every_state_of_a_person_is_sound(page: Page, rig: Rig) -> None:
     await open_people(page, rig)
     await find(page, "nobody-of-that-name-with-a-rather-long-name-for-somebody-nobody")

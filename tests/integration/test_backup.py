@@ -15,6 +15,7 @@ SATURDAY = "When are you open on Saturday?"
 SATURDAY_QUOTE = "On Saturday the clinic is open from 9:00 to 13:00."
 
 
+@pytest.mark.long
 @pytest.mark.proves("backup")
 async def test_a_site_comes_back_on_another_machine(own_node: RunningNode, tmp_path: Path) -> None:
     site, vault = own_node.site, tmp_path / "vault"

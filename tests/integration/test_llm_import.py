@@ -59,6 +59,7 @@ def default() -> GeneratorEntry:
     return generator_entry()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bring", "weights"),
     [pytest.param(as_gguf, "8 bits a row", marks=pytest.mark.long), (as_openvino, "as they came")],

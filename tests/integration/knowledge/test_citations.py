@@ -25,6 +25,7 @@ async def quoted(site: Site, session: str) -> list[tuple[str, int]]:
     return [(str(document), int(version)) for document, version in found]
 
 
+@pytest.mark.long
 @pytest.mark.proves("sources")
 async def test_what_a_turn_quotes_stays_until_its_conversation_is_wiped(clinic: Path) -> None:
     async with open_site(site_paths(clinic)) as site:
