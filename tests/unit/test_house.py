@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("edge", "cloud_sync", "core", "models")
 # DESIGN's "about 400", with room for the one that is about to be split.
 FILE_LINES_MAX = 450
+# One file because whoever does not trust us copies it, reads it and runs it by itself.
+SINGLE_FILES = {Path("edge/egress/verify.py")}
 # "About 40"; past twice that a function is doing several things.
 FUNCTION_LINES_MAX = 80
 JUNK_DRAWERS = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
@@ -51,6 +53,7 @@ def test_no_file_is_too_long() -> None:
         p
         for p in sources(*PACKAGES, "tests")
         if len(p.read_text(encoding="utf-8").splitlines()) > FILE_LINES_MAX
+        and p.relative_to(ROOT) not in SINGLE_FILES
     ]
     assert not long, f"split: {names(long)}"
 

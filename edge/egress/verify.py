@@ -1,0 +1,1046 @@
+"""Checks an export of a Postern egress ledger and says what left the site: one file, for people who do not trust us.
+
+    python verify.py EXPORT [--log-key VKEY] [--witness VKEY]... [--from 2026-03-01 --to 2026-03-31] [--json]
+
+Needs Python 3.9 or newer and the package `cryptography`, nothing else of ours, and no network. EXPORT is a folder or a
+`.zip` of it. Exit status: 0 the record is whole and all is explained, 3 something is wrong, 2 the question was not
+understood. It only reads. Format: RFC 9162 hashing; C2SP tlog-tiles, tlog-checkpoint, tlog-cosignature; leaves as in
+docs/adr/0067-the-ledger-is-a-merkle-log.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+import stat
+import sys
+import zipfile
+import zlib
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Protocol
+
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    sys.stderr.write("This needs the Python package cryptography: pip install cryptography\n")
+    raise SystemExit(2) from None
+
+TILE = 256
+HASH_BYTES = 32
+# What an honest export keeps to, and what a hostile one cannot make us hold in memory.
+ENTRY_BYTES_MAX = 4_096
+BUNDLE_BYTES_MAX = TILE * (2 + ENTRY_BYTES_MAX)
+NOTE_BYTES_MAX = 65_536
+POLICY_BYTES_MAX = 4_000_000
+FILES_MAX = 1_000_000
+DIRECTORY_BYTES_MAX = 1 << 24  # of a zip: 200,000 files, some 25 million leaves; more needs a folder
+CHECKPOINTS_MAX = 10_000
+SIZE_MAX = 1 << 40
+OPEN_MAX = 100_000
+GROUPS_MAX = 10_000
+# Mistakes told one by one; the check ends with the last.
+PROBLEMS_MAX = 20
+DISCREPANCIES_TOLD_MAX = 100
+# A clock that is set right steps back by seconds. More is either a broken clock or a rewritten record.
+TIME_BACK_MAX_MS = 300_000
+MINUTE_MS = 60_000
+
+_NUMBER = r"(?P<NAME>0|[1-9][0-9]{0,15})"
+_SIGNED = r"(?P<NAME>0|-?[1-9][0-9]{0,15})"
+_ID = r'"(?P<NAME>[0-9a-f]{32})"'
+_HASH = r'"(?P<NAME>[0-9a-f]{64})"'
+_HASH_OR_NONE = r'"(?P<NAME>[0-9a-f]{64}|)"'
+_CODE = r'"(?P<NAME>[A-Za-z0-9_.:/-]{1,64})"'
+_TEXT = r'"(?P<NAME>[^"\\\x00-\x1f\x7f]{1,255})"'
+# What a comparison with the kernel's counters adds up.
+COMPARED = (
+    "kernel_bytes",
+    "kernel_packets",
+    "ledger_bytes",
+    "framing_bytes",
+    "unexplained_bytes",
+    "other_bytes",
+    "other_packets",
+)
+_RECONCILED = {**dict.fromkeys(("from_ms", "to_ms", *COMPARED), _NUMBER), "unexplained_bytes": _SIGNED}
+_CLOSED = {"envelope": _ID, "outcome": _CODE, "bytes": _NUMBER, "destination_key": _HASH_OR_NONE}
+FIELDS = {
+    "intent": {"envelope": _ID, "destination": _TEXT, "kind": _CODE, "rows": _NUMBER, "bytes": _NUMBER}
+    | {"policy": _HASH_OR_NONE, "verdict": _CODE, "commitment": _HASH},
+    "close": _CLOSED | {"tokens_up": _NUMBER, "tokens_down": _NUMBER},
+    "link": {"envelope": _ID, "destination": _TEXT},
+    "link_close": _CLOSED | {"attempts": _NUMBER, "frames": _NUMBER},
+    "reconciled": _RECONCILED,
+    "discrepancy": _RECONCILED,
+    "begin": {"key": _HASH, "software": _TEXT, "previous": _HASH_OR_NONE},
+}
+
+
+def _pattern(kind: str, fields: dict[str, str]) -> re.Pattern[str]:
+    """The one canonical form of an entry: sorted keys, no blanks, integers without signs and zeroes in front."""
+    forms = {**fields, "time_ms": _NUMBER, "type": f'"{kind}"'}
+    inner = ",".join(f'"{name}":{forms[name].replace("NAME", name)}' for name in sorted(forms))
+    return re.compile(r"\{" + inner + r"\}")
+
+
+PATTERNS = tuple((kind, _pattern(kind, fields)) for kind, fields in FIELDS.items())
+
+
+class Wrong(Exception):
+    """The export is not what it should be; the message is for a person."""
+
+
+class Usage(Exception):
+    """The question was not understood."""
+
+
+# --- where the files are
+
+
+class Source(Protocol):
+    """The files of an export by name, `/` between parts. `read` raises Wrong for what is absent or too long."""
+
+    def names(self) -> Iterable[str]: ...
+
+    def read(self, name: str, most: int) -> bytes: ...
+
+
+class Folder:
+    """An export as a folder. Links and what is no plain file are refused, wherever they lead."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._names = set(self._walk())
+
+    def _walk(self) -> Iterator[str]:
+        left, count = [""], 0
+        while left:
+            inside = left.pop()
+            with os.scandir(os.path.join(self._root, inside)) as found:
+                for entry in found:
+                    name, count = inside + entry.name, count + 1
+                    if count > FILES_MAX:
+                        raise Wrong(
+                            f"There are more than {FILES_MAX:,} files: this is no export of a ledger."
+                        )
+                    if entry.is_symlink():
+                        raise Wrong(f"{plain(name)} is a link. An export holds plain files only.")
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(name + "/")
+                    elif entry.is_file(follow_symlinks=False):
+                        yield name
+                    else:
+                        raise Wrong(f"{plain(name)} is no plain file. An export holds plain files only.")
+
+    def names(self) -> Iterable[str]:
+        return self._names
+
+    def read(self, name: str, most: int) -> bytes:
+        if name not in self._names:
+            raise Wrong(f"The file {plain(name)} is missing.")
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(os.path.join(self._root, *name.split("/")), flags | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Wrong(f"{plain(name)} is no plain file.")
+            return _not_more(file.read(most + 1), most, name)
+
+
+class _Careful(io.FileIO):
+    """A file of which nobody reads more at once than a zip's directory may have."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = DIRECTORY_BYTES_MAX + 1 if size is None or size < 0 else size
+        if wanted > DIRECTORY_BYTES_MAX + 1:
+            raise Wrong("The directory of this .zip is too large. Unpack it, and give the folder.")
+        return super().read(wanted) or b""
+
+
+class Zip:
+    """An export as a .zip. Nothing is unpacked to the disk, and of each member only what may be there is read."""
+
+    def __init__(self, path: str) -> None:
+        self._zip = zipfile.ZipFile(_Careful(path))
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for member in self._zip.infolist():
+            if member.filename in self._members:
+                raise Wrong(
+                    f"The .zip holds {plain(member.filename)} twice: which one counts is anybody's guess."
+                )
+            self._members[member.filename] = member
+
+    def names(self) -> Iterable[str]:
+        return (name for name in self._members if not name.endswith("/"))
+
+    def read(self, name: str, most: int) -> bytes:
+        member = self._members.get(name)
+        if member is None:
+            raise Wrong(f"The file {plain(name)} is missing.")
+        # Other ways of packing expand without a bound that we could set.
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Wrong(f"{plain(name)} is packed in a way that is not read here. Unpack the .zip first.")
+        with self._zip.open(member) as file:
+            return _not_more(file.read(most + 1), most, name)
+
+
+def _not_more(data: bytes, most: int, name: str) -> bytes:
+    if len(data) > most:
+        raise Wrong(f"{plain(name)} is longer than {most:,} bytes.")
+    return data
+
+
+def open_export(path: str) -> Source:
+    """Raises Usage where nothing lies there, Wrong where it cannot be an export."""
+    if not os.path.exists(path):
+        raise Usage(f"There is nothing at {plain(path)}.")
+    if os.path.isdir(path):
+        return Folder(path)
+    if not os.path.isfile(path):
+        raise Usage(f"{plain(path)} is neither a folder nor a .zip.")
+    return Zip(path)
+
+
+def tile_path(level: str, number: int, width: int = TILE) -> str:
+    """C2SP tlog-tiles: groups of three digits, all but the last with an x; what is not full says how wide it is."""
+    name = f"{number % 1000:03d}"
+    while number >= 1000:
+        number //= 1000
+        name = f"x{number % 1000:03d}/{name}"
+    return f"tile/{level}/{name}" + (f".p/{width}" if width < TILE else "")
+
+
+def plain(text: object) -> str:
+    """Somebody else's words as printable ASCII: they cannot steer a terminal, nor pass for other words."""
+    return str(text).encode("ascii", "backslashreplace").decode().translate(_CONTROLS)[:300]
+
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+
+
+# --- signatures
+
+LOG_KIND, WITNESS_KIND = 1, 4
+_NOTE = re.compile(r"([^\n]+\n[^\n]+\n[^\n]+\n(?:[^\n]+\n)*)\n((?:\u2014 [^ \n]+ [^ \n]+\n)+)")
+
+
+class Key:
+    """A key of C2SP's signed-note: name, four bytes of identifier, Ed25519."""
+
+    def __init__(self, name: str, kind: int, public: bytes) -> None:
+        self.name, self.public, self._kind = name, public, kind
+        self.identifier = hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:4]
+
+    @classmethod
+    def parse(cls, vkey: str, kind: int) -> Key:
+        """From `name+identifier+base64`. Raises Usage."""
+        try:
+            name, identifier, encoded = vkey.strip().split("+", 2)
+            material = base64.b64decode(encoded, validate=True)
+            key = cls(name, kind, material[1:])
+            if len(material) != 1 + HASH_BYTES or material[0] != kind or key.identifier.hex() != identifier:
+                raise ValueError
+        except ValueError:
+            whose = "a log's" if kind == LOG_KIND else "a witness's"
+            raise Usage(f"{plain(vkey)} is not {whose} key (name+identifier+base64).") from None
+        return key
+
+    def vkey(self) -> str:
+        """As `parse` takes it."""
+        encoded = base64.b64encode(bytes([self._kind]) + self.public).decode()
+        return f"{self.name}+{self.identifier.hex()}+{encoded}"
+
+    def signed(self, signature: bytes, message: bytes) -> bool:
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+class Checkpoint:
+    """A signed note of C2SP's tlog-checkpoint. Raises Wrong for what is not one."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.name = name
+        try:
+            found = _NOTE.fullmatch(data.decode())
+            if found is None:
+                raise ValueError
+            self.body = found[1]
+            origin, size, root = self.body.split("\n")[:3]
+            self.origin, self.size, self.root = origin, int(size), base64.b64decode(root, validate=True)
+            exact = (str(self.size), base64.b64encode(self.root).decode()) == (size, root)
+            self.signatures = [self._signature(line) for line in found[2].split("\n")[:-1]]
+            if not exact or len(self.root) != HASH_BYTES or not 0 < self.size <= SIZE_MAX:
+                raise ValueError
+        except ValueError:
+            raise Wrong(f"{plain(name)} is not a checkpoint in the one form that it has.") from None
+
+    @staticmethod
+    def _signature(line: str) -> tuple[str, bytes, bytes]:
+        _, name, encoded = line.split(" ")
+        data = base64.b64decode(encoded, validate=True)
+        if base64.b64encode(data).decode() != encoded or len(data) < 5:
+            raise ValueError
+        return name, data[:4], data[4:]
+
+    def require_log(self, key: Key) -> None:
+        """Raises Wrong unless the log signed it."""
+        if self.origin != key.name:
+            raise Wrong(f"{plain(self.name)} is of {plain(self.origin)}, not of {plain(key.name)}.")
+        found = self._by(key)
+        if not found or not all(key.signed(signature, self.body.encode()) for signature in found):
+            raise Wrong(f"{plain(self.name)} carries no good signature of {plain(key.name)}.")
+
+    def cosigned_at(self, key: Key) -> int | None:
+        """When the witness says it saw it, seconds since 1970; None: it did not sign. Raises Wrong."""
+        time_s = None
+        for found in self._by(key):
+            time_s = int.from_bytes(found[:8], "big")
+            message = f"cosignature/v1\ntime {time_s}\n{self.body}".encode()
+            if len(found) != 72 or not key.signed(found[8:], message):
+                raise Wrong(f"{plain(self.name)} carries a bad cosignature of {plain(key.name)}.")
+        return time_s
+
+    def _by(self, key: Key) -> list[bytes]:
+        """Signatures that say they are by the key. One that only half says so was damaged, or is by a key not given."""
+        found = []
+        for name, identifier, signature in self.signatures:
+            if (name, identifier) == (key.name, key.identifier):
+                found.append(signature)
+            elif identifier == key.identifier or name == key.name:
+                raise Wrong(
+                    f"{plain(self.name)} carries a signature of {plain(name)} that is not by the key given. "
+                    "If it has another key as well, give that too."
+                )
+        return found
+
+
+# --- the tree
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """RFC 9162 2.1.1."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def root_of(hashes: list[bytes]) -> bytes:
+    """RFC 9162 2.1.1 over hashes of equal subtrees, the last of which may be smaller."""
+    sha256 = hashlib.sha256
+    while len(hashes) > 1:
+        pairs = zip(hashes[::2], hashes[1::2])
+        odd = hashes[-1:] if len(hashes) % 2 else []
+        hashes = [sha256(b"\x01" + left + right).digest() for left, right in pairs] + odd
+    return hashes[0]
+
+
+class Tree:
+    """What is needed of a growing tree: of each level the hashes since its last full tile, and how many were full."""
+
+    def __init__(self, full: Callable[[int, int, list[bytes]], None]) -> None:
+        self._full = full
+        self.levels: list[list[bytes]] = [[]]
+        self.tiles = [0]
+
+    def push(self, level: int, subtree: bytes) -> None:
+        """Add the hash of a full tile of the level below."""
+        if level == len(self.levels):
+            self.levels.append([])
+            self.tiles.append(0)
+        hashes = self.levels[level]
+        hashes.append(subtree)
+        if len(hashes) == TILE:
+            self._full(level, self.tiles[level], hashes)
+            self.tiles[level] += 1
+            self.levels[level] = []
+            self.push(level + 1, root_of(hashes))
+
+    def root(self, tail: list[bytes]) -> bytes:
+        """With these leaf hashes behind the last full tile of leaves."""
+        carried = list(tail)
+        for hashes in self.levels[1:]:
+            rest = [root_of(carried)] if carried else []
+            carried = hashes + rest
+        return root_of(carried)
+
+
+# --- what the entries say
+
+# Of each (destination, its key, kind, policy, verdict); "connections" is the kind of a destination's links.
+GROUP = ("destination", "destination_key", "kind", "policy", "verdict")
+COUNTED = ("envelopes", "rows", "bytes", "bytes_perhaps", "tokens_up", "tokens_down", "not_sent", "uncertain")
+CONNECTIONS = "connections"
+_OTHERS = ("(others)",) * len(GROUP)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was announced and not closed yet."""
+
+    time_ms: int
+    destination: str
+    kind: str
+    policy: str
+    verdict: str
+    rows: int
+    bytes: int
+
+
+class Record:
+    """Takes the entries one by one: pairs what opens with what closes, checks the clock, adds up a period."""
+
+    def __init__(self, from_ms: int, to_ms: int) -> None:
+        self.from_ms, self.to_ms = from_ms, to_ms
+        self.count = self.first_ms = self.last_ms = 0
+        self.key = self.software = self.previous = ""
+        self.problems: list[str] = []
+        self.open: dict[str, Opened] = {}
+        self.left: dict[tuple[str, ...], list[int]] = {}
+        self.policies: set[str] = set()
+        self.compared = Compared(self)
+        # Of every envelope 72 bits, in 256 arrays: 9 bytes each, and two of a million equal by chance once in 10^10.
+        self._seen = [array("Q") for _ in range(256)]
+        self._clock_ms = 0
+
+    def add(self, entry: bytes) -> None:
+        """Raises Wrong for what is no entry."""
+        try:
+            text = entry.decode()
+        except ValueError:
+            raise Wrong(f"Entry {self.count} is no text.") from None
+        kind, found = _parsed(text)
+        if found is None:
+            raise Wrong(f"Entry {self.count} is not one of a ledger: {_why_not(text)}.")
+        if (kind == "begin") != (self.count == 0):
+            raise Wrong("The first entry, and only that, must be the ledger's beginning.")
+        time_ms = int(found["time_ms"])
+        self._tell_time(time_ms)
+        if kind in ("intent", "link"):
+            self._opened(found, kind, time_ms)
+        elif kind in ("close", "link_close"):
+            self._closed(found, kind, time_ms)
+        elif kind == "begin":
+            self.key, self.software, self.previous = found["key"], found["software"], found["previous"]
+        else:
+            self.compared.add(found, kind)
+        self.count += 1
+
+    def problem(self, text: str) -> None:
+        """Note what is wrong. Raises Wrong with the last that is told."""
+        if len(self.problems) == PROBLEMS_MAX:
+            raise Wrong("There is more; the check ended here.")
+        self.problems.append(text)
+
+    def finish(self) -> None:
+        """What was announced twice, and what was never closed: of that, all may have left."""
+        for first, rest in enumerate(self._seen):
+            last = -1
+            for value in sorted(rest):
+                if value == last:
+                    self.problem(f"The envelope {first:02x}{value:016x}... was announced more than once.")
+                last = value
+        for opened in self.open.values():
+            self._settle(opened, "", "", 0, 0, 0)
+
+    def _tell_time(self, time_ms: int) -> None:
+        if self.count == 0:
+            self.first_ms = time_ms
+        if time_ms < self._clock_ms - TIME_BACK_MAX_MS:
+            self.problem(
+                f"Time goes back at entry {self.count}: {moment(self._clock_ms)}, then {moment(time_ms)}."
+            )
+            self._clock_ms = time_ms
+        self._clock_ms = max(self._clock_ms, time_ms)
+        self.last_ms = time_ms
+
+    def _opened(self, found: re.Match[str], kind: str, time_ms: int) -> None:
+        envelope, destination = found["envelope"], found["destination"]
+        if kind == "link":
+            self.open[envelope] = Opened(time_ms, destination, CONNECTIONS, "", "framing", 0, 0)
+        else:
+            policy, rows, size = found["policy"], int(found["rows"]), int(found["bytes"])
+            self.open[envelope] = Opened(
+                time_ms, destination, found["kind"], policy, found["verdict"], rows, size
+            )
+            if policy:
+                self.policies.add(policy)
+        if len(self.open) > OPEN_MAX or len(self.policies) > GROUPS_MAX:
+            raise Wrong(
+                f"At entry {self.count} more is open, or more policies are named, than any courier comes to."
+            )
+        self._seen[int(envelope[:2], 16)].append(int(envelope[2:18], 16))
+
+    def _closed(self, found: re.Match[str], kind: str, time_ms: int) -> None:
+        opened, size = self.open.pop(found["envelope"], None), int(found["bytes"])
+        self.compared.explained(time_ms, size)
+        if opened is None or (kind == "link_close") != (opened.kind == CONNECTIONS):
+            self.problem(f"Entry {self.count} closes the envelope {found['envelope']}, which is not open.")
+            return
+        tokens = (0, 0) if kind == "link_close" else (int(found["tokens_up"]), int(found["tokens_down"]))
+        self._settle(opened, found["destination_key"], found["outcome"], size, *tokens)
+
+    def _settle(self, opened: Opened, key: str, outcome: str, size: int, up: int, down: int) -> None:
+        if not self.from_ms <= opened.time_ms < self.to_ms:
+            return
+        group: tuple[str, ...] = (opened.destination, key, opened.kind, opened.policy, opened.verdict)
+        if group not in self.left and len(self.left) >= GROUPS_MAX:
+            group = _OTHERS
+        sums = self.left.setdefault(group, [0] * len(COUNTED))
+        unsent = outcome == "not_sent"
+        uncertain = outcome in ("", "unknown", "failed")
+        sent, perhaps = (0, max(size, opened.bytes)) if uncertain else (size, 0)
+        found = (1, opened.rows, sent, perhaps, up, down, int(unsent), int(uncertain))
+        sums[:] = [one + more for one, more in zip(sums, found)]
+
+
+def _parsed(text: str) -> tuple[str, re.Match[str] | None]:
+    for kind, pattern in PATTERNS:
+        if found := pattern.fullmatch(text):
+            return kind, found
+    return "", None
+
+
+def _why_not(text: str) -> str:
+    """Why an entry has not the form of one, for a person."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return "it is not JSON"
+    kind = found.get("type") if isinstance(found, dict) else None
+    if not isinstance(kind, str) or kind not in FIELDS:
+        return "its type is unknown"
+    if set(found) != {*FIELDS[kind], "time_ms", "type"}:
+        return f"it has not the fields of the type {kind}"
+    return "a value is out of bounds, or it is not written in the one canonical form"
+
+
+class Compared:
+    """What the courier's host compared with the kernel's counters: without a gap, and with the sums of the entries."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self.until_ms: int | None = None
+        self.from_ms = self.to_ms = self.longest_ms = self.count = 0
+        self.sums = dict.fromkeys(COMPARED, 0)
+        self.discrepancies: list[dict[str, int]] = []
+        self.discrepancies_count = 0
+        # Bytes of entries that no comparison has reached yet, and when.
+        self._times, self._sizes = array("Q"), array("Q")
+
+    def explained(self, time_ms: int, size: int) -> None:
+        """The bytes of an entry that closes something."""
+        self._times.append(time_ms)
+        self._sizes.append(size)
+
+    def add(self, found: re.Match[str], kind: str) -> None:
+        """An entry `reconciled` or `discrepancy`."""
+        said = {name: int(found[name]) for name in ("from_ms", "to_ms", *COMPARED)}
+        from_ms, to_ms, number = said["from_ms"], said["to_ms"], self._record.count
+        if from_ms >= to_ms or to_ms > self._record.last_ms + TIME_BACK_MAX_MS:
+            self._record.problem(f"Entry {number} compares a time that ends before it begins, or lies ahead.")
+        if self.until_ms is not None and from_ms != self.until_ms:
+            times = f"{moment(self.until_ms)} to {moment(from_ms)}"
+            self._record.problem(f"Entry {number} does not go on where the comparison before ended: {times}.")
+        if (bytes_found := self._take(from_ms, to_ms)) != said["ledger_bytes"]:
+            self._record.problem(
+                f"Entry {number} says that the ledger explains {said['ledger_bytes']:,} bytes from {moment(from_ms)} "
+                f"to {moment(to_ms)}; its entries say {bytes_found:,}."
+            )
+        if said["kernel_bytes"] > said["ledger_bytes"] + said["framing_bytes"] + max(
+            0, said["unexplained_bytes"]
+        ):
+            self._record.problem(f"Entry {number} leaves out bytes that the kernel counted.")
+        self.until_ms = to_ms
+        if from_ms < self._record.to_ms and to_ms > self._record.from_ms:
+            self._tell(said, kind == "discrepancy")
+
+    def _tell(self, said: dict[str, int], discrepancy: bool) -> None:
+        self.from_ms = self.from_ms if self.count else said["from_ms"]
+        self.to_ms, self.count = said["to_ms"], self.count + 1
+        self.longest_ms = max(self.longest_ms, said["to_ms"] - said["from_ms"])
+        for name in COMPARED:
+            self.sums[name] += said[name]
+        if discrepancy:
+            self.discrepancies_count += 1
+            self.discrepancies += [said] if self.discrepancies_count <= DISCREPANCIES_TOLD_MAX else []
+
+    def _take(self, from_ms: int, to_ms: int) -> int:
+        """Bytes of the entries of a time; what came before it is let go."""
+        total, times, sizes = 0, array("Q"), array("Q")
+        for time_ms, size in zip(self._times, self._sizes):
+            if time_ms >= to_ms:
+                times.append(time_ms)
+                sizes.append(size)
+            elif time_ms >= from_ms:
+                total += size
+        self._times, self._sizes = times, sizes
+        return total
+
+
+# --- the check
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of an export. Times in ms since 1970, from one inclusive to the other exclusive."""
+
+    log_key: Key | None = None
+    witnesses: tuple[Key, ...] = ()
+    need: int = 0
+    """How many of the witnesses must have signed the newest checkpoint."""
+    remembered: tuple[Checkpoint, ...] = ()
+    """Checkpoints that somebody else kept; the record must contain them."""
+    from_ms: int = 0
+    to_ms: int = 1 << 62
+
+
+@dataclass
+class Found:
+    """What a check found. `problems` empty: the record is whole."""
+
+    question: Question
+    record: Record
+    problems: list[str] = field(default_factory=list)
+    newest: Checkpoint | None = None
+    key: Key | None = None
+    cosigned: list[tuple[str, int]] = field(default_factory=list)
+    earlier: int = 0
+    policies_missing: list[str] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)
+
+
+def verify(source: Source, question: Question) -> Found:
+    """Check all of an export. Raises nothing for what is wrong with it."""
+    found = Found(question, Record(question.from_ms, question.to_ms))
+    try:
+        _check(source, question, found)
+    except Wrong as wrong:
+        found.problems.append(str(wrong))
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        found.problems.append(f"A file cannot be read: {type(error).__name__}, {plain(error)}.")
+    found.problems = found.record.problems + found.problems
+    return found
+
+
+def _check(source: Source, question: Question, found: Found) -> None:
+    newest = found.newest = Checkpoint(source.read("checkpoint", NOTE_BYTES_MAX), "checkpoint")
+    public = _public_key(source, newest)
+    key = found.key = question.log_key or Key(own_name(public), LOG_KIND, public)
+    if key.public != public or key.name != own_name(public):
+        raise Wrong(f"This record was begun under another key than {plain(key.name)}.")
+    newest.require_log(key)
+    earlier = _earlier(source, newest)
+    for checkpoint in (*earlier, *question.remembered):
+        checkpoint.require_log(key)
+        if checkpoint.size > newest.size:
+            raise Wrong(
+                f"{plain(checkpoint.name)} knows {checkpoint.size:,} entries, and here are {newest.size:,}: "
+                "the end was cut off, or an older state was put back."
+            )
+    found.earlier = len(earlier)
+    _cosignatures(question, newest, earlier, found)
+    known = [newest, *earlier, *question.remembered]
+    read = _read_tree(source, newest.size, known, found.record)
+    found.record.finish()
+    read |= {checkpoint.name for checkpoint in (newest, *earlier)}
+    read |= _policies(source, found)
+    found.strange = sorted(name for name in source.names() if name not in read)
+
+
+def own_name(public: bytes) -> str:
+    """The origin of the log with this key."""
+    return f"postern-ledger/{hashlib.sha256(public).hexdigest()[:32]}"
+
+
+def _public_key(source: Source, newest: Checkpoint) -> bytes:
+    name, (first, *_) = _bundle(source, 0, min(TILE, newest.size))
+    begin = dict(PATTERNS)["begin"].fullmatch(first.decode("utf-8", "replace"))
+    if begin is None:
+        raise Wrong(f"{name} does not start with the ledger's beginning.")
+    return bytes.fromhex(begin["key"])
+
+
+def _earlier(source: Source, newest: Checkpoint) -> list[Checkpoint]:
+    """Checkpoints of before, which the export brings along."""
+    names = [name for name in source.names() if re.fullmatch(r"checkpoints/[1-9][0-9]{0,12}", name)]
+    if len(names) > CHECKPOINTS_MAX:
+        raise Wrong(f"There are more than {CHECKPOINTS_MAX:,} earlier checkpoints.")
+    found = [Checkpoint(source.read(name, NOTE_BYTES_MAX), name) for name in sorted(names)]
+    for checkpoint in found:
+        if checkpoint.name != f"checkpoints/{checkpoint.size}":
+            raise Wrong(f"{checkpoint.name} is of {checkpoint.size:,} entries.")
+    return found
+
+
+def _cosignatures(question: Question, newest: Checkpoint, earlier: list[Checkpoint], found: Found) -> None:
+    for witness in question.witnesses:
+        for checkpoint in earlier:
+            checkpoint.cosigned_at(witness)
+        time_s = newest.cosigned_at(witness)
+        if time_s is not None:
+            found.cosigned.append((witness.name, time_s))
+    if len(found.cosigned) < question.need:
+        found.record.problem(
+            f"Of the witnesses given {len(found.cosigned)} have signed the newest checkpoint; {question.need} should."
+        )
+
+
+def _bundle(source: Source, number: int, width: int) -> tuple[str, list[bytes]]:
+    """Name and entries of a tile."""
+    name = tile_path("entries", number, width)
+    data, found, at = source.read(name, BUNDLE_BYTES_MAX), [], 0
+    for _ in range(width):
+        start = at + 2
+        at = start + int.from_bytes(data[at:start], "big")
+        if at > len(data) or start > len(data):
+            raise Wrong(f"{name} ends in the middle of an entry.")
+        if at - start > ENTRY_BYTES_MAX:
+            raise Wrong(f"{name} holds an entry longer than {ENTRY_BYTES_MAX:,} bytes.")
+        found.append(data[start:at])
+    if at != len(data):
+        raise Wrong(f"{name} goes on behind its last entry.")
+    return name, found
+
+
+def _read_tree(source: Source, size: int, known: list[Checkpoint], record: Record) -> set[str]:
+    """Every entry against every tile against every checkpoint; returns the files that this took."""
+    read: set[str] = set()
+
+    def compare(level: int, number: int, hashes: list[bytes]) -> None:
+        name = tile_path(str(level), number, len(hashes))
+        read.add(name)
+        if source.read(name, TILE * HASH_BYTES) != b"".join(hashes):
+            first = number * TILE ** (level + 1)
+            raise Wrong(
+                f"{name} does not fit what lies under it: entries {first:,} and following, or it, were changed."
+            )
+
+    tree, waiting = Tree(compare), sorted(known, key=lambda checkpoint: -checkpoint.size)
+    for number in range(-(-size // TILE)):
+        before, width = number * TILE, min(TILE, size - number * TILE)
+        name, entries = _bundle(source, number, width)
+        read.add(name)
+        hashes = [leaf_hash(entry) for entry in entries]
+        compare(0, number, hashes)
+        while waiting and waiting[-1].size <= before + width:
+            checkpoint = waiting.pop()
+            if tree.root(hashes[: checkpoint.size - before]) != checkpoint.root:
+                raise Wrong(
+                    f"{plain(checkpoint.name)} is of another record: its root is not that of these entries."
+                )
+        for entry in entries:
+            record.add(entry)
+        if width == TILE:
+            tree.push(1, root_of(hashes))
+    for level, hashes in enumerate(tree.levels):
+        if hashes:
+            compare(level, tree.tiles[level], hashes)
+    return read
+
+
+def _policies(source: Source, found: Found) -> set[str]:
+    """Each policy in the export under its own hash; returns their files, and notes which are named and not there."""
+    read: set[str] = set()
+    here: set[str] = set()
+    for name in source.names():
+        parts = re.fullmatch(r"policies/([0-9a-f]{64})\.(?:json|toml)", name)
+        if parts:
+            if len(read) == GROUPS_MAX:
+                raise Wrong(f"There are more than {GROUPS_MAX:,} policies.")
+            read.add(name)
+            here.add(parts[1])
+            if hashlib.sha256(source.read(name, POLICY_BYTES_MAX)).hexdigest() != parts[1]:
+                found.record.problem(f"{name} is not the policy that its name promises: it was changed.")
+    found.policies_missing = sorted(found.record.policies - here)
+    return read
+
+
+# --- the answer
+
+
+def moment(time_ms: int) -> str:
+    """A time for a person, in UTC."""
+    try:
+        return (EPOCH + timedelta(milliseconds=time_ms)).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except OverflowError:
+        return f"{time_ms} ms since 1970"
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def document(found: Found) -> dict[str, Any]:
+    """The answer for programs. Times in ms since 1970."""
+    record, compared = found.record, found.record.compared
+    left = [
+        {**dict(zip(GROUP, map(plain, group))), **dict(zip(COUNTED, sums))}
+        for group, sums in sorted(record.left.items())
+    ]
+    whole, explained = not found.problems, not compared.discrepancies_count
+    return {
+        "ok": whole and explained,
+        "whole": whole,
+        "explained": explained,
+        "problems": found.problems,
+        "origin": plain(found.newest.origin) if found.newest else "",
+        "entries": record.count,
+        "root": found.newest.root.hex() if found.newest else "",
+        "log_key": found.key.vkey() if found.key else "",
+        "log_key_given": found.question.log_key is not None,
+        "cosigned": [{"name": plain(name), "time_ms": time_s * 1000} for name, time_s in found.cosigned],
+        "earlier_checkpoints": found.earlier,
+        "software": plain(record.software),
+        "previous": record.previous,
+        "first_ms": record.first_ms,
+        "last_ms": record.last_ms,
+        "from_ms": max(record.from_ms, record.first_ms),
+        "to_ms": min(record.to_ms, record.last_ms + 1),
+        "left": left,
+        "open": len(record.open),
+        "compared": {"count": compared.count, "from_ms": compared.from_ms, "to_ms": compared.to_ms}
+        | {"longest_ms": compared.longest_ms, **compared.sums},
+        "discrepancies": compared.discrepancies,
+        "discrepancies_count": compared.discrepancies_count,
+        "policies": sorted(record.policies),
+        "policies_missing": found.policies_missing,
+        "files_not_read": len(found.strange),
+        "claimed": claimed(found),
+        "not_claimed": not_claimed(found),
+    }
+
+
+def claimed(found: Found) -> list[str]:
+    """What this record shows, in sentences."""
+    if found.problems:
+        return []
+    record, compared = found.record, found.record.compared
+    says = [f"No entry of {record.count:,} was changed, put in, left out or moved since they were signed."]
+    for name, time_s in found.cosigned:
+        says.append(f"{plain(name)} saw this very record at {moment(time_s * 1000)}.")
+    if not compared.count:
+        return says
+    from_ms, to_ms = max(compared.from_ms, record.from_ms), min(compared.to_ms, record.to_ms)
+    times = f"from {moment(from_ms)} to {moment(to_ms)}"
+    if unexplained := max(0, compared.sums["unexplained_bytes"]):
+        says.append(
+            f"Kernel-counted egress of this host {times}, but for {unexplained:,} bytes that the kernel counted and "
+            "this record does not explain."
+        )
+    else:
+        says.append(f"Complete for kernel-counted egress of this host {times}.")
+    return says
+
+
+def not_claimed(found: Found) -> list[str]:
+    """What it does not show, in sentences."""
+    record, compared, says = found.record, found.record.compared, []
+    if found.problems:
+        return ["Nothing of this export can be relied on."]
+    own_word = "nothing but the ledger's own word stands for completeness"
+    from_ms, to_ms = max(record.from_ms, record.first_ms), min(record.to_ms, record.last_ms)
+    if not compared.count:
+        says.append(f"Nobody compared it with the kernel's counters in this time: {own_word}.")
+    else:
+        if compared.from_ms > from_ms:
+            says.append(f"Before {moment(compared.from_ms)} {own_word}.")
+        if compared.to_ms < to_ms:
+            says.append(f"After {moment(compared.to_ms)} {own_word}.")
+        if compared.longest_ms > 2 * MINUTE_MS:
+            says.append(
+                f"The longest time that was compared as one had {compared.longest_ms // MINUTE_MS:,} minutes."
+            )
+    if record.from_ms < record.first_ms and record.from_ms:
+        says.append(f"It begins at {moment(record.first_ms)}: of what was before it knows nothing.")
+    if record.last_ms < record.to_ms < Question.to_ms:
+        says.append(f"It ends at {moment(record.last_ms)}: of what came then it knows nothing.")
+    if record.previous:
+        says.append(f"It follows an older record that was set aside, with the root {record.previous}.")
+    if found.question.log_key is None:
+        says.append(
+            "The key came with the record, so it vouches for itself: compare it with what you were told."
+        )
+    if not found.cosigned:
+        says.append("No witness of yours stands for it: who has the machine could have written it all anew.")
+    says.append("What a hub, a second machine or a person carries out is not in it.")
+    return says
+
+
+def in_words(told: dict[str, Any]) -> str:
+    """The answer for a person, from `document`."""
+    if not told["whole"]:
+        lines = ["WRONG. This record is not what it should be, so nothing that it says is told here."]
+        return "\n".join(lines + [f"  - {problem}" for problem in told["problems"]]) + "\n"
+    period = f"from {moment(told['from_ms'])} to {moment(told['to_ms'] - 1)}"
+    lines = [
+        f"The record is whole: {told['entries']:,} entries, {moment(told['first_ms'])} to {moment(told['last_ms'])}.",
+        f"  key   {told['log_key']}"
+        + ("" if told["log_key_given"] else "  (not given: taken from the record itself)"),
+        f"  root  {told['root']}",
+        "",
+        f"What left {period}:",
+        *_left_in_words([one for one in told["left"] if one["kind"] != CONNECTIONS], "nothing"),
+        *_left_in_words([one for one in told["left"] if one["kind"] == CONNECTIONS], ""),
+    ]
+    texts = [one for one in told["left"] if one["policy"]]
+    lines += ["", "Texts among it, by the policy and the verdict that let them go:"]
+    lines += [
+        f"  {one['envelopes']:,} x {one['verdict']}, {one['bytes']:,} bytes, policy {one['policy']}"
+        + (" (not in this export)" if one["policy"] in told["policies_missing"] else "")
+        for one in texts
+    ] or ["  none"]
+    lines += ["", "What was never explained:", *_unexplained_in_words(told)]
+    lines += ["", "This shows:", *(f"  - {one}" for one in told["claimed"])]
+    lines += ["This does not show:", *(f"  - {one}" for one in told["not_claimed"])]
+    if told["files_not_read"]:
+        lines.append(
+            f"{told['files_not_read']:,} more files lie here that are no part of it; they were not read."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _left_in_words(groups: list[dict[str, Any]], none: str) -> list[str]:
+    lines, before = [], None
+    for one in groups:
+        if (one["destination"], one["destination_key"]) != before:
+            before = (one["destination"], one["destination_key"])
+            whom = (
+                f"whose key was under {before[1]}"
+                if before[1]
+                else "which nothing is known to have answered from"
+            )
+            lines.append(f"  to {before[0]}, {whom}")
+        line = f"    {one['kind']}: {one['envelopes']:,} times, {one['bytes']:,} bytes"
+        line += f", {one['rows']:,} rows" if one["rows"] else ""
+        line += (
+            f", {one['tokens_up']:,} tokens there, {one['tokens_down']:,} back" if one["tokens_up"] else ""
+        )
+        line += f"; {one['not_sent']:,} of them not sent" if one["not_sent"] else ""
+        if one["uncertain"] and one["kind"] == CONNECTIONS:
+            line += (
+                f"; of {one['uncertain']:,} the end is not recorded, nor how much their own frames came to"
+            )
+        elif one["uncertain"]:
+            line += f"; of {one['uncertain']:,} it is not known how much left: up to {one['bytes_perhaps']:,} bytes"
+        lines.append(line)
+    return lines or ([f"  {none}"] if none else [])
+
+
+def _unexplained_in_words(told: dict[str, Any]) -> list[str]:
+    lines = [
+        f"  {moment(one['from_ms'])} to {moment(one['to_ms'])}: {max(0, one['unexplained_bytes']):,} bytes of "
+        f"{one['kernel_bytes']:,}; tried by other users: {one['other_bytes']:,} bytes, {one['other_packets']:,} packets"
+        for one in told["discrepancies"]
+    ]
+    if (more := told["discrepancies_count"] - len(lines)) > 0:
+        lines.append(f"  and {more:,} more such times")
+    if told["open"]:
+        lines.append(
+            f"  {told['open']:,} envelopes or connections were announced and not closed when this was signed"
+        )
+    return lines or ["  nothing"]
+
+
+# --- the command line
+
+
+def _day_ms(text: str) -> int:
+    try:
+        return (datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) - EPOCH) // timedelta(
+            milliseconds=1
+        )
+    except ValueError:
+        raise Usage(f"{plain(text)} is not a day: write 2026-03-31.") from None
+
+
+def ask(
+    log_key: str | None = None,
+    witnesses: Iterable[str] = (),
+    need: int | None = None,
+    checkpoints: Iterable[str] = (),
+    first_day: str | None = None,
+    last_day: str | None = None,
+) -> Question:
+    """A question from its words; days are UTC, both inclusive. Raises Usage, Wrong."""
+    keys = tuple(Key.parse(one, WITNESS_KIND) for one in witnesses)
+    wanted = len(keys) if need is None else need
+    if not 0 <= wanted <= len(keys):
+        raise Usage(f"{wanted} witnesses cannot be asked for, of {len(keys)} that were given.")
+    from_ms = _day_ms(first_day) if first_day else 0
+    to_ms = _day_ms(last_day) + 24 * 60 * MINUTE_MS if last_day else Question.to_ms
+    if from_ms >= to_ms:
+        raise Usage("The last day is before the first.")
+    remembered = tuple(map(_remembered, checkpoints))
+    return Question(
+        Key.parse(log_key, LOG_KIND) if log_key else None, keys, wanted, remembered, from_ms, to_ms
+    )
+
+
+def _remembered(path: str) -> Checkpoint:
+    try:
+        with open(path, "rb") as file:
+            return Checkpoint(file.read(NOTE_BYTES_MAX), path)
+    except OSError as error:
+        raise Usage(f"{plain(path)} cannot be read: {error.strerror}.") from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description="Check an export of a Postern egress ledger, and say what left the site."
+    )
+    parser.add_argument("export", help="a folder, or a .zip of it")
+    parser.add_argument("--log-key", metavar="VKEY", help="the log's key, as the site told you")
+    parser.add_argument(
+        "--witness", metavar="VKEY", action="append", default=[], help="a witness's key; may be repeated"
+    )
+    parser.add_argument(
+        "--need", type=int, metavar="N", help="so many of the witnesses must have signed (default: all)"
+    )
+    parser.add_argument(
+        "--checkpoint", metavar="FILE", action="append", default=[], help="one that you kept; may be repeated"
+    )
+    parser.add_argument(
+        "--from", metavar="DAY", dest="first_day", help="first day of the answer, 2026-03-01 (UTC)"
+    )
+    parser.add_argument(
+        "--to", metavar="DAY", dest="last_day", help="last day of the answer, 2026-03-31 (UTC)"
+    )
+    parser.add_argument("--json", action="store_true", help="the answer for programs")
+    asked = parser.parse_args(arguments)
+    try:
+        question = ask(
+            asked.log_key, asked.witness, asked.need, asked.checkpoint, asked.first_day, asked.last_day
+        )
+        try:
+            found = verify(open_export(asked.export), question)
+        except (Wrong, OSError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+            found = Found(
+                question, Record(question.from_ms, question.to_ms), [f"This is no export: {plain(error)}"]
+            )
+    except (Usage, Wrong) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    told = document(found)
+    sys.stdout.write(json.dumps(told, indent=1) + "\n" if asked.json else in_words(told))
+    return 0 if told["ok"] else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,330 @@
+"""The single-file verifier: what is right passes, and every way of changing it is found."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.egress import verify
+from tests import ledger_exports as exports
+from tests.ledger_exports import LOG_VKEY, WITNESS_VKEYS, Files, Ledger
+
+
+class InMemory:
+    """An export that is not on the disk."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+
+    def names(self) -> list[str]:
+        return list(self.files)
+
+    def read(self, name: str, most: int) -> bytes:
+        if name not in self.files:
+            raise verify.Wrong(f"The file {name} is missing.")
+        return self.files[name][: most + 1]
+
+
+def check(files: Files, **asked: object) -> verify.Found:
+    question = verify.ask(**{"log_key": LOG_VKEY, "witnesses": WITNESS_VKEYS, **asked})  # type: ignore[arg-type]
+    return verify.verify(InMemory(files), question)
+
+
+def told(files: Files, **asked: object) -> dict[str, object]:
+    return verify.document(check(files, **asked))
+
+
+def ledger() -> Ledger:
+    """A connection, an envelope, a text, all closed and compared."""
+    found = Ledger()
+    found.begin()
+    link = found.link()
+    for text in (False, True):
+        found.time_ms += 1_000
+        envelope = found.intent(text=text)
+        found.time_ms += 1_000
+        found.close(envelope)
+    found.link_close(link)
+    found.time_ms += 1_000
+    found.compare()
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 255, 256, 257, 511, 513, 700])
+def test_what_is_right_passes(size: int) -> None:
+    files = exports.export(exports.ordinary(size), earlier=tuple(at for at in (1, 256, 300) if at < size))
+    found = check(files)
+    assert found.problems == []
+    assert found.record.count == size
+    assert [name for name, _ in found.cosigned] == list(exports.WITNESSES)
+    assert found.strange == []
+
+
+@pytest.mark.long
+def test_a_tree_of_three_levels_passes() -> None:
+    entries = exports.ordinary(256 * 256 + 257, compared=False)
+    tiles = exports.tiles(entries)
+    assert "tile/2/000.p/1" in tiles
+    files = {"checkpoint": exports.checkpoint(entries, cosigned_s=1), **tiles}
+    assert check(files).problems == []
+    first, *rest = tiles["tile/1/000"]
+    assert check({**files, "tile/1/000": bytes([first ^ 1, *rest])}).problems
+
+
+def test_it_tells_what_left() -> None:
+    document = told(exports.export(ledger().entries()))
+    assert document["ok"]
+    rows = {one["kind"]: one for one in document["left"]}  # type: ignore[attr-defined]
+    assert (rows["outbox_batch"]["bytes"], rows["outbox_batch"]["rows"]) == (1_000, 7)
+    assert rows["overflow_request"]["policy"] == exports.POLICY_HASH
+    assert rows["overflow_request"]["destination_key"] == exports.CLOUD_KEY
+    assert rows[verify.CONNECTIONS]["bytes"] == 200
+    words = verify.in_words(document)
+    assert "to cloud.example:7443" in words
+    assert "Complete for kernel-counted egress of this host from 2026-03-01 00:00:00 UTC" in words
+
+
+def test_a_month_is_asked_for() -> None:
+    found = Ledger()
+    found.begin()
+    for day in (0, 30, 31):  # 1 and 31 March, 1 April
+        found.time_ms = exports.START_MS + day * 86_400_000
+        found.close(found.intent(size=10 + day), 10 + day)
+    files = exports.export(found.entries())
+    (march,) = told(files, first_day="2026-03-01", last_day="2026-03-31")["left"]  # type: ignore[misc]
+    assert (march["envelopes"], march["bytes"]) == (2, 50)
+    (april,) = told(files, first_day="2026-04-01")["left"]  # type: ignore[misc]
+    assert (april["envelopes"], april["bytes"]) == (1, 41)
+    late = told(files, first_day="2026-03-01", last_day="2026-05-31")["not_claimed"]
+    assert any(said.startswith("It ends at 2026-04-01") for said in late)  # type: ignore[attr-defined]
+
+
+def test_without_a_comparison_the_ledgers_word_is_all_there_is() -> None:
+    document = told(exports.export(exports.ordinary(20, compared=False)))
+    assert document["ok"]
+    assert "nothing but the ledger's own word stands" in verify.in_words(document)
+    assert not any("Complete" in said for said in document["claimed"])  # type: ignore[attr-defined]
+
+
+def test_a_discrepancy_is_told_and_not_fine() -> None:
+    found = ledger()
+    found.time_ms += 60_000
+    found.compare(unexplained=777, other=100)
+    document = told(exports.export(found.entries()))
+    assert (document["whole"], document["explained"], document["ok"]) == (True, False, False)
+    words = verify.in_words(document)
+    assert "777 bytes of 1,277; tried by other users: 100 bytes" in words
+    assert "but for 777 bytes" in words
+
+
+def test_what_was_not_closed_counts_as_left() -> None:
+    found = ledger()
+    found.intent(size=5_000)
+    document = told(exports.export(found.entries()))
+    assert document["ok"]
+    assert document["open"] == 1
+    assert [one["bytes_perhaps"] for one in document["left"] if not one["destination_key"]] == [5_000]  # type: ignore[attr-defined]
+    assert "up to 5,000 bytes" in verify.in_words(document)
+
+
+def _missed_bits(files: Files, bits: tuple[int, ...], step: int = 1) -> list[tuple[str, int, int]]:
+    missed = []
+    for name, data in files.items():
+        for at in range(0, len(data), step):
+            for bit in bits:
+                changed = bytearray(data)
+                changed[at] ^= 1 << bit
+                if not check({**files, name: bytes(changed)}).problems:
+                    missed.append((name, at, bit))
+    return missed
+
+
+def test_bits_of_a_small_export_count() -> None:
+    files = exports.export(ledger().entries(), earlier=(3,))
+    assert told(files)["ok"]
+    assert _missed_bits(files, (0,), step=7) == []
+
+
+@pytest.mark.long
+def test_every_single_bit_of_a_small_export_counts() -> None:
+    assert _missed_bits(exports.export(ledger().entries(), earlier=(3,)), tuple(range(8))) == []
+
+
+def test_every_file_cut_anywhere_is_found() -> None:
+    files = exports.export(ledger().entries(), earlier=(3,))
+    # Cut behind a line of its signatures an earlier checkpoint is one that fewer witnesses have seen.
+    whole = files["checkpoints/3"]
+    lines = [len(b"".join(whole.splitlines(keepends=True)[:count])) for count in (5, 6)]
+    for name, data in files.items():
+        for length in range(0, len(data), 3):
+            true = name == "checkpoints/3" and length in lines
+            assert true or check({**files, name: data[:length]}).problems, (name, length)
+        assert check({**files, name: data + b"\n"}).problems, name
+        left = {other: data for other, data in files.items() if other != name}
+        if name.startswith("tile") or name == "checkpoint":
+            assert check(left).problems, name
+
+
+def _swapped(entries: list[bytes]) -> list[bytes]:
+    return [*entries[:2], entries[4], entries[3], entries[2], *entries[5:]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_swapped, lambda e: e[:-1], lambda e: e[1:], lambda e: [*e, e[-1]], lambda e: [*e[:3], e[2], *e[3:]]],
+    ids=["swapped", "cut", "beheaded", "repeated", "doubled"],
+)
+def test_entries_other_than_those_signed_are_found(change: Callable[[list[bytes]], list[bytes]]) -> None:
+    entries = ledger().entries()
+    signed = exports.checkpoint(entries, cosigned_s=1)
+    changed = {**exports.tiles(change(entries)), "checkpoint": signed}
+    assert check(changed).problems
+    # And where root and log are the liar's as well, a checkpoint that somebody else kept shows it.
+    rewritten = exports.export(change(entries))
+    kept = verify.Checkpoint(signed, "kept")
+    question = verify.Question(None, (), 0, (kept,))
+    assert verify.verify(InMemory(rewritten), question).problems
+
+
+def test_an_older_state_is_found_by_who_remembers_the_newer(tmp_path: Path) -> None:
+    entries = ledger().entries()
+    (tmp_path / "kept").write_bytes(exports.checkpoint(entries))
+    old = exports.export(entries[:5])
+    assert check(old).problems == []
+    assert "cut off" in check(old, checkpoints=[str(tmp_path / "kept")]).problems[0]
+
+
+def _signed(bodies: Callable[[Ledger], None]) -> list[str]:
+    """What is found in a record that the log itself signed, after something was done to its entries."""
+    found = ledger()
+    bodies(found)
+    return check(exports.export(found.entries())).problems
+
+
+def _twice(found: Ledger) -> None:
+    found.bodies.append(dict(found.bodies[2]))
+    found.bodies.append(dict(found.bodies[3]))
+
+
+def _unannounced(found: Ledger) -> None:
+    found.close(found.envelope(), 0)
+
+
+def _closed_twice(found: Ledger) -> None:
+    found.bodies.append({**found.bodies[3], "bytes": 0})
+
+
+def _back_in_time(found: Ledger) -> None:
+    found.time_ms -= verify.TIME_BACK_MAX_MS + 1
+    found.link()
+
+
+def _gap(found: Ledger) -> None:
+    found.time_ms += 60_000
+    found._compared_ms += 1
+    found.compare()
+
+
+def _false_sum(found: Ledger) -> None:
+    found.bodies[-1]["ledger_bytes"] = 1
+    found.bodies[-1]["kernel_bytes"] = 1
+
+
+def _kernel_said_more(found: Ledger) -> None:
+    found.bodies[-1]["kernel_bytes"] = 1_000_000
+
+
+def _second_begin(found: Ledger) -> None:
+    found.begin()
+
+
+def _extra_field(found: Ledger) -> None:
+    found.bodies[2]["note"] = 1
+
+
+def _unknown_type(found: Ledger) -> None:
+    found.bodies[2]["type"] = "hidden"
+
+
+def _fraction(found: Ledger) -> None:
+    found.bodies[2]["bytes"] = 1.0
+
+
+def _negative(found: Ledger) -> None:
+    found.bodies[2]["bytes"] = -1
+
+
+def _escape(found: Ledger) -> None:
+    found.bodies[2]["destination"] = "\x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_twice, "announced more than once"),
+        (_unannounced, "which is not open"),
+        (_closed_twice, "which is not open"),
+        (_back_in_time, "Time goes back"),
+        (_gap, "does not go on where"),
+        (_false_sum, "its entries say 2,200"),
+        (_kernel_said_more, "leaves out bytes"),
+        (_second_begin, "the ledger's beginning"),
+        (_extra_field, "has not the fields"),
+        (_unknown_type, "type is unknown"),
+        (_fraction, "out of bounds"),
+        (_negative, "out of bounds"),
+        (_escape, "out of bounds"),
+    ],
+)
+def test_a_log_that_lies_in_what_it_signs_is_found(change: Callable[[Ledger], None], words: str) -> None:
+    assert any(words in problem for problem in _signed(change))
+
+
+def test_a_clock_that_is_set_right_is_no_lie() -> None:
+    def back(found: Ledger) -> None:
+        found.time_ms -= verify.TIME_BACK_MAX_MS
+        found.link()
+
+    assert _signed(back) == []
+
+
+def test_another_form_of_the_same_json_is_found() -> None:
+    entries = ledger().entries()
+    entries[2] = json.dumps(json.loads(entries[2]), sort_keys=True).encode()
+    assert check(exports.export(entries)).problems
+
+
+def test_another_log_and_too_few_witnesses_are_found() -> None:
+    entries = ledger().entries()
+    files = exports.export(entries)
+    other = exports.vkey("postern-ledger/" + "0" * 32, 1, exports.LOG)
+    assert "begun under another key" in check(files, log_key=other).problems[0]
+    alone = {**files, "checkpoint": exports.checkpoint(entries)}
+    assert "Of the witnesses given 0 have signed" in check(alone).problems[0]
+    assert check(alone, need=0).problems == []
+    assert "vouches for itself" in verify.in_words(told(alone, log_key=None, need=0))
+
+
+def test_a_policy_that_was_changed_is_found_and_one_that_is_absent_named() -> None:
+    files = exports.export(ledger().entries())
+    name = f"policies/{exports.POLICY_HASH}.json"
+    assert check({**files, name: exports.POLICY + b" "}).problems
+    del files[name]
+    document = told(files)
+    assert document["ok"]
+    assert document["policies_missing"] == [exports.POLICY_HASH]
+    assert "not in this export" in verify.in_words(document)
+
+
+def test_it_is_one_file_for_python_3_9() -> None:
+    source = Path(verify.__file__).read_text(encoding="utf-8")
+    tree = ast.parse(source, feature_version=(3, 9))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+    assert foreign == {"cryptography"}
