@@ -1,0 +1,119 @@
+"""The egress ledger: how fast a verifier that knows nothing of us reads a million leaves, and what it misses.
+
+The exports are made by `tests/ledger_exports.py`, apart from the product. `verify_1e6_s` is the wall time of a process
+of its own on one core. What is tampered with, and why each bit counts, is in `ledger_tampers.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from edge.egress import verify
+from tests import ledger_exports as exports
+from tests.bench import harness, ledger_tampers
+from tests.bench.ledger_tampers import Tamper
+
+SECONDS = 300.0
+LEAVES = 1_000_000
+TAMPERED_LEAVES = 10_000
+# Whole runs of the verifier with one bit turned: so many places of each file, its first and last bytes beside them.
+PLACES = 2
+
+
+def main() -> int:
+    """Run the bench."""
+    parser = harness.arguments("ledger", SECONDS)
+    parser.add_argument("--leaves", type=int, default=LEAVES, help="of the export that is verified")
+    parser.add_argument(
+        "--tampered", type=int, default=TAMPERED_LEAVES, help="leaves of the one tampered with"
+    )
+    return harness.run(parser, bench)
+
+
+def bench(options: argparse.Namespace) -> harness.Report:
+    """A large export against the clock, a small one against every change."""
+    report = harness.Report("ledger", {"leaves": options.leaves, "tampered_leaves": options.tampered})
+    with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
+        report.results["verify"] = _verify(Path(folder), options.leaves)
+    report.results["tampers"] = _tampers(options.tampered)
+    report.judged = {
+        "verify_1e6_s": report.results["verify"]["seconds"],
+        "tampers": report.results["tampers"]["tried"],
+        "tampers_missed": report.results["tampers"]["missed"],
+    }
+    return report
+
+
+def _verify(folder: Path, leaves: int) -> dict[str, Any]:
+    """Wall seconds on one core, and the most memory that the process had."""
+    harness.progress(f"building an export of {leaves:,} leaves")
+    exports.write(exports.export(exports.ordinary(leaves)), folder)
+    harness.progress("verifying it on one core")
+    core = min(os.sched_getaffinity(0))
+    command = [sys.executable, "-I", verify.__file__, str(folder), "--log-key", exports.LOG_VKEY, "--json"]
+    command = ["taskset", "-c", str(core), *command]
+    started = time.monotonic()
+    done = subprocess.run(command, capture_output=True, check=False)
+    seconds = time.monotonic() - started
+    if done.returncode or json.loads(done.stdout)["entries"] != leaves:
+        raise harness.BenchRefused(f"The verifier ended with {done.returncode} on an export that is right.")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 2),
+        "rss_mb": round(used.ru_maxrss * 1024 / 1e6, 1),
+        "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+    }
+
+
+def _tampers(leaves: int) -> dict[str, Any]:
+    """Every bit by its unit; samples of bits, and all the other ways, by whole runs."""
+    entries = exports.ordinary(leaves)
+    files = exports.export(entries, earlier=(leaves // 3, leaves // 2))
+    if ledger_tampers.found_by_a_run(files):
+        raise harness.BenchRefused("The verifier finds fault with an export that is right.")
+    harness.progress(f"turning every bit of {sum(map(len, files.values())):,} bytes")
+    units = ledger_tampers.Units(files)
+    units.run()
+    runs, missed = Counter[str](), Counter[str]()
+    for kind, tampers, remembered in (
+        ("bit", ledger_tampers.bits(files, PLACES), b""),
+        ("truncation", ledger_tampers.truncations(files), b""),
+        ("rewritten", ledger_tampers.rewritten(entries, files["checkpoint"]), b""),
+        ("resigned", ledger_tampers.resigned(entries), files["checkpoint"]),
+    ):
+        harness.progress(f"whole runs: {kind}")
+        _whole_runs(kind, tampers, remembered, runs, missed)
+    return {
+        "bits_by_unit": dict(units.turned),
+        "bits_missed_by_unit": dict(units.missed),
+        "whole_runs": dict(runs),
+        "whole_runs_missed": dict(missed),
+        "tried": units.turned.total() + runs.total(),
+        "missed": units.missed.total() + missed.total(),
+    }
+
+
+def _whole_runs(
+    kind: str, tampers: Iterable[Tamper], remembered: bytes, runs: Counter[str], missed: Counter[str]
+) -> None:
+    for name, files in tampers:
+        runs[kind] += 1
+        if not ledger_tampers.found_by_a_run(files, remembered):
+            missed[kind] += 1
+            harness.progress(f"missed: {name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
