@@ -122,6 +122,18 @@ def test_a_discrepancy_is_told_and_not_fine() -> None:
     assert "but for 777 bytes" in words
 
 
+def test_a_time_that_was_not_compared_is_told_and_not_fine() -> None:
+    found = ledger()
+    found.time_ms += 60_000
+    found._compared_ms += 30_000
+    found.compare()
+    document = told(exports.export(found.entries()))
+    assert (document["whole"], document["explained"], document["ok"]) == (True, False, False)
+    words = verify.in_words(document)
+    assert "2026-03-01 00:00:05 UTC to 2026-03-01 00:00:35 UTC: not compared" in words
+    assert "without the 1 times between that were not compared" in words
+
+
 def test_what_was_not_closed_counts_as_left() -> None:
     found = ledger()
     found.intent(size=5_000)
@@ -224,9 +236,9 @@ def _back_in_time(found: Ledger) -> None:
     found.link()
 
 
-def _gap(found: Ledger) -> None:
+def _compared_twice(found: Ledger) -> None:
     found.time_ms += 60_000
-    found._compared_ms += 1
+    found._compared_ms -= 1
     found.compare()
 
 
@@ -270,7 +282,7 @@ def _escape(found: Ledger) -> None:
         (_unannounced, "which is not open"),
         (_closed_twice, "which is not open"),
         (_back_in_time, "Time goes back"),
-        (_gap, "does not go on where"),
+        (_compared_twice, "what was compared before"),
         (_false_sum, "its entries say 2,200"),
         (_kernel_said_more, "leaves out bytes"),
         (_second_begin, "the ledger's beginning"),

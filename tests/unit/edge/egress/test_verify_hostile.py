@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import struct
 import subprocess
 import sys
@@ -111,6 +112,23 @@ def test_a_zip_that_means_harm(
     assert status == 3
     assert out.startswith("WRONG")
     assert os.listdir(tmp_path) == ["export.zip"]
+
+
+def test_a_zip_with_a_bit_turned_is_wrong_or_means_the_same(files: Files, tmp_path: Path) -> None:
+    file = exports.pack(files, tmp_path / "export.zip")
+    whole, question = file.read_bytes(), verify.ask(LOG_VKEY, exports.WITNESS_VKEYS)
+    right = verify.document(verify.verify(verify.open_export(str(file)), question))
+    rng = random.Random(7)
+    for at in (*rng.sample(range(len(whole)), 60), *range(len(whole) - 600, len(whole), 7)):
+        changed = bytearray(whole)
+        changed[at] ^= 1 << rng.randrange(8)
+        file.write_bytes(changed)
+        try:
+            document = verify.document(verify.verify(verify.open_export(str(file)), question))
+        except (verify.Wrong, zipfile.BadZipFile, ValueError, NotImplementedError):
+            continue
+        # A name that means nothing now, or a date in the zip: no word of the record.
+        assert not document["ok"] or {**document, "files_not_read": 0, "policies_missing": []} == right, at
 
 
 def test_names_that_lead_elsewhere_are_no_part_of_it(
