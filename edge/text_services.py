@@ -17,6 +17,7 @@ from edge.egress.text_guard import TextGuard
 from edge.knowledge import languages
 from edge.operations.policy import PolicyOperations
 from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
+from edge.privacy.policies_used import PoliciesUsed
 from edge.privacy.pseudonyms.vault import Vault
 from edge.privacy.pushed_policies import PushedPolicies
 from edge.privacy.scanning import Scanner
@@ -52,7 +53,9 @@ async def text_policy(
     sessions.on_end.append(vault.forget)
     rates = _rates()
     instruments = Instruments(scanner, scanner.detector.of_forms, languages.detect, rates, scanner.version)
-    guard = TextGuard(load_or_create_key(paths.keys), store, policies, vault, instruments)
+    guard = TextGuard(
+        load_or_create_key(paths.keys), store, policies, PoliciesUsed(paths.policies_used), vault, instruments
+    )
     return TextPolicy(file, policies, guard, rates, Foreseen(store, policies, rates, languages.detect))
 
 

@@ -257,7 +257,10 @@ class Matrix:
         texts = tuple(part.text for part in asked.parts)
         if asked.purpose.value != Purpose.OVERFLOW.value:
             return Admitted(texts, None, None)
-        plain = Envelope(os.urandom(16), Purpose.OVERFLOW, OVERFLOW_KIND, packed(asked, texts))
+        payload, policy = packed(asked, texts), bytes(32)
+        plain = Envelope(
+            os.urandom(16), Purpose.OVERFLOW, OVERFLOW_KIND, payload, verdict="public", policy=policy
+        )
         return Admitted(texts, seal(plain, load_or_create_key(self.paths.keys)), None)
 
 

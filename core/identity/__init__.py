@@ -17,6 +17,7 @@ from core.identity.certificates import (
     create_server_certificate,
     issue_node_certificate,
     node_id_from_certificate,
+    public_key_hash,
     read_certificate,
 )
 from core.identity.codes import EnrolmentCode, new_code, new_secret, parse_code
@@ -55,5 +56,6 @@ __all__ = [
     "node_id_from_certificate",
     "parse_code",
     "prove_possession",
+    "public_key_hash",
     "read_certificate",
 ]

@@ -122,6 +122,13 @@ def certificate_fingerprint(pem: bytes) -> bytes:
     return hashlib.sha256(der).digest()
 
 
+def public_key_hash(pem: bytes) -> str:
+    """SHA-256 over the certificate's SubjectPublicKeyInfo, in hexadecimal. Raises InvalidCertificate."""
+    key = read_certificate(pem).public_key()
+    encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(encoding, form)).hexdigest()
+
+
 def certificate_times(pem: bytes) -> tuple[datetime, datetime]:
     """When a certificate was issued, by its issuer's clock, and when it expires. Raises InvalidCertificate."""
     certificate = read_certificate(pem)

@@ -48,6 +48,11 @@ class SitePaths:
         return self.root / "policy.toml"
 
     @property
+    def policies_used(self) -> Path:
+        """Policies by which texts left; files `edge.privacy.policies_used`."""
+        return self.root / "policies"
+
+    @property
     def policy_key(self) -> Path:
         """Signs policies; may be kept elsewhere."""
         return self.keys / "policy.key"

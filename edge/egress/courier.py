@@ -21,7 +21,7 @@ from core.files import private_folder
 from core.local_socket import BadFrame, allowed_uids, peer_uid, read_frame
 from core.version import VERSION
 from edge.config import SitePaths
-from edge.egress import identity, ledger
+from edge.egress import enrolment, identity, ledger
 from edge.egress.envelope import load_or_create_key
 from edge.egress.episode import Episode
 from edge.egress.fetch_desk import FetchDesk
@@ -237,7 +237,8 @@ class Courier:
             refused = reason == REFUSED and not link.connected
             self._keeper.saw(Reach.REFUSED if refused else Reach.UNKNOWN)
             if link.connected:
-                await self._episode.close(reason, link.framing_frames, link.framing_bytes)
+                key = self._identity.destination_key
+                await self._episode.close(reason, link.framing_frames, link.framing_bytes, key)
         except ledger.LedgerFailed as error:
             log.error("the ledger cannot be written", extra={"detail": error.detail})
             reason = "ledger_failed"
@@ -272,9 +273,6 @@ class Courier:
         self._numbers_soon()
 
     async def _enrol(self, mine: _Attached, order: wire.EnrolOrder) -> None:
-        # The certificates' library costs 12 MB of memory: only a courier that enrols loads it.
-        from edge.egress import enrolment
-
         try:
             fresh = await enrolment.exchange(order.endpoint, order.code, VERSION, self._ledger)
             async with self._changing:

@@ -192,6 +192,9 @@ def envelope_message(envelope: Envelope, link: int = 0) -> wire.Envelope:
         kind=envelope.kind,
         payload=envelope.payload,
         rows=envelope.rows,
+        verdict=envelope.verdict,
+        policy=envelope.policy,
+        salt=envelope.salt,
         mac=envelope.mac,
     )
 

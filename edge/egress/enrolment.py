@@ -72,7 +72,7 @@ async def exchange(endpoint: str, code: str, software_version: str, ledger: Ledg
     )
     async with recorded(ledger, endpoint, KIND, request.SerializeToString()) as call:
         pinned = await _pinned_certificate(host, port, parsed)
-        call.sending()
+        call.sending(certificates.public_key_hash(pinned))
         response = await _enrol(endpoint, pinned, request)
         call.sent()
     return _identity(response, certificates.key_to_pem(key), endpoint, pinned)

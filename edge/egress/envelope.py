@@ -6,11 +6,13 @@ whoever can write to the courier's socket without it gets nothing sent.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from core.errors import PosternError
 from core.files import private_folder, write_atomic
@@ -22,7 +24,10 @@ KEY_FILE = "envelope.key"
 ENVELOPE_ROWS_MAX = 256
 # Payload of one envelope, bytes: below gRPC's 4 MiB and the socket's 1 MiB frame with room for both framings.
 ENVELOPE_BYTES_MAX = 1_000_000
-_CONTEXT = b"postern envelope 1"
+# So much of a salt that nobody tries all of them.
+SALT_BYTES = 32
+_CONTEXT = b"postern envelope 2"
+_SALT_CONTEXT = b"postern salt 1"
 
 
 class EnvelopeKeyDamaged(PosternError):
@@ -44,21 +49,46 @@ class Purpose(StrEnum):
     """Names and digests of what is to be fetched."""
 
 
+SCHEMA: Final = "schema"
+"""Verdict on what holds no text: it fits the schema of its kind."""
+
+VERDICTS: Final = frozenset({SCHEMA, "public", "internal", "personal", "special"})
+"""A text passes by its label (models/detect/label.py)."""
+
+
 @dataclass(frozen=True)
 class Envelope:
-    """What may leave: bytes for one purpose, with the guard's MAC (empty until sealed)."""
+    """What may leave: bytes for one purpose, with the guard's MAC (empty until sealed).
+
+    `policy`: SHA-256 of the policies that let it pass, empty for what holds no text. `verdict`: as what it passed, one
+    of VERDICTS. `salt`: see `commitment`; an empty one is derived by `seal`.
+    """
 
     identifier: bytes
     purpose: Purpose
     kind: str
     payload: bytes = field(repr=False)
     rows: int = 0
+    verdict: str = SCHEMA
+    policy: bytes = b""
+    salt: bytes = field(default=b"", repr=False)
     mac: bytes = b""
 
 
 def seal(envelope: Envelope, key: bytes) -> Envelope:
-    """The envelope with its MAC."""
-    return replace(envelope, mac=_mac(envelope, key))
+    """The envelope with its MAC, and a salt."""
+    salted = replace(envelope, salt=envelope.salt or record_salt(envelope.identifier, key))
+    return replace(salted, mac=_mac(salted, key))
+
+
+def record_salt(identifier: bytes, key: bytes) -> bytes:
+    """The salt of what is no text: whoever holds the key can show at any time what was sent."""
+    return hmac.digest(key, _SALT_CONTEXT + identifier, "sha256")
+
+
+def commitment(salt: bytes, payload: bytes) -> str:
+    """What the ledger says of a payload, in hexadecimal: checked with the salt, and not to be guessed without it."""
+    return hashlib.sha256(salt + payload).hexdigest()
 
 
 def verify(envelope: Envelope, key: bytes) -> bool:
@@ -97,6 +127,9 @@ def _mac(envelope: Envelope, key: bytes) -> bytes:
         envelope.purpose.encode(),
         envelope.kind.encode(),
         envelope.rows.to_bytes(8, "big"),
+        envelope.verdict.encode(),
+        envelope.policy,
+        envelope.salt,
         envelope.payload,
     )
     mac = hmac.new(key, digestmod="sha256")

@@ -27,8 +27,8 @@ class Episode:
             self._identifier, self._destination, self._attempts = identifier, destination, 0
         self._attempts += 1
 
-    async def close(self, outcome: str, frames: int = 0, size: int = 0) -> None:
-        """Record how it ended, and what the link's own frames came to."""
+    async def close(self, outcome: str, frames: int = 0, size: int = 0, destination_key: str = "") -> None:
+        """Record how it ended, and what the link's own frames came to; the key where somebody answered."""
         if not self._identifier:
             return
         identifier, self._identifier = self._identifier, ""
@@ -36,5 +36,8 @@ class Episode:
             "envelope": identifier,
             "outcome": outcome,
             "attempts": self._attempts,
+            "frames": frames,
+            "bytes": size,
+            "destination_key": destination_key,
         }
-        await self._ledger.append([Draft("link_close", {**fields, "frames": frames, "bytes": size})])
+        await self._ledger.append([Draft("link_close", fields)])

@@ -165,7 +165,8 @@ class FetchLink:
             if channel is not None:
                 await channel.close(None)
             try:
-                await self._episode.close(outcome, self._frames, self._bytes)
+                key = self._identity.destination_key if channel is not None else ""
+                await self._episode.close(outcome, self._frames, self._bytes, key)
             except LedgerFailed:
                 log.error("the ledger cannot be written; the end of a connection is not in it")
             self._frames = self._bytes = 0

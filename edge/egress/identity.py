@@ -11,10 +11,12 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from core.errors import PosternError
 from core.files import fsync_folder, private_folder, write_atomic
+from core.identity import public_key_hash
 
 KEY_FILE, CERTIFICATE_FILE, ROOTS_FILE, ENROLMENT_FILE = "key.pem", "cert.pem", "ca.pem", "enrolment.json"
 PORT_FILE = "port.pem"
@@ -61,6 +63,11 @@ class Identity:
     # The roots of what the site may install, as they came; empty: there were none.
     vendor_root: bytes = b""
     director_root: bytes = b""
+
+    @cached_property
+    def destination_key(self) -> str:
+        """SHA-256, in hexadecimal, of the key of the authority that whoever we talk to must prove itself by."""
+        return public_key_hash(self.roots_pem)
 
 
 def store(folder: Path, identity: Identity) -> None:

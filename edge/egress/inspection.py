@@ -6,7 +6,16 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from edge.egress.envelope import ENVELOPE_BYTES_MAX, ENVELOPE_ROWS_MAX, Envelope, Purpose, verify
+from edge.egress.envelope import (
+    ENVELOPE_BYTES_MAX,
+    ENVELOPE_ROWS_MAX,
+    SALT_BYTES,
+    SCHEMA,
+    VERDICTS,
+    Envelope,
+    Purpose,
+    verify,
+)
 from edge.egress.fetch_order import inner_refusal_of
 from postern.v1 import courier_pb2 as wire
 from postern.v1 import overflow_pb2, sync_pb2
@@ -16,6 +25,9 @@ FRAMING_BYTES_MAX = 4096
 OVERFLOW_KIND: Final = "generate"
 MESSAGES_MAX: Final = 16
 NEW_TOKENS_MAX: Final = 1024
+POLICY_BYTES: Final = 32
+"""Of the hash of the policies."""
+
 ROLES: Final = frozenset({"system", "user", "assistant"})
 # Kinds that go over the link's second stream.
 UPLOADS: Final = frozenset({"upload_open", "outbox_batch"})
@@ -36,7 +48,17 @@ def sealed(message: wire.Envelope) -> Envelope | None:
     purpose = _PURPOSES.get(message.purpose)
     if purpose is None:
         return None
-    return Envelope(message.envelope_id, purpose, message.kind, message.payload, message.rows, message.mac)
+    return Envelope(
+        message.envelope_id,
+        purpose,
+        message.kind,
+        message.payload,
+        message.rows,
+        message.verdict,
+        message.policy,
+        message.salt,
+        message.mac,
+    )
 
 
 def refusal_of(envelope: Envelope | None, key: bytes) -> str:
@@ -99,4 +121,13 @@ def _outer_refusal(envelope: Envelope | None, key: bytes) -> str:
         return "mac"
     if len(envelope.payload) > ENVELOPE_BYTES_MAX or envelope.rows > ENVELOPE_ROWS_MAX:
         return "size"
-    return ""
+    return "" if _has_a_verdict(envelope) else "verdict"
+
+
+def _has_a_verdict(envelope: Envelope) -> bool:
+    """Whether the ledger can say why it leaves: a text by a policy, all else by its schema."""
+    if len(envelope.salt) != SALT_BYTES:
+        return False
+    if envelope.purpose is Purpose.OVERFLOW:
+        return envelope.verdict in VERDICTS - {SCHEMA} and len(envelope.policy) == POLICY_BYTES
+    return envelope.verdict == SCHEMA and not envelope.policy

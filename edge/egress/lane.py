@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -29,10 +30,18 @@ Deliver = Callable[[bytes], Awaitable[None]]
 Count = Callable[[Envelope], None]
 
 
+@dataclass(frozen=True)
+class Destination:
+    """Where a stream goes. `key`: see `edge.egress.identity.Identity.destination_key`."""
+
+    address: str
+    key: str
+
+
 class Lane:
     """`run` once; `offer` envelopes; `close` asks it to end. `count` is told of each envelope that was written."""
 
-    def __init__(self, method: str, ledger: LedgerQueue, destination: str, count: Count) -> None:
+    def __init__(self, method: str, ledger: LedgerQueue, destination: Destination, count: Count) -> None:
         self._method = method
         self._ledger = ledger
         self._destination = destination
@@ -116,7 +125,9 @@ class Lane:
         """Intents durable, then the bytes, then the closes. False when the stream broke on the way."""
         recorded = [envelope for envelope in group if envelope.purpose is not Purpose.FRAMING]
         if recorded:
-            await self._ledger.append([intent_of(envelope, self._destination) for envelope in recorded])
+            await self._ledger.append(
+                [intent_of(envelope, self._destination.address) for envelope in recorded]
+            )
         closes: list[Draft] = []
         broken = False
         for envelope in group:
@@ -125,7 +136,7 @@ class Lane:
             if outcome != "not_sent":
                 self._count(envelope)
             if envelope in recorded:
-                closes.append(close_of(envelope, outcome))
+                closes.append(close_of(envelope, outcome, self._destination.key))
         if closes:
             await self._ledger.append(closes)
         return not broken

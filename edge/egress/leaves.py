@@ -1,43 +1,77 @@
-"""The two leaves of an envelope in the ledger: what goes where, and how that ended. Pure."""
+"""The two leaves of an envelope in the ledger: what goes where and why, and how that ended. Pure."""
 
 from __future__ import annotations
 
-import hashlib
+import os
 
-from edge.egress.envelope import Envelope
-from edge.egress.ledger import Draft
+from edge.egress.envelope import SALT_BYTES, Envelope, commitment
+from edge.egress.ledger import Draft, Value
 
-
-def payload_hash(identifier: bytes, payload: bytes) -> str:
-    """Hash in the ledger: salted by the envelope's random identifier, so that equal payloads do not show as equal."""
-    return hashlib.sha256(identifier + payload).hexdigest()
+PROTOCOL = "protocol"
+"""Verdict on the courier's own words, which no guard has seen: what its protocol asks of it."""
 
 
 def intent_of(envelope: Envelope, destination: str) -> Draft:
     """Durable before the first byte."""
-    return intent(envelope.identifier, destination, envelope.kind, envelope.payload, envelope.rows)
-
-
-def close_of(envelope: Envelope, outcome: str) -> Draft:
-    """`outcome`: written, failed (some of it may have left) or not_sent."""
-    return close(envelope.identifier, outcome, len(envelope.payload) if outcome == "written" else 0)
-
-
-def intent(identifier: bytes, destination: str, kind: str, payload: bytes, rows: int = 0) -> Draft:
-    """For what is no envelope: the courier's own words."""
-    return Draft(
-        "intent",
-        {
-            "envelope": identifier.hex(),
-            "destination": destination,
-            "kind": kind,
-            "rows": rows,
-            "bytes": len(payload),
-            "payload_hash": payload_hash(identifier, payload),
-        },
+    return _intent(
+        envelope.identifier,
+        destination,
+        envelope.kind,
+        len(envelope.payload),
+        rows=envelope.rows,
+        policy=envelope.policy.hex(),
+        verdict=envelope.verdict,
+        commitment=commitment(envelope.salt, envelope.payload),
     )
 
 
-def close(identifier: bytes, outcome: str, sent: int) -> Draft:
-    """`sent`: bytes."""
-    return Draft("close", {"envelope": identifier.hex(), "outcome": outcome, "bytes": sent})
+def own_intent(identifier: bytes, destination: str, kind: str, payload: bytes) -> Draft:
+    """For what is no envelope: the courier's own words. Their salt is forgotten at once, for they may be secret."""
+    return _intent(
+        identifier,
+        destination,
+        kind,
+        len(payload),
+        rows=0,
+        policy="",
+        verdict=PROTOCOL,
+        commitment=commitment(os.urandom(SALT_BYTES), payload),
+    )
+
+
+def _intent(identifier: bytes, destination: str, kind: str, size: int, **fields: Value) -> Draft:
+    return Draft(
+        "intent",
+        {"envelope": identifier.hex(), "destination": destination, "kind": kind, "bytes": size, **fields},
+    )
+
+
+def close_of(
+    envelope: Envelope, outcome: str, destination_key: str, tokens_up: int = 0, tokens_down: int = 0
+) -> Draft:
+    """`outcome`: written, failed (some of it may have left) or not_sent. Tokens: of a text and its answer, as the
+    control plane counted them."""
+    sent = len(envelope.payload) if outcome == "written" else 0
+    return close(envelope.identifier, outcome, sent, destination_key, tokens_up, tokens_down)
+
+
+def close(
+    identifier: bytes,
+    outcome: str,
+    sent: int,
+    destination_key: str,
+    tokens_up: int = 0,
+    tokens_down: int = 0,
+) -> Draft:
+    """`sent`: bytes. `destination_key`: of `edge.egress.identity.Identity.destination_key`."""
+    return Draft(
+        "close",
+        {
+            "envelope": identifier.hex(),
+            "outcome": outcome,
+            "bytes": sent,
+            "destination_key": destination_key,
+            "tokens_up": tokens_up,
+            "tokens_down": tokens_down,
+        },
+    )

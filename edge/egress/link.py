@@ -18,7 +18,7 @@ from edge.egress.envelope import Envelope, Purpose
 from edge.egress.handshake import why_refused
 from edge.egress.identity import Identity
 from edge.egress.inspection import UPLOADS
-from edge.egress.lane import Lane
+from edge.egress.lane import Destination, Lane
 from edge.egress.ledger_queue import LedgerQueue
 
 CONNECT = "/postern.v1.SyncService/Connect"
@@ -33,7 +33,7 @@ class CloudLink:
     def __init__(self, identity: Identity, ledger: LedgerQueue, sent_bytes: Counter[str]) -> None:
         self._identity = identity
         self._sent_bytes = sent_bytes
-        destination = identity.enrolment.sync_endpoint
+        destination = Destination(identity.enrolment.sync_endpoint, identity.destination_key)
         self._control = Lane(CONNECT, ledger, destination, self._count)
         self._upload = Lane(UPLOAD, ledger, destination, self._count)
         self._reason = ""

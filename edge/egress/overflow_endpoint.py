@@ -52,7 +52,10 @@ class OverflowEndpoint:
         self.address = address
         self.late_until_s = 0.0
         """On the loop's clock: it was slow to take a text on, so others are asked before it."""
+        self.key = identity.destination_key
         self._identity = identity
+        self._reached = ""
+        """`key` once it answered under it."""
         self._changed = changed
         self._episode = Episode(ledger)
         self._open: _Channel | None = None
@@ -112,10 +115,11 @@ class OverflowEndpoint:
 
     async def close_episode(self) -> None:
         """Record the end of the last connection. Raises LedgerFailed."""
-        await self._episode.close("closed")
+        await self._episode.close("closed", destination_key=self._reached)
 
     async def _once(self) -> str:
         """Connect, and stay until the connection is lost; returns why there is none, as a short code."""
+        self._reached = ""
         await self._episode.attempt(self.address)
         if not await reachable(self.address):
             return UNREACHABLE
@@ -123,14 +127,14 @@ class OverflowEndpoint:
         try:
             if not await is_ready(opened.channel):
                 return await self._why_not()
-            self._open = opened
+            self._open, self._reached = opened, self.key
             self._changed()
             await opened.channel.wait_for_state_change(_READY)
         finally:
             # What is under way may end: a replica that stops lets it.
             self._open, opened.left = None, True
             await opened.close_if_unused()
-        await self._episode.close("ended")
+        await self._episode.close("ended", destination_key=self.key)
         return UNREACHABLE
 
     async def _why_not(self) -> str:

@@ -22,7 +22,7 @@ from edge.egress.envelope import Envelope
 from edge.egress.handshake import REFUSED
 from edge.egress.identity import Identity
 from edge.egress.leaves import close_of, intent_of
-from edge.egress.ledger import LedgerFailed
+from edge.egress.ledger import Draft, LedgerFailed
 from edge.egress.ledger_queue import LedgerQueue
 from edge.egress.overflow_endpoint import UNREACHABLE, OverflowEndpoint
 from postern.v1 import overflow_pb2
@@ -199,7 +199,7 @@ class OverflowLink:
             if channel is None:
                 return UNREACHABLE
             await self._ledger.append([intent_of(order.envelope, endpoint.address)])
-            outcome = "not_sent"
+            outcome, tokens = "not_sent", (0, 0)
             try:
                 if order.dropped or order.left_s <= 0:
                     return "late"
@@ -212,18 +212,18 @@ class OverflowLink:
                     endpoint.late_until_s = asyncio.get_running_loop().time() + LATE_S
                     order.call.cancel()
                     return UNREACHABLE
-                outcome, code, status = await _stream(order, deliver)
+                outcome, code, status, tokens = await _stream(order, deliver)
                 if status in _REFUSALS:
                     endpoint.refused(REFUSED_S)
                 return code
             finally:
                 order.call = None
-                await self._close(order.envelope, outcome)
+                await self._close(close_of(order.envelope, outcome, endpoint.key, *tokens))
 
-    async def _close(self, envelope: Envelope, outcome: str) -> None:
+    async def _close(self, leaf: Draft) -> None:
         """That it ended. What was sent was recorded before; the next start notes an end that could not be."""
         try:
-            await self._ledger.append([close_of(envelope, outcome)])
+            await self._ledger.append([leaf])
         except LedgerFailed as error:
             log.error("the ledger cannot be written", extra={"detail": error.detail})
 
@@ -238,27 +238,34 @@ async def _taken_on(call: Any) -> bool:
     return False
 
 
-async def _stream(order: Order, deliver: Deliver) -> tuple[str, str, grpc.StatusCode]:
-    """Deliver what comes until it ends: the leaf's outcome, a code of OverflowFailed or "", and gRPC's status."""
+async def _stream(order: Order, deliver: Deliver) -> tuple[str, str, grpc.StatusCode, tuple[int, int]]:
+    """Deliver what comes until it ends: the leaf's outcome, a code of OverflowFailed or "", gRPC's status, and how many
+    tokens the control plane counted of the text and of its answer."""
     incoming, received, last = Incoming(order.call), 0, b""
     async for payload in incoming:
         order.begun, last = True, payload
         received += len(payload)
         if received > ANSWER_BYTES_MAX:
             order.call.cancel()
-            return "written", "cut", grpc.StatusCode.CANCELLED
+            return "written", "cut", grpc.StatusCode.CANCELLED, (0, 0)
         await deliver(payload)
     status = incoming.status
-    if _is_last(last):
-        return "written", "", status
+    tokens = _tokens_at_end(last)
+    if tokens is not None:
+        return "written", "", status, tokens
     if received or status is grpc.StatusCode.OK:
-        return "written", "late" if status is grpc.StatusCode.DEADLINE_EXCEEDED else "cut", status
-    return "failed", REFUSED if status in _REFUSALS else _FAILURES.get(status, "cut"), status
+        code = "late" if status is grpc.StatusCode.DEADLINE_EXCEEDED else "cut"
+        return "written", code, status, (0, 0)
+    code = REFUSED if status in _REFUSALS else _FAILURES.get(status, "cut")
+    return "failed", code, status, (0, 0)
 
 
-def _is_last(payload: bytes) -> bool:
-    """Whether the control plane had said all: a stream that ends after anything else was cut."""
+def _tokens_at_end(payload: bytes) -> tuple[int, int] | None:
+    """Tokens of the text and of the answer where the control plane had said all, be it a denial; None: it was cut."""
     try:
-        return overflow_pb2.GenerateResponse.FromString(payload).WhichOneof("event") in {"end", "denial"}
+        response = overflow_pb2.GenerateResponse.FromString(payload)
     except DecodeError:
-        return False
+        return None
+    if response.WhichOneof("event") not in {"end", "denial"}:
+        return None
+    return response.end.prompt_tokens, response.end.new_tokens

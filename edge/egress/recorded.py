@@ -16,10 +16,11 @@ class Recorded:
     """How far a call has come; whoever makes it says so."""
 
     outcome: str = "not_sent"
+    destination_key: str = ""
 
-    def sending(self) -> None:
-        """From now on some of it may have left."""
-        self.outcome = "failed"
+    def sending(self, destination_key: str) -> None:
+        """From now on some of it may have left, to whoever holds a certificate under that key."""
+        self.outcome, self.destination_key = "failed", destination_key
 
     def sent(self) -> None:
         """All of it was taken."""
@@ -32,9 +33,9 @@ async def recorded(
 ) -> AsyncIterator[Recorded]:
     """For the length of the call. Raises LedgerFailed: then nothing may be sent."""
     envelope, call = os.urandom(16), Recorded()
-    await ledger.append([leaves.intent(envelope, destination, kind, payload)])
+    await ledger.append([leaves.own_intent(envelope, destination, kind, payload)])
     try:
         yield call
     finally:
         size = 0 if call.outcome == "not_sent" else len(payload)
-        await ledger.append([leaves.close(envelope, call.outcome, size)])
+        await ledger.append([leaves.close(envelope, call.outcome, size, call.destination_key)])

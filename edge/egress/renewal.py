@@ -1,8 +1,7 @@
 """The site's next certificate: renewed over the present one, or after that one's end against proof of its key.
 
 The key is made here for each certificate and stays. What came is tried in a handshake before it is kept, so that an
-answer that does not work leaves the present identity in place. The certificates' library costs 12 MB of memory: this
-module is imported when there is something to renew.
+answer that does not work leaves the present identity in place.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ async def renew(mine: Identity, ledger: LedgerQueue) -> Identity:
         try:
             if not await is_ready(channel):
                 raise NotReachable(f"The control plane at {endpoint} does not let the site in.")
-            call.sending()
+            call.sending(mine.destination_key)
             stub = enrolment_pb2_grpc.IdentityServiceStub(channel)  # type: ignore[no-untyped-call]
             answer = await _answer(stub.Renew(request, timeout=CALL_TIMEOUT_S))
             call.sent()
@@ -83,7 +82,7 @@ async def reattest(mine: Identity, ledger: LedgerQueue) -> Identity:
             if not await is_ready(channel):
                 raise NotReachable(f"The control plane's enrolment port at {endpoint} does not answer.")
             stub = enrolment_pb2_grpc.EnrolmentServiceStub(channel)  # type: ignore[no-untyped-call]
-            asking.sending()
+            asking.sending(certificates.public_key_hash(pinned))
             challenge = enrolment_pb2.ChallengeRequest()
             nonce = (await _answer(stub.Challenge(challenge, timeout=CALL_TIMEOUT_S))).nonce
             asking.sent()
@@ -101,7 +100,7 @@ async def _prove(mine: Identity, nonce: bytes, stub: Any, ledger: LedgerQueue) -
     )
     endpoint = mine.enrolment.enrolment_endpoint
     async with recorded(ledger, endpoint, REATTESTATION, request.SerializeToString()) as call:
-        call.sending()
+        call.sending(certificates.public_key_hash(mine.enrolment_pem))
         answer = await _answer(stub.Reattest(request, timeout=CALL_TIMEOUT_S))
         call.sent()
         return await _tried(_next(mine, answer.renewed, certificates.key_to_pem(key)))

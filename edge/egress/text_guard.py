@@ -22,7 +22,7 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.egress import envelope, metrics, overflow_request
-from edge.egress.envelope import ENVELOPE_BYTES_MAX, IDENTIFIER_BYTES, Envelope, seal
+from edge.egress.envelope import ENVELOPE_BYTES_MAX, IDENTIFIER_BYTES, SALT_BYTES, Envelope, seal
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.egress.inspection import OVERFLOW_KIND
 from edge.egress.last_look import stays_because
@@ -30,6 +30,7 @@ from edge.egress.looking import NOT_LOOKED, Instruments, Look, Looking
 from edge.egress.masking_check import NOTHING_HIDDEN, Hidden, Unbelievable, hide
 from edge.privacy.hours import minute_of_week
 from edge.privacy.policies import Policies
+from edge.privacy.policies_used import PoliciesUsed
 from edge.privacy.policy import (
     Action,
     Decision,
@@ -65,6 +66,7 @@ class _Bill:
     session: str
     label: Label
     at_ms: int
+    sent: text_uses.Sent | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class TextGuard:
         key: bytes,
         store: Store,
         policies: Policies,
+        policies_used: PoliciesUsed,
         vault: Vault,
         instruments: Instruments,
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
@@ -99,6 +102,7 @@ class TextGuard:
         self._key = key
         self._store = store
         self._policies = policies
+        self._policies_used = policies_used
         self._vault = vault
         self._forms = instruments.forms
         self._looking = Looking(instruments)
@@ -164,23 +168,46 @@ class TextGuard:
         size = len(payload) if leaves else _bytes(masked.texts)
         if size > ENVELOPE_BYTES_MAX:
             raise _Refused("size")
-        await self._paid(asked, looked, replace(request, size=size), decision, masked)
-        return Admitted(tuple(masked.texts), self._sealed(payload) if leaves else None, masked.pseudonyms)
-
-    async def _paid(
-        self, asked: Handover, looked: Look, request: Request, decision: Decision, masked: _Masked
-    ) -> None:
-        """What goes, out of the budgets, and its marks on the disk: one wait for both."""
-        # The policy may have changed while the text was looked at, and others may have used the budget.
+        # The policy may have changed while the text was looked at.
         now_in_force = self._policies.in_force()
         if looked is NOT_LOOKED and reads_text(now_in_force, asked.purpose):
             raise _Refused("policy_changed")
         label = Label.PUBLIC if looked is NOT_LOOKED else request.label
-        bill = _Bill(now_in_force, request, asked.session, label, _now_ms())
+        paper, sent = None, None
+        if leaves:
+            paper = await self._envelope(payload, now_in_force, label)
+            sent = await self._sent(paper, masked.key, known.subject)
+        bill = _Bill(now_in_force, replace(request, size=size), asked.session, label, _now_ms(), sent)
+        await self._paid(bill, decision, masked)
+        return Admitted(tuple(masked.texts), paper and seal(paper, self._key), masked.pseudonyms)
+
+    async def _envelope(self, payload: bytes, policies: Sequence[Policy], label: Label) -> Envelope:
+        return Envelope(
+            os.urandom(IDENTIFIER_BYTES),
+            envelope.Purpose.OVERFLOW,
+            OVERFLOW_KIND,
+            payload,
+            verdict=str(label),
+            policy=await asyncio.to_thread(self._policies_used.note, policies),
+            salt=os.urandom(SALT_BYTES),
+        )
+
+    async def _sent(self, paper: Envelope, key: SubjectKey | None, subject: str) -> text_uses.Sent:
+        key = key or await self._key_of(subject)
+        return text_uses.sealed_salt(key, paper.identifier.hex(), paper.salt)
+
+    async def _key_of(self, subject: str) -> SubjectKey:
+        key = await self._store.read_keys(partial(load_key, subject=subject))
+        if key is None:  # shredded: the conversation is over
+            raise _Refused("session")
+        return key
+
+    async def _paid(self, bill: _Bill, decision: Decision, masked: _Masked) -> None:
+        """What goes, out of the budgets, and its marks on the disk: one wait for both."""
         paid, _ = await asyncio.gather(self._store.write(partial(_pay, bill=bill)), self._kept(masked))
         if paid.action is Action.REFUSE or not paid.redact <= decision.redact:
             raise _by_policy(paid)
-        self._require_on_record(asked.session)
+        self._require_on_record(bill.session)
 
     def _require_on_record(self, session: str) -> None:
         """What the rows tell of a conversation is all there is to know: neither consent nor label is missing."""
@@ -214,9 +241,7 @@ class TextGuard:
         texts = [part.text for part in asked.parts]
         if decision.action is Action.ALLOW:
             return _Masked(texts, NOTHING_HIDDEN)
-        key = await self._store.read_keys(partial(load_key, subject=subject))
-        if key is None:  # shredded: the conversation is over
-            raise _Refused("session")
+        key = await self._key_of(subject)
         pseudonyms = await self._vault.open(asked.session, key, asked.purpose)
         hidden = hide(texts, looked.findings, decision.redact)
         masked = [pseudonyms.mask(text, spans) for text, spans in zip(texts, hidden.spans, strict=True)]
@@ -234,10 +259,6 @@ class TextGuard:
             )
             await self._store.write(noted)
 
-    def _sealed(self, payload: bytes) -> Envelope:
-        identifier = os.urandom(IDENTIFIER_BYTES)
-        return seal(Envelope(identifier, envelope.Purpose.OVERFLOW, OVERFLOW_KIND, payload), self._key)
-
 
 def _pay(db: Database, bill: _Bill) -> Decision:
     """Decide once more by what is spent now, and take it out of the budgets in the same transaction."""
@@ -250,7 +271,7 @@ def _pay(db: Database, bill: _Bill) -> Decision:
     now = replace(request, spent=spent, seen=seen, consent=known.consent)
     decision = decide_under(bill.policies, now)
     if decision.action is not Action.REFUSE:
-        text_uses.add(db, purpose, bill.session, bill.label, request.size, bill.at_ms)
+        text_uses.add(db, purpose, bill.session, bill.label, request.size, bill.at_ms, bill.sent)
     return decision
 
 

@@ -22,7 +22,7 @@ ALWAYS: Final = 2**62
 
 UNLINKED: Final = {
     "lan_uses": "session = ''",
-    "text_uses": "session = '', label = ''",
+    "text_uses": "session = '', label = '', envelope = '', salt = x''",
     # The proof that somebody agreed stays, for as long as it may be asked for; who it was does not.
     "consents": "digest = x''",
 }

@@ -104,6 +104,12 @@ def vectors_before(db: Database) -> None:
     _run(db, "site_0014_vectors_before.sql")
 
 
+@site(name="0015_text_envelopes")
+def text_envelopes(db: Database) -> None:
+    """By which leaves of the ledger a text left, for a conversation's receipt, and what opens its hash there."""
+    _run(db, "site_0015_text_envelopes.sql")
+
+
 @keys(name="0001_first_schema")
 def first_key_schema(db: Database) -> None:
     """The table of subjects' data keys."""

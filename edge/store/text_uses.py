@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
+from edge.store.subjects import SubjectKey
+
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
@@ -63,11 +65,27 @@ def spent_by_purpose(db: Database, session: str) -> dict[str, int]:
     return dict(db.execute(query, [session]).fetchall())
 
 
-def add(db: Database, purpose: str, session: str, label: str, size: int, at_ms: int) -> None:
-    """Note a text: `size` 0 for one that was refused."""
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How a text left the site. `envelope`: as the ledger names it; `salt`: sealed, see `sealed_salt`."""
+
+    envelope: str
+    salt: bytes
+
+
+def sealed_salt(key: SubjectKey, envelope: str, salt: bytes) -> Sent:
+    """The salt under the key of whose text it is: when that is shredded, nobody can check a guess any more."""
+    return Sent(envelope, key.seal("text_uses", envelope, "salt", salt))
+
+
+def add(
+    db: Database, purpose: str, session: str, label: str, size: int, at_ms: int, sent: Sent | None = None
+) -> None:
+    """Note a text: `size` 0 for one that was refused; `sent` for one that leaves the site."""
     db.execute(
-        "INSERT INTO text_uses(at_ms, purpose, session, label, bytes) VALUES (?, ?, ?, ?, ?)",
-        [at_ms, purpose, session, label, size],
+        "INSERT INTO text_uses(at_ms, purpose, session, label, bytes, envelope, salt)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [at_ms, purpose, session, label, size, *((sent.envelope, sent.salt) if sent else ("", b""))],
     )
 
 

@@ -6,7 +6,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -14,7 +15,7 @@ import grpc.aio
 from edge.config import SitePaths
 from edge.egress import identity, ledger
 from edge.egress.courier import serve
-from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
+from edge.egress.envelope import SCHEMA, Envelope, Purpose, load_or_create_key, seal
 from edge.egress.overflow_client import OverflowClient, Reply
 from postern.v1 import overflow_pb2, overflow_pb2_grpc, sync_pb2_grpc
 from tests.contract.courier_process import ScriptedCloud, authority_with_port, new_identity, until
@@ -90,11 +91,13 @@ def sealed(
     purpose: Purpose = Purpose.OVERFLOW,
     kind: str = "generate",
     rows: int = 0,
+    **why: Any,
 ) -> Envelope:
     """As the guard hands it over."""
     payload = (request or generate_request()).SerializeToString()
-    plain = Envelope(os.urandom(16), purpose, kind, payload, rows)
-    return seal(plain, load_or_create_key(paths.keys))
+    verdict, policy = ("public", b"p" * 32) if purpose is Purpose.OVERFLOW else (SCHEMA, b"")
+    plain = Envelope(os.urandom(16), purpose, kind, payload, rows, verdict, policy)
+    return seal(replace(plain, **why), load_or_create_key(paths.keys))
 
 
 def leaves(paths: SitePaths) -> list[ledger.Leaf]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from core.identity import public_key_hash
 from edge.config import SitePaths
 from edge.egress import ledger
 from edge.egress.courier_client import (
@@ -129,9 +130,12 @@ async def test_recorded_before_sent_and_closed_after(courier: CourierProcess, pa
             "kind": "outbox_batch",
             "rows": 3,
             "bytes": len(envelope.payload),
-            "payload_hash": hashlib.sha256(envelope.identifier + envelope.payload).hexdigest(),
+            "policy": "",
+            "verdict": "schema",
+            "commitment": hashlib.sha256(envelope.salt + envelope.payload).hexdigest(),
         }
         assert (close.fields["outcome"], close.fields["bytes"]) == ("written", len(envelope.payload))
+        assert close.fields["destination_key"] == public_key_hash((paths.courier / "ca.pem").read_bytes())
         await connection.close_link(1)
         assert await receive(connection, LinkDown) == LinkDown(1, "closed")
         framing = _leaves(paths)[-1]

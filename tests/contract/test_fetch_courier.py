@@ -102,7 +102,7 @@ async def test_only_what_the_guard_sealed_as_a_fetch_is_asked_for(paths: SitePat
             (envelope("fetch_blobs", many), "kind"),
             (envelope("fetch_blobs", short), "kind"),
             (envelope("fetch_blobs", many * 2), "size"),
-            (Envelope(os.urandom(16), Purpose.FETCH, "get_metadata", names, 0, bytes(32)), "mac"),
+            (Envelope(os.urandom(16), Purpose.FETCH, "get_metadata", names, 0, mac=bytes(32)), "mac"),
         ):
             assert await _answered(paths, sealed) == reason
         assert cloud.asked == []

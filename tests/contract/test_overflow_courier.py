@@ -64,6 +64,8 @@ async def test_recorded_before_sent_and_closed_after(paths: SitePaths) -> None:
         assert (link.type, link.fields["destination"]) == ("link", cloud.endpoint)
         assert intent.fields["kind"] == "generate"
         assert intent.fields["envelope"] == close.fields["envelope"] == envelope.identifier.hex()
+        assert (intent.fields["verdict"], intent.fields["policy"]) == ("public", envelope.policy.hex())
+        assert (close.fields["tokens_up"], close.fields["tokens_down"]) == (9, 4)
         assert (close.fields["outcome"], close.fields["bytes"]) == ("written", len(envelope.payload))
 
 
@@ -84,6 +86,10 @@ async def test_nothing_is_sent_that_the_guard_did_not_seal_as_it_is(paths: SiteP
             (sealed(paths, overflow_pb2.GenerateRequest()), "kind"),
             (sealed(paths, asked_by_nobody), "kind"),
             (sealed(paths, rows=1), "rows"),
+            (sealed(paths, verdict="schema"), "verdict"),
+            (sealed(paths, verdict="harmless"), "verdict"),
+            (sealed(paths, policy=b""), "verdict"),
+            (sealed(paths, salt=b"short"), "verdict"),
             (sealed(paths, many), "size"),
             (sealed(paths, generate_request(max_new_tokens=0)), "size"),
             (sealed(paths, generate_request(max_new_tokens=NEW_TOKENS_MAX + 1)), "size"),

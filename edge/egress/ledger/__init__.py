@@ -33,9 +33,11 @@ Value = str | int
 # What each type of leaf says, beside index, time, chain. `envelope` pairs intent and close, link and link_close.
 LEAF_FIELDS: dict[str, frozenset[str]] = {
     "link": frozenset({"envelope", "destination"}),
-    "link_close": frozenset({"envelope", "outcome", "attempts", "frames", "bytes"}),
-    "intent": frozenset({"envelope", "destination", "kind", "rows", "bytes", "payload_hash"}),
-    "close": frozenset({"envelope", "outcome", "bytes"}),
+    "link_close": frozenset({"envelope", "outcome", "attempts", "frames", "bytes", "destination_key"}),
+    "intent": frozenset(
+        {"envelope", "destination", "kind", "rows", "bytes", "policy", "verdict", "commitment"}
+    ),
+    "close": frozenset({"envelope", "outcome", "bytes", "destination_key", "tokens_up", "tokens_down"}),
     "recovery": frozenset({"torn_bytes", "torn_hash"}),
 }
 _OPENS = {"link": "link_close", "intent": "close"}
@@ -275,9 +277,13 @@ class Ledger:
             )
         for envelope, opened in tally.open.items():
             # The courier ended between the two leaves: it may have sent all, some or nothing.
-            fields: dict[str, Value] = {"envelope": envelope, "outcome": "unknown", "bytes": 0}
-            if opened == "link":
-                fields |= {"attempts": 0, "frames": 0}
+            fields: dict[str, Value] = {
+                "envelope": envelope,
+                "outcome": "unknown",
+                "bytes": 0,
+                "destination_key": "",
+            }
+            fields |= dict.fromkeys(LEAF_FIELDS[_OPENS[opened]] - fields.keys(), 0)
             drafts.append(Draft(_OPENS[opened], fields))
         if drafts:
             self.append(drafts)

@@ -111,6 +111,7 @@ def folders(paths: SitePaths) -> dict[str, Path]:
         manifest.DOCUMENTS: paths.documents,
         manifest.POLICIES: paths.pushed_policies,
         manifest.PACKS: paths.packs,
+        manifest.POLICIES_USED: paths.policies_used,
     }
 
 

@@ -25,6 +25,9 @@ STORE_LOG, STORE = "store/site.db-wal", "store/site.db"
 DOCUMENTS, POLICIES, PACKS = "documents/", "updates/policies/", "updates/packs/"
 """Before the names of files below these folders: the site's documents, and what came as updates."""
 
+POLICIES_USED: Final = "policies/"
+"""The same of the policies by which texts left."""
+
 PARTS: Final = (
     SETTINGS,
     POLICY,
@@ -37,7 +40,7 @@ PARTS: Final = (
     STORE_LOG,
     STORE,
 )
-FOLDERS: Final = (DOCUMENTS, POLICIES, PACKS)
+FOLDERS: Final = (DOCUMENTS, POLICIES, PACKS, POLICIES_USED)
 NEEDED: Final = frozenset({SETTINGS, DATA_KEYS, STORE, STORE_LOG})
 
 SMALL_BYTES_MAX: Final = 64 * 1024 * 1024

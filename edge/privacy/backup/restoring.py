@@ -67,8 +67,8 @@ CONTENT: Final = frozenset(
 _MACHINES_OWN: Final = frozenset({manifest.POLICY_PUBLIC, manifest.POLICY_KEY, manifest.LEDGER})
 """Parts that a machine which has the site does not take back."""
 
-_MACHINES_OWN_FOLDERS: Final = (manifest.POLICIES,)
-"""The same of folders: what the control plane has narrowed since stays narrow."""
+_MACHINES_OWN_FOLDERS: Final = (manifest.POLICIES, manifest.POLICIES_USED)
+"""The same of folders: what the control plane has narrowed since stays narrow, and what was in force stays known."""
 
 People = Literal["here", "file", "none"]
 """Where people's keys come from: the machine has them, the file beside the backup, nowhere."""

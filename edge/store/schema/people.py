@@ -211,6 +211,12 @@ PEOPLE: dict[str, Table] = {
             "session": session("TEXT NOT NULL", Kind.PSEUDONYM, "whose; empty afterwards"),
             "label": session("TEXT NOT NULL", Kind.BEHAVIOUR, "so that it sticks; empty afterwards"),
             "bytes": _use("INTEGER NOT NULL", "how much, 0 for a refusal; no text"),
+            "envelope": session(
+                "TEXT NOT NULL DEFAULT ''", Kind.PSEUDONYM, "its leaves in the ledger; empty afterwards"
+            ),
+            "salt": session(
+                "BLOB NOT NULL DEFAULT x''", Kind.OPERATIONS, "opens the ledger's hash of it", exported=False
+            ),
         },
         indexes=(
             "CREATE INDEX text_uses_session ON text_uses(session, purpose)",

@@ -87,7 +87,7 @@ class CloseLink(_message.Message):
     def __init__(self, link: _Optional[int] = ...) -> None: ...
 
 class Envelope(_message.Message):
-    __slots__ = ("link", "envelope_id", "purpose", "kind", "payload", "rows", "mac")
+    __slots__ = ("link", "envelope_id", "purpose", "kind", "payload", "rows", "mac", "verdict", "policy", "salt")
     LINK_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_ID_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +95,9 @@ class Envelope(_message.Message):
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     MAC_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    SALT_FIELD_NUMBER: _ClassVar[int]
     link: int
     envelope_id: bytes
     purpose: EnvelopePurpose
@@ -102,7 +105,10 @@ class Envelope(_message.Message):
     payload: bytes
     rows: int
     mac: bytes
-    def __init__(self, link: _Optional[int] = ..., envelope_id: _Optional[bytes] = ..., purpose: _Optional[_Union[EnvelopePurpose, str]] = ..., kind: _Optional[str] = ..., payload: _Optional[bytes] = ..., rows: _Optional[int] = ..., mac: _Optional[bytes] = ...) -> None: ...
+    verdict: str
+    policy: bytes
+    salt: bytes
+    def __init__(self, link: _Optional[int] = ..., envelope_id: _Optional[bytes] = ..., purpose: _Optional[_Union[EnvelopePurpose, str]] = ..., kind: _Optional[str] = ..., payload: _Optional[bytes] = ..., rows: _Optional[int] = ..., mac: _Optional[bytes] = ..., verdict: _Optional[str] = ..., policy: _Optional[bytes] = ..., salt: _Optional[bytes] = ...) -> None: ...
 
 class EnrolOrder(_message.Message):
     __slots__ = ("endpoint", "code")

@@ -20,13 +20,16 @@ def _intent(number: int) -> Draft:
             "kind": "outbox_batch",
             "rows": number,
             "bytes": 100,
-            "payload_hash": "ab" * 32,
+            "policy": "",
+            "verdict": "schema",
+            "commitment": "ab" * 32,
         },
     )
 
 
 def _close(number: int) -> Draft:
-    return Draft("close", {"envelope": f"{number:032x}", "outcome": "written", "bytes": 100})
+    fields = {"envelope": f"{number:032x}", "outcome": "written", "bytes": 100, "destination_key": ""}
+    return Draft("close", {**fields, "tokens_up": 0, "tokens_down": 0})
 
 
 def _written(path: Path, pairs: int) -> bytes:

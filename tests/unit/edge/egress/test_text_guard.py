@@ -17,7 +17,6 @@ from edge.egress import envelope, looking, metrics, text_guard
 from edge.egress.envelope import ENVELOPE_BYTES_MAX
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.egress.inspection import refusal_of
-from edge.egress.text_guard import TextGuard
 from edge.knowledge.document import Audience
 from edge.privacy.policy import Documents, Purpose, parse
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
@@ -82,7 +81,7 @@ async def test_values_are_replaced_wherever_they_stand(rig: GuardRig, session: S
 
 async def test_marks_stay_the_same_and_come_back_after_a_restart(rig: GuardRig, session: Session) -> None:
     (first,) = texts(await rig.ask(session, PERSONAL))
-    again = TextGuard(KEY, rig.store, rig.policies, Vault(rig.store, "test"), rig.instruments, lambda: NOW)
+    again = rig.restarted(Vault(rig.store, "test"))
     found = await again.admit(handover(Purpose.OVERFLOW, session, [Part(PERSONAL, Source.CUSTOMER)]))
     assert texts(found) == (first,)
 
@@ -158,7 +157,7 @@ async def test_special_sticks_to_the_conversation_and_to_no_other(rig: GuardRig,
 
 async def test_special_sticks_after_a_restart(rig: GuardRig, session: Session) -> None:
     await rig.ask(session, "Is there a diabetes clinic on Saturday?")
-    again = TextGuard(KEY, rig.store, rig.policies, rig.vault, rig.instruments, lambda: NOW)
+    again = rig.restarted(rig.vault)
     asked = handover(Purpose.OVERFLOW, session, [Part(QUESTION, Source.CUSTOMER)])
     assert reason_of(await again.admit(asked)) == "policy_sticky_from"
 

@@ -20,6 +20,7 @@ from edge.knowledge.languages import detect
 from edge.operations.policy import PolicyOperations
 from edge.privacy import policy_files
 from edge.privacy.policies import Policies, PolicyFile
+from edge.privacy.policies_used import PoliciesUsed
 from edge.privacy.policy import Documents, Purpose
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from edge.privacy.pseudonyms.vault import Vault
@@ -126,7 +127,14 @@ class GuardRig:
     scans: ScriptedScans
     vault: FailingVault
     policies: Policies
+    policies_used: PoliciesUsed
     clock: list[datetime]
+
+    def restarted(self, vault: Vault) -> TextGuard:
+        """Another guard on the same store."""
+        return TextGuard(
+            KEY, self.store, self.policies, self.policies_used, vault, self.instruments, lambda: NOW
+        )
 
     async def session(self, *, consent: bool = True) -> Session:
         made = await self.sessions.create(Channel.KIOSK, "en")
@@ -173,10 +181,20 @@ async def guard_rig(folder: Path) -> AsyncIterator[GuardRig]:
     scans, vault, clock = ScriptedScans(), FailingVault(store, "test"), [NOW]
     policies = Policies(PolicyFile(paths, lambda: NOW))
     instruments = instruments_of(scans)
-    guard = TextGuard(KEY, store, policies, vault, instruments, lambda: clock[0])
+    used = PoliciesUsed(paths.policies_used)
+    guard = TextGuard(KEY, store, policies, used, vault, instruments, lambda: clock[0])
     try:
         yield GuardRig(
-            guard, instruments, paths, store, Sessions(store, LimitsSection()), scans, vault, policies, clock
+            guard,
+            instruments,
+            paths,
+            store,
+            Sessions(store, LimitsSection()),
+            scans,
+            vault,
+            policies,
+            used,
+            clock,
         )
     finally:
         await store.close()
@@ -186,7 +204,8 @@ def policy_operations(paths: SitePaths, store: Store) -> PolicyOperations:
     """The policy of a site by this machine's own clock, with the scripted detector."""
     file = PolicyFile(paths)
     policies = Policies(file)
-    guard = TextGuard(KEY, store, policies, Vault(store, "test"), instruments_of(ScriptedScans()))
+    used = PoliciesUsed(paths.policies_used)
+    guard = TextGuard(KEY, store, policies, used, Vault(store, "test"), instruments_of(ScriptedScans()))
     return PolicyOperations(paths, store, file, policies, guard, RATES)
 
 

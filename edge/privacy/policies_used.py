@@ -1,0 +1,39 @@
+"""Policies by which texts left, kept as files under the hash that the egress ledger names them by.
+
+So that an auditor can read years later what was in force. A policy says nothing of anybody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.files import private_folder, write_atomic
+from core.signing import canonical_json
+from edge.privacy.policy import Policy
+
+
+class PoliciesUsed:
+    """A file for each set of policies that was ever in force for a text."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: tuple[tuple[Policy, ...], bytes] = ((), b"")
+
+    def note(self, policies: Sequence[Policy]) -> bytes:
+        """SHA-256 of the file with all of them, which is on the disk from now on. Blocking, for a set that is new.
+
+        Raises OSError.
+        """
+        wanted, (known, digest) = tuple(policies), self._known
+        if wanted == known:
+            return digest
+        document = canonical_json({"policies": [policy.model_dump(mode="json") for policy in wanted]})
+        digest = hashlib.sha256(document).digest()
+        path = self._folder / f"{digest.hex()}.json"
+        if not path.exists():
+            private_folder(self._folder)
+            write_atomic(path, document)
+        self._known = (wanted, digest)
+        return digest

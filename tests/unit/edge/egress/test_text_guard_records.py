@@ -1,0 +1,62 @@
+"""What the guard lets the ledger say of a text, and what opens that again."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from cryptography.exceptions import InvalidTag
+
+from edge.chat.session import Session
+from edge.egress.handover import Admitted
+from edge.privacy import policy_files
+from edge.store.subjects import load_key, of_session
+from tests.unit.edge.egress.text_guard_rig import NOW, POLICY, GuardRig, reason_of
+
+
+async def test_the_policy_of_a_text_is_kept_under_the_hash_that_its_envelope_names(
+    rig: GuardRig, session: Session
+) -> None:
+    first, again = await rig.ask(session), await rig.ask(session)
+    policy_files.save(rig.paths, POLICY + "\n# Nothing else.\n", NOW)
+    same = await rig.ask(session)
+    policy_files.save(rig.paths, POLICY.replace("bytes_per_hour = ", "bytes_per_hour = 1"), NOW)
+    other = await rig.ask(session)
+    digests = []
+    for found in (first, again, same, other):
+        assert isinstance(found, Admitted)
+        assert found.envelope is not None
+        assert found.envelope.verdict == "public"
+        path = rig.paths.policies_used / f"{found.envelope.policy.hex()}.json"
+        assert hashlib.sha256(path.read_bytes()).digest() == found.envelope.policy
+        digests.append(found.envelope.policy)
+    assert len(set(digests[:3])) == 1
+    assert digests[3] != digests[0]
+
+
+async def test_the_salt_of_a_text_opens_with_its_subjects_key_and_no_other(
+    rig: GuardRig, session: Session
+) -> None:
+    found = await rig.ask(session)
+    assert isinstance(found, Admitted)
+    assert found.envelope is not None
+    name = found.envelope.identifier.hex()
+    rows = await rig.store.read(
+        lambda db: db.execute(
+            "SELECT envelope, salt FROM text_uses WHERE session = ?", [session.id]
+        ).fetchall()
+    )
+    assert [row[0] for row in rows] == [name]
+    key = await rig.store.read_keys(lambda keys: load_key(keys, of_session(session.id)))
+    assert key is not None
+    assert key.open("text_uses", name, "salt", rows[0][1]) == found.envelope.salt
+    other = await rig.session()
+    theirs = await rig.store.read_keys(lambda keys: load_key(keys, of_session(other.id)))
+    assert theirs is not None
+    with pytest.raises(InvalidTag):
+        theirs.open("text_uses", name, "salt", rows[0][1])
+
+
+async def test_no_text_goes_under_a_policy_that_cannot_be_kept(rig: GuardRig, session: Session) -> None:
+    rig.paths.policies_used.write_bytes(b"a file in the place of the folder")
+    assert reason_of(await rig.ask(session)) == "failed"
