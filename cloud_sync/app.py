@@ -40,9 +40,11 @@ from cloud_sync.rpc.server import (
     serve_identity,
     serve_overflow,
     serve_sync,
+    serve_witness,
     sync_port,
 )
 from cloud_sync.rpc.sync import SyncService
+from cloud_sync.rpc.witness import WitnessService
 from cloud_sync.services import STEP_TIMEOUT_S, ControlPlane, control_plane, utc_now, within
 from core.errors import ConfigError
 from core.files import write_atomic
@@ -191,6 +193,7 @@ def _ports(
     serve_artifacts(sync, packages)
     endpoints = Endpoints(sync.endpoint, settings.overflow.endpoints)
     serve_identity(sync, IdentityService(plane.renewal, plane.intake, endpoints))
+    serve_witness(sync, WitnessService(plane.witnessing, plane.intake))
     serve_enrolment(
         enrolment, EnrolmentService(plane.enrolment, plane.renewal, endpoints, plane.vendor.roots)
     )

@@ -30,6 +30,7 @@ from cloud_sync.commands.recovery import backup, restore
 from cloud_sync.commands.registry import add_to as add_registry
 from cloud_sync.commands.rollouts import app as rollout_app
 from cloud_sync.commands.steering import add_to as add_steering
+from cloud_sync.commands.witness import app as witness_app
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.console.queries import AuditQuery
 from cloud_sync.fleet.telemetry_export import Exported
@@ -66,6 +67,7 @@ add_steering(app, node_app)
 app.add_typer(rollout_app, name="rollout")
 app.add_typer(admin_app, name="admin")
 app.add_typer(alert_app, name="alert")
+app.add_typer(witness_app, name="witness")
 app.command()(backup)
 app.command()(restore)
 

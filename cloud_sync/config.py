@@ -311,6 +311,11 @@ class CloudPaths:
         return self.keys / "registry.json"
 
     @property
+    def witness_key(self) -> Path:
+        """Co-signs the nodes' ledgers."""
+        return self.keys / "witness.key"
+
+    @property
     def recovery_key(self) -> Path:
         """What opens backups, as long as nobody has taken it to a safe place."""
         return self.root / "recovery-key"

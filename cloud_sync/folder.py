@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.store.database import create_store_key
+from cloud_sync.witness.signing import WitnessKey, create_witness_key, load_witness_key
 from core.errors import ConfigError
 from core.files import private_folder, write_atomic
 from core.identity import (
@@ -32,6 +33,7 @@ class Identities:
 
     authority: Authority
     enrolment: Credential
+    witness: WitnessKey
 
     @property
     def enrolment_fingerprint(self) -> bytes:
@@ -49,6 +51,7 @@ def create_folder(paths: CloudPaths, organisation: str, database_url: str, now: 
     _write(paths, "authority", authority.credential())
     _write(paths, "enrolment", create_enrolment_certificate(now=now, validity=ENROLMENT_VALIDITY))
     create_store_key(paths)
+    create_witness_key(paths.witness_key)
     # Last, so that a folder with a configuration is a whole one.
     write_atomic(paths.config, _configuration(organisation, database_url).encode())
     load_settings(paths)
@@ -57,10 +60,11 @@ def create_folder(paths: CloudPaths, organisation: str, database_url: str, now: 
 def load_identities(paths: CloudPaths) -> Identities:
     """Raises ConfigError when a key is missing or does not fit."""
     try:
-        return Identities(authority_from(_read(paths, "authority")), _read(paths, "enrolment"))
+        authority, enrolment = authority_from(_read(paths, "authority")), _read(paths, "enrolment")
     except (OSError, InvalidCertificate) as error:
         remedy = f"Restore {paths.keys} from the backup; enrolled nodes trust only these keys."
         raise ConfigError(f"The keys in {paths.keys} cannot be read.", remedy=remedy) from error
+    return Identities(authority, enrolment, load_witness_key(paths.witness_key))
 
 
 def _write(paths: CloudPaths, name: str, credential: Credential) -> None:

@@ -29,6 +29,7 @@ from cloud_sync.fleet.rollouts.driver import Driver
 from cloud_sync.fleet.rollouts.service import Rollouts
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.fleet.telemetry_export import TelemetryExport
+from cloud_sync.fleet.witnessing import Witnessing
 from cloud_sync.folder import Identities
 from cloud_sync.overflow.shares import Shares
 from cloud_sync.registry.blobs import Blobs
@@ -74,6 +75,7 @@ class ControlPlane:
     deliveries: Deliveries
     telemetry: TelemetryExport
     retention: Retention
+    witnessing: Witnessing
 
 
 def utc_now() -> datetime:
@@ -127,6 +129,7 @@ async def control_plane(
             deliveries=deliveries,
             telemetry=TelemetryExport(database, utc_now, kept.telemetry),
             retention=Retention(database, kept, machine_clocks),
+            witnessing=Witnessing(database, identities.witness, clock),
         )
     finally:
         await within("close the database", STEP_TIMEOUT_S, database.close)

@@ -15,9 +15,16 @@ from cloud_sync.rpc.enrolment import EnrolmentService
 from cloud_sync.rpc.identity import IdentityService
 from cloud_sync.rpc.overflow import OverflowService
 from cloud_sync.rpc.sync import SyncService
+from cloud_sync.rpc.witness import WitnessService
 from core.errors import ConfigError
 from core.identity import Authority, Credential
-from postern.v1 import artifact_pb2_grpc, enrolment_pb2_grpc, overflow_pb2_grpc, sync_pb2_grpc
+from postern.v1 import (
+    artifact_pb2_grpc,
+    enrolment_pb2_grpc,
+    overflow_pb2_grpc,
+    sync_pb2_grpc,
+    witness_pb2_grpc,
+)
 
 # A batch and its framing.
 MESSAGE_BYTES_MAX = 2 * BATCH_BYTES_MAX
@@ -139,6 +146,11 @@ def serve_artifacts(port: RpcPort, service: ArtifactService) -> None:
 def serve_identity(port: RpcPort, service: IdentityService) -> None:
     """Put the service on the port."""
     enrolment_pb2_grpc.add_IdentityServiceServicer_to_server(service, port.server)  # type: ignore[no-untyped-call]
+
+
+def serve_witness(port: RpcPort, service: WitnessService) -> None:
+    """Put the service on the port."""
+    witness_pb2_grpc.add_WitnessServiceServicer_to_server(service, port.server)  # type: ignore[no-untyped-call]
 
 
 def serve_enrolment(port: RpcPort, service: EnrolmentService) -> None:

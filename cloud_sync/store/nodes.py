@@ -170,6 +170,11 @@ def hold(connection: sa.Connection, node_ids: Collection[str]) -> None:
         connection.execute(query.with_for_update(key_share=True)).all()
 
 
+def lock_node(connection: sa.Connection, node_id: str) -> None:
+    """Whoever does the same waits until this transaction ends."""
+    connection.execute(sa.select(nodes.c.id).where(nodes.c.id == node_id).with_for_update()).all()
+
+
 def steer(connection: sa.Connection, node_ids: Collection[str], generation: int) -> None:
     """Note that something was changed for these nodes alone."""
     hold(connection, node_ids)

@@ -410,3 +410,36 @@ webhook_messages = sa.Table(
     sa.Column("last_error", sa.Text, nullable=False),
     sa.Index("webhook_messages_by_time", "next_at"),
 )
+
+# What the witness remembers of each log: the longest tree that it signed. `node_id` is empty where no nodes are known.
+witnessed_logs = sa.Table(
+    "witnessed_logs",
+    metadata,
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("node_id", sa.Text, nullable=False),
+    sa.Column("key", sa.LargeBinary, nullable=False),  # Ed25519, 32 bytes
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("first_at", Timestamp, nullable=False),
+    sa.Column("witnessed_at", Timestamp),
+    sa.Column("set_aside_at", Timestamp),
+    sa.Index("witnessed_logs_by_node", "node_id"),
+)
+
+# Checkpoints that a log's own key has signed and the witness has not: evidence. Kept.
+witness_refusals = sa.Table(
+    "witness_refusals",
+    metadata,
+    sa.Column("id", RowId, primary_key=True),
+    sa.Column("node_id", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("old_size", sa.BigInteger, nullable=False),
+    sa.Column("remembered_size", sa.BigInteger, nullable=False),
+    sa.Column("checkpoint", sa.LargeBinary, nullable=False),
+    sa.Column("checkpoint_sha256", sa.LargeBinary, nullable=False),
+    sa.Column("first_at", Timestamp, nullable=False),
+    sa.Column("last_at", Timestamp, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Index("witness_refusals_by_node", "node_id", "origin"),
+)

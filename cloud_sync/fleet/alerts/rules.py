@@ -52,13 +52,38 @@ DISCREPANCY = Kind("discrepancy", "Node does not run what is wanted", WARNING, h
 ROLLOUT = Kind("rollout", "Rollout stopped itself", CRITICAL, event=True)
 PERSONAL = Kind("personal", "Personal text was received", CRITICAL, event=True)
 GAP = Kind("gap", "Rows of a node are lost", CRITICAL, event=True)
+LEDGER_REFUSED = Kind("ledger_refused", "A ledger does not continue what was signed", CRITICAL, event=True)
+LEDGER_ANEW = Kind("ledger_anew", "A node began another ledger", CRITICAL, event=True)
+# The hold is for a node that comes back after days: it has submitted long before.
+LEDGER_UNWITNESSED = Kind(
+    "ledger_unwitnessed", "A ledger is not shown to the witness", WARNING, hold=timedelta(hours=1)
+)
+UNWITNESSED_AFTER = timedelta(hours=24)
 
 KINDS = {
     kind.name: kind
-    for kind in (OFFLINE, OUTBOX, FALLBACK, CERTIFICATE, DISK, DISCREPANCY, ROLLOUT, PERSONAL, GAP)
+    for kind in (
+        OFFLINE,
+        OUTBOX,
+        FALLBACK,
+        CERTIFICATE,
+        DISK,
+        DISCREPANCY,
+        ROLLOUT,
+        PERSONAL,
+        GAP,
+        LEDGER_REFUSED,
+        LEDGER_ANEW,
+        LEDGER_UNWITNESSED,
+    )
 }
 # What is written into the audit trail in the transaction in which it happens, and is an alert too.
-EVENT_ACTIONS = {"rollout.stopped": ROLLOUT, "overflow.personal": PERSONAL}
+EVENT_ACTIONS = {
+    "rollout.stopped": ROLLOUT,
+    "overflow.personal": PERSONAL,
+    "ledger.refused": LEDGER_REFUSED,
+    "ledger.anew": LEDGER_ANEW,
+}
 
 
 @dataclass(frozen=True)
@@ -90,9 +115,12 @@ class Condition:
 
 
 def node_conditions(
-    node: NodeRow, limits: Limits, listening_since: datetime, now: datetime
+    node: NodeRow, limits: Limits, listening_since: datetime, witnessed_at: datetime | None, now: datetime
 ) -> tuple[Condition, ...]:
-    """What is wrong with a node. Nobody is called silent for the time in which nobody listened. Pure."""
+    """What is wrong with a node. Nobody is called silent for the time in which nobody listened. Pure.
+
+    `witnessed_at`: when a ledger of it was signed last; None: never.
+    """
     if node.status != ACTIVE or node.last_seen is None:
         return ()
     found: list[tuple[Kind, str]] = []
@@ -104,6 +132,9 @@ def node_conditions(
         found.append((CERTIFICATE, f"It {ends} at {utc(node.certificate_expires)}."))
     if silent < limits.offline:
         found += _said_by(node, limits)
+        if now - (witnessed_at or node.enrolled_at) >= UNWITNESSED_AFTER:
+            text = f"Last at {utc(witnessed_at)}." if witnessed_at else "It never was."
+            found.append((LEDGER_UNWITNESSED, text))
     return tuple(
         Condition(kind, node.id, text[:DETAIL_CHARACTERS_MAX], node.site, node.group_name)
         for kind, text in found

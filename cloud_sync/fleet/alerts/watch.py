@@ -44,6 +44,7 @@ from cloud_sync.store.alerts import (
 from cloud_sync.store.database import Database, StoreBusy, StoreUnavailable
 from cloud_sync.store.gaps import gaps_since
 from cloud_sync.store.nodes import all_nodes
+from cloud_sync.store.witnessed import last_witnessed
 
 log = logging.getLogger(__name__)
 
@@ -122,10 +123,13 @@ class Watch:
         return counted
 
     def _states(self, connection: sa.Connection, now: datetime) -> tuple[Condition, ...]:
+        witnessed = last_witnessed(connection)
         return tuple(
             condition
             for node in all_nodes(connection)
-            for condition in node_conditions(node, self._limits, self._listening_since, now)
+            for condition in node_conditions(
+                node, self._limits, self._listening_since, witnessed.get(node.id), now
+            )
         )
 
     def _tell_news(

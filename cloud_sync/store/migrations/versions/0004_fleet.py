@@ -1,4 +1,4 @@
-"""A fleet that is steered: gaps of outboxes, rollouts, alerts, signed metadata, leases."""
+"""A fleet that is steered: gaps of outboxes, rollouts, alerts, signed metadata, leases, witnessed logs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def upgrade() -> None:
     _rollouts()
     _restores()
     _retention()
+    _witness()
 
 
 def _registry() -> None:
@@ -220,3 +221,34 @@ def _restores() -> None:
         sa.Column("restored_at", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.BigInteger(), nullable=False),
     )
+
+
+def _witness() -> None:
+    """What was signed of each node's ledger, and what was refused."""
+    op.create_table(
+        "witnessed_logs",
+        sa.Column("origin", sa.Text(), primary_key=True),
+        sa.Column("node_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("witnessed_at", sa.BigInteger()),
+        sa.Column("set_aside_at", sa.BigInteger()),
+    )
+    op.create_index("witnessed_logs_by_node", "witnessed_logs", ["node_id"])
+    op.create_table(
+        "witness_refusals",
+        sa.Column("id", ROW_ID, primary_key=True),
+        sa.Column("node_id", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("old_size", sa.BigInteger(), nullable=False),
+        sa.Column("remembered_size", sa.BigInteger(), nullable=False),
+        sa.Column("checkpoint", sa.LargeBinary(), nullable=False),
+        sa.Column("checkpoint_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("witness_refusals_by_node", "witness_refusals", ["node_id", "origin"])

@@ -16,6 +16,7 @@ from cloud_sync.fleet.alerts.rules import (
     FALLBACK,
     GAP,
     KINDS,
+    LEDGER_UNWITNESSED,
     OFFLINE,
     OUTBOX,
     PERSONAL,
@@ -37,7 +38,7 @@ from cloud_sync.store.nodes import ACTIVE, REVOKED, NodeRow
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=3)
-MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+DAY, MINUTE, SECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)
 LIMITS = Limits(timedelta(minutes=10), timedelta(hours=1), timedelta(days=30), 10)
 NODE = NodeRow(
     id="node-1",
@@ -87,15 +88,32 @@ NODE = NodeRow(
     ],
 )
 def test_what_is_wrong_with_a_node(changed: dict[str, Any], kinds: list[Any]) -> None:
-    found = node_conditions(replace(NODE, **changed), LIMITS, LONG_AGO, NOW)
+    found = node_conditions(replace(NODE, **changed), LIMITS, LONG_AGO, NOW, NOW)
     assert [condition.kind for condition in found] == kinds
     assert all((one.subject, one.site, one.group) == ("node-1", "Harbour", "north") for one in found)
 
 
 def test_nobody_is_called_silent_for_the_time_in_which_nobody_listened() -> None:
     silent = replace(NODE, last_seen=LONG_AGO)
-    assert node_conditions(silent, LIMITS, NOW - 9 * MINUTE, NOW) == ()
-    assert [one.kind for one in node_conditions(silent, LIMITS, NOW - 10 * MINUTE, NOW)] == [OFFLINE]
+    assert node_conditions(silent, LIMITS, NOW - 9 * MINUTE, NOW, NOW) == ()
+    assert [one.kind for one in node_conditions(silent, LIMITS, NOW - 10 * MINUTE, NOW, NOW)] == [OFFLINE]
+
+
+@pytest.mark.parametrize(
+    ("changed", "witnessed_at", "said"),
+    [
+        ({}, NOW - DAY + SECOND, None),
+        ({}, NOW - DAY, "Last at 2026-02-28 12:00 UTC."),
+        ({"enrolled_at": NOW - DAY + SECOND}, None, None),
+        ({"enrolled_at": NOW - DAY}, None, "It never was."),
+        ({"last_seen": LONG_AGO}, None, None),  # it could not
+    ],
+)
+def test_a_node_that_is_connected_shows_its_ledger(
+    changed: dict[str, Any], witnessed_at: datetime | None, said: str | None
+) -> None:
+    found = node_conditions(replace(NODE, **changed), LIMITS, LONG_AGO, witnessed_at, NOW)
+    assert [one.detail for one in found if one.kind is LEDGER_UNWITNESSED] == ([said] if said else [])
 
 
 def test_an_event_that_is_counted_up_is_another_event() -> None:
@@ -223,4 +241,4 @@ def test_what_a_silence_covers(
 
 def test_each_kind_has_a_name_of_its_own() -> None:
     assert [kind.name for kind in KINDS.values()] == list(KINDS)
-    assert len({kind.title for kind in KINDS.values()}) == len(KINDS) == 9
+    assert len({kind.title for kind in KINDS.values()}) == len(KINDS) == 12

@@ -1,0 +1,140 @@
+"""The control plane as a witness of its nodes' ledgers: who may submit what, and what is told of it.
+
+Who a node is comes from TLS; its first checkpoint fixes its ledger's key. A second ledger of a node is a new log, never
+a continuation, and the first one ends with it: both at once would be two views.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from cloud_sync.fleet.admission import admit
+from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
+from cloud_sync.store.database import Database
+from cloud_sync.store.nodes import lock_node
+from cloud_sync.store.witnessed import (
+    LogRow,
+    add_log,
+    get_log,
+    logs_of,
+    set_aside,
+)
+from cloud_sync.witness.memory import judge, note_refusal, remembered
+from cloud_sync.witness.rules import (
+    EVIDENCE,
+    Conflict,
+    Cosign,
+    Decision,
+    Reason,
+    Refusal,
+    Submitted,
+    decide,
+    newcomer,
+    origin_of,
+)
+from cloud_sync.witness.signing import WitnessKey
+from core.attempts import AttemptLimit
+
+REFUSED: Final = "ledger.refused"
+ANEW: Final = "ledger.anew"
+"""Actions in rows of audit; each is an alert."""
+
+SUBMISSIONS_PER_NODE: Final = 30
+SUBMISSIONS_WINDOW_S: Final = 600.0
+"""A node submits once a minute, and once more where it has to begin its proof elsewhere."""
+
+LOGS_PER_NODE_MAX: Final = 100
+"""Nobody begins anew more often in the life of a machine; past it a new one is refused as unknown."""
+
+
+@dataclass(frozen=True)
+class Cosigned:
+    """The witness's line, to be put under the checkpoint."""
+
+    line: str
+
+
+class Witnessing:
+    """Takes what nodes submit."""
+
+    def __init__(self, database: Database, key: WitnessKey, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._key = key
+        self._clock = clock
+        self._submissions = AttemptLimit(SUBMISSIONS_PER_NODE, SUBMISSIONS_WINDOW_S)
+
+    @property
+    def vkey(self) -> str:
+        """Of this witness."""
+        return self._key.vkey
+
+    async def submit(
+        self, node_id: str, fingerprint: bytes, log_key: bytes, submitted: Submitted
+    ) -> Cosigned | Conflict | Refusal:
+        """Sign a node's checkpoint, or say why not. `log_key`: of a ledger that is new here.
+
+        Raises NodeRefused, TooManyAttempts, StoreBusy, StoreUnavailable.
+        """
+        self._submissions.begin(node_id, time.monotonic())
+        now = self._clock()
+
+        def write(connection: sa.Connection) -> Decision:
+            admit(connection, node_id, fingerprint, now)
+            return _submit(connection, node_id, log_key, submitted, now)
+
+        decision = await self._database.run(write)
+        return Cosigned(self._key.cosign(decision.text, now)) if isinstance(decision, Cosign) else decision
+
+
+def _submit(
+    connection: sa.Connection, node_id: str, log_key: bytes, submitted: Submitted, now: datetime
+) -> Decision:
+    lock_node(connection, node_id)  # a log may take the place of another: one submission after the other
+    known = get_log(connection, origin_of(submitted.note) or "")
+    if known is None:
+        decision = _begin(connection, node_id, log_key, submitted, now)
+    elif known.node_id == node_id:
+        decision = judge(connection, known, submitted, now)
+    else:
+        decision = _of_other_node(decide(remembered(known), submitted))
+    if isinstance(decision, Refusal):
+        signed = known.size if known else 0
+        detail = (
+            f"{decision.reason}: {signed} entries of {known.origin if known else 'no ledger'} were signed"
+        )
+        add_refusal(connection, AuditRow(now, node_id, REFUSED, node_id, detail))
+        note_refusal(connection, node_id, known, submitted, decision, now)
+    return decision
+
+
+def _begin(
+    connection: sa.Connection, node_id: str, log_key: bytes, submitted: Submitted, now: datetime
+) -> Decision:
+    """The first that is seen of a log. Those that the node had before end with it."""
+    fresh = newcomer(origin_of(submitted.note) or "", log_key)
+    before = logs_of(connection, node_id)
+    decision = decide(fresh if len(before) < LOGS_PER_NODE_MAX else None, submitted)
+    if not isinstance(decision, Cosign):
+        return decision
+    found = decision.checkpoint
+    set_aside(connection, node_id, now)
+    if not add_log(connection, LogRow(found.origin, node_id, log_key, found.size, found.root, now, now)):
+        return Refusal(Reason.OTHER_NODE)  # that other node was a moment faster
+    if before:
+        detail = (
+            f"{found.origin} in place of {before[0].origin}, of which {before[0].size} entries were signed"
+        )
+        add_audit(connection, AuditRow(now, node_id, ANEW, node_id, detail))
+    return decision
+
+
+def _of_other_node(decision: Decision) -> Decision:
+    """Genuine or not, it is not this node's to show."""
+    forged = isinstance(decision, Refusal) and decision.reason not in EVIDENCE
+    return decision if forged else Refusal(Reason.OTHER_NODE)
