@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Iterable
+from typing import Any
 
 from core.errors import ConfigError, NotReachable, RefusedByPolicy
 
@@ -70,6 +72,19 @@ async def local_addresses(host: str, port: int) -> list[str]:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError):
         raise NotReachable(f"The name {host} cannot be resolved.") from None
+    return _judged(host, found)
+
+
+def local_addresses_now(host: str, port: int) -> list[str]:
+    """As `local_addresses`, for a thread of its own; waits as long as the system's resolver does."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise NotReachable(f"The name {host} cannot be resolved.") from None
+    return _judged(host, found)
+
+
+def _judged(host: str, found: Iterable[tuple[Any, ...]]) -> list[str]:
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not all(map(is_local, addresses)):
         raise NotLocal(f"{host} resolves to an address outside the site.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from edge.config.section import Port, Section
+from pydantic import model_validator
+
+from edge.config.section import Port, Section, require_inside
 
 
 class MqttSection(Section):
@@ -17,6 +19,12 @@ class MqttSection(Section):
     username: str | None = None
     password_file: Path | None = None
     ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if self.broker == "external":
+            require_inside(self.host)
+        return self
 
 
 class DiscoverySection(Section):
