@@ -134,15 +134,17 @@ def node_list(directory: Dir, as_json: Json = False) -> None:
 
 @node_app.command("show")
 def node_show(node: str, directory: Dir, as_json: Json = False) -> None:
-    """One node, its counts of the last day, what of its outbox will never come, its audit trail."""
+    """One node, its counts of the last day, what of its outbox will never come, its ledgers and audit trail."""
 
     async def look(plane: ControlPlane) -> dict[str, Any]:
         view, counts = await plane.overview.node(node)
         audit = await plane.overview.audit_of(node)
         gaps = await plane.overview.gaps_of(node)
+        ledgers = await plane.overview.ledgers_of(node)
         return dataclasses.asdict(view) | {
             "counts": {count.name: count.total for count in counts},
             "gaps": [dataclasses.asdict(gap) for gap in gaps],
+            "ledgers": [dataclasses.asdict(ledger) for ledger in ledgers],
             "audit": [dataclasses.asdict(row) for row in audit],
         }
 

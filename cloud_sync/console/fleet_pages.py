@@ -88,6 +88,7 @@ class FleetPages:
             status=400 if revoke_error else 200,
             history=await self._overview.history(node_id),
             gaps=await self._overview.gaps_of(node_id),
+            ledgers=await self._overview.ledgers_of(node_id),
             audit=await self._overview.audit_of(node_id),
             revoke_error=revoke_error,
             **context,

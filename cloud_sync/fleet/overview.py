@@ -19,6 +19,7 @@ from cloud_sync.fleet.views import (
     CountView,
     FleetView,
     GapView,
+    LedgerView,
     ModelView,
     NodeView,
 )
@@ -48,6 +49,7 @@ from cloud_sync.store.nodes import NodeRow
 from cloud_sync.store.parts import IDS_AT_A_TIME
 from cloud_sync.store.streams import counts_since, names_since
 from cloud_sync.store.telemetry import cells_of_node, turns_of_fleet, turns_of_nodes
+from cloud_sync.store.witnessed import logs_of, refusals_of
 
 # "Today" is the last 24 hours: fleets span time zones.
 TODAY = timedelta(hours=24)
@@ -197,6 +199,23 @@ class Overview:
         return tuple(
             GapView(row.first_seq, row.last_seq, row.outbox_class, row.reason, row.bytes, row.found_at)
             for row in rows
+        )
+
+    async def ledgers_of(self, node_id: str) -> tuple[LedgerView, ...]:
+        """What the witness knows of a node's ledgers, the newest first."""
+        logs, refusals = await self._database.run(
+            lambda connection: (logs_of(connection, node_id), refusals_of(connection, node_id))
+        )
+        return tuple(
+            LedgerView(
+                row.origin,
+                row.size,
+                row.first_at,
+                row.witnessed_at,
+                row.set_aside_at,
+                refusals.get(row.origin, ()),
+            )
+            for row in logs
         )
 
     async def audit_of(self, subject: str) -> tuple[AuditView, ...]:

@@ -106,6 +106,21 @@ class AuditView:
 
 
 @dataclass(frozen=True)
+class LedgerView:
+    """A ledger of a node, as the witness knows it."""
+
+    origin: str
+    size: int
+    """Entries that were signed."""
+    first_at: datetime
+    witnessed_at: datetime | None
+    set_aside_at: datetime | None
+    """Since when another one has its place."""
+    refused: tuple[tuple[str, int], ...]
+    """Reasons, and how often."""
+
+
+@dataclass(frozen=True)
 class AuditSearchView:
     """Rows of audit that fit, newest first."""
 

@@ -116,6 +116,17 @@ def keep_refusal(connection: sa.Connection, row: RefusalRow) -> None:
         connection.execute(witness_refusals.insert().values(**vars(row), checkpoint_sha256=digest))
 
 
+def refusals_of(connection: sa.Connection, node_id: str) -> dict[str, tuple[tuple[str, int], ...]]:
+    """Reasons of what was refused of a node, and how often, by log."""
+    times = sa.func.sum(witness_refusals.c.count).label("times")
+    columns = (witness_refusals.c.origin, witness_refusals.c.reason)
+    query = sa.select(*columns, times).where(witness_refusals.c.node_id == node_id)
+    found: dict[str, tuple[tuple[str, int], ...]] = {}
+    for row in connection.execute(query.group_by(*columns).order_by(*columns)):
+        found[row.origin] = (*found.get(row.origin, ()), (row.reason, int(row.times)))
+    return found
+
+
 def newest_refusals(connection: sa.Connection, node_id: str, rows_max: int) -> tuple[RefusalRow, ...]:
     """What was refused of a node, the newest first."""
     query = sa.select(*_REFUSAL).where(witness_refusals.c.node_id == node_id)

@@ -13,7 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from cloud_sync.fleet.steering import DOCUMENT_BYTES_MAX
+from cloud_sync.services import utc_now
 from cloud_sync.store.schema import admins, audit
+from cloud_sync.store.witnessed import LogRow, RefusalRow, add_log, keep_refusal
 from core.webshell.accounts import ATTEMPTS_PER_ADDRESS, Visitor
 from tests.integration.cloud_sync.conftest import Running, running
 from tests.integration.cloud_sync.fleet_node import Link, enrol, row
@@ -249,3 +251,19 @@ async def test_static_files_are_kept_by_their_content(browser: Browser) -> None:
         async with browser.http.get(browser.url.rstrip("/") + address) as answer:
             assert answer.status == 200, address
             assert "immutable" in answer.headers["Cache-Control"], address
+
+
+async def test_a_nodes_page_shows_its_ledgers_and_what_was_refused(admin: Browser, cloud: Running) -> None:
+    node, at = await cloud.enrolled(), utc_now()
+    assert "as witnessed" not in (await admin.get(f"nodes/{node.id}"))[1]
+
+    def write(connection: sa.Connection) -> None:
+        add_log(connection, LogRow("postern-ledger/<one>", node.id, b"k", 12_345, b"r", at, at))
+        refusal = RefusalRow(node.id, "postern-ledger/<one>", "split_view", 1, 1, b"note", at, at)
+        keep_refusal(connection, refusal)
+        keep_refusal(connection, refusal)
+
+    await cloud.control.database.run(write)
+    page = (await admin.get(f"nodes/{node.id}"))[1]
+    for shown in ("as witnessed", "postern-ledger/&lt;one&gt;", "12,345", "split_view × 2"):
+        assert shown in page

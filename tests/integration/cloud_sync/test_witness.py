@@ -44,6 +44,9 @@ async def test_a_ledger_is_signed_and_an_older_one_is_told_to_admins(cloud: Runn
     await cloud.control.watch.look(lambda _: None)
     alerts = await cloud.control.alerts.list(AlertFilter(subject=node.id))
     assert {alert.kind for alert in alerts} == {"ledger_refused", "ledger_anew"}
+    newest, oldest = await cloud.control.overview.ledgers_of(node.id)
+    assert (newest.origin, newest.size, newest.refused) == (anew.origin, 2, ())
+    assert (oldest.size, oldest.set_aside_at is not None, oldest.refused) == (9, True, (("rolled_back", 1),))
 
 
 async def test_a_revoked_node_is_not_witnessed(cloud: Running) -> None:
