@@ -52,6 +52,8 @@ UNEXPLAINED_TOLD_MAX = 100
 # A clock that is set right steps back by seconds. More is either a broken clock or a rewritten record.
 TIME_BACK_MAX_MS = 300_000
 MINUTE_MS = 60_000
+# A site may be cut off from its witnesses for a night.
+WITNESS_LATE_MAX_MS = 24 * 60 * MINUTE_MS
 
 _NUMBER = r"(?P<NAME>0|[1-9][0-9]{0,15})"
 _SIGNED = r"(?P<NAME>0|-?[1-9][0-9]{0,15})"
@@ -603,11 +605,20 @@ class Question:
     log_key: Key | None = None
     witnesses: tuple[Key, ...] = ()
     need: int = 0
-    """How many of the witnesses must have signed the newest checkpoint."""
+    """How many of the witnesses must have signed a checkpoint not older than WITNESS_LATE_MAX_MS at its end."""
     remembered: tuple[Checkpoint, ...] = ()
     """Checkpoints that somebody else kept; the record must contain them."""
     from_ms: int = 0
     to_ms: int = 1 << 62
+
+
+@dataclass(frozen=True)
+class Cosigned:
+    """The last that a witness signed: so many entries, at a time in ms since 1970."""
+
+    name: str
+    time_ms: int
+    size: int
 
 
 @dataclass
@@ -619,7 +630,7 @@ class Found:
     problems: list[str] = field(default_factory=list)
     newest: Checkpoint | None = None
     key: Key | None = None
-    cosigned: list[tuple[str, int]] = field(default_factory=list)
+    cosigned: list[Cosigned] = field(default_factory=list)
     earlier: int = 0
     policies_missing: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
@@ -654,10 +665,11 @@ def _check(source: Source, question: Question, found: Found) -> None:
                 "the end was cut off, or an older state was put back."
             )
     found.earlier = len(earlier)
-    _cosignatures(question, newest, earlier, found)
     known = [newest, *earlier, *question.remembered]
+    found.cosigned = list(_cosignatures(question.witnesses, known))
     read = _read_tree(source, newest.size, known, found.record)
     found.record.finish()
+    _require_witnesses(found)
     read |= {checkpoint.name for checkpoint in (newest, *earlier)}
     read |= _policies(source, found)
     found.strange = sorted(name for name in source.names() if name not in read)
@@ -688,16 +700,23 @@ def _earlier(source: Source, newest: Checkpoint) -> list[Checkpoint]:
     return found
 
 
-def _cosignatures(question: Question, newest: Checkpoint, earlier: list[Checkpoint], found: Found) -> None:
-    for witness in question.witnesses:
-        for checkpoint in earlier:
-            checkpoint.cosigned_at(witness)
-        time_s = newest.cosigned_at(witness)
-        if time_s is not None:
-            found.cosigned.append((witness.name, time_s))
-    if len(found.cosigned) < question.need:
-        found.record.problem(
-            f"Of the witnesses given {len(found.cosigned)} have signed the newest checkpoint; {question.need} should."
+def _cosignatures(witnesses: Iterable[Key], known: list[Checkpoint]) -> Iterator[Cosigned]:
+    for witness in witnesses:
+        seen = [(checkpoint.size, checkpoint.cosigned_at(witness)) for checkpoint in known]
+        signed = [(size, time_s) for size, time_s in seen if time_s is not None]
+        if signed:
+            size, time_s = max(signed)
+            yield Cosigned(witness.name, time_s * 1000, size)
+
+
+def _require_witnesses(found: Found) -> None:
+    question, record = found.question, found.record
+    since_ms = min(question.to_ms, record.last_ms) - WITNESS_LATE_MAX_MS
+    late = sum(1 for one in found.cosigned if one.time_ms < since_ms)
+    if len(found.cosigned) - late < question.need:
+        record.problem(
+            f"Of the witnesses given {len(found.cosigned)} have signed it, {late} of them too long before its end; "
+            f"{question.need} should."
         )
 
 
@@ -803,7 +822,9 @@ def document(found: Found) -> dict[str, Any]:
         "root": found.newest.root.hex() if found.newest else "",
         "log_key": found.key.vkey() if found.key else "",
         "log_key_given": found.question.log_key is not None,
-        "cosigned": [{"name": plain(name), "time_ms": time_s * 1000} for name, time_s in found.cosigned],
+        "cosigned": [
+            {"name": plain(one.name), "time_ms": one.time_ms, "entries": one.size} for one in found.cosigned
+        ],
         "earlier_checkpoints": found.earlier,
         "software": plain(record.software),
         "previous": record.previous,
@@ -833,8 +854,9 @@ def claimed(found: Found) -> list[str]:
         return []
     record, compared = found.record, found.record.compared
     says = [f"No entry of {record.count:,} was changed, put in, left out or moved since they were signed."]
-    for name, time_s in found.cosigned:
-        says.append(f"{plain(name)} saw this very record at {moment(time_s * 1000)}.")
+    for one in found.cosigned:
+        what = "this very record" if one.size == record.count else f"its first {one.size:,} entries"
+        says.append(f"{plain(one.name)} saw {what} at {moment(one.time_ms)}.")
     if not compared.count:
         return says
     from_ms, to_ms = max(compared.from_ms, record.from_ms), min(compared.to_ms, record.to_ms)
@@ -879,7 +901,12 @@ def not_claimed(found: Found) -> list[str]:
         says.append(
             "The key came with the record, so it vouches for itself: compare it with what you were told."
         )
-    if not found.cosigned:
+    unseen = record.count - max((one.size for one in found.cosigned), default=0)
+    if found.cosigned and unseen:
+        says.append(
+            f"The last {unseen:,} entries no witness of yours has seen: they could have been written anew."
+        )
+    elif not found.cosigned:
         says.append("No witness of yours stands for it: who has the machine could have written it all anew.")
     says.append("What a hub, a second machine or a person carries out is not in it.")
     return says

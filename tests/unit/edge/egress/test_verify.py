@@ -61,7 +61,7 @@ def test_what_is_right_passes(size: int) -> None:
     found = check(files)
     assert found.problems == []
     assert found.record.count == size
-    assert [name for name, _ in found.cosigned] == list(exports.WITNESSES)
+    assert [(one.name, one.size) for one in found.cosigned] == [(name, size) for name in exports.WITNESSES]
     assert found.strange == []
 
 
@@ -95,7 +95,7 @@ def test_a_month_is_asked_for() -> None:
     for day in (0, 30, 31):  # 1 and 31 March, 1 April
         found.time_ms = exports.START_MS + day * 86_400_000
         found.close(found.intent(size=10 + day), 10 + day)
-    files = exports.export(found.entries())
+    files = exports.export(found.entries(), cosigned_s=found.time_ms // 1000)
     (march,) = told(files, first_day="2026-03-01", last_day="2026-03-31")["left"]  # type: ignore[misc]
     assert (march["envelopes"], march["bytes"]) == (2, 50)
     (april,) = told(files, first_day="2026-04-01")["left"]  # type: ignore[misc]
@@ -167,14 +167,17 @@ def test_every_single_bit_of_a_small_export_counts() -> None:
     assert _missed_bits(exports.export(ledger().entries(), earlier=(3,)), tuple(range(8))) == []
 
 
+def _behind_lines(note: bytes) -> list[int]:
+    return [at + 1 for at in range(len(note)) if note[at : at + 1] == b"\n"][4:]
+
+
 def test_every_file_cut_anywhere_is_found() -> None:
     files = exports.export(ledger().entries(), earlier=(3,))
-    # Cut behind a line of its signatures an earlier checkpoint is one that fewer witnesses have seen.
-    whole = files["checkpoints/3"]
-    lines = [len(b"".join(whole.splitlines(keepends=True)[:count])) for count in (5, 6)]
+    # Cut behind a line of its signatures a checkpoint is a true one, which fewer witnesses have seen.
+    fewer = {name: _behind_lines(data) for name, data in files.items() if name.startswith("checkpoint")}
     for name, data in files.items():
         for length in range(0, len(data), 3):
-            true = name == "checkpoints/3" and length in lines
+            true = length in fewer.get(name, ())
             assert true or check({**files, name: data[:length]}).problems, (name, length)
         assert check({**files, name: data + b"\n"}).problems, name
         left = {other: data for other, data in files.items() if other != name}
@@ -318,6 +321,11 @@ def test_another_log_and_too_few_witnesses_are_found() -> None:
     assert "begun under another key" in check(files, log_key=other).problems[0]
     alone = {**files, "checkpoint": exports.checkpoint(entries)}
     assert "Of the witnesses given 0 have signed" in check(alone).problems[0]
+    seen = {**alone, "checkpoints/3": exports.checkpoint(entries[:3], cosigned_s=exports.START_MS // 1000)}
+    assert check(seen).problems == []
+    assert "The last 5 entries no witness of yours has seen" in verify.in_words(told(seen))
+    long_ago = exports.checkpoint(entries[:3], cosigned_s=exports.START_MS // 1000 - 86_400)
+    assert "2 of them too long before its end" in check({**alone, "checkpoints/3": long_ago}).problems[0]
     assert check(alone, need=0).problems == []
     assert "vouches for itself" in verify.in_words(told(alone, log_key=None, need=0))
 
