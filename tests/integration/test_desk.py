@@ -109,6 +109,7 @@ async def test_a_kill_after_the_number_was_told_loses_nothing(own_node: RunningN
     assert [path for path in files if CANARY.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.long
 async def test_the_ticket_outlives_a_conversation_that_was_wiped(own_node: RunningNode) -> None:
     site = ("--site", str(own_node.site))
     async with Customer.at(own_node.url) as customer:

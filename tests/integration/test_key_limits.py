@@ -109,6 +109,7 @@ async def test_requests_at_once(node: RunningNode, http: aiohttp.ClientSession) 
     assert (await two.ask())[0] == 200
 
 
+@pytest.mark.long
 async def test_requests_a_minute(node: RunningNode, http: aiohttp.ClientSession) -> None:
     # One more is allowed every twenty seconds: three in a row are done before the fourth's turn.
     three = await program(node, http, "three", "--requests-per-minute", "3")

@@ -85,6 +85,7 @@ def wrong(answers: Sequence[dict[str, Any]]) -> int:
     )
 
 
+@pytest.mark.long
 async def test_ten_corrections_help_and_one_word_takes_them_back(site: Path) -> None:
     async with staff_at(site) as staff:
         before = await staff.answers()

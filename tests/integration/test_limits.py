@@ -80,6 +80,7 @@ async def test_questions_of_a_conversation(limited: RunningNode, http: aiohttp.C
         await let_in(ask, after_s)
 
 
+@pytest.mark.long
 async def test_feedback_of_a_conversation(limited: RunningNode, http: aiohttp.ClientSession) -> None:
     async with Customer.at(limited.url) as customer:
         turn = (await customer.ask(SATURDAY))["turn_id"]

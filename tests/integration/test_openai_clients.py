@@ -49,6 +49,7 @@ async def client(node: RunningNode, key: str) -> AsyncIterator[AsyncOpenAI]:
         yield made
 
 
+@pytest.mark.long
 async def test_vectors_of_one_text_and_of_several(client: AsyncOpenAI) -> None:
     one = await client.embeddings.create(model=MODEL, input="When are you open?")
     several = await client.embeddings.create(

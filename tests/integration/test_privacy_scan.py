@@ -71,6 +71,7 @@ async def test_the_command_is_the_same_with_and_without_a_node(clinic: Path) -> 
     assert "4111" not in alone[3]["redacted"]
 
 
+@pytest.mark.long
 async def test_a_line_is_answered_before_the_next_is_written(node: RunningNode) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "edge.cli", "privacy", "scan", "--site", str(node.site)),

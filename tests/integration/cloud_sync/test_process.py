@@ -97,6 +97,7 @@ async def test_the_command_line_from_the_folder_to_a_revoked_node(
         assert await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S) == 0
 
 
+@pytest.mark.long
 async def test_errors_say_what_to_do_and_leave_stdout_alone(cloud_dir: CloudPaths, tmp_path: Path) -> None:
     folder = str(cloud_dir.root)
     cases = [
