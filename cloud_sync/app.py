@@ -95,13 +95,14 @@ async def serve(
         ports = _ports(plane, settings, identities, overflow)
         enrolment, sync = ports.enrolment, ports.sync
         stack.push_async_callback(_stop_ports, ports, plane.presence, overflow)
-        await sync.start()
         await enrolment.start()
         runner = web.AppRunner(
             _console(plane, settings, enrolment.endpoint), shutdown_timeout=CONSOLE_SHUTDOWN_S
         )
         stack.push_async_callback(within, "stop the console", STEP_TIMEOUT_S, runner.cleanup)
         url = await _listen(runner, settings.console)
+        # Last: a fleet may wait at the door, and whoever connects while the console is being made waits in one heap.
+        await sync.start()
         on_ready(Ready(url, enrolment.endpoint, sync.endpoint), claim_code)
         await _work(plane, ports, overflow, handshakes or Handshakes(), stop, settings.telemetry.export_dir)
 
