@@ -1,6 +1,6 @@
 """The documentation is under test: commands, settings, columns, routes, errors and links are those of the code.
 
-`python -m tests.unit.test_docs` writes the table of columns in docs/privacy.md anew.
+`python -m tests.unit.test_docs` writes the tables of columns and of exits in docs/privacy.md anew.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from cloud_sync.config import CloudSettings, ProviderSettings, WebhookSettings
 from edge.config import Config
-from edge.egress import records
+from edge.egress import exits, records
 from edge.store.counters import CELLS
 from edge.store.schema import KEY_TABLES, TABLES
 from edge.web.console.rules import PREFIX, RULES
@@ -30,6 +30,8 @@ ADR_LINES_MAX = 60
 ADR_PARTS = ("Status: ", "## Context", "## Options", "## Decision", "## What it costs us")
 COLUMNS_BEGIN = "<!-- columns: begin (python -m tests.unit.test_docs writes this) -->"
 COLUMNS_END = "<!-- columns: end -->"
+EXITS_BEGIN = "<!-- exits: begin (python -m tests.unit.test_docs writes this) -->"
+EXITS_END = "<!-- exits: end -->"
 
 
 def page(name: str) -> str:
@@ -142,6 +144,12 @@ def columns_table() -> str:
 def test_every_column_is_listed_with_its_tag() -> None:
     written = page("privacy.md").split(COLUMNS_BEGIN)[1].split(COLUMNS_END)[0].strip()
     assert written == columns_table(), "run: python -m tests.unit.test_docs"
+
+
+def test_every_exit_is_listed() -> None:
+    written = page("privacy.md").split(EXITS_BEGIN)[1].split(EXITS_END)[0].strip()
+    assert f"The ledger is {exits.CLAIM}, and claims no more" in page("privacy.md")
+    assert written == exits.table(), "run: python -m tests.unit.test_docs"
 
 
 def test_everything_that_may_leave_is_listed() -> None:
@@ -292,13 +300,17 @@ def test_changelog_has_the_release() -> None:
     assert f"## [{VERSION}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def write_columns() -> None:
-    """Put today's table of columns into docs/privacy.md."""
-    before, rest = page("privacy.md").split(COLUMNS_BEGIN)
-    after = rest.split(COLUMNS_END)[1]
-    text = f"{before}{COLUMNS_BEGIN}\n{columns_table()}\n{COLUMNS_END}{after}"
+def write_tables() -> None:
+    """Put today's tables of columns and of exits into docs/privacy.md."""
+    text = page("privacy.md")
+    for begin, end, table in (
+        (COLUMNS_BEGIN, COLUMNS_END, columns_table()),
+        (EXITS_BEGIN, EXITS_END, exits.table()),
+    ):
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
     (DOCS / "privacy.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write_columns()
+    write_tables()
