@@ -5,14 +5,15 @@ python -m tests.clocked_node run SITE
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 from unittest import mock
 
-from edge import processes
+from tests.patched_node import main
 
 MODULE: Final = "tests.clocked_node"
 BEHIND: Final = "clock-behind"
@@ -30,23 +31,13 @@ def unix_s(site: Path) -> float:
     return time.time() - float((site / BEHIND).read_text())
 
 
-def main(process: str, site: Path) -> None:
-    """Run one of a node's processes; `run` starts the others by this module as well."""
-    if process == "run":
-        with mock.patch.object(processes, "_command", _command):
-            processes.run_all(site)
-    elif process == "courier":
-        from edge.egress import courier
+@contextmanager
+def _clocked(site: Path) -> Iterator[None]:
+    from edge.egress import courier
 
-        with mock.patch.object(courier, "serve", partial(courier.serve, clock=partial(unix_s, site))):
-            processes.run_courier(site)
-    else:
-        processes.PROCESSES[process](site)
-
-
-def _command(process: str, site: Path) -> list[str]:
-    return [sys.executable, "-m", MODULE, process, str(site)]
+    with mock.patch.object(courier, "serve", partial(courier.serve, clock=partial(unix_s, site))):
+        yield
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(MODULE, "courier", _clocked)

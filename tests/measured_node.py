@@ -8,15 +8,13 @@ variable of the environment reaches these figures: only whoever starts this modu
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from unittest import mock
 
-from edge import processes
 from models.detect import rates
+from tests.patched_node import main
 
 if TYPE_CHECKING:
     from edge.app import Site
@@ -47,21 +45,5 @@ async def opened(paths: SitePaths) -> AsyncIterator[Site]:
             yield site
 
 
-def main(process: str, site: Path) -> None:
-    """Run one of a node's processes; `run` starts the others by this module as well."""
-    if process == "run":
-        with mock.patch.object(processes, "_command", _command):
-            processes.run_all(site)
-    elif process == "node":
-        with measured():
-            processes.run_node(site)
-    else:
-        processes.PROCESSES[process](site)
-
-
-def _command(process: str, site: Path) -> list[str]:
-    return [sys.executable, "-m", MODULE, process, str(site)]
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(MODULE, "node", lambda site: measured())
