@@ -325,13 +325,14 @@ def models_bench(as_json: Json = False) -> None:
 def ledger_verify(
     site: Site,
     checkpoint: Annotated[
-        Path | None, typer.Option(help='A line that somebody remembers, {"index": …, "hash": …}, as JSON.')
+        Path | None,
+        typer.Option(help="A checkpoint that somebody kept; the record must go on from it, unaltered."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check the record of what left: is every line there, unaltered?"""
+    """Check the record of what left: is every leaf there, unaltered?"""
     from edge.config import site_paths
-    from edge.egress.ledger import read_checkpoint, verify
+    from edge.egress.ledger.reading import read_checkpoint, verify
 
     remembered = read_checkpoint(checkpoint) if checkpoint else None
     report = asdict(verify(site_paths(site).ledger, remembered))
@@ -342,12 +343,23 @@ def ledger_verify(
 
 @ledger.command("show")
 def ledger_show(site: Site, as_json: Json = False) -> None:
-    """What left, line by line."""
+    """What left, leaf by leaf."""
     from edge.config import site_paths
-    from edge.egress.ledger import read
+    from edge.egress.ledger.reading import read
 
     leaves = [asdict(leaf) for leaf in read(site_paths(site).ledger)]
     write(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
+
+
+@ledger.command("checkpoint")
+def ledger_checkpoint(site: Site, as_json: Json = False) -> None:
+    """The newest signed checkpoint: kept elsewhere, it shows later that nothing before it was changed."""
+    from edge.config import site_paths
+    from edge.egress.ledger.reading import newest_checkpoint
+
+    note = newest_checkpoint(site_paths(site).ledger)
+    text = bytes(note).decode() if note else ""
+    write({"checkpoint": text}, as_json, text.rstrip("\n") or "Nothing is signed yet.")
 
 
 def _print_error(error: PosternError) -> None:

@@ -37,14 +37,14 @@ from edge.doctor_running import (
     running,
     updates,
 )
-from edge.egress import ledger
+from edge.egress.ledger import reading
 from edge.fabric.notifier import carriers_of
 from edge.keys import NODES_ALONE, SiteKeys, recovery, root
 from edge.placed import told_shortfall
 from edge.privacy import policy_files
 from edge.privacy.backup import switching
-from edge.store.connection import refuse_unsafe_sqlite
 from edge.store.integrity import damage
+from edge.store.safe_sqlite import refuse_unsafe_sqlite
 from models.catalog import encoder_entry, models_dir
 from models.encoder import plan_encoder
 from models.errors import DeviceMissing
@@ -246,9 +246,9 @@ def _ledger(paths: SitePaths) -> Check:
         return Check(
             "ledger", False, "warning", "not readable for this user", "Run as root or as the courier's user."
         )
-    report = ledger.verify(path)
-    remedy = "Keep the file as it is and tell the data-protection officer."
-    return Check("ledger", report.ok, "error", report.problem or f"{report.leaves} lines, unbroken", remedy)
+    report = reading.verify(path)
+    remedy = "Keep the courier's folder as it is and tell the data-protection officer."
+    return Check("ledger", report.ok, "error", report.problem or f"{report.leaves} leaves, whole", remedy)
 
 
 def _staff(paths: SitePaths) -> Check:

@@ -121,8 +121,8 @@ def run_courier(site: Path) -> None:
     """Carry what may leave until told to stop."""
     _begin("courier")
     from core.supervision import stop_on_signals
-    from edge.config import site_paths
     from edge.egress.courier import serve
+    from edge.paths import site_paths
 
     async def serve_until_stopped() -> None:
         await serve(site_paths(site), stop_on_signals())
@@ -149,7 +149,7 @@ async def _supervise(site: Path) -> None:
     The node starts first and alone: nobody waits for the other two, and on two cores they would hold it up.
     """
     from core.supervision import Child, Supervisor, stop_on_signals
-    from edge.config import site_paths
+    from edge.paths import site_paths
     from edge.slots import Slots, settled, started
 
     ready, slots, stop = asyncio.Event(), Slots(site_paths(site).slots), stop_on_signals()

@@ -18,7 +18,8 @@ from core.errors import PosternError
 from edge import doctor
 from edge.chat import session_rows
 from edge.config import SitePaths, site_paths
-from edge.egress.ledger import Draft, Ledger
+from edge.egress.ledger import Draft, reading
+from edge.egress.ledger.log import Log
 from edge.site_setup import create_site
 from edge.store import audit
 from edge.store.store import Store
@@ -35,6 +36,10 @@ NOTHING_PERSONAL = {
     "store/lock": "empty",
     "store/site.db-shm": "where in the log which page is; made anew at each start",
     "store/keys.db-shm": "where in the log which page is; made anew at each start",
+    "courier/ledger.lock": "empty",
+    "courier/ledger.db-shm": "where in the log which page is; made anew at each start",
+    "courier/ledger.db-wal": "empty as long as no courier runs",
+    "courier/ledger.key": "a random number: with another one the courier does not start",
     "keys/envelope.key": "a random number: with another one the courier carries nothing",
     "keys/policy.key": "signs policies; with another one no policy that it signs is accepted",
     "keys/root.recovery": "the root key, encrypted: a damaged one opens nothing, and says so when it is used",
@@ -57,7 +62,7 @@ async def make(folder: Path) -> list[SitePaths]:
     store = Store.open(running)
     for number in range(CONVERSATIONS):
         await _converse(store, number)
-    ledger = Ledger.open(running.ledger)
+    ledger = Log.open(running.ledger)
     for number in range(CONVERSATIONS):
         ledger.append([Draft("link", {"envelope": f"{number:032x}", "destination": "cloud.example:7443"})])
     ledger.close()
@@ -103,8 +108,10 @@ def sample(paths: SitePaths, positions: int, seed: int) -> Iterator[Flip]:
 
 
 def noticed(paths: SitePaths, flip: Flip) -> bool:
-    """Whether a check of the doctor fails with this bit turned. The file is as before afterwards."""
+    """Whether a check of the doctor fails with this bit turned, or the ledger's leaves are what they were: its pages
+    have room that nothing is kept in. The file is as before afterwards."""
     path = paths.root / flip.file
+    leaves = list(reading.read(paths.ledger)) if path == paths.ledger else []
     with path.open("r+b") as file:
         file.seek(flip.at)
         before = file.read(1)
@@ -112,7 +119,7 @@ def noticed(paths: SitePaths, flip: Flip) -> bool:
         file.write(bytes([before[0] ^ 1 << flip.bit]))
         file.flush()
         try:
-            return bool(problems(paths))
+            return bool(problems(paths) or (leaves and leaves == list(reading.read(paths.ledger))))
         finally:
             file.seek(flip.at)
             file.write(before)

@@ -21,7 +21,6 @@ from edge.config.keys import KeysSection
 from edge.config.limits import LimitsSection
 from edge.config.llm_server import LlmServerSection
 from edge.config.outbox import OutboxSection
-from edge.config.paths import UNIX_PATH_BYTES_MAX, SitePaths, site_paths
 from edge.config.privacy import IdentifierSection, PrivacySection
 from edge.config.retention import RetentionSection
 from edge.config.safety import IntentRule, IntentsSection, SafetyCardSection, SafetySection
@@ -29,6 +28,7 @@ from edge.config.section import Section
 from edge.config.siblings import SiblingsSection
 from edge.config.site import HttpSection, SiteSection, TelemetrySection
 from edge.config.updates import UpdatesSection
+from edge.paths import UNIX_PATH_BYTES_MAX, SitePaths, site_paths
 
 __all__ = [
     "UNIX_PATH_BYTES_MAX",

@@ -9,7 +9,7 @@ from typing import Final
 
 from core.errors import ConfigError
 from core.files import write_atomic
-from edge.config.paths import SitePaths
+from edge.paths import SitePaths
 
 _PLAIN: Final = re.compile(r"^[A-Za-z0-9._-]+$")
 

@@ -20,20 +20,22 @@ from core.errors import ExitCode, PosternError
 from core.files import private_folder
 from core.local_socket import BadFrame, allowed_uids, peer_uid, read_frame
 from core.version import VERSION
-from edge.config import SitePaths
-from edge.egress import enrolment, identity, ledger
+from edge.egress import enrolment, identity
 from edge.egress.envelope import load_or_create_key
 from edge.egress.episode import Episode
 from edge.egress.fetch_desk import FetchDesk
 from edge.egress.handshake import REFUSED
 from edge.egress.identity_keeper import IdentityKeeper
 from edge.egress.inspection import refusal_of, sealed
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger import LedgerFailed
+from edge.egress.ledger.log import Log
+from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.link import CloudLink
 from edge.egress.overflow_desk import OverflowDesk
 from edge.egress.peer import Peer
 from edge.egress.renewal_rules import Reach
 from edge.egress.replays import Replays
+from edge.paths import SitePaths
 from postern.v1 import courier_pb2 as wire
 
 log = logging.getLogger(__name__)
@@ -47,10 +49,11 @@ CONNECTIONS_MAX = 8
 async def serve(paths: SitePaths, stop: asyncio.Event, clock: Callable[[], float] = time.time) -> None:
     """Run the courier until `stop` is set; `clock` gives Unix time, seconds.
 
-    Raises LedgerBroken, LedgerInUse, IdentityDamaged and EnvelopeKeyDamaged at start.
+    Raises LedgerBroken, LedgerInUse, LedgerFailed, IdentityDamaged and EnvelopeKeyDamaged at start.
     """
     key = load_or_create_key(paths.keys)
-    opened = await asyncio.to_thread(ledger.Ledger.open, paths.ledger)
+    # Here and in no thread, whose heap would stay: nothing else runs yet.
+    opened = Log.open(paths.ledger)
     courier = Courier(paths, key, LedgerQueue(opened), Replays(opened.recent_envelopes), clock)
     try:
         courier.start()
@@ -115,11 +118,14 @@ class Courier:
             self._identity, key, queue, self._sent_bytes, self._refused, self._numbers_soon
         )
         self._keeper = IdentityKeeper(lambda: self._identity, self._renewed, queue, clock)
-        self._keeping: asyncio.Task[None] | None = None
+        self._keeping: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Look after the certificate from now on."""
-        self._keeping = asyncio.create_task(self._keeper.keep(), name="identity")
+        """Look after the certificate and the ledger's checkpoints from now on."""
+        self._keeping = [
+            asyncio.create_task(self._keeper.keep(), name="identity"),
+            asyncio.create_task(self._ledger.keep_signing(), name="checkpoints"),
+        ]
 
     @property
     def enrolled(self) -> bool:
@@ -155,9 +161,9 @@ class Courier:
             self._numbers_due.cancel()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
-                if self._keeping is not None:
-                    self._keeping.cancel()
-                    await asyncio.wait((self._keeping,))
+                for task in self._keeping:
+                    task.cancel()
+                await asyncio.gather(*self._keeping, return_exceptions=True)
                 if self._node is not None:
                     await self._end_link(self._node, "closed")
                 await self._episode.close("closed")
@@ -239,7 +245,7 @@ class Courier:
             if link.connected:
                 key = self._identity.destination_key
                 await self._episode.close(reason, link.framing_frames, link.framing_bytes, key)
-        except ledger.LedgerFailed as error:
+        except LedgerFailed as error:
             log.error("the ledger cannot be written", extra={"detail": error.detail})
             reason = "ledger_failed"
         except Exception:  # a bug here must not leave the node waiting for a link that is gone

@@ -18,7 +18,7 @@ from core.errors import ExitCode, NotReachable, PosternError
 from core.identity import EnrolmentCode
 from edge.egress.cloud_channel import CHANNEL_OPTIONS
 from edge.egress.identity import Enrolment, Identity
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.recorded import recorded
 from postern.v1 import enrolment_pb2, enrolment_pb2_grpc
 

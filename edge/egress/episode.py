@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from edge.egress.ledger import Draft, Value
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 
 
 class Episode:

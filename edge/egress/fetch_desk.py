@@ -12,7 +12,7 @@ from typing import Final
 from edge.egress.fetch_link import FetchLink, FetchOrder
 from edge.egress.identity import Identity
 from edge.egress.inspection import fetch_refusal_of, sealed
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.peer import Peer
 from postern.v1 import courier_pb2 as wire
 

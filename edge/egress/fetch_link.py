@@ -25,7 +25,7 @@ from edge.egress.fetch_order import METADATA
 from edge.egress.handshake import REFUSED, why_refused
 from edge.egress.identity import Identity
 from edge.egress.ledger import LedgerFailed
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from core.errors import PosternError
 from edge.egress.identity import Identity
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.renewal_rules import RETRIES_PER_LIFE, Reach, due_unix_s, pause_s
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from edge.egress.envelope import Envelope, Purpose
 from edge.egress.handshake import REFUSED
 from edge.egress.leaves import close_of, intent_of
 from edge.egress.ledger import Draft, LedgerFailed
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from edge.egress.handshake import why_refused
 from edge.egress.identity import Identity
 from edge.egress.inspection import UPLOADS
 from edge.egress.lane import Destination, Lane
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 
 CONNECT = "/postern.v1.SyncService/Connect"
 UPLOAD = "/postern.v1.SyncService/Upload"

@@ -11,7 +11,7 @@ from typing import Final
 
 from edge.egress.identity import Identity
 from edge.egress.inspection import overflow_refusal_of, sealed
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.overflow_link import Order, OverflowLink
 from edge.egress.peer import Peer
 from edge.egress.replays import Replays

@@ -23,7 +23,7 @@ from edge.egress.handshake import REFUSED
 from edge.egress.identity import Identity
 from edge.egress.leaves import close_of, intent_of
 from edge.egress.ledger import Draft, LedgerFailed
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.overflow_endpoint import UNREACHABLE, OverflowEndpoint
 from postern.v1 import overflow_pb2
 

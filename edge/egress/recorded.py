@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from edge.egress import leaves
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 
 
 @dataclass

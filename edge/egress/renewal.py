@@ -18,7 +18,7 @@ from core.errors import ExitCode, NotReachable, PosternError
 from edge.egress.cloud_channel import CHANNEL_OPTIONS, is_ready, open_channel
 from edge.egress.enrolment import checked
 from edge.egress.identity import Identity
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.recorded import recorded
 from postern.v1 import enrolment_pb2, enrolment_pb2_grpc
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge.egress.ledger import RECENT_ENVELOPES_MAX
+from edge.egress.ledger.log import RECENT_ENVELOPES_MAX
 
 
 class Replays:

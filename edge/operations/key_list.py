@@ -169,6 +169,17 @@ def _of_the_courier(paths: SitePaths) -> Iterator[Key]:
         "it is public",
         ends_at,
     )
+    where = paths.ledger_key.relative_to(paths.root).as_posix()
+    yield Key(
+        "ledger",
+        "signs what the record of what left has come to (its checkpoints)",
+        "the courier",
+        where,
+        NEVER,
+        "keep courier/ledger.db as courier/ledger.until-lost.db and start the courier: a new record begins, and names "
+        "the old one's root",
+        "a history that no witness has seen could be made up from now on: begin anew as when it is lost",
+    )
 
 
 def _end(certificate: Path) -> tuple[str, str | None]:

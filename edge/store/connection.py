@@ -10,26 +10,15 @@ from urllib.parse import quote
 import sqlcipher3
 from sqlite_utils import Database
 
-from core.errors import PosternError
 from core.files import private_folder
+from edge.store.safe_sqlite import StoreUnusable as StoreUnusable
+from edge.store.safe_sqlite import refuse_unsafe_sqlite
 
-# SQLite 3.7.0 to 3.51.2 can corrupt a database in WAL mode when a writer resets the log under a reader
-# (sqlite.org/wal.html, "the WAL-reset bug"); 3.51.3 mends it.
-SAFE_SQLITE = (3, 51, 3)
 # Page cache of a connection, KiB: the working set is small, the memory budget of the node is 700 MB.
 CACHE_KIB = 8 * 1024
 BUSY_TIMEOUT_MS = 5_000
 # SQLCipher would write a line of its own for each page that does not fit; the exception says so already.
 QUIET = "PRAGMA cipher_log_level=NONE"
-
-
-class StoreUnusable(PosternError):
-    """The store cannot be opened."""
-
-    code = "store_unusable"
-    title = "The site's store cannot be opened"
-    remedy = "Run `postern doctor` for this site."
-    status = 503
 
 
 class StoreInUse(StoreUnusable):
@@ -38,16 +27,6 @@ class StoreInUse(StoreUnusable):
     code = "store_in_use"
     title = "Another process is using this site's store"
     remedy = "Stop the other process, or let the running node do the work."
-
-
-def refuse_unsafe_sqlite(version: tuple[int, ...] = sqlcipher3.sqlite_version_info) -> None:
-    """Raise StoreUnusable for a SQLite with the WAL-reset bug."""
-    if version < SAFE_SQLITE:
-        found = ".".join(map(str, version))
-        raise StoreUnusable(
-            f"SQLite {found} can corrupt a database in WAL mode.",
-            remedy=f"Install sqlcipher3 with SQLite {'.'.join(map(str, SAFE_SQLITE))} or newer.",
-        )
 
 
 def connect(path: Path, key: bytes) -> Database:

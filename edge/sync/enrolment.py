@@ -30,10 +30,11 @@ async def enrol(paths: SitePaths, cloud: str, code: str) -> Enrolment:
 
 
 async def _in_place_of_the_courier(paths: SitePaths, cloud: str, code: str) -> Enrolment:
-    from edge.egress import enrolment, identity, ledger
-    from edge.egress.ledger_queue import LedgerQueue
+    from edge.egress import enrolment, identity
+    from edge.egress.ledger.log import Log
+    from edge.egress.ledger.queue import LedgerQueue
 
-    opened = await asyncio.to_thread(ledger.Ledger.open, paths.ledger)
+    opened = await asyncio.to_thread(Log.open, paths.ledger)
     queue = LedgerQueue(opened)
     try:
         fresh = await enrolment.exchange(cloud, code, VERSION, queue)

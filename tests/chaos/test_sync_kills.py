@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.egress import ledger
+from edge.egress.ledger import reading
 from tests.bench.sync_rig import flap, rig
 
 RATE = 200
@@ -26,7 +26,7 @@ async def test_every_row_arrives_once_though_everything_is_killed(tmp_path: Path
     async with rig(tmp_path, delay_s=0.01, loss=0.02) as made:
         await flap(made, 6.0, RATE, 2.0, random.Random(1), KILLS_MIN)
         found = await made.judge()
-        report = ledger.verify(made.courier.paths.ledger)
+        report = reading.verify(made.courier.paths.ledger)
     assert report.ok
     assert report.envelopes >= 4
     assert sum(made.kills.values()) >= KILLS_MIN

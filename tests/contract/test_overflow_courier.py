@@ -13,10 +13,11 @@ import grpc
 import pytest
 
 from edge.config import SitePaths
-from edge.egress import identity, ledger
+from edge.egress import identity
 from edge.egress.courier_client import CloudBytes, CourierClient, LinkUp
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
 from edge.egress.inspection import MESSAGES_MAX, NEW_TOKENS_MAX
+from edge.egress.ledger import reading
 from edge.egress.overflow_client import Ended, Restarted, Text
 from edge.egress.overflow_errors import (
     OverflowBusy,
@@ -245,7 +246,7 @@ async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
             assert len(first.requests) == asked  # it is asked last for a while
         assert intents(paths)[before : before + 2] == [first.endpoint, second.endpoint]
         assert all(first.recorded + second.recorded)
-        assert ledger.verify(paths.ledger).open_envelopes == 0
+        assert reading.verify(paths.ledger).open_envelopes == 0
 
 
 async def test_a_replica_that_never_was_does_not_stand_in_the_way(paths: SitePaths) -> None:
@@ -329,20 +330,21 @@ async def test_killed_in_the_middle_and_a_full_disk(paths: SitePaths) -> None:
             await rest_of(answer)
         with pytest.raises(OverflowUnreachable):
             await replies(client, sealed(paths))
-        assert ledger.verify(paths.ledger).open_envelopes == 2  # the connection and the text
+        assert reading.verify(paths.ledger).open_envelopes == 2  # the connection and the text
         cloud.go_on.set()
         await courier.start()
         await until(lambda: client.ready)
         assert [leaf.fields.get("outcome") for leaf in leaves(paths)].count("unknown") == 2
         assert await replies(client, sealed(paths)) == WHOLE
-        await until(lambda: ledger.verify(paths.ledger).open_envelopes == 1)
+        await until(lambda: reading.verify(paths.ledger).open_envelopes == 1)
 
-        asked, size = len(cloud.requests), paths.ledger.stat().st_size
+        written = paths.ledger.with_name("ledger.db-wal").stat().st_size
+        asked, size = len(cloud.requests), written
         resource.prlimit(courier.pid, resource.RLIMIT_FSIZE, (size + 5, resource.RLIM_INFINITY))
         with pytest.raises(OverflowRefused, match="ledger_failed"):
             await replies(client, sealed(paths))
         assert len(cloud.requests) == asked
         resource.prlimit(courier.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert await replies(client, sealed(paths)) == WHOLE  # there is room again
-    assert ledger.verify(paths.ledger).ok
+    assert reading.verify(paths.ledger).ok
     assert recorded(paths, "close") == len(cloud.requests)

@@ -141,14 +141,23 @@ def from_tiles(hash_at: Callable[[int, int], bytes]) -> Subtree:
 class Growing:
     """The right edge of a growing tree: of each tile level the hashes of its tile that is not full yet."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._open: list[list[bytes]] = [[]]
+    def __init__(self, size: int = 0) -> None:
+        """Of `size` leaves, whose edge must then be told level by level."""
+        self.size = size
+        self._open: list[list[bytes]] = []
+
+    def edge(self, level: int, hashes: list[bytes]) -> None:
+        """The hashes of the next tile level that are in no full tile."""
+        if level != len(self._open):
+            raise ValueError(f"level {level} does not follow {len(self._open) - 1}")
+        self._open.append(hashes)
 
     def add(self, leaf: bytes) -> Iterator[tuple[int, int, bytes]]:
         """Take on the next leaf's hash; gives the tiles that it fills: (level, number, hashes in a row)."""
         level, hashed = 0, leaf
         while True:
+            if level == len(self._open):
+                self._open.append([])
             tile = self._open[level]
             tile.append(hashed)
             if len(tile) < TILE_WIDTH:
@@ -157,8 +166,6 @@ class Growing:
             hashed = folded(tile)
             tile.clear()
             level += 1
-            if level == len(self._open):
-                self._open.append([])
         self.size += 1
 
     def root(self) -> bytes:
@@ -167,8 +174,8 @@ class Growing:
 
     def copy(self) -> Growing:
         """One that grows on its own."""
-        other = Growing()
-        other.size, other._open = self.size, [list(tile) for tile in self._open]
+        other = Growing(self.size)
+        other._open = [list(tile) for tile in self._open]
         return other
 
     def _hash_at(self, level: int, index: int) -> bytes:

@@ -162,7 +162,7 @@ def left_out(config: Config, paths: SitePaths) -> list[str]:
     ]
     if paths.courier.exists() and not os.access(paths.courier, os.R_OK | os.X_OK):
         found.append(
-            "The record of what left (courier/ledger.jsonl): the node may not read it. Copy it as root."
+            "The record of what left (courier/ledger.db): the node may not read it. Copy it as root."
         )
     return found + [f"The file that {name} names: {path}." for name, path in named_files(config)]
 

@@ -10,13 +10,15 @@ import io
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
 import psutil
+import sqlcipher3
 from pyrage.x25519 import Recipient
 
 from core import archives
@@ -27,6 +29,7 @@ from edge.apart import Done, serve
 from edge.config import SitePaths
 from edge.privacy.backup import manifest
 from edge.privacy.backup.snapshot import Snapshot, snapshot
+from edge.store.plain import copy_plain
 from models.progress import Report
 
 PART_SUFFIX: Final = ".part"
@@ -84,6 +87,9 @@ def _parts(task: dict[str, Any], paths: SitePaths, taken: Snapshot, stack: ExitS
         if path.is_file():
             with closing(path.open("rb")) as content:
                 yield Source(name, os.fstat(content.fileno()).st_size, content)
+    if os.access(paths.ledger, os.R_OK):
+        with _ledger(paths) as content:
+            yield Source(manifest.LEDGER, os.fstat(content.fileno()).st_size, content)
     for prefix, folder in folders(paths).items():
         for name, path in files_in(folder):
             with closing(path.open("rb")) as content:
@@ -101,7 +107,6 @@ def files(paths: SitePaths) -> dict[str, Path]:
         manifest.POLICY_KEY: paths.policy_key,
         manifest.INTENTS: paths.intent_examples,
         manifest.QUESTIONS: paths.golden_questions,
-        manifest.LEDGER: paths.ledger,
     }
 
 
@@ -113,6 +118,20 @@ def folders(paths: SitePaths) -> dict[str, Path]:
         manifest.PACKS: paths.packs,
         manifest.POLICIES_USED: paths.policies_used,
     }
+
+
+@contextmanager
+def _ledger(paths: SitePaths) -> Iterator[IO[bytes]]:
+    """A whole copy of the record of what left, as it is now, while the courier writes it. Raises BackupFailed."""
+    with tempfile.NamedTemporaryFile(dir=paths.store.parent) as copy:
+        try:
+            copy_plain(paths.ledger, Path(copy.name))
+        except sqlcipher3.Error as error:
+            raise BackupFailed(
+                f"The record of what left cannot be copied: {error}.",
+                remedy="See what `postern ledger verify` says of it.",
+            ) from None
+        yield copy.file
 
 
 def files_in(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -202,10 +202,10 @@ def _living(paths: SitePaths, staged: SitePaths, wanted: Wanted) -> Iterator[_Li
 @contextmanager
 def _no_courier(paths: SitePaths) -> Iterator[None]:
     """Raises RestoreRefused while the courier writes its record."""
-    if not paths.ledger.exists():
+    if not paths.ledger_lock.exists():
         yield
         return
-    descriptor = os.open(paths.ledger, os.O_RDONLY)
+    descriptor = os.open(paths.ledger_lock, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -329,7 +329,7 @@ def _set_ledger_aside(staged: SitePaths, head: Head) -> None:
     """The record of what left is the other machine's: to be read, and not to be written on."""
     if staged.ledger.exists():
         private_folder(staged.courier)
-        os.rename(staged.ledger, staged.courier / f"ledger.until-{head.made_ms}.jsonl")
+        os.rename(staged.ledger, staged.courier / f"ledger.until-{head.made_ms}.db")
 
 
 def _renew(db: Database, living: _Living | None, head: Head, actor: str) -> int | None:

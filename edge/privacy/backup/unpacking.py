@@ -74,6 +74,7 @@ class _Unpacking:
         self._on_bytes = on_bytes
         self._places = {
             **making.files(into),
+            manifest.LEDGER: into.ledger,
             manifest.STORE: into.store,
             manifest.STORE_LOG: into.store.with_name(into.store.name + "-wal"),
         }

@@ -100,9 +100,9 @@ def _record(facts: Facts) -> str:
         else "The site is enrolled at no control plane: nothing leaves by this way."
     )
     return (
-        "Of each envelope a line with destination, kind, size and a salted hash is on disk before its first"
-        f" byte is sent; each line carries the hash of the one before. {used} Lines cut off at the end show"
-        " only against a checkpoint that somebody keeps elsewhere."
+        "Of each envelope a leaf with destination, kind, size and a salted hash is on disk before its first"
+        f" byte is sent; the leaves are those of a Merkle tree whose checkpoints are signed. {used} A history that was"
+        " written anew, or whose end was cut off, shows only against a checkpoint that somebody keeps elsewhere."
     )
 
 
@@ -257,7 +257,7 @@ SAFEGUARDS: Final = (
         "Recorded before it is sent",
         Aim.INTEGRITY,
         "GDPR Art. 5(2)",
-        "`courier/ledger.jsonl`, `postern ledger verify`",
+        "`courier/ledger.db`, `postern ledger verify`",
         _record,
     ),
     Measure(

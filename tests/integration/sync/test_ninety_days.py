@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from cloud_sync.services import ControlPlane
 from cloud_sync.store.schema import gaps, records
 from edge.config import site_paths
-from edge.egress import ledger
+from edge.egress.ledger import reading
 from tests.clocked_node import set_behind
 from tests.contract.courier_process import until
 from tests.integration.rollout_rig import LOOK_S, Asking, more_answers, people_ask, told, with_port
@@ -59,8 +59,8 @@ async def test_it_answers_all_the_while_and_every_row_arrives_once(clinic: Path,
                     ]
             assert asking.wrong == []
             assert asking.answers > VALID.days
-    assert ledger.verify(paths.ledger).ok
-    kinds = {leaf.fields.get("kind") for leaf in ledger.read(paths.ledger) if leaf.type == "intent"}
+    assert reading.verify(paths.ledger).ok
+    kinds = {leaf.fields.get("kind") for leaf in reading.read(paths.ledger) if leaf.type == "intent"}
     assert "renewal" not in kinds  # half the certificate's life was over, and nobody was there to be asked
 
 

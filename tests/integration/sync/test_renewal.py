@@ -17,7 +17,8 @@ from sqlite_utils import Database
 from cloud_sync.services import ControlPlane
 from core import identity as certificates
 from edge.config import SitePaths
-from edge.egress import identity, ledger
+from edge.egress import identity
+from edge.egress.ledger import reading
 from edge.store.outbox import OutboxClass, append
 from tests.contract.courier_process import TIMEOUT_S, until
 from tests.integration.sync.clocked import VALID, Clock, Cloud, actions, clocked_cloud, mine
@@ -98,9 +99,9 @@ async def test_renewed_at_half_life_while_rows_flow(paths: SitePaths, cloud: Clo
         assert new.key_pem != old.key_pem
         assert new.enrolment.expires_unix_s > old.enrolment.expires_unix_s - 60
         assert await actions(plane, node_id) == ["node.enrolled", "certificate.renewed", "certificate.used"]
-        kinds = {leaf.fields.get("kind") for leaf in ledger.read(paths.ledger) if leaf.type == "intent"}
+        kinds = {leaf.fields.get("kind") for leaf in reading.read(paths.ledger) if leaf.type == "intent"}
         assert "renewal" in kinds
-    assert ledger.verify(paths.ledger).ok
+    assert reading.verify(paths.ledger).ok
 
 
 async def _has(plane: ControlPlane, node_id: str, action: str) -> bool:
@@ -134,7 +135,7 @@ async def test_ninety_days_away(paths: SitePaths, cloud: Cloud, clock: Clock) ->
                 "certificate.used",
             ]
     assert mine(paths).key_pem != old.key_pem
-    assert ledger.verify(paths.ledger).ok
+    assert reading.verify(paths.ledger).ok
 
 
 async def test_one_that_was_revoked_meanwhile_does_not_come_back(

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.config import SitePaths
-from edge.egress import ledger
+from edge.egress.ledger import reading
 from edge.privacy import policy_files
 from edge.privacy.policy import parse
 from edge.site_setup import policy_pack
@@ -51,7 +51,7 @@ async def test_enrolling_before_the_site_runs(paths: SitePaths, cloud: ControlPl
     enrolment = await enrol(paths, cloud.enrolment, code)
     assert enrolment.node_id == (await cloud.node()).id
     assert (paths.courier / "key.pem").stat().st_mode & 0o777 == 0o600
-    leaves = list(ledger.read(paths.ledger))
+    leaves = list(reading.read(paths.ledger))
     assert [leaf.type for leaf in leaves] == ["intent", "close"]
     with pytest.raises(PosternError) as spent:
         await enrol(paths, cloud.enrolment, code)

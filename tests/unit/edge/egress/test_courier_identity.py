@@ -14,8 +14,8 @@ from edge.config import SitePaths
 from edge.egress import enrolment, identity
 from edge.egress.courier import Courier, _Attached
 from edge.egress.identity import Enrolment, Identity
-from edge.egress.ledger import Ledger
-from edge.egress.ledger_queue import LedgerQueue
+from edge.egress.ledger.log import Log
+from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.replays import Replays
 from postern.v1 import courier_pb2 as wire
 
@@ -43,7 +43,7 @@ async def test_an_enrolment_during_a_renewal_is_what_stays(
 ) -> None:
     renewed, enrolled = someone("renewed"), someone("enrolled")
     identity.store(paths.courier, someone("old"))
-    queue = LedgerQueue(Ledger.open(paths.ledger))
+    queue = LedgerQueue(Log.open(paths.ledger))
     courier = Courier(paths, bytes(32), queue, Replays(()), time.time)
     begun, go_on, really = threading.Event(), threading.Event(), identity.store
 

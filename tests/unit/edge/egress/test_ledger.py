@@ -1,161 +1,328 @@
-"""The ledger: chain, torn tail at every byte, tampering at every byte."""
+"""The ledger: what was appended is there and verifies, what was changed is found, a full disk refuses and goes on."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
+import shutil
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge.egress.ledger import Checkpoint, Draft, Ledger, LedgerBroken, LedgerInUse, read, verify
+from core.errors import ConfigError
+from edge.config import SitePaths, site_paths
+from edge.egress.ledger import Draft, LedgerBroken, LedgerFailed, LedgerInUse, log, notes, reading
+from edge.egress.ledger.leaf_types import LEAF_FIELDS, OPENS, Value
+from edge.egress.ledger.log import Log
+from edge.egress.ledger.notes import Checkpoint, Note
+from edge.egress.ledger.queue import LedgerQueue
+
+NOW_MS = 1_700_000_000_000
 
 
-def _intent(number: int) -> Draft:
-    return Draft(
-        "intent",
-        {
-            "envelope": f"{number:032x}",
-            "destination": "cloud.example:7443",
-            "kind": "outbox_batch",
-            "rows": number,
-            "bytes": 100,
-            "policy": "",
-            "verdict": "schema",
-            "commitment": "ab" * 32,
-        },
+def draft(kind: str, number: int, **fields: Value) -> Draft:
+    """A leaf of this type, its fields made up."""
+    made: dict[str, Value] = {name: 100 if name in COUNTED else "ab" * 32 for name in LEAF_FIELDS[kind]}
+    return Draft(kind, {**made, "envelope": f"{number:032x}", **fields})
+
+
+COUNTED = {"rows", "bytes", "attempts", "frames", "tokens_up", "tokens_down"}
+
+
+def pairs(count: int, first: int = 0) -> list[Draft]:
+    """Envelopes that were sent."""
+    numbers = range(first, first + count)
+    return [one for n in numbers for one in (draft("intent", n), draft("close", n, outcome="written"))]
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> SitePaths:
+    return site_paths(tmp_path)
+
+
+def written(paths: SitePaths, count: int, sign: bool = False) -> Note | None:
+    ledger = Log.open(paths.ledger, lambda: NOW_MS)
+    ledger.append(pairs(count))
+    note = ledger.checkpoint() if sign else None
+    ledger.close()
+    return note
+
+
+def types(paths: SitePaths) -> list[str]:
+    return [leaf.type for leaf in reading.read(paths.ledger)]
+
+
+def test_what_was_appended_verifies(paths: SitePaths) -> None:
+    written(paths, 3)
+    report = reading.verify(paths.ledger)
+    assert (report.ok, report.problem) == (True, "")
+    assert (report.leaves, report.envelopes, report.bytes_sent, report.open_envelopes) == (7, 3, 300, 0)
+    assert types(paths) == ["begin", *["intent", "close"] * 3]
+    for path in (paths.ledger, paths.ledger_key, paths.ledger_lock):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_begins_with_its_key_and_goes_on_where_it_stopped(paths: SitePaths) -> None:
+    written(paths, 1)
+    (begin, *_) = reading.read(paths.ledger)
+    assert begin.fields["previous"] == ""
+    ledger = Log.open(paths.ledger)
+    assert (ledger.size, ledger.root.hex()) == (3, reading.verify(paths.ledger).root)
+    ledger.append([draft("link", 7)])
+    note = ledger.checkpoint()
+    assert notes.is_signed(note, notes.log_verifier(bytes.fromhex(str(begin.fields["key"]))))
+    ledger.close()
+    assert [leaf.index for leaf in reading.read(paths.ledger)] == [0, 1, 2, 3]
+
+
+def test_a_missing_ledger_is_an_empty_one(paths: SitePaths) -> None:
+    assert reading.verify(paths.ledger).ok
+    assert reading.newest_checkpoint(paths.ledger) is None
+    assert not paths.ledger.exists()
+
+
+def test_tiles_are_written_with_the_leaf_that_fills_them(paths: SitePaths) -> None:
+    for count in (100, 200, 400):
+        written(paths, count)
+    assert reading.verify(paths.ledger).ok
+    with sqlite3.connect(paths.ledger) as db:
+        assert db.execute("SELECT level, number, length(hashes) FROM tiles").fetchall() == [
+            (0, number, 8192) for number in range(5)
+        ]
+    ledger = Log.open(paths.ledger)
+    assert ledger.size == 1401
+    assert ledger.root.hex() == reading.verify(paths.ledger).root
+    assert ledger.recent_envelopes[-1] == f"{399:032x}"
+    ledger.close()
+
+
+def test_what_was_left_open_is_closed_as_unknown(paths: SitePaths) -> None:
+    ledger = Log.open(paths.ledger)
+    ledger.append([draft("link", 1), draft("intent", 2), draft("intent", 3), draft("close", 3)])
+    assert reading.verify(paths.ledger).open_envelopes == 2, "read while it is written"
+    ledger.close()
+    Log.open(paths.ledger).close()
+    closes = {leaf.type: leaf.fields for leaf in list(reading.read(paths.ledger))[5:]}
+    assert {kind: fields["outcome"] for kind, fields in closes.items()} == dict.fromkeys(
+        OPENS.values(), "unknown"
     )
+    report = reading.verify(paths.ledger)
+    assert (report.ok, report.open_envelopes) == (True, 0)
 
 
-def _close(number: int) -> Draft:
-    fields = {"envelope": f"{number:032x}", "outcome": "written", "bytes": 100, "destination_key": ""}
-    return Draft("close", {**fields, "tokens_up": 0, "tokens_down": 0})
-
-
-def _written(path: Path, pairs: int) -> bytes:
-    ledger = Ledger.open(path, now_ms=lambda: 1_700_000_000_000)
-    for number in range(pairs):
-        ledger.append([_intent(number)])
-        ledger.append([_close(number)])
-    ledger.close()
-    return path.read_bytes()
-
-
-def test_what_was_appended_verifies(tmp_path: Path) -> None:
-    path = tmp_path / "courier" / "ledger.jsonl"
-    _written(path, 3)
-    report = verify(path)
-    assert (report.ok, report.leaves, report.envelopes, report.bytes_sent) == (True, 6, 3, 300)
-    assert (report.open_envelopes, report.torn_bytes, report.problem) == (0, 0, "")
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
-def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.jsonl"
-    _written(path, 1)
-    head = verify(path).head
-    ledger = Ledger.open(path)
-    assert ledger.head == Checkpoint(1, head)
-    (leaf,) = ledger.append([_intent(7)])
-    assert (leaf.index, leaf.previous) == (2, head)
-    ledger.close()
-
-
-def test_a_missing_ledger_is_an_empty_one(tmp_path: Path) -> None:
-    assert verify(tmp_path / "ledger.jsonl").ok
-
-
-def test_a_line_torn_at_any_byte_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # 250 recoveries; the disk is not what is tested
-    path = tmp_path / "ledger.jsonl"
-    whole = _written(path, 2)
-    last = whole.rindex(b"\n", 0, -1) + 1
-    for cut in range(last + 1, len(whole)):
-        for leftover in tmp_path.iterdir():
-            leftover.unlink()
-        path.write_bytes(whole[:cut])
-        assert verify(path).torn_bytes == cut - last
-        Ledger.open(path).close()
-        report = verify(path)
-        assert (report.ok, report.leaves, report.torn_bytes, report.open_envelopes) == (True, 5, 0, 0)
-        assert [leaf.type for leaf in read(path)][3:] == ["recovery", "close"]
-        assert (tmp_path / "ledger.torn-3").read_bytes() == whole[last:cut]
-
-
-def test_an_intent_without_a_close_is_closed_as_unknown(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.jsonl"
-    ledger = Ledger.open(path)
-    ledger.append([Draft("link", {"envelope": "aa", "destination": "cloud:1"}), _intent(1)])
-    ledger.close()
-    assert verify(path).open_envelopes == 2
-    Ledger.open(path).close()
-    outcomes = {leaf.type: leaf.fields["outcome"] for leaf in read(path) if "outcome" in leaf.fields}
-    assert outcomes == {"link_close": "unknown", "close": "unknown"}
-    assert verify(path).open_envelopes == 0
-
-
-@pytest.mark.proves("record-of-egress")
-def test_any_flipped_byte_is_found(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.jsonl"
-    whole = _written(path, 1)
-    with path.open("r+b", buffering=0) as file:
-        for position in range(len(whole) - 1):  # without the last line's end: that is a torn tail
-            os.pwrite(file.fileno(), bytes([whole[position] ^ 1]), position)
-            assert not verify(path).ok, position
-            os.pwrite(file.fileno(), whole[position : position + 1], position)
-    assert verify(path).ok
-    path.write_bytes(whole[:-2] + b"x\n")
-    with pytest.raises(LedgerBroken):
-        Ledger.open(path)
-
-
-@pytest.mark.proves("record-of-egress")
-@pytest.mark.parametrize("change", ["remove", "swap", "repeat"])
-def test_lines_cannot_be_moved(tmp_path: Path, change: str) -> None:
-    path = tmp_path / "ledger.jsonl"
-    lines = _written(path, 2).splitlines(keepends=True)
-    if change == "remove":
-        del lines[1]
-    elif change == "swap":
-        lines[1], lines[2] = lines[2], lines[1]
-    else:
-        lines.insert(1, lines[1])
-    path.write_bytes(b"".join(lines))
-    assert "does not fit the chain" in verify(path).problem
-
-
-@pytest.mark.proves("record-of-egress")
-def test_a_checkpoint_shows_a_cut_end(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.jsonl"
-    whole = _written(path, 2)
-    checkpoint = Checkpoint(3, verify(path).head)
-    assert verify(path, checkpoint).ok
-    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
-    assert verify(path).ok
-    assert "cut off" in verify(path, checkpoint).problem
-
-
-def test_one_writer_at_a_time(tmp_path: Path) -> None:
-    ledger = Ledger.open(tmp_path / "ledger.jsonl")
+def test_one_writer_at_a_time(paths: SitePaths) -> None:
+    ledger = Log.open(paths.ledger)
     with pytest.raises(LedgerInUse):
-        Ledger.open(tmp_path / "ledger.jsonl")
+        Log.open(paths.ledger)
+    ledger.close()
+    Log.open(paths.ledger).close()
+
+
+def test_a_leaf_says_neither_more_nor_less_than_its_type(paths: SitePaths) -> None:
+    ledger = Log.open(paths.ledger)
+    for fields in ({"note": "Mrs Miller"}, {"outcome": "x" * 4096}):
+        with pytest.raises(ValueError, match="leaf of type close"):
+            ledger.append([draft("intent", 1), draft("close", 1, **fields)])
+    assert ledger.size == 1
     ledger.close()
 
 
-def test_a_leaf_says_neither_more_nor_less_than_its_type(tmp_path: Path) -> None:
-    ledger = Ledger.open(tmp_path / "ledger.jsonl")
-    with pytest.raises(ValueError, match="wrong fields"):
-        ledger.append(
-            [Draft("close", {"envelope": "aa", "outcome": "written", "bytes": 1, "note": "Mrs Miller"})]
-        )
+def test_a_full_disk_refuses_and_goes_on_when_there_is_room(paths: SitePaths) -> None:
+    """SQLite is told that there are no more pages, as a full disk would."""
+    ledger = Log.open(paths.ledger)
+    db = ledger._db
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count={pages}")
+    before = ledger.root
+    with pytest.raises(LedgerFailed, match="SQLITE_FULL"):
+        ledger.append(pairs(200))
+    assert (ledger.size, ledger.root) == (1, before)
+    db.execute("PRAGMA max_page_count=1000000")
+    ledger.append(pairs(200))
     ledger.close()
+    report = reading.verify(paths.ledger)
+    assert (report.ok, report.envelopes) == (True, 200)
 
 
-def test_a_rewritten_line_with_a_fitting_hash_breaks_the_next(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.jsonl"
-    lines = _written(path, 2).splitlines()
-    body = json.loads(lines[0]) | {"bytes": 1}
-    path.write_bytes(
-        b"\n".join([json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), *lines[1:]]) + b"\n"
+def test_checkpoints(paths: SitePaths) -> None:
+    ledger = Log.open(paths.ledger)
+    first = ledger.checkpoint()
+    assert ledger.checkpoint() == first, "nothing grew"
+    ledger.append(pairs(1))
+    second = ledger.checkpoint()
+    assert Checkpoint.parse(second.text).size == 3
+    assert reading.newest_checkpoint(paths.ledger) == second
+    ledger.append(pairs(1))
+    ledger.close()
+    report = reading.verify(paths.ledger, first)
+    assert (report.ok, report.signed_leaves, report.leaves) == (True, 3, 5)
+    with sqlite3.connect(paths.ledger) as db:
+        assert db.execute("SELECT size FROM checkpoints").fetchall() == [(3,)], "the newest is kept"
+
+
+def _leaf(db: sqlite3.Connection) -> None:
+    (entry,) = db.execute("SELECT entry FROM leaves WHERE number = 3").fetchone()
+    changed = json.loads(entry) | {"bytes": 1}
+    told = json.dumps(changed, sort_keys=True, separators=(",", ":")).encode()
+    db.execute("UPDATE leaves SET entry = ? WHERE number = 3", [told])
+
+
+def _statements(*statements: str) -> Callable[[sqlite3.Connection], None]:
+    def change(db: sqlite3.Connection) -> None:
+        for statement in statements:
+            db.execute(statement)
+
+    return change
+
+
+CHANGES = {
+    "a leaf that says something else": _leaf,
+    "a leaf gone": _statements("DELETE FROM leaves WHERE number = 5"),
+    "leaves swapped": _statements(
+        "UPDATE leaves SET number = -1 WHERE number = 3",
+        "UPDATE leaves SET number = 3 WHERE number = 4",
+        "UPDATE leaves SET number = 4 WHERE number = -1",
+    ),
+    "a leaf twice": _statements(
+        "UPDATE leaves SET entry = (SELECT entry FROM leaves WHERE number = 3) WHERE number = 5"
+    ),
+    "the end gone": _statements("DELETE FROM leaves WHERE number > 250"),
+    "a tile gone": _statements("DELETE FROM tiles WHERE number = 0"),
+    "a tile changed": _statements("UPDATE tiles SET hashes = zeroblob(8192) WHERE number = 1"),
+    "an empty tile": _statements("UPDATE tiles SET hashes = x'' WHERE number = 1"),
+    "the checkpoint changed": _statements(
+        "UPDATE checkpoints SET note = CAST(replace(CAST(note AS TEXT), '599', '598') AS BLOB)"
+    ),
+    "the beginning gone": _statements("DELETE FROM leaves WHERE number = 0"),
+    "something left open": _statements(f"INSERT INTO open VALUES ('{1:032x}', 'intent')"),
+    "no JSON": _statements("UPDATE leaves SET entry = x'00ff' WHERE number = 590"),
+}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger of 599 leaves."""
+    made = site_paths(tmp_path_factory.mktemp("ledger"))
+    written(made, 299, sign=True)
+    return made.courier
+
+
+@pytest.fixture
+def copied(original: Path, paths: SitePaths) -> SitePaths:
+    shutil.copytree(original, paths.courier)
+    assert reading.verify(paths.ledger).ok
+    return paths
+
+
+@pytest.mark.proves("record-of-egress")
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_is_changed_is_found(copied: SitePaths, change: str) -> None:
+    with sqlite3.connect(copied.ledger) as db:
+        CHANGES[change](db)
+    db.close()
+    report = reading.verify(copied.ledger)
+    assert not report.ok
+    assert report.problem
+
+
+@pytest.mark.proves("record-of-egress")
+def test_a_flipped_bit_of_the_file_is_found_or_changes_nothing(copied: SitePaths) -> None:
+    """Of unused bytes of a page nothing depends."""
+    whole, before = copied.ledger.read_bytes(), list(reading.read(copied.ledger))
+    missed = 0
+    for at in range(0, len(whole), len(whole) // 61):
+        data = bytearray(whole)
+        data[at] ^= 1 << at % 8
+        copied.ledger.write_bytes(data)
+        if reading.verify(copied.ledger).ok:
+            missed += 1
+            assert list(reading.read(copied.ledger)) == before, at
+    assert missed < 20, "most of a file is leaves and hashes"
+
+
+@pytest.mark.proves("record-of-egress")
+def test_a_checkpoint_shows_a_cut_end_and_a_rewritten_ledger(copied: SitePaths, tmp_path: Path) -> None:
+    note = reading.newest_checkpoint(copied.ledger)
+    assert note is not None
+    kept = tmp_path / "checkpoint"
+    kept.write_bytes(bytes(note))
+    remembered = reading.read_checkpoint(kept)
+    assert reading.verify(copied.ledger, remembered).ok
+    key = copied.ledger_key.read_bytes()
+    for count, problem in ((10, "cut off"), (400, "rewritten")):
+        shutil.rmtree(copied.courier)
+        copied.courier.mkdir()
+        copied.ledger_key.write_bytes(key)
+        ledger = Log.open(copied.ledger, lambda: NOW_MS + 1)
+        ledger.append(pairs(count))
+        ledger.close()
+        assert reading.verify(copied.ledger).ok, "whoever has the key writes what he likes"
+        assert problem in reading.verify(copied.ledger, remembered).problem
+    shutil.rmtree(copied.courier)
+    assert "no ledger" in reading.verify(copied.ledger, remembered).problem
+    written(copied, 400)
+    assert "another ledger" in reading.verify(copied.ledger, remembered).problem
+    kept.write_text('{"index": 1}')
+    with pytest.raises(ConfigError):
+        reading.read_checkpoint(kept)
+
+
+@pytest.mark.parametrize("change", ["the end gone", "a tile gone", "the beginning gone", "an empty tile"])
+def test_a_broken_one_is_not_gone_on_with(copied: SitePaths, change: str) -> None:
+    with sqlite3.connect(copied.ledger) as db:
+        CHANGES[change](db)
+    db.close()
+    with pytest.raises(LedgerBroken):
+        Log.open(copied.ledger)
+
+
+def test_one_that_does_not_fit_its_checkpoint_or_key_is_not_gone_on_with(copied: SitePaths) -> None:
+    copied.ledger_key.write_bytes(bytes(32))
+    with pytest.raises(LedgerBroken, match="not the key"):
+        Log.open(copied.ledger)
+    copied.ledger_key.unlink()
+    with pytest.raises(LedgerBroken, match="cannot be read"):
+        Log.open(copied.ledger)
+
+
+def test_no_database_at_all_is_broken(paths: SitePaths) -> None:
+    paths.courier.mkdir()
+    paths.ledger.write_bytes(b'{"index":0}\n' * 100)
+    with pytest.raises(LedgerBroken):
+        Log.open(paths.ledger)
+    assert not reading.verify(paths.ledger).ok
+
+
+def test_a_new_one_names_the_root_of_the_one_that_was_set_aside(paths: SitePaths) -> None:
+    written(paths, 200)
+    root = reading.verify(paths.ledger).root
+    paths.ledger.rename(paths.courier / "ledger.until-17.db")
+    paths.ledger_key.unlink()
+    written(paths, 1)
+    (begin, *_) = reading.read(paths.ledger)
+    assert begin.fields["previous"] == root
+    assert [path.name for path in paths.courier.glob("*until*")] == ["ledger.until-17.db"], (
+        "nothing beside it"
     )
-    assert not verify(path).ok
+
+
+async def test_the_queue_keeps_signing(paths: SitePaths) -> None:
+    queue = LedgerQueue(Log.open(paths.ledger))
+    await asyncio.gather(*(queue.append(pairs(1, number)) for number in range(3)))
+    signing = asyncio.create_task(queue.keep_signing(every_s=0.01))
+    while reading.newest_checkpoint(paths.ledger) is None:
+        await asyncio.sleep(0.01)
+    signing.cancel()
+    await asyncio.wait((signing,))
+    assert Checkpoint.parse((await queue.checkpoint()).text).size == 7
+    await queue.close()
+
+
+def test_the_newest_envelopes_are_known_again(paths: SitePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "RECENT_ENVELOPES_MAX", 2)
+    written(paths, 3)
+    ledger = Log.open(paths.ledger)
+    assert ledger.recent_envelopes == (f"{1:032x}", f"{2:032x}")
+    ledger.close()

@@ -17,13 +17,12 @@ from edge.config import site_paths
 from edge.keys import KeysUnusable
 from edge.store import outbox, store
 from edge.store.connection import (
-    SAFE_SQLITE,
     StoreInUse,
     StoreUnusable,
     connect_to_read,
-    refuse_unsafe_sqlite,
 )
 from edge.store.outbox import OutboxClass, acknowledge, append, read_epoch
+from edge.store.safe_sqlite import SAFE_SQLITE, refuse_unsafe_sqlite
 from edge.store.schema import KEY_TABLES, TABLES
 from edge.store.store import SPACE_BYTES_MIN, Store, StoreBusy, StoreClosed
 from edge.store.subjects import create_key, load_key, shred_key

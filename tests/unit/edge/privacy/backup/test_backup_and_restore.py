@@ -11,6 +11,8 @@ from sqlite_utils import Database
 
 from core.archives import BackupUnusable, RestoreRefused
 from edge.config import site_paths
+from edge.egress.ledger import Draft, reading
+from edge.egress.ledger.log import Log
 from edge.keys import SiteKeys, custody, recovery
 from edge.privacy import holds
 from edge.privacy.backup.backups import Backups
@@ -124,12 +126,13 @@ async def test_evidence_of_the_machine_stays(backed_up: BackedUp) -> None:
         await store.write(lambda db: audit.append(db, "olga", "inbox.show", "17"))
         await store.write(lambda db: outbox.append(db, OutboxClass.STATE, "test", {"n": 1}))
         epoch = await store.read(outbox.read_epoch)
-    site.paths.courier.mkdir(exist_ok=True)
-    site.paths.ledger.write_text("a line\n")
+    Log.open(site.paths.ledger).close()
+    before = reading.verify(site.paths.ledger)
     done = put_back(site.paths, wanted(site, file, replace=True))
     assert done.kept is not None
     assert done.kept >= 2  # what olga saw, the restore's beginning
-    assert site.paths.ledger.read_text() == "a line\n"
+    assert before.leaves == 1
+    assert reading.verify(site.paths.ledger) == before
     async with opened(site.paths) as store:
         rows = await store.read(lambda db: audit.search(db, AuditFilter(), 100))
         told = [(row.actor, row.action, row.outcome) for row in reversed(rows)][-3:]
@@ -146,13 +149,27 @@ async def test_evidence_of_the_machine_stays(backed_up: BackedUp) -> None:
 async def test_another_machines_record_of_what_left_is_set_aside(
     site: ASite, file: Path, tmp_path: Path
 ) -> None:
-    site.paths.courier.mkdir(exist_ok=True)
-    site.paths.ledger.write_text("a line\n")
+    """It is copied while the courier writes it; the new machine's own begins with the root of it."""
+    (site.paths.courier).mkdir(exist_ok=True)
     (site.paths.courier / "key.pem").write_text("a private key")
+    ledger = Log.open(site.paths.ledger)
+    ledger.append([Draft("link", {"envelope": "ab" * 16, "destination": "cloud.example:7443"})])
     made = await back_up(site.paths, file)
     elsewhere = site_paths(tmp_path / "elsewhere")
     put_back(elsewhere, wanted(site, file))
-    assert [path.name for path in elsewhere.courier.iterdir()] == [f"ledger.until-{made.made_ms}.jsonl"]
+    aside = elsewhere.courier / f"ledger.until-{made.made_ms}.db"
+    assert list(elsewhere.courier.iterdir()) == [aside]
+    Log.open(elsewhere.ledger).close()
+    (begin,) = reading.read(elsewhere.ledger)
+    assert begin.fields["previous"] == ledger.root.hex() == reading.verify(aside).root
+    ledger.close()
+
+
+async def test_a_site_whose_courier_runs_is_not_restored(backed_up: BackedUp) -> None:
+    ledger = Log.open(backed_up.site.paths.ledger)
+    with pytest.raises(RestoreRefused, match="courier is running"):
+        put_back(backed_up.site.paths, wanted(backed_up.site, backed_up.file, replace=True))
+    ledger.close()
 
 
 async def test_a_site_is_not_written_over_unasked(backed_up: BackedUp) -> None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
-from edge.egress.ledger import Draft, Ledger
+from edge.egress.ledger.errors import LedgerFailed
+from edge.egress.ledger.leaf_types import Draft
+from edge.egress.ledger.log import Log
+from edge.egress.ledger.notes import Note
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_S: Final = 60.0
+"""How long a leaf waits to be under a signature."""
 
 
 class LedgerQueue:
     """Awaiting `append` means: durable. What waits is bounded by its callers, each of whom awaits."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Log) -> None:
         self._ledger = ledger
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._waiting: list[tuple[Sequence[Draft], asyncio.Future[None]]] = []
@@ -25,6 +35,19 @@ class LedgerQueue:
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name="ledger-writer")
         await asyncio.shield(done)
+
+    async def checkpoint(self) -> Note:
+        """What the ledger is now, signed. Raises LedgerFailed."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.checkpoint)
+
+    async def keep_signing(self, every_s: float = CHECKPOINT_EVERY_S) -> None:
+        """Sign what has grown, again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.checkpoint()
+            except LedgerFailed as error:
+                log.error("the ledger's checkpoint cannot be written", extra={"detail": error.detail})
 
     async def close(self) -> None:
         """Wait for what is being written, then let go of the file."""

@@ -1,0 +1,35 @@
+"""What can be wrong with the ledger."""
+
+from __future__ import annotations
+
+from core.errors import ExitCode, PosternError
+
+
+class LedgerBroken(PosternError):
+    """The ledger is not as it was written."""
+
+    code = "ledger_broken"
+    title = "The egress ledger has been altered or damaged"
+    remedy = (
+        "Nothing leaves until this is settled. Copy the courier's folder for whoever audits the site, find out who or "
+        "what changed it, then rename ledger.db to ledger.until-DATE.db and remove ledger.key; a new ledger begins."
+    )
+    exit_code = ExitCode.CHECK_FAILED
+
+
+class LedgerInUse(PosternError):
+    """Another process writes this ledger."""
+
+    code = "ledger_in_use"
+    title = "Another courier of this site is running"
+    remedy = "Stop the other courier first, or let it do the work."
+
+
+class LedgerFailed(PosternError):
+    """A leaf could not be made durable, so what it announces may not be sent."""
+
+    code = "ledger_failed"
+    title = "The egress ledger cannot be written"
+    remedy = (
+        "Look for a full or failing disk under the site's folder; nothing leaves until leaves can be written."
+    )

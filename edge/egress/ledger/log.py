@@ -1,0 +1,241 @@
+"""The ledger as its one writer holds it: a group of leaves is one transaction, durable when `append` returns.
+
+SQLite undoes what a power cut or a full disk left of a group. At a start only what is cheap is checked: the tree's
+right edge, and the newest checkpoint against it; the whole is `reading.verify`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import sqlcipher3
+
+from core.files import fsync_folder, private_folder
+from core.version import VERSION
+from edge.egress.ledger import key, notes
+from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse
+from edge.egress.ledger.leaf_types import OPENS, Draft, ended_unknown, entry_of, leaf_of
+from edge.egress.ledger.notes import BadNote, Checkpoint, Note
+from edge.egress.ledger.rows import SCHEMA, Rows
+from edge.egress.ledger.tree import Growing, leaf_hash, root
+from edge.store.plain import connect_plain, read_plain
+
+KEY_FILE: Final = "ledger.key"
+LOCK_FILE: Final = "ledger.lock"
+SET_ASIDE: Final = "ledger.until-*.db"
+"""Ledgers of before, that are read and no longer written."""
+# So many are known after a start to have been taken on before: ten minutes of a spike of 25 a second, days of an
+# ordinary site; 2 MB.
+RECENT_ENVELOPES_MAX: Final = 16_384
+# Read for them at a start, newest first: an intent, its close, and half as many of other leaves; a third of a second.
+_RECENT_LEAVES_MAX: Final = 3 * RECENT_ENVELOPES_MAX
+_CLOSES: Final = frozenset(OPENS.values())
+
+
+class Log:
+    """Blocking: call from one thread."""
+
+    def __init__(
+        self,
+        db: sqlcipher3.Connection,
+        lock: int,
+        private: bytes,
+        growing: Growing,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._db = db
+        self._lock = lock
+        self._private = private
+        self._growing = growing
+        self._now_ms = now_ms
+        self.recent_envelopes: tuple[str, ...] = ()
+        """Identifiers of the newest envelopes when it was opened, oldest first."""
+
+    @classmethod
+    def open(cls, path: Path, now_ms: Callable[[], int] | None = None) -> Log:
+        """Take the ledger's lock, look whether it goes on, close what was left open; a new one begins.
+
+        Raises LedgerBroken, LedgerInUse, LedgerFailed, StoreUnusable.
+        """
+        private_folder(path.parent)
+        lock = _locked(path.with_name(LOCK_FILE))
+        try:
+            with _broken_if_damaged(path):
+                db = connect_plain(path)
+                try:
+                    return cls._opened(db, lock, path, now_ms or (lambda: time.time_ns() // 1_000_000))
+                except BaseException:
+                    db.close()
+                    raise
+        except BaseException:
+            os.close(lock)
+            raise
+
+    @classmethod
+    def _opened(cls, db: sqlcipher3.Connection, lock: int, path: Path, now_ms: Callable[[], int]) -> Log:
+        # What a failed fsync left in the log may be in memory alone, though it reads well: all of it is written anew.
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with _transaction(db):
+            for table in SCHEMA:
+                db.execute(table)
+        fsync_folder(path.parent)
+        rows = Rows(db)
+        growing = rows.growing()
+        key_file = path.with_name(KEY_FILE)
+        private = key.load(key_file) if growing.size or key_file.exists() else key.create(key_file)
+        log = cls(db, lock, private, growing, now_ms)
+        public = key.public_of(private).hex()
+        if growing.size:
+            _check_beginning(rows, public)
+            _check_newest(rows, growing.size)
+            log.recent_envelopes = _recent(rows)
+        else:
+            previous = _root_of_set_aside(path.parent)
+            log.append([Draft("begin", {"key": public, "software": VERSION, "previous": previous})])
+        log.append([ended_unknown(envelope, kind) for envelope, kind in rows.open()])
+        return log
+
+    @property
+    def size(self) -> int:
+        """Leaves."""
+        return self._growing.size
+
+    @property
+    def root(self) -> bytes:
+        """Of all leaves."""
+        return self._growing.root()
+
+    def append(self, drafts: Sequence[Draft]) -> None:
+        """Write the leaves in order and return once all are durable. Raises LedgerFailed: then none is there."""
+        if not drafts:
+            return
+        time_ms = self._now_ms()
+        growing = self._growing.copy()
+        leaves: list[tuple[int, bytes]] = []
+        tiles: list[tuple[int, int, bytes]] = []
+        for draft in drafts:
+            entry = entry_of(draft, time_ms)
+            leaves.append((growing.size, entry))
+            tiles += growing.add(leaf_hash(entry))
+        with self._durably() as db:
+            db.executemany("INSERT INTO leaves VALUES (?, ?)", leaves)
+            db.executemany("INSERT INTO tiles VALUES (?, ?, ?)", tiles)
+            for draft in drafts:
+                if draft.type in OPENS:
+                    db.execute(
+                        "INSERT OR IGNORE INTO open VALUES (?, ?)", [draft.fields["envelope"], draft.type]
+                    )
+                elif draft.type in _CLOSES:
+                    db.execute("DELETE FROM open WHERE envelope = ?", [draft.fields["envelope"]])
+        self._growing = growing
+
+    def checkpoint(self) -> Note:
+        """What the ledger is now, signed, and kept in it. Of earlier ones those stay that somebody else signed too.
+
+        Raises LedgerFailed.
+        """
+        newest = Rows(self._db).newest_checkpoint()
+        if newest is not None and newest[0] == self.size:
+            return Note.parse(newest[1])
+        origin = notes.origin_of(key.public_of(self._private))
+        note = notes.sign(str(Checkpoint(origin, self.size, self.root)), self._private)
+        with self._durably() as db:
+            if newest is not None and len(Note.parse(newest[1]).signatures) == 1:
+                db.execute("DELETE FROM checkpoints WHERE size = ?", [newest[0]])
+            db.execute("INSERT INTO checkpoints VALUES (?, ?)", [self.size, bytes(note)])
+        return note
+
+    def close(self) -> None:
+        """Let go of the file and its lock."""
+        self._db.close()
+        os.close(self._lock)
+
+    @contextmanager
+    def _durably(self) -> Iterator[sqlcipher3.Connection]:
+        """A transaction. One that failed is undone, and the next may succeed: SQLite writes the same pages again."""
+        try:
+            with _transaction(self._db):
+                yield self._db
+        except sqlcipher3.Error as error:
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            raise LedgerFailed(f"Writing it failed with {name}.") from error
+
+
+@contextmanager
+def _transaction(db: sqlcipher3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # a full disk has undone it already
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _broken_if_damaged(path: Path) -> Iterator[None]:
+    """What SQLite says of a file while it is opened. Raises LedgerBroken, LedgerFailed."""
+    try:
+        yield
+    except sqlcipher3.OperationalError as error:  # no room, no right, no disk
+        raise LedgerFailed(f"{path}: {error}.") from error
+    except (sqlcipher3.Error, BadNote) as error:
+        raise LedgerBroken(f"{path}: {error}.") from error
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LedgerInUse(f"{path} is held by another process.") from None
+    return descriptor
+
+
+def _check_beginning(rows: Rows, public: str) -> None:
+    (entry,) = rows.entries(0, 1)
+    leaf = leaf_of(0, entry)
+    if leaf.type != "begin" or leaf.fields["key"] != public:
+        raise LedgerBroken(f"{KEY_FILE} is not the key that this ledger began with.")
+
+
+def _check_newest(rows: Rows, size: int) -> None:
+    newest = rows.newest_checkpoint()
+    if newest is None:
+        return
+    signed = Checkpoint.parse(Note.parse(newest[1]).text)
+    if signed.size > size or root(signed.size, rows.subtree()) != signed.root:
+        raise LedgerBroken(
+            f"Its own checkpoint of {signed.size} leaves does not fit: its end was cut off, or it was rewritten."
+        )
+
+
+def _recent(rows: Rows) -> tuple[str, ...]:
+    found: list[str] = []
+    for number, entry in islice(rows.entries_backwards(), _RECENT_LEAVES_MAX):
+        if (leaf := leaf_of(number, entry)).type == "intent":
+            found.append(str(leaf.fields["envelope"]))
+            if len(found) == RECENT_ENVELOPES_MAX:
+                break
+    return tuple(reversed(found))
+
+
+def _root_of_set_aside(folder: Path) -> str:
+    """Root (hex) of the ledger that was set aside last; "" where none was, or nothing can be read of it."""
+    aside = sorted(folder.glob(SET_ASIDE), key=lambda path: path.stat().st_mtime_ns)
+    if not aside:
+        return ""
+    try:
+        with closing(read_plain(aside[-1], still=True)) as db:
+            return Rows(db).growing().root().hex()
+    except (sqlcipher3.Error, LedgerBroken):
+        return ""

@@ -1,0 +1,183 @@
+"""The ledger for whoever does not write it, also while the courier does: its leaves, and whether it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlcipher3
+
+from core.errors import ConfigError
+from edge.egress.ledger import notes
+from edge.egress.ledger.errors import LedgerBroken
+from edge.egress.ledger.leaf_types import OPENS, Leaf, leaf_of
+from edge.egress.ledger.notes import BadNote, Checkpoint, Note, Verifier
+from edge.egress.ledger.rows import Rows
+from edge.egress.ledger.tree import EMPTY_ROOT, Growing, leaf_hash
+from edge.store.plain import read_plain
+
+_CLOSES = frozenset(OPENS.values())
+
+
+@dataclass(frozen=True)
+class Report:
+    """What verification found. `problem` is empty when the ledger holds; `root` in hexadecimal.
+
+    signed_leaves   how many of the leaves are under a checkpoint
+    """
+
+    ok: bool
+    leaves: int
+    root: str
+    signed_leaves: int
+    envelopes: int
+    bytes_sent: int
+    open_envelopes: int
+    problem: str
+
+
+def read(path: Path) -> Iterator[Leaf]:
+    """The leaves in order. Raises LedgerBroken; what is not there is empty."""
+    if path.exists():
+        with _rows(path) as rows:
+            for index, entry in enumerate(rows.entries(0, rows.size())):
+                yield leaf_of(index, entry)
+
+
+def newest_checkpoint(path: Path) -> Note | None:
+    """The last that was signed. Raises LedgerBroken."""
+    if not path.exists():
+        return None
+    with _rows(path) as rows:
+        newest = rows.newest_checkpoint()
+        return Note.parse(newest[1]) if newest else None
+
+
+def read_checkpoint(path: Path) -> Note:
+    """A remembered checkpoint from a file. Raises ConfigError."""
+    try:
+        note = Note.parse(path.read_bytes())
+        Checkpoint.parse(note.text)
+    except (OSError, BadNote) as error:
+        raise ConfigError(
+            f"{path} is not a checkpoint: {error}.",
+            remedy="Give a file that postern ledger checkpoint printed, or a witness keeps.",
+        ) from None
+    return note
+
+
+def verify(path: Path, remembered: Note | None = None) -> Report:
+    """Check every leaf, the whole tree and its signatures, and that it goes on from `remembered`. Reads only."""
+    check = _Check()
+    problem = ""
+    if path.exists():
+        try:
+            with _rows(path) as rows:
+                check.run(rows, remembered)
+        except LedgerBroken as error:
+            problem = error.detail
+    elif remembered is not None:
+        problem = "There is no ledger, and the checkpoint says that there was one."
+    return Report(
+        not problem,
+        check.growing.size,
+        (check.growing.root() if check.growing.size else EMPTY_ROOT).hex(),
+        check.signed,
+        check.envelopes,
+        check.bytes_sent,
+        len(check.open),
+        problem,
+    )
+
+
+class _Check:
+    """One pass over all leaves."""
+
+    def __init__(self) -> None:
+        self.growing = Growing()
+        self.signed = 0
+        self.envelopes = 0
+        self.bytes_sent = 0
+        self.open: dict[str, str] = {}
+
+    def run(self, rows: Rows, remembered: Note | None) -> None:
+        """Raises LedgerBroken."""
+        rows.check_file()
+        size = rows.size()
+        due = _due([Note.parse(note) for _, note in rows.checkpoints()], remembered, size)
+        verifier: Verifier | None = None
+        for index, entry in enumerate(rows.entries(0, size)):
+            leaf = leaf_of(index, entry)
+            self._count(leaf)
+            verifier = verifier or _verifier(leaf)
+            for level, number, hashes in self.growing.add(leaf_hash(entry)):
+                if rows.tile(level, number) != hashes:
+                    raise LedgerBroken(f"Tile {number} of level {level} is not that of its leaves.")
+            for note, whose in due.get(index + 1, ()):
+                _compare(note, whose, verifier, self.growing.root())
+                self.signed = index + 1
+        if rows.growing().root() != self.growing.root() or dict(rows.open()) != self.open:
+            raise LedgerBroken("What is kept beside the leaves does not fit them.")
+
+    def _count(self, leaf: Leaf) -> None:
+        if leaf.type == "intent":
+            self.envelopes += 1
+        if leaf.type in OPENS:
+            self.open.setdefault(str(leaf.fields["envelope"]), leaf.type)
+        elif leaf.type in _CLOSES:
+            self.open.pop(str(leaf.fields["envelope"]), None)
+            self.bytes_sent += int(leaf.fields["bytes"])
+
+
+def _due(own: list[Note], remembered: Note | None, size: int) -> dict[int, list[tuple[Note, str]]]:
+    """By size, the checkpoints that the tree must have had. Raises LedgerBroken for one of more leaves than it has."""
+    found: dict[int, list[tuple[Note, str]]] = {}
+    for note, whose in [
+        *((one, "its own") for one in own),
+        *([(remembered, "the given")] if remembered else []),
+    ]:
+        signed = Checkpoint.parse(note.text)
+        if signed.size > size:
+            raise LedgerBroken(
+                f"It has {size} leaves, and {whose} checkpoint tells of {signed.size}: its end was cut off, or the "
+                "checkpoint is of another ledger."
+            )
+        found.setdefault(signed.size, []).append((note, whose))
+    return found
+
+
+def _compare(note: Note, whose: str, verifier: Verifier, root: bytes) -> None:
+    signed = Checkpoint.parse(note.text)
+    if signed.origin != verifier.name:
+        raise LedgerBroken(f"{whose.capitalize()} checkpoint is of another ledger, {signed.origin}.")
+    if not notes.is_signed(note, verifier):
+        raise LedgerBroken(
+            f"{whose.capitalize()} checkpoint of {signed.size} leaves is not signed by its key."
+        )
+    if signed.root != root:
+        raise LedgerBroken(
+            f"Its first {signed.size} leaves are not those of {whose} checkpoint: it was rewritten."
+        )
+
+
+def _verifier(leaf: Leaf) -> Verifier:
+    """Of the log that begins with this leaf. Raises LedgerBroken."""
+    try:
+        if leaf.type == "begin":
+            return notes.log_verifier(bytes.fromhex(str(leaf.fields["key"])))
+    except ValueError:
+        pass
+    raise LedgerBroken("It does not begin with the leaf that names its key.")
+
+
+@contextmanager
+def _rows(path: Path) -> Iterator[Rows]:
+    """As they are at one moment. Raises LedgerBroken."""
+    try:
+        with closing(read_plain(path)) as db:
+            db.execute("BEGIN")
+            yield Rows(db)
+    except (sqlcipher3.Error, BadNote) as error:
+        raise LedgerBroken(f"{path} cannot be read: {error}.") from error
