@@ -93,6 +93,7 @@ from edge.web.health import HealthApi
 from edge.web.key_ring import KeyRing
 from edge.web.kiosk_page import KioskPage
 from edge.web.openapi import openapi_route
+from edge.web.receipt_api import ReceiptApi
 from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
 from models.catalog import models_dir
@@ -376,6 +377,7 @@ def _application(site: Site, door: ConsoleDoor) -> web.Application:
     health = HealthApi(lambda: not_ready(site), lambda: refresh(site))
     page = KioskPage(site.config)
     routes = [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), *door.routes()]
+    routes += ReceiptApi(site.store, site.sessions).routes()
     routes += [*program_routes(site, lambda: not_ready(site)), openapi_route(), *siblings.api.routes()]
     return customer_application(routes, AuditLog(site.store), site.config.siblings.urls)
 

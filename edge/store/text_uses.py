@@ -78,6 +78,26 @@ def sealed_salt(key: SubjectKey, envelope: str, salt: bytes) -> Sent:
     return Sent(envelope, key.seal("text_uses", envelope, "salt", salt))
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A text that was let out of the building. `envelope`: as the ledger names it; `label`: as what it passed."""
+
+    at_ms: int
+    purpose: str
+    bytes: int
+    label: str
+    envelope: str
+
+
+def left(db: Database, session: str) -> list[Left]:
+    """What left of a conversation, oldest first."""
+    query = (
+        "SELECT at_ms, purpose, bytes, label, envelope FROM text_uses"
+        " WHERE session = ? AND session <> '' AND envelope <> '' ORDER BY id"
+    )
+    return [Left(*row) for row in db.execute(query, [session])]
+
+
 def add(
     db: Database, purpose: str, session: str, label: str, size: int, at_ms: int, sent: Sent | None = None
 ) -> None:

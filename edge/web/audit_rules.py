@@ -91,6 +91,7 @@ ROUTES: Final[tuple[RouteRule, ...]] = (
     _customer("DELETE", _SESSION, "sessions.end", _ENDS),
     _customer("POST", f"{_SESSION}/consent", "sessions.consent"),
     _customer("GET", f"{_SESSION}/consent", "sessions.agreed"),
+    _customer("GET", f"{_SESSION}/receipt", "sessions.receipt"),
     _customer("POST", f"{_SESSION}/alive", "sessions.alive"),
     _customer("POST", f"{_SESSION}/turns", "turns.ask"),
     _customer("POST", f"{_TURN}/feedback", "turns.feedback"),

@@ -22,6 +22,7 @@ from edge.knowledge.document import Audience
 from edge.web.audit_log import AuditLog
 from edge.web.handoff_api import HandoffApi
 from edge.web.kiosk_page import KioskPage
+from edge.web.receipt_api import ReceiptApi
 from edge.web.server import customer_application
 from edge.web.sessions_api import SessionsApi
 from edge.web.siblings import SiblingsApi
@@ -113,7 +114,8 @@ async def node_of(stack: AsyncExitStack, folder: Path, siblings: tuple[str, ...]
     page = KioskPage(
         Config.model_validate({"site": {"id": "s", "name": "Clinic"}, "siblings": {"urls": siblings}})
     )
-    other = [*HandoffApi(opened.sessions, opened.handoffs).routes(), *page.routes()]
+    receipts = ReceiptApi(opened.store, opened.sessions)
+    other = [*HandoffApi(opened.sessions, opened.handoffs).routes(), *receipts.routes(), *page.routes()]
     other += SiblingsApi("clinic", "print", NOTICE.version).routes()
     application = customer_application([*api.routes(), *other], AuditLog(opened.store), siblings)
     client = await stack.enter_async_context(TestClient(TestServer(application)))

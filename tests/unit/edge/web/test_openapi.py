@@ -12,6 +12,7 @@ from edge.web.openai_api import OpenAiApi
 from edge.web.openai_chat import OpenAiChat
 from edge.web.openapi import document
 from edge.web.privacy_api import PrivacyApi
+from edge.web.receipt_api import ReceiptApi
 from edge.web.sessions_api import SessionsApi
 from edge.web.siblings import SiblingsApi
 
@@ -22,7 +23,16 @@ def unwired(api: type) -> Any:
 
 
 def test_every_route_of_the_api_is_described() -> None:
-    apis = (SessionsApi, SiblingsApi, HandoffApi, OpenAiApi, OpenAiChat, InferenceApi, PrivacyApi)
+    apis = (
+        SessionsApi,
+        SiblingsApi,
+        HandoffApi,
+        ReceiptApi,
+        OpenAiApi,
+        OpenAiChat,
+        InferenceApi,
+        PrivacyApi,
+    )
     routes = [route for api in apis for route in unwired(api).routes()]
     described = {
         (method.upper(), path)

@@ -1,0 +1,83 @@
+"""A visitor's receipt: of one's own conversation all that left, of others' nothing, and no text."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+
+from edge.egress.exits import CLAIM
+from edge.store import lan_uses, text_uses
+from edge.store.text_uses import Sent
+from tests.unit.edge.web.siblings_rig import SESSIONS, Node, bearer, node_of
+
+ENVELOPE = "5f" * 16
+
+
+@pytest_asyncio.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    async with AsyncExitStack() as stack:
+        yield await node_of(stack, tmp_path, ())
+
+
+async def receipt_of(node: Node, session: str, opened: dict[str, Any], expect: int = 200) -> dict[str, Any]:
+    async with node.client.get(f"{SESSIONS}/{session}/receipt", headers=bearer(opened)) as response:
+        assert response.status == expect
+        assert expect != 200 or response.headers["Cache-Control"] == "no-store"
+        return dict(await response.json())
+
+
+async def left(node: Node, session: str, envelope: str, size: int, at_ms: int) -> None:
+    sent = Sent(envelope, b"sealed") if envelope else None
+    await node.rig.store.write(lambda db: text_uses.add(db, "overflow", session, "public", size, at_ms, sent))
+
+
+async def test_where_nothing_left_it_says_0_bytes(node: Node) -> None:
+    opened = await node.arrive()
+    session = opened["session_id"]
+    await left(node, session, "", 0, 1)  # refused
+    told = await receipt_of(node, session, opened)
+    assert (told["left_bytes"], told["left"], told["site_network"]) == (0, [], [])
+    assert told["claim"] == CLAIM
+
+
+async def test_what_left_is_told_of_this_conversation_alone(node: Node) -> None:
+    opened, other = await node.arrive(), await node.arrive()
+    session = opened["session_id"]
+    await left(node, session, ENVELOPE, 1200, 5)
+    await left(node, session, "60" * 16, 640, 6)
+    await left(node, other["session_id"], "61" * 16, 99, 7)
+    await left(node, "", "62" * 16, 77, 8)  # of a conversation that is forgotten
+    begin = partial(
+        lan_uses.begin, service="llm_server", host="models.lan", size=300, session=session, at_ms=4
+    )
+    await node.rig.store.write(begin)
+    told = await receipt_of(node, session, opened)
+    assert told["left_bytes"] == 1840
+    assert told["left"][0] == {
+        "at_ms": 5,
+        "purpose": "overflow",
+        "bytes": 1200,
+        "label": "public",
+        "envelope": ENVELOPE,
+        "destination": "control-plane",
+    }
+    assert [one["bytes"] for one in told["left"]] == [1200, 640]
+    assert [(one["host"], one["bytes"], one["outcome"]) for one in told["site_network"]] == [
+        ("models.lan", 300, "begun")
+    ]
+    assert [one["bytes"] for one in (await receipt_of(node, other["session_id"], other))["left"]] == [99]
+
+
+async def test_only_its_owner_has_it(node: Node) -> None:
+    opened, other = await node.arrive(), await node.arrive()
+    session = opened["session_id"]
+    await receipt_of(node, session, other, expect=401)
+    await receipt_of(node, session, {"token": ""}, expect=401)
+    async with node.client.delete(f"{SESSIONS}/{session}", headers=bearer(opened)) as response:
+        assert response.status == 204
+    await receipt_of(node, session, opened, expect=401)
