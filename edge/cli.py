@@ -24,6 +24,7 @@ from edge.commands.intents import intents
 from edge.commands.kb import kb
 from edge.commands.keys import keys
 from edge.commands.learning import examples, learn
+from edge.commands.ledger import ledger
 from edge.commands.operators import operators
 from edge.commands.privacy import privacy
 from edge.commands.siblings import siblings
@@ -37,7 +38,6 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The edge node: answers from the site's own documents."
 )
 models = typer.Typer(no_args_is_help=True, help="Models: build, verify, measure.")
-ledger = typer.Typer(no_args_is_help=True, help="The record of what left the site.")
 app.add_typer(kb, name="kb")
 app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
@@ -319,47 +319,6 @@ def models_bench(as_json: Json = False) -> None:
         for r in rows
     )
     write(rows, as_json, text)
-
-
-@ledger.command("verify")
-def ledger_verify(
-    site: Site,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="A checkpoint that somebody kept; the record must go on from it, unaltered."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Check the record of what left: is every leaf there, unaltered?"""
-    from edge.config import site_paths
-    from edge.egress.ledger.reading import read_checkpoint, verify
-
-    remembered = read_checkpoint(checkpoint) if checkpoint else None
-    report = asdict(verify(site_paths(site).ledger, remembered))
-    write(report, as_json, as_lines(report))
-    if not report["ok"]:
-        raise typer.Exit(ExitCode.CHECK_FAILED)
-
-
-@ledger.command("show")
-def ledger_show(site: Site, as_json: Json = False) -> None:
-    """What left, leaf by leaf."""
-    from edge.config import site_paths
-    from edge.egress.ledger.reading import read
-
-    leaves = [asdict(leaf) for leaf in read(site_paths(site).ledger)]
-    write(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
-
-
-@ledger.command("checkpoint")
-def ledger_checkpoint(site: Site, as_json: Json = False) -> None:
-    """The newest signed checkpoint: kept elsewhere, it shows later that nothing before it was changed."""
-    from edge.config import site_paths
-    from edge.egress.ledger.reading import newest_checkpoint
-
-    note = newest_checkpoint(site_paths(site).ledger)
-    text = bytes(note).decode() if note else ""
-    write({"checkpoint": text}, as_json, text.rstrip("\n") or "Nothing is signed yet.")
 
 
 def _print_error(error: PosternError) -> None:

@@ -649,6 +649,18 @@ def verify(source: Source, question: Question) -> Found:
     return found
 
 
+def examine(path: str, question: Question) -> Found:
+    """As `verify`, of a folder or a .zip. Raises Usage where nothing of the kind is there."""
+    try:
+        return verify(open_export(path), question)
+    except Usage:
+        raise
+    except Exception as error:  # as in `verify`
+        return Found(
+            question, Record(question.from_ms, question.to_ms), [f"This is no export: {plain(error)}"]
+        )
+
+
 def _check(source: Source, question: Question, found: Found) -> None:
     newest = found.newest = Checkpoint(source.read("checkpoint", NOTE_BYTES_MAX), "checkpoint")
     public = _public_key(source, newest)
@@ -1064,14 +1076,7 @@ def main(arguments: list[str] | None = None) -> int:
         question = ask(
             asked.log_key, asked.witness, asked.need, asked.checkpoint, asked.first_day, asked.last_day
         )
-        try:
-            found = verify(open_export(asked.export), question)
-        except Usage:
-            raise
-        except Exception as error:  # as in `verify`
-            found = Found(
-                question, Record(question.from_ms, question.to_ms), [f"This is no export: {plain(error)}"]
-            )
+        found = examine(asked.export, question)
     except (Usage, Wrong) as error:
         sys.stderr.write(f"{error}\n")
         return 2

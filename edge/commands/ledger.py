@@ -1,0 +1,81 @@
+"""`postern ledger …`: arguments → one call. No logic."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import ConfigError, ExitCode
+from edge.commands.terminal import Json, Site, write
+
+ledger = typer.Typer(no_args_is_help=True, help="The record of what left the site.")
+
+
+@ledger.command("verify")
+def ledger_verify(
+    site: Annotated[Path | None, typer.Option("--site", help="The site's folder.", file_okay=False)] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="An export, in place of the site's record: a folder or a .zip.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="A checkpoint that somebody kept; the record must go on from it, unaltered."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check the record of what left, every leaf of it, and say what it was."""
+    from edge.config import site_paths
+    from edge.egress.checking import check_export, check_site, in_words
+
+    if (site is None) == (export is None):
+        raise ConfigError(
+            "Which record?", remedy="Give --site with the site's folder, or --export with an export."
+        )
+    told = check_site(site_paths(site), checkpoint) if site else check_export(export or Path(), checkpoint)
+    write(told, as_json, in_words(told).rstrip("\n"))
+    if not told["ok"]:
+        raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+@ledger.command("export")
+def ledger_export(
+    site: Site,
+    out: Annotated[Path, typer.Option(help="A new .zip, or a folder that is not there yet.")],
+    as_json: Json = False,
+) -> None:
+    """Write the record into files that anybody can check without us (docs/privacy.md)."""
+    from edge.config import site_paths
+    from edge.egress.ledger.export import exported, told_of
+
+    with exported(site_paths(site)) as export:
+        export.write(out)
+        told = {"out": str(out), **told_of(export)}
+    policies = (
+        f"{told['policies']:,} policies" if told["policies"] else "no policy (none used, or not readable)"
+    )
+    text = f"{told['entries']:,} entries and {policies} are in {out}.\nThe log's key: {told['log_key']}"
+    write(told, as_json, text)
+
+
+@ledger.command("show")
+def ledger_show(site: Site, as_json: Json = False) -> None:
+    """What left, leaf by leaf."""
+    from edge.config import site_paths
+    from edge.egress.ledger.reading import read
+
+    leaves = [asdict(leaf) for leaf in read(site_paths(site).ledger)]
+    write(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
+
+
+@ledger.command("checkpoint")
+def ledger_checkpoint(site: Site, as_json: Json = False) -> None:
+    """The newest signed checkpoint: kept elsewhere, it shows later that nothing before it was changed."""
+    from edge.config import site_paths
+    from edge.egress.ledger.reading import newest_checkpoint
+
+    note = newest_checkpoint(site_paths(site).ledger)
+    text = bytes(note).decode() if note else ""
+    write({"checkpoint": text}, as_json, text.rstrip("\n") or "Nothing is signed yet.")

@@ -1,0 +1,49 @@
+"""The single-file verifier over this site's own ledger, or over an export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from core.errors import ConfigError
+from edge.config import SitePaths
+from edge.egress import verify
+from edge.egress.ledger.export import exported, unsigned_leaves
+
+
+def check_site(paths: SitePaths, remembered: Path | None = None) -> dict[str, Any]:
+    """What `verify.document` says of the ledger as it is, and how many of its last entries are not signed yet.
+
+    Raises ConfigError, LedgerBroken.
+    """
+    question = _asked(remembered)
+    with exported(paths, all_leaves=True) as export:
+        told = verify.document(verify.verify(export, question))
+    return {**told, "unsigned": unsigned_leaves(paths, told["entries"]) if told["whole"] else 0}
+
+
+def check_export(file: Path, remembered: Path | None = None) -> dict[str, Any]:
+    """The same of an export. Raises ConfigError."""
+    question = _asked(remembered)
+    try:
+        found = verify.examine(str(file), question)
+    except verify.Usage as error:
+        raise ConfigError(
+            str(error), remedy="Name a folder or a .zip that postern ledger export wrote."
+        ) from None
+    return {**verify.document(found), "unsigned": 0}
+
+
+def in_words(told: dict[str, Any]) -> str:
+    """For a person."""
+    unsigned = f"{told['unsigned']:,} newer entries are not signed yet.\n" if told["unsigned"] else ""
+    return verify.in_words(told) + unsigned
+
+
+def _asked(remembered: Path | None) -> verify.Question:
+    try:
+        return verify.ask(checkpoints=[str(remembered)] if remembered else [])
+    except (verify.Usage, verify.Wrong) as error:
+        raise ConfigError(
+            str(error), remedy="Give a file that postern ledger checkpoint printed, or a witness keeps."
+        ) from None
