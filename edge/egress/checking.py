@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ConfigError
-from edge.config import SitePaths
 from edge.egress import verify
 from edge.egress.ledger.export import exported, unsigned_leaves
+from edge.paths import SitePaths
 
 
 def check_site(paths: SitePaths, remembered: Path | None = None) -> dict[str, Any]:

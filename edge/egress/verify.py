@@ -920,7 +920,7 @@ def not_claimed(found: Found) -> list[str]:
         )
     elif not found.cosigned:
         says.append("No witness of yours stands for it: who has the machine could have written it all anew.")
-    says.append("What a hub, a second machine or a person carries out is not in it.")
+    says.append("What the site's own network, a second machine or a person passes on is not in it.")
     return says
 
 

@@ -19,13 +19,13 @@ import sqlcipher3
 
 from core.errors import ConfigError
 from core.files import PRIVATE_DIR_MODE, fsync_folder, replacing
-from edge.config import SitePaths
 from edge.egress.ledger import key, notes
 from edge.egress.ledger.errors import LedgerBroken
 from edge.egress.ledger.leaf_types import leaf_of
 from edge.egress.ledger.notes import SIGNATURE_BYTES, TIME_BYTES, BadNote, Checkpoint, Note
 from edge.egress.ledger.rows import Rows
 from edge.egress.ledger.tree import TILE_LEVELS, TILE_WIDTH, leaf_hash, root
+from edge.paths import SitePaths
 from edge.store.plain import read_plain
 
 _POLICY: Final = re.compile(r"[0-9a-f]{64}\.json")

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from core.errors import ConfigError
 from edge.cli import app
-from edge.config import SitePaths, site_paths
 from edge.egress import verify
 from edge.egress.checking import check_site
 from edge.egress.ledger.export import exported, told_of
 from edge.egress.ledger.leaf_types import Draft
 from edge.egress.ledger.log import Log
+from edge.paths import SitePaths, site_paths
 from tests import ledger_exports
 
 POLICY = b'{"policies":[]}'
