@@ -25,6 +25,7 @@ from edge.commands.kb import kb
 from edge.commands.keys import keys
 from edge.commands.learning import examples, learn
 from edge.commands.ledger import ledger
+from edge.commands.ledger_witnesses import add_to as add_witnesses
 from edge.commands.operators import operators
 from edge.commands.privacy import privacy
 from edge.commands.siblings import siblings
@@ -41,6 +42,7 @@ models = typer.Typer(no_args_is_help=True, help="Models: build, verify, measure.
 app.add_typer(kb, name="kb")
 app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
+add_witnesses(ledger)
 app.add_typer(inbox, name="inbox")
 app.add_typer(operators, name="operators")
 app.add_typer(api_keys, name="api-keys")

@@ -106,6 +106,11 @@ class SitePaths:
         return self.courier / "ledger.key"
 
     @property
+    def witness_memory(self) -> Path:
+        """What the control plane's witness signed last."""
+        return self.courier / "witness.json"
+
+    @property
     def trusted_metadata(self) -> Path:
         """Whose updates are trusted, and what was seen of them."""
         return self.updates / "metadata"

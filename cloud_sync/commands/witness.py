@@ -15,6 +15,7 @@ from cloud_sync.commands.command_line import Dir, Json, answer, write_line
 from cloud_sync.config import CloudPaths
 from cloud_sync.services import utc_now
 from cloud_sync.witness.own import OwnWitness, create_key, own_witness
+from cloud_sync.witness.request import read_request
 from cloud_sync.witness.rules import Conflict, Refusal
 from cloud_sync.witness.signing import load_witness_key
 from core.errors import ConfigError, ExitCode, PosternError
@@ -110,10 +111,12 @@ def cosign(
             raise LedgerRefused(f"{found.decision.reason}; {found.size} entries were signed before.")
         return found.line
 
-    line = asyncio.run(_with(directory, submit))
+    signed = read_request(body).note + asyncio.run(_with(directory, submit)).encode()
     out = file.with_name(file.name + ".cosigned")
-    write_atomic(out, line.encode())
-    answer({"file": str(out)}, as_json, f"Wrote {out}. At the node: postern ledger cosign {out.name}")
+    write_atomic(out, signed)
+    answer(
+        {"file": str(out)}, as_json, f"Wrote {out}. At the node: postern ledger cosign {out.name} --key VKEY"
+    )
 
 
 async def _with(directory: Path, call: Callable[[OwnWitness], Awaitable[T]]) -> T:

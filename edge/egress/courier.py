@@ -27,7 +27,7 @@ from edge.egress.fetch_desk import FetchDesk
 from edge.egress.handshake import REFUSED
 from edge.egress.identity_keeper import IdentityKeeper
 from edge.egress.inspection import refusal_of, sealed
-from edge.egress.ledger import LedgerFailed
+from edge.egress.ledger import LedgerFailed, WitnessRefused
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.link import CloudLink
@@ -35,6 +35,7 @@ from edge.egress.overflow_desk import OverflowDesk
 from edge.egress.peer import Peer
 from edge.egress.renewal_rules import Reach
 from edge.egress.replays import Replays
+from edge.egress.witnessing import WITNESS_REFUSED, Witnessing
 from edge.paths import SitePaths
 from postern.v1 import courier_pb2 as wire
 
@@ -118,6 +119,7 @@ class Courier:
             self._identity, key, queue, self._sent_bytes, self._refused, self._numbers_soon
         )
         self._keeper = IdentityKeeper(lambda: self._identity, self._renewed, queue, clock)
+        self._witnessing = Witnessing(paths.witness_memory, queue, self._line, self._stop_sending, clock)
         self._keeping: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -125,6 +127,7 @@ class Courier:
         self._keeping = [
             asyncio.create_task(self._keeper.keep(), name="identity"),
             asyncio.create_task(self._ledger.keep_signing(), name="checkpoints"),
+            asyncio.create_task(self._witnessing.keep(), name="witness"),
         ]
 
     @property
@@ -231,6 +234,7 @@ class Courier:
 
         async def announce() -> None:
             self._keeper.saw(Reach.UP)
+            self._witnessing.linked()
             await mine.say(wire.CourierFrame(link_up=wire.LinkUp(link=number)))
 
         async def deliver(payload: bytes, upload: bool) -> None:
@@ -245,6 +249,8 @@ class Courier:
             if link.connected:
                 key = self._identity.destination_key
                 await self._episode.close(reason, link.framing_frames, link.framing_bytes, key)
+        except WitnessRefused:
+            reason = WITNESS_REFUSED
         except LedgerFailed as error:
             log.error("the ledger cannot be written", extra={"detail": error.detail})
             reason = "ledger_failed"
@@ -252,6 +258,17 @@ class Courier:
             log.exception("the link failed")
             reason = "failed"
         await self._link_down(mine, number, reason)
+
+    def _line(self) -> CloudLink | None:
+        """The link, while it is up."""
+        link = self._node.link if self._node is not None else None
+        return link if link is not None and link.up else None
+
+    async def _stop_sending(self, reason: str) -> None:
+        """A witness remembers another ledger: what would be recorded in this one is not sent."""
+        self._ledger.stop(reason)
+        if self._node is not None:
+            await self._end_link(self._node, WITNESS_REFUSED)
 
     async def _end_link(self, mine: _Attached, reason: str) -> None:
         if mine.link is not None:

@@ -130,6 +130,17 @@ EXITS: Final = (
         ("edge.egress.renewal",),
     ),
     Exit(
+        "ledger's checkpoints",
+        Opener.COURIER,
+        Leads.CLOUD,
+        Carries.NAMES,
+        "size, root, proof and key of the ledger, to the witness",
+        LINK,
+        True,
+        ENROLLED,
+        ("edge.egress.link",),
+    ),
+    Exit(
         "look-ups of names",
         Opener.SYSTEM,
         Leads.CONFIGURED,

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import grpc.aio
 
+from core.errors import NotReachable
 from edge.egress.cloud_channel import is_ready, open_channel, reachable
 from edge.egress.envelope import Envelope, Purpose
 from edge.egress.handshake import why_refused
@@ -23,6 +24,8 @@ from edge.egress.ledger.queue import LedgerQueue
 
 CONNECT = "/postern.v1.SyncService/Connect"
 UPLOAD = "/postern.v1.SyncService/Upload"
+# A signature and a commit.
+CALL_TIMEOUT_S = 20.0
 Deliver = Callable[[bytes, bool], Awaitable[None]]
 Announce = Callable[[], Awaitable[None]]
 
@@ -37,6 +40,7 @@ class CloudLink:
         self._control = Lane(CONNECT, ledger, destination, self._count)
         self._upload = Lane(UPLOAD, ledger, destination, self._count)
         self._reason = ""
+        self._channel: grpc.aio.Channel | None = None
         self.connected = False
         self.framing_frames = 0
         self.framing_bytes = 0
@@ -44,6 +48,30 @@ class CloudLink:
     async def offer(self, envelope: Envelope) -> None:
         """Queue a verified envelope in its lane; waits while that is full."""
         await (self._upload if envelope.kind in UPLOADS else self._control).offer(envelope)
+
+    @property
+    def up(self) -> bool:
+        """Whether it can be asked."""
+        return self._channel is not None
+
+    async def ask(self, method: str, request: bytes) -> bytes:
+        """A call beside the lanes; what is sent counts as a frame of the link. Raises NotReachable."""
+        channel = self._channel
+        if channel is None:
+            raise NotReachable("There is no link.")
+        self._sent_bytes[method.rpartition("/")[2]] += len(request)
+        self.framing_frames += 1
+        self.framing_bytes += len(request)
+        try:
+            answer: bytes = await channel.unary_unary(method, None, None)(request, timeout=CALL_TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise NotReachable(f"The control plane answered {error.code().name}.") from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise NotReachable("The link ended.") from None  # which is how grpc.aio says it
+        return answer
 
     def close(self, reason: str) -> None:
         """Ask the link to end."""
@@ -61,11 +89,12 @@ class CloudLink:
         try:
             if not await is_ready(channel):
                 return self._reason or await self._why_refused()
-            self.connected = True
+            self.connected, self._channel = True, channel
             await announce()
             return await self._carry(channel, deliver)
         finally:
             self._close_lanes()
+            self._channel = None
             await channel.close(None)
 
     async def _carry(self, channel: grpc.aio.Channel, deliver: Deliver) -> str:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from sqlite_utils import Database
 
 from core.errors import NotReachable, PosternError
+from edge import metrics as node_metrics
 from edge.config import SitePaths
 from edge.egress import metrics as egress_metrics
 from edge.egress.courier_client import (
@@ -111,6 +112,7 @@ class SyncService:
         self._waiting = Outbox(b"", 0, 0, 0)
         self._numbers = CourierNumbers(b"", {}, {})
         self._refusals_noted = set[str]()
+        node_metrics.watch("ledger", self._ledger_refused)
 
     def notify(self) -> None:
         """Rows may wait, or facts may have changed. From the event loop's thread; cheap."""
@@ -290,6 +292,10 @@ class SyncService:
             self._since = time.time()
         self._connected, self._last_error = False, reason
         metrics.CONNECTED.set(0)
+
+    def _ledger_refused(self) -> str:
+        """Why nothing leaves, where a witness remembers another ledger than the courier's."""
+        return "witness_refused" if self._last_error == "link_witness_refused" else ""
 
     async def _note_refusal(self, reason: str) -> None:
         """A row of audit, once until the next welcome: a certificate is refused each minute, for months."""

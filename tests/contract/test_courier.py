@@ -140,11 +140,10 @@ async def test_recorded_before_sent_and_closed_after(courier: CourierProcess, pa
         await connection.close_link(1)
         assert await receive(connection, LinkDown) == LinkDown(1, "closed")
         framing = _leaves(paths)[-1]
-        assert (framing.type, framing.fields["frames"], framing.fields["bytes"]) == (
-            "link_close",
-            1,
-            _hello().ByteSize(),
-        )
+        # The hello; and the ledger's checkpoint for the witness, if there was time for it.
+        frames, size = framing.fields["frames"], framing.fields["bytes"]
+        assert framing.type == "link_close"
+        assert frames == 1 if size == _hello().ByteSize() else frames == 2
         assert memory_mb(courier.pid) <= 70, "DESIGN.md: the agent without models takes 70 MB"
         assert await courier.stop() == 0
     assert reading.verify(paths.ledger).ok
@@ -190,7 +189,7 @@ async def test_nothing_is_sent_without_the_guards_mac(courier: CourierProcess, p
             numbers = await receive(connection, CourierNumbers)
         assert isinstance(numbers, CourierNumbers)
         assert numbers.refused_by_reason == {"mac": 2}
-        assert numbers.bytes_by_kind == {}
+        assert numbers.bytes_by_kind.keys() <= {"AddCheckpoint"}  # the courier's own
         assert cloud.frames == []
 
 

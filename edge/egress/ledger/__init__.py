@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse
+from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse, WitnessRefused
 from edge.egress.ledger.leaf_types import Draft, Leaf, Value
 
-__all__ = ["Draft", "Leaf", "LedgerBroken", "LedgerFailed", "LedgerInUse", "Value"]
+__all__ = ["Draft", "Leaf", "LedgerBroken", "LedgerFailed", "LedgerInUse", "Value", "WitnessRefused"]

@@ -33,3 +33,14 @@ class LedgerFailed(PosternError):
     remedy = (
         "Look for a full or failing disk under the site's folder; nothing leaves until leaves can be written."
     )
+
+
+class WitnessRefused(LedgerFailed):
+    """A witness remembers another ledger than this one."""
+
+    code = "witness_refused"
+    title = "A witness does not sign the egress ledger"
+    remedy = (
+        "Nothing leaves until this is settled. Keep the courier's folder for whoever audits the site, find out who or "
+        "what put an older ledger in its place, then let another one begin: postern ledger anew."
+    )

@@ -20,10 +20,12 @@ import sqlcipher3
 from core.files import fsync_folder, private_folder
 from core.version import VERSION
 from edge.egress.ledger import key, notes
+from edge.egress.ledger.cosigned import keep_cosigned
 from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse
 from edge.egress.ledger.leaf_types import OPENS, Draft, ended_unknown, entry_of, leaf_of
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note
 from edge.egress.ledger.rows import SCHEMA, Rows
+from edge.egress.ledger.submission import Submission, submission
 from edge.egress.ledger.tree import Growing, leaf_hash, root
 from edge.store.plain import connect_plain, read_plain
 
@@ -151,6 +153,17 @@ class Log:
                 db.execute("DELETE FROM checkpoints WHERE size = ?", [newest[0]])
             db.execute("INSERT INTO checkpoints VALUES (?, ?)", [self.size, bytes(note)])
         return note
+
+    def submission(self, old_size: int) -> Submission:
+        """What it is now, with the proof that it continues the tree of `old_size` leaves. Raises LedgerFailed."""
+        return submission(Rows(self._db), self.checkpoint(), key.public_of(self._private), old_size)
+
+    def cosigned(self, note: Note) -> None:
+        """Keep a checkpoint of this ledger with a witness's signature; of each witness and day (UTC) the last one.
+
+        Raises LedgerFailed.
+        """
+        keep_cosigned(self._durably, note)
 
     def close(self) -> None:
         """Let go of the file and its lock."""

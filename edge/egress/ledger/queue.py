@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from edge.egress.ledger.errors import LedgerFailed
-from edge.egress.ledger.leaf_types import Draft
+from edge.egress.ledger.errors import LedgerFailed, WitnessRefused
+from edge.egress.ledger.leaf_types import OPENS, Draft
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Note
+from edge.egress.ledger.submission import Submission
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,12 @@ class LedgerQueue:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._waiting: list[tuple[Sequence[Draft], asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._stopped = ""
 
     async def append(self, drafts: Sequence[Draft]) -> None:
-        """Write the leaves, in order of calls. Raises LedgerFailed."""
+        """Write the leaves, in order of calls. Raises LedgerFailed, WitnessRefused."""
+        if self._stopped and any(draft.type in OPENS for draft in drafts):
+            raise WitnessRefused(f"The witness says {self._stopped}.")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((drafts, done))
         if self._writing is None:
@@ -39,6 +43,19 @@ class LedgerQueue:
     async def checkpoint(self) -> Note:
         """What the ledger is now, signed. Raises LedgerFailed."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.checkpoint)
+
+    async def submission(self, old_size: int) -> Submission:
+        """What a witness is shown. Raises LedgerFailed."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._ledger.submission, old_size)
+
+    async def cosigned(self, note: Note) -> None:
+        """Keep a checkpoint with a witness's signature. Raises LedgerFailed."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.cosigned, note)
+
+    def stop(self, reason: str) -> None:
+        """Nothing begins to leave from now on; what is under way is closed."""
+        self._stopped = reason
 
     async def keep_signing(self, every_s: float = CHECKPOINT_EVERY_S) -> None:
         """Sign what has grown, again and again, until cancelled."""

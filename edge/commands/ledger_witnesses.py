@@ -1,0 +1,77 @@
+"""`postern ledger`, what concerns witnesses: arguments → one call. No logic."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.commands.terminal import Json, Site, write
+
+Key = Annotated[str, typer.Option("--key", help="The witness's, as `postern-cloud witness key` shows it.")]
+File = Annotated[Path, typer.Argument(dir_okay=False, help="On a stick, for instance.")]
+
+
+def add_to(ledger: typer.Typer) -> None:
+    """The commands."""
+    ledger.command("key")(ledger_key)
+    ledger.command("request")(ledger_request)
+    ledger.command("cosign")(ledger_cosign)
+    ledger.command("anew")(ledger_anew)
+
+
+def ledger_key(site: Site, as_json: Json = False) -> None:
+    """By which key the record's checkpoints are checked: for witnesses and auditors."""
+    from edge.config import site_paths
+    from edge.egress.ledger.witnesses import vkey
+
+    found = vkey(site_paths(site).ledger)
+    write({"vkey": found}, as_json, found)
+
+
+def ledger_request(
+    file: File,
+    site: Site,
+    key: Key = "",
+    from_: Annotated[
+        int | None, typer.Option("--from", min=0, help="Leaves that the witness signed last.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write what a witness of the customer's own is shown: the newest checkpoint, with its proof."""
+    from edge.config import site_paths
+    from edge.egress.ledger.witnesses import write_request
+
+    old, size = write_request(site_paths(site).ledger, file, key, from_)
+    text = f"Wrote {file}: {size} leaves, proven from {old}."
+    write({"file": str(file), "from": old, "size": size}, as_json, text)
+
+
+def ledger_cosign(
+    file: File,
+    site: Site,
+    key: Key,
+    lines: Annotated[
+        Path | None,
+        typer.Option("--lines", dir_okay=False, help="What a witness answered over HTTP to FILE."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a witness's signature: FILE.cosigned as it came back, or FILE with what was answered."""
+    from edge.config import site_paths
+    from edge.egress.ledger.witnesses import take_cosigned
+
+    size = take_cosigned(site_paths(site).ledger, file, lines, key)
+    write({"size": size}, as_json, f"{size} leaves are signed by this witness.")
+
+
+def ledger_anew(site: Site, as_json: Json = False) -> None:
+    """Set the record aside and let another one begin, after a witness refused it; the courier must be stopped."""
+    from edge.config import site_paths
+    from edge.egress.ledger.anew import set_aside
+
+    target = set_aside(site_paths(site), datetime.now(UTC))
+    text = f"Keep {target} and its key. Another record begins when the courier starts; admins are told of it."
+    write({"set_aside": str(target)}, as_json, text)

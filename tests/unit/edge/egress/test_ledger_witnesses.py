@@ -1,0 +1,176 @@
+"""The ledger and its witnesses: what is shown, kept, carried on a stick, stopped, set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloud_sync.witness.notes import COSIGNATURE_V1, WITNESS_NAME, cosign, public_key, signature_line
+from cloud_sync.witness.request import read_request
+from cloud_sync.witness.rules import Cosign, Remembered, decide, newcomer, origin_of
+from core.errors import ConfigError
+from edge.egress.ledger import Draft, LedgerBroken, LedgerInUse, WitnessRefused
+from edge.egress.ledger.anew import set_aside
+from edge.egress.ledger.log import Log
+from edge.egress.ledger.notes import BadNote, Checkpoint, Note
+from edge.egress.ledger.queue import LedgerQueue
+from edge.egress.ledger.rows import Rows
+from edge.egress.ledger.witnesses import NotCosigned, take_cosigned, vkey, write_request
+from edge.paths import SitePaths
+from edge.store.plain import read_plain
+
+DAY_S = 86_400
+NOON = 1_790_000_000 // DAY_S * DAY_S + DAY_S // 2
+WITNESS = Ed25519PrivateKey.generate()
+MINE = public_key(WITNESS, COSIGNATURE_V1, WITNESS_NAME)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> SitePaths:
+    return SitePaths(tmp_path)
+
+
+@pytest.fixture
+def log(paths: SitePaths) -> Iterator[Log]:
+    opened = Log.open(paths.ledger)
+    yield opened
+    opened.close()
+
+
+def grow(log: Log, links: int = 1) -> None:
+    first = log.size
+    log.append(
+        [
+            Draft("link", {"envelope": f"{first + number:032x}", "destination": "cloud:1"})
+            for number in range(links)
+        ]
+    )
+
+
+def line(note: Note, at: int = NOON) -> bytes:
+    return signature_line(cosign(note.text.encode(), WITNESS, MINE, at)).encode()
+
+
+def signed(note: Note, at: int = NOON) -> Note:
+    return Note.parse(bytes(note) + line(note, at))
+
+
+def kept(paths: SitePaths) -> list[tuple[int, int]]:
+    """Checkpoints that are kept: leaves, and signatures."""
+    with closing(read_plain(paths.ledger)) as db:
+        return [(size, len(Note.parse(note).signatures)) for size, note in Rows(db).checkpoints()]
+
+
+def test_every_size_is_shown_so_that_a_witness_signs_it(log: Log) -> None:
+    known: Remembered | None = None
+    for size in (1, 2, 3, 8, 255, 256, 300):
+        grow(log, size - log.size)
+        shown = log.submission(known.size if known else 0)
+        request = read_request(bytes(shown))
+        known = known or newcomer(origin_of(request.note) or "", shown.public)
+        found = decide(known, request)
+        assert isinstance(found, Cosign)
+        known = Remembered(
+            found.checkpoint.origin, shown.public, found.checkpoint.size, found.checkpoint.root
+        )
+    assert log.submission(5_000).old_size == 300
+
+
+def test_of_each_day_the_last_signature_is_kept(log: Log, paths: SitePaths) -> None:
+    for at in (NOON, NOON + 60, NOON + DAY_S, NOON + DAY_S + 60):
+        grow(log)
+        log.cosigned(signed(log.checkpoint(), at))
+    assert kept(paths) == [(3, 2), (5, 2)]
+    grow(log)
+    log.checkpoint()
+    assert kept(paths) == [(3, 2), (5, 2), (6, 1)]
+
+
+def test_a_signature_of_a_checkpoint_that_made_way_brings_it_back(log: Log, paths: SitePaths) -> None:
+    first = log.checkpoint()
+    grow(log)
+    log.checkpoint()
+    assert kept(paths) == [(2, 1)]
+    log.cosigned(signed(first))
+    assert kept(paths) == [(1, 2), (2, 1)]
+    other = Note.parse(bytes(signed(first)).replace(first.text.encode(), first.text.encode() + b"more\n"))
+    with pytest.raises(BadNote):
+        log.cosigned(other)
+
+
+async def test_nothing_begins_to_leave_once_a_witness_refused(paths: SitePaths) -> None:
+    queue = LedgerQueue(Log.open(paths.ledger))
+    link = {"envelope": "0" * 32, "destination": "cloud:1"}
+    await queue.append([Draft("link", link)])
+    queue.stop("split_view")
+    with pytest.raises(WitnessRefused, match="split_view"):
+        await queue.append([Draft("link", link | {"envelope": "1" * 32})])
+    counts = {"attempts": 1, "frames": 0, "bytes": 0, "destination_key": ""}
+    await queue.append([Draft("link_close", {"envelope": "0" * 32, "outcome": "closed", **counts})])
+    await queue.close()
+
+
+def test_a_stick_goes_to_a_witness_and_back(log: Log, paths: SitePaths, tmp_path: Path) -> None:
+    request, back = tmp_path / "request", tmp_path / "request.cosigned"
+    grow(log, 4)
+    log.checkpoint()
+    assert write_request(paths.ledger, request, MINE.vkey, None) == (0, 5)
+    note = Note.parse(read_request(request.read_bytes()).note)
+    grow(log, 2)
+    log.checkpoint()
+    back.write_bytes(bytes(note) + line(note))
+    assert take_cosigned(paths.ledger, back, None, MINE.vkey) == 5
+    assert kept(paths) == [(5, 2), (7, 1)]
+    assert write_request(paths.ledger, request, MINE.vkey, None) == (5, 7)
+    assert write_request(paths.ledger, request, "", 6) == (6, 7)
+    # Over HTTP only the line comes back.
+    note = Note.parse(read_request(request.read_bytes()).note)
+    (tmp_path / "line").write_bytes(line(note))
+    assert take_cosigned(paths.ledger, request, tmp_path / "line", MINE.vkey) == 7
+    assert vkey(paths.ledger).startswith(Checkpoint.parse(note.text).origin)
+
+
+def test_what_is_not_the_witnesss_signature_of_this_ledger_is_not_kept(
+    log: Log, paths: SitePaths, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    other = Log.open(tmp_path / "other" / "ledger.db")
+    mine, theirs = log.checkpoint(), other.checkpoint()
+    other.close()
+    for content in (b"hello", bytes(mine), bytes(theirs) + line(theirs), bytes(mine) + line(theirs)):
+        file.write_bytes(content)
+        with pytest.raises(NotCosigned):
+            take_cosigned(paths.ledger, file, None, MINE.vkey)
+    assert kept(paths) == [(1, 1)]
+    for key in ("hello", vkey(paths.ledger)):
+        with pytest.raises(ConfigError):
+            take_cosigned(paths.ledger, file, None, key)
+
+
+def test_a_ledger_is_set_aside_whole_and_the_next_one_names_it(paths: SitePaths) -> None:
+    with pytest.raises(LedgerBroken):
+        set_aside(paths, datetime.now(UTC))
+    first = Log.open(paths.ledger)
+    grow(first, 3)
+    root, origin = first.root, Checkpoint.parse(first.checkpoint().text).origin
+    paths.witness_memory.write_text("{}")
+    with pytest.raises(LedgerInUse):
+        set_aside(paths, datetime.now(UTC))
+    first.close()
+    target = set_aside(paths, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert target.name == "ledger.until-20260301T120000.db"
+    assert not paths.witness_memory.exists()
+    assert vkey(target).startswith(origin)
+    second = Log.open(paths.ledger)
+    try:
+        assert Checkpoint.parse(second.checkpoint().text).origin != origin
+        with closing(read_plain(paths.ledger)) as db:
+            (entry,) = Rows(db).entries(0, 1)
+        assert root.hex().encode() in entry
+    finally:
+        second.close()
