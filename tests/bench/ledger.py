@@ -1,7 +1,8 @@
 """The egress ledger: leaves made durable, how fast a verifier that knows nothing of us reads them, what it misses.
 
 The exports are made by `tests/ledger_exports.py`, apart from the product. `verify_1e6_s` is the wall time of a process
-of its own on one core. What is tampered with, and why each bit counts, is in `ledger_tampers.py`.
+of its own on one core. What is tampered with, and why each bit counts, is in `ledger_tampers.py`;
+power cuts and kills are in `ledger_crashes.py`.
 """
 
 from __future__ import annotations
@@ -16,18 +17,22 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from edge.egress import verify
 from tests import ledger_exports as exports
-from tests.bench import harness, ledger_append, ledger_tampers
+from tests.bench import harness, ledger_append, ledger_crashes, ledger_tampers
 from tests.bench.ledger_tampers import Tamper
 
 # Of appending; the rest takes as long as it takes.
 SECONDS = 20.0
 LEAVES = 1_000_000
 TAMPERED_LEAVES = 10_000
+CRASH_POINTS, KILLS = 2_000, 50
+# Power cuts of one recorded run, which is then made anew with another seed; envelopes of a run.
+POINTS_EACH, CRASH_ENVELOPES = 250, 400
 # Whole runs of the verifier with one bit turned: so many places of each file, its first and last bytes beside them.
 PLACES = 2
 
@@ -39,6 +44,8 @@ def main() -> int:
     parser.add_argument(
         "--tampered", type=int, default=TAMPERED_LEAVES, help="leaves of the one tampered with"
     )
+    parser.add_argument("--crash-points", type=int, default=CRASH_POINTS, help="power cuts that are replayed")
+    parser.add_argument("--kills", type=int, default=KILLS, help="real ones")
     return harness.run(parser, bench)
 
 
@@ -53,10 +60,15 @@ def bench(options: argparse.Namespace) -> harness.Report:
         report.results["fsync_floor_ms"] = ledger_append.fsync_floor_ms(Path(folder))
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
         report.results["verify"] = _verify(Path(folder), options.leaves)
+    report.results["crashes"] = _crashes(options.crash_points, options.kills)
     report.results["tampers"] = _tampers(options.tampered)
+    crashes = report.results["crashes"]
     report.judged = {
         "append_per_s": report.results["append"]["per_s"],
         "fsync_floor_ms": report.results["fsync_floor_ms"],
+        "crash_points": crashes["replayed"],
+        "crash_kills": crashes["killed"],
+        "crash_wrong": len(crashes["wrong"]),
         "verify_1e6_s": report.results["verify"]["seconds"],
         "tampers": report.results["tampers"]["tried"],
         "tampers_missed": report.results["tampers"]["missed"],
@@ -90,6 +102,19 @@ def _peak_mb(command: list[str]) -> float:
     watched += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     done = subprocess.run([sys.executable, "-c", watched, *command], capture_output=True, check=True)
     return round(int(done.stdout) * 1024 / 1e6, 1)
+
+
+def _crashes(points: int, kills: int) -> dict[str, Any]:
+    """Recorded runs cut at many moments, and real kills."""
+    found = ledger_crashes.Found()
+    for run in range(-(-points // POINTS_EACH)):
+        harness.progress(f"{found.replayed} power cuts, {len(found.wrong)} wrong")
+        with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
+            ledger_crashes.replay(Path(folder), CRASH_ENVELOPES, POINTS_EACH, harness.SEED + run, found)
+    harness.progress(f"{found.replayed} power cuts, {len(found.wrong)} wrong; killing")
+    with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
+        ledger_crashes.kill(Path(folder), kills, harness.SEED, found)
+    return asdict(found)
 
 
 def _tampers(leaves: int) -> dict[str, Any]:
