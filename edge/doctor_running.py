@@ -54,6 +54,18 @@ async def running(socket: Path) -> dict[str, Any]:
     return {}
 
 
+_UNCONFINED: Final = {
+    "courier_shares_user": (
+        "one user runs all processes: only the program, not the kernel, keeps the others from the network",
+        "Install with firmware_scripts/install.sh; what postern run starts is for trying out.",
+    ),
+    "unconfined": (
+        "the kernel's rules of who may send what are not in force, or nobody says so",
+        "systemctl reload-or-restart postern-egress; systemctl restart postern-meter. If it lasts, their journal.",
+    ),
+}
+
+
 def detector(paths: SitePaths) -> Check:
     """Are names found? As far as the running node says; the detector is in its encoder."""
     told = asyncio.run(running(paths.admin_socket)).get("detector")
@@ -91,6 +103,18 @@ def audit(paths: SitePaths) -> Check:
     return Check(
         "audit", not reasons, "error", ", ".join(reasons) or "written, and no row is missing", remedy
     )
+
+
+def confined(paths: SitePaths) -> Check:
+    """Does the kernel keep everyone but the courier from the network? As far as a running node says."""
+    told = asyncio.run(running(paths.admin_socket)).get("fallbacks")
+    if told is None:
+        return Check("egress", True, "warning", TOLD)
+    reasons = [str(fallback).partition(":")[2] for fallback in told if str(fallback).startswith("egress:")]
+    if not reasons:
+        return Check("egress", True, "warning", "the kernel lets nobody but the courier out of the site")
+    found, remedy = _UNCONFINED.get(reasons[0], _UNCONFINED["unconfined"])
+    return Check("egress", False, "warning", f"{found} ({reasons[0]})", remedy)
 
 
 def break_glass(paths: SitePaths) -> Check:

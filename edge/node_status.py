@@ -6,11 +6,13 @@ import logging
 import os
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from core.memory import Swap, memory_is_locked, swap
 from edge import language_model, metrics
 from edge.chat import ladder, unrecorded
+from edge.egress import confinement
 from edge.inference.conversation import Provider
 from edge.keeping_services import retention_status
 from edge.keys import root
@@ -34,6 +36,9 @@ VECTORS: Final = "vectors"
 
 SHARED_ACCOUNT: Final = ("egress", "courier_shares_user")
 """No kernel rule keeps node and worker from the network."""
+
+UNCONFINED: Final = ("egress", "unconfined")
+"""The accounts are apart, but root's meter does not say that the rules of who may send what are in force."""
 
 SWAPPABLE: Final = ("memory", "can_be_swapped")
 """What the node's process holds can come to lie on a disk."""
@@ -80,6 +85,16 @@ def accounts_shared(paths: SitePaths) -> bool:
     )
 
 
+def way_out(paths: SitePaths, counted: Path = confinement.COUNTED) -> str:
+    """Why the kernel does not keep everyone but the courier from the network; empty where it does."""
+    if accounts_shared(paths):
+        return SHARED_ACCOUNT[1]
+    held = confinement.confined("node", counted) and confinement.confined(
+        "courier", counted, paths.courier.stat().st_uid
+    )
+    return "" if held else UNCONFINED[1]
+
+
 def not_ready(site: Site) -> list[str]:
     """Why the node would refuse a question asked now. The port opens only once a turn can be answered at all."""
     waiting, waiting_max = site.answering.stats().waiting, site.config.limits.turns_waiting_max
@@ -121,7 +136,6 @@ def say_fallbacks(site: Site) -> None:
     metrics.watch(unrecorded.COMPONENT, site.sessions.unrecorded.reason)
     metrics.watch(KEYS, partial(root.shortfall, site.paths, root.tpm_of(site.paths)))
     metrics.watch(VECTORS, lambda: "embedding" if site.knowledge.behind else "")
-    if accounts_shared(site.paths):
-        metrics.fall_back(*SHARED_ACCOUNT)
+    metrics.watch(SHARED_ACCOUNT[0], partial(way_out, site.paths))
     for fallback in metrics.fallbacks():
         log.warning("running weaker than asked", extra={"fallback": fallback})

@@ -24,7 +24,7 @@ from edge.config import Config, SitePaths
 from edge.egress.identity import ENROLMENT_FILE
 from edge.keys import SiteKeys
 from edge.knowledge.languages import tongues
-from edge.node_status import SHARED_ACCOUNT, SWAPPABLE
+from edge.node_status import SHARED_ACCOUNT, SWAPPABLE, UNCONFINED
 from edge.operations.policy_words import in_words, some_text_passes
 from edge.privacy import policy_files, retention
 from edge.privacy.policies import Policies, PolicyFile
@@ -113,7 +113,7 @@ async def gather(known: Sources) -> Facts:
 
 
 def _site(known: Sources) -> SiteFacts:
-    config, shared = known.config, _fallen_back(known, SHARED_ACCOUNT)
+    config, shared = known.config, _fallen_back(known, SHARED_ACCOUNT, UNCONFINED)
     return SiteFacts(
         name=config.site.name,
         id=config.site.id,
@@ -131,10 +131,10 @@ def _site(known: Sources) -> SiteFacts:
     )
 
 
-def _fallen_back(known: Sources, weaker: tuple[str, str]) -> bool | None:
+def _fallen_back(known: Sources, *weaker: tuple[str, str]) -> bool | None:
     """Whether the running node says so of itself. Without one nobody knows: whoever asks may be another user, root."""
     said = known.status.get("fallbacks")
-    return None if said is None else ":".join(weaker) in said
+    return None if said is None else any(":".join(one) in said for one in weaker)
 
 
 def times_of(config: Config) -> Times:

@@ -6,7 +6,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source_root="$(dirname "$here")"
 
-prefix=/opt/postern root="" wheelhouse="" models="" template="" dry_run=0 uninstall=0 start=1
+prefix=/opt/postern root="" wheelhouse="" models="" template="" dry_run=0 uninstall=0 start=1 appliance="" proxy=""
 # The oldest Python that the locked libraries support.
 python_minor_min=11
 
@@ -17,6 +17,11 @@ install.sh [options]                    as root
   --wheelhouse DIR   take the libraries from this folder instead of the network
   --models DIR       copy built models from this folder (default: build/models beside the source, if it is there)
   --template NAME    make the site, if there is none, from this template (clinic, bank, empty)
+  --appliance        this machine is Postern's alone: refuse every other user the way out but root and the system's
+                     services of time, names, addresses and packages (undo: --shared; without either: as it was, else shared)
+  --shared           other software runs here too: count what it sends, refuse nothing
+  --proxy ADDR:PORT  the proxy of egress.proxy, where it has an address of the site's own network: nobody but the courier
+                     may use it (ADDR is no name; none takes it off)
   --no-start         install only; start later with: systemctl start postern-node
   --root DIR         stage files below DIR, for an image: no accounts, programs or services on this machine
   --dry-run          say what would be done
@@ -31,13 +36,15 @@ fail() { # what, remedy
 
 while [ $# -gt 0 ]; do
   case "$1" in
-    --prefix | --wheelhouse | --models | --template | --root)
+    --prefix | --wheelhouse | --models | --template | --root | --proxy)
       [ $# -ge 2 ] || fail "$1 needs a value" "see install.sh --help"
       printf -v "${1#--}" '%s' "$2"
       shift 2
       ;;
     --dry-run) dry_run=1 && shift ;;
     --uninstall) uninstall=1 && shift ;;
+    --appliance) appliance=refuse && shift ;;
+    --shared) appliance=count && shift ;;
     --no-start) start=0 && shift ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
@@ -68,7 +75,7 @@ put() { # source, target, mode: write a file only where it differs
 }
 
 changed=0
-units=(postern-node.service postern-worker.service postern-courier.service)
+units=(postern-egress.service postern-meter.service postern-node.service postern-worker.service postern-courier.service)
 
 check_machine() {
   [[ "$prefix" = /?* ]] || fail "--prefix $prefix is not an absolute path" "give one, such as /opt/postern"
@@ -76,6 +83,7 @@ check_machine() {
   [ "$(id -u)" = 0 ] || [ "$dry_run" = 1 ] || fail "not run by root" "sudo $0"
   command -v systemd-sysusers >/dev/null || fail "no systemd here" "use a distribution with systemd, or postern run --site DIR"
   [ "$uninstall" = 1 ] && return
+  [ -x /usr/sbin/nft ] || fail "no nft here, which says who may send what" "apt-get install nftables"
   python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $python_minor_min))" 2>/dev/null ||
     fail "no Python 3.$python_minor_min or later with venv" "apt-get install python3 python3-venv"
   # A Python in somebody's home cannot be run by the accounts of the processes.
@@ -95,6 +103,36 @@ place_files() {
   done
   rm -f "$filled"
   put "$source_root/README.md" "$prefix/README.md" 0644
+  put "$here/units/postern-egress.nft" "$prefix/postern-egress.nft" 0644
+  place_choices
+}
+
+# The system's own services that may send where others are refused; those that this machine has.
+exempt=(systemd-timesync systemd-resolve systemd-network _chrony ntp ntpsec _apt dhcpcd)
+
+place_choices() { # what this machine's rules of the way out have of their own
+  local filled user
+  filled="$(mktemp)"
+  if [ -n "$appliance" ]; then
+    printf 'OTHERS=%s\n' "$appliance" >"$filled"
+    put "$filled" /etc/postern/egress.env 0644
+    for user in "${exempt[@]}"; do
+      ! getent passwd "$user" >/dev/null || printf 'add element inet postern exempt { "%s" }\n' "$user"
+    done >"$filled"
+    put "$filled" /etc/postern/egress.d/exempt.nft 0644
+  fi
+  if [ "$proxy" = none ]; then
+    run rm -f "$root/etc/postern/egress.d/proxy.nft"
+  elif [[ "$proxy" =~ ^\[([0-9a-fA-F:]+)\]:([0-9]+)$ ]]; then
+    printf 'add element inet postern proxies6 { %s . %s }\n' "${BASH_REMATCH[@]:1}" >"$filled"
+    put "$filled" /etc/postern/egress.d/proxy.nft 0644
+  elif [[ "$proxy" =~ ^([0-9.]+):([0-9]+)$ ]]; then
+    printf 'add element inet postern proxies4 { %s . %s }\n' "${BASH_REMATCH[@]:1}" >"$filled"
+    put "$filled" /etc/postern/egress.d/proxy.nft 0644
+  elif [ -n "$proxy" ]; then
+    fail "--proxy $proxy is no address with a port" "give one, such as 10.0.0.5:3128 or [fd00::5]:3128"
+  fi
+  rm -f "$filled"
 }
 
 make_accounts_and_folders() {
@@ -191,8 +229,9 @@ remove() {
     run rm -f "$root/usr/lib/systemd/system/$unit"
   done
   say "remove: $prefix"
-  run rm -rf "$root$prefix/venv" "$root$prefix/README.md"
+  run rm -rf "$root$prefix/venv" "$root$prefix/README.md" "$root$prefix/postern-egress.nft"
   run rm -f "$root/usr/lib/sysusers.d/postern.conf" "$root/usr/lib/tmpfiles.d/postern.conf"
+  run rm -rf "$root/etc/postern"
   [ -n "$root" ] || run systemctl daemon-reload
   say "removed. The site's data stay in /var/lib/postern; the accounts stay, because files belong to them."
 }

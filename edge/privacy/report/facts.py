@@ -28,7 +28,7 @@ class SiteFacts(Fact):
     locale: str
     region: str
     processes_apart: bool | None
-    """Each process has an account of its own, so that the kernel keeps all but the courier from the network; None: not
+    """Each process has an account of its own, and the kernel keeps all but the courier from the network; None: not
     known, as no node runs."""
     memory_can_be_swapped: bool | None
     """None: not known, as no node runs."""

@@ -77,8 +77,8 @@ def _of_the_machine(facts: Facts) -> Iterator[str]:
         )
     elif not facts.site.processes_apart:
         yield (
-            "The processes share one account at this site: if the node is taken over, no kernel rule keeps"
-            " it from sending. The systemd units mend this."
+            "The processes share one account at this site, or the rules of who may send what are not in force: if the"
+            " node is taken over, no kernel rule keeps it from sending. The installer mends this."
         )
     if facts.site.memory_can_be_swapped is None:
         yield "Whether memory can be swapped to a disk is not known, as no node runs."

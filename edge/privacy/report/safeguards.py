@@ -80,8 +80,8 @@ def _policy(facts: Facts) -> str:
 _APART: Final[dict[bool | None, str]] = {
     True: "The processes have accounts of their own, and the kernel refuses connections to the internet to all"
     " but the courier.",
-    False: "At this site the processes share one account: only the program keeps them apart, and the kernel does not"
-    " enforce it. Installing the systemd units mends this.",
+    False: "At this site the kernel does not enforce it: the processes share one account, or the rules of who may send"
+    " what are not in force. Installing with the installer mends this.",
     None: "Whether the kernel enforces it as well is not known: no node runs. Make the report while it does.",
 }
 

@@ -81,6 +81,10 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "All of the site's processes share one user, so the system cannot keep the others from the network.",
         "Install with the installer: each process then has a user of its own.",
     ),
+    "egress:unconfined": (
+        "The system does not keep the site's other processes from the network: its rules of who may send are gone.",
+        "Load them: systemctl reload-or-restart postern-egress, and start the meter: systemctl start postern-meter.",
+    ),
     "keys": (
         "This machine has no TPM: the key that opens all others lies in a file, and whoever copies the disk has it.",
         "Encrypt the machine's disk; or switch the TPM on in its firmware, then: postern keys seal.",

@@ -10,7 +10,9 @@ from typing import Any, cast
 import pytest
 
 from edge.config import SitePaths
-from edge.node_status import accounts_shared
+from edge.egress import confinement
+from edge.egress.confinement import Counted, since_start_s
+from edge.node_status import accounts_shared, way_out
 
 ME = os.getuid()
 
@@ -44,6 +46,25 @@ def test_accounts_are_apart_where_the_courier_has_its_own_and_the_node_the_store
 ) -> None:
     paths = cast(SitePaths, SimpleNamespace(courier=Owned(courier), store=Owned(store)))
     assert accounts_shared(paths) is shared
+
+
+@pytest.mark.parametrize(
+    ("users", "reason"),
+    [
+        ({"node": ME, "worker": ME + 2, "courier": ME + 1}, ""),
+        ({"node": ME, "worker": ME + 2, "courier": ME + 3}, "unconfined"),
+        ({"node": ME + 3, "worker": ME + 2, "courier": ME + 1}, "unconfined"),
+        (None, "unconfined"),
+    ],
+    ids=["confined", "another courier", "another node", "no rules"],
+)
+def test_a_node_that_the_kernel_does_not_hold_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, users: dict[str, int] | None, reason: str
+) -> None:
+    counted = users and Counted(since_start_s(), 0, users, "count", {})
+    monkeypatch.setattr(confinement, "read", lambda _: counted)
+    paths = cast(SitePaths, SimpleNamespace(courier=Owned(ME + 1), store=Owned(ME)))
+    assert way_out(paths) == reason
 
 
 def test_a_site_that_one_user_made_is_not_apart(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 SCRIPTS = Path(__file__).parents[3] / "firmware_scripts"
 INSTALL = SCRIPTS / "install.sh"
 UNITS = ("postern-node.service", "postern-worker.service", "postern-courier.service")
+ROOTS = ("postern-egress.service", "postern-meter.service")
 STEP_S_MAX = 30
 
 needs_systemd = pytest.mark.skipif(
@@ -28,11 +29,12 @@ def install(*arguments: str, code: int = 0) -> str:
 
 
 def staged(folder: Path) -> tuple[Path, Path]:
-    """A staging root, and a prefix whose `postern` exists, so that units can be checked."""
+    """A staging root, and a prefix whose programs exist, so that units can be checked."""
     program = folder / "opt" / "venv" / "bin" / "postern"
     program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
+    for path in (program, program.with_name("python")):
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
     root = folder / "root"
     install("--root", str(root), "--prefix", str(folder / "opt"))
     return root, folder / "opt"
@@ -69,7 +71,7 @@ def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     before = content(root)
     assert "write:" not in install("--root", str(root), "--prefix", str(prefix))
     assert content(root) == before
-    assert {f"usr/lib/systemd/system/{unit}" for unit in UNITS} <= before.keys()
+    assert {f"usr/lib/systemd/system/{unit}" for unit in (*UNITS, *ROOTS)} <= before.keys()
 
 
 def test_a_changed_file_is_put_right(tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_wrong_usage_is_said(arguments: list[str]) -> None:
 @needs_systemd
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     root, _ = staged(tmp_path)
-    units = [str(root / "usr/lib/systemd/system" / unit) for unit in UNITS]
+    units = [str(root / "usr/lib/systemd/system" / unit) for unit in (*UNITS, *ROOTS)]
     done = subprocess.run(
         ["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=STEP_S_MAX, check=False
     )
@@ -128,6 +130,45 @@ def test_every_process_is_kept_small(unit: str) -> None:
         "MemorySwapMax": "0",
     }.items():
         assert found[key] == [value], key
+
+
+@pytest.mark.parametrize("unit", ROOTS)
+def test_what_runs_as_root_may_change_rules_and_no_more(unit: str) -> None:
+    found = settings(unit)
+    assert "User" not in found
+    for key, value in {
+        "NoNewPrivileges": "yes",
+        "ProtectSystem": "strict",
+        "CapabilityBoundingSet": "CAP_NET_ADMIN",
+        "AmbientCapabilities": "",
+        "RestrictAddressFamilies": "AF_UNIX AF_NETLINK",
+    }.items():
+        assert found[key] == [value], key
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_nothing_starts_before_the_rules_are_in_force(unit: str) -> None:
+    found = settings(unit)
+    assert ROOTS[0] in " ".join(found["Requires"]).split()
+    assert ROOTS[0] in " ".join(found["After"]).split()
+
+
+def test_what_a_site_says_of_its_machine_stays_until_it_says_otherwise(tmp_path: Path) -> None:
+    root, prefix = staged(tmp_path)
+    places = ("--root", str(root), "--prefix", str(prefix))
+    choices = root / "etc/postern"
+    assert not choices.exists()
+    install(*places, "--appliance", "--proxy", "10.0.0.5:3128")
+    assert (choices / "egress.env").read_text() == "OTHERS=refuse\n"
+    assert "proxies4 { 10.0.0.5 . 3128 }" in (choices / "egress.d/proxy.nft").read_text()
+    install(*places)
+    install(*places, "--proxy", "[fd00::5]:3128")
+    assert (choices / "egress.env").read_text() == "OTHERS=refuse\n"
+    assert "proxies6 { fd00::5 . 3128 }" in (choices / "egress.d/proxy.nft").read_text()
+    install(*places, "--shared", "--proxy", "none")
+    assert (choices / "egress.env").read_text() == "OTHERS=count\n"
+    assert not (choices / "egress.d/proxy.nft").exists()
+    assert "is no address" in install(*places, "--proxy", "proxy.example:3128", code=1)
 
 
 @pytest.mark.proves("one-way-out")

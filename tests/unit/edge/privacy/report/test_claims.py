@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from edge.node_status import SHARED_ACCOUNT, SWAPPABLE
+from edge.node_status import SHARED_ACCOUNT, SWAPPABLE, UNCONFINED
 from edge.privacy import policy_files
 from edge.privacy.report.assembly import report
 from edge.privacy.report.document import Gap, Table, walk
@@ -20,7 +20,7 @@ from tests.measured_node import INVENTED
 from tests.unit.edge.privacy.report.rig import sample_site, with_settings
 
 KERNEL = "the kernel refuses connections to the internet to all but the courier"
-SHARED, SWAP = (":".join(weaker) for weaker in (SHARED_ACCOUNT, SWAPPABLE))
+SHARED, LOOSE, SWAP = (":".join(weaker) for weaker in (SHARED_ACCOUNT, UNCONFINED, SWAPPABLE))
 
 
 @pytest_asyncio.fixture
@@ -53,15 +53,20 @@ async def test_without_a_node_nothing_is_claimed_of_the_kernel_and_of_memory(cli
 
 @pytest.mark.parametrize(
     ("fallbacks", "kernel", "shared", "swap"),
-    [((), True, False, False), ((SHARED,), False, True, False), ((SWAP,), True, False, True)],
-    ids=["apart", "one account", "swap"],
+    [
+        ((), True, False, False),
+        ((SHARED,), False, True, False),
+        ((LOOSE,), False, True, False),
+        ((SWAP,), True, False, True),
+    ],
+    ids=["apart", "one account", "no rules", "swap"],
 )
 async def test_a_running_node_says_how_it_is(
     clinic: Sources, fallbacks: tuple[str, ...], kernel: bool, shared: bool, swap: bool
 ) -> None:
     said = await told(replace(clinic, status={"fallbacks": fallbacks}))
     assert (KERNEL in said) is kernel
-    assert ("The processes share one account at this site" in said) is shared
+    assert ("The processes share one account at this site, or the rules" in said) is shared
     assert ("Memory can be swapped to a disk at this site" in said) is swap
     assert "no node runs" not in said
 

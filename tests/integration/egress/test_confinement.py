@@ -1,0 +1,161 @@
+"""The rules of who may send what, in a network of their own: what crosses the cable, and what the kernel counted."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from edge.egress import confinement, meter
+from tests.integration.egress import attempts
+from tests.integration.egress.attempts import ATTEMPTS, Attempt
+from tests.integration.egress.cable import (
+    COURIER,
+    GATEWAY,
+    GATEWAY6,
+    INTERNET,
+    NODE,
+    OTHER,
+    RESOLVER,
+    WAIT_S,
+    WORKER,
+    Cable,
+    needs_namespaces,
+)
+
+pytestmark = needs_namespaces
+
+
+@pytest.fixture(scope="module")
+def cable() -> Iterator[Cable]:
+    """Laid once, with a relay of another user at the site."""
+    laid = Cable(f"pt{os.getpid()}")
+    try:
+        laid.lay()
+        heard, said = os.pipe()
+        os.environ["RELAY_READY"] = str(said)
+        with laid.running(OTHER, attempts.relay):
+            os.close(said)
+            assert os.read(heard, 1)
+            yield laid
+    finally:
+        laid.tear_down()
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.name)
+def test_nobody_gets_around_the_courier(cable: Cable, attempt: Attempt) -> None:
+    cable.set_free()
+    cable.crossed()
+    cable.as_user(attempt.user, attempt.work, raw=attempt.raw)
+    assert cable.crossed(), "without rules it gets through, or the test would prove nothing"
+    cable.confine()
+    cable.as_user(attempt.user, attempt.work, raw=attempt.raw)
+    assert not cable.crossed()
+    assert cable.counters()[attempt.counter] >= 1
+    assert cable.counters()["courier_sent"] == 0
+
+
+def test_below_ip_no_rule_looks_and_no_unit_may(cable: Cable) -> None:
+    cable.confine()
+    cable.as_user(NODE, attempts.over_ethernet, raw=True)
+    assert cable.crossed(), "with the right to raw sockets it gets through"
+    assert cable.as_user(NODE, attempts.over_ethernet) == errno.EPERM
+    assert not cable.crossed()
+
+
+def test_what_is_allowed_gets_through_and_is_counted(cable: Cable) -> None:
+    cable.confine()
+    for user, work, counter in (
+        (COURIER, attempts.tcp(INTERNET, 443), "courier_sent"),
+        (COURIER, attempts.udp(RESOLVER, 53), "courier_dns"),
+        (NODE, attempts.tcp(GATEWAY, 1883), "node_lan"),
+        (NODE, attempts.tcp(GATEWAY6, 1883, socket.AF_INET6), "node_lan"),
+    ):
+        before = cable.counters()[counter]
+        assert cable.as_user(user, work) == 0
+        assert cable.crossed()
+        assert cable.counters()[counter] == before + 1
+
+
+def test_where_others_are_only_counted_they_are_counted(cable: Cable) -> None:
+    cable.confine("count")
+    before = cable.counters()["other_sent"]
+    cable.as_user(OTHER, attempts.tcp(INTERNET, 443))
+    assert cable.crossed()
+    assert cable.counters()["other_sent"] > before
+    assert cable.counters()["other_refused"] == 0
+
+
+def test_a_socket_that_the_courier_gives_away_stays_the_couriers(cable: Cable) -> None:
+    """No rule tells them apart; the bytes are the courier's, and no leaf explains them."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def give() -> None:
+        with socket.socket() as out:
+            socket.send_fds(ours, [b"x"], [out.fileno()])
+
+    def use() -> None:
+        _, (given,), *_ = socket.recv_fds(theirs, 10, 1)
+        with socket.socket(fileno=given) as out:
+            out.setblocking(False)
+            with suppress(BlockingIOError):
+                out.connect((INTERNET, 443))
+
+    cable.confine()
+    assert cable.as_user(COURIER, give) == 0
+    assert cable.as_user(NODE, use) == 0
+    assert cable.crossed()
+    assert cable.counters()["courier_sent"] == 1
+    assert cable.counters()["node_refused_tcp"] == 0
+
+
+def test_what_was_written_before_the_end_is_the_couriers(cable: Cable) -> None:
+    """Nobody owns a closed socket; what still lies in it is sent, and counted by the mark of its connection."""
+    listener = cable.in_world(lambda: socket.create_server((INTERNET, 443)))
+    size = 1_000_000  # more than the other end takes without reading, less than a send buffer grows to
+
+    def write_and_end() -> None:
+        with socket.socket() as out:
+            out.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * size)
+            out.connect((INTERNET, 443))
+            out.setblocking(False)
+            written = out.send(bytes(size))
+            os.write(said, written.to_bytes(4, "big"))
+
+    with listener:
+        heard, said = os.pipe()
+        cable.confine()
+        with cable.running(COURIER, write_and_end):
+            taken, _ = listener.accept()
+            written = int.from_bytes(os.read(heard, 4), "big")
+        assert written > cable.counters("bytes")["courier_sent"], "some of it still waits"
+        with taken:
+            taken.settimeout(WAIT_S)
+            received = 0
+            while piece := taken.recv(1 << 20):
+                received += len(piece)
+        assert received == written
+        assert cable.counters("bytes")["courier_sent"] > written
+        assert cable.counters("bytes")["other_sent"] < 1_000
+
+
+def test_the_meter_tells_the_rules_in_force(cable: Cable, tmp_path: Path) -> None:
+    path = tmp_path / "egress.json"
+    cable.confine()
+    cable.as_user(COURIER, attempts.tcp(INTERNET, 443))
+    assert cable.at_site(lambda: meter.turn(path, True))
+    counted = confinement.read(path)
+    assert counted is not None
+    assert counted.users == {"node": NODE, "worker": WORKER, "courier": COURIER}
+    assert counted.others == "refuse"
+    assert counted.counters["courier_sent"] == (1, 60)
+    assert confinement.confined("node", path, NODE)
+    assert not confinement.confined("node", path, COURIER)
+    cable.set_free()
+    assert not cable.at_site(lambda: meter.turn(path, True))
+    assert confinement.read(path) is None
