@@ -7,6 +7,7 @@ the next. What the witness refuses stops what leaves until somebody lets the led
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -64,6 +65,8 @@ class Memory:
     """Over them, in hexadecimal."""
     signed_s: int = 0
     """When, by its clock: Unix time."""
+    origin: str = ""
+    """Of which ledger; what is known of another one means nothing."""
     refused: str = ""
     """Why it does not sign any more."""
 
@@ -94,7 +97,10 @@ class Witnessing:
         self._woken.set()
 
     async def keep(self) -> None:
-        """Until cancelled. Begins with what an earlier start was told."""
+        """Until cancelled. Begins with what an earlier start was told of this ledger."""
+        if self._memory.refused:
+            with contextlib.suppress(PosternError):  # a ledger that cannot be written stays as it is
+                await self._about(await self._ledger.submission(0))
         if self._memory.refused:
             await self._stop(self._memory.refused)
         while not self._memory.refused:
@@ -122,7 +128,7 @@ class Witnessing:
         line = self._line()
         if line is None or self._memory.refused:
             return
-        shown = await self._ledger.submission(self._memory.size)
+        shown = await self._about(await self._ledger.submission(self._memory.size))
         same = shown.tree == (self._memory.size, self._memory.root)
         if same and self._clock() - self._memory.signed_s < AGAIN_S:
             return
@@ -134,9 +140,16 @@ class Witnessing:
             case "cosignature":
                 await self._signed(shown, answer)
             case "refused":
-                await self._refused(answer.refused)
+                await self._refused(shown.origin, answer.refused)
             case _:
                 log.warning("the witness wants another proof", extra={"size": answer.conflict_size})
+
+    async def _about(self, shown: Submission) -> Submission:
+        """What is remembered is of this ledger from now on: one that was put back or began anew has another name."""
+        if self._memory.origin not in ("", shown.origin):
+            self._memory = Memory(self._memory.vkey)
+            return await self._ledger.submission(0)
+        return shown
 
     async def _signed(self, shown: Submission, answer: witness_pb2.AddCheckpointResponse) -> None:
         try:
@@ -153,13 +166,13 @@ class Witnessing:
         if self._memory.vkey not in ("", answer.witness_vkey):
             log.warning("the control plane's witness has another key", extra={"vkey": answer.witness_vkey})
         await self._ledger.cosigned(both)
-        await self._remember(Memory(answer.witness_vkey, *shown.tree, at))
+        await self._remember(Memory(answer.witness_vkey, *shown.tree, at, shown.origin))
 
-    async def _refused(self, reason: str) -> None:
+    async def _refused(self, origin: str, reason: str) -> None:
         reason = reason if reason.isidentifier() else "other"
         log.error("the witness refuses this ledger: nothing leaves any more", extra={"reason": reason})
-        await self._remember(replace(self._memory, refused=reason))
         await self._stop(reason)
+        await self._remember(replace(self._memory, origin=origin, refused=reason))
 
     async def _remember(self, memory: Memory) -> None:
         self._memory = memory

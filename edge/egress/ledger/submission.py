@@ -28,6 +28,11 @@ class Submission:
         found = Checkpoint.parse(self.note.text)
         return found.size, found.root.hex()
 
+    @property
+    def origin(self) -> str:
+        """The ledger's name."""
+        return Checkpoint.parse(self.note.text).origin
+
     def __bytes__(self) -> bytes:
         """As C2SP tlog-witness has it."""
         lines = [f"old {self.old_size}", *(base64.b64encode(one).decode() for one in self.proof)]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
 
 from cloud_sync.witness.notes import COSIGNATURE_V1, WITNESS_NAME, cosign, public_key, signature_line
 from cloud_sync.witness.request import read_request
 from cloud_sync.witness.rules import Cosign, Remembered, decide, newcomer, origin_of
 from core.errors import ConfigError
+from edge.cli import app
 from edge.egress.ledger import Draft, LedgerBroken, LedgerInUse, WitnessRefused
 from edge.egress.ledger.anew import set_aside
 from edge.egress.ledger.log import Log
@@ -174,3 +178,22 @@ def test_a_ledger_is_set_aside_whole_and_the_next_one_names_it(paths: SitePaths)
         assert root.hex().encode() in entry
     finally:
         second.close()
+
+
+def test_the_commands_do_the_same(paths: SitePaths, tmp_path: Path) -> None:
+    def said(*arguments: str) -> dict[str, Any]:
+        found = CliRunner().invoke(app, ["ledger", *arguments, "--site", str(tmp_path), "--json"])
+        assert found.exit_code == 0, found.output
+        return dict(json.loads(found.stdout))
+
+    log, request = Log.open(paths.ledger), tmp_path / "request"
+    log.checkpoint()
+    assert said("key")["vkey"] == vkey(paths.ledger)
+    assert said("request", str(request), "--key", MINE.vkey)["size"] == 1
+    note = Note.parse(read_request(request.read_bytes()).note)
+    (tmp_path / "lines").write_bytes(line(note))
+    lines = ("--lines", str(tmp_path / "lines"))
+    assert said("cosign", str(request), "--key", MINE.vkey, *lines) == {"size": 1}
+    assert said("request", str(request), "--key", MINE.vkey)["from"] == 1
+    log.close()
+    assert Path(said("anew")["set_aside"]).exists()
