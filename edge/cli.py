@@ -19,6 +19,7 @@ from core.memory import forbid_core_dumps
 from edge.commands.api_keys import api_keys
 from edge.commands.audit import audit
 from edge.commands.backup import backup, restore
+from edge.commands.egress_report import ledger_report
 from edge.commands.inbox import inbox
 from edge.commands.intents import intents
 from edge.commands.kb import kb
@@ -43,6 +44,7 @@ app.add_typer(kb, name="kb")
 app.add_typer(models, name="models")
 app.add_typer(ledger, name="ledger")
 add_witnesses(ledger)
+ledger.command("report")(ledger_report)
 app.add_typer(inbox, name="inbox")
 app.add_typer(operators, name="operators")
 app.add_typer(api_keys, name="api-keys")

@@ -74,7 +74,10 @@ class Section(Part):
 
 
 class Document(Part):
-    """A whole report. `front`: its first page, as label and value; `facts_sha256`: of what it was made from."""
+    """A whole report. `front`: its first page, as label and value; `facts_sha256`: of what it was made from.
+
+    `standing`: what it is good for, in a few words on every page; `notice`: the same in a sentence or two.
+    """
 
     title: str
     subject: str
@@ -82,6 +85,7 @@ class Document(Part):
     made_on: str
     facts_sha256: str
     front: tuple[tuple[str, str], ...]
+    standing: str = "Draft: have counsel confirm"
     notice: str
     sections: Annotated[tuple[Section, ...], Field(min_length=1)]
 

@@ -1,0 +1,117 @@
+"""The weekly report says what the verifier found, of that week, and nothing of a record that is not whole."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from core.errors import ConfigError, ExitCode
+from edge.cli import app
+from edge.egress.exits import CLAIM, EXITS
+from edge.egress.weekly_report import days_of, told_of, weekly
+from edge.privacy.report.document import Document
+from edge.privacy.report.html import as_html
+from tests import ledger_exports as exports
+from tests.ledger_exports import LOG_VKEY, WITNESS_VKEYS, Ledger
+
+WEEK = "2026-W09"
+"""Its Sunday is the first day of the ledgers of these tests."""
+
+MADE_ON = date(2026, 3, 2)
+
+
+def ledger(unexplained: int = 0) -> Ledger:
+    """A connection, an envelope of records, a text of 2,000 bytes; compared with the kernel."""
+    found = Ledger()
+    found.begin()
+    link = found.link()
+    for text, size in ((False, 1_000), (True, 2_000)):
+        found.time_ms += 1_000
+        envelope = found.intent(text=text, size=size)
+        found.time_ms += 1_000
+        found.close(envelope, size)
+    found.link_close(link)
+    found.time_ms += 1_000
+    found.compare(unexplained)
+    return found
+
+
+def exported(folder: Path, found: Ledger) -> str:
+    return str(exports.write(exports.export(found.entries()), folder / "export"))
+
+
+def text_of(document: Document) -> str:
+    return document.model_dump_json()
+
+
+def reported(export: str, week: str = WEEK, **asked: Any) -> tuple[dict[str, Any], Document]:
+    told = told_of(export, week, **{"log_key": LOG_VKEY, "witnesses": WITNESS_VKEYS, **asked})
+    return told, weekly(told, week, MADE_ON)
+
+
+def test_a_week_is_its_days() -> None:
+    assert days_of("2026-W48") == (date(2026, 11, 23), date(2026, 11, 29))
+    assert days_of("2026-W01") == (date(2025, 12, 29), date(2026, 1, 4))
+    for wrong in ("2026-48", "2026-W54", "2026-W00", "W48", ""):
+        with pytest.raises(ConfigError):
+            days_of(wrong)
+
+
+def test_it_says_what_left_and_that_all_is_explained(tmp_path: Path) -> None:
+    told, document = reported(exported(tmp_path, ledger()))
+    assert told["ok"], told["problems"]
+    assert dict(document.front)["Finding"] == "whole, and all is explained"
+    text = text_of(document)
+    assert "3,000 bytes in 2 envelopes. Texts among them: 2,000 bytes in 1." in text
+    assert CLAIM in document.notice
+    assert all(one.name in text for one in EXITS)
+    assert "Complete for kernel-counted egress of this host" in text
+    assert CLAIM in as_html(document)
+    assert "Draft" not in as_html(document)
+
+
+def test_bytes_that_nothing_explains_stand_on_the_first_page(tmp_path: Path) -> None:
+    told, document = reported(exported(tmp_path, ledger(unexplained=777)))
+    assert not told["ok"]
+    assert dict(document.front)["Finding"] == "whole, and NOT all is explained"
+    assert "777 bytes" in text_of(document)
+
+
+def test_of_another_week_nothing_is_told(tmp_path: Path) -> None:
+    told, document = reported(exported(tmp_path, ledger()), "2026-W12")
+    assert told["left"] == []
+    assert "0 bytes in 0 envelopes" in text_of(document)
+    assert "Nobody compared the record" in text_of(document)
+
+
+def test_a_record_that_was_changed_says_nothing_but_that(tmp_path: Path) -> None:
+    files = exports.export(ledger().entries())
+    name = next(name for name in files if name.startswith("tile/entries"))
+    files[name] = files[name].replace(b'"bytes":2000', b'"bytes":1000')
+    told, document = reported(str(exports.write(files, tmp_path / "export")))
+    assert not told["whole"]
+    assert dict(document.front)["Finding"].startswith("WRONG")
+    assert [section.id for section in document.sections] == ["wrong"]
+    assert "envelopes" not in text_of(document)
+
+
+def test_the_command_writes_it_and_ends_as_the_verifier_does(tmp_path: Path) -> None:
+    html, export = tmp_path / "week.html", exported(tmp_path, ledger())
+    asked = ["ledger", "report", export, "--week", WEEK, "--log-key", LOG_VKEY, "--html", str(html)]
+    ended = CliRunner().invoke(app, asked)
+    assert ended.exit_code == ExitCode.OK, ended.output
+    assert "Egress report, week 2026-W09" in html.read_text(encoding="utf-8")
+    export = exported(tmp_path / "other", ledger(unexplained=777))
+    ended = CliRunner().invoke(app, ["ledger", "report", export, "--week", WEEK])
+    assert ended.exit_code == ExitCode.CHECK_FAILED
+
+
+@pytest.mark.long  # the library that sets pages is large
+def test_it_is_set_as_pdf(tmp_path: Path) -> None:
+    from edge.privacy.report.pdf import as_pdf
+
+    assert as_pdf(reported(exported(tmp_path, ledger()))[1]).startswith(b"%PDF-")
