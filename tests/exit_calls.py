@@ -68,7 +68,9 @@ OPENERS: Final = frozenset(
         "core.local_http.local_client",
         "edge.egress.cloud_channel.open_channel",
         "edge.egress.cloud_channel.reachable",
+        "edge.egress.cloud_channel.unreachable_because",
         "edge.egress.handshake.why_refused",
+        "edge.egress.proxy.connect",
         "edge.egress.lan_connection.judged_connector",
         "edge.fabric.client.new_client",
     }

@@ -14,6 +14,7 @@ from core.errors import ConfigError
 from edge.config.backup import BackupSection
 from edge.config.card import CardSection, CardTextSection
 from edge.config.console import ConsoleSection, OidcSection
+from edge.config.egress import EgressSection, ProxySection
 from edge.config.fabric import DiscoverySection, MqttSection
 from edge.config.handoff import HandoffSection, SmtpSection, WebhookSection
 from edge.config.inference import AnswerSection, ModelsSection
@@ -39,6 +40,7 @@ __all__ = [
     "Config",
     "ConsoleSection",
     "DiscoverySection",
+    "EgressSection",
     "HandoffSection",
     "HttpSection",
     "IdentifierSection",
@@ -52,6 +54,7 @@ __all__ = [
     "OidcSection",
     "OutboxSection",
     "PrivacySection",
+    "ProxySection",
     "RetentionSection",
     "SafetyCardSection",
     "SafetySection",
@@ -84,6 +87,7 @@ class Config(Section):
     card: CardSection = CardSection()
     telemetry: TelemetrySection = TelemetrySection()
     outbox: OutboxSection = OutboxSection()
+    egress: EgressSection = EgressSection()
     mqtt: MqttSection = MqttSection()
     discovery: DiscoverySection = DiscoverySection()
     siblings: SiblingsSection = SiblingsSection()

@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 from grpc.aio import EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 
+from edge.egress import proxy
 from edge.egress.identity import Identity
 
 # Name look-up and TCP handshake; satellite links need under 2 s.
@@ -27,7 +28,6 @@ CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", 1_000_000),
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new handshake with the new certificate
-    ("grpc.enable_http_proxy", 0),  # one way out: no environment variable may bend it
     # Windows are not measured. It costs a ping for each heartbeat, most of what an idle link costs; and where a site
     # slows its updates down, windows grow to megabytes, under way for nothing when the node stops. Without it, what is
     # under way is a piece of a blob and 64 KiB: 100 Mbit/s over 25 ms. What goes out, the other end measures.
@@ -35,23 +35,38 @@ CHANNEL_OPTIONS = (
 )
 
 
-async def reachable(endpoint: str) -> bool:
-    """Whether anybody takes a TCP connection there."""
+def channel_options() -> tuple[tuple[str, object], ...]:
+    """Of every channel: the way out is the one that the settings name, and no environment variable may bend it."""
+    way = proxy.in_use()
+    if way is None:
+        return (*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0))
+    return (*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 1), ("grpc.http_proxy", way.url))
+
+
+async def unreachable_because(endpoint: str) -> str:
+    """Why nobody takes a connection there, as a short code of `edge.egress.proxy`; empty where somebody does."""
     host, _, port = endpoint.rpartition(":")
     try:
         async with asyncio.timeout(REACH_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            _, writer = await proxy.connect(host.strip("[]"), int(port))
+    except proxy.NoWay as error:
+        return error.reason
     except (OSError, TimeoutError, ValueError):
-        return False
+        return proxy.UNREACHABLE
     writer.close()
-    return True
+    return ""
+
+
+async def reachable(endpoint: str) -> bool:
+    """Whether anybody takes a connection there."""
+    return not await unreachable_because(endpoint)
 
 
 def open_channel(identity: Identity, endpoint: str) -> grpc.aio.Channel:
     """A channel of its own, with the site's certificate; it connects when it is asked to."""
     credentials = grpc.ssl_channel_credentials(identity.roots_pem, identity.key_pem, identity.certificate_pem)
     name = ("grpc.ssl_target_name_override", identity.enrolment.target_name)
-    return grpc.aio.secure_channel(endpoint, credentials, options=(*CHANNEL_OPTIONS, name))
+    return grpc.aio.secure_channel(endpoint, credentials, options=(*channel_options(), name))
 
 
 async def is_ready(channel: grpc.aio.Channel) -> bool:

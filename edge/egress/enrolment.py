@@ -16,9 +16,10 @@ import grpc.aio
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
 from core.identity import EnrolmentCode
-from edge.egress.cloud_channel import CHANNEL_OPTIONS
+from edge.egress.cloud_channel import channel_options
 from edge.egress.identity import Enrolment, Identity
 from edge.egress.ledger.queue import LedgerQueue
+from edge.egress.proxy import NoWay, connect
 from edge.egress.recorded import recorded
 from postern.v1 import enrolment_pb2, enrolment_pb2_grpc
 
@@ -80,19 +81,34 @@ async def exchange(endpoint: str, code: str, software_version: str, ledger: Ledg
 
 async def _pinned_certificate(host: str, port: int, code: EnrolmentCode) -> bytes:
     try:
-        pem = await asyncio.to_thread(ssl.get_server_certificate, (host, port), timeout=FETCH_TIMEOUT_S)
-    except (OSError, ssl.SSLError) as error:
+        async with asyncio.timeout(FETCH_TIMEOUT_S):
+            pem = await _shown_certificate(host, port)
+    except NoWay as error:
+        raise NotReachable(f"The site's proxy opens no way to {host}:{port} ({error.reason}).") from error
+    except (OSError, ssl.SSLError, TimeoutError) as error:
         raise NotReachable(f"No control plane answers at {host}:{port} ({type(error).__name__}).") from error
     if not code.matches(certificates.certificate_fingerprint(pem.encode())):
         raise WrongControlPlane(f"The certificate at {host}:{port} does not fit the code.")
     return pem.encode()
 
 
+async def _shown_certificate(host: str, port: int) -> str:
+    """Whatever certificate is shown there, as PEM; the code says whether it is the right one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    _, writer = await connect(host, port)
+    try:
+        await writer.start_tls(context, server_hostname=host)
+        return ssl.DER_cert_to_PEM_cert(writer.get_extra_info("ssl_object").getpeercert(True))
+    finally:
+        writer.close()
+
+
 async def _enrol(
     endpoint: str, pinned: bytes, request: enrolment_pb2.EnrolRequest
 ) -> enrolment_pb2.EnrolResponse:
     options: Sequence[tuple[str, object]] = (
-        *CHANNEL_OPTIONS,
+        *channel_options(),
         ("grpc.ssl_target_name_override", certificates.ENROLMENT_TARGET_NAME),
     )
     credentials = grpc.ssl_channel_credentials(root_certificates=pinned)

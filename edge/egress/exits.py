@@ -337,6 +337,7 @@ MEANS: Final = {
     "core.local_http": "HTTP inside the site: judges what a name resolves to",
     "edge.egress.lan_connection": "HTTP inside the site, to addresses that were judged",
     "edge.egress.cloud_channel": "channels to the control plane",
+    "edge.egress.proxy": "the courier's way to the control plane, direct or through the site's proxy",
     "edge.egress.handshake": "why a channel to the control plane was refused",
     "edge.fabric.client": "connections to a broker inside the site",
 }
@@ -349,6 +350,7 @@ STAYS: Final = {
     "edge.demo.customers": "the demo's customers, on loopback",
     "edge.demo.programs": "the demo's processes, on loopback",
     "edge.keys.tpm": "starts tpm2-tools, which speak with the chip of this machine",
+    "edge.egress.meter": "starts nft, which asks the kernel of this machine what it counted",
     "edge.knowledge.reading": "starts the readers of documents",
     "edge.placed": "starts a trial of an encoder",
     "edge.privacy.report.pdf": "starts the maker of PDFs",

@@ -10,6 +10,8 @@ import asyncio
 import ssl
 from typing import Final
 
+from edge.egress import proxy
+
 REFUSED: Final = "refused"
 """The other end is our control plane; it did not accept this site's certificate."""
 
@@ -17,7 +19,8 @@ NOT_TLS: Final = "peer_not_tls"
 """The other end speaks plain text, a TLS of before 1.2, or something else."""
 
 UNKNOWN: Final = "peer_unknown"
-"""Its certificate is not of the authority that this site was enrolled with: another's, self-signed, or damaged."""
+"""Its certificate is not of the authority that this site was enrolled with: another's, self-signed, damaged, or that of
+a proxy which opens TLS to look inside."""
 
 # X509_verify_cert's errors, as OpenSSL numbers them (x509_vfy.h).
 _PEERS: Final = {
@@ -30,21 +33,24 @@ DIAGNOSIS_TIMEOUT_S: Final = 5.0
 
 
 async def why_refused(endpoint: str, roots_pem: bytes, target_name: str) -> str:
-    """What was wrong, as a short code: one of those above, or "unreachable"."""
+    """What was wrong, as a short code: one of those above, or of `edge.egress.proxy`."""
     host, _, port = endpoint.rpartition(":")
     try:
         context = _context(roots_pem)
         async with asyncio.timeout(DIAGNOSIS_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(
-                host.strip("[]"), int(port), ssl=context, server_hostname=target_name
-            )
+            _, writer = await proxy.connect(host.strip("[]"), int(port))
+            try:
+                await writer.start_tls(context, server_hostname=target_name)
+            finally:
+                writer.close()
     except ssl.SSLCertVerificationError as error:
         return _PEERS.get(error.verify_code, UNKNOWN)
+    except proxy.NoWay as error:
+        return error.reason
     except TimeoutError:
-        return "unreachable"
+        return proxy.UNREACHABLE
     except (OSError, ValueError):  # ssl.SSLError is an OSError: what came is not TLS, or nothing came
         return NOT_TLS
-    writer.close()
     return REFUSED
 
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import grpc.aio
 
 from core.errors import NotReachable
-from edge.egress.cloud_channel import is_ready, open_channel, reachable
+from edge.egress.cloud_channel import is_ready, open_channel, unreachable_because
 from edge.egress.envelope import Envelope, Purpose
 from edge.egress.handshake import why_refused
 from edge.egress.identity import Identity
@@ -83,8 +83,8 @@ class CloudLink:
 
         `deliver` is told whether a frame is of the upload.
         """
-        if not await reachable(self._identity.enrolment.sync_endpoint):
-            return self._reason or "unreachable"
+        if why := await unreachable_because(self._identity.enrolment.sync_endpoint):
+            return self._reason or why
         channel = open_channel(self._identity, self._identity.enrolment.sync_endpoint)
         try:
             if not await is_ready(channel):

@@ -15,7 +15,7 @@ import grpc.aio
 
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
-from edge.egress.cloud_channel import CHANNEL_OPTIONS, is_ready, open_channel
+from edge.egress.cloud_channel import channel_options, is_ready, open_channel
 from edge.egress.enrolment import checked
 from edge.egress.identity import Identity
 from edge.egress.ledger.queue import LedgerQueue
@@ -73,7 +73,7 @@ async def reattest(mine: Identity, ledger: LedgerQueue) -> Identity:
     if not endpoint or not pinned:
         raise RenewalFailed("Where the site was enrolled is not known any more.")
     options: Sequence[tuple[str, object]] = (
-        *CHANNEL_OPTIONS,
+        *channel_options(),
         ("grpc.ssl_target_name_override", certificates.ENROLMENT_TARGET_NAME),
     )
     async with recorded(ledger, endpoint, REATTESTATION, b"") as asking:

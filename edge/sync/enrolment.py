@@ -30,10 +30,12 @@ async def enrol(paths: SitePaths, cloud: str, code: str) -> Enrolment:
 
 
 async def _in_place_of_the_courier(paths: SitePaths, cloud: str, code: str) -> Enrolment:
-    from edge.egress import enrolment, identity
+    from edge.egress import enrolment, identity, proxy
     from edge.egress.ledger.log import Log
     from edge.egress.ledger.queue import LedgerQueue
 
+    proxy.forget_variables()
+    proxy.use(proxy.configured(paths))
     opened = await asyncio.to_thread(Log.open, paths.ledger)
     queue = LedgerQueue(opened)
     try:

@@ -203,7 +203,11 @@ _SYNC_WORDS: Mapping[str, str] = {
     "courier_not_reachable": "The courier, the only way out, is not running. It restarts by itself.",
     "link_unreachable": "Nobody answers at the control plane's address. Check network, firewall and address.",
     "link_refused": "The control plane does not accept the certificate. Enrol the site again.",
-    "link_peer_unknown": f"{_NOT_OURS} Its certificate is not of the authority that this site was enrolled with.",
+    "link_peer_unknown": f"{_NOT_OURS} Its certificate is not of the authority that this site was enrolled with."
+    " A proxy that opens TLS to look inside shows such a one: let it pass the control plane's address untouched.",
+    "link_proxy_unreachable": "The site's proxy does not answer. Check egress.proxy.url, and the proxy.",
+    "link_proxy_login": "The site's proxy does not accept the login. Check egress.proxy.username and password_file.",
+    "link_proxy_refused": "The site's proxy opens no way to the control plane. Whoever runs it must permit CONNECT.",
     "link_peer_expired": "The control plane's certificate has expired, or this machine's clock is wrong.",
     "link_peer_not_yet_valid": "The control plane's certificate is not valid yet, or this machine's clock is wrong.",
     "link_peer_other_name": f"{_NOT_OURS} Its certificate is for another name.",

@@ -1,0 +1,148 @@
+"""The courier's way to the control plane: direct, or through the site's HTTP proxy, which opens a tunnel (CONNECT).
+
+A process has one way, said at its start by `egress.proxy`; no environment variable has a say. TLS is from end to end: a
+proxy that opens it to look inside shows a certificate that is not the control plane's, and nothing is said to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import tomllib
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from core.errors import ConfigError
+from edge.paths import SitePaths
+
+VARIABLES: Final = frozenset(
+    {"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "grpc_proxy", "no_proxy", "no_grpc_proxy"}
+)
+"""What libraries obey, gRPC among them, in small letters or capitals."""
+ANSWER_BYTES_MAX: Final = 16_384
+"""Of a proxy's answer up to the tunnel: some headers. Pages that explain a refusal are not read."""
+LOGIN: Final = 407
+
+UNREACHABLE: Final = "unreachable"
+PROXY_UNREACHABLE: Final = "proxy_unreachable"
+PROXY_LOGIN: Final = "proxy_login"
+PROXY_REFUSED: Final = "proxy_refused"
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """Where it is and how we log in there; without a username it asks for no login."""
+
+    host: str
+    port: int
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def url(self) -> str:
+        """As gRPC takes it, login included: not for logs."""
+        login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self.username else ""
+        return f"http://{login}{_authority(self.host, self.port)}"
+
+    def request(self, host: str, port: int) -> bytes:
+        """What asks for a tunnel to there."""
+        to = _authority(host, port)
+        lines = [f"CONNECT {to} HTTP/1.1", f"Host: {to}"]
+        if self.username:
+            login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+            lines.append(f"Proxy-Authorization: Basic {login}")
+        return "\r\n".join((*lines, "", "")).encode()
+
+
+class NoWay(ConnectionError):
+    """No connection came about; `reason` is a code of those above."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+_way: ContextVar[Proxy | None] = ContextVar("way", default=None)
+
+
+def use(proxy: Proxy | None) -> None:
+    """Go that way from now on; None: directly."""
+    _way.set(proxy)
+
+
+def in_use() -> Proxy | None:
+    return _way.get()
+
+
+def forget_variables() -> None:
+    """Take what would bend the way out of this process's environment, and so out of what it starts."""
+    for name in [name for name in os.environ if name.lower() in VARIABLES]:
+        del os.environ[name]
+
+
+def configured(paths: SitePaths) -> Proxy | None:
+    """What the settings say. Raises ConfigError.
+
+    The models of settings take memory that the courier else does without: only a site with this section loads them.
+    """
+    try:
+        if "egress" not in tomllib.loads(paths.config.read_text(encoding="utf-8")):
+            return None
+    except (OSError, ValueError):
+        return None  # before there is a site; and the node, which reads all settings, says what is wrong with them
+    from edge.config import load_config
+
+    section = load_config(paths).egress.proxy
+    if section.url is None:
+        return None
+    parts = urlsplit(section.url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    if section.username is None or section.password_file is None:
+        return Proxy(parts.hostname, parts.port)
+    try:
+        password = section.password_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"egress.proxy.password_file: {section.password_file} cannot be read ({type(error).__name__}).",
+            remedy="The courier's account must be able to read it: chgrp postern-courier, chmod 0640.",
+        ) from None
+    return Proxy(parts.hostname, parts.port, section.username, password)
+
+
+async def connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to there, by the way in use. Raises NoWay, OSError; the caller bounds the time."""
+    proxy = in_use()
+    if proxy is None:
+        return await asyncio.open_connection(host, port)
+    try:
+        reader, writer = await asyncio.open_connection(proxy.host, proxy.port, limit=ANSWER_BYTES_MAX)
+    except OSError as error:
+        raise NoWay(PROXY_UNREACHABLE) from error
+    try:
+        writer.write(proxy.request(host, port))
+        status = _status(await reader.readuntil(b"\r\n\r\n"))
+        if not 200 <= status < 300:
+            raise NoWay(PROXY_LOGIN if status == LOGIN else PROXY_REFUSED)
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, OSError) as error:
+        writer.close()
+        raise error if isinstance(error, NoWay) else NoWay(PROXY_REFUSED) from error
+    except BaseException:
+        writer.close()
+        raise
+    return reader, writer
+
+
+def _status(answer: bytes) -> int:
+    """Raises ValueError where it is no answer of HTTP/1."""
+    version, status, *_ = answer.partition(b"\r\n")[0].split(b" ", 2)
+    if not version.startswith(b"HTTP/1."):
+        raise ValueError("no HTTP/1")
+    return int(status)
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

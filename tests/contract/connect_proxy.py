@@ -1,0 +1,66 @@
+"""A real HTTP proxy with CONNECT, which can ask for a login, refuse, break off, or lead elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+
+class ConnectProxy:
+    """`asked`: every tunnel that was asked for. `instead`: where they lead in truth, if elsewhere."""
+
+    def __init__(self, login: str = "", status: int = 200, instead: str = "") -> None:
+        self.login, self.status, self.instead = login, status, instead
+        self.asked: list[str] = []
+        self.port = 0
+        self._open: set[asyncio.StreamWriter] = set()
+
+    def cut(self) -> None:
+        """Every tunnel ends now."""
+        for writer in tuple(self._open):
+            writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            target = head.split(" ")[1]
+            self.asked.append(target)
+            wanted = f"basic {base64.b64encode(self.login.encode()).decode()}".lower()
+            said = [line for line in head.lower().split("\r\n") if line.startswith("proxy-authorization: ")]
+            status = 407 if self.login and said != [f"proxy-authorization: {wanted}"] else self.status
+            if status != 200:
+                writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())
+                return
+            host, _, port = (self.instead or target).rpartition(":")
+            there, onwards = await asyncio.open_connection(host, int(port))
+            self._open.add(onwards)
+            writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
+            await asyncio.gather(_copy(reader, onwards), _copy(there, writer))
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while piece := await reader.read(65_536):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def serving(proxy: ConnectProxy) -> AsyncIterator[ConnectProxy]:
+    """The proxy at a port of its own on loopback."""
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.cut()

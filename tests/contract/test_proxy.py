@@ -1,0 +1,135 @@
+"""The courier through a real proxy: with a login, without, refused, cut, and with variables that would bend the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from edge.egress import handshake, identity, proxy
+from edge.egress.cloud_channel import is_ready, open_channel, unreachable_because
+from edge.egress.courier_client import LinkUp
+from edge.egress.proxy import Proxy
+from edge.paths import SitePaths
+from tests.contract.connect_proxy import ConnectProxy, serving
+from tests.contract.courier_process import (
+    TIMEOUT_S,
+    CourierProcess,
+    ScriptedCloud,
+    new_site,
+    receive,
+    scripted_cloud,
+)
+
+LOGIN = "site:p@ss:wörd/%"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> SitePaths:
+    return new_site(tmp_path / "site")
+
+
+def through(server: ConnectProxy, login: str = LOGIN) -> Proxy:
+    username, _, password = login.partition(":")
+    return Proxy("127.0.0.1", server.port, username, password)
+
+
+@asynccontextmanager
+async def way(server: ConnectProxy, login: str = LOGIN) -> AsyncIterator[None]:
+    async with serving(server):
+        proxy.use(through(server, login))
+        try:
+            yield
+        finally:
+            proxy.use(None)
+
+
+async def test_a_channel_opens_through_a_proxy_that_asks_for_a_login(paths: SitePaths) -> None:
+    server = ConnectProxy(LOGIN)
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud, way(server):
+        mine = identity.load(paths.courier)
+        assert mine is not None
+        assert await unreachable_because(cloud.endpoint) == ""
+        channel = open_channel(mine, cloud.endpoint)
+        assert await is_ready(channel)
+        assert server.asked == [cloud.endpoint] * 2
+        why = await handshake.why_refused(cloud.endpoint, mine.roots_pem, mine.enrolment.target_name)
+        assert why == handshake.REFUSED, "what it shows is ours: nothing is wrong with the way"
+        server.cut()
+        async with asyncio.timeout(TIMEOUT_S):
+            await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+        await channel.close(None)
+
+
+@pytest.mark.parametrize(
+    ("server", "login", "reason"),
+    [
+        (ConnectProxy(LOGIN), "site:wrong", proxy.PROXY_LOGIN),
+        (ConnectProxy(LOGIN), "", proxy.PROXY_LOGIN),
+        (ConnectProxy(LOGIN, 403), LOGIN, proxy.PROXY_REFUSED),
+        (ConnectProxy(LOGIN, 502), LOGIN, proxy.PROXY_REFUSED),
+        (ConnectProxy(LOGIN, instead="127.0.0.1:1"), LOGIN, proxy.PROXY_REFUSED),
+    ],
+    ids=["wrong login", "no login", "forbidden", "no way on", "breaks off"],
+)
+async def test_why_a_proxy_opens_no_way(server: ConnectProxy, login: str, reason: str) -> None:
+    async with way(server, login):
+        assert await unreachable_because("control.example:443") == reason
+        assert server.asked == ["control.example:443"], "names are the proxy's to look up"
+
+
+async def test_a_proxy_that_is_away_is_said() -> None:
+    proxy.use(Proxy("127.0.0.1", 1))
+    assert await unreachable_because("control.example:443") == proxy.PROXY_UNREACHABLE
+    proxy.use(None)
+
+
+async def test_a_proxy_that_looks_inside_gets_nothing(tmp_path: Path) -> None:
+    """It answers in the control plane's place, with a certificate of its own."""
+    ours, theirs = new_site(tmp_path / "ours"), new_site(tmp_path / "theirs")
+    async with (
+        scripted_cloud(ours, ScriptedCloud()) as cloud,
+        scripted_cloud(theirs, ScriptedCloud()) as inspector,
+    ):
+        async with way(ConnectProxy(LOGIN, instead=inspector.endpoint)):
+            mine = identity.load(ours.courier)
+            assert mine is not None
+            channel = open_channel(mine, cloud.endpoint)
+            assert not await is_ready(channel)
+            await channel.close(None)
+            why = await handshake.why_refused(cloud.endpoint, mine.roots_pem, mine.enrolment.target_name)
+            assert why == handshake.UNKNOWN
+        assert inspector.opened == 0
+
+
+async def test_the_courier_goes_the_way_of_the_settings_and_of_no_variable(
+    paths: SitePaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, trap = ConnectProxy(LOGIN), ConnectProxy()
+    password = tmp_path / "password"
+    password.write_text(LOGIN.partition(":")[2] + "\n", encoding="utf-8")
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud, serving(server), serving(trap):
+        for name in ("http_proxy", "https_proxy", "grpc_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{trap.port}")
+        monkeypatch.setenv("no_proxy", "*")
+        monkeypatch.setenv("no_grpc_proxy", "127.0.0.1")
+        paths.config.write_text(
+            f'[site]\nid = "a"\nname = "A"\nlocale = "en"\nregion = "DE"\n[egress.proxy]\nurl = "http://127.0.0.1:{server.port}"\n'
+            f'username = "site"\npassword_file = "{password}"\n',
+            encoding="utf-8",
+        )
+        courier = CourierProcess(paths)
+        await courier.start()
+        try:
+            node = await courier.attach()
+            await node.open_link(1)
+            await receive(node, LinkUp)
+            assert server.asked.count(cloud.endpoint) == len(server.asked) >= 2
+            await node.close()
+        finally:
+            await courier.stop()
+        assert trap.asked == []

@@ -1,0 +1,68 @@
+"""What may stand in the settings of the courier's proxy, and what does not count."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from core.errors import ConfigError
+from edge.config import ProxySection
+from edge.egress import proxy
+from edge.egress.proxy import Proxy
+from edge.paths import SitePaths
+
+SITE = '[site]\nid = "a"\nname = "A"\n'
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"url": "https://proxy:3128"},
+        {"url": "http://proxy"},
+        {"url": "socks5://proxy:1080"},
+        {"url": "http://me:secret@proxy:3128"},
+        {"url": "http://proxy:3128/path"},
+        {"url": "http://proxy:3128", "username": "me"},
+        {"url": "http://proxy:3128", "username": "m:e", "password_file": "/p"},
+    ],
+)
+def test_what_cannot_work_is_refused(section: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        ProxySection.model_validate(section)
+
+
+def test_tls_to_the_proxy_is_refused_by_name() -> None:
+    with pytest.raises(ValidationError, match="TLS to the proxy itself is not supported"):
+        ProxySection(url="https://proxy:3128")
+
+
+def test_the_settings_say_the_way(tmp_path: Path) -> None:
+    paths = SitePaths(tmp_path)
+    assert proxy.configured(paths) is None
+    paths.config.write_text(SITE)
+    assert proxy.configured(paths) is None
+    paths.config.write_text(f'{SITE}[egress.proxy]\nurl = "http://[fd00::5]:3128"\n')
+    assert proxy.configured(paths) == Proxy("fd00::5", 3128)
+    secret = tmp_path / "password"
+    login = f'username = "me"\npassword_file = "{secret}"\n'
+    paths.config.write_text(f'{SITE}[egress.proxy]\nurl = "http://proxy:3128"\n{login}')
+    with pytest.raises(ConfigError, match="cannot be read"):
+        proxy.configured(paths)
+    secret.write_text("p@ss\n")
+    found = proxy.configured(paths)
+    assert found == Proxy("proxy", 3128, "me", "p@ss")
+    assert "p@ss" not in repr(found)
+    assert found.url == "http://me:p%40ss@proxy:3128"
+
+
+def test_no_variable_of_proxies_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in proxy.VARIABLES:
+        monkeypatch.setenv(name, "x")
+        monkeypatch.setenv(name.upper(), "x")
+    monkeypatch.setenv("PROXY_OF_ANOTHER_KIND", "x")
+    proxy.forget_variables()
+    assert [name for name in os.environ if name.lower().endswith("_proxy")] == []
+    assert os.environ["PROXY_OF_ANOTHER_KIND"] == "x"
