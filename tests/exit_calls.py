@@ -139,6 +139,9 @@ _IMPORTS: Final = re.compile(
 )
 
 
+_OF_OTHERS: Final = frozenset((package, leaf) for package, leaf in _BY_PACKAGE if package not in PACKAGES)
+
+
 def may_open(source: str) -> bool:
     """False for most: not every file need be parsed."""
     return bool(
@@ -175,9 +178,9 @@ def openings_in(source: str, module: str = "") -> set[str]:
         by_method = isinstance(node, ast.Attribute) and (
             leaf in OPENING_METHODS or (leaf in OPENING_CALLS and name.startswith(("?.", "loop.", "self.")))
         )
-        known = ("." in name and (name.partition(".")[0], leaf) in _BY_PACKAGE) or name.startswith(
-            OPENING_PREFIXES
-        )
+        known = (
+            "." in name and (name in OPENERS or (name.partition(".")[0], leaf) in _OF_OTHERS)
+        ) or name.startswith(OPENING_PREFIXES)
         if (known or by_method) and name not in own:
             found.add(name)
     return found - {"socket.socket"} if _only_unix_sockets(tree, aliases) else found
