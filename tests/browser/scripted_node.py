@@ -83,6 +83,7 @@ class Script:
     opening: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[str] = field(default_factory=list)
     consents: list[dict[str, Any]] = field(default_factory=list)
+    receipt: dict[str, Any] | None = None
     feedback: list[bool] = field(default_factory=list)
     reasons: list[dict[str, Any]] = field(default_factory=list)
     # Named fault of asking for a person: "full" (503), "gone".
@@ -188,6 +189,11 @@ class _Node:
         self.script.consents.append(await request.json())
         return web.Response(status=204)
 
+    async def receipt(self, _: web.Request) -> web.Response:
+        if self.script.receipt is None:
+            raise web.HTTPServiceUnavailable
+        return web.json_response(self.script.receipt)
+
     async def alive(self, _: web.Request) -> web.Response:
         self.script.signs_of_life += 1
         if fault := _fault(self.script, self.script.alive_fault):
@@ -287,6 +293,7 @@ async def scripted_node(script: Script | None = None, port: int = 0) -> AsyncIte
             web.post(sessions, node.create),
             web.delete(sessions + "/{id}", node.delete),
             web.post(sessions + "/{id}/consent", node.consent),
+            web.get(sessions + "/{id}/receipt", node.receipt),
             web.post(sessions + "/{id}/alive", node.alive),
             web.post(sessions + "/{id}/turns", node.turn),
             web.post(sessions + "/{id}/turns/{turn}/feedback", node.feedback),

@@ -80,3 +80,39 @@ async def test_a_change_of_mind_that_did_not_arrive_is_not_shown_as_done(
         "We cannot reach the machine"
     )
     await expect(tick).not_to_be_checked()
+
+
+async def test_what_left_the_building_can_be_read_and_printed_alone(
+    page: Page, scripted: ScriptedNode
+) -> None:
+    one = {
+        "at_ms": 1_772_323_200_000,
+        "purpose": "overflow",
+        "bytes": 1840,
+        "label": "public",
+        "envelope": "5f" * 16,
+    }
+    nothing = {"at_ms": 1_772_323_260_000, "left_bytes": 0, "left": [], "site_network": []}
+    scripted.script.receipt = nothing
+    await begin(page, scripted.url)
+    await page.get_by_role("button", name="Your privacy").click()
+    await tab_to(page, "What left this building?")
+    await page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="What left this building")
+    await expect(dialog.get_by_role("heading")).to_be_focused()
+    await expect(dialog.get_by_role("status")).to_have_text(
+        "0 bytes. Nothing that you asked has left this building."
+    )
+    await expect(dialog.get_by_role("table")).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="What left this building?")).to_be_focused()
+    scripted.script.receipt = {**nothing, "left_bytes": 1840, "left": [one]}
+    await page.keyboard.press("Enter")
+    await expect(dialog.get_by_role("status")).to_contain_text("1,840 bytes left this building, in 1 text")
+    await expect(dialog.get_by_role("row", name="5f" * 16)).to_be_visible()
+    assert await violations(page, enhanced_contrast=True) == []
+    await page.evaluate("window.print = () => {}")
+    await dialog.get_by_role("button", name="Print").click()
+    await page.emulate_media(media="print")
+    await expect(dialog.get_by_role("table")).to_be_visible()
+    await expect(page.get_by_role("heading", name="What would you like to know?")).to_be_hidden()

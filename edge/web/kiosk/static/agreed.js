@@ -3,6 +3,7 @@
 
 import { clone, show } from "./dom.js";
 import { clearProblem, inWords, showProblem } from "./problem.js";
+import { Receipt } from "./receipt.js";
 import { words } from "./words.js";
 
 // The notice's paragraphs are apart by an empty line.
@@ -20,6 +21,7 @@ export class Agreed {
   #tick;
   #conversation;
   #events;
+  #receipt = null;
   #telling = Promise.resolve(); // one change of mind after the other
 
   // `events`: onGone() when the session has ended, onClose() once the dialog is removed.
@@ -32,6 +34,7 @@ export class Agreed {
     this.#tick.checked = conversation.overflow === true;
     this.#tick.addEventListener("change", () => this.#change(this.#tick.checked));
     parts.close.addEventListener("click", () => root.close());
+    parts.receipt.addEventListener("click", () => { this.#receipt = new Receipt(conversation, events); });
     root.addEventListener("close", () => { root.remove(); events.onClose(); });
     document.body.append(root);
     root.showModal();
@@ -39,6 +42,7 @@ export class Agreed {
   }
 
   close() {
+    this.#receipt?.close();
     this.#root.close();
   }
 

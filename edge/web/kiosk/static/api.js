@@ -64,6 +64,11 @@ export class Conversation {
     this.#agreed = true;
   }
 
+  // What left the building about this conversation.
+  async receipt() {
+    return (await this.#send("GET", "/receipt")).json();
+  }
+
   // A sign of life of the person. Resolves to false once the conversation has ended on the node.
   async alive() {
     if (this.#aliveTimer !== null) return true;

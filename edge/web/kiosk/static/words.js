@@ -45,6 +45,17 @@ export const words = {
   thanks: "Thank you, we noted that.",
   permitted: "Permitted, from your next question on.",
   takenBack: "Taken back, from your next question on.",
+  bytes: (n) => `${n.toLocaleString()} ${n === 1 ? "byte" : "bytes"}`,
+  leftBuilding: (bytes, texts) =>
+    texts === 0
+      ? "0 bytes. Nothing that you asked has left this building."
+      : `${words.bytes(bytes)} left this building, in ${texts} ${texts === 1 ? "text" : "texts"}, to our organisation's own computers.`,
+  passedAs: (label) => ({ public: "nothing personal", internal: "internal", personal: "personal, replaced by marks" })[label] ?? label,
+  insideSite: (uses) =>
+    uses.length === 0
+      ? "No other machine of this building was told."
+      : `Inside this building, ${[...new Set(uses.map(({ host }) => host))].join(", ")} was asked for help: ${words.bytes(uses.reduce((sum, one) => sum + one.bytes, 0))}.`,
+  receiptMade: (moment) => `Made ${moment}. Once this screen is erased nobody can make it again.`,
   handoffText: (hours) =>
     "Our staff will see this question and its answer, and what you write to them. They keep it until your matter is closed, " +
     `at most ${hours} ${hours === 1 ? "hour" : "hours"}, also after this screen is erased. You get a number and can take it back.`,
