@@ -70,7 +70,7 @@ OPENERS: Final = frozenset(
         "edge.egress.cloud_channel.reachable",
         "edge.egress.cloud_channel.unreachable_because",
         "edge.egress.handshake.why_refused",
-        "edge.egress.proxy.connect",
+        "edge.egress.proxy.open_way",
         "edge.egress.lan_connection.judged_connector",
         "edge.fabric.client.new_client",
     }

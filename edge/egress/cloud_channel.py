@@ -48,7 +48,7 @@ async def unreachable_because(endpoint: str) -> str:
     host, _, port = endpoint.rpartition(":")
     try:
         async with asyncio.timeout(REACH_TIMEOUT_S):
-            _, writer = await proxy.connect(host.strip("[]"), int(port))
+            _, writer = await proxy.open_way(host.strip("[]"), int(port))
     except proxy.NoWay as error:
         return error.reason
     except (OSError, TimeoutError, ValueError):

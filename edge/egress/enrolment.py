@@ -19,7 +19,7 @@ from core.identity import EnrolmentCode
 from edge.egress.cloud_channel import channel_options
 from edge.egress.identity import Enrolment, Identity
 from edge.egress.ledger.queue import LedgerQueue
-from edge.egress.proxy import NoWay, connect
+from edge.egress.proxy import NoWay, open_way
 from edge.egress.recorded import recorded
 from postern.v1 import enrolment_pb2, enrolment_pb2_grpc
 
@@ -96,7 +96,7 @@ async def _shown_certificate(host: str, port: int) -> str:
     """Whatever certificate is shown there, as PEM; the code says whether it is the right one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    _, writer = await connect(host, port)
+    _, writer = await open_way(host, port)
     try:
         await writer.start_tls(context, server_hostname=host)
         return ssl.DER_cert_to_PEM_cert(writer.get_extra_info("ssl_object").getpeercert(True))

@@ -38,7 +38,7 @@ async def why_refused(endpoint: str, roots_pem: bytes, target_name: str) -> str:
     try:
         context = _context(roots_pem)
         async with asyncio.timeout(DIAGNOSIS_TIMEOUT_S):
-            _, writer = await proxy.connect(host.strip("[]"), int(port))
+            _, writer = await proxy.open_way(host.strip("[]"), int(port))
             try:
                 await writer.start_tls(context, server_hostname=target_name)
             finally:

@@ -113,7 +113,7 @@ def configured(paths: SitePaths) -> Proxy | None:
     return Proxy(parts.hostname, parts.port, section.username, password)
 
 
-async def connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_way(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection to there, by the way in use. Raises NoWay, OSError; the caller bounds the time."""
     proxy = in_use()
     if proxy is None:
