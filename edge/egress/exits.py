@@ -90,7 +90,7 @@ EXITS: Final = (
         Opener.COURIER,
         Leads.CLOUD,
         Carries.RECORDS,
-        "counts, states and steps of updates; the ledger's checkpoints, for the witness",
+        "counts, states and steps of updates",
         f"{ENVELOPE} each; heartbeats: {LINK}",
         True,
         ENROLLED,
