@@ -72,9 +72,12 @@ async def serve(paths: SitePaths, stop: asyncio.Event, clock: Callable[[], float
 async def _listen(paths: SitePaths, courier: Courier) -> asyncio.Server:
     """Bind the socket; a leftover of a killed courier goes (the ledger's lock says that no other one lives)."""
     private_folder(paths.run)
-    paths.courier_socket.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(courier.accept, paths.courier_socket)
-    paths.courier_socket.chmod(0o660)
+    # Under its name only once nobody else may connect to it. Not longer than its name, which the system limits.
+    aside = paths.courier_socket.with_suffix(".new")
+    aside.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(courier.accept, aside)
+    aside.chmod(0o660)
+    aside.rename(paths.courier_socket)
     return server
 
 
