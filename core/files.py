@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,15 @@ def write_atomic(path: Path, data: bytes, mode: int = PRIVATE_FILE_MODE) -> None
     Raises OSError; the old file is then still whole.
     """
     with replacing(path, mode) as file:
+        file.write(data)
+
+
+def rewrite_atomic(path: Path, data: bytes) -> None:
+    """As `write_atomic`, for a file that is there: it keeps mode and group, whatever the umask of who writes."""
+    before = path.stat()
+    with replacing(path) as file:
+        os.fchown(file.fileno(), -1, before.st_gid)
+        os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
         file.write(data)
 
 

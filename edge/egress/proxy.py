@@ -91,8 +91,14 @@ def configured(paths: SitePaths) -> Proxy | None:
     try:
         if "egress" not in tomllib.loads(paths.config.read_text(encoding="utf-8")):
             return None
-    except (OSError, ValueError):
-        return None  # before there is a site; and the node, which reads all settings, says what is wrong with them
+    except FileNotFoundError:
+        return None  # before there is a site
+    except (OSError, ValueError) as error:
+        # Never the direct way instead: these settings may forbid it.
+        raise ConfigError(
+            f"{paths.config} cannot be read ({type(error).__name__}), so the courier does not know its way out.",
+            remedy="Correct it; the courier's account must be able to read it: chgrp postern, chmod 0640.",
+        ) from None
     from edge.config import load_config
 
     section = load_config(paths).egress.proxy

@@ -58,6 +58,25 @@ def test_the_settings_say_the_way(tmp_path: Path) -> None:
     assert found.url == "http://me:p%40ss@proxy:3128"
 
 
+@pytest.mark.parametrize("content", [b"[egress.proxy\n", b"\xff"], ids=["no TOML", "no text"])
+def test_settings_that_cannot_be_read_are_no_direct_way(tmp_path: Path, content: bytes) -> None:
+    paths = SitePaths(tmp_path)
+    paths.config.write_bytes(content)
+    with pytest.raises(ConfigError, match="does not know its way out"):
+        proxy.configured(paths)
+
+
+def test_settings_that_are_not_the_couriers_to_read_are_no_direct_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_text", denied)  # root may read everything
+    with pytest.raises(ConfigError, match="PermissionError"):
+        proxy.configured(SitePaths(tmp_path))
+
+
 def test_no_variable_of_proxies_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in proxy.VARIABLES:
         monkeypatch.setenv(name, "x")
