@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 from core.files import private_folder, write_atomic
 from core.signing import canonical_json
@@ -20,13 +21,19 @@ class PoliciesUsed:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: tuple[tuple[Policy, ...], bytes] = ((), b"")
+        # The first texts under a policy come at once, each in a thread of its own.
+        self._noting = Lock()
 
     def note(self, policies: Sequence[Policy]) -> bytes:
         """SHA-256 of the file with all of them, which is on the disk from now on. Blocking, for a set that is new.
 
         Raises OSError.
         """
-        wanted, (known, digest) = tuple(policies), self._known
+        with self._noting:
+            return self._note(tuple(policies))
+
+    def _note(self, wanted: tuple[Policy, ...]) -> bytes:
+        known, digest = self._known
         if wanted == known:
             return digest
         document = canonical_json({"policies": [policy.model_dump(mode="json") for policy in wanted]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import pytest
@@ -60,3 +61,9 @@ async def test_the_salt_of_a_text_opens_with_its_subjects_key_and_no_other(
 async def test_no_text_goes_under_a_policy_that_cannot_be_kept(rig: GuardRig, session: Session) -> None:
     rig.paths.policies_used.write_bytes(b"a file in the place of the folder")
     assert reason_of(await rig.ask(session)) == "failed"
+
+
+async def test_the_first_texts_under_a_policy_may_come_at_once(rig: GuardRig) -> None:
+    sessions = [await rig.session() for _ in range(16)]
+    found = await asyncio.gather(*map(rig.ask, sessions))
+    assert all(isinstance(one, Admitted) for one in found), found
