@@ -2,6 +2,7 @@
 
 Of rows that stand on the disk before the first byte goes (`text_uses`, `lan_uses`), so that it names too much rather
 than too little: an envelope that the courier could not send is on it all the same. The ledger says how each ended.
+Names of the site's machines are none of a visitor's business: a server is told by its role.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ def receipt(db: Database, session: str, at_ms: int) -> dict[str, Any]:
         "at_ms": at_ms,
         "left_bytes": sum(one.bytes for one in left),
         "left": [{**asdict(one), "destination": DESTINATION} for one in left],
-        "site_network": [asdict(one) for one in lan_uses.of_session(db, session)],
+        "site_network": [
+            {"at_ms": one.at_ms, "service": one.service, "bytes": one.bytes, "outcome": one.outcome}
+            for one in lan_uses.of_session(db, session)
+        ],
         "claim": CLAIM,
     }

@@ -80,7 +80,10 @@ def sealed_salt(key: SubjectKey, envelope: str, salt: bytes) -> Sent:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A text that was let out of the building. `envelope`: as the ledger names it; `label`: as what it passed."""
+    """A text that was let out of the building. `envelope`: as the ledger names it; `label`: as what it passed.
+
+    Without an envelope: what another node of the site let out before the conversation came here, as one sum.
+    """
 
     at_ms: int
     purpose: str
@@ -93,7 +96,8 @@ def left(db: Database, session: str) -> list[Left]:
     """What left of a conversation, oldest first."""
     query = (
         "SELECT at_ms, purpose, bytes, label, envelope FROM text_uses"
-        " WHERE session = ? AND session <> '' AND envelope <> '' ORDER BY id"
+        " WHERE session = ? AND session <> ''"
+        " AND (envelope <> '' OR (purpose = 'overflow' AND bytes > 0)) ORDER BY id"
     )
     return [Left(*row) for row in db.execute(query, [session])]
 

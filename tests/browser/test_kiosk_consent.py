@@ -106,9 +106,21 @@ async def test_what_left_the_building_can_be_read_and_printed_alone(
     await expect(dialog.get_by_role("table")).to_have_count(0)
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("button", name="What left this building?")).to_be_focused()
-    scripted.script.receipt = {**nothing, "left_bytes": 1840, "left": [one]}
+    of_a_sibling = {**one, "bytes": 160, "label": "personal", "envelope": ""}
+    told = [{"at_ms": 1, "service": "llm_server", "bytes": 300, "outcome": "whole"}]
+    scripted.script.receipt = {
+        **nothing,
+        "left_bytes": 2000,
+        "left": [one, of_a_sibling],
+        "site_network": told,
+    }
     await page.keyboard.press("Enter")
-    await expect(dialog.get_by_role("status")).to_contain_text("1,840 bytes left this building, in 1 text")
+    await expect(dialog.get_by_role("status")).to_have_text(
+        "Let out of this building, to our organisation's own computers: 2,000 bytes."
+    )
+    other = dialog.get_by_role("row", name="by another of our machines")
+    await expect(other.get_by_role("cell", name="classed as personal", exact=True)).to_be_visible()
+    await expect(dialog).to_contain_text("our server for language models was asked for help: 300 bytes.")
     await expect(dialog.get_by_role("row", name="5f" * 16)).to_be_visible()
     assert await violations(page, enhanced_contrast=True) == []
     await page.evaluate("window.print = () => {}")

@@ -46,7 +46,7 @@ export class Receipt {
     const parts = this.#parts;
     parts.told.textContent = words.leftBuilding(receipt.left_bytes, receipt.left.length);
     parts.rows.replaceChildren(
-      ...receipt.left.map((one) => row([moment(one.at_ms), words.bytes(one.bytes), words.passedAs(one.label), one.envelope])),
+      ...receipt.left.map((one) => row([moment(one.at_ms), words.bytes(one.bytes), words.passedAs(one.label), one.envelope || words.byAnother])),
     );
     show(parts.table, receipt.left.length > 0);
     parts.inside.textContent = words.insideSite(receipt.site_network);

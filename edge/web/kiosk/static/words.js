@@ -46,15 +46,18 @@ export const words = {
   permitted: "Permitted, from your next question on.",
   takenBack: "Taken back, from your next question on.",
   bytes: (n) => `${n.toLocaleString()} ${n === 1 ? "byte" : "bytes"}`,
+  // "Let out", not "left": the machine that sends may have refused it. The record with the number says how it ended.
   leftBuilding: (bytes, texts) =>
     texts === 0
       ? "0 bytes. Nothing that you asked has left this building."
-      : `${words.bytes(bytes)} left this building, in ${texts} ${texts === 1 ? "text" : "texts"}, to our organisation's own computers.`,
-  passedAs: (label) => ({ public: "nothing personal", internal: "internal", personal: "personal, replaced by marks" })[label] ?? label,
+      : `Let out of this building, to our organisation's own computers: ${words.bytes(bytes)}.`,
+  // What a text passed as under the rules here; they may say "public" without a look at it.
+  passedAs: (label) => `classed as ${label}`,
+  byAnother: "by another of our machines, which has the number",
   insideSite: (uses) =>
     uses.length === 0
       ? "No other machine of this building was told."
-      : `Inside this building, ${[...new Set(uses.map(({ host }) => host))].join(", ")} was asked for help: ${words.bytes(uses.reduce((sum, one) => sum + one.bytes, 0))}.`,
+      : `Inside this building, our server for language models was asked for help: ${words.bytes(uses.reduce((sum, one) => sum + one.bytes, 0))}.`,
   receiptMade: (moment) => `Made ${moment}. Once this screen is erased nobody can make it again.`,
   handoffText: (hours) =>
     "Our staff will see this question and its answer, and what you write to them. They keep it until your matter is closed, " +

@@ -67,10 +67,20 @@ async def test_what_left_is_told_of_this_conversation_alone(node: Node) -> None:
         "destination": "control-plane",
     }
     assert [one["bytes"] for one in told["left"]] == [1200, 640]
-    assert [(one["host"], one["bytes"], one["outcome"]) for one in told["site_network"]] == [
-        ("models.lan", 300, "begun")
+    assert told["site_network"] == [
+        {"at_ms": 4, "service": "llm_server", "bytes": 300, "outcome": "begun"}  # no name of a machine
     ]
     assert [one["bytes"] for one in (await receipt_of(node, other["session_id"], other))["left"]] == [99]
+
+
+async def test_what_a_sibling_let_out_before_is_told(node: Node) -> None:
+    opened = await node.arrive()
+    session = opened["session_id"]
+    await left(node, session, "", 1840, 1)  # as `continuation_rows.restore` writes it
+    await node.rig.store.write(lambda db: text_uses.add(db, "lan_llm", session, "public", 50, 2))
+    told = await receipt_of(node, session, opened)
+    assert told["left_bytes"] == 1840
+    assert [(one["bytes"], one["envelope"]) for one in told["left"]] == [(1840, "")]
 
 
 async def test_only_its_owner_has_it(node: Node) -> None:
