@@ -32,6 +32,17 @@ class NotLocal(RefusedByPolicy):
     )
 
 
+class NameUnknown(NotReachable):
+    """A name of the site's own network leads nowhere."""
+
+    code = "name_unknown"
+    title = "This name is not known on this machine"
+    remedy = (
+        "Where the kernel's rules hold the node asks no name server: put the name into /etc/hosts, or give"
+        " the address."
+    )
+
+
 def is_loopback(host: str) -> bool:
     """True for localhost and loopback addresses: only this machine can connect."""
     if host == "localhost":
@@ -66,12 +77,12 @@ def require_local(host: str) -> None:
 
 
 async def local_addresses(host: str, port: int) -> list[str]:
-    """What `host` resolves to, all of it inside the site. Raises NotLocal, NotReachable."""
+    """What `host` resolves to, all of it inside the site. Raises NotLocal, NameUnknown."""
     try:
         async with asyncio.timeout(RESOLVE_TIMEOUT_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError):
-        raise NotReachable(f"The name {host} cannot be resolved.") from None
+        raise NameUnknown(f"The name {host} cannot be resolved.") from None
     return _judged(host, found)
 
 
@@ -80,7 +91,7 @@ def local_addresses_now(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
-        raise NotReachable(f"The name {host} cannot be resolved.") from None
+        raise NameUnknown(f"The name {host} cannot be resolved.") from None
     return _judged(host, found)
 
 

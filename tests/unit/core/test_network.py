@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.errors import ConfigError, NotReachable
-from core.network import NotLocal, is_local, local_addresses, require_local
+from core.errors import ConfigError
+from core.network import NameUnknown, NotLocal, is_local, local_addresses, require_local
 
 INSIDE = [
     "127.0.0.1",
@@ -77,5 +77,5 @@ async def test_a_name_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None
         raise socket.gaierror
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
-    with pytest.raises(NotReachable):
+    with pytest.raises(NameUnknown):
         await local_addresses("nowhere.example", 25)
