@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import time
 import tomllib
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ VARIABLES: Final = frozenset(
 ANSWER_BYTES_MAX: Final = 16_384
 """Of a proxy's answer up to the tunnel: some headers. Pages that explain a refusal are not read."""
 LOGIN: Final = 407
+CONNECT_TIMEOUT_S: Final = 3.0
+"""To the proxy, which is near: less than who asks for a way waits, so that a proxy that is silent is told as such."""
+LOGIN_WAIT_S: Final = 900.0
+"""After a login that was refused, for the whole process: directories lock an account after a few in half an hour."""
 
 UNREACHABLE: Final = "unreachable"
 PROXY_UNREACHABLE: Final = "proxy_unreachable"
@@ -65,16 +70,29 @@ class NoWay(ConnectionError):
         super().__init__(reason)
 
 
-_way: ContextVar[Proxy | None] = ContextVar("way", default=None)
+@dataclass
+class _Way:
+    """`login_refused_s`: when the proxy refused our login last, on the monotonic clock."""
+
+    proxy: Proxy
+    login_refused_s: float | None = None
+
+    def is_locked(self) -> bool:
+        """Whether to ask the proxy again would be too soon."""
+        return self.login_refused_s is not None and time.monotonic() - self.login_refused_s < LOGIN_WAIT_S
+
+
+_way: ContextVar[_Way | None] = ContextVar("way", default=None)
 
 
 def use(proxy: Proxy | None) -> None:
     """Go that way from now on; None: directly."""
-    _way.set(proxy)
+    _way.set(None if proxy is None else _Way(proxy))
 
 
 def in_use() -> Proxy | None:
-    return _way.get()
+    way = _way.get()
+    return None if way is None else way.proxy
 
 
 def forget_variables() -> None:
@@ -121,16 +139,22 @@ def configured(paths: SitePaths) -> Proxy | None:
 
 async def open_way(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection to there, by the way in use. Raises NoWay, OSError; the caller bounds the time."""
-    proxy = in_use()
-    if proxy is None:
+    way = _way.get()
+    if way is None:
         return await asyncio.open_connection(host, port)
+    if way.is_locked():
+        raise NoWay(PROXY_LOGIN)
+    proxy = way.proxy
     try:
-        reader, writer = await asyncio.open_connection(proxy.host, proxy.port, limit=ANSWER_BYTES_MAX)
-    except OSError as error:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(proxy.host, proxy.port, limit=ANSWER_BYTES_MAX)
+    except OSError as error:  # TimeoutError is one
         raise NoWay(PROXY_UNREACHABLE) from error
     try:
         writer.write(proxy.request(host, port))
         status = _status(await reader.readuntil(b"\r\n\r\n"))
+        if status == LOGIN:
+            way.login_refused_s = time.monotonic()
         if not 200 <= status < 300:
             raise NoWay(PROXY_LOGIN if status == LOGIN else PROXY_REFUSED)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, OSError) as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from pydantic import ValidationError
@@ -85,3 +87,40 @@ def test_no_variable_of_proxies_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     proxy.forget_variables()
     assert [name for name in os.environ if name.lower().endswith("_proxy")] == []
     assert os.environ["PROXY_OF_ANOTHER_KIND"] == "x"
+
+
+async def test_a_proxy_that_is_silent_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "open_connection", silent)
+    monkeypatch.setattr(proxy, "CONNECT_TIMEOUT_S", 0.0)
+    proxy.use(Proxy("10.0.0.9", 3128))
+    with pytest.raises(proxy.NoWay, match=proxy.PROXY_UNREACHABLE):
+        await proxy.open_way("control.example", 443)
+    proxy.use(None)
+
+
+async def test_a_login_that_was_refused_is_not_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    async def refusing(host: str, *_: object, **__: object) -> tuple[asyncio.StreamReader, Mock]:
+        asked.append(host)
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"HTTP/1.1 407 No\r\n\r\n")
+        return reader, Mock()
+
+    monkeypatch.setattr(asyncio, "open_connection", refusing)
+    proxy.use(Proxy("10.0.0.9", 3128, "site", "wrong"))
+
+    async def ask() -> None:
+        with pytest.raises(proxy.NoWay, match=proxy.PROXY_LOGIN):
+            await proxy.open_way("control.example", 443)
+
+    await asyncio.gather(asyncio.create_task(ask()))  # the link's own task, and an overflow endpoint's
+    await asyncio.gather(asyncio.create_task(ask()))
+    assert len(asked) == 1
+    monkeypatch.setattr(proxy, "LOGIN_WAIT_S", 0.0)
+    await ask()
+    assert len(asked) == 2
+    proxy.use(None)
