@@ -20,8 +20,8 @@ install.sh [options]                    as root
   --appliance        this machine is Postern's alone: refuse every other user the way out but root and the system's
                      services of time, names, addresses and packages (undo: --shared; without either: as it was, else shared)
   --shared           other software runs here too: count what it sends, refuse nothing
-  --proxy ADDR:PORT  the proxy of egress.proxy, where it has an address of the site's own network: nobody but the courier
-                     may use it (ADDR is no name; none takes it off)
+  --proxy ADDR:PORT  the proxy of egress.proxy, where it has an address of the site's own network: the node
+                     may not use it (ADDR is no name; none takes it off)
   --no-start         install only; start later with: systemctl start postern-node
   --root DIR         stage files below DIR, for an image: no accounts, programs or services on this machine
   --dry-run          say what would be done

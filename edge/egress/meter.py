@@ -37,7 +37,7 @@ def look() -> Counted | None:
 
 def parsed(listing: list[dict[str, Any]], at_s: float, time_ms: int) -> Counted | None:
     """What nft listed; None unless all three users are sent to their chains from where packets leave."""
-    rules = [one["rule"] for one in listing if "rule" in one and one["rule"]["chain"] == "out"]
+    rules = [one["rule"] for one in listing if "rule" in one and one["rule"]["chain"] in ("out", "others")]
     hooked = any(one["chain"].get("hook") == "output" for one in listing if "chain" in one)
     users: dict[str, int] = {}
     others = "count"

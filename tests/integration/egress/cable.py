@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -27,7 +27,7 @@ GATEWAY, GATEWAY6 = "10.77.0.1", "fd77::1"
 """The site's router, in its own network."""
 INTERNET, INTERNET6 = "198.51.100.1", "2001:db8::1"
 RESOLVER: Final = "203.0.113.53"
-METADATA: Final = "169.254.169.254"
+METADATA, METADATA6 = "169.254.169.254", "fd00:ec2::254"
 SECOND, SECOND6 = "192.0.2.1", "2001:db8:2::1"
 """At the end of the second cable."""
 FENCE: Final = b"this is the fence"
@@ -38,9 +38,17 @@ FRAME_BYTES_MAX: Final = 65_536
 DISCOVERY: Final = range(130, 144)
 """ICMPv6 types of multicast listeners, routers and neighbours."""
 
+
+def _may_make_networks() -> bool:
+    """Root in a container often may not, whatever its number is."""
+    if sys.platform != "linux" or os.getuid() != 0 or not all(map(shutil.which, ("nft", "ip", "unshare"))):
+        return False
+    tried = subprocess.run(("unshare", "--net", "--mount", "true"), capture_output=True, check=False)
+    return tried.returncode == 0
+
+
 needs_namespaces = pytest.mark.skipif(
-    os.getuid() != 0 or not shutil.which("nft") or not shutil.which("ip") or sys.platform != "linux",
-    reason="needs root, nft and ip: network namespaces",
+    not _may_make_networks(), reason="needs root who may make network namespaces, nft and ip"
 )
 libc = ctypes.CDLL(None, use_errno=True)
 T = TypeVar("T")
@@ -114,8 +122,9 @@ class Cable:
         """Remove it all."""
         for tap in (*self._taps, *(fence for fences in self._fences for fence, _ in fences)):
             tap.close()
-        for namespace in (self.site, self.world):
-            _ip("netns", "del", namespace)
+        with ExitStack() as all_of_them:  # one that fails does not keep the other
+            for namespace in (self.site, self.world):
+                all_of_them.callback(_ip, "netns", "del", namespace)
 
     def at_site(self, make: Callable[[], T]) -> T:
         """What `make` makes in the site's network: a socket stays where it was made."""
@@ -126,11 +135,13 @@ class Cable:
         return _made_in(self.world, make)
 
     def confine(self, others: str = "refuse") -> None:
-        """Load the rules as postern-egress.service does, and name the router as a proxy at port 3128."""
+        """Load the rules as postern-egress.service does, and name proxies: the router, and one on this machine."""
         users = (f"node={NODE}", f"worker={WORKER}", f"courier={COURIER}", f"others={others}")
         defined = [word for user in users for word in ("-D", user)]
         self._nft(*defined, "-f", str(RULES))
-        self._nft("add", "element", "inet", "postern", "proxies4", f"{{ {GATEWAY} . 3128 }}")
+        self._nft(
+            "add", "element", "inet", "postern", "proxies4", f"{{ {GATEWAY} . 3128, 127.0.0.1 . 3128 }}"
+        )
 
     def set_free(self) -> None:
         """No rules."""

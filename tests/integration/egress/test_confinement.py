@@ -8,10 +8,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
 
 import pytest
 
+from edge.config import SitePaths
 from edge.egress import confinement, meter
+from edge.node_status import way_out
 from tests.integration.egress import attempts
 from tests.integration.egress.attempts import ATTEMPTS, Attempt
 from tests.integration.egress.cable import (
@@ -29,6 +33,11 @@ from tests.integration.egress.cable import (
 )
 
 pytestmark = needs_namespaces
+
+NOBODY = "203.0.113.99"
+"""Beyond the router, where nothing answers: the kernel goes on waiting for it."""
+OLD_PORTS = {"refuse": 40_001, "count": 40_002}
+"""One for each, as connections of before are remembered for minutes."""
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +98,21 @@ def test_where_others_are_only_counted_they_are_counted(cable: Cable) -> None:
     assert cable.crossed()
     assert cable.counters()["other_sent"] > before
     assert cable.counters()["other_refused"] == 0
+
+
+@pytest.mark.parametrize("others", ["refuse", "count"])
+def test_the_couriers_old_port_lets_nobody_out(cable: Cable, others: Literal["refuse", "count"]) -> None:
+    """The kernel takes the packet for one of the courier's connection, which it still remembers, with its mark."""
+    port = OLD_PORTS[others]
+    cable.confine(others)
+    cable.as_user(COURIER, attempts.tcp(NOBODY, 443, own_port=port))
+    assert cable.crossed()
+    before = cable.counters()
+    cable.as_user(OTHER, attempts.tcp(NOBODY, 443, own_port=port))
+    assert bool(cable.crossed()) is (others == "count")
+    after = cable.counters()
+    assert after["courier_sent"] == before["courier_sent"]
+    assert after["other_refused"] == (1 if others == "refuse" else 0)
 
 
 def test_a_socket_that_the_courier_gives_away_stays_the_couriers(cable: Cable) -> None:
@@ -159,3 +183,31 @@ def test_the_meter_tells_the_rules_in_force(cable: Cable, tmp_path: Path) -> Non
     cable.set_free()
     assert not cable.at_site(lambda: meter.turn(path, True))
     assert confinement.read(path) is None
+
+
+def test_a_node_from_which_the_couriers_folder_is_hidden_knows_that_it_is_confined(cable: Cable) -> None:
+    """As the units leave it: a folder of root's in place of the courier's, and the courier's socket."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        paths = SitePaths(Path(folder) / "site")
+        for made in (paths.root, paths.courier, paths.store.parent, paths.run):
+            made.mkdir(0o755)
+        paths.courier.chmod(0)
+        paths.store.touch()
+        os.chown(paths.store, NODE, NODE)
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(paths.courier_socket))
+        counted = Path(folder) / "egress.json"
+
+        def look(courier: int) -> None:
+            os.chown(paths.courier_socket, courier, courier)
+            cable.at_site(lambda: meter.turn(counted, True))
+
+        def say() -> None:
+            os._exit(len(way_out(paths, counted)))
+
+        cable.confine()
+        look(COURIER)
+        assert cable.as_user(NODE, say) == 0
+        look(OTHER)
+        assert cable.as_user(NODE, say) == len("unconfined")

@@ -63,8 +63,10 @@ def test_a_node_that_the_kernel_does_not_hold_says_so(
 ) -> None:
     counted = users and Counted(since_start_s(), 0, users, "count", {})
     monkeypatch.setattr(confinement, "read", lambda _: counted)
-    paths = cast(SitePaths, SimpleNamespace(courier=Owned(ME + 1), store=Owned(ME)))
-    assert way_out(paths) == reason
+    # The unit hides the courier's folder: what the node sees there is root's.
+    hidden = Owned(ME + 9)
+    paths = SimpleNamespace(courier=hidden, store=Owned(ME), courier_socket=Owned(ME + 1))
+    assert way_out(cast(SitePaths, paths)) == reason
 
 
 def test_a_site_that_one_user_made_is_not_apart(tmp_path: Path) -> None:

@@ -153,6 +153,12 @@ def test_nothing_starts_before_the_rules_are_in_force(unit: str) -> None:
     assert ROOTS[0] in " ".join(found["After"]).split()
 
 
+def test_rules_are_loaded_after_those_of_the_distribution_which_flush_all() -> None:
+    found = settings(ROOTS[0])
+    assert "nftables.service" in found["After"][0].split()
+    assert found["PartOf"] == found["ReloadPropagatedFrom"] == ["nftables.service"]
+
+
 def test_what_a_site_says_of_its_machine_stays_until_it_says_otherwise(tmp_path: Path) -> None:
     root, prefix = staged(tmp_path)
     places = ("--root", str(root), "--prefix", str(prefix))
