@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 
 from core.errors import NotReachable, PosternError
 from core.files import write_atomic
-from edge.egress.ledger.notes import BadNote, Note, Verifier, cosigned_s
+from edge.egress.ledger.notes import BadNote, Note, Verifier, cosigned, cosigned_s, log_verifier
 from edge.egress.ledger.submission import Submission
 from postern.v1 import witness_pb2
 
@@ -42,7 +42,7 @@ class Shown(Protocol):
         ...
 
     async def cosigned(self, note: Note) -> None:
-        """Keep a checkpoint with a witness's signature. Raises LedgerFailed."""
+        """Keep a checkpoint with a witness's signature. Raises LedgerFailed, BadNote."""
         ...
 
 
@@ -153,19 +153,16 @@ class Witnessing:
 
     async def _signed(self, shown: Submission, answer: witness_pb2.AddCheckpointResponse) -> None:
         try:
-            both, witness = (
-                Note.parse(bytes(shown.note) + answer.cosignature.encode()),
-                Verifier.parse(answer.witness_vkey),
-            )
-            at = cosigned_s(both, witness)
-        except BadNote:
-            at = None
-        if at is None:
-            log.warning("the witness's answer is not its signature of this ledger")
+            witness = Verifier.parse(answer.witness_vkey)
+            answered = Note.parse(bytes(shown.note) + answer.cosignature.encode())
+            both = cosigned(answered, log_verifier(shown.public), witness)
+            await self._ledger.cosigned(both)
+        except BadNote as error:
+            log.warning("the witness's answer is not its signature of this ledger", extra={"why": str(error)})
             return
         if self._memory.vkey not in ("", answer.witness_vkey):
             log.warning("the control plane's witness has another key", extra={"vkey": answer.witness_vkey})
-        await self._ledger.cosigned(both)
+        at = cosigned_s(both, witness) or 0
         await self._remember(Memory(answer.witness_vkey, *shown.tree, at, shown.origin))
 
     async def _refused(self, origin: str, reason: str) -> None:

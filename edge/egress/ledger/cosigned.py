@@ -14,9 +14,10 @@ DAY_S: Final = 86_400
 
 
 def keep_cosigned(durably: Callable[[], AbstractContextManager[sqlcipher3.Connection]], note: Note) -> None:
-    """Put the signatures of `note` under the ledger's checkpoint of its size, which is made where it is gone.
+    """Put the signatures of `note`, which were checked, under the ledger's checkpoint of its size, which is made where
+    it is gone.
 
-    Raises BadNote where the ledger has another checkpoint of that size.
+    Raises BadNote where the ledger has another checkpoint of that size, or too many have signed this one.
     """
     size = Checkpoint.parse(note.text).size
     with durably() as db:
@@ -27,7 +28,7 @@ def keep_cosigned(durably: Callable[[], AbstractContextManager[sqlcipher3.Connec
         mine = found.pop(size, note)
         if mine.text != note.text:
             raise BadNote("the ledger has another checkpoint of this size")
-        merged = mine.with_signatures(note.signatures)
+        merged = Note.parse(bytes(mine.with_signatures(note.signatures)))  # what is kept must be read again
         db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?)", [size, bytes(merged)])
         older = max(found, default=None)
         if older is not None and _days(found[older]) <= _days(merged):

@@ -107,9 +107,12 @@ class Note:
         return f"{self.text}\n{lines}".encode()
 
     def with_signatures(self, more: Iterable[Signature]) -> Note:
-        """With those that it does not have yet."""
-        added = [one for one in dict.fromkeys(more) if one not in self.signatures]
-        return replace(self, signatures=(*self.signatures, *added))
+        """With those too; of each key the newest, for a tree that stands still is signed again and again."""
+        found = {(one.name, one.key_id): one for one in self.signatures}
+        for one in more:
+            mine = (one.name, one.key_id)
+            found[mine] = max(found.get(mine, one), one, key=lambda line: line.blob[:TIME_BYTES])
+        return replace(self, signatures=tuple(found.values()))
 
 
 @dataclass(frozen=True)
@@ -156,25 +159,44 @@ def sign(text: str, private: bytes) -> Note:
 
 
 def is_signed(note: Note, verifier: Verifier) -> bool:
-    """Whether the log of this key signed it."""
+    """Whether the log of this key signed it, and no line says so falsely."""
     if verifier.kind != ED25519:
         return False
-    signed = note.text.encode()
-    return any(_holds(verifier.public, one.blob, signed) for one in _of(note, verifier))
+    signed, mine = note.text.encode(), _of(note, verifier)
+    return bool(mine) and all(_holds(verifier.public, one.blob, signed) for one in mine)
 
 
 def cosigned_s(note: Note, verifier: Verifier) -> int | None:
     """When this witness cosigned it, Unix seconds, by its newest signature; None when it did not."""
+    newest = _newest(note, verifier)
+    return None if newest is None else int.from_bytes(newest.blob[:TIME_BYTES], "big")
+
+
+def cosigned(note: Note, by_log: Verifier, by_witness: Verifier) -> Note:
+    """With the log's signature and the witness's newest, which hold, and no other line: nobody checked those.
+
+    Raises BadNote where one of both did not sign it, or one could be taken for the other.
+    """
+    newest = _newest(note, by_witness)
+    if newest is None or not is_signed(note, by_log):
+        raise BadNote("not signed by both the log and the witness")
+    if by_log.name == by_witness.name or by_log.key_id == by_witness.key_id:
+        raise BadNote("the witness has the log's name or key ID")
+    return Note(note.text, (_of(note, by_log)[0], newest))
+
+
+def _newest(note: Note, verifier: Verifier) -> Signature | None:
     if verifier.kind != COSIGNATURE:
         return None
-    found = []
+    found: Signature | None = None
     for one in _of(note, verifier):
         if len(one.blob) == TIME_BYTES + SIGNATURE_BYTES:
             at = int.from_bytes(one.blob[:TIME_BYTES], "big")
             signed = f"cosignature/v1\ntime {at}\n{note.text}".encode()
-            if _holds(verifier.public, one.blob[TIME_BYTES:], signed):
-                found.append(at)
-    return max(found, default=None)
+            later = found is None or one.blob[:TIME_BYTES] > found.blob[:TIME_BYTES]
+            if later and _holds(verifier.public, one.blob[TIME_BYTES:], signed):
+                found = one
+    return found
 
 
 def _of(note: Note, verifier: Verifier) -> list[Signature]:

@@ -78,6 +78,10 @@ def take_cosigned(path: Path, file: Path, lines: Path | None, key: str) -> int:
             raise NotCosigned("It is of another ledger.")
         if root(found.size, rows.subtree()) != found.root:
             raise NotCosigned("It is of another history of this ledger.")
+        try:
+            note = notes.cosigned(note, mine, witness)
+        except BadNote as error:
+            raise NotCosigned(f"{file}: {error}.") from None
     with closing(connect_plain(path)) as db:
 
         @contextmanager
@@ -86,7 +90,10 @@ def take_cosigned(path: Path, file: Path, lines: Path | None, key: str) -> int:
                 db.execute("BEGIN IMMEDIATE")
                 yield db
 
-        keep_cosigned(durably, note)
+        try:
+            keep_cosigned(durably, note)
+        except BadNote as error:
+            raise NotCosigned(f"It cannot be kept: {error}.") from None
     return found.size
 
 

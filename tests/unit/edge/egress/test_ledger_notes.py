@@ -60,6 +60,21 @@ def test_signatures_are_added_once() -> None:
     assert more.with_signatures(more.signatures) == more
 
 
+def test_of_each_key_the_newest_signature_stays() -> None:
+    note = Note.parse(WITNESS["note"].encode())
+    mine, one = note.signatures
+    for second, kept in ((1, 1), (-1, 0)):
+        at = (WITNESS["time_s"] + second).to_bytes(8, "big")
+        other = notes.Signature(one.name, one.key_id, at + one.blob[8:])
+        assert note.with_signatures([other]).signatures == (mine, (one, other)[kept])
+
+
+def test_a_false_line_of_the_log_is_not_hidden_by_a_good_one() -> None:
+    note, log = Note.parse(WITNESS["note"].encode()), Verifier.parse(LOG["vkey"])
+    false = notes.Signature(log.name, log.key_id, bytes(64))
+    assert not notes.is_signed(Note(note.text, (*note.signatures, false)), log)
+
+
 def test_the_example_of_the_format_holds() -> None:
     verifier = Verifier.parse(GO_VKEY)
     note = Note.parse(GO_NOTE.encode())

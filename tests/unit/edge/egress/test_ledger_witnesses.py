@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from edge.cli import app
 from edge.egress.ledger import Draft, LedgerBroken, LedgerInUse, WitnessRefused
 from edge.egress.ledger.anew import set_aside
 from edge.egress.ledger.log import Log
-from edge.egress.ledger.notes import BadNote, Checkpoint, Note
+from edge.egress.ledger.notes import SIGNATURES_MAX, BadNote, Checkpoint, Note
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.ledger.rows import Rows
 from edge.egress.ledger.witnesses import NotCosigned, take_cosigned, vkey, write_request
@@ -105,6 +106,29 @@ def test_a_signature_of_a_checkpoint_that_made_way_brings_it_back(log: Log, path
     other = Note.parse(bytes(signed(first)).replace(first.text.encode(), first.text.encode() + b"more\n"))
     with pytest.raises(BadNote):
         log.cosigned(other)
+
+
+def test_a_tree_that_stands_still_is_signed_again_and_again(log: Log, paths: SitePaths) -> None:
+    for hour in range(SIGNATURES_MAX + 1):
+        log.cosigned(signed(log.checkpoint(), NOON + hour))
+    assert kept(paths) == [(1, 2)]
+    others = [replace(log.checkpoint().signatures[1], name=f"w{one}") for one in range(SIGNATURES_MAX)]
+    with pytest.raises(BadNote):
+        log.cosigned(replace(log.checkpoint(), signatures=tuple(others)))
+    assert kept(paths) == [(1, 2)]
+
+
+def test_a_line_in_the_ledgers_name_is_not_taken_from_a_stick(
+    log: Log, paths: SitePaths, tmp_path: Path
+) -> None:
+    note, back = log.checkpoint(), tmp_path / "back"
+    mine = note.signatures[0]
+    others = (replace(mine, blob=bytes(64)), replace(mine, name="x"))
+    for other, taken in zip(others, (False, True), strict=True):
+        back.write_bytes(bytes(Note(note.text, (*signed(note).signatures, other))))
+        with nullcontext() if taken else pytest.raises(NotCosigned):
+            take_cosigned(paths.ledger, back, None, MINE.vkey)
+        assert kept(paths) == [(1, 2 if taken else 1)]
 
 
 async def test_nothing_begins_to_leave_once_a_witness_refused(paths: SitePaths) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloud_sync.witness.notes import COSIGNATURE_V1, WITNESS_NAME, cosign, public_key, signature_line
 from cloud_sync.witness.rules import Conflict, Cosign, Remembered, Submitted, decide
 from core.errors import NotReachable
-from edge.egress.ledger.notes import Note, Verifier, cosigned_s
+from edge.egress.ledger.notes import Note, Signature, Verifier, cosigned_s, is_signed
 from edge.egress.ledger.submission import Submission
 from edge.egress.witnessing import ADD_CHECKPOINT, AGAIN_S, Witnessing, recall
 from postern.v1 import witness_pb2
@@ -187,6 +187,29 @@ async def test_an_answer_that_is_no_signature_is_not_kept(site: Site, bend: Call
     site.witness.bend = bend
     await site.showing.show()
     assert (site.ledger.kept, site.stopped, recall(site.memory).size) == ([], [], 0)
+
+
+async def test_a_line_that_nobody_checked_is_not_kept(site: Site) -> None:
+    log = Verifier(site.ledger.log.origin, site.ledger.log.key)
+    added = Signature(log.name, log.key_id, bytes(64))
+
+    def add(answer: witness_pb2.AddCheckpointResponse) -> None:
+        answer.cosignature += bytes(Note("", (added,))).decode().removeprefix("\n")
+
+    site.witness.bend = add
+    await site.showing.show()
+    assert site.ledger.kept == [], "false, and in the ledger's own name"
+    added = Signature("x", b"1234", bytes(64))
+    await site.showing.show()
+    (kept,) = site.ledger.kept
+    assert is_signed(kept, log)
+    assert [one.name for one in kept.signatures] == [log.name, WITNESS_NAME]
+
+
+async def test_a_witness_in_the_ledgers_name_is_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(Witness.ask.__globals__, "WITNESS_NAME", site.ledger.log.origin)
+    await site.showing.show()
+    assert site.ledger.kept == []
 
 
 async def test_a_reason_that_nobody_knows_is_a_refusal_too(site: Site) -> None:
