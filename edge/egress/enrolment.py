@@ -17,7 +17,7 @@ from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
 from core.identity import EnrolmentCode
 from edge.egress.cloud_channel import channel_options
-from edge.egress.identity import Enrolment, Identity
+from edge.egress.identity import Enrolment, Identity, is_endpoint
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.proxy import NoWay, open_way
 from edge.egress.recorded import recorded
@@ -137,6 +137,7 @@ def _identity(
     response: enrolment_pb2.EnrolResponse, key_pem: bytes, endpoint: str, pinned_pem: bytes
 ) -> Identity:
     """The answer as an identity. Raises EnrolmentFailed when it does not hold together."""
+    require_endpoints(response.sync_endpoint, *response.overflow_endpoints)
     chain, roots = response.certificate_chain, response.ca_certificates
     issued, expires = checked(chain, roots, response.node_id, key_pem)
     enrolment = Enrolment(
@@ -151,6 +152,12 @@ def _identity(
     )
     trusted = (response.vendor_root, response.director_root)
     return Identity(enrolment, key_pem, chain, roots, pinned_pem, *trusted)
+
+
+def require_endpoints(*told: str) -> None:
+    """Raises EnrolmentFailed for what the ledger could not name before anything is sent there."""
+    if not all(map(is_endpoint, told)):
+        raise EnrolmentFailed("The control plane's answer names an address that is not HOST:PORT.")
 
 
 def checked(chain: bytes, roots: bytes, node_id: str, key_pem: bytes) -> tuple[int, int]:
@@ -169,6 +176,6 @@ def checked(chain: bytes, roots: bytes, node_id: str, key_pem: bytes) -> tuple[i
 
 def _split(endpoint: str) -> tuple[str, int]:
     host, _, port = endpoint.rpartition(":")
-    if not host or not port.isdigit():
+    if not is_endpoint(endpoint):
         raise NotReachable("The address of the control plane has the form HOST:PORT.")
     return host.strip("[]"), int(port)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -22,6 +23,14 @@ KEY_FILE, CERTIFICATE_FILE, ROOTS_FILE, ENROLMENT_FILE = "key.pem", "cert.pem", 
 PORT_FILE = "port.pem"
 VENDOR_FILE, DIRECTOR_FILE = "vendor-root.json", "director-root.json"
 _STAGING, _READY = "next.tmp", "next"
+# A DNS name has at most 253 letters; other scripts come as punycode.
+_ENDPOINT = re.compile(r"[A-Za-z0-9._%:\[\]-]{1,249}:[1-9][0-9]{0,4}")
+_PORT_MAX = 65_535
+
+
+def is_endpoint(text: str) -> bool:
+    """Whether it is HOST:PORT, which the ledger can hold as a destination."""
+    return _ENDPOINT.fullmatch(text) is not None and int(text.rpartition(":")[2]) <= _PORT_MAX
 
 
 class IdentityDamaged(PosternError):

@@ -16,7 +16,7 @@ import grpc.aio
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
 from edge.egress.cloud_channel import channel_options, is_ready, open_channel
-from edge.egress.enrolment import checked
+from edge.egress.enrolment import checked, require_endpoints
 from edge.egress.identity import Identity
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.recorded import recorded
@@ -110,6 +110,7 @@ def _next(mine: Identity, answer: enrolment_pb2.RenewResponse, key_pem: bytes) -
     """The answer as an identity. Raises RenewalFailed when it does not hold together."""
     chain, roots = answer.certificate_chain, answer.ca_certificates
     try:
+        require_endpoints(*filter(None, (answer.sync_endpoint, *answer.overflow_endpoints)))
         issued, expires = checked(chain, roots, mine.enrolment.node_id, key_pem)
     except PosternError as error:
         raise RenewalFailed(error.detail) from error

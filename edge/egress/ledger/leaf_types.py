@@ -6,6 +6,7 @@ No text of anyone: identifiers, sizes, kinds, hashes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,27 @@ OPENS: Final = {"link": "link_close", "intent": "close"}
 # Of an entry: a leaf has about 450.
 ENTRY_BYTES_MAX: Final = 4096
 _NAMES: Final = {"time_ms", "type"}
+# What a value may be: of what is outside the verifier (edge/egress/verify.py) says for good that the record is wrong.
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_HASH_OR_NONE: Final = re.compile(r"(?:[0-9a-f]{64})?")
+_CODE: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_TEXT: Final = re.compile(r'[^"\\\x00-\x1f\x7f]{1,255}')
+_TEXTS: Final = {
+    "envelope": _ID,
+    "key": _HASH,
+    "commitment": _HASH,
+    "previous": _HASH_OR_NONE,
+    "policy": _HASH_OR_NONE,
+    "destination_key": _HASH_OR_NONE,
+    "kind": _CODE,
+    "verdict": _CODE,
+    "outcome": _CODE,
+    "software": _TEXT,
+    "destination": _TEXT,
+}
+"""By field; any other one is a number."""
+_NUMBER_END: Final = 10**16
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,20 @@ class Leaf:
 
 
 def entry_of(draft: Draft, time_ms: int) -> bytes:
-    """The bytes of a leaf. Raises ValueError for other fields than those of its type."""
+    """The bytes of a leaf. Raises ValueError for other fields than those of its type, and values out of bounds."""
+    for name, value in {**draft.fields, "time_ms": time_ms}.items():
+        if not _fits(name, value):
+            raise ValueError(f"a leaf of type {draft.type} cannot hold this {name}")
+    return _entry(draft, time_ms)
+
+
+def _fits(name: str, value: Value) -> bool:
+    if form := _TEXTS.get(name):
+        return isinstance(value, str) and form.fullmatch(value) is not None
+    return type(value) is int and 0 <= value < _NUMBER_END
+
+
+def _entry(draft: Draft, time_ms: int) -> bytes:
     if draft.fields.keys() != LEAF_FIELDS[draft.type]:
         raise ValueError(f"wrong fields for a leaf of type {draft.type}")
     entry = canonical_json({"time_ms": time_ms, "type": draft.type, **draft.fields})
@@ -65,7 +100,7 @@ def leaf_of(index: int, entry: bytes) -> Leaf:
         body = json.loads(entry)
         fields = {name: value for name, value in body.items() if name not in _NAMES}
         leaf = Leaf(index, body["time_ms"], body["type"], fields)
-        whole = entry_of(Draft(leaf.type, fields), leaf.time_ms) == entry
+        whole = _entry(Draft(leaf.type, fields), leaf.time_ms) == entry
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from core.errors import NotReachable
 from edge.config import SitePaths
 from edge.egress import enrolment, identity
 from edge.egress.courier import Courier, _Attached
+from edge.egress.enrolment import EnrolmentFailed
 from edge.egress.identity import Enrolment, Identity
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.replays import Replays
 from postern.v1 import courier_pb2 as wire
+from postern.v1 import enrolment_pb2
 
 WAIT_S = 10.0
 # In which an enrolment that waits for nobody is stored; one that waits costs the test as long.
@@ -36,6 +39,25 @@ class Writer:
 
 def someone(name: str) -> Identity:
     return Identity(Enrolment(name, "Clinic", "127.0.0.1:1", name), name.encode(), name.encode(), b"roots")
+
+
+@pytest.mark.parametrize(
+    "told", ["", "host", ":1", 'ho"st:443', "host:\u0664", "host:0", "host:65536", "a b:1", "h" * 250 + ":1"]
+)
+def test_an_address_that_the_ledger_cannot_name_is_none(told: str) -> None:
+    with pytest.raises(NotReachable):
+        enrolment._split(told)
+    for answer in (
+        enrolment_pb2.EnrolResponse(sync_endpoint=told),
+        enrolment_pb2.EnrolResponse(sync_endpoint="host:1", overflow_endpoints=[told]),
+    ):
+        with pytest.raises(EnrolmentFailed, match="HOST:PORT"):
+            enrolment._identity(answer, b"", "host:1", b"")
+
+
+def test_hosts_and_addresses_are_told_apart() -> None:
+    assert enrolment._split("cloud.example:443") == ("cloud.example", 443)
+    assert enrolment._split("[fe80::1%eth0]:443") == ("fe80::1%eth0", 443)
 
 
 async def test_an_enrolment_during_a_renewal_is_what_stays(

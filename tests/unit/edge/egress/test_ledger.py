@@ -13,8 +13,9 @@ import pytest
 
 from core.errors import ConfigError
 from edge.config import SitePaths, site_paths
+from edge.egress import verify
 from edge.egress.ledger import Draft, LedgerBroken, LedgerFailed, LedgerInUse, log, notes, reading
-from edge.egress.ledger.leaf_types import LEAF_FIELDS, OPENS, Value
+from edge.egress.ledger.leaf_types import LEAF_FIELDS, OPENS, Value, entry_of
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Checkpoint, Note
 from edge.egress.ledger.queue import LedgerQueue
@@ -127,6 +128,36 @@ def test_a_leaf_says_neither_more_nor_less_than_its_type(paths: SitePaths) -> No
             ledger.append([draft("intent", 1), draft("close", 1, **fields)])
     assert ledger.size == 1
     ledger.close()
+
+
+ODD: list[Value] = [
+    "",
+    'ho"st:443',
+    "back\\slash:1",
+    "new\nline:1",
+    "\x7f:1",
+    "f" * 256,
+    "ä" * 255,
+    "Σ:1",
+    "\u0663",
+]
+ODD += ["\ud800", "0" * 32, "F" * 32, "a" * 64, "a" * 65, "bytes out", -1, 0, 10**16 - 1, 10**16, True, 1.5]  # type: ignore[list-item]
+
+
+def test_what_the_ledger_takes_the_verifier_takes() -> None:
+    taken = 0
+    for kind, names in LEAF_FIELDS.items():
+        made = {**draft(kind, 1).fields, "key": "ab" * 32}
+        for name in names:
+            for value in ODD:
+                one = Draft(kind, {field: made[field] for field in names} | {name: value})
+                try:
+                    entry = entry_of(one, NOW_MS)
+                except ValueError:
+                    continue
+                taken += 1
+                assert any(pattern.fullmatch(entry.decode()) for _, pattern in verify.PATTERNS), entry
+    assert taken > 50, "it takes something"
 
 
 def test_a_full_disk_refuses_and_goes_on_when_there_is_room(paths: SitePaths) -> None:
