@@ -381,6 +381,9 @@ GROUP = ("destination", "destination_key", "kind", "policy", "verdict")
 COUNTED = ("envelopes", "rows", "bytes", "bytes_perhaps", "tokens_up", "tokens_down", "not_sent", "uncertain")
 CONNECTIONS = "connections"
 _OTHERS = ("(others)",) * len(GROUP)
+# After these an envelope may be announced once more: the next replica is asked for an answer that one failed to give.
+TRIED_AGAIN = ("failed", "not_sent")
+_AGAIN = 1
 
 
 @dataclass(frozen=True)
@@ -408,7 +411,8 @@ class Record:
         self.left: dict[tuple[str, ...], list[int]] = {}
         self.policies: set[str] = set()
         self.compared = Compared(self)
-        # Of every envelope 72 bits, in 256 arrays: 9 bytes each, and two of a million equal by chance once in 10^10.
+        # Of every envelope 71 bits, in 256 arrays, and one that says whether it was announced or may be so again: 9
+        # bytes each, and two of a million equal by chance once in 10^9.
         self._seen = [array("Q") for _ in range(256)]
         self._clock_ms = 0
 
@@ -445,9 +449,11 @@ class Record:
         """What was announced twice, and what was never closed: of that, all may have left."""
         for first, rest in enumerate(self._seen):
             last = -1
-            for value in sorted(rest):
-                if value == last:
-                    self.problem(f"The envelope {first:02x}{value:016x}... was announced more than once.")
+            for value in sorted(rest, key=_envelope_of):  # of one envelope in the order of the entries
+                if value == last and not value & _AGAIN:
+                    self.problem(
+                        f"The envelope {first:02x}{value >> 4:015x}... was announced more than once."
+                    )
                 last = value
         for opened in self.open.values():
             self._settle(opened, "", "", 0, 0, 0)
@@ -478,7 +484,7 @@ class Record:
             raise Wrong(
                 f"At entry {self.count} more is open, or more policies are named, than any courier comes to."
             )
-        self._seen[int(envelope[:2], 16)].append(int(envelope[2:18], 16))
+        self._note(envelope, 0)
 
     def _closed(self, found: re.Match[str], kind: str, time_ms: int) -> None:
         opened, size = self.open.pop(found["envelope"], None), int(found["bytes"])
@@ -486,8 +492,13 @@ class Record:
         if opened is None or (kind == "link_close") != (opened.kind == CONNECTIONS):
             self.problem(f"Entry {self.count} closes the envelope {found['envelope']}, which is not open.")
             return
+        if kind == "close" and found["outcome"] in TRIED_AGAIN:
+            self._note(found["envelope"], _AGAIN)
         tokens = (0, 0) if kind == "link_close" else (int(found["tokens_up"]), int(found["tokens_down"]))
         self._settle(opened, found["destination_key"], found["outcome"], size, *tokens)
+
+    def _note(self, envelope: str, again: int) -> None:
+        self._seen[int(envelope[:2], 16)].append(int(envelope[2:18], 16) & ~_AGAIN | again)
 
     def _settle(self, opened: Opened, key: str, outcome: str, size: int, up: int, down: int) -> None:
         if not self.from_ms <= opened.time_ms < self.to_ms:
@@ -501,6 +512,10 @@ class Record:
         sent, perhaps = (0, max(size, opened.bytes)) if uncertain else (size, 0)
         found = (1, opened.rows, sent, perhaps, up, down, int(unsent), int(uncertain))
         sums[:] = [one + more for one, more in zip(sums, found)]
+
+
+def _envelope_of(value: int) -> int:
+    return value & ~_AGAIN
 
 
 def _parsed(text: str) -> tuple[str, re.Match[str] | None]:

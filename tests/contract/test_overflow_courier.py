@@ -14,6 +14,7 @@ import pytest
 
 from edge.config import SitePaths
 from edge.egress import identity
+from edge.egress.checking import check_site
 from edge.egress.courier_client import CloudBytes, CourierClient, LinkUp
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
 from edge.egress.inspection import MESSAGES_MAX, NEW_TOKENS_MAX
@@ -247,6 +248,7 @@ async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
         assert intents(paths)[before : before + 2] == [first.endpoint, second.endpoint]
         assert all(first.recorded + second.recorded)
         assert reading.verify(paths.ledger).open_envelopes == 0
+        assert check_site(paths)["problems"] == []
 
 
 async def test_a_replica_that_never_was_does_not_stand_in_the_way(paths: SitePaths) -> None:

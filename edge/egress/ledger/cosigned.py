@@ -31,11 +31,11 @@ def keep_cosigned(durably: Callable[[], AbstractContextManager[sqlcipher3.Connec
         merged = Note.parse(bytes(mine.with_signatures(note.signatures)))  # what is kept must be read again
         db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?)", [size, bytes(merged)])
         older = max(found, default=None)
-        if older is not None and _days(found[older]) <= _days(merged):
+        if older is not None and days_of(found[older]) <= days_of(merged):
             db.execute("DELETE FROM checkpoints WHERE size = ?", [older])
 
 
-def _days(note: Note) -> set[tuple[str, int]]:
+def days_of(note: Note) -> set[tuple[str, int]]:
     """Who signed it beside the ledger, and on which days."""
     return {
         (one.name, int.from_bytes(one.blob[:TIME_BYTES], "big") // DAY_S)

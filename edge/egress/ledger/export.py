@@ -20,9 +20,10 @@ import sqlcipher3
 from core.errors import ConfigError
 from core.files import PRIVATE_DIR_MODE, fsync_folder, replacing
 from edge.egress.ledger import key, notes
+from edge.egress.ledger.cosigned import days_of
 from edge.egress.ledger.errors import LedgerBroken
 from edge.egress.ledger.leaf_types import leaf_of
-from edge.egress.ledger.notes import SIGNATURE_BYTES, TIME_BYTES, BadNote, Checkpoint, Note
+from edge.egress.ledger.notes import BadNote, Checkpoint, Note
 from edge.egress.ledger.rows import Rows
 from edge.egress.ledger.tree import TILE_LEVELS, TILE_WIDTH, leaf_hash, root
 from edge.paths import SitePaths
@@ -30,7 +31,6 @@ from edge.store.plain import read_plain
 
 _POLICY: Final = re.compile(r"[0-9a-f]{64}\.json")
 _LENGTH_BYTES: Final = 2
-DAY_S: Final = 86_400
 
 
 class Exported:
@@ -155,16 +155,11 @@ def _signed(rows: Rows, paths: SitePaths) -> Note | None:
 
 
 def _told(stored: dict[int, Note]) -> dict[int, Note]:
-    """The newest, and of each day the last that somebody else signed too: all would be one a minute."""
-    last: dict[int, int] = {}
+    """The newest, and of each witness the last of a day that it signed: all would be one a minute."""
+    last: dict[tuple[str, int], int] = {}
     for size, note in sorted(stored.items()):
-        seen_s = [
-            int.from_bytes(one.blob[:TIME_BYTES], "big")
-            for one in note.signatures
-            if len(one.blob) == TIME_BYTES + SIGNATURE_BYTES
-        ]
-        if seen_s:
-            last[max(seen_s) // DAY_S] = size
+        for signed in days_of(note):
+            last[signed] = size
     kept = {*last.values(), *([max(stored)] if stored else [])}
     return {size: stored[size] for size in sorted(kept)}
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
+from cloud_sync.witness.notes import COSIGNATURE_V1, cosign, public_key, signature_line
 from core.errors import ConfigError
 from edge.cli import app
 from edge.egress import verify
@@ -16,6 +18,7 @@ from edge.egress.checking import check_site
 from edge.egress.ledger.export import exported, told_of
 from edge.egress.ledger.leaf_types import Draft
 from edge.egress.ledger.log import Log
+from edge.egress.ledger.notes import Note
 from edge.paths import SitePaths, site_paths
 from tests import ledger_exports
 
@@ -84,6 +87,25 @@ def test_it_ends_where_the_newest_checkpoint_does_and_a_check_goes_on(log: Log, 
         paths.ledger_key.unlink()
     told = check_site(paths)
     assert (told["ok"], told["entries"], told["unsigned"]) == (True, 5, 6)
+
+
+def test_of_one_day_each_witness_keeps_its_signature(log: Log, paths: SitePaths) -> None:
+    """The control plane's comes each minute, the customer's on a stick once in a while."""
+    seen: dict[str, str] = {}
+    for name, size in (("customer", 2), ("cloud", 4)):
+        witness = Ed25519PrivateKey.generate()
+        public = public_key(witness, COSIGNATURE_V1, f"witness.example/{name}")
+        log.append(pairs(1, first=size))
+        note = log.checkpoint()
+        line = signature_line(cosign(note.text.encode(), witness, public, ledger_exports.START_MS // 1000))
+        log.cosigned(Note.parse(bytes(note) + line.encode()))
+        seen[name] = public.vkey
+    log.append(pairs(1, first=6))
+    log.checkpoint()
+    with exported(paths) as export:
+        found = verify.verify(export, verify.ask(witnesses=seen.values()))
+    assert found.problems == []
+    assert [one.size for one in found.cosigned] == [3, 5]
 
 
 def test_policies_that_were_used_are_in_it(log: Log, paths: SitePaths) -> None:

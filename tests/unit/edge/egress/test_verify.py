@@ -226,6 +226,25 @@ def _twice(found: Ledger) -> None:
     found.bodies.append(dict(found.bodies[3]))
 
 
+def _twice_while_open(found: Ledger) -> None:
+    found.intent()
+    found.bodies.append(dict(found.bodies[-1]))
+
+
+def _again_after(outcome: str, *more: str) -> Callable[[Ledger], None]:
+    """An envelope that ended so, each time announced once more."""
+
+    def change(found: Ledger) -> None:
+        envelope = found.intent()
+        announced = found.bodies[-1]
+        for ended in (outcome, *more):
+            found.close(envelope, 1_000 if ended == "written" else 0, ended)
+            found.bodies.append(dict(announced))
+        found.close(envelope)
+
+    return change
+
+
 def _unannounced(found: Ledger) -> None:
     found.close(found.envelope(), 0)
 
@@ -282,6 +301,11 @@ def _escape(found: Ledger) -> None:
     ("change", "words"),
     [
         (_twice, "announced more than once"),
+        (_twice_while_open, "announced more than once"),
+        (_again_after("written"), "announced more than once"),
+        (_again_after("unknown"), "announced more than once"),
+        (_again_after("failed", "written"), "announced more than once"),
+        (_again_after("written", "failed"), "announced more than once"),
         (_unannounced, "which is not open"),
         (_closed_twice, "which is not open"),
         (_back_in_time, "Time goes back"),
@@ -298,6 +322,11 @@ def _escape(found: Ledger) -> None:
 )
 def test_a_log_that_lies_in_what_it_signs_is_found(change: Callable[[Ledger], None], words: str) -> None:
     assert any(words in problem for problem in _signed(change))
+
+
+@pytest.mark.parametrize("outcomes", [["failed"], ["not_sent"], ["failed", "not_sent", "failed"]])
+def test_what_failed_may_be_tried_again(outcomes: list[str]) -> None:
+    assert _signed(_again_after(*outcomes)) == []
 
 
 def test_a_clock_that_is_set_right_is_no_lie() -> None:
