@@ -49,7 +49,7 @@ GROUPS_MAX = 10_000
 # Mistakes told one by one; the check ends with the last.
 PROBLEMS_MAX = 20
 UNEXPLAINED_TOLD_MAX = 100
-# A clock that is set right steps back by seconds. More is either a broken clock or a rewritten record.
+# A clock that is set right steps back by seconds. More is a broken clock, which the site must explain.
 TIME_BACK_MAX_MS = 300_000
 MINUTE_MS = 60_000
 # A site may be cut off from its witnesses for a night.
@@ -73,11 +73,12 @@ COMPARED = (
     "other_packets",
 )
 _RECONCILED = {**dict.fromkeys(("from_ms", "to_ms", *COMPARED), _NUMBER), "unexplained_bytes": _SIGNED}
+_OUTCOME = '"(?P<NAME>written|failed|not_sent|unknown)"'
 _CLOSED = {"envelope": _ID, "outcome": _CODE, "bytes": _NUMBER, "destination_key": _HASH_OR_NONE}
 FIELDS = {
     "intent": {"envelope": _ID, "destination": _TEXT, "kind": _CODE, "rows": _NUMBER, "bytes": _NUMBER}
     | {"policy": _HASH_OR_NONE, "verdict": _CODE, "commitment": _HASH},
-    "close": _CLOSED | {"tokens_up": _NUMBER, "tokens_down": _NUMBER},
+    "close": _CLOSED | {"outcome": _OUTCOME, "tokens_up": _NUMBER, "tokens_down": _NUMBER},
     "link": {"envelope": _ID, "destination": _TEXT},
     "link_close": _CLOSED | {"attempts": _NUMBER, "frames": _NUMBER},
     "reconciled": _RECONCILED,
@@ -302,23 +303,26 @@ class Checkpoint:
         if not found or not all(key.signed(signature, self.body.encode()) for signature in found):
             raise Wrong(f"{plain(self.name)} carries no good signature of {plain(key.name)}.")
 
-    def cosigned_at(self, key: Key) -> int | None:
-        """When the witness says it saw it, seconds since 1970; None: it did not sign. Raises Wrong."""
+    def cosigned_at(self, key: Key, given: Iterable[Key] = ()) -> int | None:
+        """When the witness says it saw it, seconds since 1970; None: it did not sign. `given`: other witnesses' keys.
+
+        Raises Wrong.
+        """
         time_s = None
-        for found in self._by(key):
+        for found in self._by(key, given):
             time_s = int.from_bytes(found[:8], "big")
             message = f"cosignature/v1\ntime {time_s}\n{self.body}".encode()
             if len(found) != 72 or not key.signed(found[8:], message):
                 raise Wrong(f"{plain(self.name)} carries a bad cosignature of {plain(key.name)}.")
         return time_s
 
-    def _by(self, key: Key) -> list[bytes]:
+    def _by(self, key: Key, given: Iterable[Key] = ()) -> list[bytes]:
         """Signatures that say they are by the key. One that only half says so was damaged, or is by a key not given."""
-        found = []
+        found, others = [], {(one.name, one.identifier) for one in given}
         for name, identifier, signature in self.signatures:
             if (name, identifier) == (key.name, key.identifier):
                 found.append(signature)
-            elif identifier == key.identifier or name == key.name:
+            elif (name, identifier) not in others and (identifier == key.identifier or name == key.name):
                 raise Wrong(
                     f"{plain(self.name)} carries a signature of {plain(name)} that is not by the key given. "
                     "If it has another key as well, give that too."
@@ -405,6 +409,11 @@ class Record:
     def __init__(self, from_ms: int, to_ms: int) -> None:
         self.from_ms, self.to_ms = from_ms, to_ms
         self.count = self.first_ms = self.last_ms = 0
+        # Entry, time before, its own: a clock that was set back. To be explained, though it says nothing of the bytes.
+        self.set_back: list[tuple[int, int, int]] = []
+        self.set_back_count = 0
+        # By how many entries a witness saw: when the first came that it did not see.
+        self.unseen_ms: dict[int, int] = {}
         self.key = self.software = self.previous = ""
         self.problems: list[str] = []
         self.open: dict[str, Opened] = {}
@@ -429,6 +438,8 @@ class Record:
             raise Wrong("The first entry, and only that, must be the ledger's beginning.")
         time_ms = int(found["time_ms"])
         self._tell_time(time_ms)
+        if self.count in self.unseen_ms:
+            self.unseen_ms[self.count] = time_ms
         if kind in ("intent", "link"):
             self._opened(found, kind, time_ms)
         elif kind in ("close", "link_close"):
@@ -462,9 +473,9 @@ class Record:
         if self.count == 0:
             self.first_ms = time_ms
         if time_ms < self._clock_ms - TIME_BACK_MAX_MS:
-            self.problem(
-                f"Time goes back at entry {self.count}: {moment(self._clock_ms)}, then {moment(time_ms)}."
-            )
+            self.set_back_count += 1
+            if self.set_back_count <= UNEXPLAINED_TOLD_MAX:
+                self.set_back.append((self.count, self._clock_ms, time_ms))
             self._clock_ms = time_ms
         self._clock_ms = max(self._clock_ms, time_ms)
         self.last_ms = time_ms
@@ -494,6 +505,10 @@ class Record:
             return
         if kind == "close" and found["outcome"] in TRIED_AGAIN:
             self._note(found["envelope"], _AGAIN)
+        if kind == "close" and not _sum_fits(found["outcome"], size, opened.bytes):
+            self.problem(
+                f"Entry {self.count} says that of {opened.bytes:,} bytes {size:,} were sent, and {found['outcome']}."
+            )
         tokens = (0, 0) if kind == "link_close" else (int(found["tokens_up"]), int(found["tokens_down"]))
         self._settle(opened, found["destination_key"], found["outcome"], size, *tokens)
 
@@ -512,6 +527,12 @@ class Record:
         sent, perhaps = (0, max(size, opened.bytes)) if uncertain else (size, 0)
         found = (1, opened.rows, sent, perhaps, up, down, int(unsent), int(uncertain))
         sums[:] = [one + more for one, more in zip(sums, found)]
+
+
+def _sum_fits(outcome: str, size: int, announced: int) -> bool:
+    if outcome == "failed":
+        return size <= announced
+    return size == (announced if outcome == "written" else 0)
 
 
 def _envelope_of(value: int) -> int:
@@ -592,7 +613,7 @@ class Compared:
         self.to_ms, self.count = said["to_ms"], self.count + 1
         self.longest_ms = max(self.longest_ms, said["to_ms"] - said["from_ms"])
         for name in COMPARED:
-            self.sums[name] += said[name]
+            self.sums[name] += max(0, said[name])  # what one time had too little explains nothing of another
         if discrepancy:
             self.discrepancies_count += 1
             self.discrepancies += [said] if self.discrepancies_count <= UNEXPLAINED_TOLD_MAX else []
@@ -694,6 +715,7 @@ def _check(source: Source, question: Question, found: Found) -> None:
     found.earlier = len(earlier)
     known = [newest, *earlier, *question.remembered]
     found.cosigned = list(_cosignatures(question.witnesses, known))
+    found.record.unseen_ms = {one.size: Question.to_ms for one in found.cosigned}
     read = _read_tree(source, newest.size, known, found.record)
     found.record.finish()
     _require_witnesses(found)
@@ -727,9 +749,9 @@ def _earlier(source: Source, newest: Checkpoint) -> list[Checkpoint]:
     return found
 
 
-def _cosignatures(witnesses: Iterable[Key], known: list[Checkpoint]) -> Iterator[Cosigned]:
+def _cosignatures(witnesses: tuple[Key, ...], known: list[Checkpoint]) -> Iterator[Cosigned]:
     for witness in witnesses:
-        seen = [(checkpoint.size, checkpoint.cosigned_at(witness)) for checkpoint in known]
+        seen = [(checkpoint.size, checkpoint.cosigned_at(witness, witnesses)) for checkpoint in known]
         signed = [(size, time_s) for size, time_s in seen if time_s is not None]
         if signed:
             size, time_s = max(signed)
@@ -739,11 +761,12 @@ def _cosignatures(witnesses: Iterable[Key], known: list[Checkpoint]) -> Iterator
 def _require_witnesses(found: Found) -> None:
     question, record = found.question, found.record
     since_ms = min(question.to_ms, record.last_ms) - WITNESS_LATE_MAX_MS
-    late = sum(1 for one in found.cosigned if one.time_ms < since_ms)
+    # One who signs the same few entries over and over is shown a record that stands still: its own time says little.
+    late = sum(1 for one in found.cosigned if min(one.time_ms, record.unseen_ms[one.size]) < since_ms)
     if len(found.cosigned) - late < question.need:
         record.problem(
-            f"Of the witnesses given {len(found.cosigned)} have signed it, {late} of them too long before its end; "
-            f"{question.need} should."
+            f"Of the witnesses given {len(found.cosigned)} have signed it, {late} of them only what was too long "
+            f"before its end; {question.need} should."
         )
 
 
@@ -838,7 +861,8 @@ def document(found: Found) -> dict[str, Any]:
         {**dict(zip(GROUP, map(plain, group))), **dict(zip(COUNTED, sums))}
         for group, sums in sorted(record.left.items())
     ]
-    whole, explained = not found.problems, not compared.discrepancies_count + compared.gaps_count
+    whole = not found.problems
+    explained = not compared.discrepancies_count + compared.gaps_count + record.set_back_count
     return {
         "ok": whole and explained,
         "whole": whole,
@@ -867,6 +891,10 @@ def document(found: Found) -> dict[str, Any]:
         "discrepancies_count": compared.discrepancies_count,
         "gaps": [{"from_ms": from_ms, "to_ms": to_ms} for from_ms, to_ms in compared.gaps],
         "gaps_count": compared.gaps_count,
+        "set_back": [
+            {"entry": entry, "from_ms": from_ms, "to_ms": to_ms} for entry, from_ms, to_ms in record.set_back
+        ],
+        "set_back_count": record.set_back_count,
         "policies": sorted(record.policies),
         "policies_missing": found.policies_missing,
         "files_not_read": len(found.strange),
@@ -1013,6 +1041,12 @@ def _unexplained_in_words(told: dict[str, Any]) -> list[str]:
     ]
     if (more := told["gaps_count"] - len(told["gaps"])) > 0:
         lines.append(f"  and {more:,} more times that were not compared")
+    lines += [
+        f"  the clock was set back at entry {one['entry']:,}: {moment(one['from_ms'])}, then {moment(one['to_ms'])}"
+        for one in told["set_back"]
+    ]
+    if (more := told["set_back_count"] - len(told["set_back"])) > 0:
+        lines.append(f"  and {more:,} more times that the clock was set back")
     if told["open"]:
         lines.append(
             f"  {told['open']:,} envelopes or connections were announced and not closed when this was signed"
@@ -1041,7 +1075,8 @@ def ask(
     last_day: str | None = None,
 ) -> Question:
     """A question from its words; days are UTC, both inclusive. Raises Usage, Wrong."""
-    keys = tuple(Key.parse(one, WITNESS_KIND) for one in witnesses)
+    parsed = [Key.parse(one, WITNESS_KIND) for one in witnesses]
+    keys = tuple({key.public: key for key in parsed}.values())  # given twice it is still one witness
     wanted = len(keys) if need is None else need
     if not 0 <= wanted <= len(keys):
         raise Usage(f"{wanted} witnesses cannot be asked for, of {len(keys)} that were given.")

@@ -156,6 +156,7 @@ def _compared(told: dict[str, Any]) -> tuple[Block, ...]:
         ("Tried by other users of the machine, and refused", f"{sums['other_bytes']:,} bytes"),
         ("Times with something unexplained", f"{told['discrepancies_count']:,}"),
         ("Times that were not compared", f"{told['gaps_count']:,}"),
+        ("Times that the clock was set back", f"{told['set_back_count']:,}"),
         ("Announced and not closed", f"{told['open']:,}"),
     )
     caption = f"{verify.moment(sums['from_ms'])} to {verify.moment(sums['to_ms'])}"

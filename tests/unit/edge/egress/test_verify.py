@@ -253,9 +253,8 @@ def _closed_twice(found: Ledger) -> None:
     found.bodies.append({**found.bodies[3], "bytes": 0})
 
 
-def _back_in_time(found: Ledger) -> None:
-    found.time_ms -= verify.TIME_BACK_MAX_MS + 1
-    found.link()
+def _said_written(outcome: str, size: int) -> Callable[[Ledger], None]:
+    return lambda found: found.close(found.intent(), size, outcome)
 
 
 def _compared_twice(found: Ledger) -> None:
@@ -308,7 +307,12 @@ def _escape(found: Ledger) -> None:
         (_again_after("written", "failed"), "announced more than once"),
         (_unannounced, "which is not open"),
         (_closed_twice, "which is not open"),
-        (_back_in_time, "Time goes back"),
+        (_said_written("written", 0), "of 1,000 bytes 0 were sent"),
+        (_said_written("written", 1_001), "of 1,000 bytes 1,001 were sent"),
+        (_said_written("not_sent", 500), "of 1,000 bytes 500 were sent"),
+        (_said_written("unknown", 500), "of 1,000 bytes 500 were sent"),
+        (_said_written("failed", 1_001), "of 1,000 bytes 1,001 were sent"),
+        (_said_written("sent", 1_000), "out of bounds"),
         (_compared_twice, "what was compared before"),
         (_false_sum, "its entries say 2,200"),
         (_kernel_said_more, "leaves out bytes"),
@@ -327,6 +331,66 @@ def test_a_log_that_lies_in_what_it_signs_is_found(change: Callable[[Ledger], No
 @pytest.mark.parametrize("outcomes", [["failed"], ["not_sent"], ["failed", "not_sent", "failed"]])
 def test_what_failed_may_be_tried_again(outcomes: list[str]) -> None:
     assert _signed(_again_after(*outcomes)) == []
+
+
+def test_a_clock_that_was_set_back_is_told_and_not_fine() -> None:
+    found = ledger()
+    found.time_ms -= verify.TIME_BACK_MAX_MS + 1
+    found.link_close(found.link())
+    document = told(exports.export(found.entries()))
+    assert (document["whole"], document["explained"], document["ok"]) == (True, False, False)
+    assert "the clock was set back at entry 8: 2026-03-01 00:00:05 UTC" in verify.in_words(document)
+
+
+def test_what_one_time_had_too_little_hides_nothing_of_another() -> None:
+    found = ledger()
+    for unexplained in (100_000, -100_000):
+        found.time_ms += 60_000
+        found.compare(unexplained)
+        found.bodies[-1]["kernel_bytes"] = 500 + max(0, unexplained)
+    assert "but for 100,000 bytes" in verify.in_words(told(exports.export(found.entries())))
+
+
+def test_a_witness_that_is_shown_a_record_that_stands_still_is_late() -> None:
+    found = ledger()
+    seen = found.entries()
+    for hours in (1, 20):
+        found.time_ms += hours * 3_600_000
+        found.close(found.intent())
+    now_s = found.time_ms // 1000
+    files = exports.export(found.entries(), cosigned_s=None)
+    files[f"checkpoints/{len(seen)}"] = exports.checkpoint(seen, cosigned_s=now_s)
+    assert check(files).problems == []
+    found.time_ms += 25 * 3_600_000
+    found.close(found.intent())
+    files = exports.export(found.entries(), cosigned_s=None)
+    files[f"checkpoints/{len(seen)}"] = exports.checkpoint(seen, cosigned_s=found.time_ms // 1000)
+    assert "2 of them only what was too long" in check(files).problems[0]
+    assert check(files, last_day="2026-03-01").problems == []
+
+
+def test_a_witness_given_twice_is_one() -> None:
+    files = exports.export(ledger().entries())
+    one = WITNESS_VKEYS[0]
+    with pytest.raises(verify.Usage, match="2 witnesses cannot be asked for, of 1"):
+        check(files, witnesses=(one, one), need=2)
+    assert len(check(files, witnesses=(one, one)).cosigned) == 1
+
+
+def test_a_witness_may_have_two_keys() -> None:
+    entries, name = ledger().entries(), next(iter(exports.WITNESSES))
+    older, newer = (exports._key(seed) for seed in ("older", "newer"))
+    note = exports.checkpoint(entries)
+    body = note.partition(b"\n\n")[0] + b"\n"
+    for key in (older, newer):
+        signature = (7).to_bytes(8, "big") + key.sign(b"cosignature/v1\ntime 7\n" + body)
+        note += exports._line(name, exports._identifier(name, 4, key), signature).encode()
+    files = {**exports.export(entries), "checkpoint": note}
+    both = tuple(exports.vkey(name, 4, key) for key in (older, newer))
+    assert [one.size for one in check(files, witnesses=both, need=0).cosigned] == [8, 8]
+    assert (
+        "If it has another key as well, give that too" in check(files, witnesses=both[:1], need=0).problems[0]
+    )
 
 
 def test_a_clock_that_is_set_right_is_no_lie() -> None:
@@ -354,7 +418,10 @@ def test_another_log_and_too_few_witnesses_are_found() -> None:
     assert check(seen).problems == []
     assert "The last 5 entries no witness of yours has seen" in verify.in_words(told(seen))
     long_ago = exports.checkpoint(entries[:3], cosigned_s=exports.START_MS // 1000 - 86_400)
-    assert "2 of them too long before its end" in check({**alone, "checkpoints/3": long_ago}).problems[0]
+    assert (
+        "2 of them only what was too long before its end"
+        in check({**alone, "checkpoints/3": long_ago}).problems[0]
+    )
     assert check(alone, need=0).problems == []
     assert "vouches for itself" in verify.in_words(told(alone, log_key=None, need=0))
 
