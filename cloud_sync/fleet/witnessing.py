@@ -1,7 +1,8 @@
 """The control plane as a witness of its nodes' ledgers: who may submit what, and what is told of it.
 
 Who a node is comes from TLS; its first checkpoint fixes its ledger's key. A second ledger of a node is a new log, never
-a continuation, and the first one ends with it: both at once would be two views.
+a continuation, and the first one ends with it: both at once would be two views. A site that was enrolled again is
+another node with the ledger of the first: it goes on where that ended.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import sqlalchemy as sa
 from cloud_sync.fleet.admission import admit
 from cloud_sync.store.audit import AuditRow, add_audit, add_refusal
 from cloud_sync.store.database import Database
-from cloud_sync.store.nodes import lock_node
+from cloud_sync.store.nodes import get_node, lock_node
 from cloud_sync.store.witnessed import (
     LogRow,
     add_log,
     get_log,
     logs_of,
+    move_log,
     set_aside,
 )
 from cloud_sync.witness.memory import judge, note_refusal, remembered
@@ -43,6 +45,7 @@ from core.attempts import AttemptLimit
 
 REFUSED: Final = "ledger.refused"
 ANEW: Final = "ledger.anew"
+MOVED: Final = "ledger.moved"
 """Actions in rows of audit; each is an alert."""
 
 SUBMISSIONS_PER_NODE: Final = 30
@@ -102,7 +105,7 @@ def _submit(
     elif known.node_id == node_id:
         decision = judge(connection, known, submitted, now)
     else:
-        decision = _of_other_node(decide(remembered(known), submitted))
+        decision = _of_other_node(connection, node_id, known, submitted, now)
     if isinstance(decision, Refusal):
         signed = known.size if known else 0
         detail = (
@@ -134,7 +137,25 @@ def _begin(
     return decision
 
 
-def _of_other_node(decision: Decision) -> Decision:
-    """Genuine or not, it is not this node's to show."""
-    forged = isinstance(decision, Refusal) and decision.reason not in EVIDENCE
-    return decision if forged else Refusal(Reason.OTHER_NODE)
+def _of_other_node(
+    connection: sa.Connection, node_id: str, known: LogRow, submitted: Submitted, now: datetime
+) -> Decision:
+    """It is not this node's to show, genuine or not, unless it continues the ledger of a node enrolled before it."""
+    decision = decide(remembered(known), submitted)
+    if isinstance(decision, Refusal):
+        return decision if decision.reason not in EVIDENCE else Refusal(Reason.OTHER_NODE)
+    if not _comes_after(connection, node_id, known.node_id):
+        return Refusal(Reason.OTHER_NODE)
+    if isinstance(decision, Cosign):
+        move_log(connection, known, node_id)
+        detail = f"{known.origin} from {known.node_id}, of which {known.size} entries were signed"
+        add_audit(connection, AuditRow(now, node_id, MOVED, node_id, detail))
+    return judge(connection, known, submitted, now)
+
+
+def _comes_after(connection: sa.Connection, node_id: str, before: str) -> bool:
+    """Whether a node was enrolled later than `before` and has no ledger yet: as a site that is enrolled again."""
+    newer, older = get_node(connection, node_id), get_node(connection, before)
+    if newer is None or older is None or newer.enrolled_at <= older.enrolled_at:
+        return False
+    return not logs_of(connection, node_id)

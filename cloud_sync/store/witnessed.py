@@ -84,6 +84,12 @@ def advance(connection: sa.Connection, before: LogRow, size: int, root: bytes, n
     return connection.execute(change).rowcount == 1
 
 
+def move_log(connection: sa.Connection, row: LogRow, node_id: str) -> None:
+    """A log that `get_log` has read is another node's from now on. What was refused of it stays with the first."""
+    mine = (witnessed_logs.c.origin == row.origin, witnessed_logs.c.node_id == row.node_id)
+    connection.execute(witnessed_logs.update().where(*mine).values(node_id=node_id))
+
+
 def set_aside(connection: sa.Connection, node_id: str, now: datetime) -> None:
     """Every log that the node has ends here."""
     mine = (witnessed_logs.c.node_id == node_id, witnessed_logs.c.set_aside_at.is_(None))

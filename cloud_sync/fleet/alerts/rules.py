@@ -54,6 +54,7 @@ PERSONAL = Kind("personal", "Personal text was received", CRITICAL, event=True)
 GAP = Kind("gap", "Rows of a node are lost", CRITICAL, event=True)
 LEDGER_REFUSED = Kind("ledger_refused", "A ledger does not continue what was signed", CRITICAL, event=True)
 LEDGER_ANEW = Kind("ledger_anew", "A node began another ledger", CRITICAL, event=True)
+LEDGER_MOVED = Kind("ledger_moved", "Another node goes on with a ledger", WARNING, event=True)
 # The hold is for a node that comes back after days: it has submitted long before.
 LEDGER_UNWITNESSED = Kind(
     "ledger_unwitnessed", "A ledger is not shown to the witness", WARNING, hold=timedelta(hours=1)
@@ -74,6 +75,7 @@ KINDS = {
         GAP,
         LEDGER_REFUSED,
         LEDGER_ANEW,
+        LEDGER_MOVED,
         LEDGER_UNWITNESSED,
     )
 }
@@ -83,6 +85,7 @@ EVENT_ACTIONS = {
     "overflow.personal": PERSONAL,
     "ledger.refused": LEDGER_REFUSED,
     "ledger.anew": LEDGER_ANEW,
+    "ledger.moved": LEDGER_MOVED,
 }
 
 

@@ -49,6 +49,17 @@ async def test_a_ledger_is_signed_and_an_older_one_is_told_to_admins(cloud: Runn
     assert (oldest.size, oldest.set_aside_at is not None, oldest.refused) == (9, True, (("rolled_back", 1),))
 
 
+async def test_a_site_that_was_enrolled_again_goes_on_and_admins_are_told(cloud: Running) -> None:
+    log = NaiveLog().grow(5)
+    for node, old in ((await cloud.enrolled(), 0), (await cloud.enrolled(), 5)):
+        async with channel_of(node) as channel:
+            stub = witness_pb2_grpc.WitnessServiceStub(channel)  # type: ignore[no-untyped-call]
+            assert (await stub.AddCheckpoint(request(log, old), timeout=TIMEOUT_S)).cosignature
+    await cloud.control.watch.look(lambda _: None)
+    (alert,) = await cloud.control.alerts.list(AlertFilter(subject=node.id))
+    assert alert.kind == "ledger_moved"
+
+
 async def test_a_revoked_node_is_not_witnessed(cloud: Running) -> None:
     node = await cloud.enrolled()
     await cloud.control.steering.revoke(node.id, "test")

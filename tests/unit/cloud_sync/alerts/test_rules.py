@@ -241,4 +241,4 @@ def test_what_a_silence_covers(
 
 def test_each_kind_has_a_name_of_its_own() -> None:
     assert [kind.name for kind in KINDS.values()] == list(KINDS)
-    assert len({kind.title for kind in KINDS.values()}) == len(KINDS) == 12
+    assert len({kind.title for kind in KINDS.values()}) == len(KINDS) == 13

@@ -15,6 +15,7 @@ from cloud_sync.fleet.admission import NodeRefused
 from cloud_sync.fleet.witnessing import (
     ANEW,
     LOGS_PER_NODE_MAX,
+    MOVED,
     REFUSED,
     SUBMISSIONS_PER_NODE,
     Cosigned,
@@ -146,6 +147,52 @@ async def test_a_ledger_of_another_node_is_not_shown_by_this_one(witness: Witnes
     forged = Submitted(7, (), NaiveLog().note(log.text()))
     assert await witness.submit(OTHER.id, b"other", log.key, forged) == Refusal(Reason.BAD_SIGNATURE)
     assert isinstance(await submit(witness, log, 7), Cosigned)
+
+
+NEWER = replace(
+    NODE, id="node-newer", certificate_fingerprint=b"newer", enrolled_at=NODE.enrolled_at + timedelta(days=1)
+)
+
+
+async def test_a_site_that_was_enrolled_again_goes_on_with_its_ledger(
+    witness: Witnessing, store: Database, clock: Clock
+) -> None:
+    await store.run(lambda connection: add_node(connection, NEWER))
+    log = NaiveLog().grow(7)
+    await submit(witness, log, 0)
+    await submit(witness, log.grow(8), 7)
+
+    async def again(log: NaiveLog, old: int) -> Cosigned | Conflict | Refusal:
+        return await witness.submit(NEWER.id, b"newer", log.key, shown(log, old))
+
+    for changed, old in ((log.leaves[:6], 6), ([*log.leaves[:7], b"another"], 7), ([b"x", *log.leaves], 8)):
+        assert await again(NaiveLog(changed, log.private), old) == Refusal(Reason.OTHER_NODE)
+    assert await again(log.grow(9), 7) == Conflict(8)  # the last answer was lost
+    assert await store.run(lambda connection: audit_by_action(connection, MOVED, 9)) == ()
+    clock.now += timedelta(minutes=1)
+    assert isinstance(await again(log, 8), Cosigned)
+    assert isinstance(await again(log.grow(10), 9), Cosigned)
+    assert await submit(witness, log, 10) == Refusal(Reason.OTHER_NODE)  # the first machine, if there are two
+    (moved,) = await store.run(lambda connection: audit_by_action(connection, MOVED, 9))
+    assert (moved.subject, moved.detail) == (
+        NEWER.id,
+        f"{log.origin} from {NODE.id}, of which 8 entries were signed",
+    )
+    (row,) = await store.run(lambda connection: logs_of(connection, NEWER.id))
+    assert (row.origin, row.size, row.set_aside_at) == (log.origin, 10, None)
+    kept = await store.run(lambda connection: newest_refusals(connection, NEWER.id, 9))
+    assert {one.reason for one in kept} == {"other_node"}
+
+
+async def test_a_newer_node_with_a_ledger_of_its_own_does_not_take_another(
+    witness: Witnessing, store: Database
+) -> None:
+    await store.run(lambda connection: add_node(connection, NEWER))
+    log, own = NaiveLog().grow(7), NaiveLog().grow(2)
+    await submit(witness, log, 0)
+    assert isinstance(await witness.submit(NEWER.id, b"newer", own.key, shown(own, 0)), Cosigned)
+    taken = await witness.submit(NEWER.id, b"newer", log.key, shown(log, 7))
+    assert taken == Refusal(Reason.OTHER_NODE)
 
 
 async def test_a_key_that_is_not_its_names_begins_nothing(witness: Witnessing, store: Database) -> None:
