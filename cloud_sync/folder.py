@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cloud_sync.config import CloudPaths, load_settings
-from cloud_sync.store.database import create_store_key
+import sqlalchemy as sa
+
+from cloud_sync.config import CloudPaths, CloudSettings, load_settings
+from cloud_sync.store.database import Database, create_store_key
+from cloud_sync.store.witnessed import any_log
 from cloud_sync.witness.signing import WitnessKey, create_witness_key, load_witness_key
 from core.errors import ConfigError
 from core.files import private_folder, write_atomic
@@ -21,6 +25,8 @@ from core.identity import (
     create_enrolment_certificate,
 )
 
+log = logging.getLogger(__name__)
+
 # The root must outlive every certificate under it; replacing it means enrolling the fleet again.
 AUTHORITY_VALIDITY = timedelta(days=20 * 365)
 # Codes are bound to it for a day at most, nodes forget it after enrolling: long is convenient and costs nothing.
@@ -29,11 +35,10 @@ ENROLMENT_VALIDITY = timedelta(days=10 * 365)
 
 @dataclass(frozen=True)
 class Identities:
-    """The control plane's long-lived keys."""
+    """The keys by which the control plane and its nodes know each other."""
 
     authority: Authority
     enrolment: Credential
-    witness: WitnessKey
 
     @property
     def enrolment_fingerprint(self) -> bytes:
@@ -64,7 +69,28 @@ def load_identities(paths: CloudPaths) -> Identities:
     except (OSError, InvalidCertificate) as error:
         remedy = f"Restore {paths.keys} from the backup; enrolled nodes trust only these keys."
         raise ConfigError(f"The keys in {paths.keys} cannot be read.", remedy=remedy) from error
-    return Identities(authority, enrolment, load_witness_key(paths.witness_key))
+    return Identities(authority, enrolment)
+
+
+async def witness_key(paths: CloudPaths, settings: CloudSettings, database: Database) -> WitnessKey:
+    """The folder's. A folder from before witnesses gets one, unless another replica may have made it or it was lost.
+
+    Raises ConfigError, StoreBusy, StoreUnavailable.
+    """
+    one_replica = not settings.database.url.get_secret_value()
+
+    def make(connection: sa.Connection) -> bool:
+        # In the transaction, which is one at a time in SQLite: a command may run beside the control plane.
+        missing = not paths.witness_key.exists() and not any_log(connection)
+        if missing:
+            create_witness_key(paths.witness_key)
+        return missing
+
+    made = one_replica and not paths.witness_key.exists() and await database.run(make)
+    key = load_witness_key(paths.witness_key)
+    if made:
+        log.warning("this folder had no witness's key: a new one was made", extra={"vkey": key.vkey})
+    return key
 
 
 def _write(paths: CloudPaths, name: str, credential: Credential) -> None:

@@ -30,7 +30,7 @@ from cloud_sync.fleet.rollouts.service import Rollouts
 from cloud_sync.fleet.steering import Steering
 from cloud_sync.fleet.telemetry_export import TelemetryExport
 from cloud_sync.fleet.witnessing import Witnessing
-from cloud_sync.folder import Identities
+from cloud_sync.folder import Identities, witness_key
 from cloud_sync.overflow.shares import Shares
 from cloud_sync.registry.blobs import Blobs
 from cloud_sync.registry.director import Director
@@ -90,10 +90,11 @@ async def control_plane(
     identities: Identities,
     clock: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[ControlPlane]:
-    """The services on an open, migrated database, without any port. Raises StoreUnavailable."""
+    """The services on an open, migrated database, without any port. Raises ConfigError, StoreUnavailable."""
     database = open_database(paths, settings)
     try:
         await migrate(database)
+        witness = await witness_key(paths, settings, database)
         metrics, presence = FleetMetrics(), Presence(database)
         deliveries = _deliveries(database, settings, metrics)
         terms = EnrolmentTerms(
@@ -129,7 +130,7 @@ async def control_plane(
             deliveries=deliveries,
             telemetry=TelemetryExport(database, utc_now, kept.telemetry),
             retention=Retention(database, kept, machine_clocks),
-            witnessing=Witnessing(database, identities.witness, clock),
+            witnessing=Witnessing(database, witness, clock),
         )
     finally:
         await within("close the database", STEP_TIMEOUT_S, database.close)

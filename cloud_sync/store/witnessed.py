@@ -58,6 +58,11 @@ def get_log(connection: sa.Connection, origin: str) -> LogRow | None:
     return None if row is None else LogRow(**row._mapping)
 
 
+def any_log(connection: sa.Connection) -> bool:
+    """Whether a log was ever shown here."""
+    return bool(connection.execute(sa.select(sa.exists(sa.select(witnessed_logs.c.origin)))).scalar_one())
+
+
 def logs_of(connection: sa.Connection, node_id: str) -> tuple[LogRow, ...]:
     """Every log of a node, the newest first."""
     query = sa.select(*_LOG).where(witnessed_logs.c.node_id == node_id)

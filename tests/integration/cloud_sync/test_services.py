@@ -26,7 +26,10 @@ from cloud_sync.store.node_search import NodeFilter, NodeOrder
 from cloud_sync.store.overflow import Spending
 from cloud_sync.store.schema import admins, metadata, records
 from cloud_sync.store.streams import RecordRow
+from cloud_sync.store.witnessed import LogRow, add_log
+from cloud_sync.witness.signing import create_witness_key
 from core import identity
+from core.errors import ConfigError
 from core.webshell.accounts import Visitor
 from tests.integration.cloud_sync.fleet_node import bucket
 
@@ -60,6 +63,31 @@ async def test_migrations_give_the_tables_of_the_schema(plane: ControlPlane) -> 
         lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)
     )
     assert differences == []
+
+
+async def test_a_folder_from_before_witnesses_gets_a_key_and_a_lost_one_is_not_replaced(
+    engine: str, tmp_path: Path
+) -> None:
+    paths = CloudPaths(tmp_path / "cloud")
+    create_folder(paths, "Test fleet", engine, utc_now())
+
+    async def start() -> str:
+        async with control_plane(paths, load_settings(paths), load_identities(paths)) as plane:
+            log = LogRow("log", "node", b"k", 1, b"r", utc_now())
+            await plane.database.run(lambda connection: add_log(connection, log))
+            return plane.witnessing.vkey
+
+    paths.witness_key.unlink()
+    if engine:  # another replica may have one
+        with pytest.raises(ConfigError, match="key"):
+            await start()
+        create_witness_key(paths.witness_key)
+    first = await start()
+    assert await start() == first
+    paths.witness_key.unlink()
+    with pytest.raises(ConfigError, match="key"):
+        await start()
+    assert not paths.witness_key.exists()
 
 
 async def test_a_batch_sent_by_many_at_once_takes_effect_once(plane: ControlPlane) -> None:
