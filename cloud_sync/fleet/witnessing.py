@@ -126,9 +126,9 @@ def _begin(
     if not isinstance(decision, Cosign):
         return decision
     found = decision.checkpoint
-    set_aside(connection, node_id, now)
     if not add_log(connection, LogRow(found.origin, node_id, log_key, found.size, found.root, now, now)):
         return Refusal(Reason.OTHER_NODE)  # that other node was a moment faster
+    set_aside(connection, node_id, found.origin, now)
     if before:
         detail = (
             f"{found.origin} in place of {before[0].origin}, of which {before[0].size} entries were signed"

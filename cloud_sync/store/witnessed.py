@@ -95,9 +95,13 @@ def move_log(connection: sa.Connection, row: LogRow, node_id: str) -> None:
     connection.execute(witnessed_logs.update().where(*mine).values(node_id=node_id))
 
 
-def set_aside(connection: sa.Connection, node_id: str, now: datetime) -> None:
-    """Every log that the node has ends here."""
-    mine = (witnessed_logs.c.node_id == node_id, witnessed_logs.c.set_aside_at.is_(None))
+def set_aside(connection: sa.Connection, node_id: str, newest: str, now: datetime) -> None:
+    """Every log that the node has but its `newest` ends here."""
+    mine = (
+        witnessed_logs.c.node_id == node_id,
+        witnessed_logs.c.origin != newest,
+        witnessed_logs.c.set_aside_at.is_(None),
+    )
     connection.execute(witnessed_logs.update().where(*mine).values(set_aside_at=now))
 
 

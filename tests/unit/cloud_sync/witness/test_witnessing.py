@@ -195,6 +195,18 @@ async def test_a_newer_node_with_a_ledger_of_its_own_does_not_take_another(
     assert taken == Refusal(Reason.OTHER_NODE)
 
 
+async def test_a_log_that_another_node_shows_at_the_same_moment_ends_nothing(
+    witness: Witnessing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, taken = NaiveLog().grow(7), NaiveLog().grow(2)
+    await submit(witness, log, 0)
+    await witness.submit(OTHER.id, b"other", taken.key, shown(taken, 0))
+    with monkeypatch.context() as before:  # the other node's row is not there yet
+        before.setattr("cloud_sync.fleet.witnessing.get_log", lambda *_: None)
+        assert await submit(witness, taken, 0) == Refusal(Reason.OTHER_NODE)
+    assert isinstance(await submit(witness, log.grow(8), 7), Cosigned)
+
+
 async def test_a_key_that_is_not_its_names_begins_nothing(witness: Witnessing, store: Database) -> None:
     log = NaiveLog().grow(7)
     found = await witness.submit(NODE.id, FINGERPRINT, NaiveLog().key, shown(log, 0))
