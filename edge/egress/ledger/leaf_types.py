@@ -50,6 +50,8 @@ _TEXTS: Final = {
     "destination": _TEXT,
 }
 """By field; any other one is a number."""
+_OUTCOME: Final = re.compile(r"written|failed|not_sent|unknown")
+"""Of an envelope; a connection ends for many reasons."""
 _NUMBER_END: Final = 10**16
 
 
@@ -74,13 +76,13 @@ class Leaf:
 def entry_of(draft: Draft, time_ms: int) -> bytes:
     """The bytes of a leaf. Raises ValueError for other fields than those of its type, and values out of bounds."""
     for name, value in {**draft.fields, "time_ms": time_ms}.items():
-        if not _fits(name, value):
+        if not _fits(draft.type, name, value):
             raise ValueError(f"a leaf of type {draft.type} cannot hold this {name}")
     return _entry(draft, time_ms)
 
 
-def _fits(name: str, value: Value) -> bool:
-    if form := _TEXTS.get(name):
+def _fits(kind: str, name: str, value: Value) -> bool:
+    if form := _OUTCOME if (kind, name) == ("close", "outcome") else _TEXTS.get(name):
         return isinstance(value, str) and form.fullmatch(value) is not None
     return type(value) is int and 0 <= value < _NUMBER_END
 

@@ -26,6 +26,8 @@ NOW_MS = 1_700_000_000_000
 def draft(kind: str, number: int, **fields: Value) -> Draft:
     """A leaf of this type, its fields made up."""
     made: dict[str, Value] = {name: 100 if name in COUNTED else "ab" * 32 for name in LEAF_FIELDS[kind]}
+    if "outcome" in made:
+        made["outcome"] = "written"
     return Draft(kind, {**made, "envelope": f"{number:032x}", **fields})
 
 
@@ -35,7 +37,7 @@ COUNTED = {"rows", "bytes", "attempts", "frames", "tokens_up", "tokens_down"}
 def pairs(count: int, first: int = 0) -> list[Draft]:
     """Envelopes that were sent."""
     numbers = range(first, first + count)
-    return [one for n in numbers for one in (draft("intent", n), draft("close", n, outcome="written"))]
+    return [one for n in numbers for one in (draft("intent", n), draft("close", n))]
 
 
 @pytest.fixture
