@@ -76,7 +76,7 @@ test-all: test-setup ## As test, with the tests marked long (up to 100 minutes o
 	@.ci/test --all
 
 .PHONY: unit
-unit: $(DEV_DONE) ## Only the unit tier (under a minute)
+unit: $(DEV_DONE) ## Only the unit tier (ten minutes on two slow cores)
 	@$(PYTHON) -m pytest -q tests/unit
 
 .PHONY: soak
