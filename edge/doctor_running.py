@@ -61,7 +61,8 @@ _UNCONFINED: Final = {
     ),
     "unconfined": (
         "the kernel's rules of who may send what are not in force, or nobody says so",
-        "systemctl reload-or-restart postern-egress; systemctl restart postern-meter. If it lasts, their journal.",
+        "systemctl reload-or-restart postern-egress; systemctl restart postern-meter; where the node does not run: "
+        "systemctl start postern-node. If it lasts, their journal.",
     ),
 }
 

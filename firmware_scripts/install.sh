@@ -6,7 +6,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source_root="$(dirname "$here")"
 
-prefix=/opt/postern root="" wheelhouse="" models="" template="" dry_run=0 uninstall=0 start=1 appliance="" proxy=""
+prefix=/opt/postern root="" wheelhouse="" models="" template="" dry_run=0 uninstall=0 start=1 appliance="" exempt="" proxy=""
 # The oldest Python that the locked libraries support.
 python_minor_min=11
 
@@ -19,6 +19,8 @@ install.sh [options]                    as root
   --template NAME    make the site, if there is none, from this template (clinic, bank, empty)
   --appliance        this machine is Postern's alone: refuse every other user the way out but root and the system's
                      services of time, names, addresses and packages (undo: --shared; without either: as it was, else shared)
+  --exempt USERS     with --appliance, whom else not: a web server in front, a broker or a resolver on this machine
+                     (USERS: www-data,mosquitto; none takes them back)
   --shared           other software runs here too: count what it sends, refuse nothing
   --proxy ADDR:PORT  the proxy of egress.proxy, where it has an address of the site's own network: the node
                      may not use it (ADDR is no name; none takes it off)
@@ -36,7 +38,7 @@ fail() { # what, remedy
 
 while [ $# -gt 0 ]; do
   case "$1" in
-    --prefix | --wheelhouse | --models | --template | --root | --proxy)
+    --prefix | --wheelhouse | --models | --template | --root | --proxy | --exempt)
       [ $# -ge 2 ] || fail "$1 needs a value" "see install.sh --help"
       printf -v "${1#--}" '%s' "$2"
       shift 2
@@ -77,6 +79,18 @@ put() { # source, target, mode: write a file only where it differs
 changed=0
 units=(postern-egress.service postern-meter.service postern-node.service postern-worker.service postern-courier.service)
 
+check_choices() { # before anything is written: what the kernel would not take keeps the desk from starting
+  [[ "$proxy" =~ ^(none)?$ ]] || python3 -c '
+import ipaddress, re, sys
+host, port = re.fullmatch(r"(.+):([0-9]{1,5})", sys.argv[1]).groups()
+ipaddress.IPv6Address(host[1:-1]) if host[:1] + host[-1:] == "[]" else ipaddress.IPv4Address(host)
+assert 0 < int(port) < 65536 and "%" not in host' "$proxy" 2>/dev/null ||
+    fail "--proxy $proxy is no address with a port" "give one, such as 10.0.0.5:3128 or [fd00::5]:3128"
+  [[ "$exempt" =~ ^([a-z_][a-z0-9_-]*(,[a-z_][a-z0-9_-]*)*)?$ ]] ||
+    fail "--exempt $exempt are no names of accounts" "give them as www-data,mosquitto"
+  exempt="${exempt//,/ }"
+}
+
 check_machine() {
   [[ "$prefix" = /?* ]] || fail "--prefix $prefix is not an absolute path" "give one, such as /opt/postern"
   [ -n "$root" ] && return
@@ -104,33 +118,31 @@ place_files() {
   rm -f "$filled"
   put "$source_root/README.md" "$prefix/README.md" 0644
   put "$here/units/postern-egress.nft" "$prefix/postern-egress.nft" 0644
+  put "$here/units/postern-egress.sh" "$prefix/postern-egress.sh" 0755
   place_choices
 }
 
-# The system's own services that may send where others are refused; those that this machine has.
-exempt=(systemd-timesync systemd-resolve systemd-network _chrony ntp ntpsec _apt dhcpcd)
+choice() { # name: what this machine was said to be before
+  sed -n "s/^$1=//p" "$root/etc/postern/egress.env" 2>/dev/null | tr -d '"' || true
+}
 
 place_choices() { # what this machine's rules of the way out have of their own
-  local filled user
+  local filled set=proxies4 address
   filled="$(mktemp)"
-  if [ -n "$appliance" ]; then
-    printf 'OTHERS=%s\n' "$appliance" >"$filled"
+  if [ -n "$appliance$exempt" ]; then
+    [ -n "$appliance" ] || appliance="$(choice OTHERS)"
+    [ -n "$exempt" ] || exempt="$(choice EXEMPT)"
+    printf 'OTHERS=%s\nEXEMPT="%s"\n' "${appliance:-count}" "${exempt#none}" >"$filled"
     put "$filled" /etc/postern/egress.env 0644
-    for user in "${exempt[@]}"; do
-      ! getent passwd "$user" >/dev/null || printf 'add element inet postern exempt { "%s" }\n' "$user"
-    done >"$filled"
-    put "$filled" /etc/postern/egress.d/exempt.nft 0644
   fi
   if [ "$proxy" = none ]; then
+    [ ! -e "$root/etc/postern/egress.d/proxy.nft" ] || changed=1
     run rm -f "$root/etc/postern/egress.d/proxy.nft"
-  elif [[ "$proxy" =~ ^\[([0-9a-fA-F:]+)\]:([0-9]+)$ ]]; then
-    printf 'add element inet postern proxies6 { %s . %s }\n' "${BASH_REMATCH[@]:1}" >"$filled"
-    put "$filled" /etc/postern/egress.d/proxy.nft 0644
-  elif [[ "$proxy" =~ ^([0-9.]+):([0-9]+)$ ]]; then
-    printf 'add element inet postern proxies4 { %s . %s }\n' "${BASH_REMATCH[@]:1}" >"$filled"
-    put "$filled" /etc/postern/egress.d/proxy.nft 0644
   elif [ -n "$proxy" ]; then
-    fail "--proxy $proxy is no address with a port" "give one, such as 10.0.0.5:3128 or [fd00::5]:3128"
+    address="${proxy%:*}"
+    [[ "$address" != \[*\] ]] || { set=proxies6 && address="${address:1:-1}"; }
+    printf 'add element inet postern %s { %s . %s }\n' "$set" "$address" "${proxy##*:}" >"$filled"
+    put "$filled" /etc/postern/egress.d/proxy.nft 0644
   fi
   rm -f "$filled"
 }
@@ -207,6 +219,10 @@ make_site() {
   run systemd-tmpfiles --create /usr/lib/tmpfiles.d/postern.conf
 }
 
+check_rules() { # those that the unit would load
+  (set -a && { [ ! -e /etc/postern/egress.env ] || . /etc/postern/egress.env; } && "$prefix/postern-egress.sh" check)
+}
+
 start_services() {
   run systemctl daemon-reload
   [ "$start" = 1 ] || return 0
@@ -214,13 +230,16 @@ start_services() {
   if [ ! -e /var/lib/postern/site/site.toml ]; then
     say "no site yet. Make one: $0 --template clinic"
   elif [ "$changed" = 1 ]; then
+    # What runs goes on as it is where the rules would not load.
+    run check_rules || fail "the kernel does not take the rules of who may send what" \
+      "put right what it names, below /etc/postern, run this again, then: systemctl start postern-node"
     say "start"
     run systemctl restart "${units[@]}"
   fi
 }
 
 remove() {
-  local unit
+  local unit folder
   if [ -z "$root" ]; then
     run systemctl disable --now "${units[@]}" || true
   fi
@@ -229,9 +248,13 @@ remove() {
     run rm -f "$root/usr/lib/systemd/system/$unit"
   done
   say "remove: $prefix"
-  run rm -rf "$root$prefix/venv" "$root$prefix/README.md" "$root$prefix/postern-egress.nft"
+  run rm -rf "$root$prefix/venv" "$root$prefix/README.md" "$root$prefix/postern-egress."{nft,sh}
   run rm -f "$root/usr/lib/sysusers.d/postern.conf" "$root/usr/lib/tmpfiles.d/postern.conf"
-  run rm -rf "$root/etc/postern"
+  # What the site put there itself stays: a proxy's password, rules of its own.
+  run rm -f "$root/etc/postern/egress.env" "$root/etc/postern/egress.d/proxy.nft"
+  for folder in "$root/etc/postern/egress.d" "$root/etc/postern"; do
+    [ ! -d "$folder" ] || run rmdir --ignore-fail-on-non-empty "$folder"
+  done
   [ -n "$root" ] || run systemctl daemon-reload
   say "removed. The site's data stay in /var/lib/postern; the accounts stay, because files belong to them."
 }
@@ -241,6 +264,7 @@ if [ "$uninstall" = 1 ]; then
   remove
   exit 0
 fi
+check_choices
 place_files
 if [ -n "$root" ]; then
   say "staged below $root; accounts, programs and services are made on the machine itself"

@@ -1,7 +1,8 @@
 """Root's meter (`postern-meter.service`): every ten seconds it asks the kernel which rules are in force and what they
 counted, and writes that where all may read it and only root can write. It has no other task and opens no connection.
 
-What stands in the file is read off the rules themselves: where somebody has flushed them there is no file any more.
+What stands in the file is read off the rules themselves: where somebody has flushed or changed one there is no file any
+more.
 """
 
 from __future__ import annotations
@@ -20,19 +21,39 @@ log = logging.getLogger(__name__)
 
 NFT: Final = ("nft", "-j", "-n", "list", "table", "inet", "postern")
 NFT_S_MAX: Final = 5.0
+LOADED: Final = Path("/run/postern-egress/loaded.json")
+"""What `postern-egress.sh` listed as soon as it had loaded the rules."""
+CHANGING: Final = frozenset({"packets", "bytes", "handle", "metainfo"})
 REMEDY: Final = (
-    "Load them: systemctl reload-or-restart postern-egress. If it lasts: journalctl -u postern-egress."
+    "Load them: systemctl reload-or-restart postern-egress, and where the node does not run: "
+    "systemctl start postern-node. If it lasts: journalctl -u postern-egress."
 )
 _USERS: Final[tuple[User, ...]] = ("node", "worker", "courier")
 
 
-def look() -> Counted | None:
-    """The rules in force and their counters; None where they are not loaded, or not whole."""
+def look(loaded: Path = LOADED) -> Counted | None:
+    """The rules in force and their counters; None where they are not loaded, or not those that were loaded."""
     try:
         asked = subprocess.run(NFT, capture_output=True, timeout=NFT_S_MAX, check=True)
-        return parsed(json.loads(asked.stdout)["nftables"], since_start_s(), time.time_ns() // 1_000_000)
+        listing = json.loads(asked.stdout)["nftables"]
+        if _rules(listing) != _rules(json.loads(loaded.read_bytes())["nftables"]):
+            return None
+        return parsed(listing, since_start_s(), time.time_ns() // 1_000_000)
     except (OSError, subprocess.SubprocessError, ValueError, KeyError):
         return None
+
+
+def _rules(part: Any) -> Any:
+    """What nft listed without what changes by itself: counts, numbers of rules, nft's own version, orders of sets."""
+    if isinstance(part, dict):
+        return {
+            key: sorted(map(json.dumps, below))
+            if key in ("elem", "set") and isinstance(below, list)
+            else _rules(below)
+            for key, below in part.items()
+            if key not in CHANGING
+        }
+    return [_rules(one) for one in part] if isinstance(part, list) else part
 
 
 def parsed(listing: list[dict[str, Any]], at_s: float, time_ms: int) -> Counted | None:
@@ -60,13 +81,16 @@ def parsed(listing: list[dict[str, Any]], at_s: float, time_ms: int) -> Counted 
     return Counted(at_s, time_ms, users, cast(Any, others), counters)
 
 
-def turn(path: Path, were: bool) -> bool:
+def turn(path: Path, were: bool, loaded: Path = LOADED) -> bool:
     """Look once and write it down; returns whether the rules are in force. `were`: at the last look."""
-    counted = look()
+    counted = look(loaded)
     if counted is None:
         path.unlink(missing_ok=True)
         if were:
-            log.error("the rules of the way out are not in force", extra={"remedy": REMEDY})
+            log.error(
+                "the rules of the way out are not in force, or not those that were loaded",
+                extra={"remedy": REMEDY},
+            )
         return False
     write_atomic(path, written(counted), 0o644)
     return True

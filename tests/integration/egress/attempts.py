@@ -143,7 +143,7 @@ def in_a_user_namespace() -> None:
     """Root, but of nothing. By a program: a process with threads of a library cannot change its own."""
     connect = f"exec 3<>/dev/tcp/{INTERNET}/443"
     subprocess.run(
-        ("unshare", "--user", "timeout", "1", "bash", "-c", connect), stderr=subprocess.DEVNULL, check=False
+        ("unshare", "--user", "timeout", "2", "bash", "-c", connect), stderr=subprocess.DEVNULL, check=False
     )
 
 

@@ -136,20 +136,18 @@ class Cable:
 
     def confine(self, others: str = "refuse") -> None:
         """Load the rules as postern-egress.service does, and name proxies: the router, and one on this machine."""
-        users = (f"node={NODE}", f"worker={WORKER}", f"courier={COURIER}", f"others={others}")
+        users = (f"node={NODE}", f"worker={WORKER}", f"courier={COURIER}", f"others={others}", "exempt={ 0 }")
         defined = [word for user in users for word in ("-D", user)]
-        self._nft(*defined, "-f", str(RULES))
-        self._nft(
-            "add", "element", "inet", "postern", "proxies4", f"{{ {GATEWAY} . 3128, 127.0.0.1 . 3128 }}"
-        )
+        self.nft(*defined, "-f", str(RULES))
+        self.nft("add", "element", "inet", "postern", "proxies4", f"{{ {GATEWAY} . 3128, 127.0.0.1 . 3128 }}")
 
     def set_free(self) -> None:
         """No rules."""
-        self._nft("flush", "ruleset")
+        self.nft("flush", "ruleset")
 
     def counters(self, of: Literal["packets", "bytes"] = "packets") -> Mapping[str, int]:
         """What was counted, by counter; none without rules."""
-        listed = json.loads(self._nft("-j", "list", "counters"))["nftables"]
+        listed = json.loads(self.nft("-j", "list", "counters"))["nftables"]
         return {one["counter"]["name"]: one["counter"][of] for one in listed if "counter" in one}
 
     def crossed(self) -> list[bytes]:
@@ -187,7 +185,8 @@ class Cable:
                     os.kill(pid, 9)
                     os.waitpid(pid, 0)
 
-    def _nft(self, *arguments: str) -> str:
+    def nft(self, *arguments: str) -> str:
+        """What it said."""
         done = subprocess.run(
             ("ip", "netns", "exec", self.site, "nft", *arguments),
             capture_output=True, text=True, timeout=WAIT_S, check=False,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ from tests.integration.egress.cable import (
     NODE,
     OTHER,
     RESOLVER,
+    RULES,
     WAIT_S,
     WORKER,
     Cable,
@@ -172,7 +175,7 @@ def test_the_meter_tells_the_rules_in_force(cable: Cable, tmp_path: Path) -> Non
     path = tmp_path / "egress.json"
     cable.confine()
     cable.as_user(COURIER, attempts.tcp(INTERNET, 443))
-    assert cable.at_site(lambda: meter.turn(path, True))
+    assert cable.at_site(lambda: meter.turn(path, True, listed(cable, tmp_path)))
     counted = confinement.read(path)
     assert counted is not None
     assert counted.users == {"node": NODE, "worker": WORKER, "courier": COURIER}
@@ -181,8 +184,63 @@ def test_the_meter_tells_the_rules_in_force(cable: Cable, tmp_path: Path) -> Non
     assert confinement.confined("node", path, NODE)
     assert not confinement.confined("node", path, COURIER)
     cable.set_free()
-    assert not cable.at_site(lambda: meter.turn(path, True))
+    assert not cable.at_site(lambda: meter.turn(path, True, tmp_path / "loaded.json"))
     assert confinement.read(path) is None
+
+
+def listed(cable: Cable, folder: Path) -> Path:
+    """What was loaded, as postern-egress.sh keeps it."""
+    path = folder / "loaded.json"
+    path.write_text(cable.nft("-j", "-n", "list", "table", "inet", "postern"))
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "flush chain inet postern node",
+        "add element inet postern exempt { 64004 }",
+        "add rule inet postern worker accept",
+    ],
+    ids=["flushed", "exempt", "added"],
+)
+def test_rules_that_are_not_the_loaded_ones_are_not_in_force(
+    cable: Cable, tmp_path: Path, change: str
+) -> None:
+    cable.confine()
+    loaded = listed(cable, tmp_path)
+    assert cable.at_site(lambda: meter.look(loaded))
+    cable.nft(change)
+    assert cable.at_site(lambda: meter.look(loaded)) is None
+
+
+def loaded_by_script(cable: Cable, what: str, **choices: str) -> subprocess.CompletedProcess[str]:
+    """As the unit does; `what`: the folder, or "check"."""
+    users = {"NODE": str(NODE), "WORKER": str(WORKER), "COURIER": str(COURIER), "OTHERS": "refuse"}
+    return subprocess.run(
+        ("ip", "netns", "exec", cable.site, str(RULES.with_suffix(".sh")), what),
+        env=os.environ | users | choices, capture_output=True, text=True, timeout=WAIT_S, check=False,
+    )  # fmt: skip
+
+
+def test_accounts_that_are_gone_do_not_keep_the_rules_from_being_loaded(cable: Cable, tmp_path: Path) -> None:
+    done = loaded_by_script(cable, str(tmp_path), EXEMPT="postern-gone _apt games")
+    assert (done.returncode, done.stderr) == (0, "no account postern-gone: it is not exempt\n")
+    counted = cable.at_site(lambda: meter.look(tmp_path / "loaded.json"))
+    assert counted is not None
+    assert counted.others == "refuse"
+    exempt = cable.nft("-n", "list", "set", "inet", "postern", "exempt")
+    assert {str(pwd.getpwnam(name).pw_uid) for name in ("root", "_apt", "games")} <= set(
+        exempt.split("elements = {")[1].replace(",", " ").split()
+    )
+
+
+def test_rules_that_cannot_be_loaded_leave_those_in_force(cable: Cable, tmp_path: Path) -> None:
+    assert loaded_by_script(cable, str(tmp_path)).returncode == 0
+    assert loaded_by_script(cable, "check").returncode == 0
+    assert loaded_by_script(cable, "check", OTHERS="nonsense").returncode != 0
+    assert loaded_by_script(cable, str(tmp_path), OTHERS="nonsense").returncode != 0
+    assert cable.at_site(lambda: meter.look(tmp_path / "loaded.json"))
 
 
 def test_a_node_from_which_the_couriers_folder_is_hidden_knows_that_it_is_confined(cable: Cable) -> None:
@@ -201,7 +259,7 @@ def test_a_node_from_which_the_couriers_folder_is_hidden_knows_that_it_is_confin
 
         def look(courier: int) -> None:
             os.chown(paths.courier_socket, courier, courier)
-            cable.at_site(lambda: meter.turn(counted, True))
+            cable.at_site(lambda: meter.turn(counted, True, listed(cable, Path(folder))))
 
         def say() -> None:
             os._exit(len(way_out(paths, counted)))

@@ -32,7 +32,7 @@ def staged(folder: Path) -> tuple[Path, Path]:
     """A staging root, and a prefix whose programs exist, so that units can be checked."""
     program = folder / "opt" / "venv" / "bin" / "postern"
     program.parent.mkdir(parents=True)
-    for path in (program, program.with_name("python")):
+    for path in (program, program.with_name("python"), folder / "opt/postern-egress.sh"):
         path.write_text("#!/bin/sh\n")
         path.chmod(0o755)
     root = folder / "root"
@@ -88,8 +88,12 @@ def test_uninstall_keeps_the_site(tmp_path: Path) -> None:
     site = root / "var/lib/postern/site/site.toml"
     site.parent.mkdir(parents=True)
     site.write_text("[site]\n")
-    install("--root", str(root), "--prefix", str(prefix), "--uninstall")
-    assert set(content(root)) == {"var/lib/postern/site/site.toml"}
+    places = ("--root", str(root), "--prefix", str(prefix))
+    install(*places, "--appliance", "--proxy", "10.0.0.5:3128")
+    password = root / "etc/postern/proxy-password"
+    password.write_text("of the site's own\n")
+    install(*places, "--uninstall")
+    assert set(content(root)) == {"var/lib/postern/site/site.toml", "etc/postern/proxy-password"}
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
@@ -165,16 +169,36 @@ def test_what_a_site_says_of_its_machine_stays_until_it_says_otherwise(tmp_path:
     choices = root / "etc/postern"
     assert not choices.exists()
     install(*places, "--appliance", "--proxy", "10.0.0.5:3128")
-    assert (choices / "egress.env").read_text() == "OTHERS=refuse\n"
+    assert (choices / "egress.env").read_text() == 'OTHERS=refuse\nEXEMPT=""\n'
+    install(*places, "--exempt", "www-data,mosquitto")
+    assert (choices / "egress.env").read_text() == 'OTHERS=refuse\nEXEMPT="www-data mosquitto"\n'
     assert "proxies4 { 10.0.0.5 . 3128 }" in (choices / "egress.d/proxy.nft").read_text()
     install(*places)
     install(*places, "--proxy", "[fd00::5]:3128")
-    assert (choices / "egress.env").read_text() == "OTHERS=refuse\n"
+    assert "mosquitto" in (choices / "egress.env").read_text()
     assert "proxies6 { fd00::5 . 3128 }" in (choices / "egress.d/proxy.nft").read_text()
-    install(*places, "--shared", "--proxy", "none")
-    assert (choices / "egress.env").read_text() == "OTHERS=count\n"
+    install(*places, "--shared", "--exempt", "none", "--proxy", "none")
+    assert (choices / "egress.env").read_text() == 'OTHERS=count\nEXEMPT=""\n'
     assert not (choices / "egress.d/proxy.nft").exists()
-    assert "is no address" in install(*places, "--proxy", "proxy.example:3128", code=1)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--proxy", "proxy.example:3128", "is no address"),
+        ("--proxy", "999.1.1.1:3128", "is no address"),
+        ("--proxy", "10.0.0.5:99999", "is no address"),
+        ("--proxy", "10.0.0.5:3128 }; flush ruleset", "is no address"),
+        ("--proxy", "[fd00::5%lan]:3128", "is no address"),
+        ("--exempt", "www-data;reboot", "are no names"),
+    ],
+)
+def test_what_the_kernel_would_not_take_is_refused_before_anything_is_written(
+    tmp_path: Path, option: str, value: str, said: str
+) -> None:
+    """Rules that do not load keep the desk from starting."""
+    assert said in install("--root", str(tmp_path / "root"), option, value, code=1)
+    assert not (tmp_path / "root").exists()
 
 
 @pytest.mark.proves("one-way-out")
