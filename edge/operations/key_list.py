@@ -176,8 +176,7 @@ def _of_the_courier(paths: SitePaths) -> Iterator[Key]:
         "the courier",
         where,
         NEVER,
-        "keep courier/ledger.db as courier/ledger.until-lost.db and start the courier: a new record begins, and names "
-        "the old one's root",
+        "with the courier stopped: postern ledger anew. The record is set aside, and the new one names its root",
         "a history that no witness has seen could be made up from now on: begin anew as when it is lost",
     )
 

@@ -11,37 +11,80 @@ from typing import Final
 
 import sqlcipher3
 
+from core.errors import ConfigError
 from core.files import fsync_folder
+from edge.egress.ledger import key
 from edge.egress.ledger.errors import LedgerBroken, LedgerInUse
+from edge.egress.ledger.leaf_types import leaf_of
+from edge.egress.ledger.log import SET_ASIDE
+from edge.egress.ledger.rows import Rows
 from edge.paths import SitePaths
-from edge.store.plain import connect_plain
+from edge.store.plain import connect_plain, read_plain
 
+# Beside the file, and moved before it: without the file they would be lost.
 _BESIDE: Final = ("-wal", "-shm")
 
 
 def set_aside(paths: SitePaths, now: datetime) -> Path:
-    """Where the ledger lies now. The courier must be stopped. Raises LedgerInUse, LedgerBroken where there is none."""
+    """Where the ledger lies now. The courier must be stopped.
+
+    The key goes first: with one key two ledgers would be two views. A ledger without its key is refused at the start
+    (LedgerBroken), and what was ended in between is gone on with here. Raises LedgerInUse, LedgerBroken where there is
+    none, ConfigError.
+    """
     if not paths.ledger.exists():
         raise LedgerBroken(f"There is no {paths.ledger}.")
     lock = os.open(paths.ledger_lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        name = f"ledger.until-{now.astimezone(UTC):%Y%m%dT%H%M%S}"
         _fold(paths.ledger)
-        target = paths.courier / f"{name}.db"
-        # The key last: a ledger without its key is refused at the start, a key without its ledger begins another.
-        for beside in ("", *_BESIDE):
+        target = _begun(paths) or _fresh(paths, now)
+        if paths.ledger_key.exists():
+            paths.ledger_key.rename(target.with_suffix(".key"))
+            fsync_folder(paths.courier)
+        for beside in (*_BESIDE, ""):
             source = paths.ledger.with_name(paths.ledger.name + beside)
             if source.exists():
-                source.rename(paths.courier / f"{name}.db{beside}")
-        if paths.ledger_key.exists():
-            paths.ledger_key.rename(paths.courier / f"{name}.key")
+                source.rename(target.with_name(target.name + beside))
         paths.witness_memory.unlink(missing_ok=True)
         fsync_folder(paths.courier)
     except BlockingIOError:
         raise LedgerInUse(f"{paths.ledger} is being written by the courier.") from None
     finally:
         os.close(lock)
+    return target
+
+
+def _begun(paths: SitePaths) -> Path | None:
+    """Where a ledger goes whose key was moved already, before the machine stopped; None: none was."""
+    if paths.ledger_key.exists():
+        return None
+    wanted = _public_of(paths.ledger)
+    for moved in paths.courier.glob(SET_ASIDE.replace(".db", ".key")):
+        target = moved.with_suffix(".db")
+        if not target.exists() and key.public_of(key.load(moved)).hex() == wanted:
+            return target
+    return None
+
+
+def _public_of(ledger: Path) -> str:
+    """The key (hex) that it begins with; "" where that cannot be read."""
+    with (
+        contextlib.suppress(sqlcipher3.Error, LedgerBroken, ValueError),
+        contextlib.closing(read_plain(ledger)) as db,
+    ):
+        (entry,) = Rows(db).entries(0, 1)
+        return str(leaf_of(0, entry).fields.get("key", ""))
+    return ""
+
+
+def _fresh(paths: SitePaths, now: datetime) -> Path:
+    """A name that nothing has. Raises ConfigError."""
+    target = paths.courier / f"ledger.until-{now.astimezone(UTC):%Y%m%dT%H%M%S}.db"
+    if target.exists() or target.with_suffix(".key").exists():
+        raise ConfigError(
+            f"{target.stem} is there already, set aside in this same second.", remedy="Try again in a second."
+        )
     return target
 
 

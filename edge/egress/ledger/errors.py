@@ -12,7 +12,7 @@ class LedgerBroken(PosternError):
     title = "The egress ledger has been altered or damaged"
     remedy = (
         "Nothing leaves until this is settled. Copy the courier's folder for whoever audits the site, find out who or "
-        "what changed it, then rename ledger.db to ledger.until-DATE.db and remove ledger.key; a new ledger begins."
+        "what changed it, then stop the courier and let another ledger begin: postern ledger anew."
     )
     exit_code = ExitCode.CHECK_FAILED
 

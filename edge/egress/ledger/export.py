@@ -67,6 +67,15 @@ class Exported:
             raise ConfigError(
                 f"{out} is there already.", remedy="Name a file or a folder that is not there yet."
             )
+        try:
+            self._write(out)
+        except OSError as error:
+            raise ConfigError(
+                f"{out} cannot be written: {error}.",
+                remedy="Name a place with enough room, that this account may write to; what was begun is removed.",
+            ) from error
+
+    def _write(self, out: Path) -> None:
         if out.suffix == ".zip":
             with replacing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
                 for name in self.names():

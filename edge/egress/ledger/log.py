@@ -7,6 +7,7 @@ right edge, and the newest checkpoint against it; the whole is `reading.verify`.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,8 @@ from edge.egress.ledger.submission import Submission, submission
 from edge.egress.ledger.tree import Growing, leaf_hash, root
 from edge.store.plain import connect_plain, read_plain
 
+logger = logging.getLogger(__name__)
+
 KEY_FILE: Final = "ledger.key"
 LOCK_FILE: Final = "ledger.lock"
 SET_ASIDE: Final = "ledger.until-*.db"
@@ -39,6 +42,8 @@ RECENT_ENVELOPES_MAX: Final = 16_384
 # Read for them at a start, newest first: an intent, its close, and half as many of other leaves; a third of a second.
 _RECENT_LEAVES_MAX: Final = 3 * RECENT_ENVELOPES_MAX
 _CLOSES: Final = frozenset(OPENS.values())
+CLOCK_BACK_MS: Final = 300_000
+"""What the verifier asks the site to explain (`verify.TIME_BACK_MAX_MS`): a clock that is set right steps by less."""
 
 
 class Log:
@@ -57,6 +62,7 @@ class Log:
         self._private = private
         self._growing = growing
         self._now_ms = now_ms
+        self._newest_ms = 0
         self.recent_envelopes: tuple[str, ...] = ()
         """Identifiers of the newest envelopes when it was opened, oldest first."""
 
@@ -66,19 +72,19 @@ class Log:
 
         Raises LedgerBroken, LedgerInUse, LedgerFailed, StoreUnusable.
         """
-        private_folder(path.parent)
-        lock = _locked(path.with_name(LOCK_FILE))
-        try:
-            with _broken_if_damaged(path):
+        with _told(path):
+            private_folder(path.parent)
+            lock = _locked(path.with_name(LOCK_FILE))
+            try:
                 db = connect_plain(path)
                 try:
                     return cls._opened(db, lock, path, now_ms or (lambda: time.time_ns() // 1_000_000))
                 except BaseException:
                     db.close()
                     raise
-        except BaseException:
-            os.close(lock)
-            raise
+            except BaseException:
+                os.close(lock)
+                raise
 
     @classmethod
     def _opened(cls, db: sqlcipher3.Connection, lock: int, path: Path, now_ms: Callable[[], int]) -> Log:
@@ -97,6 +103,7 @@ class Log:
         if growing.size:
             _check_beginning(rows, public)
             _check_newest(rows, growing.size)
+            log._newest_ms = _newest_ms(rows)
             log.recent_envelopes = _recent(rows)
         else:
             previous = _root_of_set_aside(path.parent)
@@ -118,7 +125,7 @@ class Log:
         """Write the leaves in order and return once all are durable. Raises LedgerFailed: then none is there."""
         if not drafts:
             return
-        time_ms = self._now_ms()
+        time_ms = self._look_at_clock()
         growing = self._growing.copy()
         leaves: list[tuple[int, bytes]] = []
         tiles: list[tuple[int, int, bytes]] = []
@@ -137,6 +144,18 @@ class Log:
                 elif draft.type in _CLOSES:
                     db.execute("DELETE FROM open WHERE envelope = ?", [draft.fields["envelope"]])
         self._growing = growing
+
+    def _look_at_clock(self) -> int:
+        """The time now. A leap back is told once: it is in the leaves for good, and an auditor will ask about it."""
+        now_ms = self._now_ms()
+        if now_ms < self._newest_ms - CLOCK_BACK_MS:
+            logger.error(
+                "the machine's clock was set back, which the record of what left shows: write down why",
+                extra={"from_ms": self._newest_ms, "to_ms": now_ms},
+            )
+            self._newest_ms = now_ms
+        self._newest_ms = max(self._newest_ms, now_ms)
+        return now_ms
 
     def checkpoint(self) -> Note:
         """What the ledger is now, signed, and kept in it. Of earlier ones those stay that somebody else signed too.
@@ -194,11 +213,11 @@ def _transaction(db: sqlcipher3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _broken_if_damaged(path: Path) -> Iterator[None]:
-    """What SQLite says of a file while it is opened. Raises LedgerBroken, LedgerFailed."""
+def _told(path: Path) -> Iterator[None]:
+    """What SQLite and the system say of a file while it is opened. Raises LedgerBroken, LedgerFailed."""
     try:
         yield
-    except sqlcipher3.OperationalError as error:  # no room, no right, no disk
+    except (sqlcipher3.OperationalError, OSError) as error:  # no room, no right, no disk
         raise LedgerFailed(f"{path}: {error}.") from error
     except (sqlcipher3.Error, BadNote) as error:
         raise LedgerBroken(f"{path}: {error}.") from error
@@ -230,6 +249,13 @@ def _check_newest(rows: Rows, size: int) -> None:
         raise LedgerBroken(
             f"Its own checkpoint of {signed.size} leaves does not fit: its end was cut off, or it was rewritten."
         )
+
+
+def _newest_ms(rows: Rows) -> int:
+    """When the last leaf was written."""
+    last = rows.size() - 1
+    (entry,) = rows.entries(last, last + 1)
+    return leaf_of(last, entry).time_ms
 
 
 def _recent(rows: Rows) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import shutil
 import sqlite3
@@ -177,6 +178,51 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(paths: SitePaths) ->
     ledger.close()
     report = reading.verify(paths.ledger)
     assert (report.ok, report.envelopes) == (True, 200)
+
+
+def _full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("what", ["key.write_atomic", "log.fsync_folder", "log.private_folder"])
+def test_no_room_for_a_new_one_is_said_as_such(
+    paths: SitePaths, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(f"edge.egress.ledger.{what}", _full)
+    with pytest.raises(LedgerFailed, match="No space left"):
+        Log.open(paths.ledger)
+    monkeypatch.undo()
+    Log.open(paths.ledger).close()
+    assert reading.verify(paths.ledger).ok
+
+
+def test_a_clock_that_was_set_back_is_told_once_a_step(
+    paths: SitePaths, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [NOW_MS]
+    ledger = Log.open(paths.ledger, lambda: now[0])
+
+    def told(to_ms: int) -> int:
+        now[0] = to_ms
+        ledger.append([draft("link", to_ms), draft("link_close", to_ms)])
+        return sum("clock was set back" in record.message for record in caplog.records)
+
+    small, large = verify.TIME_BACK_MAX_MS, verify.TIME_BACK_MAX_MS + 1
+    steps = [
+        NOW_MS - small,
+        NOW_MS - large,
+        NOW_MS - large + 1,
+        NOW_MS - large + 1 - small,
+        NOW_MS,
+        NOW_MS - large,
+    ]
+    assert [told(step) for step in steps] == [0, 1, 1, 1, 1, 2]
+    ledger.close()
+    now[0] = NOW_MS - 10 * large
+    ledger = Log.open(paths.ledger, lambda: now[0])
+    assert told(now[0]) == 3, "also over a restart"
+    assert {record.levelname for record in caplog.records} == {"ERROR"}
+    ledger.close()
 
 
 def test_checkpoints(paths: SitePaths) -> None:

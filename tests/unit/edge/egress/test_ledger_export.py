@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +146,28 @@ def test_nothing_signed_and_nothing_there_are_said(paths: SitePaths, tmp_path: P
     paths.ledger_key.rename(tmp_path / "away")
     with pytest.raises(ConfigError, match="signed"), exported(paths):
         pass
+
+
+@pytest.mark.parametrize("name", ["out.zip", "out"])
+def test_a_place_that_cannot_be_written_is_said(
+    name: str, log: Log, paths: SitePaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.checkpoint()
+    place, file = tmp_path / "place", tmp_path / "file"
+    place.mkdir()
+    file.touch()
+    with exported(paths) as export:
+        with pytest.raises(ConfigError, match="Not a directory") as refused:
+            export.write(file / name)
+        assert refused.value.remedy
+
+        def full(_: str) -> bytes:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(export, "_made", full)
+        with pytest.raises(ConfigError, match="No space left"):
+            export.write(place / name)
+    assert list(place.iterdir()) == [], "what was begun is gone"
 
 
 def test_the_commands(log: Log, paths: SitePaths, tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from cloud_sync.witness.request import read_request
 from cloud_sync.witness.rules import Cosign, Remembered, decide, newcomer, origin_of
 from core.errors import ConfigError
 from edge.cli import app
-from edge.egress.ledger import Draft, LedgerBroken, LedgerInUse, WitnessRefused
+from edge.egress.ledger import Draft, LedgerBroken, LedgerInUse, WitnessRefused, key
 from edge.egress.ledger.anew import set_aside
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import SIGNATURES_MAX, BadNote, Checkpoint, Note
+from edge.egress.ledger.notes import origin_of as origin_of_key
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.ledger.rows import Rows
 from edge.egress.ledger.witnesses import NotCosigned, take_cosigned, vkey, write_request
@@ -175,9 +176,9 @@ def test_what_is_not_the_witnesss_signature_of_this_ledger_is_not_kept(
         with pytest.raises(NotCosigned):
             take_cosigned(paths.ledger, file, None, MINE.vkey)
     assert kept(paths) == [(1, 1)]
-    for key in ("hello", vkey(paths.ledger)):
+    for other_key in ("hello", vkey(paths.ledger)):
         with pytest.raises(ConfigError):
-            take_cosigned(paths.ledger, file, None, key)
+            take_cosigned(paths.ledger, file, None, other_key)
 
 
 def test_a_ledger_is_set_aside_whole_and_the_next_one_names_it(paths: SitePaths) -> None:
@@ -202,6 +203,74 @@ def test_a_ledger_is_set_aside_whole_and_the_next_one_names_it(paths: SitePaths)
         assert root.hex().encode() in entry
     finally:
         second.close()
+
+
+class Killed(Exception):
+    """As a power cut: nothing after it is done."""
+
+
+@pytest.mark.parametrize("after", range(1, 4))
+def test_a_ledger_that_was_set_aside_half_way_is_not_gone_on_with(
+    paths: SitePaths, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """Killed after each of its steps; the files beside the database are as after a kill of the courier."""
+    first = Log.open(paths.ledger)
+    public, root = first.submission(0).public, first.root
+    first.close()
+    monkeypatch.setattr("edge.egress.ledger.anew._fold", lambda path: None)
+    for beside in ("-wal", "-shm"):
+        paths.ledger.with_name(f"ledger.db{beside}").touch()
+    moved, rename = [], Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if len(moved) == after:
+            raise Killed
+        moved.append(path.name)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(Killed):
+        set_aside(paths, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert moved == ["ledger.key", "ledger.db-wal", "ledger.db-shm"][:after]
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(LedgerBroken, match=r"ledger\.key cannot be read") as refused:
+        Log.open(paths.ledger)
+    assert "postern ledger anew" in refused.value.remedy
+    target = set_aside(paths, datetime(2026, 3, 2, tzinfo=UTC))
+    assert target.name == "ledger.until-20260301T120000.db", "what was begun is gone on with"
+    assert key.public_of(key.load(target.with_suffix(".key"))) == public
+    assert vkey(target).startswith(origin_of_key(public))
+    second = Log.open(paths.ledger)
+    try:
+        shown = second.submission(0)
+    finally:
+        second.close()
+    assert shown.public != public
+    with closing(read_plain(paths.ledger)) as db:
+        (entry,) = Rows(db).entries(0, 1)
+    assert root.hex().encode() in entry
+
+
+def test_a_ledger_that_was_set_aside_is_never_written_over(paths: SitePaths) -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    Log.open(paths.ledger).close()
+    target = set_aside(paths, now)
+    kept = target.read_bytes(), target.with_suffix(".key").read_bytes()
+    Log.open(paths.ledger).close()
+    with pytest.raises(ConfigError, match="is there already"):
+        set_aside(paths, now)
+    assert paths.ledger_key.exists()
+    Log.open(paths.ledger).close()
+    assert (target.read_bytes(), target.with_suffix(".key").read_bytes()) == kept
+
+
+def test_a_key_that_was_lost_takes_no_place_of_another_ledgers(paths: SitePaths) -> None:
+    Log.open(paths.ledger).close()
+    first = set_aside(paths, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    first.rename(first.with_suffix(".taken-away"))
+    Log.open(paths.ledger).close()
+    paths.ledger_key.unlink()
+    assert set_aside(paths, datetime(2026, 3, 2, tzinfo=UTC)).name == "ledger.until-20260302T000000.db"
 
 
 def test_the_commands_do_the_same(paths: SitePaths, tmp_path: Path) -> None:
