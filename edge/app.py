@@ -77,6 +77,7 @@ from edge.privacy.retaining import Retaining
 from edge.privacy.scanning import Scanner
 from edge.privacy_services import detector_of, privacy_operations, scanner_of
 from edge.program_apis import program_routes
+from edge.receipt_services import receipt_routes
 from edge.repeating import repeat
 from edge.report_services import report_operations
 from edge.siblings import siblings_of, siblings_operations
@@ -93,7 +94,6 @@ from edge.web.health import HealthApi
 from edge.web.key_ring import KeyRing
 from edge.web.kiosk_page import KioskPage
 from edge.web.openapi import openapi_route
-from edge.web.receipt_api import ReceiptApi
 from edge.web.server import customer_application, serve_admin, serve_customers
 from edge.web.sessions_api import SessionsApi
 from models.catalog import models_dir
@@ -377,7 +377,7 @@ def _application(site: Site, door: ConsoleDoor) -> web.Application:
     health = HealthApi(lambda: not_ready(site), lambda: refresh(site))
     page = KioskPage(site.config)
     routes = [*api.routes(), *handoff.routes(), *health.routes(), *page.routes(), *door.routes()]
-    routes += ReceiptApi(site.store, site.sessions).routes()
+    routes += receipt_routes(site.paths, site.store, site.sessions)
     routes += [*program_routes(site, lambda: not_ready(site)), openapi_route(), *siblings.api.routes()]
     return customer_application(routes, AuditLog(site.store), site.config.siblings.urls)
 

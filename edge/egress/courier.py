@@ -33,6 +33,7 @@ from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.link import CloudLink
 from edge.egress.overflow_desk import OverflowDesk
 from edge.egress.peer import Peer
+from edge.egress.proof_desk import ProofDesk
 from edge.egress.renewal_rules import Reach
 from edge.egress.replays import Replays
 from edge.egress.witnessing import WITNESS_REFUSED, Witnessing
@@ -121,6 +122,7 @@ class Courier:
         self._fetches = FetchDesk(
             self._identity, key, queue, self._sent_bytes, self._refused, self._numbers_soon
         )
+        self._proofs = ProofDesk(paths.ledger, queue)
         self._keeper = IdentityKeeper(lambda: self._identity, self._renewed, queue, clock)
         self._witnessing = Witnessing(paths.witness_memory, queue, self._line, self._stop_sending, clock)
         self._keeping: list[asyncio.Task[None]] = []
@@ -175,6 +177,7 @@ class Courier:
                 await self._episode.close("closed")
                 await self._overflow.stop()
                 await self._fetches.stop()
+                await self._proofs.stop()
         except TimeoutError:
             log.warning("the link did not end in time")
         for writer in tuple(self._connections):
@@ -195,8 +198,12 @@ class Courier:
                 self._overflow.cancel(mine, frame.overflow_cancel.number)
             case "fetch_order":
                 self._fetches.order(mine, frame.fetch_order)
+            case "proof_order":
+                self._proofs.order(mine, frame.proof_order)
             case _ if mine is not self._node:
-                raise BadFrame("A connection that is not attached may only enrol, fetch, or ask for answers.")
+                raise BadFrame(
+                    "A connection that is not attached may enrol, fetch, ask for answers and for proofs."
+                )
             case "open_link":
                 await self._open_link(mine, frame.open_link.link)
             case "envelope":

@@ -2,7 +2,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -21,7 +21,7 @@ ENVELOPE_PURPOSE_OVERFLOW: EnvelopePurpose
 ENVELOPE_PURPOSE_FETCH: EnvelopePurpose
 
 class NodeFrame(_message.Message):
-    __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order", "overflow_attach", "overflow_order", "overflow_cancel", "fetch_order")
+    __slots__ = ("attach", "open_link", "envelope", "close_link", "enrol_order", "overflow_attach", "overflow_order", "overflow_cancel", "fetch_order", "proof_order")
     ATTACH_FIELD_NUMBER: _ClassVar[int]
     OPEN_LINK_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class NodeFrame(_message.Message):
     OVERFLOW_ORDER_FIELD_NUMBER: _ClassVar[int]
     OVERFLOW_CANCEL_FIELD_NUMBER: _ClassVar[int]
     FETCH_ORDER_FIELD_NUMBER: _ClassVar[int]
+    PROOF_ORDER_FIELD_NUMBER: _ClassVar[int]
     attach: Attach
     open_link: OpenLink
     envelope: Envelope
@@ -40,10 +41,11 @@ class NodeFrame(_message.Message):
     overflow_order: OverflowOrder
     overflow_cancel: OverflowCancel
     fetch_order: FetchOrder
-    def __init__(self, attach: _Optional[_Union[Attach, _Mapping]] = ..., open_link: _Optional[_Union[OpenLink, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., close_link: _Optional[_Union[CloseLink, _Mapping]] = ..., enrol_order: _Optional[_Union[EnrolOrder, _Mapping]] = ..., overflow_attach: _Optional[_Union[OverflowAttach, _Mapping]] = ..., overflow_order: _Optional[_Union[OverflowOrder, _Mapping]] = ..., overflow_cancel: _Optional[_Union[OverflowCancel, _Mapping]] = ..., fetch_order: _Optional[_Union[FetchOrder, _Mapping]] = ...) -> None: ...
+    proof_order: ProofOrder
+    def __init__(self, attach: _Optional[_Union[Attach, _Mapping]] = ..., open_link: _Optional[_Union[OpenLink, _Mapping]] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., close_link: _Optional[_Union[CloseLink, _Mapping]] = ..., enrol_order: _Optional[_Union[EnrolOrder, _Mapping]] = ..., overflow_attach: _Optional[_Union[OverflowAttach, _Mapping]] = ..., overflow_order: _Optional[_Union[OverflowOrder, _Mapping]] = ..., overflow_cancel: _Optional[_Union[OverflowCancel, _Mapping]] = ..., fetch_order: _Optional[_Union[FetchOrder, _Mapping]] = ..., proof_order: _Optional[_Union[ProofOrder, _Mapping]] = ...) -> None: ...
 
 class CourierFrame(_message.Message):
-    __slots__ = ("identity_state", "link_up", "link_down", "cloud_frame", "envelope_refused", "courier_numbers", "enrol_result", "overflow_state", "overflow_event", "overflow_failed", "fetch_piece", "fetch_ended")
+    __slots__ = ("identity_state", "link_up", "link_down", "cloud_frame", "envelope_refused", "courier_numbers", "enrol_result", "overflow_state", "overflow_event", "overflow_failed", "fetch_piece", "fetch_ended", "proofs")
     IDENTITY_STATE_FIELD_NUMBER: _ClassVar[int]
     LINK_UP_FIELD_NUMBER: _ClassVar[int]
     LINK_DOWN_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +58,7 @@ class CourierFrame(_message.Message):
     OVERFLOW_FAILED_FIELD_NUMBER: _ClassVar[int]
     FETCH_PIECE_FIELD_NUMBER: _ClassVar[int]
     FETCH_ENDED_FIELD_NUMBER: _ClassVar[int]
+    PROOFS_FIELD_NUMBER: _ClassVar[int]
     identity_state: IdentityState
     link_up: LinkUp
     link_down: LinkDown
@@ -68,7 +71,8 @@ class CourierFrame(_message.Message):
     overflow_failed: OverflowFailed
     fetch_piece: FetchPiece
     fetch_ended: FetchEnded
-    def __init__(self, identity_state: _Optional[_Union[IdentityState, _Mapping]] = ..., link_up: _Optional[_Union[LinkUp, _Mapping]] = ..., link_down: _Optional[_Union[LinkDown, _Mapping]] = ..., cloud_frame: _Optional[_Union[CloudFrame, _Mapping]] = ..., envelope_refused: _Optional[_Union[EnvelopeRefused, _Mapping]] = ..., courier_numbers: _Optional[_Union[CourierNumbers, _Mapping]] = ..., enrol_result: _Optional[_Union[EnrolResult, _Mapping]] = ..., overflow_state: _Optional[_Union[OverflowState, _Mapping]] = ..., overflow_event: _Optional[_Union[OverflowEvent, _Mapping]] = ..., overflow_failed: _Optional[_Union[OverflowFailed, _Mapping]] = ..., fetch_piece: _Optional[_Union[FetchPiece, _Mapping]] = ..., fetch_ended: _Optional[_Union[FetchEnded, _Mapping]] = ...) -> None: ...
+    proofs: Proofs
+    def __init__(self, identity_state: _Optional[_Union[IdentityState, _Mapping]] = ..., link_up: _Optional[_Union[LinkUp, _Mapping]] = ..., link_down: _Optional[_Union[LinkDown, _Mapping]] = ..., cloud_frame: _Optional[_Union[CloudFrame, _Mapping]] = ..., envelope_refused: _Optional[_Union[EnvelopeRefused, _Mapping]] = ..., courier_numbers: _Optional[_Union[CourierNumbers, _Mapping]] = ..., enrol_result: _Optional[_Union[EnrolResult, _Mapping]] = ..., overflow_state: _Optional[_Union[OverflowState, _Mapping]] = ..., overflow_event: _Optional[_Union[OverflowEvent, _Mapping]] = ..., overflow_failed: _Optional[_Union[OverflowFailed, _Mapping]] = ..., fetch_piece: _Optional[_Union[FetchPiece, _Mapping]] = ..., fetch_ended: _Optional[_Union[FetchEnded, _Mapping]] = ..., proofs: _Optional[_Union[Proofs, _Mapping]] = ...) -> None: ...
 
 class Attach(_message.Message):
     __slots__ = ()
@@ -281,3 +285,33 @@ class FetchEnded(_message.Message):
     number: int
     code: str
     def __init__(self, number: _Optional[int] = ..., code: _Optional[str] = ...) -> None: ...
+
+class ProofOrder(_message.Message):
+    __slots__ = ("envelope_ids", "since_unix_ms")
+    ENVELOPE_IDS_FIELD_NUMBER: _ClassVar[int]
+    SINCE_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    envelope_ids: _containers.RepeatedScalarFieldContainer[bytes]
+    since_unix_ms: int
+    def __init__(self, envelope_ids: _Optional[_Iterable[bytes]] = ..., since_unix_ms: _Optional[int] = ...) -> None: ...
+
+class ProvenLeaf(_message.Message):
+    __slots__ = ("index", "entry", "proof")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    entry: bytes
+    proof: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, index: _Optional[int] = ..., entry: _Optional[bytes] = ..., proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Proofs(_message.Message):
+    __slots__ = ("code", "log_key", "checkpoint", "leaves")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    LOG_KEY_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    LEAVES_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    log_key: str
+    checkpoint: bytes
+    leaves: _containers.RepeatedCompositeFieldContainer[ProvenLeaf]
+    def __init__(self, code: _Optional[str] = ..., log_key: _Optional[str] = ..., checkpoint: _Optional[bytes] = ..., leaves: _Optional[_Iterable[_Union[ProvenLeaf, _Mapping]]] = ...) -> None: ...

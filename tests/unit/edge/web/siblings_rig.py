@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,9 @@ from edge.chat.notice import notice_of
 from edge.chat.session import Session
 from edge.chat.turn import Delta, Desk, Final, Meta
 from edge.config import Config
+from edge.egress.ledger.excerpt import Excerpt
+from edge.egress.proof_client import Unproven
+from edge.egress.receipt import Receipts
 from edge.knowledge.document import Audience
 from edge.web.audit_log import AuditLog
 from edge.web.handoff_api import HandoffApi
@@ -55,6 +58,17 @@ class ScriptedDesk:
         yield Final({"turn_id": await self.rig.turn(session, text), "answer": ANSWER})
 
 
+class NoLedger:
+    """In the courier's place: away, until a test says what it found."""
+
+    found: Excerpt | None = None
+
+    async def proofs(self, envelopes: Iterable[str], since_ms: int) -> Excerpt:
+        if self.found is None:
+            raise Unproven("courier_away")
+        return self.found
+
+
 @dataclass
 class Node:
     """One of two nodes, over HTTP."""
@@ -63,6 +77,7 @@ class Node:
     desk: ScriptedDesk
     client: TestClient[Any, Any]
     audience: list[Audience]
+    ledger: NoLedger
 
     async def begin(self, body: dict[str, object]) -> tuple[int, dict[str, Any]]:
         async with self.client.post(SESSIONS, json=body) as response:
@@ -114,9 +129,10 @@ async def node_of(stack: AsyncExitStack, folder: Path, siblings: tuple[str, ...]
     page = KioskPage(
         Config.model_validate({"site": {"id": "s", "name": "Clinic"}, "siblings": {"urls": siblings}})
     )
-    receipts = ReceiptApi(opened.store, opened.sessions)
+    ledger = NoLedger()
+    receipts = ReceiptApi(Receipts(opened.store, ledger), opened.sessions)
     other = [*HandoffApi(opened.sessions, opened.handoffs).routes(), *receipts.routes(), *page.routes()]
     other += SiblingsApi("clinic", "print", NOTICE.version).routes()
     application = customer_application([*api.routes(), *other], AuditLog(opened.store), siblings)
     client = await stack.enter_async_context(TestClient(TestServer(application)))
-    return Node(opened, desk, client, audience)
+    return Node(opened, desk, client, audience, ledger)

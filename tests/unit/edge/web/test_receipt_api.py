@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
+from cryptography.exceptions import InvalidSignature
 
+from core.signing import canonical_json
 from edge.egress.exits import CLAIM
+from edge.egress.ledger.excerpt import Excerpt, Proven
 from edge.store import lan_uses, text_uses
 from edge.store.text_uses import Sent
 from tests.unit.edge.web.siblings_rig import SESSIONS, Node, bearer, node_of
@@ -43,6 +49,7 @@ async def test_where_nothing_left_it_says_0_bytes(node: Node) -> None:
     told = await receipt_of(node, session, opened)
     assert (told["left_bytes"], told["left"], told["site_network"]) == (0, [], [])
     assert told["claim"] == CLAIM
+    assert (told["proof"], told["proof_missing"]) == (None, "courier_away")
 
 
 async def test_what_left_is_told_of_this_conversation_alone(node: Node) -> None:
@@ -65,12 +72,51 @@ async def test_what_left_is_told_of_this_conversation_alone(node: Node) -> None:
         "label": "public",
         "envelope": ENVELOPE,
         "destination": "control-plane",
+        "record": None,
     }
     assert [one["bytes"] for one in told["left"]] == [1200, 640]
     assert told["site_network"] == [
         {"at_ms": 4, "service": "llm_server", "bytes": 300, "outcome": "begun"}  # no name of a machine
     ]
     assert [one["bytes"] for one in (await receipt_of(node, other["session_id"], other))["left"]] == [99]
+
+
+async def test_the_ledgers_word_is_on_it_and_the_site_signs_all(node: Node) -> None:
+    opened = await node.arrive()
+    session = opened["session_id"]
+    for envelope in (ENVELOPE, "60" * 16):
+        await left(node, session, envelope, 1200, 5)
+    intent = {
+        "type": "intent",
+        "envelope": ENVELOPE,
+        "destination": "cloud:1",
+        "policy": "ab",
+        "verdict": "public",
+    }
+    close = {"type": "close", "envelope": ENVELOPE, "outcome": "written"}
+    leaves = tuple(
+        Proven(index, json.dumps(body).encode(), (b"\1" * 32,)) for index, body in ((4, intent), (5, close))
+    )
+    note = (
+        b"postern-ledger/ab\n6\n"
+        + base64.b64encode(bytes(32))
+        + b"\n\n\xe2\x80\x94 n "
+        + base64.b64encode(b"12345")
+    )
+    node.ledger.found = Excerpt("vkey", note + b"\n", leaves)
+    told = await receipt_of(node, session, opened)
+    record = told["left"][0]["record"]
+    assert (record["outcome"], record["address"], record["policy"]) == ("written", "cloud:1", "ab")
+    assert record["leaves"][1] == {"index": 5, "entry": json.dumps(close), "proof": ["01" * 32]}
+    assert told["left"][1]["record"]["outcome"] == "absent"
+    assert told["proof"] == {"log_key": "vkey", "checkpoint": (note + b"\n").decode(), "entries": 6}
+    assert told["proof_missing"] == ""
+    public = node.rig.store.keys.receipts.public_key()
+    assert told["key"] == public.public_bytes_raw().hex()
+    signature = base64.b64decode(told.pop("signature"))
+    public.verify(signature, b"postern visitor receipt 1\n" + canonical_json(told))
+    with pytest.raises(InvalidSignature):
+        public.verify(signature, b"postern visitor receipt 1\n" + canonical_json({**told, "left": []}))
 
 
 async def test_what_a_sibling_let_out_before_is_told(node: Node) -> None:

@@ -1,0 +1,18 @@
+"""Composes a visitor's receipt: the store's rows, the courier's proofs, the site's key, and the routes."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from edge.chat.session import Sessions
+from edge.egress.proof_client import ProofClient
+from edge.egress.receipt import Receipts
+from edge.paths import SitePaths
+from edge.store.store import Store
+from edge.web.receipt_api import ReceiptApi
+
+
+def receipt_routes(paths: SitePaths, store: Store, sessions: Sessions) -> list[web.AbstractRouteDef]:
+    """The routes of receipts."""
+    receipts = Receipts(store, ProofClient(paths.courier_socket))
+    return [*ReceiptApi(receipts, sessions).routes()]
