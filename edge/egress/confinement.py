@@ -20,7 +20,11 @@ EVERY_S: Final = 10.0
 STALE_S: Final = 45.0
 """A file of before has been left by a meter that is gone: four of its turns, and what a busy machine takes."""
 BYTES_MAX: Final = 65_536
-"""Of the file; it has some 2 kB."""
+"""Of the file; it has some 3 kB."""
+TCP_WORDS: Final = range(5, 16)
+"""How long a TCP header can be, in words of 4 bytes: a counter for each."""
+IPV4_BYTES, IPV6_BYTES, UDP_BYTES = 20, 40, 8
+"""Of a header without options. Those of IP count as content: whoever sends them chooses what stands in them."""
 
 Count = tuple[int, int]
 """Packets and bytes, as the kernel counted them on their way to a network card: IP headers and all above."""
@@ -42,6 +46,15 @@ class Counted:
         """All counters whose name begins so."""
         found = [count for name, count in self.counters.items() if name.startswith(prefix)]
         return sum(packets for packets, _ in found), sum(size for _, size in found)
+
+    def courier_headers(self) -> int:
+        """Bytes of the headers of what the courier sent: no allowance, each packet is counted by their length."""
+        packets, over_ipv6, names = (
+            self.total(one)[0] for one in ("courier_sent", "courier_ipv6", "courier_dns")
+        )
+        tcp = sum(4 * words * self.counters[f"courier_tcp{words}"][0] for words in TCP_WORDS)
+        ip = IPV4_BYTES * (packets - over_ipv6) + IPV6_BYTES * over_ipv6
+        return ip + tcp + names * (IPV4_BYTES + UDP_BYTES)
 
 
 def since_start_s() -> float:

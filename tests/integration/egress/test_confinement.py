@@ -25,6 +25,7 @@ from tests.integration.egress.cable import (
     GATEWAY,
     GATEWAY6,
     INTERNET,
+    INTERNET6,
     NODE,
     OTHER,
     RESOLVER,
@@ -169,6 +170,37 @@ def test_what_was_written_before_the_end_is_the_couriers(cable: Cable) -> None:
         assert received == written
         assert cable.counters("bytes")["courier_sent"] > written
         assert cable.counters("bytes")["other_sent"] < 1_000
+
+
+@pytest.mark.parametrize(("to", "family"), [(INTERNET, socket.AF_INET), (INTERNET6, socket.AF_INET6)])
+def test_without_its_headers_the_kernel_counted_what_was_written(
+    cable: Cable, tmp_path: Path, to: str, family: int
+) -> None:
+    """To the byte, though headers differ by the packet: none is allowed more than it has."""
+    size = 100_000
+    there = cable.in_world(lambda: socket.create_server((to, 4443), family=family))
+
+    def write() -> None:
+        with socket.create_connection((to, 4443), WAIT_S) as out:
+            out.sendall(bytes(size))
+            out.shutdown(socket.SHUT_WR)
+            out.recv(1_000)
+
+    cable.confine()
+    loaded = listed(cable, tmp_path)
+    with there, cable.running(COURIER, write):
+        taken, _ = there.accept()
+        with taken:
+            taken.settimeout(WAIT_S)
+            received = 0
+            while piece := taken.recv(1 << 20):
+                received += len(piece)
+            taken.sendall(bytes(1_000))
+    assert received == size
+    counted = cable.at_site(lambda: meter.look(loaded))
+    assert counted is not None
+    assert counted.counters["courier_sent"][1] - counted.courier_headers() == size
+    assert counted.counters["courier_received"][1] > 1_000
 
 
 def test_the_meter_tells_the_rules_in_force(cable: Cable, tmp_path: Path) -> None:
