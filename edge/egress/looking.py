@@ -48,7 +48,8 @@ NOT_LOOKED: Final = Look((), Label.SPECIAL, frozenset(), frozenset(), None, None
 class Instruments:
     """What the guard looks with.
 
-    forms        what has a form, without a model: for the last look
+    forms        what has a form, without a model: for the last look at what is published
+    every_form   the same where no word of trade excuses a number: for the last look at somebody's words
     language_of  ISO 639-1 of a text, None in doubt
     rates        what the detector misses, by language
     version      of the detector that scans now; changes whenever it may find something else
@@ -56,6 +57,7 @@ class Instruments:
 
     scans: Scans
     forms: Callable[[str], Finding]
+    every_form: Callable[[str], Finding]
     language_of: Callable[[str], str | None]
     rates: Rates
     version: Callable[[], str]
@@ -95,7 +97,7 @@ class Looking:
         """What has a form, without a model, in what is `left` of a part without marks. Of a passage that is the same
         whenever it goes under the same policy."""
         if part.source is not Source.PUBLIC:
-            return self._with.forms(left)
+            return self._with.every_form(left)
         text = without_fences(left)
         found = self._left_published.of(text, FORMS)
         if found is None:

@@ -47,6 +47,7 @@ from edge.privacy.pseudonyms.vault import Vault
 from edge.store import text_uses
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey, load_key
+from models.detect.confusables import seen
 from models.detect.detector import Finding
 from models.detect.label import Label, highest
 from models.detect.marks import without_marks
@@ -104,7 +105,7 @@ class TextGuard:
         self._policies = policies
         self._policies_used = policies_used
         self._vault = vault
-        self._forms = instruments.forms
+        self._forms = instruments.every_form
         self._looking = Looking(instruments)
         self._now = now
 
@@ -141,6 +142,8 @@ class TextGuard:
     async def _admitted(self, asked: Handover) -> Admitted:
         policies = self._policies.in_force()
         leaves = asked.purpose is Purpose.OVERFLOW
+        if leaves:
+            asked = replace(asked, parts=tuple(replace(part, text=seen(part.text)) for part in asked.parts))
         if leaves and not overflow_request.fits(asked):
             raise _Refused("shape")
         if _bytes(part.text for part in asked.parts) > ENVELOPE_BYTES_MAX:

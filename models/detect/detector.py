@@ -152,9 +152,16 @@ class Detector:
 
     def of_forms(self, text: str) -> Finding:
         """Without a pass: names are not looked for."""
+        return self._of_forms(text, trade=True)
+
+    def of_every_form(self, text: str) -> Finding:
+        """The same where no word of trade excuses a number: whoever writes a card's behind "order" wrote a card's."""
+        return self._of_forms(text, trade=False)
+
+    def _of_forms(self, text: str, *, trade: bool) -> Finding:
         view = undisguised(text)
         special = any(self._by_words(one) for one in (text, *([view.text] if view else ())))
-        return _finding(text, self._formed(text), special=special, complete=False)
+        return _finding(text, self._formed(text, trade=trade), special=special, complete=False)
 
     def warm(self) -> None:
         """Load what a first text would wait for. Blocking."""
@@ -230,8 +237,8 @@ class Detector:
         formed = tuple(self._formed(found.part.text))
         return Found(found.part, found.tagged, formed, found.special, found.complete)
 
-    def _formed(self, text: str) -> list[Span]:
-        return patterns.scan(text, region=self._region, site=self._site)
+    def _formed(self, text: str, *, trade: bool = True) -> list[Span]:
+        return patterns.scan(text, region=self._region, site=self._site, trade=trade)
 
     def _together(self, text: str, found: Sequence[Found]) -> Finding:
         """Raises ScanUnusable."""

@@ -43,23 +43,25 @@ _FINDERS: tuple[tuple[str, _Find], ...] = (
 _HINTS = PatternSet(hint for hint, _ in _FINDERS)
 
 
-def scan(text: str, *, region: str = "US", site: SitePatterns = NO_SITE_PATTERNS) -> list[Span]:
+def scan(
+    text: str, *, region: str = "US", site: SitePatterns = NO_SITE_PATTERNS, trade: bool = True
+) -> list[Span]:
     """The personal values with a form in `text`, disguised or not, in order, without overlaps.
 
     `region` (ISO 3166) is the site's country: it reads phone numbers that carry no country code, and its own kinds of
-    number are likelier. `site`: its own identifiers.
+    number are likelier. `site`: its own identifiers. `trade`: whether a word of trade ("order") excuses a number.
     """
     found: list[Span] = []
     for view in views(text):
-        for span in (*_scan(view.text, region), *site.scan(view.text)):
+        for span in (*_scan(view.text, region, trade), *site.scan(view.text)):
             found.append(Span(span.type, *view.original(span.start, span.end), span.score))
     return cover(text, found)
 
 
-def _scan(text: str, region: str) -> Iterator[Span]:
+def _scan(text: str, region: str, trade: bool) -> Iterator[Span]:
     hints = _HINTS.found(text)
     if not hints:
         return
-    words = Words(text)
+    words = Words(text, trade=trade)
     for number in hints:
         yield from _FINDERS[number][1](text, words, region)

@@ -66,13 +66,12 @@ RUN_DIGITS_MIN = 5
 # Letters that are words in one of the languages: "a", "i", Italian "e", Spanish "y", Polish "w".
 _LETTER_WORDS = frozenset("aeiyuwz")
 
-# One digit at a time, each behind the same sign: "4 1 1 1", "4-1-1-1".
+# One digit at a time, each behind the same sign: "4 1 1 1", "4-1-1-1", "4 | 1 | 1 | 1".
 _SPACED = re.compile(
-    r"(?<![\w.])[0-9](?:(?: [0-9]){4,}+|(?:-[0-9]){4,}+|(?:\.[0-9]){4,}+|(?:_[0-9]){4,}+|(?:, ?[0-9]){4,}+)(?!\w)"
+    r"(?<![\w.])[0-9](?:(?P<sign>[ _]| ?[^\w\s] ?)[0-9](?:(?P=sign)[0-9]){3,}+|(?:, ?[0-9]){4,}+)(?!\w)"
 )
-_SPACED_HINT = PatternSet([r"[0-9](?:[ ._-][0-9]|, ?[0-9]){4}"])
+_SPACED_HINT = PatternSet([r"[0-9](?:(?:[ _]| ?[!-/:-@\[-^`{-~] ?)[0-9]){4}"])
 _DIGIT = re.compile(r"[0-9]")
-_DIGIT_SIGNS = re.compile(r"[ ._,-]+")
 
 # " at " and " dot " with or without brackets, between words that are parts of an address.
 _DOT = r"(?: ?[\[({<] ?(?:dot|punkt|punto) ?[\])}>] ?| (?:dot|punkt) |[\[({]\.[\])}])"
@@ -177,5 +176,5 @@ def _spaced(text: str) -> Iterator[Edit]:
         return
     for run in _SPACED.finditer(text):
         places = [match.start() for match in _DIGIT.finditer(text, *run.span())]
-        written = _DIGIT_SIGNS.sub("", run.group())
+        written = "".join(text[place] for place in places)
         yield Edit(run.start(), run.end(), written, places, [place + 1 for place in places])

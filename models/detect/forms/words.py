@@ -19,6 +19,7 @@ from models.detect.forms.vocabulary import BUSINESS, JOINS, WORDS
 KINDS = frozenset(WORDS)
 _UNIT = "unit"
 _JOINS = frozenset(JOINS.split())
+_TRADE = frozenset({BUSINESS, _UNIT})
 _KINDS_OF: dict[str, frozenset[str]] = {}
 for _kind, _words in WORDS.items():
     for _word in _words.split():
@@ -30,6 +31,9 @@ _KINDS_OF |= dict.fromkeys("€$£¥", frozenset({BUSINESS, _UNIT}))
 _WORD = re.compile(r"[a-z\u00df-\uffff]+|[A-Z](?:[a-z\u00df-\uffff]+|[A-Z]*(?![a-z]))|[€$£¥\n]")
 _COMPOUND = re.compile(r"(?:s|n|en)?(?:nummer|nr|number|no|id)$")
 _COMPOUND_ENDS = frozenset({"er", "nr", "no", "id"})
+# What is said of trade is said of its line and sentence: "What are your hours? 4111…". Behind a short word a full stop
+# is an abbreviation's ("order no. 4711").
+_SAID = re.compile(r"\n|[?!]\s|(?<=[^\W\d_]{4})\.\s")
 # A word of trade farther away speaks of something else.
 OTHER_WORD_DISTANCE_MAX = 5
 
@@ -69,7 +73,8 @@ _SILENCE = Beside({}, {})
 class Words:
     """The words of one text that say what a number is, found once, and asked for at each value."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, trade: bool = True) -> None:
+        """`trade`: whether words of trade count, which make a number less likely to be somebody's."""
         self._text = text
         # Where words that count as distance begin; joining words ("is", "my") do not.
         self._counted: list[int] = []
@@ -83,6 +88,8 @@ class Words:
         for match in _WORD.finditer(text):
             word = match.group().lower()
             kinds = _KINDS_OF.get(word) or (_compound(word) if word[-2:] in _COMPOUND_ENDS else None)
+            if kinds and not trade:
+                kinds = kinds - _TRADE
             if kinds:
                 self.kinds |= kinds
                 self._starts.append(match.start())
@@ -105,15 +112,6 @@ class Words:
             )
         return known
 
-    def _beside(
-        self, start: int, end: int, first: int, next_: int, number: int, number_behind: int
-    ) -> Beside:
-        before = self._before(first, number, start)
-        if any(BUSINESS in kinds for kinds in self._kinds[first:next_]):
-            # "63.44 USD" holds its word itself.
-            before[BUSINESS] = 0
-        return Beside(before, self._behind(next_, number_behind, end))
-
     def _before(self, place: int, number: int, start: int) -> dict[str, int]:
         found: dict[str, int] = {}
         for index in range(place - 1, -1, -1):
@@ -121,8 +119,8 @@ class Words:
             if distance > WORDS_BEFORE_MAX:
                 break
             for kind in self._kinds[index]:
-                # What a line says of trade is said of that line; a form's label may stand above its value.
-                if kind != BUSINESS or "\n" not in self._text[self._starts[index] : start]:
+                # A form's own label may stand above its value.
+                if kind != BUSINESS or not _SAID.search(self._text, self._starts[index], start):
                     found.setdefault(kind, distance)
         return found
 

@@ -110,6 +110,8 @@ def test_a_disguised_value_is_found_whole(kind: str, mutation: str) -> None:
         ),
         ("my card is 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "CREDIT_CARD"),
         ("my card is 4-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1", "CREDIT_CARD"),
+        ("my card is 4 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1", "CREDIT_CARD"),
+        ("4*1*1*1*1*1*1*1*1*1*1*1*1*1*1*1", "CREDIT_CARD"),
         ("card 41 11 11 11 11 11 11 11", "CREDIT_CARD"),
         ("social security five three six, two two, one two three four", "US_SSN"),
         ("call me on six one seven five five five oh one two three", "PHONE"),
@@ -133,3 +135,21 @@ def test_a_disguised_value_is_found_whole(kind: str, mutation: str) -> None:
 )
 def test_a_spoken_or_spelled_value_is_found(said: str, kind: str) -> None:
     assert kind in [span.type for span in scan(said)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("What are your opening hours? 4111 1111 1111 1111", "CREDIT_CARD"),
+        ("My order came late. 536-22-1234", "US_SSN"),
+        ("Are there rooms on Saturday! 617-555-0123", "PHONE"),
+    ],
+)
+def test_a_word_of_trade_excuses_nothing_in_the_next_sentence(text: str, kind: str) -> None:
+    assert [span.type for span in scan(text)] == [kind]
+
+
+def test_a_word_of_trade_excuses_a_number_unless_all_forms_are_asked_for() -> None:
+    text = "opening hours 4111 1111 1111 1111, order no. 617-555-0123"
+    assert scan(text) == []
+    assert [span.type for span in scan(text, trade=False)] == ["CREDIT_CARD", "PHONE"]

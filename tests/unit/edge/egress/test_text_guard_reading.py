@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -83,3 +84,33 @@ async def test_no_repr_shows_a_text(rig: GuardRig, session: Session) -> None:
         View(PERSONAL),
     ]
     assert not [row for row in rows if "Miller" in repr(row) or "appointment" in repr(row)]
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda value: "".join(chr(0xE0000 + ord(sign)) for sign in value),
+        lambda value: "".join(
+            chr(0xFE00 + (byte & 15)) + chr(0xFE00 + (byte >> 4)) for byte in value.encode()
+        ),
+        lambda value: "".join(
+            "\u200b" if byte >> bit & 1 else "\u200c" for byte in value.encode() for bit in range(8)
+        ),
+    ],
+    ids=["tags", "variation selectors", "bits of no width"],
+)
+async def test_what_nobody_sees_does_not_leave(
+    rig: GuardRig, session: Session, hide: Callable[[str], str]
+) -> None:
+    """A second text, which no detector reads, and no person who looks at the first."""
+    hidden = hide("Anna Miller, 4111 1111 1111 1111")
+    passage = "The office is open on Saturday."
+    found = await rig.ask(session, f"When is the office open{hidden} on Saturday?", passage + hidden)
+    assert isinstance(found, Admitted)
+    assert list(found.parts) == ["When is the office open on Saturday?", passage]
+
+
+async def test_a_word_of_trade_lets_no_number_out(rig: GuardRig, session: Session) -> None:
+    assert reason_of(await rig.ask(session, "Are those your opening hours 4111 1111 1111 1111 or not?")) == (
+        "unmasked_form"
+    )

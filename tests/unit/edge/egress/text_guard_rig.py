@@ -103,6 +103,9 @@ class ScriptedScans:
     def forms(self, text: str) -> Finding:
         return self._detector.of_forms(text)
 
+    def every_form(self, text: str) -> Finding:
+        return self._detector.of_every_form(text)
+
 
 class FailingVault(Vault):
     """The product's, with a fault for a test."""
@@ -168,7 +171,7 @@ def of_label(text: str, label: Label) -> Finding:
 
 
 def instruments_of(scans: ScriptedScans) -> Instruments:
-    return Instruments(scans, scans.forms, detect, RATES, lambda: scans.version)
+    return Instruments(scans, scans.forms, scans.every_form, detect, RATES, lambda: scans.version)
 
 
 @asynccontextmanager
