@@ -63,18 +63,22 @@ class Receipts:
         at_ms = round(self._clock() * 1000)
         named = [one for one in told["left"] if one["envelope"]]
         since_ms = min((one["at_ms"] for one in named), default=at_ms)
-        proof, missing = None, ""
         try:
             found = await self._prover.proofs([one["envelope"] for one in named], since_ms)
+            told = proven(told, found)
         except Unproven as unproven:
-            missing = unproven.code
-        else:
-            records = records_of(found)
-            for one in named:
-                one["record"] = records.get(one["envelope"], _NO_RECORD)
-            proof = _proof(found)
-        body = {"session_id": session, "at_ms": at_ms, **told, "proof": proof, "proof_missing": missing}
-        return signed(body, self._store.keys.receipts)
+            told = {**told, "proof": None, "proof_missing": unproven.code}
+        return signed({"session_id": session, "at_ms": at_ms, **told}, self._store.keys.receipts)
+
+
+def proven(told: Json, found: Excerpt) -> Json:
+    """`told`, of `rows`, with what the ledger has of it."""
+    records = records_of(found)
+    left = [
+        {**one, "record": records.get(one["envelope"], _NO_RECORD) if one["envelope"] else None}
+        for one in told["left"]
+    ]
+    return {**told, "left": left, "proof": _proof(found), "proof_missing": ""}
 
 
 def rows(db: Database, session: str) -> Json:

@@ -1,6 +1,9 @@
 """Checks an export of a Postern egress ledger and says what left the site: one file, for people who do not trust us.
 
     python verify.py EXPORT [--log-key VKEY] [--witness VKEY]... [--from 2026-03-01 --to 2026-03-31] [--json]
+    python verify.py --receipt FILE [EXPORT] [--site-key receipts.pub] [--log-key VKEY] [--json]
+
+The second form checks a visitor's receipt, alone or against an export of the record that it was proven by.
 
 Needs Python 3.9 or newer and the package `cryptography`, nothing else of ours, and no network. EXPORT is a folder or a
 `.zip` of it. Exit status: 0 the record is whole and all is explained, 3 something is wrong, 2 the question was not
@@ -22,13 +25,14 @@ import sys
 import zipfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
 try:
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 except ImportError:
     sys.stderr.write("This needs the Python package cryptography: pip install cryptography\n")
     raise SystemExit(2) from None
@@ -1054,6 +1058,323 @@ def _unexplained_in_words(told: dict[str, Any]) -> list[str]:
     return lines or ["  nothing"]
 
 
+# --- a visitor's receipt
+
+RECEIPT_FORMAT = "postern-visitor-receipt-1"
+RECEIPT_CONTEXT = b"postern visitor receipt 1\n"
+RECEIPT_BYTES_MAX = 4_000_000
+_LEAF = {"index": int, "entry": str, "proof": [str]}
+_ENDED = {"outcome": str, "address": str, "policy": str, "verdict": str, "leaves": [_LEAF]}
+_LEFT = {"at_ms": int, "purpose": str, "bytes": int, "label": str, "envelope": str, "destination": str}
+# What a receipt holds: names of an object, a list of one kind, either of two, a type. Nothing more and nothing less.
+RECEIPT = {
+    "session_id": str,
+    "at_ms": int,
+    "left_bytes": int,
+    "left": [{**_LEFT, "record": (_ENDED, type(None))}],
+    "site_network": [{"at_ms": int, "service": str, "bytes": int, "outcome": str}],
+    "claim": str,
+    "proof": ({"log_key": str, "checkpoint": str, "entries": int}, type(None)),
+    "proof_missing": str,
+    "format": str,
+    "key": str,
+    "signature": str,
+}
+
+
+@dataclass
+class Receipt:
+    """A receipt that holds. `said`: all of it; the checkpoint and the log's key where it has a proof."""
+
+    said: dict[str, Any]
+    checkpoint: Checkpoint | None = None
+    log_key: Key | None = None
+
+
+def read_receipt(data: bytes, site_key: bytes | None = None, log_key: Key | None = None) -> Receipt:
+    """Check one by itself: form, signature, sums, and every entry against its checkpoint. Raises Wrong.
+
+    `site_key`: 32 bytes, as somebody else told it; without one the receipt's own is taken.
+    """
+    said = _receipt_of(data)
+    public = _hex(said["key"], HASH_BYTES)
+    if site_key not in (None, public):
+        raise Wrong("This receipt is signed by another key than the site's that was given.")
+    body = {name: value for name, value in said.items() if name != "signature"}
+    signed = RECEIPT_CONTEXT + json.dumps(
+        body, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode("utf-8", "replace")
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(
+            base64.b64decode(said["signature"], validate=True), signed
+        )
+    except (InvalidSignature, ValueError):
+        raise Wrong(
+            "This receipt was changed since the site signed it, or the site did not sign it."
+        ) from None
+    if said["left_bytes"] != sum(one["bytes"] for one in said["left"]):
+        raise Wrong("The bytes of what left do not come to the sum that this receipt tells.")
+    receipt = Receipt(said)
+    _require_proof(receipt, log_key)
+    return receipt
+
+
+def _receipt_of(data: bytes) -> dict[str, Any]:
+    """Raises Wrong for what has not the form of one."""
+    said: Any = None
+    try:
+        if len(data) <= RECEIPT_BYTES_MAX:
+            said = json.loads(data.decode(), object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        pass
+    if not _shaped(said, RECEIPT) or said["format"] != RECEIPT_FORMAT:
+        raise Wrong("This is not a visitor's receipt in the form that this program knows.")
+    return dict(said)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A second value under a name could show what was never signed."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
+
+
+def _shaped(value: Any, shape: Any) -> bool:
+    if isinstance(shape, dict):
+        return (
+            isinstance(value, dict)
+            and value.keys() == shape.keys()
+            and all(_shaped(value[name], shape[name]) for name in shape)
+        )
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_shaped(one, shape[0]) for one in value)
+    if isinstance(shape, tuple):
+        return any(_shaped(value, one) for one in shape)
+    return type(value) is shape and not (shape is int and value < 0)
+
+
+def _hex(text: str, size: int) -> bytes:
+    """Raises Wrong."""
+    if not re.fullmatch(f"[0-9a-f]{{{2 * size}}}", text):
+        raise Wrong(f"A key or a hash in this receipt is not {size} bytes in hexadecimal.")
+    return bytes.fromhex(text)
+
+
+def _require_proof(receipt: Receipt, log_key: Key | None) -> None:
+    """The checkpoint by the log's key, and every entry by the checkpoint. Raises Wrong."""
+    said, proof = receipt.said, receipt.said["proof"]
+    named = [one for one in said["left"] if one["envelope"]]
+    if len({one["envelope"] for one in named}) < len(named):
+        raise Wrong("This receipt names an envelope twice.")
+    if any(one["record"] for one in said["left"] if proof is None or not one["envelope"]):
+        raise Wrong("This receipt tells what the record has, and does not prove it.")
+    if (proof is None) != bool(said["proof_missing"]):
+        raise Wrong("This receipt contradicts itself on whether it has a proof.")
+    if proof is None:
+        return
+    try:
+        key = receipt.log_key = Key.parse(proof["log_key"], LOG_KIND)
+    except Usage as error:
+        raise Wrong(str(error)) from None
+    if key.name != own_name(key.public) or (log_key and log_key.public != key.public):
+        raise Wrong(f"The record that this receipt is proven by has another key than {plain(key.name)}.")
+    checkpoint = Checkpoint(proof["checkpoint"].encode("utf-8", "replace"), "the receipt's checkpoint")
+    checkpoint.require_log(key)
+    receipt.checkpoint = checkpoint
+    if proof["entries"] != checkpoint.size:
+        raise Wrong("This receipt's checkpoint is of another number of entries than it tells.")
+    for one in named:
+        if one["record"] is None:
+            raise Wrong(f"Of the envelope {plain(one['envelope'])} it is not told what the record has.")
+        _require_record(one, one["record"], checkpoint)
+
+
+def _require_record(left: dict[str, Any], record: dict[str, Any], checkpoint: Checkpoint) -> None:
+    """That its entries are in the record, of this envelope, and come to what is told of it. Raises Wrong."""
+    envelope, before, open_ = left["envelope"], -1, False
+    ended = {"outcome": "absent", "address": "", "policy": "", "verdict": ""}
+    for leaf in record["leaves"]:
+        kind, found = _parsed(leaf["entry"])
+        hashes = [_hex(one, HASH_BYTES) for one in leaf["proof"]]
+        if found is None or kind not in ("intent", "close") or found["envelope"] != envelope:
+            raise Wrong(f"An entry told of the envelope {plain(envelope)} is none of it.")
+        if leaf["index"] <= before or (kind == "intent") == open_:
+            raise Wrong(f"The entries of the envelope {plain(envelope)} do not follow each other.")
+        if not _includes(checkpoint, leaf["index"], leaf_hash(leaf["entry"].encode()), hashes):
+            raise Wrong(f"Entry {leaf['index']:,} is not in the record as this receipt tells it.")
+        before, open_ = leaf["index"], kind == "intent"
+        if open_:
+            if int(found["bytes"]) != left["bytes"]:
+                raise Wrong(
+                    f"The record has another size of the envelope {plain(envelope)} than this receipt."
+                )
+            ended = {name: found[name] for name in ("policy", "verdict")}
+            ended |= {"outcome": "open", "address": found["destination"]}
+        else:
+            if not _sum_fits(found["outcome"], int(found["bytes"]), left["bytes"]):
+                raise Wrong(f"Entry {leaf['index']:,} says that more or less was sent than can be.")
+            ended["outcome"] = found["outcome"]
+    if {name: record[name] for name in ended} != ended or ended["verdict"] not in ("", left["label"]):
+        raise Wrong(f"This receipt tells something else of the envelope {plain(envelope)} than the record.")
+
+
+def _includes(checkpoint: Checkpoint, index: int, leaf: bytes, proof: list[bytes]) -> bool:
+    """RFC 9162 2.1.3.2."""
+    node, last, hashed = index, checkpoint.size - 1, leaf
+    if node > last:
+        return False
+    for one in proof:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            hashed = hashlib.sha256(b"\x01" + one + hashed).digest()
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            hashed = hashlib.sha256(b"\x01" + hashed + one).digest()
+        node, last = node >> 1, last >> 1
+    return last == 0 and hashed == checkpoint.root
+
+
+def receipt_document(receipt: Receipt, site_key: bytes | None, against: Found | None) -> dict[str, Any]:
+    """The answer on a receipt for programs. `against`: an export that was checked, with the receipt's checkpoint."""
+    said, problems = receipt.said, list(against.problems) if against else []
+    return {
+        "ok": not problems,
+        "problems": problems,
+        "at_ms": said["at_ms"],
+        "left_bytes": said["left_bytes"],
+        "left": [
+            {**{name: plain(one[name]) for name in _LEFT}, "at_ms": one["at_ms"], "bytes": one["bytes"]}
+            | {"outcome": plain(one["record"]["outcome"]) if one["record"] else ""}
+            | {"address": plain(one["record"]["address"]) if one["record"] else ""}
+            | {"policy": one["record"]["policy"] if one["record"] else ""}
+            | {"entries": [leaf["index"] for leaf in one["record"]["leaves"]] if one["record"] else []}
+            for one in said["left"]
+        ],
+        "site_network_bytes": sum(one["bytes"] for one in said["site_network"]),
+        "entries": receipt.checkpoint.size if receipt.checkpoint else 0,
+        "proof_missing": plain(said["proof_missing"]),
+        "site_key": said["key"],
+        "site_key_given": site_key is not None,
+        "log_key": receipt.log_key.vkey() if receipt.log_key else "",
+        "log_key_given": bool(against and against.question.log_key),
+        "record_given": against is not None,
+        "claimed": [] if problems else _receipt_claimed(receipt, against),
+        "not_claimed": _receipt_not_claimed(receipt, site_key, against),
+    }
+
+
+def _receipt_claimed(receipt: Receipt, against: Found | None) -> list[str]:
+    said = receipt.said
+    says = [
+        f"The site that has this key said so at {moment(said['at_ms'])}, and nothing of it was changed since."
+    ]
+    if receipt.checkpoint is None:
+        return says
+    count = sum(len(one["record"]["leaves"]) for one in said["left"] if one["record"])
+    if count:
+        says.append(
+            f"{count:,} entries of the record say what this receipt says, among {receipt.checkpoint.size:,}."
+        )
+    else:
+        says.append(
+            f"The record had {receipt.checkpoint.size:,} entries then; the site says that none is of this."
+        )
+    if against is not None:
+        says.append(
+            "The record given goes on from there: none of those entries was changed, left out or moved."
+        )
+    return says
+
+
+def _receipt_not_claimed(receipt: Receipt, site_key: bytes | None, against: Found | None) -> list[str]:
+    said, says = receipt.said, []
+    if receipt.checkpoint is None:
+        says.append(
+            f"It has no proof from the record ({plain(said['proof_missing'])}): all is the site's word."
+        )
+    says.append("That no other entry is of this conversation is the site's word: the record names nobody.")
+    if absent := sum(1 for one in said["left"] if one["record"] and not one["record"]["leaves"]):
+        says.append(f"That the record has no entry of {absent:,} of these envelopes is the site's word, too.")
+    if any(not one["envelope"] for one in said["left"]):
+        says.append(
+            "What another node of the site let out before is a sum here; that node's record has the rest."
+        )
+    if site_key is None:
+        says.append(
+            "The site's key came with the receipt: compare it with keys/receipts.pub as you were told it."
+        )
+    if receipt.checkpoint is not None and against is None:
+        says.append("No export was given: whether others are shown the same record, it alone does not tell.")
+    says.append("What the site's own network, a second machine or a person passes on is not in it.")
+    return says
+
+
+def receipt_in_words(told: dict[str, Any]) -> str:
+    """The answer on a receipt for a person, from `receipt_document`."""
+    if not told["ok"]:
+        lines = ["WRONG. The receipt holds by itself; the record given with it does not, or is another one."]
+        return "\n".join(lines + [f"  - {problem}" for problem in told["problems"]]) + "\n"
+    own = "" if told["site_key_given"] else "  (not given: taken from the receipt itself)"
+    lines = [
+        f"This receipt is genuine, of {moment(told['at_ms'])}.",
+        f"  key of the site    {told['site_key']}{own}",
+        f"  key of the record  {told['log_key'] or 'none: ' + told['proof_missing']}",
+        "",
+        f"What was let out of the building: {told['left_bytes']:,} bytes in {len(told['left']):,} texts.",
+    ]
+    for one in told["left"]:
+        what = f"  {moment(one['at_ms'])}: {one['bytes']:,} bytes, passed as {one['label']}"
+        what += f", to {one['address']}" if one["address"] else ""
+        what += f", policy {one['policy']}" if one["policy"] else ""
+        what += f"; {one['outcome'] or 'how it ended is not told'}"
+        numbers = ", ".join(f"{number:,}" for number in one["entries"])
+        lines.append(what + (f" (entries {numbers})" if numbers else ""))
+    lines.append(f"What servers of the site's own network were told: {told['site_network_bytes']:,} bytes.")
+    lines += ["", "This shows:", *(f"  - {one}" for one in told["claimed"])]
+    lines += ["This does not show:", *(f"  - {one}" for one in told["not_claimed"])]
+    return "\n".join(lines) + "\n"
+
+
+def _site_key(path: str | None) -> bytes | None:
+    """The 32 bytes of a file like keys/receipts.pub. Raises Usage."""
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            key = load_pem_public_key(file.read(NOTE_BYTES_MAX))
+    except (OSError, ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise Usage(f"{plain(path)} is not the public key of a site's receipts (keys/receipts.pub).")
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def _receipt_told(asked: argparse.Namespace) -> dict[str, Any]:
+    """What there is to say of the receipt, alone or with the export. Raises Usage, Wrong."""
+    if not asked.export and (asked.witness or asked.checkpoint or asked.need is not None):
+        raise Usage("Witnesses and checkpoints are compared with an export: give one beside the receipt.")
+    if asked.first_day or asked.last_day:
+        raise Usage("A receipt is of one conversation: there are no days to ask for.")
+    log_key = Key.parse(asked.log_key, LOG_KIND) if asked.log_key else None
+    site_key = _site_key(asked.site_key)
+    try:
+        with open(asked.receipt, "rb") as file:
+            data = file.read(RECEIPT_BYTES_MAX + 1)
+    except OSError as error:
+        raise Usage(f"{plain(asked.receipt)} cannot be read: {error.strerror}.") from None
+    receipt, against = read_receipt(data, site_key, log_key), None
+    if asked.export:
+        if receipt.checkpoint is None or receipt.log_key is None:
+            raise Wrong("This receipt has no proof, so there is nothing to compare with the export.")
+        question = ask(asked.log_key, asked.witness, asked.need, asked.checkpoint)
+        question = replace(question, remembered=(*question.remembered, receipt.checkpoint))
+        against = examine(asked.export, question)
+    return receipt_document(receipt, site_key, against)
+
+
 # --- the command line
 
 
@@ -1103,7 +1424,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Check an export of a Postern egress ledger, and say what left the site."
     )
-    parser.add_argument("export", help="a folder, or a .zip of it")
+    parser.add_argument("export", nargs="?", help="a folder, or a .zip of it")
+    parser.add_argument(
+        "--receipt", metavar="FILE", help="check a visitor's receipt, alone or with the export"
+    )
+    parser.add_argument(
+        "--site-key", metavar="FILE", help="with --receipt: the site's keys/receipts.pub, as you were told it"
+    )
     parser.add_argument("--log-key", metavar="VKEY", help="the log's key, as the site told you")
     parser.add_argument(
         "--witness", metavar="VKEY", action="append", default=[], help="a witness's key; may be repeated"
@@ -1122,6 +1449,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="the answer for programs")
     asked = parser.parse_args(arguments)
+    if asked.receipt:
+        return _main_receipt(asked)
+    if not asked.export:
+        parser.error("give an export, or --receipt with a receipt")
     try:
         question = ask(
             asked.log_key, asked.witness, asked.need, asked.checkpoint, asked.first_day, asked.last_day
@@ -1132,6 +1463,23 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     told = document(found)
     sys.stdout.write(json.dumps(told, indent=1) + "\n" if asked.json else in_words(told))
+    return 0 if told["ok"] else 3
+
+
+def _main_receipt(asked: argparse.Namespace) -> int:
+    try:
+        told = _receipt_told(asked)
+    except Usage as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except Wrong as wrong:
+        sys.stdout.write(
+            json.dumps({"ok": False, "problems": [str(wrong)]}, indent=1) + "\n"
+            if asked.json
+            else f"WRONG. {wrong}\n"
+        )
+        return 3
+    sys.stdout.write(json.dumps(told, indent=1) + "\n" if asked.json else receipt_in_words(told))
     return 0 if told["ok"] else 3
 
 

@@ -70,7 +70,7 @@ def test_a_tree_of_three_levels_passes() -> None:
     entries = exports.ordinary(256 * 256 + 257, compared=False)
     tiles = exports.tiles(entries)
     assert "tile/2/000.p/1" in tiles
-    files = {"checkpoint": exports.checkpoint(entries, cosigned_s=1), **tiles}
+    files = {"checkpoint": exports.checkpoint(entries, cosigned_s=1_772_500_000), **tiles}
     assert check(files).problems == []
     first, *rest = tiles["tile/1/000"]
     assert check({**files, "tile/1/000": bytes([first ^ 1, *rest])}).problems
