@@ -14,7 +14,7 @@ from edge.web.admin import Operation, admin_application
 from edge.web.audit_log import AuditLog, writing_refusals
 from edge.web.audited import Audited
 from edge.web.problems import BODY_BYTES_MAX, add_security_headers, problems
-from edge.web.siblings import adding_permission, permitting
+from edge.web.siblings import adding_permission, permitting, refusing_others
 
 # Requests under way at a stop get this long; the whole stop must stay under 10 s.
 SHUTDOWN_TIMEOUT_S = 3.0
@@ -28,12 +28,13 @@ def customer_application(
 
     `siblings`: origins of the pages of the site's other nodes.
     """
-    outer = [writing_refusals(rows)] if rows else []
+    outer, origins = [writing_refusals(rows)] if rows else [], frozenset(siblings)
     application = web.Application(
-        middlewares=[*outer, permitting(frozenset(siblings)), problems], client_max_size=BODY_BYTES_MAX
+        middlewares=[*outer, permitting(origins), problems, refusing_others(origins)],
+        client_max_size=BODY_BYTES_MAX,
     )
     application.on_response_prepare.append(add_security_headers)
-    application.on_response_prepare.append(adding_permission(frozenset(siblings)))
+    application.on_response_prepare.append(adding_permission(origins))
     application.add_routes(list(routes))
     return application
 

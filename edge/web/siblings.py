@@ -1,4 +1,5 @@
-"""What the pages of the site's other nodes may do here: the customers' session routes, and nothing else (CORS).
+"""What pages of others may do here: those of the site's other nodes use the customers' session routes (CORS), no other
+page sends anything.
 
 A page goes on at a sibling by itself (docs/api.md). Its token is in the request, never a cookie: a page of another
 origin is given no login of this node's.
@@ -12,6 +13,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from core.errors import PosternError
 from edge.web.problems import CONTENT_SECURITY_POLICY, dumps
 
 OPEN_TO_SIBLINGS: Final = "/api/v1/sessions"
@@ -21,6 +23,18 @@ METHODS: Final = "GET, POST, DELETE"
 HEADERS: Final = "accept, authorization, content-type, last-event-id"
 ASKED_AGAIN_S: Final = 600
 """Browsers remember a permission for so long; a node that dies is then left without one more request."""
+
+
+READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+
+
+class ForeignPage(PosternError):
+    """A page of another site sends something."""
+
+    code = "foreign_page"
+    title = "Sent by a page of another site"
+    remedy = "Use this node's own page. A page of another node of the site is named in siblings.urls."
+    status = 403
 
 
 def page_policy(siblings: Iterable[str]) -> str:
@@ -45,6 +59,20 @@ def permitting(siblings: frozenset[str]) -> Middleware:
         return await handler(request)
 
     return answer
+
+
+def refusing_others(siblings: frozenset[str]) -> Middleware:
+    """A page that a browser of this machine shows can send here, though not read what comes back: it may not begin
+    conversations until there is no place for customers. Raises ForeignPage. Programs say nothing of a page."""
+
+    @web.middleware
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
+        if foreign and request.method not in READING and not _is_sibling(request, siblings):
+            raise ForeignPage
+        return await handler(request)
+
+    return refuse
 
 
 def adding_permission(

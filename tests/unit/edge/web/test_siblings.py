@@ -157,3 +157,17 @@ def test_a_site_has_a_few_nodes(count: int) -> None:
             SiblingsSection(urls=urls)
     else:
         assert len(SiblingsSection(urls=urls).urls) == count
+
+
+@pytest.mark.proves("access")
+@pytest.mark.parametrize("where", ["cross-site", "same-site"])
+async def test_a_page_of_another_site_sends_nothing_here(nodes: tuple[Node, Node], where: str) -> None:
+    """A browser lets any page send what looks like a form, and only keeps the answer from it."""
+    one, _ = nodes
+    headers = {"Sec-Fetch-Site": where, hdrs.CONTENT_TYPE: "text/plain"}
+    for origin, status in (("http://evil.example", 403), ("null", 403), (SIBLING, 201)):
+        async with one.client.post(SESSIONS, data="{}", headers={**headers, hdrs.ORIGIN: origin}) as response:
+            assert response.status == status
+    for said in ("same-origin", "none"):
+        async with one.client.post(SESSIONS, data="{}", headers={"Sec-Fetch-Site": said}) as response:
+            assert response.status == 201
