@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -53,7 +53,9 @@ SUBMISSIONS_WINDOW_S: Final = 600.0
 """A node submits once a minute, and once more where it has to begin its proof elsewhere."""
 
 LOGS_PER_NODE_MAX: Final = 100
-"""Nobody begins anew more often in the life of a machine; past it a new one is refused as unknown."""
+LOGS_WINDOW: Final = timedelta(days=30)
+"""Nobody begins anew more often in a month. Past it a new one is refused as unknown, and asked about again by the node,
+until the first of them are older; all of them are kept."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def _begin(
     """The first that is seen of a log. Those that the node had before end with it."""
     fresh = newcomer(origin_of(submitted.note) or "", log_key)
     before = logs_of(connection, node_id)
-    decision = decide(fresh if len(before) < LOGS_PER_NODE_MAX else None, submitted)
+    lately = sum(row.first_at > now - LOGS_WINDOW for row in before)
+    decision = decide(fresh if lately < LOGS_PER_NODE_MAX else None, submitted)
     if not isinstance(decision, Cosign):
         return decision
     found = decision.checkpoint

@@ -168,7 +168,7 @@ class FetchLink:
                 key = self._identity.destination_key if channel is not None else ""
                 await self._episode.close(outcome, self._frames, self._bytes, key)
             except LedgerFailed:
-                log.error("the ledger cannot be written; the end of a connection is not in it")
+                log.error("the ledger cannot be written; the end of a connection is not in it yet")
             self._frames = self._bytes = 0
 
     async def _fetch(self, order: FetchOrder, deliver: Deliver) -> str:

@@ -103,9 +103,9 @@ class Lane:
                 if not await self._send_group(call, group):
                     return ""
             await call.done_writing()
-        except LedgerFailed:
-            log.error("the ledger cannot be written; nothing is sent")
-            return "ledger_failed"
+        except LedgerFailed as error:
+            log.error("the ledger cannot be written; nothing more is sent", extra={"detail": error.detail})
+            return error.code
         except (grpc.RpcError, asyncio.InvalidStateError, asyncio.CancelledError):
             pass  # the stream has ended; the reader knows why. Nobody cancels this task: it is the call's own word
         return ""

@@ -176,7 +176,7 @@ class OverflowLink:
             try:
                 await endpoint.close_episode()
             except LedgerFailed:
-                log.error("the ledger cannot be written; the end of a connection is not in it")
+                log.error("the ledger cannot be written; the end of a connection is not in it yet")
 
     async def _ask_in_turn(self, order: Order, deliver: Deliver) -> str:
         now = asyncio.get_running_loop().time()
@@ -221,7 +221,7 @@ class OverflowLink:
                 await self._close(close_of(order.envelope, outcome, endpoint.key, *tokens))
 
     async def _close(self, leaf: Draft) -> None:
-        """That it ended. What was sent was recorded before; the next start notes an end that could not be."""
+        """That it ended. What was sent was recorded before; an end that cannot be is, before anything else leaves."""
         try:
             await self._ledger.append([leaf])
         except LedgerFailed as error:

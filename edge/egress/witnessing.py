@@ -1,13 +1,12 @@
 """The ledger is shown to the control plane's witness, over the link that is up (ADR 69).
 
 What is sent for it counts as frames of that link, and is in the link's own leaf: a leaf each would be the reason for
-the next. What the witness refuses stops what leaves until somebody lets the ledger begin anew.
+the next. What the witness refuses as proven stops what leaves until somebody lets the ledger begin anew.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -32,6 +31,9 @@ AGAIN_S: Final = 3600
 """A ledger that does not grow is shown so often, to say that it is still the longest."""
 WITNESS_REFUSED: Final = "witness_refused"
 """How a link ends that may not be: what the node is told."""
+EVIDENCE: Final = frozenset({"rolled_back", "split_view", "inconsistent", "set_aside", "other_node"})
+"""Refusals of what the ledger's own key signed: they hold whatever is shown next. Any other one proves nothing, may be
+of a control plane of another release, and is asked about again."""
 
 
 class Shown(Protocol):
@@ -90,6 +92,7 @@ class Witnessing:
         self._clock = clock
         self._memory = recall(place)
         self._said = ""
+        self._wait_s = EVERY_S
         self._woken = asyncio.Event()
 
     def linked(self) -> None:
@@ -99,8 +102,10 @@ class Witnessing:
     async def keep(self) -> None:
         """Until cancelled. Begins with what an earlier start was told of this ledger."""
         if self._memory.refused:
-            with contextlib.suppress(PosternError):  # a ledger that cannot be written stays as it is
+            try:
                 await self._about(await self._ledger.submission(0))
+            except Exception:  # one that cannot be read is still the one that was refused
+                log.exception("the ledger that a witness refused cannot be read")
         if self._memory.refused:
             await self._stop(self._memory.refused)
         while not self._memory.refused:
@@ -117,7 +122,7 @@ class Witnessing:
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(EVERY_S):
+            async with asyncio.timeout(self._wait_s):
                 await self._woken.wait()
         except TimeoutError:
             pass
@@ -162,11 +167,16 @@ class Witnessing:
             return
         if self._memory.vkey not in ("", answer.witness_vkey):
             log.warning("the control plane's witness has another key", extra={"vkey": answer.witness_vkey})
+        self._wait_s = EVERY_S
         at = cosigned_s(both, witness) or 0
         await self._remember(Memory(answer.witness_vkey, *shown.tree, at, shown.origin))
 
     async def _refused(self, origin: str, reason: str) -> None:
-        reason = reason if reason.isidentifier() else "other"
+        if reason not in EVIDENCE:
+            self._wait_s = min(2 * self._wait_s, AGAIN_S)
+            told = {"reason": reason if reason.isidentifier() else "other", "again_s": self._wait_s}
+            log.error("the witness does not take this ledger, and proves nothing against it", extra=told)
+            return
         log.error("the witness refuses this ledger: nothing leaves any more", extra={"reason": reason})
         await self._stop(reason)
         await self._remember(replace(self._memory, origin=origin, refused=reason))

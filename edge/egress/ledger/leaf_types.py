@@ -27,6 +27,7 @@ LEAF_FIELDS: Final[dict[str, frozenset[str]]] = {
 }
 OPENS: Final = {"link": "link_close", "intent": "close"}
 """What must be closed again, and by what."""
+CLOSES: Final = frozenset(OPENS.values())
 # Of an entry: a leaf has about 450.
 ENTRY_BYTES_MAX: Final = 4096
 _NAMES: Final = {"time_ms", "type"}

@@ -23,7 +23,7 @@ from core.version import VERSION
 from edge.egress.ledger import key, notes
 from edge.egress.ledger.cosigned import keep_cosigned
 from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse
-from edge.egress.ledger.leaf_types import OPENS, Draft, ended_unknown, entry_of, leaf_of
+from edge.egress.ledger.leaf_types import CLOSES, OPENS, Draft, ended_unknown, entry_of, leaf_of
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note
 from edge.egress.ledger.rows import SCHEMA, Rows
 from edge.egress.ledger.submission import Submission, submission
@@ -41,7 +41,6 @@ SET_ASIDE: Final = "ledger.until-*.db"
 RECENT_ENVELOPES_MAX: Final = 16_384
 # Read for them at a start, newest first: an intent, its close, and half as many of other leaves; a third of a second.
 _RECENT_LEAVES_MAX: Final = 3 * RECENT_ENVELOPES_MAX
-_CLOSES: Final = frozenset(OPENS.values())
 CLOCK_BACK_MS: Final = 300_000
 """What the verifier asks the site to explain (`verify.TIME_BACK_MAX_MS`): a clock that is set right steps by less."""
 
@@ -141,7 +140,7 @@ class Log:
                     db.execute(
                         "INSERT OR IGNORE INTO open VALUES (?, ?)", [draft.fields["envelope"], draft.type]
                     )
-                elif draft.type in _CLOSES:
+                elif draft.type in CLOSES:
                     db.execute("DELETE FROM open WHERE envelope = ?", [draft.fields["envelope"]])
         self._growing = growing
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from edge.egress.ledger.errors import LedgerFailed, WitnessRefused
-from edge.egress.ledger.leaf_types import OPENS, Draft
+from edge.egress.ledger.leaf_types import CLOSES, OPENS, Draft
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Note
 from edge.egress.ledger.submission import Submission
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 CHECKPOINT_EVERY_S: Final = 60.0
 """How long a leaf waits to be under a signature."""
 
+_Group = list[tuple[Sequence[Draft], asyncio.Future[None]]]
+"""What callers want written, and who waits for it."""
+
 
 class LedgerQueue:
     """Awaiting `append` means: durable. What waits is bounded by its callers, each of whom awaits."""
@@ -26,12 +30,18 @@ class LedgerQueue:
     def __init__(self, ledger: Log) -> None:
         self._ledger = ledger
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._waiting: list[tuple[Sequence[Draft], asyncio.Future[None]]] = []
+        self._waiting: _Group = []
         self._writing: asyncio.Task[None] | None = None
         self._stopped = ""
+        self._owed: list[Draft] = []
+        """How things ended that were under way when nothing could be written: goes before whatever is written next. No
+        more than were open then, since nothing else is sent meanwhile."""
 
     async def append(self, drafts: Sequence[Draft]) -> None:
-        """Write the leaves, in order of calls. Raises LedgerFailed, WitnessRefused."""
+        """Write the leaves, in order of calls. Raises LedgerFailed, WitnessRefused, ValueError for what is no leaf.
+
+        A close that raised LedgerFailed is written later, before anything else leaves.
+        """
         if self._stopped and any(draft.type in OPENS for draft in drafts):
             raise WitnessRefused(f"The witness says {self._stopped}.")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -62,28 +72,53 @@ class LedgerQueue:
         while True:
             await asyncio.sleep(every_s)
             try:
+                await self.append([])  # what is owed
                 await self.checkpoint()
             except LedgerFailed as error:
                 log.error("the ledger's checkpoint cannot be written", extra={"detail": error.detail})
+            except Exception:  # whatever it is must not end the signing unseen
+                log.exception("the ledger's checkpoint cannot be written")
 
     async def close(self) -> None:
         """Wait for what is being written, then let go of the file."""
-        if self._writing is not None:
-            await self._writing
+        with contextlib.suppress(LedgerFailed):  # what is owed then is closed as unknown at the next start
+            await self.append([])
         await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.close)
         self._thread.shutdown(wait=False)
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting:
             group, self._waiting = self._waiting, []
-            drafts = [draft for wanted, _ in group for draft in wanted]
-            try:
-                await loop.run_in_executor(self._thread, self._ledger.append, drafts)
-            except Exception as error:
-                for _, done in group:
-                    done.set_exception(error)
-            else:
-                for _, done in group:
-                    done.set_result(None)
+            await self._write_group(group)
         self._writing = None
+
+    async def _write_group(self, group: _Group) -> None:
+        """In one go; where a leaf is none, each caller's by itself, so that the others do not fail with it."""
+        drafts = [draft for wanted, _ in group for draft in wanted]
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._thread, self._ledger.append, [*self._owed, *drafts])
+        except LedgerFailed as error:
+            self._owe(drafts)
+            _fail(group, error)
+        except Exception as error:
+            if len(group) == 1:
+                _fail(group, error)
+                return
+            for one in group:
+                await self._write_group([one])
+        else:
+            self._owed.clear()
+            for _, done in group:
+                done.set_result(None)
+
+    def _owe(self, drafts: Sequence[Draft]) -> None:
+        ends = [draft for draft in drafts if draft.type in CLOSES]
+        if ends:
+            log.error("how things ended is not in the ledger yet", extra={"leaves": len(ends)})
+        self._owed += ends
+
+
+def _fail(group: _Group, error: Exception) -> None:
+    for _, done in group:
+        done.set_exception(error)

@@ -12,13 +12,11 @@ import sqlcipher3
 from core.errors import ConfigError
 from edge.egress.ledger import notes
 from edge.egress.ledger.errors import LedgerBroken
-from edge.egress.ledger.leaf_types import OPENS, Leaf, leaf_of
+from edge.egress.ledger.leaf_types import CLOSES, OPENS, Leaf, leaf_of
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note, Verifier
 from edge.egress.ledger.rows import Rows
 from edge.egress.ledger.tree import EMPTY_ROOT, Growing, leaf_hash
 from edge.store.plain import read_plain
-
-_CLOSES = frozenset(OPENS.values())
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ class _Check:
             self.envelopes += 1
         if leaf.type in OPENS:
             self.open.setdefault(str(leaf.fields["envelope"]), leaf.type)
-        elif leaf.type in _CLOSES:
+        elif leaf.type in CLOSES:
             self.open.pop(str(leaf.fields["envelope"]), None)
             self.bytes_sent += int(leaf.fields["bytes"])
 

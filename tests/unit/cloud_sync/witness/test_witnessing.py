@@ -15,6 +15,7 @@ from cloud_sync.fleet.admission import NodeRefused
 from cloud_sync.fleet.witnessing import (
     ANEW,
     LOGS_PER_NODE_MAX,
+    LOGS_WINDOW,
     MOVED,
     REFUSED,
     SUBMISSIONS_PER_NODE,
@@ -258,15 +259,20 @@ async def test_a_node_that_asks_all_the_time_is_told_so(witness: Witnessing) -> 
     assert await witness.submit(OTHER.id, b"other", log.key, shown(log, 0)) == Refusal(Reason.OTHER_NODE)
 
 
-async def test_what_is_kept_of_a_node_has_a_bound(witness: Witnessing, store: Database) -> None:
+async def test_what_is_kept_of_a_node_has_a_bound(witness: Witnessing, store: Database, clock: Clock) -> None:
     def fill(connection: sa.Connection) -> None:
         for number in range(LOGS_PER_NODE_MAX):
-            add_log(connection, LogRow(f"log-{number}", NODE.id, b"k", 1, b"r", NOW))
+            first_at = NOW + timedelta(hours=min(number, 1)) - LOGS_WINDOW
+            add_log(connection, LogRow(f"log-{number}", NODE.id, b"k", 1, b"r", first_at))
         for number in range(REFUSALS_PER_LOG_MAX + 5):
             note = b"%d" % number
             keep_refusal(connection, RefusalRow(NODE.id, "log-1", "split_view", 1, 1, note, NOW, NOW))
 
     await store.run(fill)
-    assert await submit(witness, NaiveLog().grow(1), 0) == Refusal(Reason.UNKNOWN_LOG)
+    assert isinstance(await submit(witness, NaiveLog().grow(1), 0), Cosigned)
+    another = NaiveLog().grow(1)
+    assert await submit(witness, another, 0) == Refusal(Reason.UNKNOWN_LOG)
+    clock.now += timedelta(hours=1)
+    assert isinstance(await submit(witness, another, 0), Cosigned), "it ends by itself"
     kept = await store.run(lambda connection: newest_refusals(connection, NODE.id, 1_000))
     assert len(kept) == REFUSALS_PER_LOG_MAX

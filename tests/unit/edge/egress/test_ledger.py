@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import json
 import shutil
@@ -19,7 +18,6 @@ from edge.egress.ledger import Draft, LedgerBroken, LedgerFailed, LedgerInUse, l
 from edge.egress.ledger.leaf_types import LEAF_FIELDS, OPENS, Value, entry_of
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Checkpoint, Note
-from edge.egress.ledger.queue import LedgerQueue
 
 NOW_MS = 1_700_000_000_000
 
@@ -385,18 +383,6 @@ def test_a_new_one_names_the_root_of_the_one_that_was_set_aside(paths: SitePaths
     assert [path.name for path in paths.courier.glob("*until*")] == ["ledger.until-17.db"], (
         "nothing beside it"
     )
-
-
-async def test_the_queue_keeps_signing(paths: SitePaths) -> None:
-    queue = LedgerQueue(Log.open(paths.ledger))
-    await asyncio.gather(*(queue.append(pairs(1, number)) for number in range(3)))
-    signing = asyncio.create_task(queue.keep_signing(every_s=0.01))
-    while reading.newest_checkpoint(paths.ledger) is None:
-        await asyncio.sleep(0.01)
-    signing.cancel()
-    await asyncio.wait((signing,))
-    assert Checkpoint.parse((await queue.checkpoint()).text).size == 7
-    await queue.close()
 
 
 def test_the_newest_envelopes_are_known_again(paths: SitePaths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from cloud_sync.witness.notes import (
 )
 from cloud_sync.witness.rules import Conflict, Cosign, Remembered, Submitted, decide
 from core.errors import NotReachable
-from edge.egress.ledger.notes import Note, Signature, Verifier, cosigned_s, is_signed
+from edge.egress.ledger.notes import BadNote, Note, Signature, Verifier, cosigned_s, is_signed
 from edge.egress.ledger.submission import Submission
 from edge.egress.witnessing import ADD_CHECKPOINT, AGAIN_S, Witnessing, recall
 from postern.v1 import witness_pb2
@@ -224,13 +224,50 @@ async def test_a_witness_in_the_ledgers_name_is_none(site: Site, monkeypatch: py
     assert site.ledger.kept == []
 
 
-async def test_a_reason_that_nobody_knows_is_a_refusal_too(site: Site) -> None:
-    def refuse(answer: witness_pb2.AddCheckpointResponse) -> None:
-        answer.refused = "<script>"
+@pytest.mark.parametrize(
+    "reason", ["malformed", "unknown_log", "bad_signature", "of_a_newer_release", "<script>"]
+)
+async def test_what_proves_nothing_is_told_and_asked_about_again(
+    site: Site, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing, waits = 9, []
 
+    def refuse(answer: witness_pb2.AddCheckpointResponse) -> None:
+        if len(site.witness.asked) <= refusing:
+            answer.refused = reason
+
+    async def pause() -> None:
+        waits.append(site.showing._wait_s)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(site.showing, "_pause", pause)
     site.witness.bend = refuse
+    keeping = asyncio.create_task(site.showing.keep())
+    while recall(site.memory).size == 0 or len(waits) <= refusing + 1:
+        assert not keeping.done()
+        await asyncio.sleep(0)
+    keeping.cancel()
+    assert (site.stopped, recall(site.memory).refused) == ([], "")
+    assert waits[: refusing + 2] == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600, 60]
+    told = [record for record in caplog.records if "proves nothing" in record.message]
+    assert len(told) == refusing
+    assert {(record.levelname, record.__dict__["reason"]) for record in told} == {
+        ("ERROR", reason.replace("<script>", "other"))
+    }
+
+
+async def test_a_ledger_that_cannot_be_read_is_still_the_one_that_was_refused(site: Site) -> None:
     await site.showing.show()
-    assert site.stopped == ["other"]
+    site.ledger.log.leaves[:] = [b"another"]
+    await site.showing.show()
+    site.started()
+
+    async def submission(old_size: int) -> Submission:
+        raise BadNote("a note of another release")
+
+    site.ledger.submission = submission  # type: ignore[method-assign]
+    await site.showing.keep()
+    assert site.stopped == ["rolled_back", "rolled_back"]
 
 
 async def test_an_answer_that_cannot_be_read_is_none(site: Site) -> None:
