@@ -10,6 +10,7 @@ def refusal_of(reason: str) -> tuple[str, str] | None:
     code = reason.removeprefix("link_")
     if code.startswith("peer_"):
         return CONTROL_PLANE, code
-    if reason in ("link_refused", "goodbye_revoked"):
+    # A node has one link at a time: whoever took this one's place has its key, and is another machine.
+    if reason in ("link_refused", "goodbye_revoked", "goodbye_replaced"):
         return NODE, reason.removeprefix("goodbye_").removeprefix("link_")
     return None

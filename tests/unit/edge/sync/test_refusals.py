@@ -13,6 +13,7 @@ from edge.sync.refusals import refusal_of
         ("link_peer_expired", ("control-plane", "peer_expired")),
         ("link_refused", ("node", "refused")),
         ("goodbye_revoked", ("node", "revoked")),
+        ("goodbye_replaced", ("node", "replaced")),
         ("goodbye_shutdown", None),
         ("link_unreachable", None),
         ("link_ended", None),
