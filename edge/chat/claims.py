@@ -201,8 +201,8 @@ def names(text: str) -> frozenset[str]:
 
 
 def with_bare(found: frozenset[str]) -> frozenset[str]:
-    """Also as they may be said without unit: "8" for "8:00", "5" for "5 minute"."""
-    bare = {re.split(r"[ :]", value)[0] for value in found}
+    """Also as they may be said without unit: "8" for "8:00", "5" for "5 minute". Not "twice": two of what?"""
+    bare = {re.split(r"[ :]", value)[0] for value in found if not value.endswith(" x")}
     bare |= {str(int(hour) - 12) for value in found if ":" in value and int(hour := value.split(":")[0]) > 12}
     return found | bare
 

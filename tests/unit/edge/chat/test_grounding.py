@@ -138,3 +138,9 @@ def test_a_model_that_means_harm_adds_no_link_mark_or_order(said: str) -> None:
     passage = "The office is open on Saturday."
     assert judged(Case(passage, passage, True, "plain")).outcome is Outcome.GROUNDED
     assert judged(Case(passage, said, False, "added")).outcome is not Outcome.GROUNDED
+
+
+def test_twice_is_not_two_of_them() -> None:
+    passage = "Take one tablet of the medicine twice a day with food."
+    for said, grounded in ((passage, True), (passage.replace("one tablet", "two tablets"), False)):
+        assert (judged(Case(passage, said, grounded, "")).outcome is Outcome.GROUNDED) is grounded
