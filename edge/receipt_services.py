@@ -1,4 +1,4 @@
-"""Composes a visitor's receipt: the store's rows, the courier's proofs, the site's key, and the routes."""
+"""Composes a visitor's receipt: the store's rows, the courier's proofs, the site's key, links, and the routes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from edge.egress.receipt import Receipts
 from edge.paths import SitePaths
 from edge.store.store import Store
 from edge.web.receipt_api import ReceiptApi
+from edge.web.receipt_links import ReceiptLinks
 
 
 def receipt_routes(paths: SitePaths, store: Store, sessions: Sessions) -> list[web.AbstractRouteDef]:
     """The routes of receipts."""
     receipts = Receipts(store, ProofClient(paths.courier_socket))
-    return [*ReceiptApi(receipts, sessions).routes()]
+    return [*ReceiptApi(receipts, sessions, ReceiptLinks(sessions)).routes()]

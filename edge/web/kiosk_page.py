@@ -1,4 +1,4 @@
-"""The kiosk page at `/` and the static files of the pages. Rendered once at start: it holds nothing of a customer."""
+"""The kiosk page at `/`, a receipt's, and static files. Rendered once at start: they hold nothing of a customer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from edge.config import Config
+from edge.web.receipt_api import PAGE
 from edge.web.siblings import page_policy
 
 KIOSK = Path(__file__).parent / "kiosk"
@@ -35,6 +36,9 @@ class KioskPage:
             keep_h=config.handoff.keep_h,
             siblings=list(config.siblings.urls),
         )
+        self._receipt = pages.get_template("receipt.html").render(
+            site_name=config.site.name, locale=config.site.locale
+        )
         self._headers = {
             "Cache-Control": CACHE_CONTROL,
             "Content-Security-Policy": page_policy(config.siblings.urls),
@@ -44,6 +48,7 @@ class KioskPage:
         """The routes of this file."""
         return [
             web.get("/", self.index),
+            web.get(PAGE, self.receipt),
             web.static("/static/core", SHELL / "static"),
             web.static("/static/kiosk", KIOSK / "static"),
         ]
@@ -51,3 +56,8 @@ class KioskPage:
     async def index(self, _: web.Request) -> web.Response:
         """The page."""
         return web.Response(text=self._page, content_type="text/html", headers=self._headers)
+
+    async def receipt(self, _: web.Request) -> web.Response:
+        """The page that a link to a receipt opens; which one is behind the address's "#", and never comes here."""
+        headers = {"Cache-Control": CACHE_CONTROL}
+        return web.Response(text=self._receipt, content_type="text/html", headers=headers)

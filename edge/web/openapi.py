@@ -17,6 +17,7 @@ from edge.web.inference_wire import InferBody
 from edge.web.openai_api import EmbeddingsBody
 from edge.web.privacy_api import ScanBody
 from edge.web.problems import PROBLEM_JSON
+from edge.web.receipt_api import LinkBody
 from edge.web.sessions_api import ConsentBody, FeedbackBody, NewSessionBody, TurnBody
 
 _SESSION = "/api/v1/sessions/{id}"
@@ -66,6 +67,20 @@ _OPERATIONS: tuple[tuple[str, str, str, type[BaseModel] | None, dict[str, str]],
         "What left the building about the conversation",
         None,
         {"200": "Bytes, and each text that left; what servers of the site were told"},
+    ),
+    (
+        "post",
+        f"{_SESSION}/receipt-link",
+        "A link by which a phone reads the receipt",
+        LinkBody,
+        {"201": "The link, how long it works, and its QR code where a phone could open it"},
+    ),
+    (
+        "get",
+        "/api/v1/receipt",
+        "The receipt of the conversation that the link was given for; the link's secret is the bearer token",
+        None,
+        {"200": "The receipt, and for how long the link still works", "404": "The link works no longer"},
     ),
     ("post", f"{_SESSION}/alive", "Say that somebody is still there", None, {"204": "Not silent"}),
     ("post", f"{_SESSION}/turns", "Ask one question", TurnBody, {"200": "The answer, or a stream of events"}),

@@ -84,6 +84,12 @@ class Script:
     asked: list[str] = field(default_factory=list)
     consents: list[dict[str, Any]] = field(default_factory=list)
     receipt: dict[str, Any] | None = None
+    # What is answered when a link for a phone is asked for; None: there is none now.
+    link: dict[str, Any] | None = None
+    # The link's secret, and whether it still works.
+    secret: str = "s3cret"
+    link_over: bool = False
+    link_origins: list[str] = field(default_factory=list)
     feedback: list[bool] = field(default_factory=list)
     reasons: list[dict[str, Any]] = field(default_factory=list)
     # Named fault of asking for a person: "full" (503), "gone".
@@ -194,6 +200,28 @@ class _Node:
             raise web.HTTPServiceUnavailable
         return web.json_response(self.script.receipt)
 
+    async def receipt_link(self, request: web.Request) -> web.Response:
+        self.script.link_origins.append((await request.json())["origin"])
+        if self.script.link is None:
+            raise web.HTTPServiceUnavailable
+        return web.json_response(self.script.link, status=201)
+
+    async def receipt_page(self, _: web.Request) -> web.Response:
+        html = self.pages.get_template("receipt.html").render(
+            site_name=self.script.site_name, locale=self.script.locale
+        )
+        headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-store"}
+        return web.Response(text=html, content_type="text/html", headers=headers)
+
+    async def linked(self, request: web.Request) -> web.Response:
+        script = self.script
+        if script.link_over or request.headers["Authorization"] != f"Bearer {script.secret}":
+            title = "This link to a receipt works no longer"
+            return _problem(404, "receipt_link_over", title, "", "Open it anew.")
+        if script.receipt is None:
+            raise web.HTTPServiceUnavailable
+        return web.json_response({"receipt": script.receipt, "expires_in_s": 540})
+
     async def alive(self, _: web.Request) -> web.Response:
         self.script.signs_of_life += 1
         if fault := _fault(self.script, self.script.alive_fault):
@@ -294,6 +322,9 @@ async def scripted_node(script: Script | None = None, port: int = 0) -> AsyncIte
             web.delete(sessions + "/{id}", node.delete),
             web.post(sessions + "/{id}/consent", node.consent),
             web.get(sessions + "/{id}/receipt", node.receipt),
+            web.post(sessions + "/{id}/receipt-link", node.receipt_link),
+            web.get("/receipt", node.receipt_page),
+            web.get("/api/v1/receipt", node.linked),
             web.post(sessions + "/{id}/alive", node.alive),
             web.post(sessions + "/{id}/turns", node.turn),
             web.post(sessions + "/{id}/turns/{turn}/feedback", node.feedback),

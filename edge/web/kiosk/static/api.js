@@ -69,6 +69,15 @@ export class Conversation {
     return (await this.#send("GET", "/receipt")).json();
   }
 
+  // A link to it for a phone: {url, qr, no_qr, expires_in_s}. It leads to the node that has the conversation.
+  async receiptLink() {
+    for (;;) {
+      const place = this.#place;
+      const response = await this.#send("POST", "/receipt-link", { origin: place.node || location.origin });
+      if (this.#place === place) return response.json();
+    }
+  }
+
   // A sign of life of the person. Resolves to false once the conversation has ended on the node.
   async alive() {
     if (this.#aliveTimer !== null) return true;

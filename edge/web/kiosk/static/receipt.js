@@ -1,8 +1,9 @@
-// A visitor's receipt: what left this building about the conversation. A dialog that is removed when it closes; Escape
-// closes it, and the focus goes back to where it was. It can be printed, alone.
+// A visitor's receipt: what left this building about the conversation, and a code by which a phone takes it along. A dialog
+// that is removed when it closes; Escape closes it, and the focus goes back to where it was. It can be printed, alone.
 
 import { clone, show } from "./dom.js";
 import { clearProblem, inWords, showProblem } from "./problem.js";
+import { moment, tell } from "./receipt_view.js";
 import { words } from "./words.js";
 
 const PRINTING = "prints-receipt"; // on <html>: nothing but the receipt goes onto the paper
@@ -34,7 +35,11 @@ export class Receipt {
     const parts = this.#parts;
     clearProblem(parts.problem);
     try {
-      this.#tell(await this.#conversation.receipt());
+      const receipt = await this.#conversation.receipt();
+      tell(parts, receipt);
+      parts.made.textContent = words.receiptMade(moment(receipt.at_ms));
+      show(parts.facts);
+      await this.#offer();
     } catch (problem) {
       if (!this.#root.open) return;
       if (problem.sessionGone) return this.#events.onGone();
@@ -42,25 +47,25 @@ export class Receipt {
     }
   }
 
-  #tell(receipt) {
+  // The code. Without one the receipt stands all the same.
+  async #offer() {
     const parts = this.#parts;
-    parts.told.textContent = words.leftBuilding(receipt.left_bytes, receipt.left.length);
-    parts.rows.replaceChildren(
-      ...receipt.left.map((one) => row([moment(one.at_ms), words.bytes(one.bytes), words.passedAs(one.label), one.envelope || words.byAnother])),
-    );
-    show(parts.table, receipt.left.length > 0);
-    parts.inside.textContent = words.insideSite(receipt.site_network);
-    parts.made.textContent = words.receiptMade(moment(receipt.at_ms));
+    let link = null;
+    try {
+      link = await this.#conversation.receiptLink();
+    } catch (problem) {
+      if (problem.sessionGone) throw problem;
+    }
+    if (link?.qr) {
+      parts.code.src = link.qr;
+      parts.address.textContent = link.url;
+      parts["code-until"].textContent = words.codeUntil(Math.round(link.expires_in_s / 60));
+    }
+    show(parts.take, Boolean(link?.qr));
+    parts["no-code"].textContent = words.noCode(link?.no_qr ?? "");
+    show(parts["no-code"], !link?.qr);
   }
 }
-
-function row(texts) {
-  const line = document.createElement("tr");
-  line.append(...texts.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
-  return line;
-}
-
-const moment = (ms) => new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 function print() {
   document.documentElement.classList.add(PRINTING);

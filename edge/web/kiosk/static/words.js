@@ -51,13 +51,50 @@ export const words = {
     texts === 0
       ? "0 bytes. Nothing that you asked has left this building."
       : `Let out of this building, to our organisation's own computers: ${words.bytes(bytes)}.`,
+  ourComputers: "Our organisation's own computers",
+  // What the record of what left has of it; "" where it cannot be read.
+  outcome: (outcome) =>
+    ({
+      written: "It was sent, all of it.",
+      failed: "Sending it failed. Some of it may have left.",
+      not_sent: "It was not sent.",
+      unknown: "It is not known whether all of it left: the machine that sends stopped in between.",
+      open: "It is being sent.",
+      absent: "It was not sent: our record has no entry of it.",
+      elsewhere: "Another of our machines let it out, and has the record.",
+    })[outcome] ?? "Our record cannot be read at the moment. It may have left.",
   // What a text passed as under the rules here; they may say "public" without a look at it.
-  passedAs: (label) => `classed as ${label}`,
-  byAnother: "by another of our machines, which has the number",
+  passedAs: (label) => `Classed as ${label}`,
+  byRules: "under our rules number",
+  byAnother: "Another of our machines has it",
+  unproven: (reason) =>
+    (reason === "too_many"
+      ? "There are too many texts for their proofs to be shown."
+      : "The machine that keeps the record of what leaves does not answer, so the proof is missing. Open this again in a minute.") +
+    " All that is told here is the word of the machine that you asked.",
   insideSite: (uses) =>
     uses.length === 0
       ? "No other machine of this building was told."
       : `Inside this building, our server for language models was asked for help: ${words.bytes(uses.reduce((sum, one) => sum + one.bytes, 0))}.`,
+  codeUntil: (minutes) =>
+    `It works for ${minutes} minutes, and ends when this screen is erased. It shows nothing of what you asked; whoever scans it sees what you see here.`,
+  noCode: (reason) =>
+    reason === "loopback"
+      ? "There is no code for a phone: this screen reaches its machine by an address that no other device can open."
+      : "There is no code for a phone at the moment.",
+  linkOver: {
+    title: "This link works no longer.",
+    detail: "",
+    remedy: "It ends with the conversation, and after ten minutes. Open it anew at the screen where you asked, while the conversation is there.",
+  },
+  linkUntil: (moment) => `This page can be opened until ${moment}, as long as the conversation is on the screen. What you download or print stays with you.`,
+  receiptOf: (moment) => `Made ${moment}, and kept nowhere.`,
+  proves: (entries, ours) =>
+    entries === 0
+      ? "There is no proof at the moment. Our key signed what is told here, so that it cannot be changed without being noticed."
+      : ours === 0
+        ? `Our record of what leaves had ${entries.toLocaleString()} entries. It names nobody, so it cannot show by itself that none of them is about you: that is our word, and our key signed it.`
+        : `${ours.toLocaleString()} of the ${entries.toLocaleString()} entries in our record of what leaves are about you. The receipt has them, with the proof that they are in the record as it is told here. That there are no others is our word, and our key signed it.`,
   receiptMade: (moment) => `Made ${moment}. Once this screen is erased nobody can make it again.`,
   handoffText: (hours) =>
     "Our staff will see this question and its answer, and what you write to them. They keep it until your matter is closed, " +

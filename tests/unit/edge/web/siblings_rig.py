@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from edge.chat.continuing import Continuing
 from edge.chat.notice import notice_of
-from edge.chat.session import Session
+from edge.chat.session import Session, boot_s
 from edge.chat.turn import Delta, Desk, Final, Meta
 from edge.config import Config
 from edge.egress.ledger.excerpt import Excerpt
@@ -26,6 +26,7 @@ from edge.web.audit_log import AuditLog
 from edge.web.handoff_api import HandoffApi
 from edge.web.kiosk_page import KioskPage
 from edge.web.receipt_api import ReceiptApi
+from edge.web.receipt_links import ReceiptLinks
 from edge.web.server import customer_application
 from edge.web.sessions_api import SessionsApi
 from edge.web.siblings import SiblingsApi
@@ -108,7 +109,12 @@ def bearer(opened: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {opened['token']}"}
 
 
-async def node_of(stack: AsyncExitStack, folder: Path, siblings: tuple[str, ...] = (SIBLING,)) -> Node:
+async def node_of(
+    stack: AsyncExitStack,
+    folder: Path,
+    siblings: tuple[str, ...] = (SIBLING,),
+    clock: Callable[[], float] = boot_s,
+) -> Node:
     opened = await stack.enter_async_context(rig(folder))
     desk, audience = ScriptedDesk(opened), [Audience.PUBLIC]
     desk.go_on.set()
@@ -130,7 +136,8 @@ async def node_of(stack: AsyncExitStack, folder: Path, siblings: tuple[str, ...]
         Config.model_validate({"site": {"id": "s", "name": "Clinic"}, "siblings": {"urls": siblings}})
     )
     ledger = NoLedger()
-    receipts = ReceiptApi(Receipts(opened.store, ledger), opened.sessions)
+    links = ReceiptLinks(opened.sessions, clock)
+    receipts = ReceiptApi(Receipts(opened.store, ledger), opened.sessions, links)
     other = [*HandoffApi(opened.sessions, opened.handoffs).routes(), *receipts.routes(), *page.routes()]
     other += SiblingsApi("clinic", "print", NOTICE.version).routes()
     application = customer_application([*api.routes(), *other], AuditLog(opened.store), siblings)
