@@ -82,6 +82,27 @@ def test_code_that_is_named_exists() -> None:
     assert not missing
 
 
+def test_tests_that_are_named_exist() -> None:
+    missing = set()
+    for path in PAGES:
+        for file, name in re.findall(r"`(tests/[\w./-]+)::(\w+)`", path.read_text(encoding="utf-8")):
+            code = (ROOT / file).read_text(encoding="utf-8") if (ROOT / file).exists() else ""
+            if not re.search(rf"^(?:async )?def {name}\(", code, re.MULTILINE):
+                missing.add(f"{path.name}: {file}::{name}")
+    assert not missing
+
+
+def test_every_threat_is_closed_by_something_that_was_tried_or_named_as_open() -> None:
+    rows = [line.strip("|").split("|") for line in page("threat-model.md").splitlines() if line[:2] == "| "]
+    threats = [row for row in rows if row[0].strip() not in ("tried", "---")]
+    assert threats
+    for row in threats:
+        _, _, tried, ends = row
+        closed, opened = ends.strip().startswith("closed"), "**open**" in ends
+        assert closed or opened, row
+        assert not closed or re.search(r"`tests/|by hand: ", tried), row
+
+
 # --- settings ---
 
 
