@@ -37,7 +37,7 @@ def ledger_report(
         write_file(html, as_html(document).encode())
     if pdf:
         write_file(pdf, as_pdf(document))
-    lines = [document.title, *(f"{label}: {value}" for label, value in document.front)]
+    lines = [document.title, *(f"{label}: {value.strip('`')}" for label, value in document.front)]
     lines += [f"Written: {file}" for file in (html, pdf) if file]
     write(document.model_dump(mode="json"), as_json, "\n".join(lines))
     if not told["ok"]:

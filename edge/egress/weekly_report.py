@@ -19,6 +19,8 @@ from edge.privacy.report.document import Block, Document, Listing, Paragraph, Se
 
 _REMEDY = "Name an export of the ledger, and keys as you were told them."
 _WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})")
+_STANDING = "Made from a record that outsiders can check"
+_NOTICE = f"The record claims to be {CLAIM}, and no more. Whoever has the export can check this report."
 _ROWS_MAX = 1_000
 """Of a table: what is more is counted, so that a page stays one."""
 
@@ -57,19 +59,22 @@ def weekly(told: dict[str, Any], week: str, made_on: date) -> Document:
         made_on=made_on.isoformat(),
         facts_sha256=hashlib.sha256(facts).hexdigest(),
         front=(
-            ("Days (UTC)", f"{monday} to {sunday}"),
             ("Finding", _finding(told)),
+            ("Days (UTC)", f"{monday} to {sunday}"),
             ("Entries of the record", f"{told['entries']:,}"),
-            ("Root", told["root"] or "none"),
-            ("Key of the record", told["log_key"] or "none"),
+            ("Root", f"`{told['root']}`" if told["root"] else "none"),
+            ("Key of the record", f"`{told['log_key']}`" if told["log_key"] else "none"),
             (
                 "Key compared",
                 "with the one that was given" if told["log_key_given"] else "no: taken from the record",
             ),
         ),
-        standing="Made from a record that outsiders can check",
-        notice=f"The record claims to be {CLAIM}, and no more. Whoever has the export can check this report.",
+        standing=_STANDING if told["whole"] else "Nothing of this record can be relied on",
+        notice=_NOTICE
+        if told["whole"]
+        else "So nothing that it says is told here. Keep the export: it is evidence.",
         sections=tuple(_sections(told)),
+        short=True,
     )
 
 
@@ -120,7 +125,7 @@ def _left(told: dict[str, Any]) -> tuple[Block, ...]:
             Table(
                 caption="By destination and kind",
                 columns=("Destination", "Kind", "Times", "Bytes", "Passed as", "Policy"),
-                widths=(30, 18, 10, 12, 12, 18),
+                widths=(27, 17, 15, 11, 11, 19),
                 rows=tuple(_row(one) for one in groups[:_ROWS_MAX]),
             )
         )
@@ -134,13 +139,16 @@ def _sum(groups: list[dict[str, Any]], counter: str) -> int:
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    times = [f"{one['envelopes']:,}"]
+    times += [f"{one['not_sent']:,} of them not sent"] if one["not_sent"] else []
+    times += [f"of {one['uncertain']:,} the end is not known"] if one["uncertain"] else []
     return (
         one["destination"],
-        one["kind"],
-        f"{one['envelopes']:,}",
+        f"`{one['kind']}`",
+        "\n".join(times),
         f"{one['bytes']:,}",
         one["verdict"] or "own frames",
-        one["policy"] or "none: no text",
+        f"`{one['policy']}`" if one["policy"] else "none: no text",
     )
 
 
@@ -161,12 +169,22 @@ def _compared(told: dict[str, Any]) -> tuple[Block, ...]:
     )
     caption = f"{verify.moment(sums['from_ms'])} to {verify.moment(sums['to_ms'])}"
     table = Table(caption=caption, columns=("What", "How much"), widths=(60, 40), rows=rows)
-    times = [
-        f"{verify.moment(one['from_ms'])} to {verify.moment(one['to_ms'])}: "
-        f"{max(0, one['unexplained_bytes']):,} bytes of {one['kernel_bytes']:,}"
+    times = tuple(
+        (
+            f"{verify.moment(one['from_ms'])} to {verify.moment(one['to_ms'])}",
+            f"{max(0, one['unexplained_bytes']):,} bytes",
+            f"{one['kernel_bytes']:,} bytes",
+            f"{one['other_bytes']:,} bytes",
+        )
         for one in told["discrepancies"]
-    ]
-    return (table, Listing(items=tuple(times))) if times else (table,)
+    )
+    if not times:
+        return (table,)
+    columns = ("When", "Not explained", "Counted by the kernel", "Tried by other users")
+    unexplained = Table(
+        caption="Times with something unexplained", columns=columns, widths=(46, 18, 18, 18), rows=times
+    )
+    return table, unexplained
 
 
 def _exits() -> tuple[Block, ...]:

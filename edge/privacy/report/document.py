@@ -77,6 +77,7 @@ class Document(Part):
     """A whole report. `front`: its first page, as label and value; `facts_sha256`: of what it was made from.
 
     `standing`: what it is good for, in a few words on every page; `notice`: the same in a sentence or two.
+    `short`: no list of contents, and sections follow each other on a page.
     """
 
     title: str
@@ -88,6 +89,7 @@ class Document(Part):
     standing: str = "Draft: have counsel confirm"
     notice: str
     sections: Annotated[tuple[Section, ...], Field(min_length=1)]
+    short: bool = False
 
     @model_validator(mode="after")
     def _can_be_found_again(self) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,17 @@ def test_bytes_that_nothing_explains_stand_on_the_first_page(tmp_path: Path) -> 
     assert not told["ok"]
     assert dict(document.front)["Finding"] == "whole, and NOT all is explained"
     assert "777 bytes" in text_of(document)
+    assert "Times with something unexplained" in text_of(document)
+
+
+def test_it_is_short_and_no_hash_is_set_in_one_piece(tmp_path: Path) -> None:
+    _, document = reported(exported(tmp_path, ledger()))
+    html = as_html(document)
+    assert "Contents" not in html
+    assert 'class="part"' not in html
+    # Between backticks a hash may break; else it runs over the edge of its cell.
+    hashes = re.findall(r"(.)[0-9a-f]{64}(.)", document.model_dump_json(exclude={"facts_sha256"}))
+    assert set(hashes) == {("`", "`")}
 
 
 def test_of_another_week_nothing_is_told(tmp_path: Path) -> None:
@@ -96,6 +108,7 @@ def test_a_record_that_was_changed_says_nothing_but_that(tmp_path: Path) -> None
     assert not told["whole"]
     assert dict(document.front)["Finding"].startswith("WRONG")
     assert [section.id for section in document.sections] == ["wrong"]
+    assert document.standing == "Nothing of this record can be relied on"
     assert "envelopes" not in text_of(document)
 
 
