@@ -82,9 +82,10 @@ class Words:
         self._starts: list[int] = []
         self._numbers: list[int] = []
         self._kinds: list[frozenset[str]] = []
+        self._ends = [match.start() for match in _SAID.finditer(text)]
         # All that is said anywhere in the text.
         self.kinds: set[str] = set()
-        self._known: dict[tuple[int, int, int, int], Beside] = {}
+        self._known: dict[tuple[int, int, int, int, int], Beside] = {}
         for match in _WORD.finditer(text):
             word = match.group().lower()
             kinds = _KINDS_OF.get(word) or (_compound(word) if word[-2:] in _COMPOUND_ENDS else None)
@@ -104,15 +105,16 @@ class Words:
             return _SILENCE
         before, behind = bisect_left(self._starts, start), bisect_left(self._starts, end)
         number = bisect_left(self._counted, start), bisect_left(self._counted, end)
-        key = (before, behind, *number)
+        said = self._said_of(start)
+        key = (before, behind, *number, said)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = Beside(
-                self._before(before, number[0], start), self._behind(behind, number[1], end)
+                self._before(before, number[0], said), self._behind(behind, number[1], end)
             )
         return known
 
-    def _before(self, place: int, number: int, start: int) -> dict[str, int]:
+    def _before(self, place: int, number: int, said: int) -> dict[str, int]:
         found: dict[str, int] = {}
         for index in range(place - 1, -1, -1):
             distance = max(0, number - self._numbers[index] - 1)
@@ -120,9 +122,14 @@ class Words:
                 break
             for kind in self._kinds[index]:
                 # A form's own label may stand above its value.
-                if kind != BUSINESS or not _SAID.search(self._text, self._starts[index], start):
+                if kind != BUSINESS or index >= said:
                     found.setdefault(kind, distance)
         return found
+
+    def _said_of(self, start: int) -> int:
+        """The first word that stands in the sentence of what begins at `start`."""
+        end = bisect_left(self._ends, start) - 1
+        return bisect_left(self._starts, self._ends[end]) if end >= 0 else 0
 
     def _behind(self, place: int, number: int, end: int) -> Mapping[str, int]:
         found: dict[str, int] = {}

@@ -143,6 +143,7 @@ def test_a_spoken_or_spelled_value_is_found(said: str, kind: str) -> None:
         ("What are your opening hours? 4111 1111 1111 1111", "CREDIT_CARD"),
         ("My order came late. 536-22-1234", "US_SSN"),
         ("Are there rooms on Saturday! 617-555-0123", "PHONE"),
+        ("Where is order 7731? 4111 1111 1111 1111", "CREDIT_CARD"),
     ],
 )
 def test_a_word_of_trade_excuses_nothing_in_the_next_sentence(text: str, kind: str) -> None:
