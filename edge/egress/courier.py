@@ -277,8 +277,10 @@ class Courier:
     async def _stop_sending(self, reason: str) -> None:
         """A witness remembers another ledger: what would be recorded in this one is not sent."""
         self._ledger.stop(reason)
+        ending = [self._overflow.close(WITNESS_REFUSED), self._fetches.close(WITNESS_REFUSED)]
         if self._node is not None:
-            await self._end_link(self._node, WITNESS_REFUSED)
+            ending.append(self._end_link(self._node, WITNESS_REFUSED))
+        await asyncio.gather(*ending)
 
     async def _end_link(self, mine: _Attached, reason: str) -> None:
         if mine.link is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Final
 
-from edge.egress.fetch_link import FetchLink, FetchOrder
+from edge.egress.fetch_link import CUT, FetchLink, FetchOrder
 from edge.egress.identity import Identity
 from edge.egress.inspection import fetch_refusal_of, sealed
 from edge.egress.ledger.queue import LedgerQueue
@@ -51,9 +51,13 @@ class FetchDesk:
     async def use(self, identity: Identity | None) -> None:
         """This identity from now on: the channel of an older one closes."""
         self._identity = identity
+        await self.close(CUT)
+
+    async def close(self, code: str) -> None:
+        """The channel, and what is under way: whoever asked is told `code`. The next order opens another, if it may."""
         link, self._link = self._link, None
         if link is not None:
-            await link.stop()
+            await link.stop(code)
 
     def order(self, peer: Peer, message: wire.FetchOrder) -> None:
         """Take it on; what comes of it is said to the peer."""
@@ -95,7 +99,7 @@ class FetchDesk:
             code = await link.fetch(order, partial(_deliver, peer, number))
         except Exception:  # a bug here must not leave the node waiting for what never comes
             log.exception("a fetch failed")
-            code = "cut"
+            code = CUT
         finally:
             del self._orders[at]
         await _end(peer, number, code)

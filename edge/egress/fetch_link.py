@@ -42,6 +42,7 @@ STOP_S: Final = 2.0
 """For what is under way to end once its calls are cancelled."""
 
 UNREACHABLE: Final = "unreachable"
+CUT: Final = "cut"
 _METHODS: Final = "/postern.v1.ArtifactService/"
 _ENDS: Final = {
     grpc.StatusCode.OK: "",
@@ -67,10 +68,13 @@ class FetchOrder:
     give_up_at: float
     bytes_per_second: int
     dropped: asyncio.Event = field(default_factory=asyncio.Event)
+    code: str = CUT
+    """What whoever asked for it is told once it was dropped."""
     call: Any = field(default=None, repr=False)
 
-    def drop(self) -> None:
-        """Nobody wants it any more."""
+    def drop(self, code: str = CUT) -> None:
+        """Nobody wants it any more, or nobody may have it."""
+        self.code = self.code if self.dropped.is_set() else code
         self.dropped.set()
         if self.call is not None:
             self.call.cancel()
@@ -131,18 +135,18 @@ class FetchLink:
             code = await self._fetch(order, deliver)
         except LedgerFailed as error:
             log.error("the ledger cannot be written; nothing is asked for", extra={"detail": error.detail})
-            code = "ledger_failed"
+            code = error.code
         finally:
             self._orders.discard(order)
             if not self._orders:
                 self._quiet.set()
                 self._closing = asyncio.create_task(self._close_when_idle(), name="fetch-idle")
-        return "cut" if order.dropped.is_set() else code
+        return order.code if order.dropped.is_set() else code
 
-    async def stop(self) -> None:
-        """Drop what is under way, close the channel, record its end."""
+    async def stop(self, code: str) -> None:
+        """Drop what is under way, close the channel, record its end. `code`: what is said of what is under way."""
         for order in tuple(self._orders):
-            order.drop()
+            order.drop(code)
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._quiet.wait()
@@ -219,9 +223,9 @@ class FetchLink:
         try:
             payload = await order.call
         except grpc.RpcError as error:
-            return _ENDS.get(error.code(), "cut")
+            return _ENDS.get(error.code(), CUT)
         except asyncio.CancelledError:  # how the call reports `call.cancel()`
-            return "cut"
+            return CUT
         await deliver(payload)
         return ""
 
@@ -235,5 +239,5 @@ class FetchLink:
             await deliver(payload)
             await self._pace.spend(len(payload), order)
         if received and incoming.status is grpc.StatusCode.UNAVAILABLE:
-            return "cut"
-        return _ENDS.get(incoming.status, "cut")
+            return CUT
+        return _ENDS.get(incoming.status, CUT)

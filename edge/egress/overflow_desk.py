@@ -12,7 +12,7 @@ from typing import Final
 from edge.egress.identity import Identity
 from edge.egress.inspection import overflow_refusal_of, sealed
 from edge.egress.ledger.queue import LedgerQueue
-from edge.egress.overflow_link import Order, OverflowLink
+from edge.egress.overflow_link import CUT, Order, OverflowLink
 from edge.egress.peer import Peer
 from edge.egress.replays import Replays
 from postern.v1 import courier_pb2 as wire
@@ -60,8 +60,11 @@ class OverflowDesk:
     async def use(self, identity: Identity | None) -> None:
         """This identity from now on: the channels of an older one close."""
         self._identity = identity
-        await self._close_link()
-        self._open_link()
+        await self.close(CUT)
+
+    async def close(self, code: str) -> None:
+        """The channels, and what is under way: whoever asked is told `code`. Others open in their place, if any may."""
+        await self._close_link(code)
         await self._tell()
 
     def hand_over(self, identity: Identity) -> None:
@@ -72,7 +75,7 @@ class OverflowDesk:
             return
         superseded, self._next = self._next, self._new_link(identity)
         if superseded is not None:
-            self._start(superseded.stop())
+            self._start(superseded.stop(CUT))
         self._start(self._replace_by(self._next))
 
     async def _replace_by(self, fresh: OverflowLink) -> None:
@@ -97,7 +100,7 @@ class OverflowDesk:
             if asked_by is peer:
                 order.drop()
         if not self._peers:
-            await self._close_link()
+            await self._close_link(CUT)
 
     def order(self, peer: Peer, message: wire.OverflowOrder) -> None:
         """Take a text on; what comes of it is said to the peer."""
@@ -130,7 +133,7 @@ class OverflowDesk:
         self._peers.clear()
         for order in tuple(self._orders.values()):
             order.drop()
-        await self._close_link()
+        await self._close_link(CUT)
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -141,7 +144,7 @@ class OverflowDesk:
             code = await link.answer(order, partial(_deliver, peer, number))
         except Exception:  # a bug here must not leave the node waiting for an answer that never ends
             log.exception("an answer failed")
-            code = "cut"
+            code = CUT
         finally:
             del self._orders[at]
         if code:
@@ -155,10 +158,12 @@ class OverflowDesk:
     def _new_link(self, identity: Identity) -> OverflowLink:
         return OverflowLink(identity, self._ledger, self._sent_bytes, self._tell_soon)
 
-    async def _close_link(self) -> None:
+    async def _close_link(self, code: str) -> None:
+        """Another one is there at once, as long as anybody asks: it says why it does not open."""
         links, self._link, self._next = (self._link, self._next), None, None
+        self._open_link()
         # Tasks, so that `stop` waits for what `leave` has begun.
-        stopping = [self._start(link.stop()) for link in links if link is not None]
+        stopping = [self._start(link.stop(code)) for link in links if link is not None]
         if stopping:
             await asyncio.wait(stopping)
 

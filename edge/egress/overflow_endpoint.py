@@ -69,7 +69,7 @@ class OverflowEndpoint:
 
     @property
     def reason(self) -> str:
-        """Why not: unreachable, refused, ledger_failed."""
+        """Why not: unreachable, refused, ledger_failed, witness_refused."""
         return REFUSED if self._refuses else "" if self._open is not None else self._reason
 
     @property
@@ -105,8 +105,9 @@ class OverflowEndpoint:
             try:
                 self._reason = await self._once()
             except LedgerFailed as error:
-                log.error("the ledger cannot be written", extra={"detail": error.detail})
-                self._reason = "ledger_failed"
+                if self._reason != error.code:  # not each time that it is tried
+                    log.error("the ledger cannot be written", extra={"detail": error.detail})
+                self._reason = error.code
             self._changed()
             if loop.time() - began_s > RETRY_S_MAX:  # it was open for a while
                 wait_s = RETRY_S_MIN

@@ -62,7 +62,8 @@ _FAILURES: Final = {
 }
 """Of a call that had no answer yet; any other one is `cut`."""
 
-_ELSEWHERE: Final = {UNREACHABLE, REFUSED, "busy", "cut"}
+CUT: Final = "cut"
+_ELSEWHERE: Final = {UNREACHABLE, REFUSED, "busy", CUT}
 """After which another replica may do better, as long as nothing of an answer came."""
 
 Deliver = Callable[[bytes], Awaitable[None]]
@@ -75,12 +76,15 @@ class Order:
     envelope: Envelope
     give_up_at: float
     dropped: bool = False
+    code: str = ""
+    """What whoever reads it is told once it was dropped; empty: nobody does."""
     begun: bool = False
     """Some of the answer was delivered."""
     call: Any = field(default=None, repr=False)
 
-    def drop(self) -> None:
-        """Nobody reads the answer any more."""
+    def drop(self, code: str = "") -> None:
+        """Nobody reads the answer any more, or it may not go on, for the reason `code`."""
+        self.code = self.code if self.dropped else code
         self.dropped = True
         if self.call is not None:
             self.call.cancel()
@@ -139,7 +143,7 @@ class OverflowLink:
             return await self._ask_in_turn(order, deliver)
         except LedgerFailed as error:
             log.error("the ledger cannot be written; nothing is sent", extra={"detail": error.detail})
-            return "ledger_failed"
+            return error.code
         finally:
             self._orders.discard(order)
             if not self._orders:
@@ -157,14 +161,14 @@ class OverflowLink:
         """Let what is under way end by itself (each answer has a deadline), then stop."""
         if self._orders:
             await self._idle.wait()
-        await self.stop()
+        await self.stop(CUT)
 
-    async def stop(self) -> None:
-        """Drop what is under way, close the channels, record their ends."""
+    async def stop(self, code: str) -> None:
+        """Drop what is under way, close the channels, record their ends. `code`: what is said of what is under way."""
         self._stopped = True
         self._changed_here.set()
         for order in tuple(self._orders):
-            order.drop()
+            order.drop(code)
         if self._orders:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
@@ -185,13 +189,13 @@ class OverflowLink:
         code = self.reason or UNREACHABLE
         for endpoint in ready:
             if order.dropped:
-                return ""
+                return order.code
             if order.left_s <= 0:
                 return "late"
             code = await self._ask(endpoint, order, deliver, alone=endpoint is ready[-1])
             if order.begun or code not in _ELSEWHERE:
                 break
-        return "" if order.dropped else code
+        return order.code if order.dropped else code
 
     async def _ask(self, endpoint: OverflowEndpoint, order: Order, deliver: Deliver, *, alone: bool) -> str:
         """One replica. `alone`: there is no other one to go to."""
@@ -247,16 +251,16 @@ async def _stream(order: Order, deliver: Deliver) -> tuple[str, str, grpc.Status
         received += len(payload)
         if received > ANSWER_BYTES_MAX:
             order.call.cancel()
-            return "written", "cut", grpc.StatusCode.CANCELLED, (0, 0)
+            return "written", CUT, grpc.StatusCode.CANCELLED, (0, 0)
         await deliver(payload)
     status = incoming.status
     tokens = _tokens_at_end(last)
     if tokens is not None:
         return "written", "", status, tokens
     if received or status is grpc.StatusCode.OK:
-        code = "late" if status is grpc.StatusCode.DEADLINE_EXCEEDED else "cut"
+        code = "late" if status is grpc.StatusCode.DEADLINE_EXCEEDED else CUT
         return "written", code, status, (0, 0)
-    code = REFUSED if status in _REFUSALS else _FAILURES.get(status, "cut")
+    code = REFUSED if status in _REFUSALS else _FAILURES.get(status, CUT)
     return "failed", code, status, (0, 0)
 
 

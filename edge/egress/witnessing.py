@@ -178,8 +178,10 @@ class Witnessing:
             log.error("the witness does not take this ledger, and proves nothing against it", extra=told)
             return
         log.error("the witness refuses this ledger: nothing leaves any more", extra={"reason": reason})
-        await self._stop(reason)
-        await self._remember(replace(self._memory, origin=origin, refused=reason))
+        try:
+            await self._stop(reason)
+        finally:
+            await self._remember(replace(self._memory, origin=origin, refused=reason))
 
     async def _remember(self, memory: Memory) -> None:
         self._memory = memory

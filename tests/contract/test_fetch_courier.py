@@ -18,6 +18,7 @@ from edge.egress.fetch_client import COURIER_AWAY, NOT_FOUND, FetchClient, Fetch
 from edge.egress.fetch_desk import ORDERS_MAX
 from edge.egress.fetch_link import PIECE_BYTES_MAX, FetchOrder, Pace
 from edge.egress.fetch_order import DIGESTS_MAX
+from edge.egress.witnessing import WITNESS_REFUSED
 from postern.v1 import artifact_pb2
 from postern.v1 import courier_pb2 as wire
 from tests.contract.artifact_rig import artifact_cloud, fetch_client
@@ -139,6 +140,22 @@ async def test_a_line_that_breaks_off_and_comes_back(paths: SitePaths) -> None:
         assert await refused(client, [blob]) == "unreachable"
         cloud.cut_after = -1
         assert await fetched(client, [blob]) == [LARGE]
+
+
+@pytest.mark.proves("record-of-egress")
+async def test_after_a_witness_refused_nothing_is_asked_for(paths: SitePaths, refuse: asyncio.Event) -> None:
+    """Also not over the channel that is open: what is asked for there has no leaf of its own."""
+    async with artifact_cloud(paths) as cloud, courier_here(paths):
+        client, blob = fetch_client(paths), cloud.put(LARGE)
+        assert await fetched(client, [blob]) == [LARGE]
+        cloud.go_on.clear()
+        waiting = asyncio.create_task(refused(client, [blob]))
+        await until(lambda: len(cloud.asked) == 2)
+        refuse.set()
+        assert await waiting == WITNESS_REFUSED
+        assert await refused(client, [blob]) == WITNESS_REFUSED
+        assert [leaf.type for leaf in leaves(paths)] == ["link", "link_close"]
+        assert len(cloud.asked) == 2
 
 
 async def test_nobody_is_sent_what_nobody_reads_any_more(paths: SitePaths) -> None:

@@ -29,6 +29,7 @@ from edge.egress.overflow_errors import (
     OverflowUnreachable,
 )
 from edge.egress.overflow_link import ANSWER_BYTES_MAX
+from edge.egress.witnessing import WITNESS_REFUSED
 from postern.v1 import overflow_pb2, sync_pb2
 from tests.contract.courier_process import CourierProcess, new_site, receive, until
 from tests.contract.overflow_rig import (
@@ -209,6 +210,24 @@ async def test_a_control_plane_that_revoked_the_site_is_left_alone(paths: SitePa
         with pytest.raises(OverflowRefused, match="refused"):
             await replies(client, sealed(paths))
         assert len(cloud.requests) == 1
+
+
+@pytest.mark.proves("record-of-egress")
+async def test_after_a_witness_refused_no_text_leaves(paths: SitePaths, refuse: asyncio.Event) -> None:
+    async with overflow_clouds(paths, 2) as clouds, courier_here(paths), attached(paths) as client:
+        for cloud in clouds:
+            cloud.go_on.clear()
+        waiting = asyncio.create_task(replies(client, sealed(paths)))
+        await until(lambda: any(cloud.requests for cloud in clouds))
+        refuse.set()
+        for asked in (waiting, replies(client, sealed(paths))):
+            with pytest.raises(OverflowRefused) as caught:
+                await asked
+            assert caught.value.reason == WITNESS_REFUSED
+        await until(lambda: client.reason == WITNESS_REFUSED)
+        await until(lambda: recorded(paths, "link") == recorded(paths, "link_close"))
+        assert sum(len(cloud.requests) for cloud in clouds) == recorded(paths, "intent") == 1
+        assert recorded(paths, "close") == 1
 
 
 def intents(paths: SitePaths) -> list[str]:
