@@ -67,7 +67,7 @@ OPENERS: Final = frozenset(
         # What the modules of `exits.MEANS` are for.
         "core.local_http.local_client",
         "edge.egress.cloud_channel.open_channel",
-        "edge.egress.cloud_channel.reachable",
+        "edge.egress.cloud_channel.opened_channel",
         "edge.egress.cloud_channel.unreachable_because",
         "edge.egress.handshake.why_refused",
         "edge.egress.proxy.open_way",

@@ -13,6 +13,7 @@ import grpc.aio
 from grpc.aio import EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 
 from edge.egress import proxy
+from edge.egress.handshake import REFUSED, why_refused
 from edge.egress.identity import Identity
 
 # Name look-up and TCP handshake; satellite links need under 2 s.
@@ -40,7 +41,14 @@ def channel_options() -> tuple[tuple[str, object], ...]:
     way = proxy.in_use()
     if way is None:
         return (*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0))
-    return (*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 1), ("grpc.http_proxy", way.url))
+    through = (*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 1), ("grpc.http_proxy", way.url))
+    # gRPC by itself logs in again within a second of a refusal. Here a new connection is a new channel.
+    wait_ms = round(1000 * proxy.LOGIN_WAIT_S)
+    return (
+        *through,
+        ("grpc.initial_reconnect_backoff_ms", wait_ms),
+        ("grpc.max_reconnect_backoff_ms", wait_ms),
+    )
 
 
 async def unreachable_because(endpoint: str) -> str:
@@ -55,11 +63,6 @@ async def unreachable_because(endpoint: str) -> str:
         return proxy.UNREACHABLE
     writer.close()
     return ""
-
-
-async def reachable(endpoint: str) -> bool:
-    """Whether anybody takes a connection there."""
-    return not await unreachable_because(endpoint)
 
 
 def open_channel(identity: Identity, endpoint: str) -> grpc.aio.Channel:
@@ -80,6 +83,28 @@ async def is_ready(channel: grpc.aio.Channel) -> bool:
     except TimeoutError:
         return False
     return state is grpc.ChannelConnectivity.READY
+
+
+async def opened_channel(identity: Identity, endpoint: str) -> tuple[grpc.aio.Channel | None, str]:
+    """A channel over which the control plane let this site in, for the caller to close; or why there is none, as a
+    short code of `edge.egress.proxy` or `edge.egress.handshake`."""
+    if why := await unreachable_because(endpoint):
+        return None, why
+    channel = open_channel(identity, endpoint)
+    ready = False
+    try:
+        ready = await is_ready(channel)
+    finally:
+        if not ready:
+            await channel.close(None)
+    if ready:
+        return channel, ""
+    return None, await why_refused(endpoint, identity.roots_pem, identity.enrolment.target_name)
+
+
+def in_short(why: str) -> str:
+    """Of such a reason what a fetch or a text is told: whose fault it is; the link says the rest."""
+    return why if why in {REFUSED, *proxy.REASONS} else proxy.UNREACHABLE
 
 
 class Incoming:

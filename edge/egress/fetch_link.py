@@ -18,11 +18,11 @@ import grpc
 import grpc.aio
 from aiolimiter import AsyncLimiter
 
-from edge.egress.cloud_channel import Incoming, is_ready, open_channel, reachable
+from edge.egress.cloud_channel import Incoming, in_short, opened_channel
 from edge.egress.envelope import Envelope
 from edge.egress.episode import Episode
 from edge.egress.fetch_order import METADATA
-from edge.egress.handshake import REFUSED, why_refused
+from edge.egress.handshake import REFUSED
 from edge.egress.identity import Identity
 from edge.egress.ledger import LedgerFailed
 from edge.egress.ledger.queue import LedgerQueue
@@ -195,19 +195,10 @@ class FetchLink:
         async with self._turn:
             if self._channel is not None:
                 return self._channel, ""
-            enrolment = self._identity.enrolment
-            await self._episode.attempt(enrolment.sync_endpoint)
-            if not await reachable(enrolment.sync_endpoint):
-                return None, UNREACHABLE
-            channel = open_channel(self._identity, enrolment.sync_endpoint)
-            if not await is_ready(channel):
-                await channel.close(None)
-                why = await why_refused(
-                    enrolment.sync_endpoint, self._identity.roots_pem, enrolment.target_name
-                )
-                return None, REFUSED if why == REFUSED else UNREACHABLE
-            self._channel = channel
-            return channel, ""
+            endpoint = self._identity.enrolment.sync_endpoint
+            await self._episode.attempt(endpoint)
+            self._channel, why = await opened_channel(self._identity, endpoint)
+            return self._channel, in_short(why)
 
     async def _call(self, channel: grpc.aio.Channel, order: FetchOrder, deliver: Deliver) -> str:
         # Without serialisers: bytes in, bytes out.

@@ -14,9 +14,8 @@ from collections.abc import Awaitable, Callable
 import grpc.aio
 
 from core.errors import NotReachable
-from edge.egress.cloud_channel import is_ready, open_channel, unreachable_because
+from edge.egress.cloud_channel import opened_channel
 from edge.egress.envelope import Envelope, Purpose
-from edge.egress.handshake import why_refused
 from edge.egress.identity import Identity
 from edge.egress.inspection import UPLOADS
 from edge.egress.lane import Destination, Lane
@@ -83,12 +82,11 @@ class CloudLink:
 
         `deliver` is told whether a frame is of the upload.
         """
-        if why := await unreachable_because(self._identity.enrolment.sync_endpoint):
+        channel, why = await opened_channel(self._identity, self._identity.enrolment.sync_endpoint)
+        if channel is None:
+            self._close_lanes()
             return self._reason or why
-        channel = open_channel(self._identity, self._identity.enrolment.sync_endpoint)
         try:
-            if not await is_ready(channel):
-                return self._reason or await self._why_refused()
             self.connected, self._channel = True, channel
             await announce()
             return await self._carry(channel, deliver)
@@ -112,10 +110,6 @@ class CloudLink:
     def _close_lanes(self) -> None:
         self._control.close()
         self._upload.close()
-
-    async def _why_refused(self) -> str:
-        enrolment = self._identity.enrolment
-        return await why_refused(enrolment.sync_endpoint, self._identity.roots_pem, enrolment.target_name)
 
     def _count(self, envelope: Envelope) -> None:
         self._sent_bytes[envelope.kind] += len(envelope.payload)

@@ -86,7 +86,7 @@ class OverflowClient:
         self.ready = False
         """Whether an order would be tried now."""
         self.reason = COURIER_AWAY
-        """Why not: courier_away, not_enrolled, unreachable, refused; empty while ready."""
+        """Why not: courier_away, not_enrolled, or as `OverflowEndpoint.reason`; empty while ready."""
         self._socket = socket
         self._writer: asyncio.StreamWriter | None = None
         self._number = 0
@@ -233,7 +233,7 @@ def _denial(denial: overflow_pb2.OverflowDenial) -> PosternError:
 def _failure(code: str) -> PosternError:
     """The courier's word as an error."""
     match code:
-        case "unreachable" | "not_enrolled":
+        case "unreachable" | "not_enrolled" | "proxy_unreachable" | "proxy_login" | "proxy_refused":
             return OverflowUnreachable(f"No answer: {code}.")
         case "busy":
             return OverflowBusy(BUSY_RETRY_S)

@@ -12,9 +12,9 @@ from typing import Final
 import grpc
 import grpc.aio
 
-from edge.egress.cloud_channel import is_ready, open_channel, reachable
+from edge.egress.cloud_channel import in_short, opened_channel
 from edge.egress.episode import Episode
-from edge.egress.handshake import REFUSED, why_refused
+from edge.egress.handshake import REFUSED
 from edge.egress.identity import Identity
 from edge.egress.ledger import LedgerFailed
 from edge.egress.ledger.queue import LedgerQueue
@@ -69,7 +69,7 @@ class OverflowEndpoint:
 
     @property
     def reason(self) -> str:
-        """Why not: unreachable, refused, ledger_failed, witness_refused."""
+        """Why not: unreachable, refused, ledger_failed, witness_refused, or a code of `edge.egress.proxy`."""
         return REFUSED if self._refuses else "" if self._open is not None else self._reason
 
     @property
@@ -122,12 +122,11 @@ class OverflowEndpoint:
         """Connect, and stay until the connection is lost; returns why there is none, as a short code."""
         self._reached = ""
         await self._episode.attempt(self.address)
-        if not await reachable(self.address):
-            return UNREACHABLE
-        opened = _Channel(open_channel(self._identity, self.address))
+        channel, why = await opened_channel(self._identity, self.address)
+        if channel is None:
+            return in_short(why)
+        opened = _Channel(channel)
         try:
-            if not await is_ready(opened.channel):
-                return await self._why_not()
             self._open, self._reached = opened, self.key
             self._changed()
             await opened.channel.wait_for_state_change(_READY)
@@ -137,8 +136,3 @@ class OverflowEndpoint:
             await opened.close_if_unused()
         await self._episode.close("ended", destination_key=self.key)
         return UNREACHABLE
-
-    async def _why_not(self) -> str:
-        target = self._identity.enrolment.target_name
-        why = await why_refused(self.address, self._identity.roots_pem, target)
-        return REFUSED if why == REFUSED else UNREACHABLE

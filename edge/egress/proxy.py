@@ -11,6 +11,8 @@ import base64
 import os
 import time
 import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
@@ -35,6 +37,8 @@ UNREACHABLE: Final = "unreachable"
 PROXY_UNREACHABLE: Final = "proxy_unreachable"
 PROXY_LOGIN: Final = "proxy_login"
 PROXY_REFUSED: Final = "proxy_refused"
+REASONS: Final = frozenset({PROXY_UNREACHABLE, PROXY_LOGIN, PROXY_REFUSED})
+"""Which are the proxy's, and not the control plane's."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,28 @@ class NoWay(ConnectionError):
 
 @dataclass
 class _Way:
-    """`login_refused_s`: when the proxy refused our login last, on the monotonic clock."""
+    """When the proxy refused our login last, and when it took it, on the monotonic clock."""
 
     proxy: Proxy
     login_refused_s: float | None = None
+    login_taken_s: float | None = None
+    _first: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def is_locked(self) -> bool:
-        """Whether to ask the proxy again would be too soon."""
-        return self.login_refused_s is not None and time.monotonic() - self.login_refused_s < LOGIN_WAIT_S
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """One after the other, until it is known that the login is right: a wrong one is said once, not by the link,
+        each replica's channel and a fetch at the same time. Raises NoWay where to say it again would be too soon."""
+        if not self.proxy.username or _is_recent(self.login_taken_s):
+            yield
+            return
+        async with self._first:
+            if _is_recent(self.login_refused_s):
+                raise NoWay(PROXY_LOGIN)
+            yield
+
+
+def _is_recent(then_s: float | None) -> bool:
+    return then_s is not None and time.monotonic() - then_s < LOGIN_WAIT_S
 
 
 _way: ContextVar[_Way | None] = ContextVar("way", default=None)
@@ -142,8 +160,12 @@ async def open_way(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
     way = _way.get()
     if way is None:
         return await asyncio.open_connection(host, port)
-    if way.is_locked():
-        raise NoWay(PROXY_LOGIN)
+    async with way.turn():
+        return await _through(way, host, port)
+
+
+async def _through(way: _Way, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Raises NoWay."""
     proxy = way.proxy
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -154,7 +176,7 @@ async def open_way(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
         writer.write(proxy.request(host, port))
         status = _status(await reader.readuntil(b"\r\n\r\n"))
         if status == LOGIN:
-            way.login_refused_s = time.monotonic()
+            way.login_refused_s, way.login_taken_s = time.monotonic(), None
         if not 200 <= status < 300:
             raise NoWay(PROXY_LOGIN if status == LOGIN else PROXY_REFUSED)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, OSError) as error:
@@ -163,6 +185,7 @@ async def open_way(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
     except BaseException:
         writer.close()
         raise
+    way.login_taken_s = time.monotonic()
     return reader, writer
 
 

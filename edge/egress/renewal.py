@@ -15,7 +15,13 @@ import grpc.aio
 
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
-from edge.egress.cloud_channel import channel_options, is_ready, open_channel
+from edge.egress.cloud_channel import (
+    channel_options,
+    is_ready,
+    open_channel,
+    opened_channel,
+    unreachable_because,
+)
 from edge.egress.enrolment import checked, require_endpoints
 from edge.egress.identity import Identity
 from edge.egress.ledger.queue import LedgerQueue
@@ -54,10 +60,10 @@ async def renew(mine: Identity, ledger: LedgerQueue) -> Identity:
     request = enrolment_pb2.RenewRequest(signing_request=certificates.create_signing_request(key))
     endpoint = mine.enrolment.sync_endpoint
     async with recorded(ledger, endpoint, RENEWAL, request.SerializeToString()) as call:
-        channel = open_channel(mine, endpoint)
+        channel, why = await opened_channel(mine, endpoint)
+        if channel is None:
+            raise NotReachable(f"The control plane at {endpoint} does not let the site in ({why}).")
         try:
-            if not await is_ready(channel):
-                raise NotReachable(f"The control plane at {endpoint} does not let the site in.")
             call.sending(mine.destination_key)
             stub = enrolment_pb2_grpc.IdentityServiceStub(channel)  # type: ignore[no-untyped-call]
             answer = await _answer(stub.Renew(request, timeout=CALL_TIMEOUT_S))
@@ -77,6 +83,8 @@ async def reattest(mine: Identity, ledger: LedgerQueue) -> Identity:
         ("grpc.ssl_target_name_override", certificates.ENROLMENT_TARGET_NAME),
     )
     async with recorded(ledger, endpoint, REATTESTATION, b"") as asking:
+        if why := await unreachable_because(endpoint):
+            raise NotReachable(f"Nobody answers at the control plane's enrolment port, {endpoint} ({why}).")
         credentials = grpc.ssl_channel_credentials(root_certificates=pinned)
         async with grpc.aio.secure_channel(endpoint, credentials, options=options) as channel:
             if not await is_ready(channel):

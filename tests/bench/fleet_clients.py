@@ -24,7 +24,7 @@ import grpc
 import grpc.aio
 
 from core.identity import CONTROL_PLANE_TARGET_NAME
-from edge.egress.cloud_channel import is_ready, open_channel, reachable
+from edge.egress.cloud_channel import is_ready, open_channel, unreachable_because
 from edge.egress.identity import Enrolment, Identity
 from edge.sync.backoff import Backoff
 from postern.v1 import sync_pb2, sync_pb2_grpc
@@ -58,7 +58,7 @@ class Node:
     async def _once(self) -> float:
         """One connection to its end; how long the control plane asks to stay away."""
         endpoint = self._identity.enrolment.sync_endpoint
-        if not await reachable(endpoint):
+        if await unreachable_because(endpoint):
             return 0.0
         channel = open_channel(self._identity, endpoint)
         try:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 
+from core.errors import NotReachable
 from edge.egress import handshake, identity, proxy
-from edge.egress.cloud_channel import is_ready, open_channel, unreachable_because
-from edge.egress.courier_client import LinkUp
+from edge.egress.cloud_channel import is_ready, open_channel, opened_channel, unreachable_because
+from edge.egress.courier_client import CourierClient, LinkDown, LinkUp
+from edge.egress.fetch_client import FetchFailed
+from edge.egress.ledger.log import Log
+from edge.egress.ledger.queue import LedgerQueue
+from edge.egress.overflow_errors import OverflowUnreachable
 from edge.egress.proxy import Proxy
+from edge.egress.renewal import reattest, renew
 from edge.paths import SitePaths
+from tests.contract.artifact_rig import fetch_client
 from tests.contract.connect_proxy import ConnectProxy, serving
 from tests.contract.courier_process import (
     TIMEOUT_S,
@@ -23,7 +31,9 @@ from tests.contract.courier_process import (
     new_site,
     receive,
     scripted_cloud,
+    until,
 )
+from tests.contract.overflow_rig import attached, courier_here, overflow_clouds, replies, sealed
 
 LOGIN = "site:p@ss:wörd/%"
 
@@ -80,6 +90,73 @@ async def test_why_a_proxy_opens_no_way(server: ConnectProxy, login: str, reason
     async with way(server, login):
         assert await unreachable_because("control.example:443") == reason
         assert server.asked == ["control.example:443"], "names are the proxy's to look up"
+
+
+@pytest.mark.parametrize(
+    ("server", "reason", "asked"),
+    [(ConnectProxy("site:other"), proxy.PROXY_LOGIN, 1), (None, proxy.PROXY_UNREACHABLE, 0)],
+    ids=["wrong login", "away"],
+)
+async def test_link_texts_and_fetches_tell_the_proxys_reason_and_log_in_once(
+    paths: SitePaths, server: ConnectProxy | None, reason: str, asked: int
+) -> None:
+    async with overflow_clouds(paths, 2), serving(server or ConnectProxy()) as served:
+        proxy.use(through(served) if server else Proxy("127.0.0.1", 1))
+        try:
+            async with courier_here(paths), attached(paths, ready=False) as client:
+                node = await CourierClient(paths.courier_socket).connect()
+                await node.attach()
+                await node.open_link(1)
+                assert (await receive(node, LinkDown)).reason == reason
+                with pytest.raises(FetchFailed, match=reason):
+                    await fetch_client(paths).metadata("vendor", "timestamp.json")
+                await until(lambda: client.reason == reason)
+                with pytest.raises(OverflowUnreachable, match=reason):
+                    await replies(client, sealed(paths))
+                await node.close()
+        finally:
+            proxy.use(None)
+        assert len(served.asked) == asked
+
+
+async def test_a_renewal_logs_in_no_more_than_the_link(paths: SitePaths) -> None:
+    """gRPC would log in by itself, and nobody would know that it was refused."""
+    server = ConnectProxy("site:other")
+    queue = LedgerQueue(Log.open(paths.ledger))
+    async with scripted_cloud(paths, ScriptedCloud()), way(server):
+        mine = identity.load(paths.courier)
+        assert mine is not None
+        mine = replace(mine, enrolment=replace(mine.enrolment, enrolment_endpoint="control.example:443"))
+        for ask in (renew, reattest, renew):
+            with pytest.raises(NotReachable, match=proxy.PROXY_LOGIN):
+                await ask(replace(mine, enrolment_pem=mine.roots_pem), queue)
+        assert len(server.asked) == 1
+    await queue.close()
+
+
+@pytest.mark.long
+async def test_an_open_channel_logs_in_again_once_at_most(paths: SitePaths) -> None:
+    """The login changes while it is open. By itself gRPC tries again after a second."""
+    server = ConnectProxy(LOGIN)
+    async with scripted_cloud(paths, ScriptedCloud()) as cloud, way(server):
+        mine = identity.load(paths.courier)
+        assert mine is not None
+        channel, _ = await opened_channel(mine, cloud.endpoint)
+        assert channel is not None
+        server.login = "site:other"
+        before = len(server.asked)
+        server.cut()
+        async with asyncio.timeout(TIMEOUT_S):
+            while channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                await asyncio.sleep(0.01)
+        assert len(server.asked) == before + 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(4.0):
+                while len(server.asked) == before + 1:
+                    channel.get_state(try_to_connect=True)
+                    await asyncio.sleep(0.05)
+        assert len(server.asked) == before + 1
+        await channel.close(None)
 
 
 async def test_a_proxy_that_is_away_is_said() -> None:
