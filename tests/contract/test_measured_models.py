@@ -20,6 +20,7 @@ from models.probe import this_hardware
 from models.recipes.files import FP32_FILE
 from models.recipes.half import make_half
 from models.records import BUILD_FILE, GATE_FILE, model_folder, read_build, sha256_of
+from tests.model_files import placed
 
 pytestmark = pytest.mark.models
 
@@ -32,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     served, own = model_folder(models_dir(), DEFAULT_ENCODER), tmp_path / DEFAULT_ENCODER
     own.mkdir()
     for name in (*read_build(served).files, BUILD_FILE, GATE_FILE):
-        (own / name).hardlink_to(served / name)
+        placed(served / name, own / name)
     monkeypatch.setenv("POSTERN_MODELS", str(tmp_path))
     return own
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shutil
 import time
@@ -19,6 +18,7 @@ from edge.config import site_paths
 from edge.web import admin
 from models.catalog import models_dir
 from tests.integration.sync.rig import ControlPlaneProcess, free_port
+from tests.model_files import placed
 from tests.projected_encoder import NAME
 from tests.running import Customer, command
 
@@ -78,7 +78,7 @@ async def enrolled(cloud: ControlPlaneProcess, site: Path, endpoint: str = "") -
 def own_models(folder: Path) -> Path:
     """The models of a site alone: two machines do not share a disk, and an update changes what is there."""
     ignore = shutil.ignore_patterns("wheels", ".lock", NAME)
-    return Path(shutil.copytree(models_dir(), folder, copy_function=os.link, ignore=ignore))
+    return Path(shutil.copytree(models_dir(), folder, copy_function=placed, ignore=ignore))
 
 
 def with_port(site: Path) -> str:

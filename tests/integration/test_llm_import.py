@@ -20,6 +20,7 @@ from models.recipes.wheel import WHEELS, read_wheel_file
 from models.records import model_folder, read_build
 from models.runtimes.port import TextGenerator
 from models.runtimes.scripted import ScriptedGenerator
+from tests.model_files import placed
 from tests.unit.models.small_model import manifest
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
@@ -50,7 +51,7 @@ def as_gguf(folder: Path) -> None:
 
 def as_openvino(folder: Path) -> None:
     for name in LLM_FILES:
-        (folder / name).hardlink_to(model_folder(models_dir(), DEFAULT_LLM) / name)
+        placed(model_folder(models_dir(), DEFAULT_LLM) / name, folder / name)
 
 
 def default() -> GeneratorEntry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tomllib
 from hashlib import sha256
@@ -23,6 +22,7 @@ from edge.updates.watching import STARTS_MAX
 from models.catalog import DEFAULT_ENCODER, models_dir
 from models.encoder import open_encoder
 from models.versions import current, model_folder
+from tests.model_files import placed
 from tests.projected_encoder import NAME, projected_folder
 from tests.unit.edge.updates.packages import manifest_of, pieces_of
 
@@ -35,9 +35,7 @@ UPDATE = Update(kind="model", name=NAME, version="1.0", target=f"model/{NAME}/1.
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SitePaths:
     """A site that serves by the default encoder, and a models folder of its own."""
     here = tmp_path / "models"
-    shutil.copytree(
-        model_folder(models_dir(), DEFAULT_ENCODER), here / DEFAULT_ENCODER, copy_function=os.link
-    )
+    shutil.copytree(model_folder(models_dir(), DEFAULT_ENCODER), here / DEFAULT_ENCODER, copy_function=placed)
     monkeypatch.setenv("POSTERN_MODELS", str(here))
     found = site_paths(tmp_path / "site")
     found.root.mkdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from models.catalog import DEFAULT_ENCODER, DEFAULT_LLM, models_dir
 from models.importing import import_model
 from models.versions import CURRENT_FILE, folders, model_folder
 from tests import projected_encoder
+from tests.model_files import placed
 from tests.projected_encoder import projected_folder
 from tests.running import Customer, command, copy_site, running
 from tests.unit.models.small_model import flip_byte
@@ -29,7 +29,7 @@ def two_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for version in ("1-old", "2-new"):
         shutil.copytree(encoder, here / DEFAULT_ENCODER / version)
     (here / DEFAULT_ENCODER / CURRENT_FILE).write_text('{"version": "2-new", "before": "1-old"}')
-    shutil.copytree(model_folder(models_dir(), DEFAULT_LLM), here / DEFAULT_LLM, copy_function=os.link)
+    shutil.copytree(model_folder(models_dir(), DEFAULT_LLM), here / DEFAULT_LLM, copy_function=placed)
     monkeypatch.setenv("POSTERN_MODELS", str(here))
     return here
 
