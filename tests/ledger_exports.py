@@ -11,10 +11,13 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge.egress.framing import Explained, Period, bound
+from edge.egress.own_traffic import Own
 
 START_MS = 1_772_323_200_000  # 2026-03-01 00:00:00 UTC
 MINUTE_MS = 60_000
@@ -153,13 +156,21 @@ class Ledger:
     bodies: list[dict[str, object]] = field(default_factory=list)
     _number: int = 0
     _compared_ms: int = START_MS
-    _unread: list[tuple[int, int]] = field(default_factory=list)
+    _compared_to: int = 0
+    _carried: int = 0
+    _open: dict[str, int] = field(default_factory=dict)
+    _closed: list[int] = field(default_factory=list)
+    _count: int = 0
 
     def add(self, kind: str, /, **fields: object) -> dict[str, object]:
         body: dict[str, object] = {"type": kind, "time_ms": self.time_ms, **fields}
         self.bodies.append(body)
-        if kind in ("close", "link_close"):
-            self._unread.append((self.time_ms, int(str(fields["bytes"]))))
+        self._count += 1
+        if kind == "intent":
+            self._open[str(fields["envelope"])] = int(str(fields["bytes"]))
+        elif kind == "close":
+            announced = self._open.pop(str(fields["envelope"]), 0)
+            self._closed += [announced] if fields["outcome"] != "not_sent" else []
         return body
 
     def begin(self) -> None:
@@ -191,15 +202,29 @@ class Ledger:
         fields = {"outcome": "closed", "attempts": 1, "frames": 9, "destination_key": CLOUD_KEY}
         self.add("link_close", envelope=named, bytes=size, **fields)
 
-    def compare(self, unexplained: int = 0, other: int = 0) -> None:
-        """What the kernel counted until now, against what is written here."""
-        until, explained = self.time_ms, sum(size for at, size in self._unread if at < self.time_ms)
-        self._unread = [(at, size) for at, size in self._unread if at >= until]
-        kernel = {"kernel_bytes": explained + 500 + unexplained, "kernel_packets": 12, "framing_bytes": 500}
-        others = {"unexplained_bytes": unexplained, "other_bytes": other, "other_packets": other // 50}
-        times = {"from_ms": self._compared_ms, "to_ms": until, "ledger_bytes": explained}
-        self.add("discrepancy" if unexplained or other else "reconciled", **times, **kernel, **others)
-        self._compared_ms = until
+    def compare(
+        self, unexplained: int = 0, other: int = 0, own: Own = Own(frames=4), skip: bool = False
+    ) -> None:
+        """What the kernel counted until now, against what is written here: all that is allowed, and `unexplained`.
+
+        `skip`: the counters began anew, so that this time is not compared.
+        """
+        if not skip:
+            kind, fields = self._compared(unexplained, other, own)
+            self.add(kind, **fields)
+        self._compared_ms, self._compared_to = self.time_ms, self._count
+        self._carried = 0 if skip else -sum(self._open.values())
+        self._closed.clear()
+
+    def _compared(self, unexplained: int, other: int, own: Own) -> tuple[str, dict[str, object]]:
+        explained = Explained(len(self._closed), sum(self._closed), sum(self._open.values()))
+        times = (self._compared_ms, self.time_ms, self._compared_to)
+        framing = bound(Period(*times, 0, 0, 0, 0, 0, 0), own, explained)
+        content = max(0, self._carried + explained.bytes + framing + explained.open_bytes) + unexplained
+        period = Period(*times, content + 12 * 52, 12, 12 * 52, 0, other, other // 50)
+        fields = {**asdict(period), **asdict(own), "ledger_bytes": explained.bytes}
+        fields |= {"framing_bytes": content - explained.bytes - unexplained, "unexplained_bytes": unexplained}
+        return ("discrepancy" if unexplained else "reconciled"), fields
 
     def entries(self) -> list[bytes]:
         return [leaf_of(body) for body in self.bodies]

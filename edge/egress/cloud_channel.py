@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 from grpc.aio import EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 
-from edge.egress import proxy
+from edge.egress import own_traffic, proxy
 from edge.egress.handshake import REFUSED, why_refused
 from edge.egress.identity import Identity
 
@@ -54,6 +54,7 @@ def channel_options() -> tuple[tuple[str, object], ...]:
 async def unreachable_because(endpoint: str) -> str:
     """Why nobody takes a connection there, as a short code of `edge.egress.proxy`; empty where somebody does."""
     host, _, port = endpoint.rpartition(":")
+    own_traffic.attempted()
     try:
         async with asyncio.timeout(REACH_TIMEOUT_S):
             _, writer = await proxy.open_way(host.strip("[]"), int(port))
@@ -68,6 +69,7 @@ async def unreachable_because(endpoint: str) -> str:
 def open_channel(identity: Identity, endpoint: str) -> grpc.aio.Channel:
     """A channel of its own, with the site's certificate; it connects when it is asked to."""
     credentials = grpc.ssl_channel_credentials(identity.roots_pem, identity.key_pem, identity.certificate_pem)
+    own_traffic.connecting()
     name = ("grpc.ssl_target_name_override", identity.enrolment.target_name)
     return grpc.aio.secure_channel(endpoint, credentials, options=(*channel_options(), name))
 

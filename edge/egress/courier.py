@@ -15,12 +15,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from core.errors import ExitCode, PosternError
 from core.files import private_folder
 from core.local_socket import BadFrame, allowed_uids, peer_uid, read_frame
 from core.version import VERSION
-from edge.egress import enrolment, identity
+from edge.egress import confinement, enrolment, identity
 from edge.egress.envelope import load_or_create_key
 from edge.egress.episode import Episode
 from edge.egress.fetch_desk import FetchDesk
@@ -34,6 +36,7 @@ from edge.egress.link import CloudLink
 from edge.egress.overflow_desk import OverflowDesk
 from edge.egress.peer import Peer
 from edge.egress.proof_desk import ProofDesk
+from edge.egress.reconciling import Reconciling
 from edge.egress.renewal_rules import Reach
 from edge.egress.replays import Replays
 from edge.egress.witnessing import WITNESS_REFUSED, Witnessing
@@ -48,15 +51,20 @@ NUMBERS_EVERY_S = 1.0
 CONNECTIONS_MAX = 8
 
 
-async def serve(paths: SitePaths, stop: asyncio.Event, clock: Callable[[], float] = time.time) -> None:
-    """Run the courier until `stop` is set; `clock` gives Unix time, seconds.
+async def serve(
+    paths: SitePaths,
+    stop: asyncio.Event,
+    clock: Callable[[], float] = time.time,
+    counted: Path = confinement.COUNTED,
+) -> None:
+    """Run the courier until `stop` is set; `clock` gives Unix time, seconds. `counted`: the meter's file.
 
     Raises LedgerBroken, LedgerInUse, LedgerFailed, IdentityDamaged and EnvelopeKeyDamaged at start.
     """
     key = load_or_create_key(paths.keys)
     # Here and in no thread, whose heap would stay: nothing else runs yet.
     opened = Log.open(paths.ledger)
-    courier = Courier(paths, key, LedgerQueue(opened), Replays(opened.recent_envelopes), clock)
+    courier = Courier(paths, key, LedgerQueue(opened), Replays(opened.recent_envelopes), clock, counted)
     try:
         courier.start()
         server = await _listen(paths, courier)
@@ -101,6 +109,7 @@ class Courier:
         queue: LedgerQueue,
         replays: Replays,
         clock: Callable[[], float],
+        counted: Path,
     ) -> None:
         self._paths = paths
         self._key = key
@@ -125,6 +134,7 @@ class Courier:
         self._proofs = ProofDesk(paths.ledger, queue)
         self._keeper = IdentityKeeper(lambda: self._identity, self._renewed, queue, clock)
         self._witnessing = Witnessing(paths.witness_memory, queue, self._line, self._stop_sending, clock)
+        self._reconciling = Reconciling(queue, partial(confinement.read, counted), self._numbers_soon)
         self._keeping: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -133,6 +143,7 @@ class Courier:
             asyncio.create_task(self._keeper.keep(), name="identity"),
             asyncio.create_task(self._ledger.keep_signing(), name="checkpoints"),
             asyncio.create_task(self._witnessing.keep(), name="witness"),
+            asyncio.create_task(self._reconciling.keep(), name="reconciling"),
         ]
 
     @property
@@ -352,7 +363,11 @@ class Courier:
             self._numbers_due = None
         if self._node is not None:
             numbers = wire.CourierNumbers(
-                instance=self._instance, bytes_by_kind=self._sent_bytes, refused_by_reason=self._refused
+                instance=self._instance,
+                bytes_by_kind=self._sent_bytes,
+                refused_by_reason=self._refused,
+                unexplained_bytes=self._reconciling.told.unexplained_bytes,
+                unexplained_unix_ms=self._reconciling.told.at_ms,
             )
             await self._node.say(wire.CourierFrame(courier_numbers=numbers))
 

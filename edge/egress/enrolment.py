@@ -16,6 +16,7 @@ import grpc.aio
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
 from core.identity import EnrolmentCode
+from edge.egress import own_traffic
 from edge.egress.cloud_channel import channel_options
 from edge.egress.identity import Enrolment, Identity, is_endpoint
 from edge.egress.ledger.queue import LedgerQueue
@@ -96,6 +97,8 @@ async def _shown_certificate(host: str, port: int) -> str:
     """Whatever certificate is shown there, as PEM; the code says whether it is the right one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    own_traffic.attempted()
+    own_traffic.connecting()
     _, writer = await open_way(host, port)
     try:
         await writer.start_tls(context, server_hostname=host)
@@ -111,6 +114,7 @@ async def _enrol(
         *channel_options(),
         ("grpc.ssl_target_name_override", certificates.ENROLMENT_TARGET_NAME),
     )
+    own_traffic.connecting()
     credentials = grpc.ssl_channel_credentials(root_certificates=pinned)
     async with grpc.aio.secure_channel(endpoint, credentials, options=options) as channel:
         try:

@@ -18,6 +18,7 @@ import grpc
 import grpc.aio
 from aiolimiter import AsyncLimiter
 
+from edge.egress import own_traffic
 from edge.egress.cloud_channel import Incoming, in_short, opened_channel
 from edge.egress.envelope import Envelope
 from edge.egress.episode import Episode
@@ -183,6 +184,7 @@ class FetchLink:
             return "late"
         payload = order.envelope.payload
         self._sent_bytes[order.envelope.kind] += len(payload)
+        own_traffic.framed(len(payload))
         self._frames += 1
         self._bytes += len(payload)
         code = await self._call(channel, order, deliver)

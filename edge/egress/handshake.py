@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from typing import Final
 
-from edge.egress import proxy
+from edge.egress import own_traffic, proxy
 
 REFUSED: Final = "refused"
 """The other end is our control plane; it did not accept this site's certificate."""
@@ -35,6 +35,8 @@ DIAGNOSIS_TIMEOUT_S: Final = 5.0
 async def why_refused(endpoint: str, roots_pem: bytes, target_name: str) -> str:
     """What was wrong, as a short code: one of those above, or of `edge.egress.proxy`."""
     host, _, port = endpoint.rpartition(":")
+    own_traffic.attempted()
+    own_traffic.connecting()
     try:
         context = _context(roots_pem)
         async with asyncio.timeout(DIAGNOSIS_TIMEOUT_S):

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from edge.egress import own_traffic
 from edge.egress.cloud_channel import Incoming
 from edge.egress.envelope import Envelope, Purpose
 from edge.egress.handshake import REFUSED
@@ -131,6 +132,8 @@ class Lane:
         closes: list[Draft] = []
         broken = False
         for envelope in group:
+            if envelope not in recorded and not broken:
+                own_traffic.framed(len(envelope.payload))
             outcome = "not_sent" if broken else await _write(call, envelope.payload)
             broken = outcome != "written"
             if outcome != "not_sent":

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import grpc.aio
 
 from core.errors import NotReachable
+from edge.egress import own_traffic
 from edge.egress.cloud_channel import opened_channel
 from edge.egress.envelope import Envelope, Purpose
 from edge.egress.identity import Identity
@@ -59,6 +60,7 @@ class CloudLink:
         if channel is None:
             raise NotReachable("There is no link.")
         self._sent_bytes[method.rpartition("/")[2]] += len(request)
+        own_traffic.framed(len(request))
         self.framing_frames += 1
         self.framing_bytes += len(request)
         try:

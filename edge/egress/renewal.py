@@ -15,6 +15,7 @@ import grpc.aio
 
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
+from edge.egress import own_traffic
 from edge.egress.cloud_channel import (
     channel_options,
     is_ready,
@@ -85,6 +86,7 @@ async def reattest(mine: Identity, ledger: LedgerQueue) -> Identity:
     async with recorded(ledger, endpoint, REATTESTATION, b"") as asking:
         if why := await unreachable_because(endpoint):
             raise NotReachable(f"Nobody answers at the control plane's enrolment port, {endpoint} ({why}).")
+        own_traffic.connecting()
         credentials = grpc.ssl_channel_credentials(root_certificates=pinned)
         async with grpc.aio.secure_channel(endpoint, credentials, options=options) as channel:
             if not await is_ready(channel):

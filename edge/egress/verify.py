@@ -60,23 +60,27 @@ MINUTE_MS = 60_000
 WITNESS_LATE_MAX_MS = 24 * 60 * MINUTE_MS
 
 _NUMBER = r"(?P<NAME>0|[1-9][0-9]{0,15})"
-_SIGNED = r"(?P<NAME>0|-?[1-9][0-9]{0,15})"
 _ID = r'"(?P<NAME>[0-9a-f]{32})"'
 _HASH = r'"(?P<NAME>[0-9a-f]{64})"'
 _HASH_OR_NONE = r'"(?P<NAME>[0-9a-f]{64}|)"'
 _CODE = r'"(?P<NAME>[A-Za-z0-9_.:/-]{1,64})"'
 _TEXT = r'"(?P<NAME>[^"\\\x00-\x1f\x7f]{1,255})"'
 # What a comparison with the kernel's counters adds up.
+OWN = ("attempts", "connections", "frames", "frame_bytes")
 COMPARED = (
-    "kernel_bytes",
-    "kernel_packets",
-    "ledger_bytes",
-    "framing_bytes",
-    "unexplained_bytes",
-    "other_bytes",
-    "other_packets",
+    *("kernel_bytes", "kernel_packets", "header_bytes", "received_bytes", *OWN, "ledger_bytes"),
+    *("framing_bytes", "unexplained_bytes", "other_bytes", "other_packets"),
 )
-_RECONCILED = {**dict.fromkeys(("from_ms", "to_ms", *COMPARED), _NUMBER), "unexplained_bytes": _SIGNED}
+_RECONCILED = dict.fromkeys(("from_ms", "to_ms", "from_entry", *COMPARED), _NUMBER)
+# What the framing may come to, in bytes of TCP's content (ADR 70 has the measurements): in a minute, and of each
+# attempt, connection and message; parts of what was sent and of what came back.
+MINUTE_BYTES, ATTEMPT_BYTES, CONNECTION_BYTES, MESSAGE_BYTES = 1_000, 1_000, 4_000, 500
+SENT_PART, RECEIVED_PART = 16, 256
+MINUTES_MAX = 11
+# So much of OWN the courier's word is good for, in a minute.
+OWN_MAX = (30, 12, 64, 16_384)
+# Of a packet: IPv4 and UDP, and IPv6 and TCP with all the options that they can have.
+HEADER_BYTES_MIN, HEADER_BYTES_MAX = 28, 100
 _OUTCOME = '"(?P<NAME>written|failed|not_sent|unknown)"'
 _CLOSED = {"envelope": _ID, "outcome": _CODE, "bytes": _NUMBER, "destination_key": _HASH_OR_NONE}
 FIELDS = {
@@ -421,6 +425,7 @@ class Record:
         self.key = self.software = self.previous = ""
         self.problems: list[str] = []
         self.open: dict[str, Opened] = {}
+        self.open_bytes = 0
         self.left: dict[tuple[str, ...], list[int]] = {}
         self.policies: set[str] = set()
         self.compared = Compared(self)
@@ -486,6 +491,8 @@ class Record:
 
     def _opened(self, found: re.Match[str], kind: str, time_ms: int) -> None:
         envelope, destination = found["envelope"], found["destination"]
+        if envelope in self.open:
+            self.open_bytes -= self.open[envelope].bytes
         if kind == "link":
             self.open[envelope] = Opened(time_ms, destination, CONNECTIONS, "", "framing", 0, 0)
         else:
@@ -493,6 +500,7 @@ class Record:
             self.open[envelope] = Opened(
                 time_ms, destination, found["kind"], policy, found["verdict"], rows, size
             )
+            self.open_bytes += size
             if policy:
                 self.policies.add(policy)
         if len(self.open) > OPEN_MAX or len(self.policies) > GROUPS_MAX:
@@ -503,10 +511,13 @@ class Record:
 
     def _closed(self, found: re.Match[str], kind: str, time_ms: int) -> None:
         opened, size = self.open.pop(found["envelope"], None), int(found["bytes"])
-        self.compared.explained(time_ms, size)
+        if opened is not None:
+            self.open_bytes -= opened.bytes
         if opened is None or (kind == "link_close") != (opened.kind == CONNECTIONS):
             self.problem(f"Entry {self.count} closes the envelope {found['envelope']}, which is not open.")
             return
+        if kind == "close" and found["outcome"] != "not_sent":
+            self.compared.closed(self.count, opened.bytes)
         if kind == "close" and found["outcome"] in TRIED_AGAIN:
             self._note(found["envelope"], _AGAIN)
         if kind == "close" and not _sum_fits(found["outcome"], size, opened.bytes):
@@ -565,7 +576,9 @@ def _why_not(text: str) -> str:
 
 
 class Compared:
-    """What the courier's host compared with the kernel's counters: without a gap, and with the sums of the entries."""
+    """What the courier's host compared with the kernel's counters: without a gap, by the sums of the entries, and with
+    no more framing than the bound. What a leaf says beside the kernel's counts and the courier's own is worked out
+    here once more."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
@@ -576,36 +589,62 @@ class Compared:
         self.discrepancies_count = 0
         self.gaps: list[tuple[int, int]] = []
         self.gaps_count = 0
-        # Bytes of entries that no comparison has reached yet, and when.
-        self._times, self._sizes = array("Q"), array("Q")
+        # What was closed since the last comparison: entries, and the bytes that had been announced.
+        self._entries, self._sizes = array("Q"), array("Q")
+        self._next_entry = self._carried = 0
 
-    def explained(self, time_ms: int, size: int) -> None:
-        """The bytes of an entry that closes something."""
-        self._times.append(time_ms)
+    def closed(self, entry: int, size: int) -> None:
+        """An envelope that left, or may have."""
+        self._entries.append(entry)
         self._sizes.append(size)
 
     def add(self, found: re.Match[str], kind: str) -> None:
         """An entry `reconciled` or `discrepancy`."""
-        said = {name: int(found[name]) for name in ("from_ms", "to_ms", *COMPARED)}
+        said = {name: int(found[name]) for name in ("from_ms", "to_ms", "from_entry", *COMPARED)}
         from_ms, to_ms, number = said["from_ms"], said["to_ms"], self._record.count
+        goes_on = from_ms == self.until_ms
         if from_ms >= to_ms or to_ms > self._record.last_ms + TIME_BACK_MAX_MS:
             self._record.problem(f"Entry {number} compares a time that ends before it begins, or lies ahead.")
         if self.until_ms is not None and from_ms < self.until_ms:
             self._record.problem(f"Entry {number} compares once more what was compared before.")
         if self.until_ms is not None and from_ms > self.until_ms:
             self._tell_gap(self.until_ms, from_ms)
-        if (bytes_found := self._take(from_ms, to_ms)) != said["ledger_bytes"]:
-            self._record.problem(
-                f"Entry {number} says that the ledger explains {said['ledger_bytes']:,} bytes from {moment(from_ms)} "
-                f"to {moment(to_ms)}; its entries say {bytes_found:,}."
-            )
-        if said["kernel_bytes"] > said["ledger_bytes"] + said["framing_bytes"] + max(
-            0, said["unexplained_bytes"]
-        ):
-            self._record.problem(f"Entry {number} leaves out bytes that the kernel counted.")
-        self.until_ms = to_ms
+        if not self._next_entry <= said["from_entry"] <= (self._next_entry if goes_on else number):
+            self._record.problem(f"Entry {number} does not begin where the comparison before it ended.")
+        self._judge(said, kind, self._carried if goes_on else 0)
+        self.until_ms, self._next_entry = to_ms, number + 1
         if from_ms < self._record.to_ms and to_ms > self._record.from_ms:
             self._tell(said, kind == "discrepancy")
+
+    def _judge(self, said: dict[str, int], kind: str, carried: int) -> None:
+        """What is carried was allowed before and not used, or was ahead of the entry that closes it."""
+        number = self._record.count
+        sizes = [size for entry, size in zip(self._entries, self._sizes) if entry >= said["from_entry"]]
+        self._entries, self._sizes = array("Q"), array("Q")
+        if sum(sizes) != said["ledger_bytes"]:
+            self._record.problem(
+                f"Entry {number} says that the ledger explains {said['ledger_bytes']:,} bytes from "
+                f"{moment(said['from_ms'])} to {moment(said['to_ms'])}; its entries say {sum(sizes):,}."
+            )
+        minutes = min(-(-(said["to_ms"] - said["from_ms"]) // MINUTE_MS), MINUTES_MAX)
+        packets, content = said["kernel_packets"], said["kernel_bytes"] - said["header_bytes"]
+        headers = HEADER_BYTES_MIN * packets <= said["header_bytes"] <= HEADER_BYTES_MAX * packets
+        believed = all(said[name] <= most * minutes for name, most in zip(OWN, OWN_MAX))
+        if not headers or content < 0 or not believed:
+            self._record.problem(f"Entry {number} explains more by framing than there can have been.")
+        events = MESSAGE_BYTES * (said["frames"] + len(sizes)) + said["frame_bytes"]
+        events += ATTEMPT_BYTES * said["attempts"] + CONNECTION_BYTES * said["connections"]
+        bound = events + MINUTE_BYTES * minutes + said["received_bytes"] // RECEIVED_PART
+        bound += (sum(sizes) + said["frame_bytes"]) // SENT_PART
+        left = carried + sum(sizes) + bound - content
+        unexplained = max(0, -left - self._record.open_bytes)
+        framing = max(0, content - sum(sizes) - unexplained)
+        self._carried = min(max(left, -self._record.open_bytes), sum(sizes) + events)
+        told = (said["framing_bytes"], said["unexplained_bytes"], kind == "discrepancy")
+        if told != (framing, unexplained, unexplained > 0):
+            self._record.problem(
+                f"Entry {number} leaves out bytes that the kernel counted: {unexplained:,} are not explained."
+            )
 
     def _tell_gap(self, from_ms: int, to_ms: int) -> None:
         if from_ms < self._record.to_ms and to_ms > self._record.from_ms:
@@ -617,22 +656,10 @@ class Compared:
         self.to_ms, self.count = said["to_ms"], self.count + 1
         self.longest_ms = max(self.longest_ms, said["to_ms"] - said["from_ms"])
         for name in COMPARED:
-            self.sums[name] += max(0, said[name])  # what one time had too little explains nothing of another
+            self.sums[name] += said[name]
         if discrepancy:
             self.discrepancies_count += 1
             self.discrepancies += [said] if self.discrepancies_count <= UNEXPLAINED_TOLD_MAX else []
-
-    def _take(self, from_ms: int, to_ms: int) -> int:
-        """Bytes of the entries of a time; what came before it is let go."""
-        total, times, sizes = 0, array("Q"), array("Q")
-        for time_ms, size in zip(self._times, self._sizes):
-            if time_ms >= to_ms:
-                times.append(time_ms)
-                sizes.append(size)
-            elif time_ms >= from_ms:
-                total += size
-        self._times, self._sizes = times, sizes
-        return total
 
 
 # --- the check
@@ -922,7 +949,7 @@ def claimed(found: Found) -> list[str]:
     times = f"from {moment(from_ms)} to {moment(to_ms)}"
     if compared.gaps_count:
         times += f", without the {compared.gaps_count:,} times between that were not compared"
-    if unexplained := max(0, compared.sums["unexplained_bytes"]):
+    if unexplained := compared.sums["unexplained_bytes"]:
         says.append(
             f"Kernel-counted egress of this host {times}, but for {unexplained:,} bytes that the kernel counted and "
             "this record does not explain."
@@ -1033,7 +1060,7 @@ def _left_in_words(groups: list[dict[str, Any]], none: str) -> list[str]:
 
 def _unexplained_in_words(told: dict[str, Any]) -> list[str]:
     lines = [
-        f"  {moment(one['from_ms'])} to {moment(one['to_ms'])}: {max(0, one['unexplained_bytes']):,} bytes of "
+        f"  {moment(one['from_ms'])} to {moment(one['to_ms'])}: {one['unexplained_bytes']:,} bytes of "
         f"{one['kernel_bytes']:,}; tried by other users: {one['other_bytes']:,} bytes, {one['other_packets']:,} packets"
         for one in told["discrepancies"]
     ]

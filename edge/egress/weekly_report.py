@@ -160,7 +160,7 @@ def _compared(told: dict[str, Any]) -> tuple[Block, ...]:
         ("Counted by the kernel", f"{sums['kernel_bytes']:,} bytes"),
         ("In the record", f"{sums['ledger_bytes']:,} bytes"),
         ("Framing, within its stated bound", f"{sums['framing_bytes']:,} bytes"),
-        ("Not explained", f"{max(0, sums['unexplained_bytes']):,} bytes"),
+        ("Not explained", f"{sums['unexplained_bytes']:,} bytes"),
         ("Tried by other users of the machine, and refused", f"{sums['other_bytes']:,} bytes"),
         ("Times with something unexplained", f"{told['discrepancies_count']:,}"),
         ("Times that were not compared", f"{told['gaps_count']:,}"),
@@ -172,7 +172,7 @@ def _compared(told: dict[str, Any]) -> tuple[Block, ...]:
     times = tuple(
         (
             f"{verify.moment(one['from_ms'])} to {verify.moment(one['to_ms'])}",
-            f"{max(0, one['unexplained_bytes']):,} bytes",
+            f"{one['unexplained_bytes']:,} bytes",
             f"{one['kernel_bytes']:,} bytes",
             f"{one['other_bytes']:,} bytes",
         )

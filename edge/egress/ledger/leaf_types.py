@@ -15,6 +15,12 @@ from core.signing import canonical_json
 from edge.egress.ledger.errors import LedgerBroken
 
 Value = str | int
+_COMPARED: Final = frozenset(
+    {"from_ms", "to_ms", "from_entry", "kernel_bytes", "kernel_packets", "header_bytes", "received_bytes"}
+    | {"attempts", "connections", "frames", "frame_bytes"}
+    | {"ledger_bytes", "framing_bytes", "unexplained_bytes", "other_bytes", "other_packets"}
+)
+"""A time, and what it is compared by; see `edge.egress.framing`."""
 # What each type of leaf says, beside time_ms and type. `envelope` pairs what opens with what closes.
 LEAF_FIELDS: Final[dict[str, frozenset[str]]] = {
     "begin": frozenset({"key", "software", "previous"}),
@@ -24,6 +30,8 @@ LEAF_FIELDS: Final[dict[str, frozenset[str]]] = {
         {"envelope", "destination", "kind", "rows", "bytes", "policy", "verdict", "commitment"}
     ),
     "close": frozenset({"envelope", "outcome", "bytes", "destination_key", "tokens_up", "tokens_down"}),
+    "reconciled": _COMPARED,
+    "discrepancy": _COMPARED,
 }
 OPENS: Final = {"link": "link_close", "intent": "close"}
 """What must be closed again, and by what."""

@@ -21,9 +21,10 @@ import sqlcipher3
 from core.files import fsync_folder, private_folder
 from core.version import VERSION
 from edge.egress.ledger import key, notes
+from edge.egress.ledger.account import Judge, account, entered
 from edge.egress.ledger.cosigned import keep_cosigned
 from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse
-from edge.egress.ledger.leaf_types import CLOSES, OPENS, Draft, ended_unknown, entry_of, leaf_of
+from edge.egress.ledger.leaf_types import Draft, ended_unknown, entry_of, leaf_of
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note
 from edge.egress.ledger.rows import SCHEMA, Rows
 from edge.egress.ledger.submission import Submission, submission
@@ -122,8 +123,10 @@ class Log:
 
     def append(self, drafts: Sequence[Draft]) -> None:
         """Write the leaves in order and return once all are durable. Raises LedgerFailed: then none is there."""
-        if not drafts:
-            return
+        if drafts:
+            self._append(drafts, None)
+
+    def _append(self, drafts: Sequence[Draft], compared: str | None) -> None:
         time_ms = self._look_at_clock()
         growing = self._growing.copy()
         leaves: list[tuple[int, bytes]] = []
@@ -135,14 +138,17 @@ class Log:
         with self._durably() as db:
             db.executemany("INSERT INTO leaves VALUES (?, ?)", leaves)
             db.executemany("INSERT INTO tiles VALUES (?, ?, ?)", tiles)
-            for draft in drafts:
-                if draft.type in OPENS:
-                    db.execute(
-                        "INSERT OR IGNORE INTO open VALUES (?, ?)", [draft.fields["envelope"], draft.type]
-                    )
-                elif draft.type in CLOSES:
-                    db.execute("DELETE FROM open WHERE envelope = ?", [draft.fields["envelope"]])
+            entered(db, drafts)
+            if compared is not None:
+                db.execute("UPDATE account SET compared = ?", [compared])
         self._growing = growing
+
+    def compare(self, judge: Judge) -> None:
+        """Let `judge` say what the kernel's counters and the leaves so far make of each other. Raises LedgerFailed."""
+        before = account(self._db, self.size)
+        draft, compared = judge(before)
+        if draft is not None or compared != before.compared:
+            self._append([draft] if draft is not None else [], compared)
 
     def _look_at_clock(self) -> int:
         """The time now. A leap back is told once: it is in the leaves for good, and an auditor will ask about it."""

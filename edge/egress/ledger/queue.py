@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from edge.egress.ledger.account import Judge
 from edge.egress.ledger.errors import LedgerFailed, WitnessRefused
 from edge.egress.ledger.leaf_types import CLOSES, OPENS, Draft
 from edge.egress.ledger.log import Log
@@ -49,6 +50,10 @@ class LedgerQueue:
         if self._writing is None:
             self._writing = asyncio.create_task(self._write(), name="ledger-writer")
         await asyncio.shield(done)
+
+    async def compare(self, judge: Judge) -> None:
+        """As `Log.compare`. Raises LedgerFailed."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.compare, judge)
 
     async def checkpoint(self) -> Note:
         """What the ledger is now, signed. Raises LedgerFailed."""

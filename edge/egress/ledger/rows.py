@@ -17,7 +17,11 @@ SCHEMA: Final = (
     "(level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY(level, number)) STRICT",
     "CREATE TABLE IF NOT EXISTS checkpoints(size INTEGER PRIMARY KEY, note BLOB NOT NULL) STRICT",
     # Also told by the leaves; here so that a start need not read them all.
-    "CREATE TABLE IF NOT EXISTS open(envelope TEXT PRIMARY KEY, type TEXT NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS open(envelope TEXT PRIMARY KEY, type TEXT NOT NULL, bytes INTEGER NOT NULL) STRICT",
+    # What was closed in all, and what the last comparison with the kernel's counters left for the next (JSON).
+    "CREATE TABLE IF NOT EXISTS account(id INTEGER PRIMARY KEY CHECK (id = 1), envelopes INTEGER NOT NULL, "
+    "bytes INTEGER NOT NULL, compared TEXT NOT NULL) STRICT",
+    "INSERT OR IGNORE INTO account VALUES (1, 0, 0, '')",
 )
 # Leaves that are read in one go: a tile's.
 PAGE_ROWS: Final = TILE_WIDTH

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18postern/v1/courier.proto\x12\npostern.v1\"\xec\x03\n\tNodeFrame\x12$\n\x06\x61ttach\x18\x01 \x01(\x0b\x32\x12.postern.v1.AttachH\x00\x12)\n\topen_link\x18\x02 \x01(\x0b\x32\x14.postern.v1.OpenLinkH\x00\x12(\n\x08\x65nvelope\x18\x03 \x01(\x0b\x32\x14.postern.v1.EnvelopeH\x00\x12+\n\nclose_link\x18\x04 \x01(\x0b\x32\x15.postern.v1.CloseLinkH\x00\x12-\n\x0b\x65nrol_order\x18\x05 \x01(\x0b\x32\x16.postern.v1.EnrolOrderH\x00\x12\x35\n\x0foverflow_attach\x18\x06 \x01(\x0b\x32\x1a.postern.v1.OverflowAttachH\x00\x12\x33\n\x0eoverflow_order\x18\x07 \x01(\x0b\x32\x19.postern.v1.OverflowOrderH\x00\x12\x35\n\x0foverflow_cancel\x18\x08 \x01(\x0b\x32\x1a.postern.v1.OverflowCancelH\x00\x12-\n\x0b\x66\x65tch_order\x18\t \x01(\x0b\x32\x16.postern.v1.FetchOrderH\x00\x12-\n\x0bproof_order\x18\n \x01(\x0b\x32\x16.postern.v1.ProofOrderH\x00\x42\x07\n\x05\x66rame\"\x93\x05\n\x0c\x43ourierFrame\x12\x33\n\x0eidentity_state\x18\x01 \x01(\x0b\x32\x19.postern.v1.IdentityStateH\x00\x12%\n\x07link_up\x18\x02 \x01(\x0b\x32\x12.postern.v1.LinkUpH\x00\x12)\n\tlink_down\x18\x03 \x01(\x0b\x32\x14.postern.v1.LinkDownH\x00\x12-\n\x0b\x63loud_frame\x18\x04 \x01(\x0b\x32\x16.postern.v1.CloudFrameH\x00\x12\x37\n\x10\x65nvelope_refused\x18\x05 \x01(\x0b\x32\x1b.postern.v1.EnvelopeRefusedH\x00\x12\x35\n\x0f\x63ourier_numbers\x18\x06 \x01(\x0b\x32\x1a.postern.v1.CourierNumbersH\x00\x12/\n\x0c\x65nrol_result\x18\x07 \x01(\x0b\x32\x17.postern.v1.EnrolResultH\x00\x12\x33\n\x0eoverflow_state\x18\x08 \x01(\x0b\x32\x19.postern.v1.OverflowStateH\x00\x12\x33\n\x0eoverflow_event\x18\t \x01(\x0b\x32\x19.postern.v1.OverflowEventH\x00\x12\x35\n\x0foverflow_failed\x18\n \x01(\x0b\x32\x1a.postern.v1.OverflowFailedH\x00\x12-\n\x0b\x66\x65tch_piece\x18\x0b \x01(\x0b\x32\x16.postern.v1.FetchPieceH\x00\x12-\n\x0b\x66\x65tch_ended\x18\x0c \x01(\x0b\x32\x16.postern.v1.FetchEndedH\x00\x12$\n\x06proofs\x18\r \x01(\x0b\x32\x12.postern.v1.ProofsH\x00\x42\x07\n\x05\x66rame\"\x08\n\x06\x41ttach\"\x18\n\x08OpenLink\x12\x0c\n\x04link\x18\x01 \x01(\x04\"\x19\n\tCloseLink\x12\x0c\n\x04link\x18\x01 \x01(\x04\"\xc4\x01\n\x08\x45nvelope\x12\x0c\n\x04link\x18\x01 \x01(\x04\x12\x13\n\x0b\x65nvelope_id\x18\x02 \x01(\x0c\x12,\n\x07purpose\x18\x03 \x01(\x0e\x32\x1b.postern.v1.EnvelopePurpose\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\x12\x0c\n\x04rows\x18\x06 \x01(\r\x12\x0b\n\x03mac\x18\x07 \x01(\x0c\x12\x0f\n\x07verdict\x18\x08 \x01(\t\x12\x0e\n\x06policy\x18\t \x01(\x0c\x12\x0c\n\x04salt\x18\n \x01(\x0c\",\n\nEnrolOrder\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\xb7\x01\n\rIdentityState\x12\x10\n\x08\x65nrolled\x18\x01 \x01(\x08\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x11\n\tsite_name\x18\x03 \x01(\t\x12\x15\n\rsync_endpoint\x18\x04 \x01(\t\x12\x16\n\x0e\x65xpires_unix_s\x18\x05 \x01(\x03\x12\x15\n\rissued_unix_s\x18\x06 \x01(\x03\x12\x13\n\x0bvendor_root\x18\x07 \x01(\x0c\x12\x15\n\rdirector_root\x18\x08 \x01(\x0c\"\x16\n\x06LinkUp\x12\x0c\n\x04link\x18\x01 \x01(\x04\"(\n\x08LinkDown\x12\x0c\n\x04link\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\";\n\nCloudFrame\x12\x0c\n\x04link\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x0e\n\x06upload\x18\x03 \x01(\x08\"D\n\x0f\x45nvelopeRefused\x12\x0c\n\x04link\x18\x01 \x01(\x04\x12\x13\n\x0b\x65nvelope_id\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x9e\x02\n\x0e\x43ourierNumbers\x12\x10\n\x08instance\x18\x01 \x01(\x0c\x12\x42\n\rbytes_by_kind\x18\x02 \x03(\x0b\x32+.postern.v1.CourierNumbers.BytesByKindEntry\x12J\n\x11refused_by_reason\x18\x03 \x03(\x0b\x32/.postern.v1.CourierNumbers.RefusedByReasonEntry\x1a\x32\n\x10\x42ytesByKindEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x36\n\x14RefusedByReasonEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x81\x01\n\x0b\x45nrolResult\x12\x12\n\nerror_code\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\x12\x11\n\texit_code\x18\x04 \x01(\r\x12+\n\x08identity\x18\x05 \x01(\x0b\x32\x19.postern.v1.IdentityState\"\x10\n\x0eOverflowAttach\".\n\rOverflowState\x12\r\n\x05ready\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\\\n\rOverflowOrder\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12&\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x14.postern.v1.Envelope\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x03 \x01(\r\" \n\x0eOverflowCancel\x12\x0e\n\x06number\x18\x01 \x01(\x04\"0\n\rOverflowEvent\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\".\n\x0eOverflowFailed\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"s\n\nFetchOrder\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12&\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x14.postern.v1.Envelope\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x03 \x01(\r\x12\x18\n\x10\x62ytes_per_second\x18\x04 \x01(\r\"-\n\nFetchPiece\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\"*\n\nFetchEnded\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"9\n\nProofOrder\x12\x14\n\x0c\x65nvelope_ids\x18\x01 \x03(\x0c\x12\x15\n\rsince_unix_ms\x18\x02 \x01(\x03\"9\n\nProvenLeaf\x12\r\n\x05index\x18\x01 \x01(\x04\x12\r\n\x05\x65ntry\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\"c\n\x06Proofs\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07log_key\x18\x02 \x01(\t\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\x12&\n\x06leaves\x18\x04 \x03(\x0b\x32\x16.postern.v1.ProvenLeaf*\xaa\x01\n\x0f\x45nvelopePurpose\x12 \n\x1c\x45NVELOPE_PURPOSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45NVELOPE_PURPOSE_FRAMING\x10\x01\x12\x1c\n\x18\x45NVELOPE_PURPOSE_RECORDS\x10\x02\x12\x1d\n\x19\x45NVELOPE_PURPOSE_OVERFLOW\x10\x03\x12\x1a\n\x16\x45NVELOPE_PURPOSE_FETCH\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18postern/v1/courier.proto\x12\npostern.v1\"\xec\x03\n\tNodeFrame\x12$\n\x06\x61ttach\x18\x01 \x01(\x0b\x32\x12.postern.v1.AttachH\x00\x12)\n\topen_link\x18\x02 \x01(\x0b\x32\x14.postern.v1.OpenLinkH\x00\x12(\n\x08\x65nvelope\x18\x03 \x01(\x0b\x32\x14.postern.v1.EnvelopeH\x00\x12+\n\nclose_link\x18\x04 \x01(\x0b\x32\x15.postern.v1.CloseLinkH\x00\x12-\n\x0b\x65nrol_order\x18\x05 \x01(\x0b\x32\x16.postern.v1.EnrolOrderH\x00\x12\x35\n\x0foverflow_attach\x18\x06 \x01(\x0b\x32\x1a.postern.v1.OverflowAttachH\x00\x12\x33\n\x0eoverflow_order\x18\x07 \x01(\x0b\x32\x19.postern.v1.OverflowOrderH\x00\x12\x35\n\x0foverflow_cancel\x18\x08 \x01(\x0b\x32\x1a.postern.v1.OverflowCancelH\x00\x12-\n\x0b\x66\x65tch_order\x18\t \x01(\x0b\x32\x16.postern.v1.FetchOrderH\x00\x12-\n\x0bproof_order\x18\n \x01(\x0b\x32\x16.postern.v1.ProofOrderH\x00\x42\x07\n\x05\x66rame\"\x93\x05\n\x0c\x43ourierFrame\x12\x33\n\x0eidentity_state\x18\x01 \x01(\x0b\x32\x19.postern.v1.IdentityStateH\x00\x12%\n\x07link_up\x18\x02 \x01(\x0b\x32\x12.postern.v1.LinkUpH\x00\x12)\n\tlink_down\x18\x03 \x01(\x0b\x32\x14.postern.v1.LinkDownH\x00\x12-\n\x0b\x63loud_frame\x18\x04 \x01(\x0b\x32\x16.postern.v1.CloudFrameH\x00\x12\x37\n\x10\x65nvelope_refused\x18\x05 \x01(\x0b\x32\x1b.postern.v1.EnvelopeRefusedH\x00\x12\x35\n\x0f\x63ourier_numbers\x18\x06 \x01(\x0b\x32\x1a.postern.v1.CourierNumbersH\x00\x12/\n\x0c\x65nrol_result\x18\x07 \x01(\x0b\x32\x17.postern.v1.EnrolResultH\x00\x12\x33\n\x0eoverflow_state\x18\x08 \x01(\x0b\x32\x19.postern.v1.OverflowStateH\x00\x12\x33\n\x0eoverflow_event\x18\t \x01(\x0b\x32\x19.postern.v1.OverflowEventH\x00\x12\x35\n\x0foverflow_failed\x18\n \x01(\x0b\x32\x1a.postern.v1.OverflowFailedH\x00\x12-\n\x0b\x66\x65tch_piece\x18\x0b \x01(\x0b\x32\x16.postern.v1.FetchPieceH\x00\x12-\n\x0b\x66\x65tch_ended\x18\x0c \x01(\x0b\x32\x16.postern.v1.FetchEndedH\x00\x12$\n\x06proofs\x18\r \x01(\x0b\x32\x12.postern.v1.ProofsH\x00\x42\x07\n\x05\x66rame\"\x08\n\x06\x41ttach\"\x18\n\x08OpenLink\x12\x0c\n\x04link\x18\x01 \x01(\x04\"\x19\n\tCloseLink\x12\x0c\n\x04link\x18\x01 \x01(\x04\"\xc4\x01\n\x08\x45nvelope\x12\x0c\n\x04link\x18\x01 \x01(\x04\x12\x13\n\x0b\x65nvelope_id\x18\x02 \x01(\x0c\x12,\n\x07purpose\x18\x03 \x01(\x0e\x32\x1b.postern.v1.EnvelopePurpose\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\x12\x0c\n\x04rows\x18\x06 \x01(\r\x12\x0b\n\x03mac\x18\x07 \x01(\x0c\x12\x0f\n\x07verdict\x18\x08 \x01(\t\x12\x0e\n\x06policy\x18\t \x01(\x0c\x12\x0c\n\x04salt\x18\n \x01(\x0c\",\n\nEnrolOrder\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\xb7\x01\n\rIdentityState\x12\x10\n\x08\x65nrolled\x18\x01 \x01(\x08\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\x11\n\tsite_name\x18\x03 \x01(\t\x12\x15\n\rsync_endpoint\x18\x04 \x01(\t\x12\x16\n\x0e\x65xpires_unix_s\x18\x05 \x01(\x03\x12\x15\n\rissued_unix_s\x18\x06 \x01(\x03\x12\x13\n\x0bvendor_root\x18\x07 \x01(\x0c\x12\x15\n\rdirector_root\x18\x08 \x01(\x0c\"\x16\n\x06LinkUp\x12\x0c\n\x04link\x18\x01 \x01(\x04\"(\n\x08LinkDown\x12\x0c\n\x04link\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\";\n\nCloudFrame\x12\x0c\n\x04link\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x0e\n\x06upload\x18\x03 \x01(\x08\"D\n\x0f\x45nvelopeRefused\x12\x0c\n\x04link\x18\x01 \x01(\x04\x12\x13\n\x0b\x65nvelope_id\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xd6\x02\n\x0e\x43ourierNumbers\x12\x10\n\x08instance\x18\x01 \x01(\x0c\x12\x42\n\rbytes_by_kind\x18\x02 \x03(\x0b\x32+.postern.v1.CourierNumbers.BytesByKindEntry\x12J\n\x11refused_by_reason\x18\x03 \x03(\x0b\x32/.postern.v1.CourierNumbers.RefusedByReasonEntry\x12\x19\n\x11unexplained_bytes\x18\x04 \x01(\x04\x12\x1b\n\x13unexplained_unix_ms\x18\x05 \x01(\x03\x1a\x32\n\x10\x42ytesByKindEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x36\n\x14RefusedByReasonEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x81\x01\n\x0b\x45nrolResult\x12\x12\n\nerror_code\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\x12\x11\n\texit_code\x18\x04 \x01(\r\x12+\n\x08identity\x18\x05 \x01(\x0b\x32\x19.postern.v1.IdentityState\"\x10\n\x0eOverflowAttach\".\n\rOverflowState\x12\r\n\x05ready\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\\\n\rOverflowOrder\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12&\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x14.postern.v1.Envelope\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x03 \x01(\r\" \n\x0eOverflowCancel\x12\x0e\n\x06number\x18\x01 \x01(\x04\"0\n\rOverflowEvent\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\".\n\x0eOverflowFailed\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"s\n\nFetchOrder\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12&\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x14.postern.v1.Envelope\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x03 \x01(\r\x12\x18\n\x10\x62ytes_per_second\x18\x04 \x01(\r\"-\n\nFetchPiece\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\"*\n\nFetchEnded\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"9\n\nProofOrder\x12\x14\n\x0c\x65nvelope_ids\x18\x01 \x03(\x0c\x12\x15\n\rsince_unix_ms\x18\x02 \x01(\x03\"9\n\nProvenLeaf\x12\r\n\x05index\x18\x01 \x01(\x04\x12\r\n\x05\x65ntry\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\"c\n\x06Proofs\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07log_key\x18\x02 \x01(\t\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\x12&\n\x06leaves\x18\x04 \x03(\x0b\x32\x16.postern.v1.ProvenLeaf*\xaa\x01\n\x0f\x45nvelopePurpose\x12 \n\x1c\x45NVELOPE_PURPOSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45NVELOPE_PURPOSE_FRAMING\x10\x01\x12\x1c\n\x18\x45NVELOPE_PURPOSE_RECORDS\x10\x02\x12\x1d\n\x19\x45NVELOPE_PURPOSE_OVERFLOW\x10\x03\x12\x1a\n\x16\x45NVELOPE_PURPOSE_FETCH\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COURIERNUMBERS_BYTESBYKINDENTRY']._serialized_options = b'8\001'
   _globals['_COURIERNUMBERS_REFUSEDBYREASONENTRY']._loaded_options = None
   _globals['_COURIERNUMBERS_REFUSEDBYREASONENTRY']._serialized_options = b'8\001'
-  _globals['_ENVELOPEPURPOSE']._serialized_start=3029
-  _globals['_ENVELOPEPURPOSE']._serialized_end=3199
+  _globals['_ENVELOPEPURPOSE']._serialized_start=3085
+  _globals['_ENVELOPEPURPOSE']._serialized_end=3255
   _globals['_NODEFRAME']._serialized_start=41
   _globals['_NODEFRAME']._serialized_end=533
   _globals['_COURIERFRAME']._serialized_start=536
@@ -62,35 +62,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENVELOPEREFUSED']._serialized_start=1818
   _globals['_ENVELOPEREFUSED']._serialized_end=1886
   _globals['_COURIERNUMBERS']._serialized_start=1889
-  _globals['_COURIERNUMBERS']._serialized_end=2175
-  _globals['_COURIERNUMBERS_BYTESBYKINDENTRY']._serialized_start=2069
-  _globals['_COURIERNUMBERS_BYTESBYKINDENTRY']._serialized_end=2119
-  _globals['_COURIERNUMBERS_REFUSEDBYREASONENTRY']._serialized_start=2121
-  _globals['_COURIERNUMBERS_REFUSEDBYREASONENTRY']._serialized_end=2175
-  _globals['_ENROLRESULT']._serialized_start=2178
-  _globals['_ENROLRESULT']._serialized_end=2307
-  _globals['_OVERFLOWATTACH']._serialized_start=2309
-  _globals['_OVERFLOWATTACH']._serialized_end=2325
-  _globals['_OVERFLOWSTATE']._serialized_start=2327
-  _globals['_OVERFLOWSTATE']._serialized_end=2373
-  _globals['_OVERFLOWORDER']._serialized_start=2375
-  _globals['_OVERFLOWORDER']._serialized_end=2467
-  _globals['_OVERFLOWCANCEL']._serialized_start=2469
-  _globals['_OVERFLOWCANCEL']._serialized_end=2501
-  _globals['_OVERFLOWEVENT']._serialized_start=2503
-  _globals['_OVERFLOWEVENT']._serialized_end=2551
-  _globals['_OVERFLOWFAILED']._serialized_start=2553
-  _globals['_OVERFLOWFAILED']._serialized_end=2599
-  _globals['_FETCHORDER']._serialized_start=2601
-  _globals['_FETCHORDER']._serialized_end=2716
-  _globals['_FETCHPIECE']._serialized_start=2718
-  _globals['_FETCHPIECE']._serialized_end=2763
-  _globals['_FETCHENDED']._serialized_start=2765
-  _globals['_FETCHENDED']._serialized_end=2807
-  _globals['_PROOFORDER']._serialized_start=2809
-  _globals['_PROOFORDER']._serialized_end=2866
-  _globals['_PROVENLEAF']._serialized_start=2868
-  _globals['_PROVENLEAF']._serialized_end=2925
-  _globals['_PROOFS']._serialized_start=2927
-  _globals['_PROOFS']._serialized_end=3026
+  _globals['_COURIERNUMBERS']._serialized_end=2231
+  _globals['_COURIERNUMBERS_BYTESBYKINDENTRY']._serialized_start=2125
+  _globals['_COURIERNUMBERS_BYTESBYKINDENTRY']._serialized_end=2175
+  _globals['_COURIERNUMBERS_REFUSEDBYREASONENTRY']._serialized_start=2177
+  _globals['_COURIERNUMBERS_REFUSEDBYREASONENTRY']._serialized_end=2231
+  _globals['_ENROLRESULT']._serialized_start=2234
+  _globals['_ENROLRESULT']._serialized_end=2363
+  _globals['_OVERFLOWATTACH']._serialized_start=2365
+  _globals['_OVERFLOWATTACH']._serialized_end=2381
+  _globals['_OVERFLOWSTATE']._serialized_start=2383
+  _globals['_OVERFLOWSTATE']._serialized_end=2429
+  _globals['_OVERFLOWORDER']._serialized_start=2431
+  _globals['_OVERFLOWORDER']._serialized_end=2523
+  _globals['_OVERFLOWCANCEL']._serialized_start=2525
+  _globals['_OVERFLOWCANCEL']._serialized_end=2557
+  _globals['_OVERFLOWEVENT']._serialized_start=2559
+  _globals['_OVERFLOWEVENT']._serialized_end=2607
+  _globals['_OVERFLOWFAILED']._serialized_start=2609
+  _globals['_OVERFLOWFAILED']._serialized_end=2655
+  _globals['_FETCHORDER']._serialized_start=2657
+  _globals['_FETCHORDER']._serialized_end=2772
+  _globals['_FETCHPIECE']._serialized_start=2774
+  _globals['_FETCHPIECE']._serialized_end=2819
+  _globals['_FETCHENDED']._serialized_start=2821
+  _globals['_FETCHENDED']._serialized_end=2863
+  _globals['_PROOFORDER']._serialized_start=2865
+  _globals['_PROOFORDER']._serialized_end=2922
+  _globals['_PROVENLEAF']._serialized_start=2924
+  _globals['_PROVENLEAF']._serialized_end=2981
+  _globals['_PROOFS']._serialized_start=2983
+  _globals['_PROOFS']._serialized_end=3082
 # @@protoc_insertion_point(module_scope)

@@ -177,7 +177,7 @@ class EnvelopeRefused(_message.Message):
     def __init__(self, link: _Optional[int] = ..., envelope_id: _Optional[bytes] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class CourierNumbers(_message.Message):
-    __slots__ = ("instance", "bytes_by_kind", "refused_by_reason")
+    __slots__ = ("instance", "bytes_by_kind", "refused_by_reason", "unexplained_bytes", "unexplained_unix_ms")
     class BytesByKindEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -195,10 +195,14 @@ class CourierNumbers(_message.Message):
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
     BYTES_BY_KIND_FIELD_NUMBER: _ClassVar[int]
     REFUSED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
+    UNEXPLAINED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    UNEXPLAINED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     instance: bytes
     bytes_by_kind: _containers.ScalarMap[str, int]
     refused_by_reason: _containers.ScalarMap[str, int]
-    def __init__(self, instance: _Optional[bytes] = ..., bytes_by_kind: _Optional[_Mapping[str, int]] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    unexplained_bytes: int
+    unexplained_unix_ms: int
+    def __init__(self, instance: _Optional[bytes] = ..., bytes_by_kind: _Optional[_Mapping[str, int]] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ..., unexplained_bytes: _Optional[int] = ..., unexplained_unix_ms: _Optional[int] = ...) -> None: ...
 
 class EnrolResult(_message.Message):
     __slots__ = ("error_code", "detail", "remedy", "exit_code", "identity")

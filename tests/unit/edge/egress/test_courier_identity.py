@@ -13,6 +13,7 @@ import pytest
 from core.errors import NotReachable
 from edge.config import SitePaths
 from edge.egress import enrolment, identity
+from edge.egress.confinement import COUNTED
 from edge.egress.courier import Courier, _Attached
 from edge.egress.enrolment import EnrolmentFailed
 from edge.egress.identity import Enrolment, Identity
@@ -66,7 +67,7 @@ async def test_an_enrolment_during_a_renewal_is_what_stays(
     renewed, enrolled = someone("renewed"), someone("enrolled")
     identity.store(paths.courier, someone("old"))
     queue = LedgerQueue(Log.open(paths.ledger))
-    courier = Courier(paths, bytes(32), queue, Replays(()), time.time)
+    courier = Courier(paths, bytes(32), queue, Replays(()), time.time, COUNTED)
     begun, go_on, really = threading.Event(), threading.Event(), identity.store
 
     def store(folder: Path, fresh: Identity) -> None:

@@ -15,7 +15,7 @@ from core.errors import ConfigError
 from edge.config import SitePaths, site_paths
 from edge.egress import verify
 from edge.egress.ledger import Draft, LedgerBroken, LedgerFailed, LedgerInUse, log, notes, reading
-from edge.egress.ledger.leaf_types import LEAF_FIELDS, OPENS, Value, entry_of
+from edge.egress.ledger.leaf_types import _TEXTS, LEAF_FIELDS, OPENS, Value, entry_of
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Checkpoint, Note
 
@@ -24,13 +24,10 @@ NOW_MS = 1_700_000_000_000
 
 def draft(kind: str, number: int, **fields: Value) -> Draft:
     """A leaf of this type, its fields made up."""
-    made: dict[str, Value] = {name: 100 if name in COUNTED else "ab" * 32 for name in LEAF_FIELDS[kind]}
+    made: dict[str, Value] = {name: "ab" * 32 if name in _TEXTS else 100 for name in LEAF_FIELDS[kind]}
     if "outcome" in made:
         made["outcome"] = "written"
     return Draft(kind, {**made, "envelope": f"{number:032x}", **fields})
-
-
-COUNTED = {"rows", "bytes", "attempts", "frames", "tokens_up", "tokens_down"}
 
 
 def pairs(count: int, first: int = 0) -> list[Draft]:
@@ -273,7 +270,7 @@ CHANGES = {
         "UPDATE checkpoints SET note = CAST(replace(CAST(note AS TEXT), '599', '598') AS BLOB)"
     ),
     "the beginning gone": _statements("DELETE FROM leaves WHERE number = 0"),
-    "something left open": _statements(f"INSERT INTO open VALUES ('{1:032x}', 'intent')"),
+    "something left open": _statements(f"INSERT INTO open VALUES ('{1:032x}', 'intent', 1)"),
     "no JSON": _statements("UPDATE leaves SET entry = x'00ff' WHERE number = 590"),
 }
 

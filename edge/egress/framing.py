@@ -1,0 +1,113 @@
+"""How much of what the kernel counted the ledger explains, and how much its framing may: stated and measured. Pure.
+
+The verifier (edge/egress/verify.py) says the same once more, in words of its own, from what stands in the leaf and the
+tree: whoever holds an export need not believe the courier. ADR 70 has the measurements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from edge.egress.own_traffic import Own
+
+MINUTE_MS: Final = 60_000
+MINUTES_MAX: Final = 11
+"""Of a comparison count for the framing: what is longer was mostly without a courier. Ten quiet ones are one leaf."""
+
+# Bytes of TCP's content, TLS included. Beside each what was measured (tests/integration/egress/test_reconciled.py).
+MINUTE_BYTES: Final = 1_000
+ATTEMPT_BYTES: Final = 1_000
+CONNECTION_BYTES: Final = 4_000
+MESSAGE_BYTES: Final = 500
+SENT_PART: Final = 16
+RECEIVED_PART: Final = 256
+
+# What the courier's own word is believed, in a minute.
+ATTEMPTS_MAX: Final = 30
+CONNECTIONS_MAX: Final = 12
+FRAMES_MAX: Final = 64
+FRAME_BYTES_MAX: Final = 16_384
+
+
+@dataclass(frozen=True)
+class Period:
+    """What two looks of the kernel's counters differ by. `from_entry`: number of the first leaf after the earlier."""
+
+    from_ms: int
+    to_ms: int
+    from_entry: int
+    kernel_bytes: int
+    kernel_packets: int
+    header_bytes: int
+    """Of them: headers of IP and TCP, by their real lengths."""
+    received_bytes: int
+    other_bytes: int
+    """What was refused, of whomever."""
+    other_packets: int
+
+    @property
+    def minutes(self) -> int:
+        """Begun ones, of those that count."""
+        return min(-(-(self.to_ms - self.from_ms) // MINUTE_MS), MINUTES_MAX)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What the leaves of the period say."""
+
+    envelopes: int
+    """That were closed, other than as not sent."""
+    bytes: int
+    """Announced by these."""
+    open_bytes: int
+    """Announced by what is open at its end: any of it may have left already."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`framing_bytes`: content that is in no leaf, and explained all the same: framing, and what was under way."""
+
+    framing_bytes: int
+    unexplained_bytes: int
+    carried: int
+    """Into the next period. Above 0: said to have left, and not counted yet. Below: the other way round."""
+
+
+def believed(own: Own, minutes: int) -> Own:
+    """The courier's own word, as far as it goes."""
+    return Own(
+        min(own.attempts, ATTEMPTS_MAX * minutes),
+        min(own.connections, CONNECTIONS_MAX * minutes),
+        min(own.frames, FRAMES_MAX * minutes),
+        min(own.frame_bytes, FRAME_BYTES_MAX * minutes),
+    )
+
+
+def judge(period: Period, own: Own, explained: Explained, carried: int) -> Judgement:
+    """`own`: of `believed`. `carried`: from the period before, 0 where none ends when this one begins.
+
+    What is carried was allowed and not used, so that over many periods no more passes than the sum of their bounds.
+    """
+    content = period.kernel_bytes - period.header_bytes
+    left = carried + explained.bytes + bound(period, own, explained) - content
+    unexplained = max(0, -left - explained.open_bytes)
+    most = explained.bytes + _of_events(own, explained.envelopes)
+    return Judgement(
+        framing_bytes=max(0, content - explained.bytes - unexplained),
+        unexplained_bytes=unexplained,
+        carried=min(max(left, -explained.open_bytes), most),
+    )
+
+
+def bound(period: Period, own: Own, explained: Explained) -> int:
+    """Bytes that the framing of a period may have."""
+    always = MINUTE_BYTES * period.minutes + period.received_bytes // RECEIVED_PART
+    sent = (explained.bytes + own.frame_bytes) // SENT_PART
+    return _of_events(own, explained.envelopes) + always + sent
+
+
+def _of_events(own: Own, envelopes: int) -> int:
+    """What each of them may come to; it may be counted a moment later, in the next period."""
+    messages = own.frame_bytes + MESSAGE_BYTES * (own.frames + envelopes)
+    return messages + ATTEMPT_BYTES * own.attempts + CONNECTION_BYTES * own.connections

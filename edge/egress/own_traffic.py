@@ -1,0 +1,56 @@
+"""What the courier sends that no envelope is: counted as it happens, for the comparison with the kernel's counters.
+
+Of this process, which has one courier: whoever opens a connection is far from whoever compares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Own:
+    """Counts, before or between two moments."""
+
+    attempts: int = 0
+    """To reach somebody: names looked up, a plain connection, a proxy asked for a tunnel."""
+    connections: int = 0
+    """Handshakes of TLS that were begun."""
+    frames: int = 0
+    """Messages of the courier's own on connections: greetings, heartbeats, checkpoints, orders to fetch."""
+    frame_bytes: int = 0
+    """What these came to."""
+
+    def __add__(self, other: Own) -> Own:
+        return Own(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Own)))
+
+    def __sub__(self, other: Own) -> Own:
+        return Own(*(getattr(self, one.name) - getattr(other, one.name) for one in fields(Own)))
+
+
+_so_far = Own()
+
+
+def attempted() -> None:
+    """Before somebody is reached out to."""
+    _count(Own(attempts=1))
+
+
+def connecting() -> None:
+    """Before a handshake of TLS."""
+    _count(Own(connections=1))
+
+
+def framed(size: int) -> None:
+    """Before a message of so many bytes."""
+    _count(Own(frames=1, frame_bytes=size))
+
+
+def so_far() -> Own:
+    """Since the process began."""
+    return _so_far
+
+
+def _count(more: Own) -> None:
+    global _so_far
+    _so_far += more
