@@ -11,6 +11,13 @@ import typer
 from core.errors import ConfigError, ExitCode
 from edge.commands.terminal import Json, Site, write
 
+Aside = Annotated[
+    Path | None,
+    typer.Option(
+        "--ledger", dir_okay=False, help="One that was set aside: courier/ledger.until-….db, or a copy."
+    ),
+]
+
 ledger = typer.Typer(no_args_is_help=True, help="The record of what left the site.")
 
 
@@ -24,17 +31,22 @@ def ledger_verify(
         Path | None,
         typer.Option(help="A checkpoint that somebody kept; the record must go on from it, unaltered."),
     ] = None,
+    aside: Aside = None,
     as_json: Json = False,
 ) -> None:
     """Check the record of what left, every leaf of it, and say what it was."""
     from edge.config import site_paths
     from edge.egress.checking import check_export, check_site, in_words
 
-    if (site is None) == (export is None):
+    if (site is None) == (export is None) or (aside and export):
         raise ConfigError(
-            "Which record?", remedy="Give --site with the site's folder, or --export with an export."
+            "Which record?",
+            remedy="Give --site with the site's folder (and --ledger), or --export with an export.",
         )
-    told = check_site(site_paths(site), checkpoint) if site else check_export(export or Path(), checkpoint)
+    if site:
+        told = check_site(site_paths(site), checkpoint, aside)
+    else:
+        told = check_export(export or Path(), checkpoint)
     write(told, as_json, in_words(told).rstrip("\n"))
     if not told["ok"]:
         raise typer.Exit(ExitCode.CHECK_FAILED)
@@ -44,13 +56,14 @@ def ledger_verify(
 def ledger_export(
     site: Site,
     out: Annotated[Path, typer.Option(help="A new .zip, or a folder that is not there yet.")],
+    aside: Aside = None,
     as_json: Json = False,
 ) -> None:
     """Write the record into files that anybody can check without us (docs/privacy.md)."""
     from edge.config import site_paths
     from edge.egress.ledger.export import exported, told_of
 
-    with exported(site_paths(site)) as export:
+    with exported(site_paths(site), aside) as export:
         export.write(out)
         told = {"out": str(out), **told_of(export)}
     policies = (
@@ -61,12 +74,13 @@ def ledger_export(
 
 
 @ledger.command("show")
-def ledger_show(site: Site, as_json: Json = False) -> None:
+def ledger_show(site: Site, aside: Aside = None, as_json: Json = False) -> None:
     """What left, leaf by leaf."""
     from edge.config import site_paths
-    from edge.egress.ledger.reading import read
+    from edge.egress.ledger.reading import found, read
 
-    leaves = [asdict(leaf) for leaf in read(site_paths(site).ledger)]
+    path = found(site_paths(site), aside)
+    leaves = [asdict(leaf) for leaf in read(path, aside=aside is not None)]
     write(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
 
 

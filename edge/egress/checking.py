@@ -7,19 +7,20 @@ from typing import Any
 
 from core.errors import ConfigError
 from edge.egress import verify
-from edge.egress.ledger.export import exported, unsigned_leaves
+from edge.egress.ledger.export import exported
 from edge.paths import SitePaths
 
 
-def check_site(paths: SitePaths, remembered: Path | None = None) -> dict[str, Any]:
-    """What `verify.document` says of the ledger as it is, and how many of its last entries are not signed yet.
+def check_site(paths: SitePaths, remembered: Path | None = None, aside: Path | None = None) -> dict[str, Any]:
+    """What `verify.document` says of the ledger as it is, and how many of its last entries are not signed yet; with
+    `aside` of one that was set aside.
 
     Raises ConfigError, LedgerBroken.
     """
     question = _asked(remembered)
-    with exported(paths, all_leaves=True) as export:
+    with exported(paths, aside, all_leaves=True) as export:
         told = verify.document(verify.verify(export, question))
-    return {**told, "unsigned": unsigned_leaves(paths, told["entries"]) if told["whole"] else 0}
+        return {**told, "unsigned": export.leaves() - told["entries"] if told["whole"] else 0}
 
 
 def check_export(file: Path, remembered: Path | None = None) -> dict[str, Any]:

@@ -53,6 +53,12 @@ def read_plain(path: Path, *, still: bool = False) -> sqlcipher3.Connection:
     return connection
 
 
+def read_aside(path: Path) -> sqlcipher3.Connection:
+    """As `read_plain`, for one that was set aside. A log beside it (it was damaged, or copied from a running site) has
+    the newest leaves and is read too; else nothing is made beside it, and it may lie where nobody can write."""
+    return read_plain(path, still=not path.with_name(f"{path.name}-wal").exists())
+
+
 def copy_plain(path: Path, target: Path) -> None:
     """A whole copy of the database as it is at one moment, while others write it; `target` is new, or empty.
 

@@ -16,7 +16,7 @@ from core.files import fsync_folder
 from edge.egress.ledger import key
 from edge.egress.ledger.errors import LedgerBroken, LedgerInUse
 from edge.egress.ledger.leaf_types import leaf_of
-from edge.egress.ledger.log import SET_ASIDE
+from edge.egress.ledger.log import KEY_SUFFIX, SET_ASIDE
 from edge.egress.ledger.rows import Rows
 from edge.paths import SitePaths
 from edge.store.plain import connect_plain, read_plain
@@ -40,7 +40,7 @@ def set_aside(paths: SitePaths, now: datetime) -> Path:
         _fold(paths.ledger)
         target = _begun(paths) or _fresh(paths, now)
         if paths.ledger_key.exists():
-            paths.ledger_key.rename(target.with_suffix(".key"))
+            paths.ledger_key.rename(target.with_suffix(KEY_SUFFIX))
             fsync_folder(paths.courier)
         for beside in (*_BESIDE, ""):
             source = paths.ledger.with_name(paths.ledger.name + beside)
@@ -60,7 +60,7 @@ def _begun(paths: SitePaths) -> Path | None:
     if paths.ledger_key.exists():
         return None
     wanted = _public_of(paths.ledger)
-    for moved in paths.courier.glob(SET_ASIDE.replace(".db", ".key")):
+    for moved in paths.courier.glob(SET_ASIDE.replace(".db", KEY_SUFFIX)):
         target = moved.with_suffix(".db")
         if not target.exists() and key.public_of(key.load(moved)).hex() == wanted:
             return target
@@ -81,7 +81,7 @@ def _public_of(ledger: Path) -> str:
 def _fresh(paths: SitePaths, now: datetime) -> Path:
     """A name that nothing has. Raises ConfigError."""
     target = paths.courier / f"ledger.until-{now.astimezone(UTC):%Y%m%dT%H%M%S}.db"
-    if target.exists() or target.with_suffix(".key").exists():
+    if target.exists() or target.with_suffix(KEY_SUFFIX).exists():
         raise ConfigError(
             f"{target.stem} is there already, set aside in this same second.", remedy="Try again in a second."
         )

@@ -23,11 +23,13 @@ from edge.egress.ledger import key, notes
 from edge.egress.ledger.cosigned import days_of
 from edge.egress.ledger.errors import LedgerBroken
 from edge.egress.ledger.leaf_types import leaf_of
+from edge.egress.ledger.log import KEY_SUFFIX
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note
+from edge.egress.ledger.reading import found
 from edge.egress.ledger.rows import Rows
 from edge.egress.ledger.tree import TILE_LEVELS, TILE_WIDTH, leaf_hash, root
 from edge.paths import SitePaths
-from edge.store.plain import read_plain
+from edge.store.plain import read_aside, read_plain
 
 _POLICY: Final = re.compile(r"[0-9a-f]{64}\.json")
 _LENGTH_BYTES: Final = 2
@@ -56,6 +58,10 @@ class Exported:
     def read(self, name: str, most: int) -> bytes:
         """The first `most` bytes and one. Raises KeyError, LedgerBroken, sqlcipher3.Error, OSError."""
         return self._made(name)[: most + 1]
+
+    def leaves(self) -> int:
+        """Of the ledger, signed or not."""
+        return self._rows.size()
 
     def first_entry(self) -> Iterator[bytes]:
         """That which names the log's key."""
@@ -114,31 +120,35 @@ class Exported:
 
 
 @contextmanager
-def exported(paths: SitePaths, *, all_leaves: bool = False) -> Iterator[Exported]:
+def exported(paths: SitePaths, aside: Path | None = None, *, all_leaves: bool = False) -> Iterator[Exported]:
     """An export up to the newest checkpoint; with `all_leaves` up to the last leaf, where the key can be read.
 
-    Raises ConfigError where nothing is signed yet, LedgerBroken.
+    `aside`: of a ledger that was set aside, all of it, since nobody signs its last leaves any more. Raises ConfigError
+    where it is not there or nothing is signed, LedgerBroken.
     """
-    if not paths.ledger.exists():
-        raise ConfigError(f"{paths.ledger} is not there.", remedy="Nothing has left this site yet.")
+    path = found(paths, aside)
+    if not path.exists():
+        raise ConfigError(f"{path} is not there.", remedy="Nothing has left this site yet.")
     try:
-        with closing(read_plain(paths.ledger)) as db:
+        with closing(read_aside(path) if aside else read_plain(path)) as db:
             db.execute("BEGIN")  # what comes later is not seen
             rows = Rows(db)
             stored = {size: Note.parse(data) for size, data in rows.checkpoints()}
             newest = stored[max(stored)] if stored else None
-            if newest is None or (all_leaves and rows.size() > max(stored)):
-                newest = _signed(rows, paths) or newest
+            if newest is None or ((all_leaves or aside) and rows.size() > max(stored)):
+                newest = _signed(rows, path.with_suffix(KEY_SUFFIX)) or newest
             if newest is None:
                 raise ConfigError(
                     "Nothing of the ledger is signed yet.",
-                    remedy="Ask again in two minutes, or as root, while the courier runs.",
+                    remedy="Ask again in two minutes, or as root, while the courier runs."
+                    if aside is None
+                    else f"Its key is needed beside it, as {path.with_suffix(KEY_SUFFIX).name}, readable.",
                 )
             size = Checkpoint.parse(newest.text).size
             earlier = {at: bytes(note) for at, note in _told(stored).items() if at < size}
             yield Exported(rows, newest, earlier, _policies(paths.policies_used))
     except (sqlcipher3.Error, BadNote) as error:
-        raise LedgerBroken(f"{paths.ledger} cannot be read: {error}.") from error
+        raise LedgerBroken(f"{path} cannot be read: {error}.") from error
 
 
 def told_of(export: Exported) -> dict[str, str | int]:
@@ -148,17 +158,11 @@ def told_of(export: Exported) -> dict[str, str | int]:
     return {"entries": export.size, "policies": len(export.policies), "log_key": str(verifier)}
 
 
-def unsigned_leaves(paths: SitePaths, size: int) -> int:
-    """How many came after the first `size`. Raises sqlcipher3.Error."""
-    with closing(read_plain(paths.ledger)) as db:
-        return Rows(db).size() - size
-
-
-def _signed(rows: Rows, paths: SitePaths) -> Note | None:
+def _signed(rows: Rows, key_file: Path) -> Note | None:
     """A checkpoint of all there is, for this export alone; None where the key is not ours to read."""
-    if not os.access(paths.ledger_key, os.R_OK):
+    if not os.access(key_file, os.R_OK):
         return None
-    private, size = key.load(paths.ledger_key), rows.size()
+    private, size = key.load(key_file), rows.size()
     origin = notes.origin_of(key.public_of(private))
     return notes.sign(str(Checkpoint(origin, size, root(size, rows.subtree()))), private)
 

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 KEY_FILE: Final = "ledger.key"
 LOCK_FILE: Final = "ledger.lock"
+KEY_SUFFIX: Final = ".key"
+"""Of a ledger that was set aside, the key lies beside it under its name."""
 SET_ASIDE: Final = "ledger.until-*.db"
 """Ledgers of before, that are read and no longer written."""
 # So many are known after a start to have been taken on before: ten minutes of a spike of 25 a second, days of an

@@ -13,10 +13,12 @@ from core.errors import ConfigError
 from edge.egress.ledger import notes
 from edge.egress.ledger.errors import LedgerBroken
 from edge.egress.ledger.leaf_types import CLOSES, OPENS, Leaf, leaf_of
+from edge.egress.ledger.log import SET_ASIDE
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note, Verifier
 from edge.egress.ledger.rows import Rows
 from edge.egress.ledger.tree import EMPTY_ROOT, Growing, leaf_hash
-from edge.store.plain import read_plain
+from edge.paths import SitePaths
+from edge.store.plain import read_aside, read_plain
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,21 @@ class Report:
     problem: str
 
 
-def read(path: Path) -> Iterator[Leaf]:
+def found(paths: SitePaths, aside: Path | None) -> Path:
+    """The site's ledger; with `aside` one that was set aside, wherever it lies now. Raises ConfigError."""
+    if aside is not None and not aside.exists():
+        there = ", ".join(str(path) for path in sorted(paths.courier.glob(SET_ASIDE)))
+        raise ConfigError(
+            f"{aside} is not there.",
+            remedy=f"Set aside are: {there}." if there else "No ledger of this site was set aside.",
+        )
+    return aside or paths.ledger
+
+
+def read(path: Path, *, aside: bool = False) -> Iterator[Leaf]:
     """The leaves in order. Raises LedgerBroken; what is not there is empty."""
     if path.exists():
-        with _rows(path) as rows:
+        with _rows(path, aside=aside) as rows:
             for index, entry in enumerate(rows.entries(0, rows.size())):
                 yield leaf_of(index, entry)
 
@@ -171,10 +184,10 @@ def _verifier(leaf: Leaf) -> Verifier:
 
 
 @contextmanager
-def _rows(path: Path) -> Iterator[Rows]:
+def _rows(path: Path, *, aside: bool = False) -> Iterator[Rows]:
     """As they are at one moment. Raises LedgerBroken."""
     try:
-        with closing(read_plain(path)) as db:
+        with closing(read_aside(path) if aside else read_plain(path)) as db:
             db.execute("BEGIN")
             yield Rows(db)
     except (sqlcipher3.Error, BadNote) as error:
