@@ -29,7 +29,7 @@ from edge.egress.ledger.notes import BadNote, Checkpoint, Note
 from edge.egress.ledger.rows import SCHEMA, Rows
 from edge.egress.ledger.submission import Submission, submission
 from edge.egress.ledger.tree import Growing, leaf_hash, root
-from edge.store.plain import connect_plain, read_plain
+from edge.store.plain import BUSY_TIMEOUT_MS, connect_plain, read_plain
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class Log:
         self._growing = growing
         self._now_ms = now_ms
         self._newest_ms = 0
+        self._folded = True
         self.recent_envelopes: tuple[str, ...] = ()
         """Identifiers of the newest envelopes when it was opened, oldest first."""
 
@@ -91,7 +92,7 @@ class Log:
     @classmethod
     def _opened(cls, db: sqlcipher3.Connection, lock: int, path: Path, now_ms: Callable[[], int]) -> Log:
         # What a failed fsync left in the log may be in memory alone, though it reads well: all of it is written anew.
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        folded = _fold(db)
         with _transaction(db):
             for table in SCHEMA:
                 db.execute(table)
@@ -101,6 +102,7 @@ class Log:
         key_file = path.with_name(KEY_FILE)
         private = key.load(key_file) if growing.size or key_file.exists() else key.create(key_file)
         log = cls(db, lock, private, growing, now_ms)
+        log._folded = folded
         public = key.public_of(private).hex()
         if growing.size:
             _check_beginning(rows, public)
@@ -169,6 +171,7 @@ class Log:
 
         Raises LedgerFailed.
         """
+        self._fold_late()
         newest = Rows(self._db).newest_checkpoint()
         if newest is not None and newest[0] == self.size:
             return Note.parse(newest[1])
@@ -179,6 +182,18 @@ class Log:
                 db.execute("DELETE FROM checkpoints WHERE size = ?", [newest[0]])
             db.execute("INSERT INTO checkpoints VALUES (?, ?)", [self.size, bytes(note)])
         return note
+
+    def _fold_late(self) -> None:
+        """What could not be at the start, once whoever read has ended; nobody waits for that. Raises LedgerFailed."""
+        if self._folded:
+            return
+        self._db.execute("PRAGMA busy_timeout=0")
+        try:
+            self._folded = _fold(self._db)
+        except sqlcipher3.Error as error:
+            raise _failed(error) from error
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
     def submission(self, old_size: int) -> Submission:
         """What it is now, with the proof that it continues the tree of `old_size` leaves. Raises LedgerFailed."""
@@ -203,8 +218,12 @@ class Log:
             with _transaction(self._db):
                 yield self._db
         except sqlcipher3.Error as error:
-            name = getattr(error, "sqlite_errorname", type(error).__name__)
-            raise LedgerFailed(f"Writing it failed with {name}.") from error
+            raise _failed(error) from error
+
+
+def _failed(error: sqlcipher3.Error) -> LedgerFailed:
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return LedgerFailed(f"Writing it failed with {name}.")
 
 
 @contextmanager
@@ -217,6 +236,14 @@ def _transaction(db: sqlcipher3.Connection) -> Iterator[None]:
         if db.in_transaction:  # a full disk has undone it already
             db.execute("ROLLBACK")
         raise
+
+
+def _fold(db: sqlcipher3.Connection) -> bool:
+    """Write what is in the log beside the file into it; False: somebody reads, an export for instance."""
+    busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        logger.warning("the ledger is being read: its log is written into it once that has ended")
+    return not busy
 
 
 @contextmanager

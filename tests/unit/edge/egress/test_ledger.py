@@ -18,6 +18,7 @@ from edge.egress.ledger import Draft, LedgerBroken, LedgerFailed, LedgerInUse, l
 from edge.egress.ledger.leaf_types import _TEXTS, LEAF_FIELDS, OPENS, Value, entry_of
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Checkpoint, Note
+from edge.store.plain import read_plain
 
 NOW_MS = 1_700_000_000_000
 
@@ -173,6 +174,33 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(paths: SitePaths) ->
     ledger.close()
     report = reading.verify(paths.ledger)
     assert (report.ok, report.envelopes) == (True, 200)
+
+
+def test_a_log_that_somebody_reads_at_the_start_is_written_anew_later(
+    paths: SitePaths, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edge.store.plain.BUSY_TIMEOUT_MS", 1)
+    ledger = Log.open(paths.ledger)
+    ledger.append(pairs(200))
+    reader = read_plain(paths.ledger)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM leaves").fetchone()
+    ledger.close()
+    beside = paths.ledger.with_name("ledger.db-wal")
+    ledger, size = Log.open(paths.ledger), beside.stat().st_size
+    assert size > 100_000
+    ledger.append(pairs(1, first=200))
+    ledger.checkpoint()
+    assert beside.stat().st_size >= size
+    assert sum("being read" in record.message for record in caplog.records) == 2
+    reader.close()
+    ledger.append(pairs(1, first=201))
+    ledger.checkpoint()
+    assert beside.stat().st_size < size / 2
+    ledger.checkpoint()
+    assert sum("being read" in record.message for record in caplog.records) == 2
+    ledger.close()
+    assert reading.verify(paths.ledger).ok
 
 
 def _full(*_: object, **__: object) -> None:
