@@ -11,12 +11,14 @@ from core.local_socket import BadFrame, read_frame, write_frame
 from edge.egress.ledger.excerpt import ENVELOPES_MAX, Excerpt, Proven
 from postern.v1 import courier_pb2 as wire
 
-ANSWER_S_MAX: Final = 5.0
-"""The courier looks through half an hour of leaves in well under a second, also while others wait before."""
+ANSWER_S_MAX: Final = 2.0
+"""The courier looks through half an hour of leaves in well under a second. A kiosk's page takes a node that says
+nothing for 2.5 s for dead, and would go on at a sibling."""
 
 
 class Unproven(Exception):
-    """There is no proof now. `code`: courier_away, late, busy, too_many, ledger_failed, ledger_broken."""
+    """There is no proof now. `code`: courier_away, late, busy, too_many, too_far_back, ledger_failed,
+    ledger_broken."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)

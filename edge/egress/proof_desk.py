@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.egress.ledger import LedgerBroken, LedgerFailed
-from edge.egress.ledger.excerpt import ENVELOPES_MAX, Excerpt, TooMany, excerpt
+from edge.egress.ledger.excerpt import ENVELOPES_MAX, Excerpt, TooFarBack, TooMany, excerpt
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.peer import Peer
 from postern.v1 import courier_pb2 as wire
@@ -52,6 +52,8 @@ class ProofDesk:
                 proofs = _message(found)
             except TooMany:
                 proofs = wire.Proofs(code="too_many")
+            except TooFarBack:
+                proofs = wire.Proofs(code="too_far_back")
             except (LedgerBroken, LedgerFailed) as error:
                 log.error("a receipt has no proof", extra={"detail": error.detail})
                 proofs = wire.Proofs(code=error.code)

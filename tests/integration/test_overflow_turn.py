@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +15,7 @@ import aiohttp
 import pytest
 
 from edge.config import site_paths
+from edge.egress import verify
 from edge.egress.ledger import reading
 from edge.store.store import Store
 from edge.sync.enrolment import enrol
@@ -140,6 +144,42 @@ async def test_a_turn_overflows_and_is_cited_counted_and_recorded(
     assert (answer["route"], bool(answer["citations"])) == ("answer", True)
     node.stop()
     await recorded(node.site)
+
+
+async def test_a_receipt_is_checked_without_us(node: RunningNode, tmp_path: Path) -> None:
+    """By the program that an outsider has, with the keys that the site tells."""
+    await until_open(node)
+    async with customer(node, permits=True) as somebody:
+        assert (await somebody.ask(QUESTION))["route"] == "overflow"
+        async with asyncio.timeout(WAIT_S):
+            while True:  # the close stands in the ledger a moment after the answer
+                _, receipt = await somebody.send("GET", f"/api/v1/sessions/{somebody.session_id}/receipt")
+                if [one["record"]["outcome"] for one in receipt["left"]] == ["written"]:
+                    break
+                await asyncio.sleep(0.1)
+    assert receipt["proof_missing"] == ""
+    file, export = tmp_path / "receipt.json", tmp_path / "export.zip"
+    file.write_text(json.dumps(receipt))
+    key = (await command("ledger", "export", "--site", str(node.site), "--out", str(export), "--json"))[
+        "log_key"
+    ]
+    asked = ["--receipt", str(file), str(export), "--log-key", key]
+    checker = [
+        sys.executable,
+        "-I",
+        verify.__file__,
+        *asked,
+        "--site-key",
+        str(node.site / "keys/receipts.pub"),
+    ]
+    checked = await asyncio.to_thread(subprocess.run, [*checker, "--json"], capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    told = json.loads(checked.stdout)
+    assert (told["ok"], told["site_key_given"], told["log_key_given"]) == (True, True, True)
+    assert [one["outcome"] for one in told["left"]] == ["written"]
+    file.write_text(json.dumps({**receipt, "left": [], "left_bytes": 0}))
+    checked = await asyncio.to_thread(subprocess.run, checker, capture_output=True, check=False)
+    assert checked.returncode == 3
 
 
 async def test_a_crowd_overflows_before_it_waits(writing_node: RunningNode) -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -23,13 +24,16 @@ from edge.egress.ledger.tree import inclusion_proof
 from edge.store.plain import read_plain
 
 LOOKED_MAX: Final = 200_000
-"""Leaves, the newest: half an hour of a hundred a second, and some 0.3 s of one core."""
+"""Leaves, the newest: half an hour of a hundred a second, and half a second of one slow core."""
 ENVELOPES_MAX: Final = 100
 """Of one receipt: no conversation lets out so many texts under a policy that has budgets."""
 CLOCK_BACK_MS: Final = 300_000
 """A clock that is set right steps back by less; leaves are then older than what they were announced for."""
 LEAVES_MAX: Final = 500
 """Of one answer: with entries of 450 bytes and proofs of 40 hashes they fit a frame of the socket (1 MiB)."""
+SUBTREES_KEPT: Final = 4096
+"""Proofs of one answer have most of their way in common: without it 200 take 20 s, for the tree's right edge is no tile
+yet and is hashed again for each. Half a megabyte."""
 _ENVELOPE: Final = re.compile(rb'"envelope":"([0-9a-f]{32})"')
 
 
@@ -58,37 +62,51 @@ class TooMany(Exception):
     """More leaves are of these envelopes than one answer holds."""
 
 
+class TooFarBack(Exception):
+    """One that is not among the newest leaves may stand before them, or in a ledger that was set aside."""
+
+
 def excerpt(path: Path, note: Note, envelopes: frozenset[str], since_ms: int) -> Excerpt:
-    """Of the ledger at `note`, which its writer signed. Blocks. Raises LedgerBroken, TooMany."""
+    """Of the ledger at `note`, which its writer signed. Blocks. Raises LedgerBroken, TooFarBack, TooMany."""
     size = Checkpoint.parse(note.text).size
     try:
         with closing(read_plain(path)) as db:
             db.execute("BEGIN")
             rows = Rows(db)
-            leaves = sorted(_found(rows, size, envelopes, since_ms)) if envelopes else []
-            subtree = rows.subtree()
-            proven = tuple(
-                Proven(index, entry, tuple(inclusion_proof(index, size, subtree))) for index, entry in leaves
-            )
             (begin,) = (leaf_of(0, entry) for entry in rows.entries(0, 1))
+            first = _first(rows, size, since_ms - CLOCK_BACK_MS)
+            leaves = list(_found(rows, first, size, envelopes)) if envelopes else []
+            named = {envelope for _, envelope, _ in leaves}
+            begun_later = first == 0 and begin.time_ms > since_ms
+            if named < envelopes and (begun_later or size - first >= LOOKED_MAX):
+                raise TooFarBack
+            subtree = lru_cache(SUBTREES_KEPT)(rows.subtree())
+            proven = tuple(
+                Proven(index, entry, tuple(inclusion_proof(index, size, subtree)))
+                for index, _, entry in leaves
+            )
     except sqlcipher3.Error as error:
         raise LedgerBroken(f"{path} cannot be read: {error}.") from error
     key = notes.log_verifier(bytes.fromhex(str(begin.fields["key"])))
     return Excerpt(str(key), bytes(note), proven)
 
 
-def _found(rows: Rows, size: int, envelopes: frozenset[str], since_ms: int) -> Iterator[tuple[int, bytes]]:
-    """(number, entry) of theirs, a page after the other, the newest page first."""
+def _first(rows: Rows, size: int, since_ms: int) -> int:
+    """Where to begin: before it all leaves are older than `since_ms`, or further back than LOOKED_MAX."""
+    for first in range(size, max(0, size - LOOKED_MAX), -PAGE_ROWS):
+        (newest,) = rows.entries(first - 1, first)
+        if leaf_of(first - 1, newest).time_ms < since_ms:
+            return first
+    return max(0, size - LOOKED_MAX)
+
+
+def _found(rows: Rows, first: int, size: int, envelopes: frozenset[str]) -> Iterator[tuple[int, str, bytes]]:
+    """(number, envelope, entry) of theirs, in order. Raises TooMany."""
     wanted, count = {one.encode() for one in envelopes}, 0
-    for end in range(size, max(0, size - LOOKED_MAX), -PAGE_ROWS):
-        first = max(0, end - PAGE_ROWS)
-        page = list(rows.entries(first, end))
-        for number, entry in enumerate(page, first):
-            named = _ENVELOPE.search(entry)
-            if named is not None and named[1] in wanted:
-                count += 1
-                if count > LEAVES_MAX:
-                    raise TooMany
-                yield number, entry
-        if leaf_of(end - 1, page[-1]).time_ms < since_ms - CLOCK_BACK_MS:
-            return
+    for number, entry in enumerate(rows.entries(first, size), first):
+        named = _ENVELOPE.search(entry)
+        if named is not None and named[1] in wanted:
+            count += 1
+            if count > LEAVES_MAX:
+                raise TooMany
+            yield number, named[1].decode(), entry

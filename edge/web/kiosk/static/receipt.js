@@ -43,6 +43,7 @@ export class Receipt {
     } catch (problem) {
       if (!this.#root.open) return;
       if (problem.sessionGone) return this.#events.onGone();
+      parts.told.textContent = "";
       showProblem(parts.problem, { ...inWords(problem), detail: "" }, () => this.#read());
     }
   }

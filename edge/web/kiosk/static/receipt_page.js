@@ -12,7 +12,6 @@ let receipt = null;
 
 async function read() {
   clearProblem(parts.problem);
-  show(parts.waiting);
   try {
     const secret = location.hash.slice(1);
     if (!secret) throw new Problem(words.linkOver);
@@ -25,10 +24,10 @@ async function read() {
     show(parts.facts);
   } catch (problem) {
     const over = problem.code === "receipt_link_over" || problem.title === words.linkOver.title;
-    show(parts.facts, receipt !== null);
+    show(parts.facts, false);
+    parts.told.textContent = "";
     showProblem(parts.problem, over ? words.linkOver : { ...inWords(problem), detail: "" }, over ? null : read);
   }
-  show(parts.waiting, false);
   document.documentElement.dataset.ready = "";
 }
 

@@ -68,8 +68,8 @@ export const words = {
   byRules: "under our rules number",
   byAnother: "Another of our machines has it",
   unproven: (reason) =>
-    (reason === "too_many"
-      ? "There are too many texts for their proofs to be shown."
+    (reason === "too_many" || reason === "too_far_back"
+      ? "The proof cannot be shown: our record is too long to find all of it at once."
       : "The machine that keeps the record of what leaves does not answer, so the proof is missing. Open this again in a minute.") +
     " All that is told here is the word of the machine that you asked.",
   insideSite: (uses) =>

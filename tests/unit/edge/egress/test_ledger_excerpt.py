@@ -9,7 +9,7 @@ import pytest
 
 from edge.egress.leaves import close
 from edge.egress.ledger import excerpt as excerpts
-from edge.egress.ledger.excerpt import Excerpt, TooMany, excerpt
+from edge.egress.ledger.excerpt import Excerpt, TooFarBack, TooMany, excerpt
 from edge.egress.ledger.leaf_types import Draft, leaf_of
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Checkpoint, Note, Verifier, is_signed
@@ -97,10 +97,17 @@ def test_it_looks_no_further_back_than_it_must(
     for first in (2, 300):
         clock.ms += HOUR_MS
         log.append([draft for number in range(first, first + 298) for draft in sent(number)])
-    assert types(asked(log, paths, 1, since_ms=clock.ms)) == []
+    assert types(asked(log, paths, 1, since_ms=clock.ms)) == []  # older than what was asked for
     assert types(asked(log, paths, 1, 597, since_ms=START_MS))[:1] == [(1, "intent")]
     monkeypatch.setattr(excerpts, "LOOKED_MAX", 256)
-    assert types(asked(log, paths, 1, since_ms=START_MS)) == []
+    with pytest.raises(TooFarBack):
+        asked(log, paths, 1, since_ms=START_MS)
+    assert types(asked(log, paths, 597, since_ms=START_MS))
+
+
+def test_what_may_stand_in_an_older_ledger_is_not_said_to_be_absent(log: Log, paths: SitePaths) -> None:
+    with pytest.raises(TooFarBack):
+        asked(log, paths, 1, since_ms=START_MS - 1)
 
 
 def test_more_leaves_than_an_answer_holds_are_refused(
