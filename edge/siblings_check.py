@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from core.errors import ConfigError, PosternError
-from core.local_http import local_client
+from core.local_http import judged_connector
 from core.network import local_addresses
 from edge.chat.notice import notice_of
 from edge.config import Config, SitePaths
@@ -67,9 +67,11 @@ async def _wrong(
 async def _told(url: str, tls: ssl.SSLContext | None, answer_s_max: float) -> dict[str, Any]:
     """What the node at `url` says of itself. It is asked at an address of the site's own networks, or not at all."""
     parts = urlsplit(url)
-    await local_addresses(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    connector = judged_connector(await local_addresses(parts.hostname or "", port), tls)
+    timeout = aiohttp.ClientTimeout(total=answer_s_max)
     async with (
-        local_client(answer_s_max, tls) as client,
+        aiohttp.ClientSession(connector=connector, timeout=timeout) as client,
         client.get(url + PATH, allow_redirects=False) as response,
     ):
         response.raise_for_status()

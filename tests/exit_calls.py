@@ -65,13 +65,12 @@ OPENERS: Final = frozenset(
         "zeroconf.Zeroconf",
         "zeroconf.asyncio.AsyncZeroconf",
         # What the modules of `exits.MEANS` are for.
-        "core.local_http.local_client",
+        "core.local_http.judged_connector",
         "edge.egress.cloud_channel.open_channel",
         "edge.egress.cloud_channel.opened_channel",
         "edge.egress.cloud_channel.unreachable_because",
         "edge.egress.handshake.why_refused",
         "edge.egress.proxy.open_way",
-        "edge.egress.lan_connection.judged_connector",
         "edge.fabric.client.new_client",
     }
 )

@@ -334,8 +334,7 @@ EXITS: Final = (
 )
 
 MEANS: Final = {
-    "core.local_http": "HTTP inside the site: judges what a name resolves to",
-    "edge.egress.lan_connection": "HTTP inside the site, to addresses that were judged",
+    "core.local_http": "HTTP inside the site, to addresses that were judged",
     "edge.egress.cloud_channel": "channels to the control plane",
     "edge.egress.proxy": "the courier's way to the control plane, direct or through the site's proxy",
     "edge.egress.handshake": "why a channel to the control plane was refused",

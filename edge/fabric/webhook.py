@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from core.errors import ConfigError
+from core.local_http import judged_connector
 from core.network import local_addresses
 from core.webhooks import MAKE_A_SECRET, read_secret, signed_headers
 from edge.config import WebhookSection
-from edge.egress.lan_connection import judged_connector
 from edge.fabric.delivery import DELIVERY_TIMEOUT_S, DeliveryFailed, Notice
 
 

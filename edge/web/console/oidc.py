@@ -24,7 +24,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from core.errors import PosternError
-from core.local_http import local_client
+from core.local_http import judged_connector
 from core.network import is_loopback, local_addresses
 from edge.config import OidcSection
 
@@ -201,12 +201,13 @@ class ProviderClient:
         self, method: str, url: str, form: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
         parts = urlsplit(url)
-        # An address in digits is not resolved, so it is judged here; a name again when it is connected to.
-        await local_addresses(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        connector = judged_connector(await local_addresses(parts.hostname or "", port), self._tls)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         headers = {"Authorization": self._basic()} if form and self._secret else {}
         try:
             async with (
-                local_client(TIMEOUT_S, self._tls) as client,
+                aiohttp.ClientSession(connector=connector, timeout=timeout) as client,
                 client.request(method, url, data=form, headers=headers, allow_redirects=False) as response,
             ):
                 raw = await response.content.read(REPLY_BYTES_MAX + 1)
