@@ -80,6 +80,10 @@ class CourierNumbers:
     instance: bytes
     bytes_by_kind: dict[str, int]
     refused_by_reason: dict[str, int]
+    unexplained_bytes: int = 0
+    """That the kernel counted and the ledger does not explain."""
+    unexplained_ms: int = 0
+    """Unix time of the last of them, of before the start too; 0: none."""
 
     def sent_since(self, known: CourierNumbers) -> dict[str, int]:
         """Bytes by kind since `known`, all of them where the courier began anew since.
@@ -216,7 +220,11 @@ def _event(frame: wire.CourierFrame) -> CourierEvent | None:
         case "courier_numbers":
             numbers = frame.courier_numbers
             return CourierNumbers(
-                numbers.instance, dict(numbers.bytes_by_kind), dict(numbers.refused_by_reason)
+                numbers.instance,
+                dict(numbers.bytes_by_kind),
+                dict(numbers.refused_by_reason),
+                numbers.unexplained_bytes,
+                numbers.unexplained_unix_ms,
             )
         case "enrol_result":
             return EnrolResult(_identity(frame.enrol_result.identity), _error(frame.enrol_result))

@@ -35,7 +35,7 @@ minute would be 250 MB a year, and a signature of the control plane's each."""
 LOST: Final = Own(attempts=2, connections=2, frames=8, frame_bytes=4_096)
 """What a courier that ended may have counted since its last leaf, at most a minute's worth of it."""
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
-REMEDY: Final = "docs/operations.md, egress:unexplained: what sent it, and what to do."
+REMEDY: Final = "See docs/operations.md, Bytes that the ledger does not explain."
 
 
 @dataclass(frozen=True)

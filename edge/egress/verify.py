@@ -74,8 +74,8 @@ COMPARED = (
 _RECONCILED = dict.fromkeys(("from_ms", "to_ms", "from_entry", *COMPARED), _NUMBER)
 # What the framing may come to, in bytes of TCP's content (ADR 70 has the measurements): in a minute, and of each
 # attempt, connection and message; parts of what was sent and of what came back.
-MINUTE_BYTES, ATTEMPT_BYTES, CONNECTION_BYTES, MESSAGE_BYTES = 1_000, 1_000, 4_000, 500
-SENT_PART, RECEIVED_PART = 16, 256
+MINUTE_BYTES, ATTEMPT_BYTES, CONNECTION_BYTES, MESSAGE_BYTES = 1_000, 1_000, 4_000, 150
+SENT_PART, RECEIVED_PART = 16, 1_024
 MINUTES_MAX = 11
 # So much of OWN the courier's word is good for, in a minute.
 OWN_MAX = (30, 12, 64, 16_384)
@@ -949,13 +949,24 @@ def claimed(found: Found) -> list[str]:
     times = f"from {moment(from_ms)} to {moment(to_ms)}"
     if compared.gaps_count:
         times += f", without the {compared.gaps_count:,} times between that were not compared"
-    if unexplained := compared.sums["unexplained_bytes"]:
+    sums = compared.sums
+    if unexplained := sums["unexplained_bytes"]:
         says.append(
             f"Kernel-counted egress of this host {times}, but for {unexplained:,} bytes that the kernel counted and "
             "this record does not explain."
         )
     else:
         says.append(f"Complete for kernel-counted egress of this host {times}.")
+    says.append(
+        f"Of {sums['kernel_bytes']:,} bytes that the kernel counted of the courier, {sums['header_bytes']:,} were "
+        f"headers of IP and TCP, {sums['ledger_bytes']:,} are announced by the entries above, "
+        f"{sums['framing_bytes']:,} were framing within its bound, {unexplained:,} are not explained."
+    )
+    if sums["other_packets"]:
+        says.append(
+            f"{sums['other_packets']:,} packets more, of {sums['other_bytes']:,} bytes, were tried and did not leave: "
+            "the kernel refused them."
+        )
     return says
 
 
@@ -973,7 +984,10 @@ def not_claimed(found: Found) -> list[str]:
             says.append(f"Before {moment(compared.from_ms)} {own_word}.")
         if compared.to_ms < to_ms:
             says.append(f"After {moment(compared.to_ms)} {own_word}.")
-        if compared.longest_ms > 2 * MINUTE_MS:
+        says.append(
+            f"Framing is not looked into: {compared.sums['framing_bytes']:,} bytes of all this time could be others."
+        )
+        if compared.longest_ms > MINUTES_MAX * MINUTE_MS:
             says.append(
                 f"The longest time that was compared as one had {compared.longest_ms // MINUTE_MS:,} minutes."
             )

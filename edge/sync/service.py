@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 COURIER_RETRY_S = 0.5
 # Whoever writes a row calls `notify`; this finds what was forgotten, and keeps the gauges true.
 WATCH_EVERY_S = 5.0
+# What left and is not explained is told so long, that whoever looks once a day sees it.
+UNEXPLAINED_TOLD_MS = 24 * 3_600_000
 # The courier answers an OpenLink within its own time-outs (15 s); past this it is stuck.
 OPEN_TIMEOUT_S = 30.0
 # Looks at the clock at least this often: it may be set while we sleep.
@@ -112,7 +114,7 @@ class SyncService:
         self._waiting = Outbox(b"", 0, 0, 0)
         self._numbers = CourierNumbers(b"", {}, {})
         self._refusals_noted = set[str]()
-        node_metrics.watch("ledger", self._ledger_refused)
+        node_metrics.watch("ledger", self._ledger_told)
 
     def notify(self) -> None:
         """Rows may wait, or facts may have changed. From the event loop's thread; cheap."""
@@ -293,9 +295,11 @@ class SyncService:
         self._connected, self._last_error = False, reason
         metrics.CONNECTED.set(0)
 
-    def _ledger_refused(self) -> str:
-        """Why nothing leaves, where a witness remembers another ledger than the courier's."""
-        return "witness_refused" if self._last_error == "link_witness_refused" else ""
+    def _ledger_told(self) -> str:
+        """Why nothing leaves, where a witness remembers another ledger than the courier's; or what left beside it."""
+        if self._last_error == "link_witness_refused":
+            return "witness_refused"
+        return "unexplained" if _now_ms() - self._numbers.unexplained_ms < UNEXPLAINED_TOLD_MS else ""
 
     async def _note_refusal(self, reason: str) -> None:
         """A row of audit, once until the next welcome: a certificate is refused each minute, for months."""
@@ -305,10 +309,13 @@ class SyncService:
             await self._write_down(refusal[0], "link.refused", refusal[1])
 
     async def _write_down(self, actor: str, action: str, subject: str, times: int = 1) -> None:
+        await self._audit(lambda db: audit.refused(db, actor, action, subject, times=times))
+
+    async def _audit(self, write: Callable[[Database], object]) -> None:
         try:
-            await self._store.write(lambda db: audit.refused(db, actor, action, subject, times=times))
+            await self._store.write(write)
         except Exception as error:  # the store is busy, closing or unwell; the link does not wait for it
-            log.error("a refusal was not written down", extra={"error": type(error).__name__})
+            log.error("a row of audit was not written", extra={"error": type(error).__name__})
 
     async def _count(self, fresh: CourierNumbers) -> None:
         """Add what the courier has counted since its last report; a restarted one counts from zero."""
@@ -319,6 +326,12 @@ class SyncService:
             if (more := total - known.refused_by_reason.get(reason, 0)) > 0:
                 egress_metrics.REFUSED.labels(reason).inc(more)
                 await self._write_down("unknown", "courier.refused", reason, more)
+        if (more := fresh.unexplained_bytes - known.unexplained_bytes) > 0:
+            egress_metrics.UNEXPLAINED.inc(more)
+            subject = f"{more} bytes"
+            await self._audit(
+                lambda db: audit.append(db, "courier", "egress.unexplained", subject, audit.Outcome.FAILED)
+            )
         self._numbers = fresh
 
     async def _keep_buckets(self) -> None:

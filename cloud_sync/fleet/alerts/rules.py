@@ -59,6 +59,9 @@ LEDGER_MOVED = Kind("ledger_moved", "Another node goes on with a ledger", WARNIN
 LEDGER_UNWITNESSED = Kind(
     "ledger_unwitnessed", "A ledger is not shown to the witness", WARNING, hold=timedelta(hours=1)
 )
+UNEXPLAINED = Kind("unexplained", "Bytes left that the ledger does not explain", CRITICAL)
+UNEXPLAINED_FALLBACK = "ledger:unexplained"
+"""As a node says it for a day: its kernel counted them."""
 UNWITNESSED_AFTER = timedelta(hours=24)
 
 KINDS = {
@@ -77,6 +80,7 @@ KINDS = {
         LEDGER_ANEW,
         LEDGER_MOVED,
         LEDGER_UNWITNESSED,
+        UNEXPLAINED,
     )
 }
 # What is written into the audit trail in the transaction in which it happens, and is an alert too.
@@ -152,6 +156,8 @@ def _said_by(node: NodeRow, limits: Limits) -> list[tuple[Kind, str]]:
         found.append((OUTBOX, f"{node.outbox_rows} rows wait, the oldest for {span(oldest)}."))
     if node.fallbacks:
         found.append((FALLBACK, ", ".join(node.fallbacks)))
+    if UNEXPLAINED_FALLBACK in node.fallbacks:
+        found.append((UNEXPLAINED, "Its kernel counted bytes of the courier's user that are in no entry."))
     free = node.disk_free_percent
     if free is not None and free <= limits.disk_free_percent:
         found.append((DISK, f"{free} to {free + 9} % of its disk are free."))

@@ -85,6 +85,10 @@ _FALLBACKS: Mapping[str, tuple[str, str]] = {
         "The system does not keep the site's other processes from the network: its rules of who may send are gone.",
         "Load them: systemctl reload-or-restart postern-egress, and start the meter: systemctl start postern-meter.",
     ),
+    "ledger:unexplained": (
+        "Within the last day bytes left this machine that the record of what left does not explain.",
+        "See postern ledger verify, then docs/operations.md, Bytes that the ledger does not explain.",
+    ),
     "keys": (
         "This machine has no TPM: the key that opens all others lies in a file, and whoever copies the disk has it.",
         "Encrypt the machine's disk; or switch the TPM on in its firmware, then: postern keys seal.",

@@ -22,6 +22,7 @@ from cloud_sync.fleet.alerts.rules import (
     PERSONAL,
     ROLLOUT,
     SEEN_INTERVAL,
+    UNEXPLAINED,
     Condition,
     Held,
     Limits,
@@ -67,6 +68,7 @@ NODE = NodeRow(
         ({"outbox_rows": 7, "outbox_oldest_s": 3600}, [OUTBOX]),
         ({"outbox_rows": 0, "outbox_oldest_s": 3600}, []),
         ({"fallbacks": ("egress:unprivileged",)}, [FALLBACK]),
+        ({"fallbacks": ("ledger:unexplained",)}, [FALLBACK, UNEXPLAINED]),
         ({"certificate_expires": NOW + timedelta(days=30) + SECOND}, []),
         ({"certificate_expires": NOW + timedelta(days=30)}, [CERTIFICATE]),
         ({"certificate_expires": NOW - SECOND}, [CERTIFICATE]),
@@ -241,4 +243,4 @@ def test_what_a_silence_covers(
 
 def test_each_kind_has_a_name_of_its_own() -> None:
     assert [kind.name for kind in KINDS.values()] == list(KINDS)
-    assert len({kind.title for kind in KINDS.values()}) == len(KINDS) == 13
+    assert len({kind.title for kind in KINDS.values()}) == len(KINDS) == 14

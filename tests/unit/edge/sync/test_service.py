@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from edge.config import SitePaths
-from edge.egress.courier_client import CourierEvent, IdentityState, LinkDown
+from edge.egress.courier_client import CourierEvent, CourierNumbers, IdentityState, LinkDown
+from edge.egress.metrics import UNEXPLAINED
+from edge.metrics import fallbacks
 from edge.store.store import Store
 from edge.sync.backoff import Backoff
-from edge.sync.service import SyncService
+from edge.sync.service import UNEXPLAINED_TOLD_MS, SyncService
+from tests.contract.courier_process import until
 
 WAIT_S = 10.0
 # In which an attempt that does not wait is made.
@@ -76,3 +81,32 @@ async def test_only_another_identity_ends_the_pause(store: Store, paths: SitePat
             await courier.attempt(ATTEMPT_S)
         courier.events.put_nowait(replace(STATE, expires_unix_s=1))
         assert await courier.attempt(WAIT_S) == 2
+
+
+async def test_what_the_ledger_does_not_explain_is_told_for_a_day(store: Store, paths: SitePaths) -> None:
+    def rows(db: Database) -> list[tuple[str, str, str, str]]:
+        return list(db.execute("SELECT actor, action, object, outcome FROM audit"))
+
+    async def told(db_rows: int) -> None:
+        async def there() -> bool:
+            return len(await store.read(rows)) >= db_rows
+
+        await until(there)
+
+    counted = UNEXPLAINED._value.get()
+    now_ms = time.time_ns() // 1_000_000
+    courier = Courier()
+    async with running(store, paths, courier):
+        courier.events.put_nowait(CourierNumbers(b"a", {}, {}, 0, now_ms - UNEXPLAINED_TOLD_MS - 1_000))
+        courier.events.put_nowait(CourierNumbers(b"a", {}, {}, 700, now_ms))
+        await told(1)
+        courier.events.put_nowait(CourierNumbers(b"a", {}, {}, 1_000, now_ms))
+        await told(2)
+        assert [row for row in await store.read(rows) if row[1] == "egress.unexplained"] == [
+            ("courier", "egress.unexplained", "700 bytes", "failed"),
+            ("courier", "egress.unexplained", "300 bytes", "failed"),
+        ]
+        assert "ledger:unexplained" in fallbacks()
+        assert UNEXPLAINED._value.get() - counted == 1_000
+        courier.events.put_nowait(CourierNumbers(b"b", {}, {}, 0, now_ms - UNEXPLAINED_TOLD_MS - 1_000))
+        await until(lambda: "ledger:unexplained" not in fallbacks())

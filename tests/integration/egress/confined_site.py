@@ -1,0 +1,182 @@
+"""A site in a network of its own, with the kernel's rules, root's meter and a real courier under its own account; at
+the other end of the cable a real control plane. What the courier then says of the kernel's counters is the real thing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from sqlite_utils import Database
+
+from edge.config import SitePaths
+from edge.egress import confinement, meter
+from edge.egress.confinement import Counted
+from edge.egress.envelope import load_or_create_key
+from edge.egress.ledger import Leaf, reading
+from edge.store.outbox import OutboxClass, append
+from edge.sync.enrolment import enrol
+from tests.contract.courier_process import CourierProcess, until
+from tests.integration.egress.cable import COURIER, INTERNET, Cable, enter
+from tests.integration.egress.confined_courier import MODULE
+from tests.integration.sync.rig import ControlPlaneProcess, Node, running_node
+
+METER_S: Final = 0.2
+ROW_BYTES: Final = 60
+COMPARED: Final = ("reconciled", "discrepancy")
+
+
+class FarCloud(ControlPlaneProcess):
+    """At the other end of the cable."""
+
+    def __init__(self, root: Path, cable: Cable, host: str = INTERNET) -> None:
+        super().__init__(root)
+        self._cable, self._host = cable, host
+
+    async def create(self) -> None:
+        await super().create()
+        text = self.paths.config.read_text()
+        _, console, rest = text.partition("[console]")
+        head, sync, ports = rest.partition("[sync]")
+        ports = ports.replace('host = "127.0.0.1"', f'host = "{self._host}"')
+        self.paths.config.write_text(text[: text.index("[console]")] + console + head + sync + ports)
+
+    async def start(self) -> None:
+        self._inside = ["ip", "netns", "exec", self._cable.world]
+        try:
+            await super().start()
+        finally:
+            self._inside = []
+
+    _inside: list[str] = []
+
+    def _arguments(self, *words: str) -> list[str]:
+        return [*self._inside, *super()._arguments(*words)]
+
+
+class ConfinedCourier(CourierProcess):
+    """Under the courier's account, in the site's network."""
+
+    def __init__(self, paths: SitePaths, cable: Cable, counted: Path, minute_ms: int) -> None:
+        super().__init__(paths)
+        self._cable, self._counted, self._minute_ms = cable, counted, minute_ms
+
+    async def start(self, *, supervised: bool = False) -> None:
+        given = (str(self.paths.root), str(self._counted), str(self._minute_ms), self._cable.site)
+        with (self.paths.root.parent / "courier.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", MODULE, *given, stdin=asyncio.subprocess.DEVNULL, stderr=log
+            )
+        await until(self._answers)
+
+
+class ConfinedSite:
+    """What a test sees of it."""
+
+    def __init__(self, folder: Path, cable: Cable, minute_ms: int, host: str = INTERNET) -> None:
+        self.cable, self.folder = cable, folder
+        self.paths = SitePaths(folder / "site")
+        self.counted = folder / "egress.json"
+        self.loaded = folder / "loaded.json"
+        self.cloud = FarCloud(folder / "cloud", cable, host)
+        self.courier = ConfinedCourier(self.paths, cable, self.counted, minute_ms)
+
+    def prepare(self) -> None:
+        """Folders as the installer leaves them."""
+        self.paths.root.mkdir(0o755)
+        load_or_create_key(self.paths.keys)
+        for made in (self.paths.courier, self.paths.run):
+            made.mkdir(0o700)
+        for owned in (self.paths.courier, self.paths.run, self.paths.keys, *self.paths.keys.iterdir()):
+            os.chown(owned, COURIER, COURIER)
+        self.cable.confine()
+        self.loaded.write_text(self.cable.nft("-j", "-n", "list", "table", "inet", "postern"))
+
+    @contextmanager
+    def metered(self) -> Iterator[None]:
+        """Root's meter, more often than it looks at a site."""
+        over = threading.Event()
+
+        def turn() -> None:
+            enter(self.cable.site)
+            while not over.wait(METER_S):
+                meter.turn(self.counted, True, self.loaded)
+
+        thread = threading.Thread(target=turn)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def leaves(self) -> list[Leaf]:
+        return list(reading.read(self.paths.ledger))
+
+    def compared(self) -> list[Leaf]:
+        """What was compared so far."""
+        return [leaf for leaf in self.leaves() if leaf.type in COMPARED]
+
+    def look(self) -> Counted:
+        """The kernel's counters now."""
+        found = confinement.read(self.counted)
+        assert found is not None
+        return found
+
+    async def compared_again(self) -> list[Leaf]:
+        """Once all that was sent until now has been compared."""
+        now_ms = time.time_ns() // 1_000_000
+        await until(lambda: any(int(leaf.fields["to_ms"]) > now_ms for leaf in self.compared()))
+        return self.compared()
+
+    async def send_rows(self, node: Node, rows: int) -> None:
+        """Rows of the outbox, and wait until the control plane has them."""
+        have = len(await self.cloud.records())
+
+        def add(db: Database) -> None:
+            for number in range(rows):
+                append(db, OutboxClass.STATE, "knowledge.changed", {"documents": have + number, "chunks": 0})
+
+        await node.store.write(add)
+        node.sync.notify()
+
+        async def arrived() -> bool:
+            return len(await self.cloud.records()) >= have + rows
+
+        await until(arrived, timeout_s=60)
+
+
+@asynccontextmanager
+async def confined_site(
+    minute_ms: int = 2_000, host: str = INTERNET
+) -> AsyncIterator[tuple[ConfinedSite, Node]]:
+    """Enrolled, connected, compared each `minute_ms`."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        cable = Cable(f"ptr{os.getpid()}")
+        site = ConfinedSite(Path(folder), cable, minute_ms, host)
+        try:
+            cable.lay()
+            site.prepare()
+            await site.cloud.create()
+            await site.cloud.start()
+            async with AsyncExitStack() as stack:
+                stack.enter_context(site.metered())
+                await until(site.counted.exists)
+                await site.courier.start()
+                stack.push_async_callback(site.courier.stop)
+                await enrol(site.paths, site.cloud.enrolment, await site.cloud.new_code())
+                async with running_node(site.paths) as node:
+                    await until(lambda: node.sync.status().connected)
+                    yield site, node
+        finally:
+            await site.cloud.stop()
+            cable.tear_down()
