@@ -53,7 +53,12 @@ def write_request(path: Path, file: Path, key: str, old: int | None) -> tuple[in
         if old is None:
             old = _signed_by(rows, witness) if witness else 0
         shown = submission(rows, Note.parse(newest[1]), _public(rows), old)
-        write_atomic(file, bytes(shown))
+        try:
+            write_atomic(file, bytes(shown))
+        except OSError as error:
+            raise ConfigError(
+                f"{file} cannot be written: {error}.", remedy="Name a place that this account may write to."
+            ) from error
         return shown.old_size, shown.tree[0]
 
 

@@ -149,6 +149,8 @@ def test_a_stick_goes_to_a_witness_and_back(log: Log, paths: SitePaths, tmp_path
     grow(log, 4)
     log.checkpoint()
     assert write_request(paths.ledger, request, MINE.vkey, None) == (0, 5)
+    with pytest.raises(ConfigError, match="Not a directory"):
+        write_request(paths.ledger, request / "below a file", MINE.vkey, None)
     note = Note.parse(read_request(request.read_bytes()).note)
     grow(log, 2)
     log.checkpoint()
