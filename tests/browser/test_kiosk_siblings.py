@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.kiosk_steps import answered, ask, begin, open_kiosk, question
+from tests.browser.receipts import link, receipt
 from tests.browser.scripted_node import HOURS, Script, ScriptedNode, scripted_node
 from tests.running import running
 from tests.two_nodes import free_ports, make_siblings
@@ -75,6 +76,21 @@ async def test_before_the_first_answer_the_consent_goes_along(
     await answered(page)
     assert other.script.consents == one.script.consents
     assert other.script.continued == []
+
+
+async def test_the_code_of_a_receipt_leads_to_the_node_that_has_the_conversation(
+    page: Page, nodes: tuple[ScriptedNode, ScriptedNode]
+) -> None:
+    one, other = nodes
+    other.script.receipt, other.script.link = receipt(), link(other.url)
+    await begin(page, one.url)
+    await one.die()
+    await ask(page, "Where do I park?")
+    await answered(page)
+    await page.get_by_role("button", name="Your privacy").click()
+    await page.get_by_role("button", name="What left this building?").click()
+    await expect(page.get_by_text(f"{other.url}/receipt#")).to_be_visible()
+    assert (one.script.link_origins, other.script.link_origins) == ([], [other.url])
 
 
 @pytest.mark.proves("consent")
