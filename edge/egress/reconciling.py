@@ -108,6 +108,8 @@ class Reconciling:
         self._alarm = alarm
         self._boot = _read(boot)
         self._before: Counted | None = None
+        self._nobody_says = False
+        """What the kernel counted; that is settled."""
         self._own = Own() - LOST
         """The process's counts when what is compared next began."""
         self._next_own = self._own
@@ -130,11 +132,12 @@ class Reconciling:
         if counted is not None and (counted.users.get("courier") != os.getuid() or not _whole(counted)):
             counted = None
         before = self._before
-        if counted is not None and before is not None and counted.at_s == before.at_s:
+        same = counted is not None and before is not None and counted.at_s == before.at_s
+        if same or (counted is None and self._nobody_says):
             return
         goes_on = counted is not None and (before is None or _goes_on(before, counted))
         await self._ledger.compare(partial(self._judge, counted, goes_on))
-        self._before, self._own = counted, self._next_own
+        self._before, self._own, self._nobody_says = counted, self._next_own, counted is None
         if self._next_told != self.told:
             self.told = self._next_told
             self._alarm()

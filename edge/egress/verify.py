@@ -929,9 +929,31 @@ def document(found: Found) -> dict[str, Any]:
         "policies": sorted(record.policies),
         "policies_missing": found.policies_missing,
         "files_not_read": len(found.strange),
+        "anything_else": anything_else(found),
         "claimed": claimed(found),
         "not_claimed": not_claimed(found),
     }
+
+
+def anything_else(found: Found) -> str:
+    """Whether more left than the entries say, in a sentence."""
+    record, compared = found.record, found.record.compared
+    sums, since_ms, until_ms = (
+        compared.sums,
+        max(record.from_ms, record.first_ms),
+        min(record.to_ms, record.last_ms),
+    )
+    if found.problems:
+        return "Nothing of this export can be relied on."
+    if not compared.count:
+        return "Nobody can tell: in this time nothing was compared with the kernel's counters."
+    if sums["unexplained_bytes"]:
+        return f"Yes: {sums['unexplained_bytes']:,} bytes that the kernel counted and no entry explains."
+    framing = f"{sums['framing_bytes']:,} bytes of framing, which is within its bound and not looked into"
+    late = until_ms - compared.to_ms > MINUTES_MAX * MINUTE_MS
+    if compared.gaps_count or late or compared.from_ms - since_ms > MINUTES_MAX * MINUTE_MS:
+        return f"Not while it was compared with the kernel's counters, but for {framing}; some of this time was not."
+    return f"No, by the kernel's counters of this host, but for {framing}."
 
 
 def claimed(found: Found) -> list[str]:
@@ -948,7 +970,7 @@ def claimed(found: Found) -> list[str]:
     from_ms, to_ms = max(compared.from_ms, record.from_ms), min(compared.to_ms, record.to_ms)
     times = f"from {moment(from_ms)} to {moment(to_ms)}"
     if compared.gaps_count:
-        times += f", without the {compared.gaps_count:,} times between that were not compared"
+        times += f", but for times between that were not compared: {compared.gaps_count:,}"
     sums = compared.sums
     if unexplained := sums["unexplained_bytes"]:
         says.append(
@@ -1028,6 +1050,7 @@ def in_words(told: dict[str, Any]) -> str:
         *_left_in_words([one for one in told["left"] if one["kind"] != CONNECTIONS], "nothing"),
         *_left_in_words([one for one in told["left"] if one["kind"] == CONNECTIONS], ""),
     ]
+    lines += ["", f"Did the courier send anything else? {told['anything_else']}"]
     texts = [one for one in told["left"] if one["policy"]]
     lines += ["", "Texts among it, by the policy and the verdict that let them go:"]
     lines += [

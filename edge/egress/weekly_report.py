@@ -158,6 +158,7 @@ def _compared(told: dict[str, Any]) -> tuple[Block, ...]:
         return (Paragraph(text="Nobody compared the record with the kernel's counters in this week."),)
     rows = (
         ("Counted by the kernel", f"{sums['kernel_bytes']:,} bytes"),
+        ("Headers of IP and TCP among it", f"{sums['header_bytes']:,} bytes"),
         ("In the record", f"{sums['ledger_bytes']:,} bytes"),
         ("Framing, within its stated bound", f"{sums['framing_bytes']:,} bytes"),
         ("Not explained", f"{sums['unexplained_bytes']:,} bytes"),

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -180,3 +181,43 @@ async def confined_site(
         finally:
             await site.cloud.stop()
             cable.tear_down()
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of all that was compared, in bytes."""
+
+    kernel: int
+    framing: int
+    unexplained: int
+
+    @property
+    def unexplained_bytes_pct(self) -> float:
+        return 100 * self.unexplained / self.kernel
+
+
+def share_of(leaves: list[Leaf]) -> Share:
+    """`leaves`: the comparisons."""
+    sums = [
+        sum(int(leaf.fields[name]) for leaf in leaves)
+        for name in ("kernel_bytes", "framing_bytes", "unexplained_bytes")
+    ]
+    return Share(*sums)
+
+
+async def ordinary_life(site: ConfinedSite, node: Node, batches: int = 3) -> Share:
+    """Rows, silence, a new connection, rows; for a bench: `unexplained_bytes_pct` of it."""
+    for _ in range(batches):
+        await site.send_rows(node, 50)
+    await site.courier.kill()
+    await until(lambda: not node.sync.status().connected)
+    await site.courier.start()
+    await until(lambda: node.sync.status().connected)
+    await site.send_rows(node, 50)
+    return share_of(await site.compared_again())
+
+
+async def unexplained_bytes_pct(batches: int = 3) -> float:
+    """Of an ordinary site's kernel-counted bytes, those that its ledger does not explain."""
+    async with confined_site() as (site, node):
+        return (await ordinary_life(site, node, batches)).unexplained_bytes_pct

@@ -6,64 +6,21 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 
 from edge import metrics
 from edge.egress import framing, verify
-from edge.egress.ledger import Leaf
 from edge.egress.ledger.export import exported
 from tests.contract.courier_process import until
 from tests.integration.egress.cable import COURIER, INTERNET, INTERNET6, WAIT_S, needs_namespaces
-from tests.integration.egress.confined_site import ConfinedSite, confined_site
-from tests.integration.sync.rig import Node
+from tests.integration.egress.confined_site import ConfinedSite, confined_site, ordinary_life
 
 # Several processes start; a machine that runs tests is shared.
 pytestmark = [needs_namespaces, pytest.mark.timeout(240)]
 
 LEAK_BYTES = 100_000
 UNEXPLAINED_PCT_MAX = 3.0
-
-
-@dataclass(frozen=True)
-class Share:
-    """Of all that was compared, in bytes."""
-
-    kernel: int
-    framing: int
-    unexplained: int
-
-    @property
-    def unexplained_bytes_pct(self) -> float:
-        return 100 * self.unexplained / self.kernel
-
-
-def share_of(leaves: list[Leaf]) -> Share:
-    """`leaves`: the comparisons."""
-    sums = [
-        sum(int(leaf.fields[name]) for leaf in leaves)
-        for name in ("kernel_bytes", "framing_bytes", "unexplained_bytes")
-    ]
-    return Share(*sums)
-
-
-async def ordinary_life(site: ConfinedSite, node: Node, batches: int = 3) -> Share:
-    """Rows, silence, a new connection, rows; for a bench: `unexplained_bytes_pct` of it."""
-    for _ in range(batches):
-        await site.send_rows(node, 50)
-    await site.courier.kill()
-    await until(lambda: not node.sync.status().connected)
-    await site.courier.start()
-    await until(lambda: node.sync.status().connected)
-    await site.send_rows(node, 50)
-    return share_of(await site.compared_again())
-
-
-async def unexplained_bytes_pct(batches: int = 3) -> float:
-    """Of an ordinary site's kernel-counted bytes, those that its ledger does not explain."""
-    async with confined_site() as (site, node):
-        return (await ordinary_life(site, node, batches)).unexplained_bytes_pct
 
 
 def leak(size: int, to: str = INTERNET) -> Callable[[], None]:

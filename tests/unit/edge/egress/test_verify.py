@@ -131,7 +131,7 @@ def test_a_time_that_was_not_compared_is_told_and_not_fine() -> None:
     assert (document["whole"], document["explained"], document["ok"]) == (True, False, False)
     words = verify.in_words(document)
     assert "2026-03-01 00:00:05 UTC to 2026-03-01 00:00:35 UTC: not compared" in words
-    assert "without the 1 times between that were not compared" in words
+    assert "but for times between that were not compared: 1" in words
 
 
 def test_what_was_not_closed_counts_as_left() -> None:
