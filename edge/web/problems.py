@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from core.errors import PosternError
 
@@ -101,10 +102,14 @@ async def read_body(request: web.Request, model: type[M]) -> M:
     try:
         return model.model_validate_json(raw or b"{}")
     except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}" for item in error.errors()
-        )
-        raise BadRequest(found) from None
+        raise BadRequest("; ".join(_fault(item) for item in error.errors(include_input=False))) from None
+
+
+def _fault(item: ErrorDetails) -> str:
+    """Where a body is wrong, and how. The name of a field that is not known is the sender's own words."""
+    unknown = item["type"] == "extra_forbidden"
+    where = item["loc"][:-1] if unknown else item["loc"]
+    return f"{'.'.join(map(str, where)) or 'body'}: {'An unknown field' if unknown else item['msg']}"
 
 
 def dumps(value: object) -> str:

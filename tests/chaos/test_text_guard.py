@@ -46,13 +46,13 @@ SCAN_S_MAX = 2.0
 HUNG_SCAN_S_MAX = 0.1
 
 
-def _find(texts: Sequence[str]) -> list[Finding]:
+def find(texts: Sequence[str]) -> list[Finding]:
     """In the detector's process."""
     scans = ScriptedScans()
     return [scans.finding(text) for text in texts]
 
 
-def _nonsense(texts: Sequence[str]) -> list[Finding]:
+def nonsense(texts: Sequence[str]) -> list[Finding]:
     """In the detector's process, gone mad: each kind of garbage in turn."""
     return [_GARBAGE[sum(map(ord, text)) % len(_GARBAGE)](text) for text in texts]
 
@@ -73,7 +73,7 @@ class ProcessScans:
     """The rig's detector in a process of its own."""
 
     def __init__(self) -> None:
-        self.find = _find
+        self.find = find
         self.asked = asyncio.Event()
         self._pool = ProcessPoolExecutor(1, get_context("spawn"))
 
@@ -192,12 +192,12 @@ def _breaks(fault: str, held: Chaos, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(looking, "SCAN_S_MAX", HUNG_SCAN_S_MAX)
             held.scans.signal(signal.SIGSTOP)
         case "nonsense":
-            held.scans.find = _nonsense
+            held.scans.find = nonsense
 
 
 def _mends(fault: str, held: Chaos, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "SCAN_S_MAX", SCAN_S_MAX * 5)  # the new process starts meanwhile
-    held.scans.find = _find
+    held.scans.find = find
     if fault != "nonsense":
         held.scans.replace()
 

@@ -39,7 +39,7 @@ DISCOVERY: Final = range(130, 144)
 """ICMPv6 types of multicast listeners, routers and neighbours."""
 
 
-def _may_make_networks() -> bool:
+def may_make_networks() -> bool:
     """Root in a container often may not, whatever its number is."""
     if sys.platform != "linux" or os.getuid() != 0 or not all(map(shutil.which, ("nft", "ip", "unshare"))):
         return False
@@ -48,7 +48,7 @@ def _may_make_networks() -> bool:
 
 
 needs_namespaces = pytest.mark.skipif(
-    not _may_make_networks(), reason="needs root who may make network namespaces, nft and ip"
+    not may_make_networks(), reason="needs root who may make network namespaces, nft and ip"
 )
 libc = ctypes.CDLL(None, use_errno=True)
 T = TypeVar("T")

@@ -1,0 +1,199 @@
+"""A tap between the courier and the control plane, which ends TLS on both sides and keeps what the courier said.
+
+It shows a certificate of the test's own authority and goes on with the site's own key, which the bench may read. What
+it keeps is what came out of the courier's encryption: of each stream of HTTP/2 the messages, put together over frames
+and decompressed, and apart from them all other frames. gRPC writes the values of headers plainly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cloud_sync.config import CloudPaths
+from cloud_sync.folder import load_identities
+from core import identity as certificates
+from core.identity import Credential
+from edge.egress import identity
+
+READ_BYTES = 1 << 16
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEAD_BYTES = 9
+DATA_FRAME, PADDED = 0x0, 0x8
+MESSAGE_HEAD_BYTES = 5
+VALID = timedelta(days=1)
+
+
+@dataclass
+class Heard:
+    """What one connection said to the control plane."""
+
+    streams: dict[int, bytearray] = field(default_factory=dict)
+    """By number: the payloads of its DATA frames."""
+    rest: bytearray = field(default_factory=bytearray)
+    """All other frames: headers, settings, pings."""
+    _left: bytearray = field(default_factory=bytearray)
+    _begun: bool = False
+
+    def feed(self, content: bytes) -> None:
+        """The next bytes, from wherever they were cut."""
+        self._left += content
+        if not self._begun:
+            if len(self._left) < len(PREFACE):
+                return
+            assert self._left.startswith(PREFACE), "this is not HTTP/2"
+            self._begun = True
+            del self._left[: len(PREFACE)]
+        while len(self._left) >= HEAD_BYTES:
+            size = HEAD_BYTES + int.from_bytes(self._left[:3], "big")
+            if len(self._left) < size:
+                return
+            self._take(bytes(self._left[:size]))
+            del self._left[:size]
+
+    def _take(self, frame: bytes) -> None:
+        kind, flags, stream = frame[3], frame[4], int.from_bytes(frame[5:HEAD_BYTES], "big")
+        if kind != DATA_FRAME:
+            self.rest += frame
+            return
+        content = frame[HEAD_BYTES:]
+        if flags & PADDED:
+            content = content[1 : len(content) - content[0]]
+        self.streams.setdefault(stream, bytearray()).extend(content)
+
+    def blobs(self) -> list[bytes]:
+        """Each stream's messages one after the other, and the rest."""
+        return [b"".join(messages(bytes(stream))) for stream in self.streams.values()] + [bytes(self.rest)]
+
+
+def messages(stream: bytes) -> Iterator[bytes]:
+    """Of gRPC, decompressed; what is cut off at the end is given as it is."""
+    while stream:
+        size = MESSAGE_HEAD_BYTES + int.from_bytes(stream[1:MESSAGE_HEAD_BYTES], "big")
+        content = stream[MESSAGE_HEAD_BYTES:size]
+        # gzip or zlib, whichever it says.
+        yield zlib.decompress(content, zlib.MAX_WBITS | 32) if stream[0] and len(stream) >= size else content
+        stream = stream[size:]
+
+
+class Tap:
+    """From a port of its own to another of this machine, in a thread of its own."""
+
+    def __init__(self, target: int, server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> None:
+        """`name`: that the certificate of the other end must carry."""
+        self.connections: list[Heard] = []
+        self._target, self._server, self._client, self._name = target, server, client, name
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="tap", daemon=True).start()
+        self._listening = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        self.endpoint = f"127.0.0.1:{self._listening.sockets[0].getsockname()[1]}"
+
+    def blobs(self) -> list[bytes]:
+        """All that was said so far."""
+        return [blob for heard in tuple(self.connections) for blob in heard.blobs()]
+
+    def payload_bytes(self) -> int:
+        """Of all messages so far."""
+        return sum(len(stream) for heard in tuple(self.connections) for stream in heard.streams.values())
+
+    def requests(self) -> int:
+        """Streams with a message."""
+        return sum(len(heard.streams) for heard in tuple(self.connections))
+
+    def close(self) -> None:
+        """For good."""
+        self._loop.call_soon_threadsafe(self._listening.close)
+        for writer in tuple(self._writers):
+            self._loop.call_soon_threadsafe(writer.transport.abort)
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._server)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard = Heard()
+        self.connections.append(heard)
+        try:
+            there, out = await asyncio.open_connection(
+                "127.0.0.1", self._target, ssl=self._client, server_hostname=self._name
+            )
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, out}
+        try:
+            await asyncio.gather(self._pump(reader, out, heard), self._pump(there, writer))
+        finally:
+            self._writers -= {writer, out}
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Heard | None = None
+    ) -> None:
+        with suppress(OSError):
+            while content := await reader.read(READ_BYTES):
+                if heard is not None:
+                    heard.feed(content)
+                writer.write(content)
+                await writer.drain()
+        writer.close()
+
+
+@dataclass(frozen=True)
+class Taps:
+    """One for texts, one for all else: which of them a byte came by says which exit it took."""
+
+    overflow: Tap
+    link: Tap
+
+
+@contextmanager
+def tapped(courier: Path, cloud: Path) -> Iterator[Taps]:
+    """Let an enrolled courier that does not run reach the control plane by taps."""
+    mine = identity.load(courier)
+    assert mine is not None
+    enrolment, authority = mine.enrolment, load_identities(CloudPaths(cloud)).authority
+    shown = certificates.create_server_certificate(
+        authority, ["127.0.0.1"], now=datetime.now(UTC), validity=VALID
+    )
+    server = _context(ssl.PROTOCOL_TLS_SERVER, shown, mine.roots_pem)
+    client = _context(ssl.PROTOCOL_TLS_CLIENT, Credential(mine.key_pem, mine.certificate_pem), mine.roots_pem)
+    texts = (enrolment.overflow_endpoints or (enrolment.sync_endpoint,))[0]
+    taps = Taps(
+        *(Tap(_port(at), server, client, enrolment.target_name) for at in (texts, enrolment.sync_endpoint))
+    )
+    by_taps = replace(
+        enrolment, sync_endpoint=taps.link.endpoint, overflow_endpoints=(taps.overflow.endpoint,)
+    )
+    identity.store(courier, replace(mine, enrolment=by_taps))
+    try:
+        yield taps
+    finally:
+        identity.store(courier, mine)
+        taps.overflow.close()
+        taps.link.close()
+
+
+def _port(endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2])
+
+
+def _context(protocol: int, mine: Credential, roots_pem: bytes) -> ssl.SSLContext:
+    """Either end of mutual TLS with HTTP/2."""
+    context = ssl.SSLContext(protocol)
+    with tempfile.TemporaryDirectory() as folder:
+        chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
+        chain.write_bytes(mine.certificate_pem)
+        key.write_bytes(mine.key_pem)
+        context.load_cert_chain(chain, key)
+    context.load_verify_locations(cadata=roots_pem.decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.set_alpn_protocols(["h2"])
+    return context
