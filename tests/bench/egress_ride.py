@@ -44,6 +44,8 @@ class Staff:
     mails: list[bytes] = field(default_factory=list)
     posts: list[bytes] = field(default_factory=list)
     settings: str = ""
+    mail_port: int = 0
+    webhook_port: int = 0
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         """A mail, with who sends it to whom."""
@@ -70,9 +72,10 @@ async def staff_servers(folder: Path) -> AsyncIterator[Staff]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     secret = folder / "webhook.secret"
     secret.write_text("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
+    staff.mail_port, staff.webhook_port = mail.sockets[0].getsockname()[1], runner.addresses[0][1]
     staff.settings = (
-        f'\n[handoff.smtp]\nhost = "127.0.0.1"\nport = {mail.sockets[0].getsockname()[1]}\nsecurity = "none"\n'
-        f'recipients = ["desk@clinic.test"]\n[handoff.webhook]\nurl = "http://127.0.0.1:{runner.addresses[0][1]}/tickets"\n'
+        f'\n[handoff.smtp]\nhost = "127.0.0.1"\nport = {staff.mail_port}\nsecurity = "none"\n'
+        f'recipients = ["desk@clinic.test"]\n[handoff.webhook]\nurl = "http://127.0.0.1:{staff.webhook_port}/tickets"\n'
         f'secret_file = "{secret}"\n'
     )
     try:
