@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.egress import own_traffic
-from edge.egress.confinement import Count, Counted
+from edge.egress.confinement import TCP_WORDS, Count, Counted
 from edge.egress.framing import MINUTE_MS, Explained, Judgement, Period, believed, judge
 from edge.egress.ledger import Draft, LedgerFailed
 from edge.egress.ledger.account import Account
@@ -34,6 +34,11 @@ QUIET_MS: Final = 10 * MINUTE_MS
 minute would be 250 MB a year, and a signature of the control plane's each."""
 LOST: Final = Own(attempts=2, connections=2, frames=8, frame_bytes=4_096)
 """What a courier that ended may have counted since its last leaf, at most a minute's worth of it."""
+COMPARED: Final = frozenset(
+    {"courier_sent", "courier_ipv6", "courier_dns", "courier_received"}
+    | {f"courier_tcp{words}" for words in TCP_WORDS}
+)
+"""Counters without which nothing is."""
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 REMEDY: Final = "See docs/operations.md, Bytes that the ledger does not explain."
 
@@ -151,7 +156,7 @@ class Reconciling:
         if counted is None or counted.time_ms < kept.until_ms:
             return None, str(replace(kept, known=None))
         now = own_traffic.so_far()
-        if known is None or not goes_on or known.boot != self._boot or not _goes_on(known.counted, counted):
+        if known is None or not goes_on or not self._same_counters(known, counted):
             self._next_own = now
             return None, str(replace(kept, known=self._known(counted, account, account.size, 0)))
         if counted.time_ms - known.time_ms < EVERY_MS:
@@ -170,6 +175,9 @@ class Reconciling:
             self._tell(period, found.unexplained_bytes)
         following = self._known(counted, account, account.size + 1, found.carried)
         return _leaf(period, own, explained, found), str(Kept(period.to_ms, self._next_told.at_ms, following))
+
+    def _same_counters(self, known: Known, counted: Counted) -> bool:
+        return known.boot == self._boot and _whole(known.counted) and _goes_on(known.counted, counted)
 
     def _known(self, counted: Counted, account: Account, first: int, carried: int) -> Known:
         looked = (self._boot, counted.at_s, counted.time_ms, counted.counters)
@@ -196,8 +204,8 @@ def _leaf(period: Period, own: Own, explained: Explained, found: Judgement) -> D
 
 
 def _whole(counted: Counted) -> bool:
-    """Whether the rules in force count what is compared; those of an earlier version do not."""
-    return "courier_received" in counted.counters
+    """Whether the rules that were in force count what is compared; those of an earlier version do not."""
+    return counted.counters.keys() >= COMPARED
 
 
 def _goes_on(before: Counted, after: Counted) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,31 @@ async def test_refused_packets_of_others_are_counted_and_are_no_discrepancy(site
     await site.minute()
     (leaf,) = site.compared()
     assert (leaf.type, leaf.fields["other_packets"], leaf.fields["other_bytes"]) == ("reconciled", 3, 180)
+
+
+@pytest.mark.parametrize("name", sorted(reconciling.COMPARED))
+async def test_rules_of_another_version_are_no_reason_to_compare_or_to_fail(site: Site, name: str) -> None:
+    """Neither in force, nor when the courier looked last."""
+    whole = site.kernel.look
+
+    def lacking() -> Counted:
+        found = whole()
+        assert found is not None
+        return replace(found, counters={one: two for one, two in found.counters.items() if one != name})
+
+    await site.envelope(100)
+    site.reconciling._look = lacking
+    await site.minute()
+    assert site.compared() == []
+    site.reconciling._look = whole
+    await site.minute(1)
+    kept = Kept.parse(site.queue._ledger._db.execute("SELECT compared FROM account").fetchone()[0])
+    assert kept.known is not None
+    older = {one: two for one, two in kept.known.counters.items() if one != name}
+    text = str(replace(kept, known=replace(kept.known, counters=older)))
+    site.queue._ledger._db.execute("UPDATE account SET compared = ?", [text])
+    await site.minute()
+    assert site.compared() == []
 
 
 def test_what_another_version_kept_says_nothing() -> None:
