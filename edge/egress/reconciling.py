@@ -65,8 +65,6 @@ class Known:
 class Kept:
     """What lies in the ledger's database from one comparison to the next."""
 
-    until_ms: int = 0
-    """The end of the last one that is in the ledger: no time is compared twice."""
     told_ms: int = 0
     """The end of the last one that was not explained; 0: none."""
     known: Known | None = None
@@ -153,7 +151,7 @@ class Reconciling:
         kept = Kept.parse(account.compared)
         self._next_told = replace(self.told, at_ms=kept.told_ms)
         known = kept.known
-        if counted is None or counted.time_ms < kept.until_ms:
+        if counted is None:
             return None, str(replace(kept, known=None))
         now = own_traffic.so_far()
         if known is None or not goes_on or not self._same_counters(known, counted):
@@ -174,7 +172,7 @@ class Reconciling:
         if found.unexplained_bytes:
             self._tell(period, found.unexplained_bytes)
         following = self._known(counted, account, account.size + 1, found.carried)
-        return _leaf(period, own, explained, found), str(Kept(period.to_ms, self._next_told.at_ms, following))
+        return _leaf(period, own, explained, found), str(Kept(self._next_told.at_ms, following))
 
     def _same_counters(self, known: Known, counted: Counted) -> bool:
         return known.boot == self._boot and _whole(known.counted) and _goes_on(known.counted, counted)
@@ -209,7 +207,9 @@ def _whole(counted: Counted) -> bool:
 
 
 def _goes_on(before: Counted, after: Counted) -> bool:
-    """Whether the counters are the same ones: not loaded anew in between, nor the machine started."""
+    """Whether the counters are the same ones: not loaded anew in between, nor the machine started; and whether the
+    clock went forwards, so that there is a time to tell of them. A clock that went back begins a new comparison at
+    once: waiting until it is as late again would leave out all that leaves until then."""
     none = (0, 0)
     forwards = after.at_s > before.at_s and after.time_ms > before.time_ms
     return forwards and all(

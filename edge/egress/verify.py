@@ -482,12 +482,16 @@ class Record:
         if self.count == 0:
             self.first_ms = time_ms
         if time_ms < self._clock_ms - TIME_BACK_MAX_MS:
-            self.set_back_count += 1
-            if self.set_back_count <= UNEXPLAINED_TOLD_MAX:
-                self.set_back.append((self.count, self._clock_ms, time_ms))
+            self.tell_set_back(self._clock_ms, time_ms)
             self._clock_ms = time_ms
         self._clock_ms = max(self._clock_ms, time_ms)
         self.last_ms = time_ms
+
+    def tell_set_back(self, from_ms: int, to_ms: int) -> None:
+        """The clock, seen at this entry."""
+        self.set_back_count += 1
+        if self.set_back_count <= UNEXPLAINED_TOLD_MAX:
+            self.set_back.append((self.count, from_ms, to_ms))
 
     def _opened(self, found: re.Match[str], kind: str, time_ms: int) -> None:
         envelope, destination = found["envelope"], found["destination"]
@@ -591,7 +595,7 @@ class Compared:
         self.gaps_count = 0
         # What was closed since the last comparison: entries, and the bytes that had been announced.
         self._entries, self._sizes = array("Q"), array("Q")
-        self._next_entry = self._carried = 0
+        self._next_entry = self._carried = self._set_back = 0
 
     def closed(self, entry: int, size: int) -> None:
         """An envelope that left, or may have."""
@@ -605,14 +609,20 @@ class Compared:
         goes_on = from_ms == self.until_ms
         if from_ms >= to_ms or to_ms > self._record.last_ms + TIME_BACK_MAX_MS:
             self._record.problem(f"Entry {number} compares a time that ends before it begins, or lies ahead.")
-        if self.until_ms is not None and from_ms < self.until_ms:
-            self._record.problem(f"Entry {number} compares once more what was compared before.")
+        # Comparisons follow each other by their entries; by the clock only while nobody set it back. Then the entries
+        # before this one have told it already, or it does.
+        if (
+            self.until_ms is not None
+            and from_ms < self.until_ms
+            and self._set_back == self._record.set_back_count
+        ):
+            self._record.tell_set_back(self.until_ms, from_ms)
         if self.until_ms is not None and from_ms > self.until_ms:
             self._tell_gap(self.until_ms, from_ms)
         if not self._next_entry <= said["from_entry"] <= (self._next_entry if goes_on else number):
             self._record.problem(f"Entry {number} does not begin where the comparison before it ended.")
         self._judge(said, kind, self._carried if goes_on else 0)
-        self.until_ms, self._next_entry = to_ms, number + 1
+        self.until_ms, self._next_entry, self._set_back = to_ms, number + 1, self._record.set_back_count
         if from_ms < self._record.to_ms and to_ms > self._record.from_ms:
             self._tell(said, kind == "discrepancy")
 
@@ -976,6 +986,11 @@ def claimed(found: Found) -> list[str]:
         says.append(
             f"Kernel-counted egress of this host {times}, but for {unexplained:,} bytes that the kernel counted and "
             "this record does not explain."
+        )
+    elif record.set_back_count:
+        says.append(
+            f"Kernel-counted egress of this host, where it was compared, {times}; the clock was set back, so it is "
+            "not known what of this time was."
         )
     else:
         says.append(f"Complete for kernel-counted egress of this host {times}.")

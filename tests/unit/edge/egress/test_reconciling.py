@@ -264,18 +264,36 @@ async def test_where_the_counters_say_nothing_nothing_is_compared_and_the_verifi
     assert (told["explained"], told["gaps_count"]) == (False, 1)
 
 
-async def test_no_time_is_compared_twice_when_the_clock_goes_back(site: Site) -> None:
+@pytest.mark.parametrize("back_ms", [30_000, 3_600_000, 365 * 86_400_000])
+async def test_a_clock_that_goes_back_switches_the_comparison_off_for_no_longer_than_a_look(
+    site: Site, back_ms: int
+) -> None:
+    await site.envelope(100)
+    await site.minute()
+    site.kernel.time_ms -= back_ms
+    await site.minute(1)
+    site.kernel.sends(50_000_000, packets=1_000)
+    await site.minute()
+    first, last = site.compared()
+    assert last.fields["unexplained_bytes"] == 50_000_000 - 1_000
+    assert last.fields["from_ms"] < first.fields["to_ms"]
+    assert site.alarms == 1
+    told = await site.checked()
+    assert (told["whole"], told["explained"], told["set_back_count"]) == (True, False, 1)
+
+
+async def test_over_a_clock_that_was_set_back_nothing_is_called_complete(site: Site) -> None:
     await site.envelope(100)
     await site.minute()
     site.kernel.time_ms -= 3_600_000
-    await site.minute()
-    assert len(site.compared()) == 1
-    site.kernel.time_ms += 3_600_000
-    await site.minute(3)
+    await site.minute(1)
     await site.envelope(100)
-    await site.minute(12)
-    assert len(site.compared()) == 2
-    assert (await site.checked())["whole"]
+    await site.minute()
+    told = await site.checked()
+    claimed = " ".join(map(str, told["claimed"]))  # type: ignore[call-overload]
+    assert "Complete" not in claimed
+    assert "the clock was set back" in claimed
+    assert told["set_back_count"] == 1
 
 
 async def test_a_ledger_that_cannot_be_written_loses_nothing_of_the_comparison(

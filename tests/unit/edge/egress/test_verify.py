@@ -257,12 +257,6 @@ def _said_written(outcome: str, size: int) -> Callable[[Ledger], None]:
     return lambda found: found.close(found.intent(), size, outcome)
 
 
-def _compared_twice(found: Ledger) -> None:
-    found.time_ms += 60_000
-    found._compared_ms -= 1
-    found.compare()
-
-
 def _false_sum(found: Ledger) -> None:
     found.bodies[-1]["ledger_bytes"] = 1
     found.bodies[-1]["kernel_bytes"] = 1
@@ -313,7 +307,6 @@ def _escape(found: Ledger) -> None:
         (_said_written("unknown", 500), "of 1,000 bytes 500 were sent"),
         (_said_written("failed", 1_001), "of 1,000 bytes 1,001 were sent"),
         (_said_written("sent", 1_000), "out of bounds"),
-        (_compared_twice, "what was compared before"),
         (_false_sum, "its entries say 2,000"),
         (_kernel_said_more, "leaves out bytes"),
         (_second_begin, "the ledger's beginning"),
@@ -340,6 +333,15 @@ def test_a_clock_that_was_set_back_is_told_and_not_fine() -> None:
     document = told(exports.export(found.entries()))
     assert (document["whole"], document["explained"], document["ok"]) == (True, False, False)
     assert "the clock was set back at entry 8: 2026-03-01 00:00:05 UTC" in verify.in_words(document)
+
+
+def test_a_time_that_is_compared_twice_shows_a_clock_that_was_set_back() -> None:
+    found = ledger()
+    found.time_ms += 60_000
+    found._compared_ms -= 1
+    found.compare()
+    document = told(exports.export(found.entries()))
+    assert (document["whole"], document["explained"], document["set_back_count"]) == (True, False, 1)
 
 
 def test_a_witness_that_is_shown_a_record_that_stands_still_is_late() -> None:
