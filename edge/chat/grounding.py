@@ -22,6 +22,7 @@ from edge.chat.contradictions import Against, contradiction
 from edge.chat.prompt import Quotation
 from edge.knowledge.chunking import embedding_text
 from edge.knowledge.document import Passage
+from models.detect.confusables import seen
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,9 +38,6 @@ _JOINS = re.compile(r";\s*|,?\s\b(?:and|but)\s+")
 _POINTS_BACK = re.compile(
     r"^(?:it|its|they|their|them|this|that|these|those|there|he|she|his|her|both)\b", re.I
 )
-# Signs that turn the direction of what stands beside them, and "tags", which repeat ASCII invisibly: what a reader sees
-# is not what was judged.
-_UNSEEN = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e0fff]")
 _YES_NO = re.compile(r"^\s*(yes|no)\b[,.:!]*\s*", re.I)
 _DECLINES = re.compile(
     r"\b(?:do not|don't|cannot|can't|could not) (?:know|find|answer|say|tell)\b|\bnot (?:sure|certain)\b|"
@@ -121,7 +119,7 @@ def judge(
     NEAR_ENOUGH was not set on, where a source must have all of its words. `question`: a condition that the customer has
     named need not be repeated.
     """
-    if _UNSEEN.search(sentence):
+    if seen(sentence) != sentence:  # what a reader sees is not what would be judged
         return Verdict(Outcome.WORDS)
     sentence = prompt.plain(sentence)
     if _DECLINES.search(sentence):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from edge.inference.conversation import Message, Piece
 from edge.knowledge.document import Passage
 from edge.knowledge.sentences import split
+from models.detect.confusables import seen
 
 # The small default model reads slowly (prefill is most of the wait) and mixes up what is far apart: few passages.
 PASSAGES_MAX = 2
@@ -42,8 +43,9 @@ _ROLE = re.compile(
     r"^([ \t>*#-]*(?:system|assistant|user|human|ai|developer|instructions?|question|answer|quotations?)[ \t*]*):",
     re.I | re.M,
 )
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
-_UNSEEN = frozenset({"Cf", "Cn", "Co", "Cs"})
+_PARTING = re.compile(r"[\t\x0b\x0c\r\x85]")
+# Nobody knows what they say: formats that stand on digits of other scripts, and code points without a character.
+_NO_TEXT = frozenset({"Cf", "Cn", "Co", "Cs"})
 _BLANKS = re.compile(r"[ \t]+")
 _CHAT = re.compile(
     rf"<\||\|>|<</?SYS>>|<(?:start|end)_of_turn>|</?(?:quote|question)\b|{_BRACKET_MARK.pattern}|"
@@ -165,10 +167,10 @@ def harmless(text: str, fence: str = "") -> str:
 
 
 def plain(text: str) -> str:
-    """One spelling of each character; none that is not seen (zero-width, tags, changes of direction). Lines stay."""
-    text = _CONTROL.sub(" ", unicodedata.normalize("NFKC", text))
-    seen = text if text.isascii() else "".join(c for c in text if unicodedata.category(c) not in _UNSEEN)
-    return _BLANKS.sub(" ", seen)
+    """One spelling of each character; none that is not seen (`confusables.seen`, as what leaves). Lines stay."""
+    text = _PARTING.sub(" ", unicodedata.normalize("NFKC", seen(text)))
+    known = text if text.isascii() else "".join(c for c in text if unicodedata.category(c) not in _NO_TEXT)
+    return _BLANKS.sub(" ", known)
 
 
 def _messages(site: str, question: str, quotations: Sequence[Quotation], fence: str) -> tuple[Message, ...]:
