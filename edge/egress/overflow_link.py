@@ -257,9 +257,10 @@ async def _stream(order: Order, deliver: Deliver) -> tuple[str, str, grpc.Status
     tokens = _tokens_at_end(last)
     if tokens is not None:
         return "written", "", status, tokens
-    if received or status is grpc.StatusCode.OK:
+    if received:
         code = "late" if status is grpc.StatusCode.DEADLINE_EXCEEDED else CUT
         return "written", code, status, (0, 0)
+    # Another replica may be asked, which the record allows after a failure only: so is an end that said nothing.
     code = REFUSED if status in _REFUSALS else _FAILURES.get(status, CUT)
     return "failed", code, status, (0, 0)
 

@@ -235,6 +235,18 @@ def intents(paths: SitePaths) -> list[str]:
     return [leaf.fields["destination"] for leaf in leaves(paths) if leaf.type == "intent"]
 
 
+def outcomes_before_another(paths: SitePaths) -> set[str]:
+    """How each call ended after which another replica was asked: the verifier takes no other order for honest."""
+    ended: dict[str, str] = {}
+    found = set()
+    for leaf in leaves(paths):
+        if leaf.type == "intent" and leaf.fields["envelope"] in ended:
+            found.add(ended[leaf.fields["envelope"]])
+        elif leaf.type == "close":
+            ended[leaf.fields["envelope"]] = leaf.fields["outcome"]
+    return found
+
+
 async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
     paths: SitePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,7 +266,9 @@ async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
             ):
                 first.texts, first.status = (), status
                 assert await replies(client, sealed(paths)) == WHOLE
-            first.texts, first.status = ANSWER, grpc.StatusCode.UNAVAILABLE
+            first.texts, first.status, first.last, saying = (), None, None, first.last
+            assert await replies(client, sealed(paths)) == WHOLE  # an end that said nothing is a failure, too
+            first.texts, first.status, first.last = ANSWER, grpc.StatusCode.UNAVAILABLE, saying
             with pytest.raises(OverflowCut):  # it had begun: nobody else goes on in the middle
                 await replies(client, sealed(paths))
             monkeypatch.setattr("edge.egress.overflow_link.TAKEN_ON_S_MAX", 0.05)
@@ -264,7 +278,8 @@ async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
             asked = len(first.requests)
             assert await replies(client, sealed(paths)) == WHOLE
             assert len(first.requests) == asked  # it is asked last for a while
-        assert intents(paths)[before : before + 2] == [first.endpoint, second.endpoint]
+        assert intents(paths)[before : before + 8] == [first.endpoint, second.endpoint] * 4
+        assert outcomes_before_another(paths) == {"failed"}
         assert all(first.recorded + second.recorded)
         assert reading.verify(paths.ledger).open_envelopes == 0
         assert check_site(paths)["problems"] == []
