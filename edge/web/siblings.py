@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from core.errors import PosternError
+from edge.web.console.rules import PREFIX
 from edge.web.problems import CONTENT_SECURITY_POLICY, dumps
 
 OPEN_TO_SIBLINGS: Final = "/api/v1/sessions"
@@ -33,7 +34,10 @@ class ForeignPage(PosternError):
 
     code = "foreign_page"
     title = "Sent by a page of another site"
-    remedy = "Use this node's own page. A page of another node of the site is named in siblings.urls."
+    remedy = (
+        "Use this node's own page. A page of another node of the site is named in siblings.urls; a proxy in front must "
+        "pass Host on as the browser sent it."
+    )
     status = 403
 
 
@@ -67,12 +71,30 @@ def refusing_others(siblings: frozenset[str]) -> Middleware:
 
     @web.middleware
     async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
-        foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
-        if foreign and request.method not in READING and not _is_sibling(request, siblings):
+        if request.method not in READING and _is_foreign(request) and not _is_sibling(request, siblings):
             raise ForeignPage
         return await handler(request)
 
     return refuse
+
+
+def _is_foreign(request: web.Request) -> bool:
+    """What the browser says of the page. Over plain HTTP (but to this machine), and where it is old, it names its
+    origin alone. A token no browser adds by itself, and no page without leave. The console judges its own forms, and
+    writes down whose they were."""
+    if request.path.startswith(f"{PREFIX}/"):
+        return False
+    if request.headers.get(hdrs.AUTHORIZATION, "").lower().startswith("bearer "):
+        return False
+    if said := request.headers.get("Sec-Fetch-Site"):
+        return said not in ("same-origin", "none")
+    origin = request.headers.get(hdrs.ORIGIN)
+    return origin is not None and _host(origin.partition("://")[2]) != _host(request.host)
+
+
+def _host(written: str) -> str:
+    """Without a scheme's own port, which browsers leave out and some proxies add. A proxy may have changed schemes."""
+    return written.lower().removesuffix(":443").removesuffix(":80")
 
 
 def adding_permission(

@@ -171,3 +171,38 @@ async def test_a_page_of_another_site_sends_nothing_here(nodes: tuple[Node, Node
     for said in ("same-origin", "none"):
         async with one.client.post(SESSIONS, data="{}", headers={"Sec-Fetch-Site": said}) as response:
             assert response.status == 201
+
+
+@pytest.mark.proves("access")
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("http://evil.example", "desk", 403),
+        ("null", "desk", 403),
+        ("http://desk.evil.example", "desk", 403),
+        ("http://desk:8081", "desk:8080", 403),
+        ("http://desk:8080", "desk:8080", 201),
+        ("https://desk", "Desk:443", 201),
+        (SIBLING, "desk", 201),
+    ],
+)
+async def test_a_browser_that_says_nothing_of_the_page_names_its_origin(
+    nodes: tuple[Node, Node], origin: str, host: str, status: int
+) -> None:
+    """As over plain HTTP to another machine, where browsers leave Sec-Fetch-Site out."""
+    headers = {hdrs.CONTENT_TYPE: "text/plain", hdrs.ORIGIN: origin, hdrs.HOST: host}
+    async with nodes[0].client.post(SESSIONS, data="{}", headers=headers) as response:
+        assert response.status == status
+
+
+@pytest.mark.proves("access")
+@pytest.mark.parametrize(
+    ("login", "status"), [("Bearer pstn_x", 201), ("Basic YTpi", 403), ("Negotiate x", 403)]
+)
+async def test_a_token_is_sent_by_no_page_but_on_purpose(
+    nodes: tuple[Node, Node], login: str, status: int
+) -> None:
+    """A program in a browser's shell has one; logins that the browser knows it adds to what any page sends."""
+    headers = {"Sec-Fetch-Site": "cross-site", hdrs.ORIGIN: "app://desk", hdrs.AUTHORIZATION: login}
+    async with nodes[0].client.post(SESSIONS, data="{}", headers=headers) as response:
+        assert response.status == status
