@@ -219,9 +219,9 @@ class Ledger:
     def _compared(self, unexplained: int, other: int, own: Own) -> tuple[str, dict[str, object]]:
         explained = Explained(len(self._closed), sum(self._closed), sum(self._open.values()))
         times = (self._compared_ms, self.time_ms, self._compared_to)
-        framing = bound(Period(*times, 0, 0, 0, 0, 0, 0), own, explained)
+        framing = bound(Period(*times, 0, 0, 0, 0, 0), own, explained)
         content = max(0, self._carried + explained.bytes + framing + explained.open_bytes) + unexplained
-        period = Period(*times, content + 12 * 52, 12, 12 * 52, 0, other, other // 50)
+        period = Period(*times, content + 12 * 52, 12, 12 * 52, other, other // 50)
         fields = {**asdict(period), **asdict(own), "ledger_bytes": explained.bytes}
         fields |= {"framing_bytes": content - explained.bytes - unexplained, "unexplained_bytes": unexplained}
         return ("discrepancy" if unexplained else "reconciled"), fields

@@ -127,6 +127,7 @@ class Incoming:
         try:
             payload: bytes = await self._call.read()
             if payload is not EOF:
+                own_traffic.received(len(payload))
                 return payload
             self.status = await self._call.code()
         except grpc.RpcError as error:

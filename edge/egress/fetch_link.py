@@ -215,6 +215,7 @@ class FetchLink:
     async def _one(self, order: FetchOrder, deliver: Deliver) -> str:
         try:
             payload = await order.call
+            own_traffic.received(len(payload))
         except grpc.RpcError as error:
             return _ENDS.get(error.code(), CUT)
         except asyncio.CancelledError:  # how the call reports `call.cancel()`

@@ -52,7 +52,6 @@ class Period:
     kernel_packets: int
     header_bytes: int
     """Of them: headers of IP and TCP, by their real lengths."""
-    received_bytes: int
     other_bytes: int
     """What was refused, of whomever."""
     other_packets: int
@@ -85,13 +84,15 @@ class Judgement:
     """Into the next period. Above 0: said to have left, and not counted yet. Below: the other way round."""
 
 
-def believed(own: Own, minutes: int) -> Own:
-    """The courier's own word, as far as it goes."""
+def believed(own: Own, minutes: int, received_bytes: int) -> Own:
+    """The courier's own word, as far as it goes. `received_bytes`: as the kernel counted them; some may be another
+    process's, whom somebody outside sends much so that it may send a little."""
     return Own(
         min(own.attempts, ATTEMPTS_MAX * minutes),
         min(own.connections, CONNECTIONS_MAX * minutes),
         min(own.frames, FRAMES_MAX * minutes),
         min(own.frame_bytes, FRAME_BYTES_MAX * minutes),
+        min(own.received_bytes, received_bytes),
     )
 
 
@@ -113,7 +114,7 @@ def judge(period: Period, own: Own, explained: Explained, carried: int) -> Judge
 
 def bound(period: Period, own: Own, explained: Explained) -> int:
     """Bytes that the framing of a period may have."""
-    always = MINUTE_BYTES * period.minutes + period.received_bytes // RECEIVED_PART
+    always = MINUTE_BYTES * period.minutes + own.received_bytes // RECEIVED_PART
     sent = (explained.bytes + own.frame_bytes) // SENT_PART
     return _of_events(own, explained.envelopes) + always + sent
 

@@ -23,6 +23,8 @@ NFT: Final = ("nft", "-j", "-n", "list", "table", "inet", "postern")
 NFT_S_MAX: Final = 5.0
 LOADED: Final = Path("/run/postern-egress/loaded.json")
 """What `postern-egress.sh` listed as soon as it had loaded the rules."""
+SAY_S: Final = 3_600.0
+"""Between two lines of the journal that say what was counted."""
 CHANGING: Final = frozenset({"packets", "bytes", "handle", "metainfo"})
 REMEDY: Final = (
     "Load them: systemctl reload-or-restart postern-egress, and where the node does not run: "
@@ -81,9 +83,20 @@ def parsed(listing: list[dict[str, Any]], at_s: float, time_ms: int) -> Counted 
     return Counted(at_s, time_ms, users, cast(Any, others), counters)
 
 
-def turn(path: Path, were: bool, loaded: Path = LOADED) -> bool:
+def say(counted: Counted) -> None:
+    """What the courier's user sent since the rules were loaded, into the system's journal: the ledger's leaves repeat
+    it, and an auditor who has both need not believe the courier."""
+    packets, size = counted.total("courier_sent")
+    log.info(
+        "counted", extra={"packets": packets, "bytes": size, "names_bytes": counted.total("courier_dns")[1]}
+    )
+
+
+def turn(path: Path, were: bool, loaded: Path = LOADED, *, aloud: bool = False) -> bool:
     """Look once and write it down; returns whether the rules are in force. `were`: at the last look."""
     counted = look(loaded)
+    if counted is not None and aloud:
+        say(counted)
     if counted is None:
         path.unlink(missing_ok=True)
         if were:
@@ -101,9 +114,11 @@ def main() -> None:
     from core.logs import log_to_stderr
 
     log_to_stderr("meter")
-    in_force = True
+    in_force, said_s = True, float("-inf")
     while True:
-        in_force = turn(COUNTED, in_force)
+        aloud = since_start_s() - said_s >= SAY_S
+        in_force = turn(COUNTED, in_force, aloud=aloud)
+        said_s = since_start_s() if aloud else said_s
         time.sleep(EVERY_S)
 
 

@@ -20,6 +20,8 @@ class Own:
     """Messages of the courier's own on connections: greetings, heartbeats, checkpoints, orders to fetch."""
     frame_bytes: int = 0
     """What these came to."""
+    received_bytes: int = 0
+    """What came over the courier's own connections: it is acknowledged, and windows are opened again."""
 
     def __add__(self, other: Own) -> Own:
         return Own(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Own)))
@@ -44,6 +46,11 @@ def connecting() -> None:
 def framed(size: int) -> None:
     """Before a message of so many bytes."""
     _count(Own(frames=1, frame_bytes=size))
+
+
+def received(size: int) -> None:
+    """A message of so many bytes came."""
+    _count(Own(received_bytes=size))
 
 
 def so_far() -> Own:

@@ -32,8 +32,9 @@ EVERY_MS: Final = MINUTE_MS
 QUIET_MS: Final = 10 * MINUTE_MS
 """Minutes in which no envelope was closed, and all is explained, are compared each, and written down together: a leaf a
 minute would be 250 MB a year, and a signature of the control plane's each."""
-LOST: Final = Own(attempts=2, connections=2, frames=8, frame_bytes=4_096)
-"""What a courier that ended may have counted since its last leaf, at most a minute's worth of it."""
+LOST: Final = Own(attempts=2, connections=2, frames=8, frame_bytes=4_096, received_bytes=1 << 28)
+"""What a courier that ended may have counted since its last leaf, at most a minute's worth of it; what it received
+only as far as the kernel counted it."""
 COMPARED: Final = frozenset(
     {"courier_sent", "courier_ipv6", "courier_dns", "courier_received"}
     | {f"courier_tcp{words}" for words in TCP_WORDS}
@@ -160,7 +161,8 @@ class Reconciling:
         if counted.time_ms - known.time_ms < EVERY_MS:
             return None, account.compared
         period = _between(known, counted)
-        own = believed(now - self._own, period.minutes)
+        received = _grown(known.counted, counted, "courier_received")[1]
+        own = believed(now - self._own, period.minutes, received)
         explained = Explained(
             account.envelopes - known.envelopes, account.bytes - known.bytes, account.open_bytes
         )
@@ -220,14 +222,9 @@ def _goes_on(before: Counted, after: Counted) -> bool:
 
 def _between(known: Known, counted: Counted) -> Period:
     before = known.counted
-
-    def grown(*prefixes: str) -> tuple[int, int]:
-        counts = [(before.total(prefix), counted.total(prefix)) for prefix in prefixes]
-        return sum(new[0] - old[0] for old, new in counts), sum(new[1] - old[1] for old, new in counts)
-
-    packets, size = grown("courier_sent", "courier_dns")
+    packets, size = _grown(before, counted, "courier_sent", "courier_dns")
     refused = [name for name in counted.counters if "refused" in name]
-    other_packets, other_bytes = grown(*refused)
+    other_packets, other_bytes = _grown(before, counted, *refused)
     return Period(
         from_ms=before.time_ms,
         to_ms=counted.time_ms,
@@ -235,10 +232,14 @@ def _between(known: Known, counted: Counted) -> Period:
         kernel_bytes=size,
         kernel_packets=packets,
         header_bytes=counted.courier_headers() - before.courier_headers(),
-        received_bytes=grown("courier_received")[1],
         other_bytes=other_bytes,
         other_packets=other_packets,
     )
+
+
+def _grown(before: Counted, after: Counted, *prefixes: str) -> Count:
+    counts = [(before.total(prefix), after.total(prefix)) for prefix in prefixes]
+    return sum(new[0] - old[0] for old, new in counts), sum(new[1] - old[1] for old, new in counts)
 
 
 def _read(path: Path) -> str:

@@ -10,7 +10,7 @@ from edge.egress import framing, verify
 from edge.egress.framing import Explained, Judgement, Period, believed, bound, judge
 from edge.egress.own_traffic import Own
 
-MINUTE = Period(0, 60_000, 5, 520, 10, 520, 0, 0, 0)
+MINUTE = Period(0, 60_000, 5, 520, 10, 520, 0, 0)
 """With ten packets that have no content."""
 NOTHING = Explained(0, 0, 0)
 
@@ -24,7 +24,7 @@ def test_the_verifier_says_the_same_once_more() -> None:
         assert getattr(verify, f"{name}_BYTES") == getattr(framing, f"{name}_BYTES")
     assert (verify.SENT_PART, verify.RECEIVED_PART) == (framing.SENT_PART, framing.RECEIVED_PART)
     assert verify.MINUTES_MAX == framing.MINUTES_MAX
-    assert believed(Own(*[10**9] * 4), 1) == Own(*verify.OWN_MAX)
+    assert believed(Own(*[10**9] * 5), 1, 77) == Own(*verify.OWN_MAX, 77)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,7 @@ def test_the_verifier_says_the_same_once_more() -> None:
         (Own(attempts=2, connections=1, frames=4, frame_bytes=600), NOTHING),
         (Own(frames=1, frame_bytes=100), Explained(7, 50_000, 0)),
         (Own(), Explained(0, 0, 5_000)),
+        (Own(received_bytes=10_000_000), NOTHING),
     ],
 )
 def test_at_the_bound_all_is_explained_and_above_it_the_rest_is_not(own: Own, explained: Explained) -> None:

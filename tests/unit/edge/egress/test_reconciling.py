@@ -31,7 +31,7 @@ class Kernel:
     """Counters, a clock, and the meter's newest look at them."""
 
     def __init__(self) -> None:
-        self.packets = self.content = self.refused = 0
+        self.packets = self.content = self.refused = self.received = 0
         self.at_s, self.time_ms = 1_000.0, START_MS
         self.there = True
         self.uid = os.getuid()
@@ -43,7 +43,8 @@ class Kernel:
     def look(self) -> Counted | None:
         counters = {f"courier_tcp{words}": (self.packets if words == 8 else 0, 0) for words in TCP_WORDS}
         counters |= {"courier_sent": (self.packets, self.content + HEADER * self.packets)}
-        counters |= dict.fromkeys(("courier_ipv6", "courier_dns", "courier_received"), (0, 0))
+        counters |= dict.fromkeys(("courier_ipv6", "courier_dns"), (0, 0))
+        counters |= {"courier_received": (self.received, self.received)}
         counters |= {"node_refused_udp": (self.refused, 60 * self.refused)}
         users = {"node": 1, "worker": 2, "courier": self.uid}
         return Counted(self.at_s, self.time_ms, users, "count", counters) if self.there else None
@@ -172,6 +173,20 @@ async def test_own_frames_and_connections_explain_what_they_may(site: Site) -> N
     own = [leaf.fields[name] for name in ("attempts", "connections", "frames", "frame_bytes")]
     assert own == [1, 1, 1, 300]
     assert (await site.checked())["ok"]
+
+
+async def test_only_what_the_courier_itself_received_explains_anything(site: Site) -> None:
+    """Else whoever sends another process much could have it send a thousandth."""
+    site.kernel.received = 100_000_000
+    site.kernel.sends(50_000)
+    await site.minute()
+    own_traffic.received(100_000_000)
+    site.kernel.received += 100_000_000
+    site.kernel.sends(50_000)
+    await site.envelope(10)
+    await site.minute()
+    assert [leaf.type for leaf in site.compared()] == ["discrepancy", "reconciled"]
+    assert (await site.checked())["whole"]
 
 
 async def test_an_envelope_that_closes_after_the_minute_is_explained_once(site: Site) -> None:
