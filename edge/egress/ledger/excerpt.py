@@ -74,12 +74,7 @@ def excerpt(path: Path, note: Note, envelopes: frozenset[str], since_ms: int) ->
             db.execute("BEGIN")
             rows = Rows(db)
             (begin,) = (leaf_of(0, entry) for entry in rows.entries(0, 1))
-            first = _first(rows, size, since_ms - CLOCK_BACK_MS)
-            leaves = list(_found(rows, first, size, envelopes)) if envelopes else []
-            named = {envelope for _, envelope, _ in leaves}
-            begun_later = first == 0 and begin.time_ms > since_ms
-            if named < envelopes and (begun_later or size - first >= LOOKED_MAX):
-                raise TooFarBack
+            leaves = _looked_for(rows, size, envelopes, since_ms) if envelopes else []
             subtree = lru_cache(SUBTREES_KEPT)(rows.subtree())
             proven = tuple(
                 Proven(index, entry, tuple(inclusion_proof(index, size, subtree)))
@@ -89,6 +84,31 @@ def excerpt(path: Path, note: Note, envelopes: frozenset[str], since_ms: int) ->
         raise LedgerBroken(f"{path} cannot be read: {error}.") from error
     key = notes.log_verifier(bytes.fromhex(str(begin.fields["key"])))
     return Excerpt(str(key), bytes(note), proven)
+
+
+def _looked_for(
+    rows: Rows, size: int, envelopes: frozenset[str], since_ms: int
+) -> list[tuple[int, str, bytes]]:
+    """(number, envelope, entry) of theirs, in order. Raises TooFarBack, TooMany.
+
+    By the clock, which finds nearly all and reads little; what that does not find may have been written before the
+    clock was set back, so all of the newest leaves are looked through before it counts as absent.
+    """
+    first = _first(rows, size, since_ms - CLOCK_BACK_MS)
+    leaves = list(_found(rows, first, size, envelopes))
+    if _all_named(leaves, envelopes):
+        return leaves
+    first = max(0, size - LOOKED_MAX)
+    leaves = list(_found(rows, first, size, envelopes))
+    (oldest,) = rows.entries(first, first + 1)
+    latest_ms = since_ms - CLOCK_BACK_MS if first else since_ms
+    if not _all_named(leaves, envelopes) and leaf_of(first, oldest).time_ms > latest_ms:
+        raise TooFarBack
+    return leaves
+
+
+def _all_named(leaves: list[tuple[int, str, bytes]], envelopes: frozenset[str]) -> bool:
+    return {envelope for _, envelope, _ in leaves} == envelopes
 
 
 def _first(rows: Rows, size: int, since_ms: int) -> int:

@@ -97,12 +97,25 @@ def test_it_looks_no_further_back_than_it_must(
     for first in (2, 300):
         clock.ms += HOUR_MS
         log.append([draft for number in range(first, first + 298) for draft in sent(number)])
-    assert types(asked(log, paths, 1, since_ms=clock.ms)) == []  # older than what was asked for
     assert types(asked(log, paths, 1, 597, since_ms=START_MS))[:1] == [(1, "intent")]
     monkeypatch.setattr(excerpts, "LOOKED_MAX", 256)
     with pytest.raises(TooFarBack):
         asked(log, paths, 1, since_ms=START_MS)
     assert types(asked(log, paths, 597, since_ms=START_MS))
+
+
+def test_what_was_written_before_the_clock_was_set_back_is_not_absent(
+    log: Log, paths: SitePaths, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.ms = announced_ms = START_MS + 2 * HOUR_MS
+    log.append(sent(1))
+    clock.ms -= HOUR_MS
+    log.append([draft for number in range(2, 300) for draft in sent(number)])
+    assert types(asked(log, paths, 1, 2, since_ms=announced_ms))[:2] == [(1, "intent"), (2, "close")]
+    assert types(asked(log, paths, 300, since_ms=announced_ms)) == []
+    monkeypatch.setattr(excerpts, "LOOKED_MAX", 256)
+    with pytest.raises(TooFarBack):
+        asked(log, paths, 1, since_ms=clock.ms)
 
 
 def test_what_may_stand_in_an_older_ledger_is_not_said_to_be_absent(log: Log, paths: SitePaths) -> None:
