@@ -95,11 +95,13 @@ def rows(db: Database, session: str) -> Json:
     }
 
 
-_NO_RECORD: Final = {"outcome": ABSENT, "address": "", "policy": "", "verdict": "", "leaves": []}
+WORST_FIRST: Final = ("written", "unknown", "failed", OPEN, "not_sent")
+"""Of what several replicas were asked for, the outcome is the one after which the most may have left."""
+_NO_RECORD: Final = {"outcome": ABSENT, "addresses": [], "policy": "", "verdict": "", "leaves": []}
 
 
 def records_of(found: Excerpt) -> dict[str, Json]:
-    """By envelope, what its leaves come to. One that a replica failed to take is announced again: the last counts."""
+    """By envelope, what its leaves come to. One that a replica failed to take is announced again, to the next."""
     leaves: defaultdict[str, list[tuple[Mapping[str, Any], Proven]]] = defaultdict(list)
     for one in found.leaves:
         said = json.loads(one.entry)
@@ -108,12 +110,17 @@ def records_of(found: Excerpt) -> dict[str, Json]:
 
 
 def _record(leaves: list[tuple[Mapping[str, Any], Proven]]) -> Json:
-    none: Mapping[str, Any] = {}
-    intent = next((said for said, _ in reversed(leaves) if said["type"] == "intent"), none)
-    last, _ = leaves[-1]
+    intent: Mapping[str, Any] = {}
+    attempts: list[tuple[str, str]] = []  # destination, outcome
+    for said, _ in leaves:
+        if said["type"] == "intent":
+            intent = said
+            attempts.append((said["destination"], OPEN))
+        else:
+            attempts[-1:] = [(intent.get("destination", ""), said["outcome"])]
     return {
-        "outcome": last["outcome"] if last["type"] == "close" else OPEN,
-        "address": intent.get("destination", ""),
+        "outcome": min((outcome for _, outcome in attempts), key=WORST_FIRST.index),
+        "addresses": list(dict.fromkeys(to for to, outcome in attempts if outcome != "not_sent")),
         "policy": intent.get("policy", ""),
         "verdict": intent.get("verdict", ""),
         "leaves": [

@@ -1143,8 +1143,10 @@ RECEIPT_FORMAT = "postern-visitor-receipt-1"
 RECEIPT_CONTEXT = b"postern visitor receipt 1\n"
 RECEIPT_BYTES_MAX = 4_000_000
 _LEAF = {"index": int, "entry": str, "proof": [str]}
-_ENDED = {"outcome": str, "address": str, "policy": str, "verdict": str, "leaves": [_LEAF]}
+_ENDED = {"outcome": str, "addresses": [str], "policy": str, "verdict": str, "leaves": [_LEAF]}
 _LEFT = {"at_ms": int, "purpose": str, "bytes": int, "label": str, "envelope": str, "destination": str}
+# Several machines may have been asked for one text: that outcome is told after which the most may have left.
+WORST_FIRST = ("written", "unknown", "failed", "open", "not_sent")
 # What a receipt holds: names of an object, a list of one kind, either of two, a type. Nothing more and nothing less.
 RECEIPT = {
     "session_id": str,
@@ -1272,7 +1274,8 @@ def _require_proof(receipt: Receipt, log_key: Key | None) -> None:
 def _require_record(left: dict[str, Any], record: dict[str, Any], checkpoint: Checkpoint) -> None:
     """That its entries are in the record, of this envelope, and come to what is told of it. Raises Wrong."""
     envelope, before, open_ = left["envelope"], -1, False
-    ended = {"outcome": "absent", "address": "", "policy": "", "verdict": ""}
+    ended = {"policy": "", "verdict": ""}
+    attempts: list[tuple[str, str]] = []
     for leaf in record["leaves"]:
         kind, found = _parsed(leaf["entry"])
         hashes = [_hex(one, HASH_BYTES) for one in leaf["proof"]]
@@ -1289,12 +1292,17 @@ def _require_record(left: dict[str, Any], record: dict[str, Any], checkpoint: Ch
                     f"The record has another size of the envelope {plain(envelope)} than this receipt."
                 )
             ended = {name: found[name] for name in ("policy", "verdict")}
-            ended |= {"outcome": "open", "address": found["destination"]}
+            attempts.append((found["destination"], "open"))
         else:
             if not _sum_fits(found["outcome"], int(found["bytes"]), left["bytes"]):
                 raise Wrong(f"Entry {leaf['index']:,} says that more or less was sent than can be.")
-            ended["outcome"] = found["outcome"]
-    if {name: record[name] for name in ended} != ended or ended["verdict"] not in ("", left["label"]):
+            attempts[-1] = (attempts[-1][0], found["outcome"])
+    told: dict[str, Any] = {
+        **ended,
+        "outcome": min((outcome for _, outcome in attempts), key=WORST_FIRST.index, default="absent"),
+        "addresses": list(dict.fromkeys(to for to, outcome in attempts if outcome != "not_sent")),
+    }
+    if {name: record[name] for name in told} != told or ended["verdict"] not in ("", left["label"]):
         raise Wrong(f"This receipt tells something else of the envelope {plain(envelope)} than the record.")
 
 
@@ -1327,7 +1335,7 @@ def receipt_document(receipt: Receipt, site_key: bytes | None, against: Found | 
         "left": [
             {**{name: plain(one[name]) for name in _LEFT}, "at_ms": one["at_ms"], "bytes": one["bytes"]}
             | {"outcome": plain(one["record"]["outcome"]) if one["record"] else ""}
-            | {"address": plain(one["record"]["address"]) if one["record"] else ""}
+            | {"addresses": [plain(to) for to in one["record"]["addresses"]] if one["record"] else []}
             | {"policy": one["record"]["policy"] if one["record"] else ""}
             | {"entries": [leaf["index"] for leaf in one["record"]["leaves"]] if one["record"] else []}
             for one in said["left"]
@@ -1406,7 +1414,7 @@ def receipt_in_words(told: dict[str, Any]) -> str:
     ]
     for one in told["left"]:
         what = f"  {moment(one['at_ms'])}: {one['bytes']:,} bytes, passed as {one['label']}"
-        what += f", to {one['address']}" if one["address"] else ""
+        what += f", to {' and '.join(one['addresses'])}" if one["addresses"] else ""
         what += f", policy {one['policy']}" if one["policy"] else ""
         what += f"; {one['outcome'] or 'how it ended is not told'}"
         numbers = ", ".join(f"{number:,}" for number in one["entries"])

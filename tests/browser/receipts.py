@@ -20,8 +20,8 @@ PROOF = {
 def record(outcome: str, *indexes: int) -> dict[str, Any]:
     leaves = [{"index": index, "entry": "{}", "proof": ["ab" * 32]} for index in indexes]
     return {
-        "outcome": outcome, "address": "cloud.example.org:7443", "policy": "3a9c51" + "0f" * 29, "verdict": "public",
-        "leaves": leaves,
+        "outcome": outcome, "addresses": ["cloud.example.org:7443"],
+        "policy": "3a9c51" + "0f" * 29, "verdict": "public", "leaves": leaves,
     }  # fmt: skip
 
 

@@ -33,7 +33,7 @@ async def test_what_was_sent_is_proven(paths: SitePaths) -> None:
         records = records_of(found)
         assert records.keys() == {mine.identifier.hex()}
         record = records[mine.identifier.hex()]
-        assert (record["outcome"], record["address"]) == ("written", cloud.endpoint)
+        assert (record["outcome"], record["addresses"]) == ("written", [cloud.endpoint])
         assert (record["policy"], record["verdict"]) == (mine.policy.hex(), "public")
         intent, close = (json.loads(one["entry"]) for one in record["leaves"])
         assert intent["bytes"] == close["bytes"] == len(mine.payload)

@@ -21,7 +21,7 @@ function item(one) {
   parts.bytes.textContent = words.bytes(one.bytes);
   parts.when.textContent = moment(one.at_ms);
   parts.to.append(words.ourComputers);
-  if (record?.address) parts.to.append(", ", machine(record.address));
+  for (const address of record?.addresses ?? []) parts.to.append(", ", machine(address));
   parts.outcome.textContent = words.outcome(one.envelope ? record?.outcome ?? "" : "elsewhere");
   parts.rule.append(words.passedAs(one.label));
   if (record?.policy) parts.rule.append(" ", words.byRules, " ", machine(record.policy.slice(0, RULES_SHOWN)));

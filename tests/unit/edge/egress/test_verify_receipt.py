@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,8 @@ def log(paths: SitePaths) -> Iterator[Log]:
     opened.close()
 
 
-def intent(envelope: str, size: int) -> Draft:
-    fields = {"destination": "cloud.example:7443", "kind": "generate", "rows": 0, "bytes": size}
+def intent(envelope: str, size: int, to: str = "cloud.example:7443") -> Draft:
+    fields = {"destination": to, "kind": "generate", "rows": 0, "bytes": size}
     more = {"envelope": envelope, "policy": "ab" * 32, "verdict": "public", "commitment": "cd" * 32}
     return Draft("intent", fields | more)
 
@@ -65,9 +66,9 @@ def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"left_bytes": total, "left": rows, "site_network": uses, "claim": CLAIM}
 
 
-def made(log: Log, paths: SitePaths, rows: list[dict[str, Any]], since_ms: int = 0) -> dict[str, Any]:
+def made(log: Log, paths: SitePaths, rows: list[dict[str, Any]]) -> dict[str, Any]:
     named = frozenset(row["envelope"] for row in rows if row["envelope"])
-    found = excerpt(paths.ledger, log.checkpoint(), named, since_ms)
+    found = excerpt(paths.ledger, log.checkpoint(), named, time.time_ns() // 1_000_000)
     body = proven(told(rows), found)
     return dict(signed({"session_id": "s1", "at_ms": 1_800_000_000_500, **body}, KEY))
 
@@ -132,6 +133,31 @@ def test_what_was_made_passes(receipt: dict[str, Any]) -> None:
     text = verify.receipt_in_words(document)
     assert "1,902 bytes in 5 texts" in text
     assert "cloud.example:7443" in text
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "told_outcome", "to"),
+    [
+        (["failed", "not_sent"], "failed", ["replica0:1"]),
+        (["failed", "written"], "written", ["replica0:1", "replica1:1"]),
+        (["not_sent", "failed", "not_sent"], "failed", ["replica1:1"]),
+        (["not_sent", "not_sent"], "not_sent", []),
+    ],
+)
+def test_of_several_replicas_all_are_told_that_may_have_been_sent_some(
+    log: Log, paths: SitePaths, outcomes: list[str], told_outcome: str, to: list[str]
+) -> None:
+    for number, outcome in enumerate(outcomes):
+        size = 9 if outcome == "written" else 0
+        log.append([intent(FIRST, 9, f"replica{number}:1"), ended(FIRST, size, outcome)])
+    told = made(log, paths, [left(FIRST, 9)])
+    (one,) = verify.receipt_document(read(told), None, None)["left"]
+    assert (one["outcome"], one["addresses"]) == (told_outcome, to)
+    record = told["left"][0]["record"]
+    record |= {"outcome": outcomes[-1], "addresses": [f"replica{len(outcomes) - 1}:1"]}
+    if (told_outcome, to) != (record["outcome"], record["addresses"]):
+        with pytest.raises(verify.Wrong, match="something else"):
+            read(resigned(told))
 
 
 def test_whatever_is_changed_is_found(receipt: dict[str, Any]) -> None:

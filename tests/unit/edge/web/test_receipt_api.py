@@ -106,7 +106,7 @@ async def test_the_ledgers_word_is_on_it_and_the_site_signs_all(node: Node) -> N
     node.ledger.found = Excerpt("vkey", note + b"\n", leaves)
     told = await receipt_of(node, session, opened)
     record = told["left"][0]["record"]
-    assert (record["outcome"], record["address"], record["policy"]) == ("written", "cloud:1", "ab")
+    assert (record["outcome"], record["addresses"], record["policy"]) == ("written", ["cloud:1"], "ab")
     assert record["leaves"][1] == {"index": 5, "entry": json.dumps(close), "proof": ["01" * 32]}
     assert told["left"][1]["record"]["outcome"] == "absent"
     assert told["proof"] == {"log_key": "vkey", "checkpoint": (note + b"\n").decode(), "entries": 6}
