@@ -25,6 +25,7 @@ from edge.egress import envelope, metrics, overflow_request
 from edge.egress.envelope import ENVELOPE_BYTES_MAX, IDENTIFIER_BYTES, SALT_BYTES, Envelope, seal
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.egress.inspection import OVERFLOW_KIND
+from edge.egress.known_values import values_of, with_known
 from edge.egress.last_look import stays_because
 from edge.egress.looking import NOT_LOOKED, Instruments, Look, Looking
 from edge.egress.masking_check import NOTHING_HIDDEN, Hidden, Unbelievable, hide
@@ -154,6 +155,8 @@ class TextGuard:
         self._require_on_record(asked.session)
         asked = _with_staffs_own(asked, known)
         looked = await self.look(asked.parts) if reads_text(policies, asked.purpose) else NOT_LOOKED
+        if leaves and looked is not NOT_LOOKED:
+            looked = await self._with_known(asked, looked, known.subject)
         request = self._request(asked, known, looked)
         decision = decide_under(policies, request)
         if decision.action is Action.REFUSE:
@@ -183,6 +186,11 @@ class TextGuard:
         bill = _Bill(now_in_force, replace(request, size=size), asked.session, label, _now_ms(), sent)
         await self._paid(bill, decision, masked)
         return Admitted(tuple(masked.texts), paper and seal(paper, self._key), masked.pseudonyms)
+
+    async def _with_known(self, asked: Handover, looked: Look, subject: str) -> Look:
+        """With what was hidden in this conversation before, where the detector does not see it now."""
+        pseudonyms = await self._vault.open(asked.session, await self._key_of(subject), asked.purpose)
+        return with_known(asked.parts, looked, values_of(pseudonyms.entries))
 
     async def _envelope(self, payload: bytes, policies: Sequence[Policy], label: Label) -> Envelope:
         return Envelope(

@@ -1,0 +1,57 @@
+"""What a conversation's vault knows leaves no more, however well it hides from the detector."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.chat.session import Session
+from edge.egress.handover import Admitted, TextRefusal
+from models.detect.detector import Finding
+from models.detect.label import Label
+from tests.unit.edge.egress.text_guard_rig import POLICY, QUESTION, GuardRig, reason_of
+
+SAID = "My name is Anna Miller, please call me on 020 7946 0958."
+
+
+async def missed(rig: GuardRig, session: Session, text: str, *passages: str) -> Admitted | TextRefusal:
+    """A text in which the detector finds nothing, in a conversation in which it found a name before."""
+    assert isinstance(await rig.ask(session, SAID), Admitted)
+    rig.scans.does = lambda texts: [Finding((), Label.PUBLIC, complete=True) for _ in texts]
+    return await rig.ask(session, text, *passages)
+
+
+@pytest.mark.parametrize(
+    ("again", "left"),
+    [
+        ("the list (Anna Miller)", "Anna Miller"),
+        ("the list (anna  MILLER)", "MILLER"),
+        ("the list, Miller", "Miller"),
+        ("Miller's list", "Miller"),
+        ("the list of 020 7946 0958", "7946"),
+    ],
+)
+async def test_what_was_hidden_once_is_hidden_again(
+    rig: GuardRig, session: Session, again: str, left: str
+) -> None:
+    found = await missed(rig, session, f"{QUESTION} Is it on {again}?")
+    assert isinstance(found, Admitted)
+    assert left not in found.parts[0]
+    assert found.pseudonyms is not None
+    assert left.casefold() in found.pseudonyms.restore(found.parts[0]).casefold()
+
+
+async def test_where_what_is_personal_stays_it_stays_too(rig: GuardRig, session: Session) -> None:
+    assert isinstance(await rig.ask(session, SAID), Admitted)
+    rig.sign(POLICY.replace('personal = "redact"', 'personal = "refuse"'))
+    rig.scans.does = lambda texts: [Finding((), Label.PUBLIC, complete=True) for _ in texts]
+    assert reason_of(await rig.ask(session, f"{QUESTION} (Miller)")) == "policy_personal"
+
+
+async def test_words_of_others_and_what_is_published_are_left_alone(rig: GuardRig, session: Session) -> None:
+    passage = "Dr Miller is here on Saturday."
+    found = await missed(rig, session, f"{QUESTION} Is the miller there?", passage)
+    assert isinstance(found, Admitted)
+    assert found.parts == (f"{QUESTION} Is the miller there?", passage)
+    other = await rig.ask(await rig.session(), f"{QUESTION} Is Miller there?")
+    assert isinstance(other, Admitted)
+    assert "Miller" in other.parts[0]
