@@ -1165,9 +1165,14 @@ RECEIPT = {
 
 @dataclass
 class Receipt:
-    """A receipt that holds. `said`: all of it; the checkpoint and the log's key where it has a proof."""
+    """A receipt that holds. `said`: all of it; the checkpoint and the log's key where it has a proof.
+
+    `site_key_given`, `log_key_given`: that somebody else told this key, and the receipt holds by it.
+    """
 
     said: dict[str, Any]
+    site_key_given: bool = False
+    log_key_given: bool = False
     checkpoint: Checkpoint | None = None
     log_key: Key | None = None
 
@@ -1195,7 +1200,7 @@ def read_receipt(data: bytes, site_key: bytes | None = None, log_key: Key | None
         ) from None
     if said["left_bytes"] != sum(one["bytes"] for one in said["left"]):
         raise Wrong("The bytes of what left do not come to the sum that this receipt tells.")
-    receipt = Receipt(said)
+    receipt = Receipt(said, site_key_given=site_key is not None)
     _require_proof(receipt, log_key)
     return receipt
 
@@ -1262,7 +1267,7 @@ def _require_proof(receipt: Receipt, log_key: Key | None) -> None:
         raise Wrong(f"The record that this receipt is proven by has another key than {plain(key.name)}.")
     checkpoint = Checkpoint(proof["checkpoint"].encode("utf-8", "replace"), "the receipt's checkpoint")
     checkpoint.require_log(key)
-    receipt.checkpoint = checkpoint
+    receipt.checkpoint, receipt.log_key_given = checkpoint, log_key is not None
     if proof["entries"] != checkpoint.size:
         raise Wrong("This receipt's checkpoint is of another number of entries than it tells.")
     for one in named:
@@ -1324,7 +1329,7 @@ def _includes(checkpoint: Checkpoint, index: int, leaf: bytes, proof: list[bytes
     return last == 0 and hashed == checkpoint.root
 
 
-def receipt_document(receipt: Receipt, site_key: bytes | None, against: Found | None) -> dict[str, Any]:
+def receipt_document(receipt: Receipt, against: Found | None) -> dict[str, Any]:
     """The answer on a receipt for programs. `against`: an export that was checked, with the receipt's checkpoint."""
     said, problems = receipt.said, list(against.problems) if against else []
     return {
@@ -1344,20 +1349,19 @@ def receipt_document(receipt: Receipt, site_key: bytes | None, against: Found | 
         "entries": receipt.checkpoint.size if receipt.checkpoint else 0,
         "proof_missing": plain(said["proof_missing"]),
         "site_key": said["key"],
-        "site_key_given": site_key is not None,
+        "site_key_given": receipt.site_key_given,
         "log_key": receipt.log_key.vkey() if receipt.log_key else "",
-        "log_key_given": bool(against and against.question.log_key),
+        "log_key_given": receipt.log_key_given,
         "record_given": against is not None,
         "claimed": [] if problems else _receipt_claimed(receipt, against),
-        "not_claimed": _receipt_not_claimed(receipt, site_key, against),
+        "not_claimed": _receipt_not_claimed(receipt, against),
     }
 
 
 def _receipt_claimed(receipt: Receipt, against: Found | None) -> list[str]:
     said = receipt.said
-    says = [
-        f"The site that has this key said so at {moment(said['at_ms'])}, and nothing of it was changed since."
-    ]
+    who = "The site" if receipt.site_key_given else "Whoever has this key"
+    says = [f"{who} said so at {moment(said['at_ms'])}, and nothing of it was changed since."]
     if receipt.checkpoint is None:
         return says
     count = sum(len(one["record"]["leaves"]) for one in said["left"] if one["record"])
@@ -1376,8 +1380,13 @@ def _receipt_claimed(receipt: Receipt, against: Found | None) -> list[str]:
     return says
 
 
-def _receipt_not_claimed(receipt: Receipt, site_key: bytes | None, against: Found | None) -> list[str]:
+def _receipt_not_claimed(receipt: Receipt, against: Found | None) -> list[str]:
     said, says = receipt.said, []
+    if not receipt.site_key_given:
+        says.append(
+            "Whose it is: the key came with the receipt, and anybody can make one. "
+            "Compare it with keys/receipts.pub as you were told it."
+        )
     if receipt.checkpoint is None:
         says.append(
             f"It has no proof from the record ({plain(said['proof_missing'])}): all is the site's word."
@@ -1388,10 +1397,6 @@ def _receipt_not_claimed(receipt: Receipt, site_key: bytes | None, against: Foun
     if any(not one["envelope"] for one in said["left"]):
         says.append(
             "What another node of the site let out before is a sum here; that node's record has the rest."
-        )
-    if site_key is None:
-        says.append(
-            "The site's key came with the receipt: compare it with keys/receipts.pub as you were told it."
         )
     if receipt.checkpoint is not None and against is None:
         says.append("No export was given: whether others are shown the same record, it alone does not tell.")
@@ -1404,10 +1409,14 @@ def receipt_in_words(told: dict[str, Any]) -> str:
     if not told["ok"]:
         lines = ["WRONG. The receipt holds by itself; the record given with it does not, or is another one."]
         return "\n".join(lines + [f"  - {problem}" for problem in told["problems"]]) + "\n"
-    own = "" if told["site_key_given"] else "  (not given: taken from the receipt itself)"
+    whole = f"not changed since it was signed at {moment(told['at_ms'])}"
+    own, first = "", f"This receipt is genuine: it is the site's, {whole}."
+    if not told["site_key_given"]:
+        own = "  (not given: taken from the receipt itself)"
+        first = f"This receipt was {whole}. Whether the site signed it is not known: no --site-key was given."
     lines = [
-        f"This receipt is genuine, of {moment(told['at_ms'])}.",
-        f"  key of the site    {told['site_key']}{own}",
+        first,
+        f"  key it holds by    {told['site_key']}{own}",
         f"  key of the record  {told['log_key'] or 'none: ' + told['proof_missing']}",
         "",
         f"What was let out of the building: {told['left_bytes']:,} bytes in {len(told['left']):,} texts.",
@@ -1459,7 +1468,7 @@ def _receipt_told(asked: argparse.Namespace) -> dict[str, Any]:
         question = ask(asked.log_key, asked.witness, asked.need, asked.checkpoint)
         question = replace(question, remembered=(*question.remembered, receipt.checkpoint))
         against = examine(asked.export, question)
-    return receipt_document(receipt, site_key, against)
+    return receipt_document(receipt, against)
 
 
 # --- the command line

@@ -125,7 +125,7 @@ def another(value: Any) -> Any:
 
 def test_what_was_made_passes(receipt: dict[str, Any]) -> None:
     found = read(receipt, site_key=KEY.public_key().public_bytes_raw())
-    document = verify.receipt_document(found, None, None)
+    document = verify.receipt_document(found, None)
     assert [one["outcome"] for one in document["left"]] == ["written", "written", "open", "absent", ""]
     assert [one["entries"] for one in document["left"]] == [[1, 2], [3, 4, 6, 7], [8], [], []]
     assert document["left_bytes"] == 1902
@@ -151,7 +151,7 @@ def test_of_several_replicas_all_are_told_that_may_have_been_sent_some(
         size = 9 if outcome == "written" else 0
         log.append([intent(FIRST, 9, f"replica{number}:1"), ended(FIRST, size, outcome)])
     told = made(log, paths, [left(FIRST, 9)])
-    (one,) = verify.receipt_document(read(told), None, None)["left"]
+    (one,) = verify.receipt_document(read(told), None)["left"]
     assert (one["outcome"], one["addresses"]) == (told_outcome, to)
     record = told["left"][0]["record"]
     record |= {"outcome": outcomes[-1], "addresses": [f"replica{len(outcomes) - 1}:1"]}
@@ -216,7 +216,7 @@ def test_other_keys_than_those_given_are_refused(receipt: dict[str, Any], log: L
 
 
 def test_nothing_left_and_no_courier_are_told_for_what_they_are(log: Log, paths: SitePaths) -> None:
-    nothing = verify.receipt_document(read(made(log, paths, [])), None, None)
+    nothing = verify.receipt_document(read(made(log, paths, [])), None)
     assert (nothing["left_bytes"], nothing["entries"]) == (0, 1)
     assert any("the site says that none is of this" in one for one in nothing["claimed"])
     away = {
@@ -226,7 +226,7 @@ def test_nothing_left_and_no_courier_are_told_for_what_they_are(log: Log, paths:
         "proof": None,
         "proof_missing": "courier_away",
     }
-    unproven = verify.receipt_document(read(dict(signed(away, KEY))), None, None)
+    unproven = verify.receipt_document(read(dict(signed(away, KEY))), None)
     assert any("courier_away" in one for one in unproven["not_claimed"])
     with pytest.raises(verify.Wrong, match="contradicts itself"):
         read(dict(signed({**away, "proof_missing": ""}, KEY)))
@@ -254,9 +254,8 @@ def test_from_the_command_line_alone_and_against_an_export(
     log.checkpoint()
     with exported(paths) as files:
         files.write(export)
-    assert run(capsys, "--receipt", file)[0] == 0
     status, text = run(capsys, "--receipt", file, export, "--site-key", key)
-    assert (status, "goes on from there" in text) == (0, True)
+    assert (status, "goes on from there" in text, "is genuine" in text) == (0, True, True)
     status, text = run(capsys, "--receipt", file, export, "--json")
     assert json.loads(text)["record_given"] is True
     file.write_text(json.dumps({**receipt, "left_bytes": 0}))
@@ -265,6 +264,21 @@ def test_from_the_command_line_alone_and_against_an_export(
     assert run(capsys, "--receipt", file, "--site-key", file)[0] == 2
     assert run(capsys, "--receipt", tmp_path / "none")[0] == 2
     assert run(capsys, "--receipt", file, "--need", 1)[0] == 2
+
+
+def test_a_receipt_whose_key_nobody_told_is_not_called_the_sites(
+    receipt: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "receipt.json"
+    file.write_text(json.dumps(receipt))
+    status, text = run(capsys, "--receipt", file)
+    assert (status, "genuine" in text, "The site said so" in text) == (0, False, False)
+    assert "Whether the site signed it is not known" in text
+    assert "anybody can make one" in text
+    log_key = receipt["proof"]["log_key"]
+    for given in ((), ("--log-key", log_key)):
+        told = json.loads(run(capsys, "--receipt", file, "--json", *given)[1])
+        assert (told["site_key_given"], told["log_key_given"]) == (False, bool(given))
 
 
 def test_an_export_without_what_the_receipt_saw_does_not_pass(
