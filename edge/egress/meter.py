@@ -11,6 +11,7 @@ import json
 import logging
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -25,7 +26,11 @@ LOADED: Final = Path("/run/postern-egress/loaded.json")
 """What `postern-egress.sh` listed as soon as it had loaded the rules."""
 SAY_S: Final = 3_600.0
 """Between two lines of the journal that say what was counted."""
-CHANGING: Final = frozenset({"packets", "bytes", "handle", "metainfo"})
+CHANGING: Final = frozenset({"packets", "bytes", "handle", "metainfo", "expires", "used", "last"})
+FILLED: Final = frozenset({"dynamic", "timeout"})
+"""Flags of a site's own sets whose elements come by rules, or go by themselves."""
+AGAIN_S: Final = 1.0
+"""Rules that are just being loaded are in force before the list of them is written; it takes less."""
 REMEDY: Final = (
     "Load them: systemctl reload-or-restart postern-egress, and where the node does not run: "
     "systemctl start postern-node. If it lasts: journalctl -u postern-egress."
@@ -46,16 +51,20 @@ def look(loaded: Path = LOADED) -> Counted | None:
 
 
 def _rules(part: Any) -> Any:
-    """What nft listed without what changes by itself: counts, numbers of rules, nft's own version, orders of sets."""
-    if isinstance(part, dict):
-        return {
-            key: sorted(map(json.dumps, below))
-            if key in ("elem", "set") and isinstance(below, list)
-            else _rules(below)
-            for key, below in part.items()
-            if key not in CHANGING
-        }
-    return [_rules(one) for one in part] if isinstance(part, list) else part
+    """What nft listed without what changes by itself: counts, numbers of rules, nft's own version, elements that rules
+    add or that run out, orders of sets."""
+    if isinstance(part, list):
+        return [_rules(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    flags = part.get("flags", ())  # some versions of nft list one alone as a text
+    filled = FILLED & {flags} if isinstance(flags, str) else FILLED & set(flags)
+    changing = CHANGING | {"elem"} if filled else CHANGING
+    kept = {key: _rules(below) for key, below in part.items() if key not in changing}
+    for key in ("elem", "set"):
+        if isinstance(kept.get(key), list):
+            kept[key].sort(key=json.dumps)
+    return kept
 
 
 def parsed(listing: list[dict[str, Any]], at_s: float, time_ms: int) -> Counted | None:
@@ -92,9 +101,19 @@ def say(counted: Counted) -> None:
     )
 
 
-def turn(path: Path, were: bool, loaded: Path = LOADED, *, aloud: bool = False) -> bool:
+def turn(
+    path: Path,
+    were: bool,
+    loaded: Path = LOADED,
+    *,
+    aloud: bool = False,
+    pause: Callable[[float], None] = time.sleep,
+) -> bool:
     """Look once and write it down; returns whether the rules are in force. `were`: at the last look."""
     counted = look(loaded)
+    if counted is None and were:
+        pause(AGAIN_S)
+        counted = look(loaded)
     if counted is not None and aloud:
         say(counted)
     if counted is None:
