@@ -52,10 +52,7 @@ async def text_policy(
     vault = Vault(store, config.site.id)
     sessions.on_end.append(vault.forget)
     rates = _rates()
-    detector = scanner.detector
-    instruments = Instruments(
-        scanner, detector.of_forms, detector.of_every_form, languages.detect, rates, scanner.version
-    )
+    instruments = Instruments(scanner, scanner.detector.of_forms, languages.detect, rates, scanner.version)
     guard = TextGuard(
         load_or_create_key(paths.keys), store, policies, PoliciesUsed(paths.policies_used), vault, instruments
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from edge.egress.handover import Part, Scans, Source
 from edge.egress.last_look import by_source, types_of
@@ -13,15 +13,17 @@ from edge.egress.masking_check import Unbelievable, believed, without
 from edge.egress.one_language import one_language
 from edge.egress.published_findings import PublishedFindings, without_fences
 from edge.privacy.scanning import ScanLate
+from models.detect.covering import cover
 from models.detect.detector import Finding
-from models.detect.label import Label
+from models.detect.label import Label, label_of
 from models.detect.rates import Rates
 
 SCAN_S_MAX: Final = 5.0
 """Of all parts of a text. A scan takes milliseconds, a second or two behind customers; past it the detector hangs."""
 
-LANGUAGE_CHARS_INLINE: Final = 1_000
-"""Up to here telling the language takes under a millisecond, and a thread as long; a customer's text has 4,000."""
+CHARS_INLINE: Final = 1_000
+"""Up to here telling the language, or all forms, takes a millisecond or two, and a thread as long; a customer's text
+has 4,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +46,25 @@ NOT_LOOKED: Final = Look((), Label.SPECIAL, frozenset(), frozenset(), None, None
 """Where nothing that could be found would matter."""
 
 
+class Forms(Protocol):
+    """What has a form in a text. `trade`: whether a word of trade excuses a number, as it does in what is published:
+    whoever writes a card's behind "order" wrote a card's."""
+
+    def __call__(self, text: str, *, trade: bool) -> Finding: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Instruments:
     """What the guard looks with.
 
-    forms        what has a form, without a model: for the last look at what is published
-    every_form   the same where no word of trade excuses a number: for the last look at somebody's words
+    forms        what has a form, without a model
     language_of  ISO 639-1 of a text, None in doubt
     rates        what the detector misses, by language
     version      of the detector that scans now; changes whenever it may find something else
     """
 
     scans: Scans
-    forms: Callable[[str], Finding]
-    every_form: Callable[[str], Finding]
+    forms: Forms
     language_of: Callable[[str], str | None]
     rates: Rates
     version: Callable[[], str]
@@ -97,16 +104,16 @@ class Looking:
         """What has a form, without a model, in what is `left` of a part without marks. Of a passage that is the same
         whenever it goes under the same policy."""
         if part.source is not Source.PUBLIC:
-            return self._with.every_form(left)
+            return self._with.forms(left, trade=False)
         text = without_fences(left)
         found = self._left_published.of(text, FORMS)
         if found is None:
-            found = self._with.forms(text)
+            found = self._with.forms(text, trade=True)
             self._left_published.keep(text, FORMS, found)
         return found
 
     async def _language(self, rest: Sequence[str]) -> str | None:
-        if sum(map(len, rest)) <= LANGUAGE_CHARS_INLINE:
+        if sum(map(len, rest)) <= CHARS_INLINE:
             return one_language(rest, self._with.language_of)
         return await asyncio.to_thread(one_language, rest, self._with.language_of)
 
@@ -127,7 +134,28 @@ class Looking:
             for part, finding in zip(parts, told, strict=True):
                 if part.source is Source.PUBLIC and finding.complete:
                     self._published.keep(_text(part), version, finding)
-        return told
+        if sum(len(part.text) for part in parts if part.source is not Source.PUBLIC) <= CHARS_INLINE:
+            return self._with_excused(parts, told)
+        return await asyncio.to_thread(self._with_excused, parts, told)
+
+    def _with_excused(self, parts: Sequence[Part], told: Sequence[Finding]) -> tuple[Finding, ...]:
+        """Somebody's words also with what a word of trade excuses, at which the last look would hold them back. With
+        no more than that: by what else it finds, a detector is known that lost something."""
+        return tuple(
+            finding if part.source is Source.PUBLIC else self._with_excused_of(part.text, finding)
+            for part, finding in zip(parts, told, strict=True)
+        )
+
+    def _with_excused_of(self, text: str, told: Finding) -> Finding:
+        every = self._with.forms(text, trade=False).spans
+        if not every:
+            return told
+        plain = self._with.forms(text, trade=True).spans
+        excused = [
+            span for span in every if not any(one.start < span.end and span.start < one.end for one in plain)
+        ]
+        spans = tuple(cover(text, [*told.spans, *excused]))
+        return Finding(spans, max(told.label, label_of(spans, special=False)), told.complete)
 
     def _known(self, part: Part, version: str) -> Finding | None:
         return self._published.of(_text(part), version) if part.source is Source.PUBLIC else None

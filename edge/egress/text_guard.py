@@ -106,7 +106,7 @@ class TextGuard:
         self._policies = policies
         self._policies_used = policies_used
         self._vault = vault
-        self._forms = instruments.every_form
+        self._forms = partial(instruments.forms, trade=False)
         self._looking = Looking(instruments)
         self._now = now
 

@@ -150,15 +150,8 @@ class Detector:
             self._look_at(found)
             return self._together(text, [self._with_forms(one) for one in found])
 
-    def of_forms(self, text: str) -> Finding:
-        """Without a pass: names are not looked for."""
-        return self._of_forms(text, trade=True)
-
-    def of_every_form(self, text: str) -> Finding:
-        """The same where no word of trade excuses a number: whoever writes a card's behind "order" wrote a card's."""
-        return self._of_forms(text, trade=False)
-
-    def _of_forms(self, text: str, *, trade: bool) -> Finding:
+    def of_forms(self, text: str, *, trade: bool = True) -> Finding:
+        """Without a pass: names are not looked for. `trade`: whether a word of trade ("order") excuses a number."""
         view = undisguised(text)
         special = any(self._by_words(one) for one in (text, *([view.text] if view else ())))
         return _finding(text, self._formed(text, trade=trade), special=special, complete=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from models.detect.label import Label
 from models.detect.spans import Span
 from models.detect.view import View
 from models.detect.windows import Window
-from tests.unit.edge.egress.text_guard_rig import POLICY, GuardRig, handover, reason_of
+from tests.unit.edge.egress.text_guard_rig import POLICY, QUESTION, GuardRig, handover, reason_of
 
 REDACTS_FOR_ITS_OWN = POLICY.replace('personal = "allow"', 'personal = "redact"').replace(
     'special = "allow"', 'special = "redact"'
@@ -111,6 +112,22 @@ async def test_what_nobody_sees_does_not_leave(
 
 
 async def test_a_word_of_trade_lets_no_number_out(rig: GuardRig, session: Session) -> None:
-    assert reason_of(await rig.ask(session, "Are those your opening hours 4111 1111 1111 1111 or not?")) == (
-        "unmasked_form"
-    )
+    """What the first look would excuse is replaced, not only held back at the last."""
+    rig.sign(REDACTS_FOR_ITS_OWN)
+    for said, type_ in (
+        ("Are those your opening hours 4111 1111 1111 1111 or not?", "CREDIT_CARD"),
+        ("Can you call me about order 202-555-0187 please?", "PHONE"),
+        ("Can I ask whether the item 123-45-6789 is out of stock?", "US_SSN"),
+        (f"{'When is the office open? ' * 50}Is it the part number 1HGCM82633A004352 price?", "VEHICLE_ID"),
+    ):
+        found = await rig.ask(session, said, purpose=Purpose.LAN_LLM)
+        assert isinstance(found, Admitted), said
+        assert f"[{type_}_" in found.parts[0]
+        assert not re.search(r"\d{3}", re.sub(r"\[\w+\]", "", found.parts[0]))
+
+
+async def test_a_word_of_trade_excuses_a_number_in_what_is_published(rig: GuardRig, session: Session) -> None:
+    passage = "Say the order number 202-555-0187 at the desk."
+    found = await rig.ask(session, QUESTION, passage)
+    assert isinstance(found, Admitted)
+    assert found.parts[1] == passage

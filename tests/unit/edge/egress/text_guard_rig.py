@@ -100,11 +100,8 @@ class ScriptedScans:
         spans.sort(key=lambda span: span.start)
         return Finding(tuple(spans), label_of(spans, "diabetes" in text), complete=True)
 
-    def forms(self, text: str) -> Finding:
-        return self._detector.of_forms(text)
-
-    def every_form(self, text: str) -> Finding:
-        return self._detector.of_every_form(text)
+    def forms(self, text: str, *, trade: bool = True) -> Finding:
+        return self._detector.of_forms(text, trade=trade)
 
 
 class FailingVault(Vault):
@@ -171,7 +168,7 @@ def of_label(text: str, label: Label) -> Finding:
 
 
 def instruments_of(scans: ScriptedScans) -> Instruments:
-    return Instruments(scans, scans.forms, scans.every_form, detect, RATES, lambda: scans.version)
+    return Instruments(scans, scans.forms, detect, RATES, lambda: scans.version)
 
 
 @asynccontextmanager
