@@ -439,4 +439,5 @@ def _row(session: Session, created_ms: int) -> dict[str, object]:
 
 
 def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    # A header's bytes that are no UTF-8 come as surrogates.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

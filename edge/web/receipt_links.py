@@ -78,4 +78,5 @@ class ReceiptLinks:
 
 
 def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    # A header's bytes that are no UTF-8 come as surrogates.
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

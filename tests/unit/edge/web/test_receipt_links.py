@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -129,6 +130,20 @@ async def test_of_an_address_that_no_phone_can_open_there_is_no_code(node: Node,
 async def test_what_is_no_address_of_a_page_is_refused(node: Node, origin: str) -> None:
     problem = await link_of(node, await node.arrive(), origin, expect=400)
     assert problem["code"] == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/api/v1/receipt", b"404"), (f"{SESSIONS}/SESSION/receipt", b"401")]
+)
+async def test_a_token_of_bytes_that_are_no_text_is_a_wrong_one(node: Node, path: str, status: bytes) -> None:
+    path = path.replace("SESSION", (await node.arrive())["session_id"])
+    url = node.client.make_url("/")
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    head = f"GET {path} HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n".encode()
+    writer.write(head + b"Authorization: Bearer \xff\xfe\r\n\r\n")  # aiohttp's client would encode it
+    answer = await reader.read()
+    writer.close()
+    assert answer.split(b" ", 2)[1] == status
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer " + "A" * 22])
