@@ -26,7 +26,7 @@ from edge.egress.ledger.cosigned import keep_cosigned
 from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse
 from edge.egress.ledger.leaf_types import Draft, ended_unknown, entry_of, leaf_of
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note
-from edge.egress.ledger.rows import SCHEMA, Rows
+from edge.egress.ledger.rows import Rows, prepare
 from edge.egress.ledger.submission import Submission, submission
 from edge.egress.ledger.tree import Growing, leaf_hash, root
 from edge.store.plain import BUSY_TIMEOUT_MS, connect_plain, read_plain
@@ -94,8 +94,7 @@ class Log:
         # What a failed fsync left in the log may be in memory alone, though it reads well: all of it is written anew.
         folded = _fold(db)
         with _transaction(db):
-            for table in SCHEMA:
-                db.execute(table)
+            prepare(db)
         fsync_folder(path.parent)
         rows = Rows(db)
         growing = rows.growing()

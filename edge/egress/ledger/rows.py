@@ -11,7 +11,7 @@ import sqlcipher3
 from edge.egress.ledger.errors import LedgerBroken
 from edge.egress.ledger.tree import HASH_BYTES, TILE_WIDTH, Growing, Subtree, folded, from_tiles, leaf_hash
 
-SCHEMA: Final = (
+_SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS leaves(number INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS tiles"
     "(level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY(level, number)) STRICT",
@@ -27,6 +27,15 @@ SCHEMA: Final = (
 PAGE_ROWS: Final = TILE_WIDTH
 # Full tiles that a reader keeps, 8 kB each: those on the way to the root, whatever the size.
 TILES_KEPT: Final = 64
+
+
+def prepare(db: sqlcipher3.Connection) -> None:
+    """Make the tables that lack. In a transaction."""
+    for table in _SCHEMA:
+        db.execute(table)
+    if "bytes" not in {name for _, name, *_ in db.execute("PRAGMA table_info(open)")}:
+        # Of a development version. Of what was open then, nobody knows the size; it is closed as unknown at this start.
+        db.execute("ALTER TABLE open ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0")
 
 
 class Rows:

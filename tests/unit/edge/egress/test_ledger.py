@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from edge.egress.ledger import Draft, LedgerBroken, LedgerFailed, LedgerInUse, l
 from edge.egress.ledger.leaf_types import _TEXTS, LEAF_FIELDS, OPENS, Value, entry_of
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Checkpoint, Note
-from edge.store.plain import read_plain
+from edge.store.plain import connect_plain, read_plain
 
 NOW_MS = 1_700_000_000_000
 
@@ -216,6 +217,19 @@ def test_no_room_for_a_new_one_is_said_as_such(
         Log.open(paths.ledger)
     monkeypatch.undo()
     Log.open(paths.ledger).close()
+    assert reading.verify(paths.ledger).ok
+
+
+def test_a_development_versions_ledger_is_gone_on_with(paths: SitePaths) -> None:
+    ledger = Log.open(paths.ledger)
+    ledger.append([draft("intent", 1)])
+    ledger.close()
+    with closing(connect_plain(paths.ledger)) as db:
+        db.execute("ALTER TABLE open DROP COLUMN bytes")
+    ledger = Log.open(paths.ledger)
+    ledger.append(pairs(1, first=2))
+    ledger.close()
+    assert types(paths) == ["begin", "intent", "close", "intent", "close"]
     assert reading.verify(paths.ledger).ok
 
 
