@@ -21,6 +21,7 @@ from edge.egress.confinement import TCP_WORDS, Count, Counted
 from edge.egress.framing import MINUTE_MS, Explained, Judgement, Period, believed, judge
 from edge.egress.ledger import Draft, LedgerFailed
 from edge.egress.ledger.account import Account
+from edge.egress.ledger.log import CLOCK_BACK_MS
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.own_traffic import Own
 
@@ -152,7 +153,9 @@ class Reconciling:
         kept = Kept.parse(account.compared)
         self._next_told = replace(self.told, at_ms=kept.told_ms)
         known = kept.known
-        if counted is None:
+        if counted is None or counted.time_ms > account.now_ms + CLOCK_BACK_MS:
+            # The clock was set back since the look: a leaf of it would lie ahead of its own time, and that is a record
+            # that is wrong.
             return None, str(replace(kept, known=None))
         now = own_traffic.so_far()
         if known is None or not goes_on or not self._same_counters(known, counted):

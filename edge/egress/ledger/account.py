@@ -16,6 +16,8 @@ class Account:
 
     size: int
     """Leaves."""
+    now_ms: int
+    """The time that a leaf of now has."""
     envelopes: int
     """Closed, other than as not sent."""
     bytes: int
@@ -44,8 +46,8 @@ def entered(db: sqlcipher3.Connection, drafts: Sequence[Draft]) -> None:
                     db.execute("UPDATE account SET envelopes = envelopes + 1, bytes = bytes + ?", [size])
 
 
-def account(db: sqlcipher3.Connection, size: int) -> Account:
+def account(db: sqlcipher3.Connection, size: int, now_ms: int) -> Account:
     """Of a ledger of `size` leaves."""
     envelopes, closed, compared = db.execute("SELECT envelopes, bytes, compared FROM account").fetchone()
     (opened,) = db.execute("SELECT coalesce(sum(bytes), 0) FROM open").fetchone()
-    return Account(size, envelopes, closed, opened, compared)
+    return Account(size, now_ms, envelopes, closed, opened, compared)

@@ -148,7 +148,7 @@ class Log:
 
     def compare(self, judge: Judge) -> None:
         """Let `judge` say what the kernel's counters and the leaves so far make of each other. Raises LedgerFailed."""
-        before = account(self._db, self.size)
+        before = account(self._db, self.size, self._now_ms())
         draft, compared = judge(before)
         if draft is not None or compared != before.compared:
             self._append([draft] if draft is not None else [], compared)

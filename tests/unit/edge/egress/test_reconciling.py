@@ -297,6 +297,27 @@ async def test_a_clock_that_goes_back_switches_the_comparison_off_for_no_longer_
     assert (told["whole"], told["explained"], told["set_back_count"]) == (True, False, 1)
 
 
+async def test_a_look_of_just_before_the_clock_was_set_back_spoils_no_record(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.envelope(100)
+    await site.minute(5)
+    look = site.kernel.look
+    site.kernel.at_s += TICK_MS / 1_000
+    site.kernel.time_ms += TICK_MS
+    seen = look()
+    site.kernel.time_ms -= 3_600_000
+    monkeypatch.setattr(site.reconciling, "_look", lambda: seen)
+    await site.reconciling.look()
+    monkeypatch.setattr(site.reconciling, "_look", look)
+    assert site.compared() == []
+    await site.minute(1)
+    site.kernel.sends(100_000)
+    await site.minute()
+    assert site.alarms == 1
+    assert (await site.checked())["whole"]
+
+
 async def test_over_a_clock_that_was_set_back_nothing_is_called_complete(site: Site) -> None:
     await site.envelope(100)
     await site.minute()
