@@ -18,6 +18,7 @@ import sqlcipher3
 from edge.egress.ledger import notes
 from edge.egress.ledger.errors import LedgerBroken
 from edge.egress.ledger.leaf_types import leaf_of
+from edge.egress.ledger.log import CLOCK_BACK_MS
 from edge.egress.ledger.notes import Checkpoint, Note
 from edge.egress.ledger.rows import PAGE_ROWS, Rows
 from edge.egress.ledger.tree import inclusion_proof
@@ -27,8 +28,6 @@ LOOKED_MAX: Final = 200_000
 """Leaves, the newest: half an hour of a hundred a second, and half a second of one slow core."""
 ENVELOPES_MAX: Final = 100
 """Of one receipt: no conversation lets out so many texts under a policy that has budgets."""
-CLOCK_BACK_MS: Final = 300_000
-"""A clock that is set right steps back by less; leaves are then older than what they were announced for."""
 LEAVES_MAX: Final = 500
 """Of one answer: with entries of 450 bytes and proofs of 40 hashes they fit a frame of the socket (1 MiB)."""
 SUBTREES_KEPT: Final = 4096

@@ -45,7 +45,8 @@ RECENT_ENVELOPES_MAX: Final = 16_384
 # Read for them at a start, newest first: an intent, its close, and half as many of other leaves; a third of a second.
 _RECENT_LEAVES_MAX: Final = 3 * RECENT_ENVELOPES_MAX
 CLOCK_BACK_MS: Final = 300_000
-"""What the verifier asks the site to explain (`verify.TIME_BACK_MAX_MS`): a clock that is set right steps by less."""
+"""A clock that is set right steps by less; what is more the verifier asks the site to explain (its `TIME_BACK_MAX_MS`,
+which a test holds equal)."""
 
 
 class Log:
