@@ -66,11 +66,9 @@ RUN_DIGITS_MIN = 5
 # Letters that are words in one of the languages: "a", "i", Italian "e", Spanish "y", Polish "w".
 _LETTER_WORDS = frozenset("aeiyuwz")
 
-# One digit at a time, each behind the same sign: "4 1 1 1", "4-1-1-1", "4 | 1 | 1 | 1".
-_SPACED = re.compile(
-    r"(?<![\w.])[0-9](?:(?P<sign>[ _]| ?[^\w\s] ?)[0-9](?:(?P=sign)[0-9]){3,}+|(?:, ?[0-9]){4,}+)(?!\w)"
-)
-_SPACED_HINT = PatternSet([r"[0-9](?:(?:[ _]| ?[!-/:-@\[-^`{-~] ?)[0-9]){4}"])
+# One digit at a time, whatever signs stand between: "4 1 1 1", "4-1_1→1", "4 -- 1", a line each.
+_SPACED = re.compile(r"(?<!\w)(?<![0-9]\.)[0-9](?:[\W_]{1,4}[0-9](?![^\W_])){4,}+")
+_SPACED_HINT = PatternSet([r"[0-9](?:[^0-9A-Za-z]{1,4}[0-9]){4}"])
 _DIGIT = re.compile(r"[0-9]")
 
 # " at " and " dot " with or without brackets, between words that are parts of an address.

@@ -35,6 +35,7 @@ def hostile_texts(chars: int = HOSTILE_CHARS) -> dict[str, str]:
     return {
         "digits": digits(chars),
         "digits apart": fill("1 "),
+        "digits apart, at last two": f"{fill('1 ')[:-3]} 11",
         "digits and hyphens": fill("1-"),
         "digits and dots": fill("1."),
         "random groups": " ".join(digits(chance.randint(1, 9)) for _ in range(chars // 5))[:chars],

@@ -113,6 +113,14 @@ def test_a_disguised_value_is_found_whole(kind: str, mutation: str) -> None:
         ("my card is 4 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1 | 1", "CREDIT_CARD"),
         ("4*1*1*1*1*1*1*1*1*1*1*1*1*1*1*1", "CREDIT_CARD"),
         ("card 41 11 11 11 11 11 11 11", "CREDIT_CARD"),
+        *(
+            (f"my card {sign.join('4111111111111111')}", "CREDIT_CARD")
+            for sign in ("--", " -- ", "...", "  ", "\n", "、")
+        ),
+        ("my card 4→1→1→1→1→1→1→1→1→1→1→1→1→1→1→1", "CREDIT_CARD"),
+        ("my card 4-1_1-1 1-1_1-1 1-1_1-1 1-1_1-1", "CREDIT_CARD"),
+        ("my card.4-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1", "CREDIT_CARD"),
+        ("my card 4 1 1 1 1 1 1 1 1 1 1 1 1 1 11", "CREDIT_CARD"),
         ("social security five three six, two two, one two three four", "US_SSN"),
         ("call me on six one seven five five five oh one two three", "PHONE"),
         ("call me on oh two oh seven nine four six oh nine five eight", "PHONE"),
