@@ -153,14 +153,17 @@ class Reconciling:
         kept = Kept.parse(account.compared)
         self._next_told = replace(self.told, at_ms=kept.told_ms)
         known = kept.known
-        if counted is None or counted.time_ms > account.now_ms + CLOCK_BACK_MS:
-            # The clock was set back since the look: a leaf of it would lie ahead of its own time, and that is a record
-            # that is wrong.
+        if counted is None:
             return None, str(replace(kept, known=None))
+        if counted.time_ms > account.now_ms + CLOCK_BACK_MS:
+            # The clock was set back since the look: a leaf of it would lie ahead of its own time, and that is a record
+            # that is wrong. The next look comes in ten seconds.
+            return None, account.compared
         now = own_traffic.so_far()
         if known is None or not goes_on or not self._same_counters(known, counted):
             self._next_own = now
             return None, str(replace(kept, known=self._known(counted, account, account.size, 0)))
+        known = _by_clock_of(counted, known)
         if counted.time_ms - known.time_ms < EVERY_MS:
             return None, account.compared
         period = _between(known, counted)
@@ -212,15 +215,24 @@ def _whole(counted: Counted) -> bool:
 
 
 def _goes_on(before: Counted, after: Counted) -> bool:
-    """Whether the counters are the same ones: not loaded anew in between, nor the machine started; and whether the
-    clock went forwards, so that there is a time to tell of them. A clock that went back begins a new comparison at
-    once: waiting until it is as late again would leave out all that leaves until then."""
+    """Whether the counters are the same ones: not loaded anew in between, nor the machine started. The clock may go
+    back as it likes: whoever can set it must not be able to end the comparison."""
     none = (0, 0)
-    forwards = after.at_s > before.at_s and after.time_ms > before.time_ms
-    return forwards and all(
+    return after.at_s > before.at_s and all(
         packets <= after.counters.get(name, none)[0] and size <= after.counters.get(name, none)[1]
         for name, (packets, size) in before.counters.items()
     )
+
+
+def _by_clock_of(counted: Counted, known: Known) -> Known:
+    """The earlier look at the time that the clock, had it been as now, would have said then, where it was set back.
+
+    What was carried is not, since for the verifier such a comparison follows none.
+    """
+    elapsed_ms = round((counted.at_s - known.at_s) * 1_000)
+    if counted.time_ms - known.time_ms >= elapsed_ms - EVERY_MS:
+        return known
+    return replace(known, time_ms=max(0, counted.time_ms - elapsed_ms), carried=0)
 
 
 def _between(known: Known, counted: Counted) -> Period:
