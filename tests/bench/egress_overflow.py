@@ -35,7 +35,7 @@ from edge.knowledge.document import Audience
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from tests import measured_node
 from tests.bench import harness
-from tests.bench.egress_canaries import TURNS, Canary, Planter, Prompt
+from tests.bench.egress_canaries import TURNS, Canary, Class, Planter, Prompt
 
 # More would wait for the detector longer than it lets anybody wait.
 AT_ONCE = 4
@@ -79,7 +79,7 @@ class Run:
             for one in self.left()
             if one.prompt.again is None
             for canary in one.prompt.canaries
-            if not any(canary.looked_for in text for text in one.texts or ())
+            if canary.kind is Class.NAMED and not any(canary.looked_for in text for text in one.texts or ())
         }
 
 
@@ -93,7 +93,7 @@ class Desk:
 
     async def _admit(self, asked: Handover, within_s: float) -> Admitted | TextRefusal:
         found = await self.site.texts.guard.admit(asked, within_s)
-        if isinstance(found, Admitted):
+        if isinstance(found, Admitted) and asked.session in self._now:
             self._now[asked.session].texts = found.parts
         return found
 
