@@ -960,6 +960,8 @@ def anything_else(found: Found) -> str:
     if sums["unexplained_bytes"]:
         return f"Yes: {sums['unexplained_bytes']:,} bytes that the kernel counted and no entry explains."
     framing = f"{sums['framing_bytes']:,} bytes of framing, which is within its bound and not looked into"
+    if record.set_back_count:
+        return f"Not by what was compared, but for {framing}; the clock was set back, so nobody can tell if it is all."
     late = until_ms - compared.to_ms > MINUTES_MAX * MINUTE_MS
     if compared.gaps_count or late or compared.from_ms - since_ms > MINUTES_MAX * MINUTE_MS:
         return f"Not while it was compared with the kernel's counters, but for {framing}; some of this time was not."
