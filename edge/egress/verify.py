@@ -1085,6 +1085,10 @@ def in_words(told: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
 def _left_in_words(groups: list[dict[str, Any]], none: str) -> list[str]:
     lines, before = [], None
     for one in groups:
@@ -1096,7 +1100,7 @@ def _left_in_words(groups: list[dict[str, Any]], none: str) -> list[str]:
                 else "which nothing is known to have answered from"
             )
             lines.append(f"  to {before[0]}, {whom}")
-        line = f"    {one['kind']}: {one['envelopes']:,} times, {one['bytes']:,} bytes"
+        line = f"    {one['kind']}: {_times(one['envelopes'])}, {one['bytes']:,} bytes"
         line += f", {one['rows']:,} rows" if one["rows"] else ""
         line += (
             f", {one['tokens_up']:,} tokens there, {one['tokens_down']:,} back" if one["tokens_up"] else ""
@@ -1134,7 +1138,7 @@ def _unexplained_in_words(told: dict[str, Any]) -> list[str]:
         lines.append(f"  and {more:,} more times that the clock was set back")
     if told["open"]:
         lines.append(
-            f"  {told['open']:,} envelopes or connections were announced and not closed when this was signed"
+            f"  envelopes and connections that were announced and not closed when this was signed: {told['open']:,}"
         )
     return lines or ["  nothing"]
 
