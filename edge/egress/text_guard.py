@@ -78,7 +78,6 @@ class _Masked:
     texts: Sequence[str] = field(repr=False)
     hidden: Hidden = field(repr=False)
     pseudonyms: Pseudonyms | None = None
-    key: SubjectKey | None = None
 
 
 class _Refused(Exception):
@@ -154,15 +153,16 @@ class TextGuard:
             raise _Refused("session")
         self._require_on_record(asked.session)
         asked = _with_staffs_own(asked, known)
+        key = await self._key_of(known.subject)
         looked = await self.look(asked.parts) if reads_text(policies, asked.purpose) else NOT_LOOKED
         if leaves and looked is not NOT_LOOKED:
-            looked = await self._with_known(asked, looked, known.subject)
+            looked = await self._with_known(asked, looked, key)
         request = self._request(asked, known, looked)
         decision = decide_under(policies, request)
         if decision.action is Action.REFUSE:
             await self._note_refused(request, asked.session)
             raise _by_policy(decision)
-        masked = await self._masked(asked, looked, decision, known.subject)
+        masked = await self._masked(asked, looked, decision, key)
         left = [without_marks(text) for text in masked.texts] if masked.pseudonyms else masked.texts
         if looked is not NOT_LOOKED and (
             reason := stays_because(
@@ -182,14 +182,14 @@ class TextGuard:
         paper, sent = None, None
         if leaves:
             paper = await self._envelope(payload, now_in_force, label)
-            sent = await self._sent(paper, masked.key, known.subject)
+            sent = text_uses.sealed_salt(key, paper.identifier.hex(), paper.salt)
         bill = _Bill(now_in_force, replace(request, size=size), asked.session, label, _now_ms(), sent)
-        await self._paid(bill, decision, masked)
+        await self._paid(bill, decision, masked, key)
         return Admitted(tuple(masked.texts), paper and seal(paper, self._key), masked.pseudonyms)
 
-    async def _with_known(self, asked: Handover, looked: Look, subject: str) -> Look:
+    async def _with_known(self, asked: Handover, looked: Look, key: SubjectKey) -> Look:
         """With what was hidden in this conversation before, where the detector does not see it now."""
-        pseudonyms = await self._vault.open(asked.session, await self._key_of(subject), asked.purpose)
+        pseudonyms = await self._vault.open(asked.session, key, asked.purpose)
         return with_known(asked.parts, looked, values_of(pseudonyms.entries))
 
     async def _envelope(self, payload: bytes, policies: Sequence[Policy], label: Label) -> Envelope:
@@ -203,19 +203,15 @@ class TextGuard:
             salt=os.urandom(SALT_BYTES),
         )
 
-    async def _sent(self, paper: Envelope, key: SubjectKey | None, subject: str) -> text_uses.Sent:
-        key = key or await self._key_of(subject)
-        return text_uses.sealed_salt(key, paper.identifier.hex(), paper.salt)
-
     async def _key_of(self, subject: str) -> SubjectKey:
         key = await self._store.read_keys(partial(load_key, subject=subject))
         if key is None:  # shredded: the conversation is over
             raise _Refused("session")
         return key
 
-    async def _paid(self, bill: _Bill, decision: Decision, masked: _Masked) -> None:
+    async def _paid(self, bill: _Bill, decision: Decision, masked: _Masked, key: SubjectKey) -> None:
         """What goes, out of the budgets, and its marks on the disk: one wait for both."""
-        paid, _ = await asyncio.gather(self._store.write(partial(_pay, bill=bill)), self._kept(masked))
+        paid, _ = await asyncio.gather(self._store.write(partial(_pay, bill=bill)), self._kept(masked, key))
         if paid.action is Action.REFUSE or not paid.redact <= decision.redact:
             raise _by_policy(paid)
         self._require_on_record(bill.session)
@@ -225,9 +221,9 @@ class TextGuard:
         if session in self._store.off_record:
             raise _Refused("off_record")
 
-    async def _kept(self, masked: _Masked) -> None:
-        if masked.pseudonyms and masked.key:
-            await self._vault.keep(masked.pseudonyms, masked.key)
+    async def _kept(self, masked: _Masked, key: SubjectKey) -> None:
+        if masked.pseudonyms:
+            await self._vault.keep(masked.pseudonyms, key)
 
     def _request(self, asked: Handover, known: text_uses.Conversation, looked: Look) -> Request:
         now = self._now()
@@ -247,16 +243,15 @@ class TextGuard:
             document_types=looked.document_types,
         )
 
-    async def _masked(self, asked: Handover, looked: Look, decision: Decision, subject: str) -> _Masked:
+    async def _masked(self, asked: Handover, looked: Look, decision: Decision, key: SubjectKey) -> _Masked:
         """The parts as they go, each value that was found replaced wherever it stands."""
         texts = [part.text for part in asked.parts]
         if decision.action is Action.ALLOW:
             return _Masked(texts, NOTHING_HIDDEN)
-        key = await self._key_of(subject)
         pseudonyms = await self._vault.open(asked.session, key, asked.purpose)
         hidden = hide(texts, looked.findings, decision.redact)
         masked = [pseudonyms.mask(text, spans) for text, spans in zip(texts, hidden.spans, strict=True)]
-        return _Masked(masked, hidden, pseudonyms, key)
+        return _Masked(masked, hidden, pseudonyms)
 
     async def _note_refused(self, request: Request, session: str) -> None:
         """So that a label sticks also where the turn never ends."""
