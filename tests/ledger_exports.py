@@ -203,7 +203,13 @@ class Ledger:
         self.add("link_close", envelope=named, bytes=size, **fields)
 
     def compare(
-        self, unexplained: int = 0, other: int = 0, own: Own = Own(frames=4), skip: bool = False
+        self,
+        unexplained: int = 0,
+        other: int = 0,
+        own: Own = Own(frames=4),
+        skip: bool = False,
+        others_sent: int = 0,
+        lan: int = 0,
     ) -> None:
         """What the kernel counted until now, against what is written here: all that is allowed, and `unexplained`.
 
@@ -211,7 +217,7 @@ class Ledger:
         """
         if not skip:
             kind, fields = self._compared(unexplained, other, own)
-            self.add(kind, **fields)
+            self.add(kind, **fields | {"others_sent_bytes": others_sent, "lan_bytes": lan})
         self._compared_ms, self._compared_to = self.time_ms, self._count
         self._carried = 0 if skip else -sum(self._open.values())
         self._closed.clear()
@@ -219,9 +225,9 @@ class Ledger:
     def _compared(self, unexplained: int, other: int, own: Own) -> tuple[str, dict[str, object]]:
         explained = Explained(len(self._closed), sum(self._closed), sum(self._open.values()))
         times = (self._compared_ms, self.time_ms, self._compared_to)
-        framing = bound(Period(*times, 0, 0, 0, 0, 0), own, explained)
+        framing = bound(Period(*times, 0, 0, 0, 0, 0, 0, 0), own, explained)
         content = max(0, self._carried + explained.bytes + framing + explained.open_bytes) + unexplained
-        period = Period(*times, content + 12 * 52, 12, 12 * 52, other, other // 50)
+        period = Period(*times, content + 12 * 52, 12, 12 * 52, other, other // 50, 0, 0)
         fields = {**asdict(period), **asdict(own), "ledger_bytes": explained.bytes}
         fields |= {"framing_bytes": content - explained.bytes - unexplained, "unexplained_bytes": unexplained}
         return ("discrepancy" if unexplained else "reconciled"), fields

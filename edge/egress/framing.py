@@ -55,6 +55,10 @@ class Period:
     other_bytes: int
     """What was refused, of whomever."""
     other_packets: int
+    others_sent_bytes: int
+    """What users other than Postern's sent, or had forwarded, and was not refused."""
+    lan_bytes: int
+    """What the node sent in the site's own network."""
 
     @property
     def minutes(self) -> int:

@@ -37,7 +37,7 @@ LOST: Final = Own(attempts=2, connections=2, frames=8, frame_bytes=4_096, receiv
 """What a courier that ended may have counted since its last leaf, at most a minute's worth of it; what it received
 only as far as the kernel counted it."""
 COMPARED: Final = frozenset(
-    {"courier_sent", "courier_ipv6", "courier_dns", "courier_received"}
+    {"courier_sent", "courier_ipv6", "courier_dns", "courier_received", "other_sent", "forwarded", "node_lan"}
     | {f"courier_tcp{words}" for words in TCP_WORDS}
 )
 """Counters without which nothing is."""
@@ -249,11 +249,14 @@ def _between(known: Known, counted: Counted) -> Period:
         header_bytes=counted.courier_headers() - before.courier_headers(),
         other_bytes=other_bytes,
         other_packets=other_packets,
+        others_sent_bytes=_grown(before, counted, "other_sent", "forwarded")[1],
+        lan_bytes=_grown(before, counted, "node_lan")[1],
     )
 
 
-def _grown(before: Counted, after: Counted, *prefixes: str) -> Count:
-    counts = [(before.total(prefix), after.total(prefix)) for prefix in prefixes]
+def _grown(before: Counted, after: Counted, *names: str) -> Count:
+    none = (0, 0)
+    counts = [(before.counters.get(name, none), after.counters.get(name, none)) for name in names]
     return sum(new[0] - old[0] for old, new in counts), sum(new[1] - old[1] for old, new in counts)
 
 

@@ -70,6 +70,7 @@ OWN = ("attempts", "connections", "frames", "frame_bytes")
 COMPARED = (
     *("kernel_bytes", "kernel_packets", "header_bytes", "received_bytes", *OWN, "ledger_bytes"),
     *("framing_bytes", "unexplained_bytes", "other_bytes", "other_packets"),
+    *("others_sent_bytes", "lan_bytes"),
 )
 _RECONCILED = dict.fromkeys(("from_ms", "to_ms", "from_entry", *COMPARED), _NUMBER)
 # What the framing may come to, in bytes of TCP's content (ADR 70 has the measurements): in a minute, and of each
@@ -957,15 +958,26 @@ def anything_else(found: Found) -> str:
         return "Nothing of this export can be relied on."
     if not compared.count:
         return "Nobody can tell: in this time nothing was compared with the kernel's counters."
+    others = f"{_others(sums)}, which no entry tells. Of the courier: " if sums["others_sent_bytes"] else ""
     if sums["unexplained_bytes"]:
-        return f"Yes: {sums['unexplained_bytes']:,} bytes that the kernel counted and no entry explains."
+        return (
+            f"{others}Yes: {sums['unexplained_bytes']:,} bytes that the kernel counted and no entry explains."
+        )
     framing = f"{sums['framing_bytes']:,} bytes of framing, which is within its bound and not looked into"
+    if sums["lan_bytes"]:
+        framing += f", and {sums['lan_bytes']:,} bytes from the node to the site's own network"
     if record.set_back_count:
-        return f"Not by what was compared, but for {framing}; the clock was set back, so nobody can tell if it is all."
+        late_word = "the clock was set back, so nobody can tell if it is all"
+        return f"{others}Not by what was compared, but for {framing}; {late_word}."
     late = until_ms - compared.to_ms > MINUTES_MAX * MINUTE_MS
     if compared.gaps_count or late or compared.from_ms - since_ms > MINUTES_MAX * MINUTE_MS:
-        return f"Not while it was compared with the kernel's counters, but for {framing}; some of this time was not."
-    return f"No, by the kernel's counters of this host, but for {framing}."
+        some = "some of this time was not"
+        return f"{others}Not while it was compared with the kernel's counters, but for {framing}; {some}."
+    return f"{others}No, by the kernel's counters of this host, but for {framing}."
+
+
+def _others(sums: dict[str, int]) -> str:
+    return f"Other users of this host, or machines that it forwards for, sent {sums['others_sent_bytes']:,} bytes"
 
 
 def claimed(found: Found) -> list[str]:
@@ -984,18 +996,19 @@ def claimed(found: Found) -> list[str]:
     if compared.gaps_count:
         times += f", but for times between that were not compared: {compared.gaps_count:,}"
     sums = compared.sums
+    host = "the courier of this host" if sums["others_sent_bytes"] else "this host"
     if unexplained := sums["unexplained_bytes"]:
         says.append(
-            f"Kernel-counted egress of this host {times}, but for {unexplained:,} bytes that the kernel counted and "
+            f"Kernel-counted egress of {host} {times}, but for {unexplained:,} bytes that the kernel counted and "
             "this record does not explain."
         )
     elif record.set_back_count:
         says.append(
-            f"Kernel-counted egress of this host, where it was compared, {times}; the clock was set back, so it is "
+            f"Kernel-counted egress of {host}, where it was compared, {times}; the clock was set back, so it is "
             "not known what of this time was."
         )
     else:
-        says.append(f"Complete for kernel-counted egress of this host {times}.")
+        says.append(f"Complete for kernel-counted egress of {host} {times}.")
     says.append(
         f"Of {sums['kernel_bytes']:,} bytes that the kernel counted of the courier, {sums['header_bytes']:,} were "
         f"headers of IP and TCP, {sums['ledger_bytes']:,} are announced by the entries above, "
@@ -1018,6 +1031,7 @@ def not_claimed(found: Found) -> list[str]:
     from_ms, to_ms = max(record.from_ms, record.first_ms), min(record.to_ms, record.last_ms)
     if not compared.count:
         says.append(f"Nobody compared it with the kernel's counters in this time: {own_word}.")
+        says.append("What other users of this host sent is not in it.")
     else:
         if compared.from_ms > from_ms:
             says.append(f"Before {moment(compared.from_ms)} {own_word}.")
@@ -1026,6 +1040,8 @@ def not_claimed(found: Found) -> list[str]:
         says.append(
             f"Framing is not looked into: {compared.sums['framing_bytes']:,} bytes of all this time could be others."
         )
+        if compared.sums["others_sent_bytes"]:
+            says.append(f"{_others(compared.sums)}: what and to whom is not in it.")
         if compared.longest_ms > MINUTES_MAX * MINUTE_MS:
             says.append(
                 f"The longest time that was compared as one had {compared.longest_ms // MINUTE_MS:,} minutes."
@@ -1067,7 +1083,7 @@ def in_words(told: dict[str, Any]) -> str:
         *_left_in_words([one for one in told["left"] if one["kind"] != CONNECTIONS], "nothing"),
         *_left_in_words([one for one in told["left"] if one["kind"] == CONNECTIONS], ""),
     ]
-    lines += ["", f"Did the courier send anything else? {told['anything_else']}"]
+    lines += ["", f"Did anything else leave this host? {told['anything_else']}"]
     texts = [one for one in told["left"] if one["policy"]]
     lines += ["", "Texts among it, by the policy and the verdict that let them go:"]
     lines += [
@@ -1406,7 +1422,10 @@ def _receipt_not_claimed(receipt: Receipt, against: Found | None) -> list[str]:
         )
     if receipt.checkpoint is not None and against is None:
         says.append("No export was given: whether others are shown the same record, it alone does not tell.")
-    says.append("What the site's own network, a second machine or a person passes on is not in it.")
+    says.append(
+        "What other users of the site's machine send, and what its own network, a second machine or a person passes "
+        "on, is not in it."
+    )
     return says
 
 

@@ -163,6 +163,8 @@ def _compared(told: dict[str, Any]) -> tuple[Block, ...]:
         ("Framing, within its stated bound", f"{sums['framing_bytes']:,} bytes"),
         ("Not explained", f"{sums['unexplained_bytes']:,} bytes"),
         ("Tried by other users of the machine, and refused", f"{sums['other_bytes']:,} bytes"),
+        ("Sent by other users of the machine, or forwarded", f"{sums['others_sent_bytes']:,} bytes"),
+        ("Sent by the node in the site's own network", f"{sums['lan_bytes']:,} bytes"),
         ("Times with something unexplained", f"{told['discrepancies_count']:,}"),
         ("Times that were not compared", f"{told['gaps_count']:,}"),
         ("Times that the clock was set back", f"{told['set_back_count']:,}"),

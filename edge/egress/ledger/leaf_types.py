@@ -19,6 +19,7 @@ _COMPARED: Final = frozenset(
     {"from_ms", "to_ms", "from_entry", "kernel_bytes", "kernel_packets", "header_bytes", "received_bytes"}
     | {"attempts", "connections", "frames", "frame_bytes"}
     | {"ledger_bytes", "framing_bytes", "unexplained_bytes", "other_bytes", "other_packets"}
+    | {"others_sent_bytes", "lan_bytes"}
 )
 """A time, and what it is compared by; see `edge.egress.framing`."""
 # What each type of leaf says, beside time_ms and type. `envelope` pairs what opens with what closes.

@@ -21,6 +21,8 @@ pytestmark = [needs_namespaces, pytest.mark.timeout(240)]
 
 LEAK_BYTES = 100_000
 UNEXPLAINED_PCT_MAX = 3.0
+ROOT = 0
+"""May send, and is not the courier."""
 
 
 def leak(size: int, to: str = INTERNET) -> Callable[[], None]:
@@ -35,10 +37,10 @@ def leak(size: int, to: str = INTERNET) -> Callable[[], None]:
     return work
 
 
-def leaked(site: ConfinedSite, size: int) -> None:
+def leaked(site: ConfinedSite, size: int, uid: int = COURIER) -> None:
     """The whole of it is over the cable."""
     there = site.cable.in_world(lambda: socket.create_server((INTERNET, 4443)))
-    with there, site.cable.running(COURIER, leak(size)):
+    with there, site.cable.running(uid, leak(size)):
         taken, _ = there.accept()
         with taken:
             taken.settimeout(WAIT_S)
@@ -61,8 +63,12 @@ async def test_what_an_ordinary_site_sends_is_explained_and_a_leak_is_not() -> N
         share = await ordinary_life(site, node, batches=1)
         print(f"unexplained {share.unexplained_bytes_pct:.2f} %: {share}")
         assert share.unexplained_bytes_pct <= UNEXPLAINED_PCT_MAX
+        others = sum(int(leaf.fields["others_sent_bytes"]) for leaf in site.compared())
+        leaked(site, 2 * LEAK_BYTES, ROOT)
         leaked(site, LEAK_BYTES)
         await until(lambda: site.compared()[-1].type == "discrepancy")
+        sent = sum(int(leaf.fields["others_sent_bytes"]) for leaf in site.compared()) - others
+        assert 2 * LEAK_BYTES < sent < 3 * LEAK_BYTES
         found = int(site.compared()[-1].fields["unexplained_bytes"])
         # Less what was allowed for the new connection a moment ago, and for the end of the old courier.
         assert LEAK_BYTES * 0.75 < found <= LEAK_BYTES

@@ -10,7 +10,7 @@ from edge.egress import framing, verify
 from edge.egress.framing import Explained, Judgement, Period, believed, bound, judge
 from edge.egress.own_traffic import Own
 
-MINUTE = Period(0, 60_000, 5, 520, 10, 520, 0, 0)
+MINUTE = Period(0, 60_000, 5, 520, 10, 520, 0, 0, 0, 0)
 """With ten packets that have no content."""
 NOTHING = Explained(0, 0, 0)
 

@@ -32,6 +32,7 @@ class Kernel:
 
     def __init__(self) -> None:
         self.packets = self.content = self.refused = self.received = 0
+        self.others: dict[str, int] = {}
         self.at_s, self.time_ms = 1_000.0, START_MS
         self.there = True
         self.uid = os.getuid()
@@ -45,7 +46,11 @@ class Kernel:
         counters |= {"courier_sent": (self.packets, self.content + HEADER * self.packets)}
         counters |= dict.fromkeys(("courier_ipv6", "courier_dns"), (0, 0))
         counters |= {"courier_received": (self.received, self.received)}
-        counters |= {"node_refused_udp": (self.refused, 60 * self.refused)}
+        counters |= {
+            "node_refused_udp": (self.refused, 60 * self.refused),
+            "forwarded_refused": (0, self.refused),
+        }
+        counters |= {name: (1, self.others.get(name, 0)) for name in ("other_sent", "forwarded", "node_lan")}
         users = {"node": 1, "worker": 2, "courier": self.uid}
         return Counted(self.at_s, self.time_ms, users, "count", counters) if self.there else None
 
@@ -373,7 +378,21 @@ async def test_refused_packets_of_others_are_counted_and_are_no_discrepancy(site
     await site.envelope(100)
     await site.minute()
     (leaf,) = site.compared()
-    assert (leaf.type, leaf.fields["other_packets"], leaf.fields["other_bytes"]) == ("reconciled", 3, 180)
+    assert (leaf.type, leaf.fields["other_packets"], leaf.fields["other_bytes"]) == ("reconciled", 3, 183)
+
+
+async def test_what_other_users_sent_is_in_the_leaf_and_no_discrepancy(site: Site) -> None:
+    site.kernel.others = {"other_sent": 70_000, "forwarded": 500, "node_lan": 40}
+    site.kernel.refused = 3
+    await site.envelope(100)
+    await site.minute()
+    (leaf,) = site.compared()
+    assert (leaf.type, leaf.fields["others_sent_bytes"], leaf.fields["lan_bytes"]) == (
+        "reconciled",
+        70_500,
+        40,
+    )
+    assert "70,500 bytes" in str((await site.checked())["anything_else"])
 
 
 @pytest.mark.parametrize("name", sorted(reconciling.COMPARED))

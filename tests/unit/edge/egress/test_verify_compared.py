@@ -88,4 +88,32 @@ def _compared_and_then_not() -> Ledger:
 def test_whether_anything_else_left_is_a_sentence(made: Callable[[], Ledger], begins: str) -> None:
     document = told(exports.export(made().entries()))
     assert str(document["anything_else"]).startswith(begins)
-    assert f"Did the courier send anything else? {begins}" in verify.in_words(document)
+    assert f"Did anything else leave this host? {begins}" in verify.in_words(document)
+
+
+@pytest.mark.parametrize("unexplained", [0, 777])
+def test_over_what_other_users_sent_nothing_is_called_complete_for_the_host(unexplained: int) -> None:
+    found = ledger()
+    found.time_ms += 60_000
+    found.compare(unexplained, others_sent=54_321)
+    document = told(exports.export(found.entries()))
+    assert str(document["anything_else"]).startswith("Other users of this host, or machines")
+    assert "54,321 bytes, which no entry tells" in str(document["anything_else"])
+    claimed, not_claimed = " ".join(document["claimed"]), " ".join(document["not_claimed"])
+    assert "egress of this host " not in claimed
+    assert "egress of the courier of this host " in claimed
+    assert "sent 54,321 bytes: what and to whom is not in it" in not_claimed
+
+
+def test_what_the_node_sent_in_the_sites_network_is_told() -> None:
+    found = ledger()
+    found.time_ms += 60_000
+    found.compare(lan=12_345)
+    said = str(told(exports.export(found.entries()))["anything_else"])
+    assert said.startswith("No, ")
+    assert said.endswith("and 12,345 bytes from the node to the site's own network.")
+
+
+def test_where_nothing_was_compared_nobody_counted_what_others_sent() -> None:
+    said = told(exports.export(_nothing_compared().entries()))["not_claimed"]
+    assert "What other users of this host sent is not in it." in said

@@ -83,6 +83,17 @@ def test_bytes_that_nothing_explains_stand_on_the_first_page(tmp_path: Path) -> 
     assert "Times with something unexplained" in text_of(document)
 
 
+def test_what_other_users_sent_is_told_and_the_host_is_not_called_complete(tmp_path: Path) -> None:
+    shared = ledger()
+    shared.time_ms += 60_000
+    shared.compare(others_sent=54_321, lan=99)
+    _, document = reported(exported(tmp_path, shared))
+    text = text_of(document)
+    assert "54,321 bytes" in text
+    assert "99 bytes" in text
+    assert "Complete for kernel-counted egress of this host" not in text
+
+
 def test_it_is_short_and_no_hash_is_set_in_one_piece(tmp_path: Path) -> None:
     _, document = reported(exported(tmp_path, ledger()))
     html = as_html(document)
