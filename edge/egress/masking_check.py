@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from edge.privacy.pseudonyms.codebook import TOKENS_MAX
 from edge.privacy.pseudonyms.errors import CannotMask
+from edge.privacy.pseudonyms.masking import covered
 from models.detect.detector import Finding
 from models.detect.entity_types import ENTITY_TYPES
 from models.detect.label import Label, label_of
@@ -58,8 +59,8 @@ class _Wanted(NamedTuple):
     capital: bool
 
 
-Values = Mapping[str, Sequence[_Wanted]]
-"""What to look for, by the first token; the longest first."""
+Values = Mapping[str, Collection[_Wanted]]
+"""What to look for, by the first token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +83,26 @@ def hide(texts: Sequence[str], findings: Sequence[Finding], types: frozenset[str
     return Hidden([spread(text, spans, values) for text, spans in zip(texts, found, strict=True)], values)
 
 
-def looked_for(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Values:
-    """The values of the spans that are long enough to be looked for elsewhere."""
+def looked_for(texts: Sequence[str], spans: Sequence[Sequence[Span]], *, as_said: bool = False) -> Values:
+    """The values of the spans that are long enough to be looked for elsewhere.
+
+    `as_said`: a word that was said without a capital counts without one."""
     found: dict[str, set[_Wanted]] = {}
     for text, those in zip(texts, spans, strict=True):
         for span in those:
             value = text[span.start : span.end]
             tokens = _keys(value)
             if tokens and len(value.strip()) >= VALUE_CHARS_MIN:
-                capital = len(tokens) == 1 and tokens[0].isalpha() and span.type in CAPITALISED
+                a_word = len(tokens) == 1 and tokens[0].isalpha() and span.type in CAPITALISED
+                capital = a_word and not (as_said and value.strip()[0].islower())
                 found.setdefault(tokens[0], set()).add(_Wanted(span.type, tokens[1:], capital))
-    return {
-        first: sorted(wanted, key=lambda one: (-len(one.rest), one.capital, one))
-        for first, wanted in found.items()
-    }
+    return found
 
 
 def spread(text: str, spans: Sequence[Span], values: Values) -> list[Span]:
-    """`spans`, and whatever else in `text` is one of `values`, as words of its own. One pass over the text."""
-    ordered, place = sorted(spans, key=lambda span: span.start), 0
-    found = list(ordered)
-    for span in _matches(text, values):
-        while place < len(ordered) and ordered[place].end <= span.start:
-            place += 1
-        if place == len(ordered) or span.end <= ordered[place].start:
-            found.append(span)
-    return sorted(found, key=lambda span: span.start)
+    """`spans`, and whatever else in `text` is one of `values`, in order and apart: of a name of which only a half was
+    found the whole. Raises CannotMask."""
+    return covered(text, [*spans, *standing(text, values)])
 
 
 def without(text: str, spans: Sequence[Span]) -> str:
@@ -121,24 +116,20 @@ def without(text: str, spans: Sequence[Span]) -> str:
 
 def still_holds(text: str, values: Values) -> bool:
     """Whether one of the values stands in the text that should not hold any."""
-    return next(_matches(text, values), None) is not None
+    return next(standing(text, values), None) is not None
 
 
-def _matches(text: str, values: Values) -> Iterator[Span]:
-    """Where values stand, from left to right and apart, however they are spaced and in whichever case."""
+def standing(text: str, values: Values) -> Iterator[Span]:
+    """Wherever a value stands, as words of its own, however they are spaced and in whichever case; a place may lie in
+    another, or reach over its end. One pass over the text."""
     places = list(_TOKEN.finditer(text)) if _may_hold(text, values) else []
     keys = [place[0].casefold() for place in places]
-    at = 0
-    while at < len(keys):
-        length = 1
-        for wanted in values.get(keys[at], ()):
+    for at, key in enumerate(keys):
+        for wanted in values.get(key, ()):
             end = at + 1 + len(wanted.rest)
             small = wanted.capital and places[at][0][0].islower()
             if not small and tuple(keys[at + 1 : end]) == wanted.rest:
-                length = end - at
                 yield Span(wanted.type, places[at].start(), places[end - 1].end(), 1.0)
-                break
-        at += length
 
 
 def _may_hold(text: str, values: Values) -> bool:

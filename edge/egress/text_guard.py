@@ -25,10 +25,10 @@ from edge.egress import envelope, metrics, overflow_request
 from edge.egress.envelope import ENVELOPE_BYTES_MAX, IDENTIFIER_BYTES, SALT_BYTES, Envelope, seal
 from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.egress.inspection import OVERFLOW_KIND
-from edge.egress.known_values import values_of, with_known
+from edge.egress.known_values import values_of, with_known, with_known_left
 from edge.egress.last_look import stays_because
 from edge.egress.looking import NOT_LOOKED, Instruments, Look, Looking
-from edge.egress.masking_check import NOTHING_HIDDEN, Hidden, Unbelievable, hide
+from edge.egress.masking_check import NOTHING_HIDDEN, Hidden, Unbelievable, Values, hide
 from edge.privacy.hours import minute_of_week
 from edge.privacy.policies import Policies
 from edge.privacy.policies_used import PoliciesUsed
@@ -155,8 +155,10 @@ class TextGuard:
         asked = _with_staffs_own(asked, known)
         key = await self._key_of(known.subject)
         looked = await self.look(asked.parts) if reads_text(policies, asked.purpose) else NOT_LOOKED
+        known_before: Values = {}
         if leaves and looked is not NOT_LOOKED:
-            looked = await self._with_known(asked, looked, key)
+            known_before = await self._known_before(asked, key)
+            looked = with_known(asked.parts, looked, known_before)
         request = self._request(asked, known, looked)
         decision = decide_under(policies, request)
         if decision.action is Action.REFUSE:
@@ -164,10 +166,9 @@ class TextGuard:
             raise _by_policy(decision)
         masked = await self._masked(asked, looked, decision, key)
         left = [without_marks(text) for text in masked.texts] if masked.pseudonyms else masked.texts
+        look_again = with_known_left(self._looking.forms_left, known_before)
         if looked is not NOT_LOOKED and (
-            reason := stays_because(
-                policies, request, asked.parts, left, masked.hidden.values, self._looking.forms_left
-            )
+            reason := stays_because(policies, request, asked.parts, left, masked.hidden.values, look_again)
         ):
             raise _Refused(reason)
         payload = overflow_request.packed(asked, masked.texts) if leaves else b""
@@ -187,10 +188,10 @@ class TextGuard:
         await self._paid(bill, decision, masked, key)
         return Admitted(tuple(masked.texts), paper and seal(paper, self._key), masked.pseudonyms)
 
-    async def _with_known(self, asked: Handover, looked: Look, key: SubjectKey) -> Look:
-        """With what was hidden in this conversation before, where the detector does not see it now."""
+    async def _known_before(self, asked: Handover, key: SubjectKey) -> Values:
+        """What was hidden in this conversation before: it is hidden again where the detector does not see it now."""
         pseudonyms = await self._vault.open(asked.session, key, asked.purpose)
-        return with_known(asked.parts, looked, values_of(pseudonyms.entries))
+        return values_of(pseudonyms.entries)
 
     async def _envelope(self, payload: bytes, policies: Sequence[Policy], label: Label) -> Envelope:
         return Envelope(

@@ -73,7 +73,7 @@ _WHY: Final = {
     "incomplete": "the detector does not look for names here",
     "risk": "the detector was not measured in its language, or misses too much there",
     "masked_value": "a value that was replaced stands in it a second time",
-    "unmasked_form": "a number, an address or the like stands in it that was not found at first",
+    "unmasked_form": "a number, an address, a name of before or the like stands in it that was not found at first",
     "consent": "the customer has not agreed",
     "documents": "of the documents that would go along",
     "hours": "of the hour",

@@ -25,7 +25,7 @@ _Mark = tuple[int, int, str]
 
 def mask(text: str, spans: Iterable[Span], piece: Piece) -> str:
     """`text` with a piece in the place of each span and each imitation of a token. Raises CannotMask."""
-    marks = [(s.start, s.end, piece(s.type, text[s.start : s.end])) for s in _covered(text, spans)]
+    marks = [(s.start, s.end, piece(s.type, text[s.start : s.end])) for s in covered(text, spans)]
     masked, own = _replaced(text, marks)
     for _ in range(ROUNDS_MAX):
         imitations = _imitations(masked, own)
@@ -65,17 +65,17 @@ def _imitations(masked: str, own: dict[int, int]) -> list[tuple[int, int]]:
     return found
 
 
-def _covered(text: str, spans: Iterable[Span]) -> list[Span]:
-    """The spans in order, those that overlap as one, without the space around them."""
-    covered: list[Span] = []
+def covered(text: str, spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, those that overlap as one, without the space around them. Raises CannotMask."""
+    found: list[Span] = []
     for span in sorted(spans, key=lambda s: (s.start, -s.end)):
         if span.type not in TYPES or not 0 <= span.start <= span.end <= len(text):
             raise CannotMask("A finding does not fit its text.")
-        if covered and span.start < covered[-1].end:
-            covered[-1] = _united(covered[-1], span)
+        if found and span.start < found[-1].end:
+            found[-1] = _united(found[-1], span)
         else:
-            covered.append(span)
-    return [trimmed for span in covered if (trimmed := _trimmed(text, span))]
+            found.append(span)
+    return [trimmed for span in found if (trimmed := _trimmed(text, span))]
 
 
 def _united(one: Span, other: Span) -> Span:

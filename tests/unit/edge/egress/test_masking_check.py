@@ -54,6 +54,15 @@ def test_the_longer_value_goes_before_its_parts_and_none_covers_another() -> Non
     assert [(span.start, span.end) for span in found.spans[1]] == [(0, 17), (19, 30), (32, 38)]
 
 
+def test_of_a_value_that_is_found_by_half_the_whole_is_hidden() -> None:
+    """As of a name that stands in two parts of a request; and of two values that overlap, both."""
+    texts = ["Anna Kellingthorpe", "Kellingthorpe Marsh", "Anna Kellingthorpe Marsh, Anna Kellingthorpe"]
+    findings = [Finding((Span("PERSON", 0, len(text), 0.9),), Label.PERSONAL) for text in texts[:2]]
+    half = Finding((Span("PERSON", 0, 4, 0.9), Span("PERSON", 26, 30, 0.9)), Label.PERSONAL)
+    found = hide(texts, [*findings, half], TYPES)
+    assert [(span.start, span.end) for span in found.spans[2]] == [(0, 24), (26, 44)]
+
+
 def test_of_too_many_values_nothing_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     def text_of(count: int) -> tuple[str, Finding]:
         words = [f"x{number:05}" for number in range(count)]
