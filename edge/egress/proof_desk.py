@@ -57,6 +57,11 @@ class ProofDesk:
             except (LedgerBroken, LedgerFailed) as error:
                 log.error("a receipt has no proof", extra={"detail": error.detail})
                 proofs = wire.Proofs(code=error.code)
+            except (
+                Exception
+            ):  # as of a leaf that is damaged: the page must not take it for a courier that is slow
+                log.exception("a receipt has no proof")
+                proofs = wire.Proofs(code=LedgerBroken.code)
         await _say(peer, proofs)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:

@@ -162,7 +162,7 @@ def _compared(told: dict[str, Any]) -> tuple[Block, ...]:
         ("In the record", f"{sums['ledger_bytes']:,} bytes"),
         ("Framing, within its stated bound", f"{sums['framing_bytes']:,} bytes"),
         ("Not explained", f"{sums['unexplained_bytes']:,} bytes"),
-        ("Tried by other users of the machine, and refused", f"{sums['other_bytes']:,} bytes"),
+        ("Tried, and refused by the kernel (of any user)", f"{sums['other_bytes']:,} bytes"),
         ("Sent by other users of the machine, or forwarded", f"{sums['others_sent_bytes']:,} bytes"),
         ("Sent by the node in the site's own network", f"{sums['lan_bytes']:,} bytes"),
         ("Times with something unexplained", f"{told['discrepancies_count']:,}"),
@@ -183,7 +183,7 @@ def _compared(told: dict[str, Any]) -> tuple[Block, ...]:
     )
     if not times:
         return (table,)
-    columns = ("When", "Not explained", "Counted by the kernel", "Tried by other users")
+    columns = ("When", "Not explained", "Counted by the kernel", "Refused")
     unexplained = Table(
         caption="Times with something unexplained", columns=columns, widths=(46, 18, 18, 18), rows=times
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlcipher3
 
 from edge.egress import proof_client, proof_desk
 from edge.egress.ledger import LedgerFailed
+from edge.egress.ledger.leaf_types import Draft
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Note
 from edge.egress.ledger.queue import LedgerQueue
@@ -84,6 +87,25 @@ async def test_too_far_back_is_no_absence(paths: SitePaths, monkeypatch: pytest.
     queue = LedgerQueue(Log.open(paths.ledger))
     assert await asked(desk_of(paths.ledger, queue), ENVELOPE) == "too_far_back"
     await queue.close()
+
+
+async def test_a_fault_that_nobody_thought_of_is_answered_too(
+    paths: SitePaths, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where the first leaf is another than it was, so that it has no key."""
+    queue = LedgerQueue(Log.open(paths.ledger))
+    link = Draft("link", {"envelope": ENVELOPE, "destination": "cloud.example:443"})
+    try:
+        await queue.append([link])
+        with closing(sqlcipher3.connect(str(paths.ledger), isolation_level=None)) as db:
+            db.execute(
+                "UPDATE leaves SET entry = (SELECT entry FROM leaves WHERE number = 1) WHERE number = 0"
+            )
+        async with asyncio.timeout(5):
+            assert await asked(desk_of(paths.ledger, queue)) == "ledger_broken"
+        assert "a receipt has no proof" in caplog.text
+    finally:
+        await queue.close()
 
 
 async def test_more_than_may_wait_are_sent_away_and_a_stop_ends_all(paths: SitePaths) -> None:

@@ -79,7 +79,11 @@ def test_bytes_that_nothing_explains_stand_on_the_first_page(tmp_path: Path) -> 
     told, document = reported(exported(tmp_path, ledger(unexplained=777)))
     assert not told["ok"]
     assert dict(document.front)["Finding"] == "whole, and NOT all is explained"
-    assert "777 bytes" in text_of(document)
+    text = text_of(document)
+    assert "777 bytes" in text
+    # Whoever tried it: the node's own is among it.
+    assert "Tried, and refused by the kernel (of any user)" in text
+    assert "Tried by other users" not in text
     assert "Times with something unexplained" in text_of(document)
 
 
