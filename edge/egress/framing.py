@@ -32,8 +32,8 @@ RECEIVED_PART: Final = 1_024
 """Windows are opened again: one in 3,600 measured, of 50 MB."""
 
 # What the courier's own word is believed, in a minute.
-ATTEMPTS_MAX: Final = 30
-"""Five destinations, each every 7.5 s by its backoff, make 40; where a line is down there is nothing to explain."""
+ATTEMPTS_MAX: Final = 40
+"""Five destinations, each every 7.5 s by its backoff; where a resolver is silent each sends 800 bytes."""
 CONNECTIONS_MAX: Final = 12
 FRAMES_MAX: Final = 64
 """A heartbeat each second is the most that a control plane may ask for."""

@@ -79,7 +79,7 @@ MINUTE_BYTES, ATTEMPT_BYTES, CONNECTION_BYTES, MESSAGE_BYTES = 1_000, 1_000, 4_0
 SENT_PART, RECEIVED_PART = 16, 1_024
 MINUTES_MAX = 11
 # So much of OWN the courier's word is good for, in a minute.
-OWN_MAX = (30, 12, 64, 16_384)
+OWN_MAX = (40, 12, 64, 16_384)
 # Of a packet: IPv4 and UDP, and IPv6 and TCP with all the options that they can have.
 HEADER_BYTES_MIN, HEADER_BYTES_MAX = 28, 100
 _OUTCOME = '"(?P<NAME>written|failed|not_sent|unknown)"'

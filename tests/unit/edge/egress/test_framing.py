@@ -44,6 +44,12 @@ def test_at_the_bound_all_is_explained_and_above_it_the_rest_is_not(own: Own, ex
     assert judge(counted(most + 1), own, explained, 0).unexplained_bytes == 1
 
 
+def test_where_a_resolver_is_silent_what_every_destination_asked_is_explained() -> None:
+    """Two look-ups of 100 bytes, four times each, for five destinations every 7.5 s."""
+    asked = believed(Own(attempts=5 * 8), 1, 0)
+    assert judge(counted(40 * 2 * 4 * 100), asked, NOTHING, 0).unexplained_bytes == 0
+
+
 def test_headers_need_no_allowance() -> None:
     many = replace(MINUTE, kernel_bytes=52_000_000, kernel_packets=1_000_000, header_bytes=52_000_000)
     assert judge(many, Own(), NOTHING, 0) == Judgement(0, 0, 0)
