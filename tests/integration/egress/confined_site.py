@@ -5,7 +5,9 @@ the other end of the cable a real control plane. What the courier then says of t
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -33,14 +35,19 @@ from tests.integration.sync.rig import ControlPlaneProcess, Node, running_node
 METER_S: Final = 0.2
 ROW_BYTES: Final = 60
 COMPARED: Final = ("reconciled", "discrepancy")
+PROVIDER: Final = (
+    '\n[[overflow.providers]]\nname = "far"\nkind = "openai"\nurl = "{url}"\nmodel = "m"\n'
+    "cost_per_1000_tokens = 0.0\n"
+)
 
 
 class FarCloud(ControlPlaneProcess):
-    """At the other end of the cable."""
+    """At the other end of the cable. `provider`: the address of what answers texts there, "" for none."""
 
     def __init__(self, root: Path, cable: Cable, host: str = INTERNET) -> None:
         super().__init__(root)
         self._cable, self._host = cable, host
+        self.provider = ""
 
     async def create(self) -> None:
         await super().create()
@@ -48,7 +55,10 @@ class FarCloud(ControlPlaneProcess):
         _, console, rest = text.partition("[console]")
         head, sync, ports = rest.partition("[sync]")
         ports = ports.replace('host = "127.0.0.1"', f'host = "{self._host}"')
-        self.paths.config.write_text(text[: text.index("[console]")] + console + head + sync + ports)
+        text = text[: text.index("[console]")] + console + head + sync + ports
+        if self.provider:
+            text = text.replace("enabled = false", "enabled = true") + PROVIDER.format(url=self.provider)
+        self.paths.config.write_text(text)
 
     async def start(self) -> None:
         self._inside = ["ip", "netns", "exec", self._cable.world]
@@ -155,11 +165,25 @@ class ConfinedSite:
         await until(arrived, timeout_s=60)
 
 
+@contextmanager
+def _provider(network: str) -> Iterator[str]:
+    """What answers texts, in a process of its own in that network; its address."""
+    inside = ["ip", "netns", "exec", network, sys.executable, "-m", "tests.faulty_provider"]
+    process = subprocess.Popen(inside, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}/v1"
+    finally:
+        process.kill()
+        process.wait()
+
+
 @asynccontextmanager
 async def confined_site(
-    minute_ms: int = 2_000, host: str = INTERNET
+    minute_ms: int = 2_000, host: str = INTERNET, *, overflow: bool = False
 ) -> AsyncIterator[tuple[ConfinedSite, Node]]:
-    """Enrolled, connected, compared each `minute_ms`."""
+    """Enrolled, connected, compared each `minute_ms`. The bound of the framing is for each begun minute all the same:
+    only where `minute_ms` is a whole one does a figure say anything of a real site. `overflow`: texts are answered."""
     with TemporaryDirectory(dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         cable = Cable(f"ptr{os.getpid()}")
@@ -167,9 +191,11 @@ async def confined_site(
         try:
             cable.lay()
             site.prepare()
-            await site.cloud.create()
-            await site.cloud.start()
             async with AsyncExitStack() as stack:
+                if overflow:
+                    site.cloud.provider = stack.enter_context(_provider(cable.world))
+                await site.cloud.create()
+                await site.cloud.start()
                 stack.enter_context(site.metered())
                 await until(site.counted.exists)
                 await site.courier.start()
@@ -206,7 +232,7 @@ def share_of(leaves: list[Leaf]) -> Share:
 
 
 async def ordinary_life(site: ConfinedSite, node: Node, batches: int = 3) -> Share:
-    """Rows, silence, a new connection, rows; for a bench: `unexplained_bytes_pct` of it."""
+    """Rows, silence, a new connection, rows."""
     for _ in range(batches):
         await site.send_rows(node, 50)
     await site.courier.kill()
@@ -215,9 +241,3 @@ async def ordinary_life(site: ConfinedSite, node: Node, batches: int = 3) -> Sha
     await until(lambda: node.sync.status().connected)
     await site.send_rows(node, 50)
     return share_of(await site.compared_again())
-
-
-async def unexplained_bytes_pct(batches: int = 3) -> float:
-    """Of an ordinary site's kernel-counted bytes, those that its ledger does not explain."""
-    async with confined_site() as (site, node):
-        return (await ordinary_life(site, node, batches)).unexplained_bytes_pct
