@@ -1135,7 +1135,8 @@ def _left_in_words(groups: list[dict[str, Any]], none: str) -> list[str]:
 def _unexplained_in_words(told: dict[str, Any]) -> list[str]:
     lines = [
         f"  {moment(one['from_ms'])} to {moment(one['to_ms'])}: {one['unexplained_bytes']:,} bytes of "
-        f"{one['kernel_bytes']:,}; tried by other users: {one['other_bytes']:,} bytes, {one['other_packets']:,} packets"
+        f"{one['kernel_bytes']:,}; refused by the kernel, of any user: {one['other_bytes']:,} bytes, "
+        f"{one['other_packets']:,} packets"
         for one in told["discrepancies"]
     ]
     if (others := told["discrepancies_count"] - len(lines)) > 0:

@@ -114,6 +114,14 @@ def test_what_the_node_sent_in_the_sites_network_is_told() -> None:
     assert said.endswith("and 12,345 bytes from the node to the site's own network.")
 
 
+def test_what_the_kernel_refused_is_laid_to_nobody() -> None:
+    found = ledger()
+    found.time_ms += 60_000
+    found.compare(unexplained=777, other=500)
+    words = verify.in_words(told(exports.export(found.entries())))
+    assert "; refused by the kernel, of any user: 500 bytes, 10 packets" in words
+
+
 def test_where_nothing_was_compared_nobody_counted_what_others_sent() -> None:
     said = told(exports.export(_nothing_compared().entries()))["not_claimed"]
     assert "What other users of this host sent is not in it." in said
