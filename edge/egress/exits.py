@@ -65,8 +65,8 @@ class Exit:
     modules: tuple[str, ...] = ()
 
 
-CLAIM: Final = "complete for kernel-counted egress of this host"
-"""Of the ledger; no more is said anywhere."""
+CLAIM: Final = "complete for kernel-counted egress of the courier of this host"
+"""Of the ledger. The verifier alone says more, "of this host", where a record shows that no other user sent."""
 
 ENVELOPE: Final = "ledger: `intent`, `close`"
 LINK: Final = "ledger: `link`, `link_close`"

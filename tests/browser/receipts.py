@@ -42,7 +42,7 @@ def receipt(*left: dict[str, Any], missing: str = "", inside: int = 0) -> dict[s
     return {
         "session_id": "s1", "at_ms": AT_MS, "left_bytes": sum(one["bytes"] for one in left),
         "left": [{**one, "record": None} if missing else one for one in left], "site_network": uses,
-        "claim": "complete for kernel-counted egress of this host", "proof": None if missing else PROOF,
+        "claim": "complete for kernel-counted egress of the courier of this host", "proof": None if missing else PROOF,
         "proof_missing": missing, "format": "postern-visitor-receipt-1", "key": "7b" * 32, "signature": "c2ln",
     }  # fmt: skip
 

@@ -96,6 +96,7 @@ def test_what_other_users_sent_is_told_and_the_host_is_not_called_complete(tmp_p
     assert "54,321 bytes" in text
     assert "99 bytes" in text
     assert "Complete for kernel-counted egress of this host" not in text
+    assert "kernel-counted egress of this host" not in as_html(document)
 
 
 def test_it_is_short_and_no_hash_is_set_in_one_piece(tmp_path: Path) -> None:
