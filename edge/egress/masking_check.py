@@ -28,7 +28,7 @@ FEW_VALUES: Final = 16
 CAPITALISED: Final = frozenset({"PERSON", "ORGANIZATION", "LOCATION", "TITLE", "NRP"})
 """A single word of these (Will, May, Reading) is also an ordinary word: elsewhere it counts only with a capital."""
 
-_TOKEN: Final = re.compile(r"\w+|[^\w\s]")
+_TOKEN: Final = re.compile(r"[^\W_]+|[^\w\s]|_")
 
 
 class Unbelievable(Exception):

@@ -35,6 +35,7 @@ def finds(rig: GuardRig, chars: int, type_: str = "PERSON") -> None:
         ("the list (anna  MILLER)", "MILLER"),
         ("the list, Miller", "Miller"),
         ("Miller's list", "Miller"),
+        ("the list_Miller.pdf", "Miller"),
         ("the list of 020 7946 0958", "7946"),
     ],
 )
