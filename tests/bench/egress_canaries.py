@@ -25,10 +25,10 @@ name = "card of the library"
 type = "OTHER_ID"
 pattern = "{SITE_PATTERN}"
 """
-# Known without a word beside them, in every region.
-CHECKSUMMED = tuple(
-    kind for kind in KINDS if kind.name in ("card", "iban", "vin", "imei", "bitcoin", "bech32")
-)
+# All kinds but those that have a form alone, and no digit that checks the others.
+CHECKSUMMED = tuple(kind for kind in KINDS if kind.name not in ("ssn", "nino", "mbi"))
+# Known by their word in every region, and without one in some at most.
+WORD_NEEDED = frozenset({"idnr", *(kind.name for kind in KINDS if not kind.alone)})
 QUESTIONS = (
     "When do you open on {day}?",
     "Can I park my car here on {day}, and what does it cost?",
@@ -41,6 +41,14 @@ SAID_OF_NUMBERS = (
     "{name}: {value}.",
     "could you check the {name} {value} for me please?",
     "the {name} on the letter says {value} and I think it is wrong.",
+)
+# A third of the numbers that need no word have none.
+BARE_ONE_IN = 3
+SAID_BARE = (
+    "it is {value}.",
+    "here you have it: {value}.",
+    "{value} is what the letter says.",
+    "please look for {value} in your list.",
 )
 SAID_OF_NAMES = (
     "I am {value}.",
@@ -157,6 +165,13 @@ class Planter:
             self._prompts += 1
             yield Prompt(self._prompts - 1, " ".join(said), canaries, named if turn else None)
 
+    def unsaid(self, count: int) -> list[Canary]:
+        """So many numbers of cards that nobody says: what is found of them is chance."""
+        card = next(kind for kind in CHECKSUMMED if kind.name == "card")
+        return [
+            Canary(Class.CHECKSUMMED, self._fresh(lambda: card.value(self._chance))) for _ in range(count)
+        ]
+
     def _word(self) -> str:
         """Of a surname or a street. Raises BenchRefused once there is none left."""
         if (word := next(self._words, None)) is None:
@@ -165,14 +180,16 @@ class Planter:
 
     def _number(self) -> tuple[Canary, str]:
         """A value of which a machine can be sure, in a sentence."""
-        said = self._chance.choice(SAID_OF_NUMBERS)
         if self._chance.randrange(4) == 0:
-            digits = f"{self._chance.randrange(10**6):06}"
-            value = self._fresh(lambda: f"QX-{digits}{self._letters(2)}")
-            return Canary(Class.SITE_PATTERN, value), said.format(name="library card", value=value)
-        form: Form = self._chance.choice(CHECKSUMMED)
-        value = self._fresh(lambda: form.value(self._chance))
-        return Canary(Class.CHECKSUMMED, value), said.format(name=form.names[0], value=value)
+            name, kind, word_needed = "library card", Class.SITE_PATTERN, False
+            value = self._fresh(lambda: f"QX-{self._chance.randrange(10**6):06}{self._letters(2)}")
+        else:
+            form: Form = self._chance.choice(CHECKSUMMED)
+            name, kind, word_needed = form.names[0], Class.CHECKSUMMED, form.name in WORD_NEEDED
+            value = self._fresh(lambda: form.value(self._chance))
+        bare = not word_needed and self._chance.randrange(BARE_ONE_IN) == 0
+        said = self._chance.choice(SAID_BARE if bare else SAID_OF_NUMBERS)
+        return Canary(kind, value), said.format(name=name, value=value)
 
     def _other(self) -> tuple[Canary, str]:
         """One of which it cannot, in a sentence."""

@@ -31,7 +31,7 @@ from edge.egress.overflow_alert import OverflowAlert
 from edge.egress.overflow_client import OverflowClient
 from edge.egress.overflow_errors import OverflowDenied
 from edge.inference.conversation import Message
-from edge.knowledge.document import Audience
+from edge.knowledge.document import Audience, Passage
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from tests import measured_node
 from tests.bench import harness
@@ -72,6 +72,18 @@ class Run:
         """Those that the guard let go."""
         return (one for one in self.asked if one.texts is not None)
 
+    def said(self) -> list[Canary]:
+        """Canaries of what the guard let go; of a name also where it was refused when it was said first."""
+        said = (
+            canary for one in self.left() for canary in (*one.prompt.canaries, one.prompt.again) if canary
+        )
+        return list(dict.fromkeys(said))
+
+    def refused(self) -> list[Canary]:
+        """Canaries that stand in no text that the guard let go."""
+        canaries, said = (canary for one in self.asked for canary in one.prompt.canaries), set(self.said())
+        return [canary for canary in dict.fromkeys(canaries) if canary not in said]
+
     def hidden_first(self) -> set[Canary]:
         """Names that were hidden when they were said first: from then on their conversation's vault knows them."""
         return {
@@ -89,6 +101,7 @@ class Desk:
     def __init__(self, site: Site, client: OverflowClient) -> None:
         self.site = site
         self._now: dict[str, Asked] = {}
+        self._passages: Sequence[Passage] = ()
         self.overflow = Overflow(client, self._admit, OverflowAlert(site.store), DEADLINE_S)
 
     async def _admit(self, asked: Handover, within_s: float) -> Admitted | TextRefusal:
@@ -105,7 +118,7 @@ class Desk:
 
     async def messages(self, text: str) -> Sequence[Message]:
         """As a turn makes them."""
-        if not hasattr(self, "_passages"):
+        if not self._passages:
             considered = await self.site.answering.submit(Query(PASSAGES_FOR, Audience.PUBLIC))
             self._passages = considered.understood.passages[:PASSAGES]
         made = prompt.make("the clinic", text, self._passages, fence=FENCE, tokens_max=1_500)

@@ -12,6 +12,7 @@ import itertools
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -90,7 +91,9 @@ class Ride:
     """What was said, what became of it, and what came out, by exit."""
 
     prompts: list[Prompt] = field(default_factory=list)
-    routes: dict[str, int] = field(default_factory=dict)
+    routes: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    """What customers did that the node did not take, with its status."""
     exits: dict[str, list[bytes]] = field(default_factory=dict)
 
     def took(self, exit_: str, content: bytes | str) -> None:
@@ -147,7 +150,7 @@ async def _come(node: RunningNode, found: Ride, talk: list[Prompt]) -> None:
         for text in (QUESTION, *(said.text for said in talk), QUESTION):
             status, answer = await customer.send("POST", f"{path}/turns", {"text": text})
             route = answer["route"] if status == 200 else f"status {status}"
-            found.routes[route] = found.routes.get(route, 0) + 1
+            found.routes[route] += 1
             turn = answer.get("turn_id", turn)
         words = talk[-1].text
         opinion = {"useful": False, "reason": words[:200]}
@@ -156,7 +159,9 @@ async def _come(node: RunningNode, found: Ride, talk: list[Prompt]) -> None:
             ("POST", f"{path}/turns/{turn}/handoff", {}),
             ("POST", f"{path}/messages", {"text": words}),
         ):
-            await customer.send(method, there, body)
+            status, answer = await customer.send(method, there, body)
+            if status // 100 != 2:
+                found.refused[f"{there.rpartition('/')[2]}: {status}"] += 1
         await _be_refused(customer, found, path, words)
 
 

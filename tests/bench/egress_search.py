@@ -2,7 +2,8 @@
 
 Looked at are the letters and digits of a text, in small letters: what was spaced otherwise, or written in UTF-16, is
 the same then. Beside the bytes themselves, what percent-encoding, base64, hexadecimal digits and zlib or gzip in them
-stand for is looked at, to a depth of DEPTH. A number that is split over two messages is found by a half of it.
+stand for is looked at, to a depth of DEPTH. Of a number a run of signs is enough, so that one is found which is split
+over two messages; of one whose parts are all shorter than the run nothing is found.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
-# A run of this many signs of a number is one, or the whole of a shorter one. Of a million runs of ten random digits
-# beside 100,000 planted ones, one in a hundred thousand is one by chance; of eight, a thousand.
-RUN_SIGNS = 10
 KEY_BYTES = 8
+# A run of this many signs of a number is one, or the whole of a shorter one: the least that is looked up, half a card.
+# Where there are many hexadecimal numbers, as in the ledger, it is two more: beside 100,000 runs of planted digits,
+# one in a thousand random runs of eight is one by chance, of ten one in a hundred thousand.
+RUN_SIGNS = KEY_BYTES
+RUN_SIGNS_AMONG_HEX = 10
 # base64 of what was compressed, percent-encoded base64.
 DEPTH = 2
 INFLATED_BYTES_MAX = 1 << 22
@@ -82,8 +85,9 @@ def _inflated(content: bytes, window: int) -> bytes:
 
 @dataclass
 class Search:
-    """Values to look for, each by its number."""
+    """Values to look for, each by its number. `run_signs`: how long a part of a number counts as it."""
 
+    run_signs: int = RUN_SIGNS
     _values: list[bytes] = field(default_factory=list)
     _places: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     """By eight signs as a number: whose, and where in it."""
@@ -127,7 +131,7 @@ class Search:
             before = _alike(reversed(value[:place]), reversed(text[max(0, at - place) : at]))
             after = _alike(value[place:], text[at : at + len(value) - place])
             # Words are made of parts that other words have, too.
-            needed = len(value) if value.isalpha() else min(RUN_SIGNS, len(value))
+            needed = len(value) if value.isalpha() else min(self.run_signs, len(value))
             if before + after >= needed:
                 yield number
 

@@ -2,7 +2,8 @@
 
 It shows a certificate of the test's own authority and goes on with the site's own key, which the bench may read. What
 it keeps is what came out of the courier's encryption: of each stream of HTTP/2 the messages, put together over frames
-and decompressed, and apart from them all other frames. gRPC writes the values of headers plainly.
+and decompressed, and apart from them all other frames, and whatever is no HTTP/2. gRPC writes the values of headers
+plainly.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ READ_BYTES = 1 << 16
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD_BYTES = 9
 DATA_FRAME, PADDED = 0x0, 0x8
+# RST_STREAM, SETTINGS, PING, WINDOW_UPDATE: they come at any time, and there is no room for words in them.
+WORDLESS = frozenset({0x3, 0x4, 0x6, 0x8})
 MESSAGE_HEAD_BYTES = 5
 VALID = timedelta(days=1)
 
@@ -39,19 +42,18 @@ class Heard:
     streams: dict[int, bytearray] = field(default_factory=dict)
     """By number: the payloads of its DATA frames."""
     rest: bytearray = field(default_factory=bytearray)
-    """All other frames: headers, settings, pings."""
+    """All other frames: headers, settings, pings; and what is no HTTP/2."""
+    said_bytes: int = 0
+    """Of frames that have room for words, and of what is no HTTP/2."""
     _left: bytearray = field(default_factory=bytearray)
+    """Of a frame that is not whole yet."""
     _begun: bool = False
 
     def feed(self, content: bytes) -> None:
         """The next bytes, from wherever they were cut."""
         self._left += content
-        if not self._begun:
-            if len(self._left) < len(PREFACE):
-                return
-            assert self._left.startswith(PREFACE), "this is not HTTP/2"
-            self._begun = True
-            del self._left[: len(PREFACE)]
+        if not self._begun and not self._begins():
+            return
         while len(self._left) >= HEAD_BYTES:
             size = HEAD_BYTES + int.from_bytes(self._left[:3], "big")
             if len(self._left) < size:
@@ -59,8 +61,21 @@ class Heard:
             self._take(bytes(self._left[:size]))
             del self._left[:size]
 
+    def _begins(self) -> bool:
+        """Whether it begins as HTTP/2 does. What does not is kept as it is."""
+        self._begun = self._left.startswith(PREFACE)
+        if self._begun:
+            del self._left[: len(PREFACE)]
+        elif not PREFACE.startswith(self._left):
+            self.said_bytes += len(self._left)
+            self.rest += self._left
+            self._left.clear()
+        return self._begun
+
     def _take(self, frame: bytes) -> None:
         kind, flags, stream = frame[3], frame[4], int.from_bytes(frame[5:HEAD_BYTES], "big")
+        if kind not in WORDLESS:
+            self.said_bytes += len(frame) - HEAD_BYTES
         if kind != DATA_FRAME:
             self.rest += frame
             return
@@ -70,17 +85,20 @@ class Heard:
         self.streams.setdefault(stream, bytearray()).extend(content)
 
     def blobs(self) -> list[bytes]:
-        """Each stream's messages one after the other, and the rest."""
-        return [b"".join(messages(bytes(stream))) for stream in self.streams.values()] + [bytes(self.rest)]
+        """Each stream's messages one after the other, and the rest with what has come of the next frame."""
+        streams = [b"".join(messages(bytes(stream))) for stream in self.streams.values()]
+        return [*streams, bytes(self.rest + self._left)]
 
 
 def messages(stream: bytes) -> Iterator[bytes]:
-    """Of gRPC, decompressed; what is cut off at the end is given as it is."""
+    """Of gRPC, decompressed; what is cut off at the end, or cannot be decompressed, is given as it is."""
     while stream:
         size = MESSAGE_HEAD_BYTES + int.from_bytes(stream[1:MESSAGE_HEAD_BYTES], "big")
         content = stream[MESSAGE_HEAD_BYTES:size]
-        # gzip or zlib, whichever it says.
-        yield zlib.decompress(content, zlib.MAX_WBITS | 32) if stream[0] and len(stream) >= size else content
+        if stream[0] and len(stream) >= size:
+            with suppress(zlib.error):  # gzip or zlib, whichever it says
+                content = zlib.decompress(content, zlib.MAX_WBITS | 32)
+        yield content
         stream = stream[size:]
 
 
@@ -101,9 +119,9 @@ class Tap:
         """All that was said so far."""
         return [blob for heard in tuple(self.connections) for blob in heard.blobs()]
 
-    def payload_bytes(self) -> int:
-        """Of all messages so far."""
-        return sum(len(stream) for heard in tuple(self.connections) for stream in heard.streams.values())
+    def said_bytes(self) -> int:
+        """Of all so far that has room for words."""
+        return sum(heard.said_bytes for heard in tuple(self.connections))
 
     def requests(self) -> int:
         """Streams with a message."""

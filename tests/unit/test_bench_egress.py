@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.bench.egress_canaries import Class, Planter
-from tests.bench.egress_search import Search
-from tests.bench.egress_tap import DATA_FRAME, PADDED, PREFACE, Heard
+from tests.bench.egress_search import RUN_SIGNS_AMONG_HEX, Search
+from tests.bench.egress_tap import DATA_FRAME, HEAD_BYTES, PADDED, PREFACE, Heard
 
 CARD, NAME = "6011 1228 9060 6094", "Kellingthorpe"
 
@@ -40,14 +40,23 @@ def test_a_canary_is_found_however_it_is_written(form: str) -> None:
     card, name = search.add(CARD), search.add(NAME)
     written = WRITTEN[form]
     assert search.found([b"before " + written(f"{CARD}, {NAME}") + b" after"]) == {card, name}
-    assert search.found([written("6011 1228 9160 6094, Kellingthorne")]) == set()
+    assert search.found([written("6011 1238 9160 6094, Kellingthorne")]) == set()
 
 
 def test_half_a_number_is_found_and_a_part_of_a_word_is_not() -> None:
     search = Search()
-    card, _ = search.add(CARD), search.add(NAME)
-    assert search.found([b"6011 1228 90", b"60 6094"]) == {card}
-    assert search.found([b"60 6094", b"Kellingthor", b"kelling"]) == set()
+    card, member, _ = search.add(CARD), search.add("QX-123456AB"), search.add(NAME)
+    assert search.found([b"6011 1228"]) == {card}
+    assert search.found([b"[CREDIT_CARD] 9060 6094"]) == {card}
+    assert search.found([b"QX-12345", b"123456AB"]) == {member}
+    assert search.found([b"060 6094", b"QX-12345", b"Kellingthor", b"kelling"]) == set()
+
+
+def test_among_hexadecimal_numbers_a_part_is_longer() -> None:
+    search = Search(run_signs=RUN_SIGNS_AMONG_HEX)
+    card = search.add(CARD)
+    assert search.found([b"6011 1228 9"]) == set()
+    assert search.found([b"6011 1228 90"]) == {card}
 
 
 def test_what_is_too_short_is_not_planted() -> None:
@@ -76,6 +85,28 @@ def test_messages_are_put_together_over_frames_and_reads(piece: int) -> None:
     assert streams == [b"a name in two frames!", b"a name that was packed"]
     assert b"path" in rest
     assert b"ping" in rest
+    # Neither the frames' heads nor a ping have room for words.
+    assert heard.said_bytes == len(said) - len(PREFACE) - 6 * HEAD_BYTES - len(b"ping")
+
+
+def test_a_frame_that_never_ends_is_shown_as_far_as_it_came() -> None:
+    heard = Heard()
+    heard.feed((PREFACE + _frame(_message(b"Kellingthorpe"), 1))[:-4])
+    assert b"Kellingt" in heard.blobs()[-1]
+
+
+def test_what_is_no_http2_is_kept_as_it_is() -> None:
+    heard = Heard()
+    for piece in (b"P", b"OST / HTTP/1.1\r\n", b"\r\nKelling", b"thorpe"):
+        heard.feed(piece)
+    assert heard.blobs() == [b"POST / HTTP/1.1\r\n\r\nKellingthorpe"]
+    assert heard.said_bytes == len(heard.blobs()[0])
+
+
+def test_a_message_that_is_not_what_it_says_is_shown_as_it_is() -> None:
+    heard = Heard()
+    heard.feed(PREFACE + _frame(_message(b"Kellingthorpe", compressed=True), 1))
+    assert heard.blobs()[0] == b"Kellingthorpe"
 
 
 def test_no_canary_is_planted_twice_and_every_text_has_one_of_a_machine() -> None:
