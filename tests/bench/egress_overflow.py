@@ -162,9 +162,12 @@ async def desk_of(site: Path, *, measured: bool) -> AsyncIterator[Desk]:
             running.cancel()
 
 
-async def ask_all(desk: Desk, planter: Planter, prompts: int) -> Run:
-    """That many texts, of conversations that come side by side; within one, each waits for the answer before."""
-    run, left = Run(), iter(range(-(-prompts // TURNS)))
+async def ask_all(desk: Desk, planter: Planter, prompts: int, run: Run | None = None) -> Run:
+    """That many texts, of conversations that come side by side; within one, each waits for the answer before.
+
+    `run`: filled meanwhile.
+    """
+    run, left = run or Run(), iter(range(-(-prompts // TURNS)))
 
     async def talk() -> None:
         for _ in left:

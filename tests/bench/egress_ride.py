@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.bench import harness
 from tests.bench.egress_canaries import TURNS, Planter, Prompt
+from tests.bench.egress_search import views
 from tests.running import Customer, RunningNode, command, running
 
 # A question that the documents answer.
@@ -34,6 +35,21 @@ WAIT_S = 120.0
 LOOK_AGAIN_S = 0.2
 PATIENCE_S = 60
 MODE = f'mode = "generative"\nfirst_token_deadline_s = {PATIENCE_S}\noverflow_after_s = 1'
+# Of the turns, at least: their texts must have been under way to the control plane.
+OVERFLOWED_MIN = 0.5
+# What is taken, and what is seen of it always where it is looked at; mail and webhook hold the tickets' numbers.
+EXITS: dict[str, Sequence[str]] = {
+    "link": ("postern-ledger/", "all-minilm-l6-v2"),
+    "mail": (),
+    "webhook": (),
+    "logs": ("courier listens", "staff were told of a ticket"),
+    "metrics": ("postern_",),
+    "support": ("courier_shares_user",),
+    "audit": ("kb.add",),
+    "reports": ("conversation",),
+    "ledger": ("generate", "postern-ledger/"),
+    "error texts": ("problem+json",),
+}
 # No model of its own: who permits it is answered by the control plane.
 MODELS = '\n[models]\nllm = ""\n'
 
@@ -94,10 +110,31 @@ class Ride:
     routes: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     """What customers did that the node did not take, with its status."""
+    tickets: list[str] = field(default_factory=list)
     exits: dict[str, list[bytes]] = field(default_factory=dict)
 
     def took(self, exit_: str, content: bytes | str) -> None:
         self.exits.setdefault(exit_, []).append(content.encode() if isinstance(content, str) else content)
+
+    def problems(self, overflowed: int) -> list[str]:
+        """Why it says little that no canary was found. `overflowed`: requests at the tap meanwhile."""
+        turns = self.routes.total()
+        found = [
+            f"A customer's request was not taken: {said}, {count} times."
+            for said, count in self.refused.items()
+        ]
+        if not turns or overflowed < OVERFLOWED_MIN * turns:
+            found.append(f"Only {overflowed} of {turns} turns went to the control plane.")
+        for exit_ in EXITS:
+            looked_at = b"\n".join(view for blob in self.exits.get(exit_, ()) for view in views(blob))
+            missing = [marker for marker in self.markers(exit_) if marker.encode() not in looked_at]
+            if missing:
+                found.append(f"At {exit_} {', '.join(missing)} was not seen, which is always there.")
+        return found
+
+    def markers(self, exit_: str) -> Sequence[str]:
+        """Words that are always there, which a search must see."""
+        return (self.tickets or ("a ticket",)) if exit_ in ("mail", "webhook") else EXITS[exit_]
 
 
 async def ride(site: Path, planter: Planter, prompts: int) -> Ride:
@@ -162,6 +199,8 @@ async def _come(node: RunningNode, found: Ride, talk: list[Prompt]) -> None:
             status, answer = await customer.send(method, there, body)
             if status // 100 != 2:
                 found.refused[f"{there.rpartition('/')[2]}: {status}"] += 1
+            elif "ticket" in answer:
+                found.tickets.append(answer["ticket"])
         await _be_refused(customer, found, path, words)
 
 

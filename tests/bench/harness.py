@@ -67,6 +67,8 @@ class Report:
     config: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     judged: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Parts without a figure, or with one that says little, and why: the document is written all the same."""
 
     def document(self) -> dict[str, Any]:
         return {
@@ -75,6 +77,7 @@ class Report:
             "config": self.config,
             "results": self.results,
             "judged": self.judged,
+            **({"failed": self.failed} if self.failed else {}),
         }
 
 
@@ -201,7 +204,7 @@ def arguments(bench: str, seconds: float) -> argparse.ArgumentParser:
 
 
 def run(parser: argparse.ArgumentParser, bench: Callable[[argparse.Namespace], Report]) -> int:
-    """Run a bench and write its document: exit status 0, or 1 with a sentence on stderr."""
+    """Run a bench and write its document: exit status 0, or 1 with a sentence on stderr; 1 also where a part failed."""
     options = parser.parse_args()
     try:
         document = bench(options).document()
@@ -209,7 +212,9 @@ def run(parser: argparse.ArgumentParser, bench: Callable[[argparse.Namespace], R
         sys.stderr.write(f"{refusal}\n")
         return 1
     sys.stdout.write(json.dumps(document, indent=None if options.json else 2, sort_keys=False) + "\n")
-    return 0
+    for part, reason in document.get("failed", {}).items():
+        sys.stderr.write(f"{part} failed: {reason}\n")
+    return 1 if "failed" in document else 0
 
 
 def as_table(judged: Mapping[str, Any]) -> str:
