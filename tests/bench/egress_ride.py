@@ -29,7 +29,7 @@ from tests.bench.egress_canaries import TURNS, Planter, Prompt
 from tests.bench.egress_search import views
 from tests.running import Customer, RunningNode, command, running
 
-# A question that the documents answer.
+# A question that the documents answer: without it no turn would go to the control plane.
 QUESTION = "When is the pharmacy open?"
 WAIT_S = 120.0
 LOOK_AGAIN_S = 0.2
@@ -184,7 +184,7 @@ async def _come(node: RunningNode, found: Ride, talk: list[Prompt]) -> None:
         turn = ""
         found.prompts += talk
         # What was said before must not go with a question that says nothing of anybody.
-        for text in (QUESTION, *(said.text for said in talk), QUESTION):
+        for text in (QUESTION, *(f"{QUESTION} {said.text}" for said in talk), QUESTION):
             status, answer = await customer.send("POST", f"{path}/turns", {"text": text})
             route = answer["route"] if status == 200 else f"status {status}"
             found.routes[route] += 1
