@@ -119,7 +119,7 @@ def _crashes(points: int, kills: int) -> dict[str, Any]:
 
 
 def _tampers(leaves: int) -> dict[str, Any]:
-    """Every bit by its unit; samples of bits, and all the other ways, by whole runs."""
+    """Every bit but those of tiles by its unit; samples of bits, and all the other ways, by whole runs."""
     entries = exports.ordinary(leaves)
     files = exports.export(entries, earlier=(leaves // 3, leaves // 2))
     if ledger_tampers.found_by_a_run(files):
@@ -139,6 +139,7 @@ def _tampers(leaves: int) -> dict[str, Any]:
     return {
         "bits_by_unit": dict(units.turned),
         "bits_missed_by_unit": dict(units.missed),
+        "bits_of_tiles_in_whole_runs_alone": units.not_turned,
         "whole_runs": dict(runs),
         "whole_runs_missed": dict(missed),
         "tried": units.turned.total() + runs.total(),

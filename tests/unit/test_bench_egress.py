@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
 
-from tests.bench.egress_canaries import Class, Planter
+from tests.bench import egress
+from tests.bench.egress_canaries import Class, Planter, Prompt
+from tests.bench.egress_overflow import Asked, Run
+from tests.bench.egress_ride import EXITS, Ride
 from tests.bench.egress_search import RUN_SIGNS_AMONG_HEX, Search
 from tests.bench.egress_tap import DATA_FRAME, HEAD_BYTES, PADDED, PREFACE, Heard
 
@@ -120,3 +124,63 @@ def test_no_canary_is_planted_twice_and_every_text_has_one_of_a_machine() -> Non
         assert numbers <= search.found([said.text.encode()])
         assert said.again is None or said.again.looked_for in said.text
         assert any(canary.kind in (Class.CHECKSUMMED, Class.SITE_PATTERN) for canary in said.canaries)
+
+
+@pytest.fixture
+def few_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(egress, "UNSAID", 10)
+
+
+def _run_of(planter: Planter, outcome: str, texts: bool) -> tuple[Run, list[Prompt]]:
+    prompts = list(planter.talk())
+    return Run([Asked(one, outcome, [""] if texts else None) for one in prompts]), prompts
+
+
+@pytest.mark.usefixtures("few_by_chance")
+def test_a_text_that_was_refused_and_left_all_the_same_counts() -> None:
+    run, prompts = _run_of(Planter(1), "policy_personal", texts=False)
+    blobs = [one.text.encode() for one in prompts]
+    found = egress.of_overflow(run, 0, blobs)
+    planted = {canary for one in prompts for canary in one.canaries}
+    assert sum(found["deterministic"].values()) == len(planted)
+    assert found["deterministic"]["in_refused_texts"] > 0
+    assert found["problems"]
+
+
+@pytest.mark.usefixtures("few_by_chance")
+def test_a_name_that_was_refused_first_and_stands_in_what_left_is_one_that_was_missed() -> None:
+    run, prompts = _run_of(Planter(1), "answered", texts=True)
+    run.asked[0].texts = None
+    found = egress.of_overflow(run, len(prompts), [prompts[1].text.encode()])
+    assert found["statistical"]["named"]["missed"] == 1
+    assert found["deterministic"]["in_refused_texts"] == 0
+    assert found["by_chance"]["found"] == 0
+    assert not found["problems"]
+
+
+def test_an_exit_at_which_nothing_was_seen_that_is_always_there_says_little() -> None:
+    ride = Ride(routes=Counter(answer=10), tickets=["GEVNN3"])
+    for exit_ in EXITS:
+        ride.took(exit_, " ".join(ride.markers(exit_)))
+    assert ride.problems(overflowed=9) == []
+    ride.exits["mail"] = [b"Subject: ticket"]
+    ride.refused["messages: 503"] = 2
+    said = " ".join(ride.problems(overflowed=2))
+    assert all(word in said for word in ("At mail GEVNN3", "messages: 503, 2 times", "2 of 10 turns"))
+    ride.tickets.clear()
+    assert "At webhook a ticket" in " ".join(ride.problems(overflowed=9))
+
+
+def test_a_part_that_fails_leaves_the_figures_of_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> None:
+        raise TimeoutError
+
+    parts = egress.Parts()
+    assert parts.run("ride", broken) is None
+    parts.run("bypasses", lambda: {"tried": 2, "crossed": ["dns"], "uncounted": [], "problems": ["Odd."]})
+    judged = egress.judged(parts)
+    assert judged["bypasses_passed"] == 1
+    assert judged["canaries_other_exits"] is None
+    assert judged["canaries_deterministic"] is None
+    assert judged["parts_failed"] == len(parts.failed) == 2
+    assert '"crossed": ["dns"]' in capsys.readouterr().err
