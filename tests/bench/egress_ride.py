@@ -199,7 +199,7 @@ async def _come(node: RunningNode, found: Ride, talk: list[Prompt]) -> None:
             status, answer = await customer.send(method, there, body)
             if status // 100 != 2:
                 found.refused[f"{there.rpartition('/')[2]}: {status}"] += 1
-            elif "ticket" in answer:
+            elif answer and "ticket" in answer:
                 found.tickets.append(answer["ticket"])
         await _be_refused(customer, found, path, words)
 
