@@ -29,12 +29,13 @@ from tests.bench.egress_canaries import TURNS, Planter, Prompt
 from tests.bench.egress_search import views
 from tests.running import Customer, RunningNode, command, running
 
-# A question that the documents answer: without it no turn would go to the control plane.
+# A question that the documents answer.
 QUESTION = "When is the pharmacy open?"
 WAIT_S = 120.0
 LOOK_AGAIN_S = 0.2
 PATIENCE_S = 60
-MODE = f'mode = "generative"\nfirst_token_deadline_s = {PATIENCE_S}\noverflow_after_s = 1'
+# The documents answer few of the questions with canaries: all go to the control plane, whatever was found for them.
+MODE = f'mode = "generative"\nfirst_token_deadline_s = {PATIENCE_S}\noverflow_after_s = 1\nevidence_min = 0.0'
 # Of the turns, at least: their texts must have been under way to the control plane.
 OVERFLOWED_MIN = 0.5
 # What is taken, and what is seen of it always where it is looked at; mail and webhook hold the tickets' numbers.
@@ -184,7 +185,7 @@ async def _come(node: RunningNode, found: Ride, talk: list[Prompt]) -> None:
         turn = ""
         found.prompts += talk
         # What was said before must not go with a question that says nothing of anybody.
-        for text in (QUESTION, *(f"{QUESTION} {said.text}" for said in talk), QUESTION):
+        for text in (QUESTION, *(said.text for said in talk), QUESTION):
             status, answer = await customer.send("POST", f"{path}/turns", {"text": text})
             route = answer["route"] if status == 200 else f"status {status}"
             found.routes[route] += 1
