@@ -19,11 +19,11 @@ _FENCE: Final = re.compile(r"(</?(?:quote|question) )[0-9a-f]{8}(?=>)")
 
 
 def without_fences(text: str) -> str:
-    """With zeros in the place of a turn's fence (`edge.chat.prompt`), which says nothing and is new for every turn.
+    """With letters in the place of a turn's fence (`edge.chat.prompt`), which says nothing and is new for every turn.
 
-    Of the same length, so that what is found stands at the same places.
+    Of the same length, so that what is found stands at the same places; no digits, which could be a telephone's.
     """
-    return _FENCE.sub(r"\g<1>00000000", text)
+    return _FENCE.sub(r"\g<1>xxxxxxxx", text)
 
 
 class PublishedFindings:

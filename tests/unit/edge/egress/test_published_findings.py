@@ -10,7 +10,7 @@ from edge.egress.handover import Admitted, Part, Source
 from edge.egress.published_findings import PublishedFindings, without_fences
 from edge.knowledge.document import Audience, Passage
 from edge.privacy.policy import Documents, Purpose
-from models.detect.detector import Finding
+from models.detect.detector import Detector, Finding
 from models.detect.label import Label
 from tests.unit.edge.egress.text_guard_rig import POLICY, QUESTION, GuardRig, handover, reason_of
 
@@ -60,6 +60,8 @@ def test_the_fence_of_a_turn_makes_no_other_text() -> None:
         assert all(len(without_fences(piece.text)) == len(piece.text) for piece in pieces)
         texts.append([without_fences(piece.text) for piece in pieces])
     assert texts[0] == texts[1]
+    # Zeros in its place were a telephone number, which was then hidden in every prompt.
+    assert not any(Detector("GB").of_forms(text).spans for text in texts[0])
 
 
 @pytest.mark.parametrize(
