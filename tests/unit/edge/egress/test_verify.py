@@ -118,7 +118,7 @@ def test_a_discrepancy_is_told_and_not_fine() -> None:
     document = told(exports.export(found.entries()))
     assert (document["whole"], document["explained"], document["ok"]) == (True, False, False)
     words = verify.in_words(document)
-    assert "777 bytes of 3,001; tried by other users: 100 bytes" in words
+    assert "777 bytes of 3,001; refused by the kernel, of any user: 100 bytes" in words
     assert "but for 777 bytes" in words
 
 
