@@ -6,8 +6,10 @@ conversation's vault knows it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from edge.egress.handover import Part, Source
 from edge.egress.last_look import by_source, types_of
@@ -18,11 +20,13 @@ from models.detect.detector import Finding
 from models.detect.label import label_of
 from models.detect.spans import Span
 
+_WORD: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+
 
 def values_of(entries: Iterable[Token]) -> Values:
-    """What to look for: every value, and of a person's name also its last word, by which somebody is called again, and
-    either half of that ("Miller-Jones")."""
-    known = [(entry.type, value) for entry in entries for value in (entry.value, *_last_word(entry))]
+    """What to look for: every value, and of a person's name also the words behind the first, by which somebody is
+    called again, and either half of these ("Miller-Jones")."""
+    known = [(entry.type, value) for entry in entries for value in (entry.value, *_called_by(entry))]
     spans = [[Span(type_, 0, len(value), 1.0)] for type_, value in known]
     return looked_for([value for _, value in known], spans, as_said=True)
 
@@ -55,8 +59,10 @@ def _with(part: Part, text: str, finding: Finding, values: Values) -> Finding:
     return Finding(spans, max(finding.label, label_of(spans, special=False)), finding.complete)
 
 
-def _last_word(entry: Token) -> tuple[str, ...]:
-    words = entry.value.split()
-    if entry.type != "PERSON" or len(words) < 2:
-        return ()
-    return (words[-1], *words[-1].split("-"))
+def _called_by(entry: Token) -> tuple[str, ...]:
+    """The words with a capital behind the first, or the last word: the detector may have taken in a word or a sign too
+    many ("Anna Miller here")."""
+    words = _WORD.findall(entry.value) if entry.type == "PERSON" else []
+    behind = words[1:] or words
+    names = [word for word in behind if word[0].isupper()] or behind[-1:]
+    return tuple(part for name in names for part in (name, *name.split("-")))

@@ -18,6 +18,11 @@ SAID = "My name is Anna Miller, please call me on 020 7946 0958."
 async def missed(rig: GuardRig, session: Session, text: str, *passages: str) -> Admitted | TextRefusal:
     """A text in which the detector finds nothing, in a conversation in which it found a name before."""
     assert isinstance(await rig.ask(session, SAID), Admitted)
+    return await missed_now(rig, session, text, *passages)
+
+
+async def missed_now(rig: GuardRig, session: Session, text: str, *passages: str) -> Admitted | TextRefusal:
+    """A text in which the detector finds nothing."""
     rig.scans.does = lambda texts: [Finding((), Label.PUBLIC, complete=True) for _ in texts]
     return await rig.ask(session, text, *passages)
 
@@ -72,6 +77,17 @@ async def test_of_a_name_that_is_found_by_half_the_other_half_is_hidden_too(
     assert "thorpe" not in found.parts[0].casefold()
     assert found.pseudonyms is not None
     assert "thorpe" in found.pseudonyms.restore(found.parts[0]).casefold()
+
+
+@pytest.mark.parametrize("said", ["Anna Kellingthorpe here", "Anna Kellingthorpe).", "Kellingthorpe,"])
+async def test_of_a_name_that_was_found_with_too_much_the_name_is_known(
+    rig: GuardRig, session: Session, said: str
+) -> None:
+    finds(rig, len(said))
+    assert isinstance(await rig.ask(session, f"{said} is my name. {QUESTION}"), Admitted)
+    found = await missed_now(rig, session, f"Kellingthorpe once more. {QUESTION}")
+    assert isinstance(found, Admitted)
+    assert "thorpe" not in found.parts[0].casefold()
 
 
 async def test_of_two_types_the_policy_goes_by_both(rig: GuardRig, session: Session) -> None:
