@@ -12,7 +12,7 @@ from core.errors import PosternError
 from edge import metrics
 from edge.chat.relay import Relay
 from edge.config import Config
-from edge.egress.text_guard import TextGuard
+from edge.egress.text.guard import TextGuard
 from edge.inference.conversation import Provider
 from edge.inference.measured import OWN, SERVER, Measured
 from edge.inference.own_model import OwnModel

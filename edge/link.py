@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.version import VERSION
 from edge import metrics
 from edge.config import OutboxSection
-from edge.egress.courier_client import CourierClient
+from edge.egress.courier.client import CourierClient
 from edge.egress.records import ModelState
 from edge.fabric.devices import Devices
 from edge.overflow_services import OverflowWay, open_overflow

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from core.memory import Swap, memory_is_locked, swap
 from edge import language_model, metrics
 from edge.chat import ladder, unrecorded
-from edge.egress import confinement
+from edge.egress.reconciliation import confinement
 from edge.inference.conversation import Provider
 from edge.keeping_services import retention_status
 from edge.keys import root

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from edge import metrics
-from edge.egress.overflow import Overflow
-from edge.egress.overflow_alert import OverflowAlert
-from edge.egress.overflow_client import OverflowClient
+from edge.egress.overflow.alert import OverflowAlert
+from edge.egress.overflow.client import OverflowClient
+from edge.egress.overflow.overflow import Overflow
 from edge.inference.conversation import Provider
 from edge.text_services import may_overflow
 

@@ -121,8 +121,8 @@ def run_courier(site: Path) -> None:
     """Carry what may leave until told to stop."""
     _begin("courier")
     from core.supervision import stop_on_signals
-    from edge.egress import proxy
-    from edge.egress.courier import serve
+    from edge.egress.courier import proxy
+    from edge.egress.courier.courier import serve
     from edge.paths import site_paths
 
     proxy.forget_variables()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from edge.chat.session import Sessions
-from edge.egress.proof_client import ProofClient
-from edge.egress.receipt import Receipts
+from edge.egress.proofs.client import ProofClient
+from edge.egress.proofs.receipt import Receipts
 from edge.paths import SitePaths
 from edge.store.store import Store
 from edge.web.receipt_api import ReceiptApi

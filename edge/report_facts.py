@@ -21,7 +21,7 @@ from core.errors import PosternError
 from core.version import VERSION
 from edge.chat.notice import Notice
 from edge.config import Config, SitePaths
-from edge.egress.identity import ENROLMENT_FILE
+from edge.egress.identity.identity import ENROLMENT_FILE
 from edge.keys import SiteKeys
 from edge.knowledge.languages import tongues
 from edge.node_status import SHARED_ACCOUNT, SWAPPABLE, UNCONFINED

@@ -11,9 +11,9 @@ from edge import metrics
 from edge.chat.session import Sessions
 from edge.config import Config, SitePaths
 from edge.egress.envelope import load_or_create_key
-from edge.egress.foreseen import Foreseen
-from edge.egress.looking import Instruments
-from edge.egress.text_guard import TextGuard
+from edge.egress.text.foreseen import Foreseen
+from edge.egress.text.guard import TextGuard
+from edge.egress.text.looking import Instruments
 from edge.knowledge import languages
 from edge.operations.policy import PolicyOperations
 from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud

@@ -33,7 +33,7 @@ def unix_s(site: Path) -> float:
 
 @contextmanager
 def _clocked(site: Path) -> Iterator[None]:
-    from edge.egress import courier
+    from edge.egress.courier import courier
 
     with mock.patch.object(courier, "serve", partial(courier.serve, clock=partial(unix_s, site))):
         yield

@@ -66,11 +66,11 @@ OPENERS: Final = frozenset(
         "zeroconf.asyncio.AsyncZeroconf",
         # What the modules of `exits.MEANS` are for.
         "core.local_http.judged_connector",
-        "edge.egress.cloud_channel.open_channel",
-        "edge.egress.cloud_channel.opened_channel",
-        "edge.egress.cloud_channel.unreachable_because",
-        "edge.egress.handshake.why_refused",
-        "edge.egress.proxy.open_way",
+        "edge.egress.courier.cloud_channel.open_channel",
+        "edge.egress.courier.cloud_channel.opened_channel",
+        "edge.egress.courier.cloud_channel.unreachable_because",
+        "edge.egress.courier.handshake.why_refused",
+        "edge.egress.courier.proxy.open_way",
         "edge.fabric.client.new_client",
     }
 )

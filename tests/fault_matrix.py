@@ -36,14 +36,14 @@ from edge.chat.generating import Quoted, Writing, Written
 from edge.chat.relay import Relay
 from edge.chat.routing import Decision, Route
 from edge.config import AnswerSection, LlmServerSection, SitePaths
-from edge.egress import identity
+from edge.egress.courier.inspection import OVERFLOW_KIND
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
-from edge.egress.handover import Admitted, Handover
-from edge.egress.inspection import OVERFLOW_KIND
+from edge.egress.identity import identity
 from edge.egress.llm_server import LlmServer
-from edge.egress.overflow import Overflow
-from edge.egress.overflow_client import OverflowClient
-from edge.egress.overflow_request import packed
+from edge.egress.overflow.client import OverflowClient
+from edge.egress.overflow.overflow import Overflow
+from edge.egress.overflow.request import packed
+from edge.egress.text.handover import Admitted, Handover
 from edge.inference.conversation import Generator, Provider
 from postern.v1 import overflow_pb2_grpc
 from tests.contract.courier_process import authority_with_port, new_identity, new_site

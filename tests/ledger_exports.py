@@ -16,8 +16,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge.egress.framing import Explained, Period, bound
-from edge.egress.own_traffic import Own
+from edge.egress.reconciliation.framing import Explained, Period, bound
+from edge.egress.reconciliation.own_traffic import Own
 
 START_MS = 1_772_323_200_000  # 2026-03-01 00:00:00 UTC
 MINUTE_MS = 60_000

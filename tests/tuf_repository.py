@@ -24,7 +24,7 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from edge.egress.fetch_client import NOT_FOUND, FetchFailed
+from edge.egress.fetch.client import NOT_FOUND, FetchFailed
 
 TOP = ("root", "timestamp", "snapshot", "targets")
 EVERYTHING = ("targets", "snapshot", "timestamp")

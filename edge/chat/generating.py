@@ -33,7 +33,7 @@ from edge.chat.sentence_stream import SentenceStream, is_whole
 from edge.chat.shown import Sentence, Shown
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
-from edge.egress.handover import TextRefused
+from edge.egress.text.handover import TextRefused
 from edge.inference.conversation import Begun, Provider
 from edge.inference.embedding import Embedded
 from edge.knowledge.document import Passage

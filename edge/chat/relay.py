@@ -19,7 +19,7 @@ from core.breaker import Breaker, BreakerState
 from core.completions.errors import LlmServerBusy
 from core.errors import NotReachable, PosternError, RefusedByPolicy
 from edge.chat.routing import Prospect
-from edge.egress.overflow_errors import OverflowBusy, OverflowDenied
+from edge.egress.overflow.errors import OverflowBusy, OverflowDenied
 from edge.inference.conversation import Begun, Generator, Message, Provider
 from edge.inference.worker_client import GenerationFailed, WorkerBusy
 from models.errors import PromptTooLong

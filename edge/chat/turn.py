@@ -107,7 +107,7 @@ class _Asked:
 
 
 Foresees = Callable[[str, str, Finding, int], Awaitable[str]]
-"""See `edge.egress.foreseen.Foreseen.refusal`."""
+"""See `edge.egress.text.foreseen.Foreseen.refusal`."""
 
 NO_ANSWER = _Answer(NOT_FOUND, (), Route.HANDOFF)
 

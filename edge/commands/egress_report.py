@@ -26,7 +26,7 @@ def ledger_report(
     as_json: Json = False,
 ) -> None:
     """What left in a week, for whoever answers for data protection: checked as the verifier does, HTML and PDF."""
-    from edge.egress.weekly_report import told_of, weekly
+    from edge.egress.proofs.weekly_report import told_of, weekly
     from edge.privacy.report.html import as_html
     from edge.privacy.report.pdf import as_pdf
 

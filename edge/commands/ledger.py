@@ -36,7 +36,7 @@ def ledger_verify(
 ) -> None:
     """Check the record of what left, every leaf of it, and say what it was."""
     from edge.config import site_paths
-    from edge.egress.checking import check_export, check_site, in_words
+    from edge.egress.proofs.checking import check_export, check_site, in_words
 
     if (site is None) == (export is None) or (aside and export):
         raise ConfigError(

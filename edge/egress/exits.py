@@ -83,7 +83,7 @@ EXITS: Final = (
         f"{ENVELOPE}; store: `text_uses`",
         True,
         "the policy's `[overflow]`, and consent",
-        ("edge.egress.overflow_endpoint",),
+        ("edge.egress.overflow.endpoint",),
     ),
     Exit(
         "records",
@@ -94,7 +94,7 @@ EXITS: Final = (
         f"{ENVELOPE} each; heartbeats: {LINK}",
         True,
         ENROLLED,
-        ("edge.egress.link",),
+        ("edge.egress.courier.link",),
     ),
     Exit(
         "updates",
@@ -105,7 +105,7 @@ EXITS: Final = (
         LINK,
         True,
         ENROLLED,
-        ("edge.egress.fetch_link",),
+        ("edge.egress.fetch.link",),
     ),
     Exit(
         "enrolment",
@@ -116,7 +116,7 @@ EXITS: Final = (
         ENVELOPE,
         True,
         "`postern enroll`",
-        ("edge.egress.enrolment",),
+        ("edge.egress.identity.enrolment",),
     ),
     Exit(
         "renewal, reattestation",
@@ -127,7 +127,7 @@ EXITS: Final = (
         ENVELOPE,
         True,
         ENROLLED,
-        ("edge.egress.renewal",),
+        ("edge.egress.identity.renewal",),
     ),
     Exit(
         "ledger's checkpoints",
@@ -138,7 +138,7 @@ EXITS: Final = (
         LINK,
         True,
         ENROLLED,
-        ("edge.egress.link",),
+        ("edge.egress.courier.link",),
     ),
     Exit(
         "look-ups of names",
@@ -335,9 +335,9 @@ EXITS: Final = (
 
 MEANS: Final = {
     "core.local_http": "HTTP inside the site, to addresses that were judged",
-    "edge.egress.cloud_channel": "channels to the control plane",
-    "edge.egress.proxy": "the courier's way to the control plane, direct or through the site's proxy",
-    "edge.egress.handshake": "why a channel to the control plane was refused",
+    "edge.egress.courier.cloud_channel": "channels to the control plane",
+    "edge.egress.courier.proxy": "the courier's way to the control plane, direct or through the site's proxy",
+    "edge.egress.courier.handshake": "why a channel to the control plane was refused",
     "edge.fabric.client": "connections to a broker inside the site",
 }
 """Modules that open connections for those that `EXITS` names, and for nobody else. Module: what for."""
@@ -349,7 +349,7 @@ STAYS: Final = {
     "edge.demo.customers": "the demo's customers, on loopback",
     "edge.demo.programs": "the demo's processes, on loopback",
     "edge.keys.tpm": "starts tpm2-tools, which speak with the chip of this machine",
-    "edge.egress.meter": "starts nft, which asks the kernel of this machine what it counted",
+    "edge.egress.reconciliation.meter": "starts nft, which asks the kernel of this machine what it counted",
     "edge.knowledge.reading": "starts the readers of documents",
     "edge.placed": "starts a trial of an encoder",
     "edge.privacy.report.pdf": "starts the maker of PDFs",

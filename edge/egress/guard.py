@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from core.errors import RefusedByPolicy
 from core.network import is_local
 from core.signing import canonical_json
-from edge.egress import fetch_wanted, metrics, wire
+from edge.egress import metrics, wire
 from edge.egress.envelope import (
     ENVELOPE_BYTES_MAX,
     ENVELOPE_ROWS_MAX,
@@ -26,6 +26,7 @@ from edge.egress.envelope import (
     Purpose,
     seal,
 )
+from edge.egress.fetch import wanted as fetch_wanted
 from edge.egress.records import RECORDS, REFUSED_KIND, Batch, Frame, Row
 from edge.store.outbox import OutboxRow
 

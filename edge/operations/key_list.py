@@ -14,7 +14,8 @@ from typing import Final
 from cryptography import x509
 
 from edge.config import Config, SitePaths
-from edge.egress import envelope, identity
+from edge.egress import envelope
+from edge.egress.identity import identity
 from edge.keys import recovery, root, siblings, site_keys, wrapping
 from edge.store.operators import Seal
 

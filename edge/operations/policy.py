@@ -15,11 +15,11 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.config import SitePaths
-from edge.egress.handover import Part, Source
-from edge.egress.looking import Look
-from edge.egress.masking_check import Unbelievable
-from edge.egress.preview import previews
-from edge.egress.text_guard import TextGuard
+from edge.egress.text.guard import TextGuard
+from edge.egress.text.handover import Part, Source
+from edge.egress.text.looking import Look
+from edge.egress.text.masking_check import Unbelievable
+from edge.egress.text.preview import previews
 from edge.operations.arguments import OperationArguments, read_arguments
 from edge.operations.operators import ActorArguments
 from edge.operations.policy_words import in_words, measured, why

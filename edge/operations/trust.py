@@ -13,7 +13,7 @@ from edge.operations.arguments import OperationArguments, read_arguments
 from edge.web.admin import Arguments, OnProgress, Operation
 
 if TYPE_CHECKING:
-    from edge.egress.fetch_order import RepositoryName
+    from edge.egress.fetch.order import RepositoryName
 
 # A root has some 2 KB; this is what the library takes.
 ROOT_CHARACTERS_MAX: Final = 64 * 1024

@@ -1,6 +1,6 @@
 """`postern enroll`: through the running courier, or in its place before the site runs.
 
-The work is the courier's (edge/egress/enrolment.py); gRPC is imported only when this process takes its place.
+The work is the courier's (edge/egress/identity/enrolment.py); gRPC is imported only when this process takes its place.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import asyncio
 from core.errors import NotReachable
 from core.version import VERSION
 from edge.config import SitePaths
-from edge.egress.courier_client import CourierClient
-from edge.egress.identity import Enrolment
+from edge.egress.courier.client import CourierClient
+from edge.egress.identity.identity import Enrolment
 
 
 async def enrol(paths: SitePaths, cloud: str, code: str) -> Enrolment:
@@ -30,7 +30,8 @@ async def enrol(paths: SitePaths, cloud: str, code: str) -> Enrolment:
 
 
 async def _in_place_of_the_courier(paths: SitePaths, cloud: str, code: str) -> Enrolment:
-    from edge.egress import enrolment, identity, proxy
+    from edge.egress.courier import proxy
+    from edge.egress.identity import enrolment, identity
     from edge.egress.ledger.log import Log
     from edge.egress.ledger.queue import LedgerQueue
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from edge.egress.courier_client import CloudBytes, EnvelopeRefused, LinkDown, LinkUp
+from edge.egress.courier.client import CloudBytes, EnvelopeRefused, LinkDown, LinkUp
 from edge.sync.events import Event
 
 # A batch's acknowledgement, a heartbeat's answer and desired state at a time; more only when the node is swamped.

@@ -21,7 +21,7 @@ from core.errors import NotReachable, PosternError
 from edge import metrics as node_metrics
 from edge.config import SitePaths
 from edge.egress import metrics as egress_metrics
-from edge.egress.courier_client import (
+from edge.egress.courier.client import (
     CourierClient,
     CourierConnection,
     CourierNumbers,

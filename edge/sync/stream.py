@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 
 from core.errors import PosternError
-from edge.egress.courier_client import CloudBytes, CourierConnection, EnvelopeRefused, LinkDown, LinkUp
+from edge.egress.courier.client import CloudBytes, CourierConnection, EnvelopeRefused, LinkDown, LinkUp
 from edge.egress.guard import Guard
 from edge.store import outbox
 from edge.store.store import Store

@@ -31,7 +31,7 @@ from edge.sync.session import PROTOCOL_PAUSE_MS
 # One envelope is one leaf of the ledger and at most this much, whatever the control plane offers.
 BATCH_ROWS_MAX = 256
 BATCH_BYTES_MAX = 900_000
-# What the courier's lane holds (edge/egress/lane.py), so that small batches do not stop the socket to it.
+# What the courier's lane holds (edge/egress/courier/lane.py), so that small batches do not stop the socket to it.
 BATCHES_IN_FLIGHT_MAX = 16
 # The guard lets a payload of 16 KiB out; with the row's other fields. With less room than that nothing is read.
 ROW_BYTES_MAX = 17 * 1024

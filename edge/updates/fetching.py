@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from core.artifacts import Manifest
-from edge.egress.fetch_client import FetchFailed
+from edge.egress.fetch.client import FetchFailed
 from edge.updates.chunks import ChunkStore
 from edge.updates.wanted import Update
 
@@ -38,7 +38,7 @@ class Trust(Protocol):
 
 
 class Source(Protocol):
-    """Where chunks come from; `edge.egress.fetch_client`."""
+    """Where chunks come from; `edge.egress.fetch.client`."""
 
     def blobs(self, digests: Sequence[str]) -> AsyncGenerator[tuple[int, bytes], None]:
         """(which of `digests`, a piece of it) in order, unchecked. Raises FetchFailed."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from core.artifacts import Manifest
 from core.errors import PosternError
-from edge.egress.fetch_client import FetchFailed
+from edge.egress.fetch.client import FetchFailed
 from edge.updates.installer import InstallRefused
 from edge.updates.steps import TRUST_REFUSED
 from edge.updates.wanted import Update
@@ -30,7 +30,7 @@ class LooksUp(Protocol):
 
 
 class Source(Protocol):
-    """Where a manifest's bytes come from; `edge.egress.fetch_client`."""
+    """Where a manifest's bytes come from; `edge.egress.fetch.client`."""
 
     def blobs(self, digests: Sequence[str]) -> AsyncGenerator[tuple[int, bytes], None]:
         """(which of `digests`, a piece of it) in order, unchecked. Raises FetchFailed."""

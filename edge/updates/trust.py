@@ -19,8 +19,8 @@ from tuf.api.metadata import TargetFile
 from core.artifacts import Manifest, read_manifest
 from core.errors import PosternError
 from core.files import private_folder, write_atomic
-from edge.egress.fetch_client import FetchFailed
-from edge.egress.fetch_order import RepositoryName
+from edge.egress.fetch.client import FetchFailed
+from edge.egress.fetch.order import RepositoryName
 from edge.updates.tuf_client import MetadataSource, TrustRefused, find, read_root
 
 # Of one look at both repositories: some ten small files, over a line that may be slow. Whoever feeds it drop by drop

@@ -26,8 +26,8 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from core.errors import ExitCode, PosternError
 from core.files import fsync_folder, private_folder
-from edge.egress.fetch_client import NOT_FOUND, FetchFailed
-from edge.egress.fetch_order import NAME_PATTERN, RepositoryName
+from edge.egress.fetch.client import NOT_FOUND, FetchFailed
+from edge.egress.fetch.order import NAME_PATTERN, RepositoryName
 
 # What a courier's channel takes in one message is a million bytes; a root has some 2 KB, an entry of targets 300 bytes.
 CONFIG: Final = UpdaterConfig(
@@ -77,7 +77,7 @@ class InvalidRoot(PosternError):
 
 
 class MetadataSource(Protocol):
-    """See `edge.egress.fetch_client.FetchClient`."""
+    """See `edge.egress.fetch.client.FetchClient`."""
 
     def metadata(self, repository: RepositoryName, name: str) -> Coroutine[Any, Any, bytes]:
         """A file of a repository's metadata. Raises FetchFailed (`not_found`: there is none of that name)."""

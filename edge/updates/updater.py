@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from core.artifacts import InvalidArtifact, Manifest, read_manifest
 from core.errors import PosternError
-from edge.egress.fetch_client import FetchFailed
+from edge.egress.fetch.client import FetchFailed
 from edge.store.store import Store
 from edge.updates import rows
 from edge.updates.chunks import ChunkDamaged, ChunkStore, StoredContent, UpdateDiskFull

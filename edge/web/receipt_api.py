@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.network import is_loopback
 from edge.chat.session import Sessions
-from edge.egress.receipt import Receipts
+from edge.egress.proofs.receipt import Receipts
 from edge.web.problems import dumps, read_body
 from edge.web.receipt_links import LINK_S, ReceiptLinkOver, ReceiptLinks
 from edge.web.session_token import session_of

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import site_paths
-from edge.egress import identity
+from edge.egress.identity import identity
 from edge.inference.conversation import Begun
 from tests import overflow_rig
 from tests.bench import harness, overflow

@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge.egress.framing import MINUTE_MS
 from edge.egress.ledger import Leaf
-from edge.egress.overflow_client import OverflowClient
+from edge.egress.overflow.client import OverflowClient
+from edge.egress.reconciliation.framing import MINUTE_MS
 from postern.v1 import overflow_pb2
 from tests.bench import harness
 from tests.contract.courier_process import until

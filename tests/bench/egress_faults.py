@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from edge.config import site_paths
-from edge.egress import looking
+from edge.egress.text import looking
 from tests.bench import harness
 from tests.bench.egress_canaries import Prompt
 from tests.bench.egress_overflow import Desk, desk_of

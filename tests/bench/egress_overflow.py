@@ -24,12 +24,12 @@ from edge.chat import prompt
 from edge.chat.session import Channel
 from edge.chat.understanding import Query
 from edge.config import site_paths
-from edge.egress import text_guard
-from edge.egress.handover import Admitted, Handover, TextRefusal, TextRefused
-from edge.egress.overflow import Overflow
-from edge.egress.overflow_alert import OverflowAlert
-from edge.egress.overflow_client import OverflowClient
-from edge.egress.overflow_errors import OverflowDenied
+from edge.egress.overflow.alert import OverflowAlert
+from edge.egress.overflow.client import OverflowClient
+from edge.egress.overflow.errors import OverflowDenied
+from edge.egress.overflow.overflow import Overflow
+from edge.egress.text import guard as text_guard
+from edge.egress.text.handover import Admitted, Handover, TextRefusal, TextRefused
 from edge.inference.conversation import Message
 from edge.knowledge.document import Audience, Passage
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms

@@ -23,7 +23,7 @@ from cloud_sync.config import CloudPaths
 from cloud_sync.folder import load_identities
 from core import identity as certificates
 from core.identity import Credential
-from edge.egress import identity
+from edge.egress.identity import identity
 
 READ_BYTES = 1 << 16
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

@@ -24,8 +24,8 @@ import grpc
 import grpc.aio
 
 from core.identity import CONTROL_PLANE_TARGET_NAME
-from edge.egress.cloud_channel import is_ready, open_channel, unreachable_because
-from edge.egress.identity import Enrolment, Identity
+from edge.egress.courier.cloud_channel import is_ready, open_channel, unreachable_because
+from edge.egress.identity.identity import Enrolment, Identity
 from edge.sync.backoff import Backoff
 from postern.v1 import sync_pb2, sync_pb2_grpc
 

@@ -35,11 +35,11 @@ from edge.chat import prompt
 from edge.chat.session import Channel
 from edge.chat.understanding import Query
 from edge.config import site_paths
-from edge.egress.handover import Handover, Part, parts_of
-from edge.egress.overflow import Overflow
-from edge.egress.overflow_alert import OverflowAlert
-from edge.egress.overflow_client import OverflowClient
-from edge.egress.published_findings import PublishedFindings
+from edge.egress.overflow.alert import OverflowAlert
+from edge.egress.overflow.client import OverflowClient
+from edge.egress.overflow.overflow import Overflow
+from edge.egress.text.handover import Handover, Part, parts_of
+from edge.egress.text.published_findings import PublishedFindings
 from edge.inference.conversation import Begun, Message
 from edge.knowledge.document import Audience
 from edge.privacy.policy import Purpose

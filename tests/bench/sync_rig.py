@@ -16,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cloud_sync.store.schema import gaps, records
-from edge.egress import identity
+from edge.egress.identity import identity
 from edge.sync.enrolment import enrol
 from tests.bench.harness import progress
 from tests.bench.link_proxy import LinkProxy

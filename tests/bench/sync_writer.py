@@ -18,7 +18,7 @@ import uvloop
 from sqlite_utils import Database
 
 from edge.config import site_paths
-from edge.egress.courier_client import CourierClient
+from edge.egress.courier.client import CourierClient
 from edge.egress.records import ModelState
 from edge.store.outbox import OutboxClass, append
 from edge.store.store import Store

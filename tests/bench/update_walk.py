@@ -21,7 +21,7 @@ from typing import Any, Final
 from core.artifacts import CHUNK_BYTES_MIN, ArtifactFile, Manifest, cut
 from edge.config import SitePaths, site_paths
 from edge.egress.envelope import load_or_create_key
-from edge.egress.fetch_client import FetchClient
+from edge.egress.fetch.client import FetchClient
 from edge.egress.guard import Guard
 from edge.store.store import Store
 from edge.updates import rows

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from core.local_socket import read_frame, write_frame
-from edge.egress import looking
-from edge.egress.handover import TextRefused
-from edge.egress.overflow import Overflow
-from edge.egress.overflow_alert import OverflowAlert
-from edge.egress.overflow_client import OverflowClient
+from edge.egress.overflow.alert import OverflowAlert
+from edge.egress.overflow.client import OverflowClient
+from edge.egress.overflow.overflow import Overflow
+from edge.egress.text import looking
+from edge.egress.text.handover import TextRefused
 from edge.inference.conversation import Message, Piece
 from postern.v1 import courier_pb2, overflow_pb2
 from tests.chaos.test_text_guard import FAULTS, Chaos, chaos

@@ -21,9 +21,9 @@ import pytest
 
 from core.local_socket import read_frame
 from edge.chat.session import Session
-from edge.egress import looking
-from edge.egress.courier_client import CourierClient, CourierConnection
-from edge.egress.handover import Admitted
+from edge.egress.courier.client import CourierClient, CourierConnection
+from edge.egress.text import looking
+from edge.egress.text.handover import Admitted
 from edge.privacy.policy import Purpose
 from edge.store import text_uses
 from edge.store.unwritable import StoreUnwritable

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from edge.egress.witnessing import Witnessing
+from edge.egress.courier.witnessing import Witnessing
 
 
 @pytest.fixture

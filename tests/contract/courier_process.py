@@ -19,9 +19,9 @@ import grpc.aio
 from core import identity as certificates
 from core.supervision import SUPERVISED
 from edge.config import SitePaths, site_paths
-from edge.egress import identity
-from edge.egress.courier_client import CourierClient, CourierConnection, CourierEvent
-from edge.egress.identity import Enrolment, Identity
+from edge.egress.courier.client import CourierClient, CourierConnection, CourierEvent
+from edge.egress.identity import identity
+from edge.egress.identity.identity import Enrolment, Identity
 from postern.v1 import sync_pb2, sync_pb2_grpc
 
 # Generous: machines that run tests are shared, and a process may wait seconds for its turn.

@@ -13,11 +13,11 @@ import grpc
 import grpc.aio
 
 from edge.config import SitePaths
-from edge.egress import identity
-from edge.egress.courier import serve
+from edge.egress.courier.courier import serve
 from edge.egress.envelope import SCHEMA, Envelope, Purpose, load_or_create_key, seal
+from edge.egress.identity import identity
 from edge.egress.ledger import Leaf, reading
-from edge.egress.overflow_client import OverflowClient, Reply
+from edge.egress.overflow.client import OverflowClient, Reply
 from postern.v1 import overflow_pb2, overflow_pb2_grpc, sync_pb2_grpc
 from tests.contract.courier_process import ScriptedCloud, authority_with_port, new_identity, until
 

@@ -15,7 +15,7 @@ import pytest
 
 from core.identity import public_key_hash
 from edge.config import SitePaths
-from edge.egress.courier_client import (
+from edge.egress.courier.client import (
     CloudBytes,
     CourierConnection,
     CourierNumbers,
@@ -24,8 +24,8 @@ from edge.egress.courier_client import (
     LinkDown,
     LinkUp,
 )
+from edge.egress.courier.lane import ENVELOPES_WAITING_MAX
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
-from edge.egress.lane import ENVELOPES_WAITING_MAX
 from edge.egress.ledger import Leaf, reading
 from postern.v1 import sync_pb2
 from tests.contract.courier_process import (

@@ -11,14 +11,14 @@ import pytest
 
 from core.local_socket import read_frame, write_frame
 from edge.config import SitePaths
-from edge.egress import fetch_link
-from edge.egress.courier_client import envelope_message
+from edge.egress.courier.client import envelope_message
+from edge.egress.courier.witnessing import WITNESS_REFUSED
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
-from edge.egress.fetch_client import COURIER_AWAY, NOT_FOUND, FetchClient, FetchFailed
-from edge.egress.fetch_desk import ORDERS_MAX
-from edge.egress.fetch_link import PIECE_BYTES_MAX, FetchOrder, Pace
-from edge.egress.fetch_order import DIGESTS_MAX
-from edge.egress.witnessing import WITNESS_REFUSED
+from edge.egress.fetch import link as fetch_link
+from edge.egress.fetch.client import COURIER_AWAY, NOT_FOUND, FetchClient, FetchFailed
+from edge.egress.fetch.desk import ORDERS_MAX
+from edge.egress.fetch.link import PIECE_BYTES_MAX, FetchOrder, Pace
+from edge.egress.fetch.order import DIGESTS_MAX
 from postern.v1 import artifact_pb2
 from postern.v1 import courier_pb2 as wire
 from tests.contract.artifact_rig import artifact_cloud, fetch_client

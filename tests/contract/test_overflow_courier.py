@@ -13,14 +13,14 @@ import grpc
 import pytest
 
 from edge.config import SitePaths
-from edge.egress import identity
-from edge.egress.checking import check_site
-from edge.egress.courier_client import CloudBytes, CourierClient, LinkUp
+from edge.egress.courier.client import CloudBytes, CourierClient, LinkUp
+from edge.egress.courier.inspection import MESSAGES_MAX, NEW_TOKENS_MAX
+from edge.egress.courier.witnessing import WITNESS_REFUSED
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
-from edge.egress.inspection import MESSAGES_MAX, NEW_TOKENS_MAX
+from edge.egress.identity import identity
 from edge.egress.ledger import reading
-from edge.egress.overflow_client import Ended, Restarted, Text
-from edge.egress.overflow_errors import (
+from edge.egress.overflow.client import Ended, Restarted, Text
+from edge.egress.overflow.errors import (
     OverflowBusy,
     OverflowCut,
     OverflowDenied,
@@ -28,8 +28,8 @@ from edge.egress.overflow_errors import (
     OverflowRefused,
     OverflowUnreachable,
 )
-from edge.egress.overflow_link import ANSWER_BYTES_MAX
-from edge.egress.witnessing import WITNESS_REFUSED
+from edge.egress.overflow.link import ANSWER_BYTES_MAX
+from edge.egress.proofs.checking import check_site
 from postern.v1 import overflow_pb2, sync_pb2
 from tests.contract.courier_process import CourierProcess, new_site, receive, until
 from tests.contract.overflow_rig import (
@@ -251,7 +251,7 @@ async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
     paths: SitePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "edge.egress.overflow_link.TAKEN_ON_S_MAX", 20.0
+        "edge.egress.overflow.link.TAKEN_ON_S_MAX", 20.0
     )  # a busy machine is no replica that hangs
     async with overflow_clouds(paths, 2) as (first, second):
         async with courier_here(paths), attached(paths) as client:
@@ -271,7 +271,7 @@ async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
             first.texts, first.status, first.last = ANSWER, grpc.StatusCode.UNAVAILABLE, saying
             with pytest.raises(OverflowCut):  # it had begun: nobody else goes on in the middle
                 await replies(client, sealed(paths))
-            monkeypatch.setattr("edge.egress.overflow_link.TAKEN_ON_S_MAX", 0.05)
+            monkeypatch.setattr("edge.egress.overflow.link.TAKEN_ON_S_MAX", 0.05)
             first.status, first.headers, first.texts = None, False, ()
             first.go_on.clear()
             assert await replies(client, sealed(paths)) == WHOLE
@@ -297,7 +297,7 @@ async def test_a_replica_that_never_was_does_not_stand_in_the_way(paths: SitePat
 
 
 async def test_more_at_once_than_the_limit_is_busy(paths: SitePaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.egress.overflow_desk.ORDERS_MAX", 3)
+    monkeypatch.setattr("edge.egress.overflow.desk.ORDERS_MAX", 3)
     async with overflow_clouds(paths) as (cloud,), courier_here(paths), attached(paths) as client:
         cloud.go_on.clear()
         running = [asyncio.create_task(replies(client, sealed(paths))) for _ in range(3)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.config import SitePaths
-from edge.egress.overflow_client import OverflowClient, Text
+from edge.egress.overflow.client import OverflowClient, Text
 from tests.contract.courier_process import CourierProcess, memory_mb, new_site, until
 from tests.contract.overflow_rig import attached, overflow_clouds, recorded, sealed
 

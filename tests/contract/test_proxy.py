@@ -12,15 +12,16 @@ import grpc
 import pytest
 
 from core.errors import NotReachable
-from edge.egress import handshake, identity, proxy
-from edge.egress.cloud_channel import is_ready, open_channel, opened_channel, unreachable_because
-from edge.egress.courier_client import CourierClient, LinkDown, LinkUp
-from edge.egress.fetch_client import FetchFailed
+from edge.egress.courier import handshake, proxy
+from edge.egress.courier.client import CourierClient, LinkDown, LinkUp
+from edge.egress.courier.cloud_channel import is_ready, open_channel, opened_channel, unreachable_because
+from edge.egress.courier.proxy import Proxy
+from edge.egress.fetch.client import FetchFailed
+from edge.egress.identity import identity
+from edge.egress.identity.renewal import reattest, renew
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.queue import LedgerQueue
-from edge.egress.overflow_errors import OverflowUnreachable
-from edge.egress.proxy import Proxy
-from edge.egress.renewal import reattest, renew
+from edge.egress.overflow.errors import OverflowUnreachable
 from edge.paths import SitePaths
 from tests.contract.artifact_rig import fetch_client
 from tests.contract.connect_proxy import ConnectProxy, serving

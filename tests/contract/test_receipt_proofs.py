@@ -12,8 +12,8 @@ from edge.config import SitePaths
 from edge.egress.ledger.excerpt import ENVELOPES_MAX
 from edge.egress.ledger.notes import Checkpoint, Note, Verifier, is_signed
 from edge.egress.ledger.tree import includes, leaf_hash
-from edge.egress.proof_client import ProofClient, Unproven
-from edge.egress.receipt import OPEN, records_of
+from edge.egress.proofs.client import ProofClient, Unproven
+from edge.egress.proofs.receipt import OPEN, records_of
 from tests.contract.courier_process import new_site, until
 from tests.contract.overflow_rig import attached, courier_here, overflow_clouds, recorded, replies, sealed
 

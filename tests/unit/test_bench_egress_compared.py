@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge.egress.framing import MINUTE_MS
 from edge.egress.ledger import Leaf
+from edge.egress.reconciliation.framing import MINUTE_MS
 from tests.bench.egress_compared import figures
 from tests.bench.harness import BenchRefused
 

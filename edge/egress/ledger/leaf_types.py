@@ -21,7 +21,7 @@ _COMPARED: Final = frozenset(
     | {"ledger_bytes", "framing_bytes", "unexplained_bytes", "other_bytes", "other_packets"}
     | {"others_sent_bytes", "lan_bytes"}
 )
-"""A time, and what it is compared by; see `edge.egress.framing`."""
+"""A time, and what it is compared by; see `edge.egress.reconciliation.framing`."""
 # What each type of leaf says, beside time_ms and type. `envelope` pairs what opens with what closes.
 LEAF_FIELDS: Final[dict[str, frozenset[str]]] = {
     "begin": frozenset({"key", "software", "previous"}),

@@ -11,7 +11,7 @@ import pytest
 
 from cloud_sync.registry.signing_keys import KeyRing
 from core.artifacts import Manifest
-from edge.egress.fetch_client import NOT_FOUND, FetchFailed
+from edge.egress.fetch.client import NOT_FOUND, FetchFailed
 from edge.updates.trust import Trust, keep_root
 from edge.updates.tuf_client import TrustRefused
 from postern.v1 import artifact_pb2

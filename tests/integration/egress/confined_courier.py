@@ -14,8 +14,8 @@ from typing import Final
 
 from core.logs import log_to_stderr
 from core.supervision import stop_on_signals
-from edge.egress import reconciling
-from edge.egress.courier import serve
+from edge.egress.courier.courier import serve
+from edge.egress.reconciliation import reconciling
 from edge.paths import site_paths
 from tests.integration.egress.cable import COURIER, become, enter
 

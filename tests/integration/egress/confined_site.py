@@ -21,10 +21,10 @@ from typing import Final
 from sqlite_utils import Database
 
 from edge.config import SitePaths
-from edge.egress import confinement, meter
-from edge.egress.confinement import Counted
 from edge.egress.envelope import load_or_create_key
 from edge.egress.ledger import Leaf, reading
+from edge.egress.reconciliation import confinement, meter
+from edge.egress.reconciliation.confinement import Counted
 from edge.store.outbox import OutboxClass, append
 from edge.sync.enrolment import enrol
 from tests.contract.courier_process import CourierProcess, until

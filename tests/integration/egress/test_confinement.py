@@ -16,7 +16,7 @@ from typing import Literal
 import pytest
 
 from edge.config import SitePaths
-from edge.egress import confinement, meter
+from edge.egress.reconciliation import confinement, meter
 from edge.node_status import way_out
 from tests.integration.egress import attempts
 from tests.integration.egress.attempts import ATTEMPTS, Attempt

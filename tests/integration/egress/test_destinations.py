@@ -19,7 +19,8 @@ from typing import Final, NamedTuple
 import pytest
 
 from edge.config import site_paths
-from edge.egress import exits, identity
+from edge.egress import exits
+from edge.egress.identity import identity
 from tests.bench import spike_site
 from tests.bench.egress_ride import staff_servers
 from tests.contract.courier_process import until

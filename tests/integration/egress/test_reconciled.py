@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from edge import metrics
-from edge.egress import framing, verify
+from edge.egress import verify
 from edge.egress.ledger.export import exported
+from edge.egress.reconciliation import framing
 from tests.contract.courier_process import until
 from tests.integration.egress.cable import COURIER, INTERNET, INTERNET6, WAIT_S, needs_namespaces
 from tests.integration.egress.confined_site import ConfinedSite, confined_site, ordinary_life

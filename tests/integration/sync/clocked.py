@@ -20,8 +20,8 @@ from cloud_sync.config import CloudPaths, load_settings
 from cloud_sync.folder import create_folder, load_identities
 from cloud_sync.services import ControlPlane, control_plane
 from edge.config import SitePaths
-from edge.egress import identity
-from edge.egress.identity import Identity
+from edge.egress.identity import identity
+from edge.egress.identity.identity import Identity
 from edge.sync.enrolment import enrol
 from tests.integration.sync.rig import free_port
 

@@ -25,8 +25,8 @@ from cloud_sync.services import control_plane
 from cloud_sync.store.database import Database, open_database
 from cloud_sync.store.schema import nodes, records
 from edge.config import SitePaths
-from edge.egress import courier
-from edge.egress.courier_client import CourierClient
+from edge.egress.courier import courier
+from edge.egress.courier.client import CourierClient
 from edge.egress.records import ModelState
 from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
 from edge.store.store import Store

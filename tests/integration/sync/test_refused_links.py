@@ -21,8 +21,8 @@ from cryptography import x509
 from core import identity as certificates
 from core.identity import Authority, Credential
 from edge.config import SitePaths
-from edge.egress import identity
-from edge.egress.identity import Enrolment, Identity
+from edge.egress.identity import identity
+from edge.egress.identity.identity import Enrolment, Identity
 from edge.store import audit
 from edge.store.audit import AuditFilter
 from tests import forged, other_user

@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from cloud_sync.services import ControlPlane
 from core import identity as certificates
 from edge.config import SitePaths
-from edge.egress import identity
+from edge.egress.identity import identity
 from edge.egress.ledger import reading
 from edge.store.outbox import OutboxClass, append
 from tests.contract.courier_process import TIMEOUT_S, until

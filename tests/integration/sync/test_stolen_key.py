@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.egress import witnessing
-from edge.egress.witnessing import recall
+from edge.egress.courier import witnessing
+from edge.egress.courier.witnessing import recall
 from edge.paths import SitePaths
 from edge.store import audit
 from edge.store.audit import AuditFilter

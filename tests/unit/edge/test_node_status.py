@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from edge.config import SitePaths
-from edge.egress import confinement
-from edge.egress.confinement import Counted, since_start_s
+from edge.egress.reconciliation import confinement
+from edge.egress.reconciliation.confinement import Counted, since_start_s
 from edge.node_status import accounts_shared, way_out
 
 ME = os.getuid()

@@ -23,7 +23,7 @@ from edge.chat.relay import Relay
 from edge.chat.routing import Decision, Reason, Route
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
-from edge.egress.handover import TextRefused
+from edge.egress.text.handover import TextRefused
 from edge.inference.conversation import Begun, Message, Provider
 from edge.inference.embedding import Embedded
 from edge.inference.worker_client import GenerationFailed, WorkerDied

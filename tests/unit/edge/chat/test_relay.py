@@ -15,7 +15,7 @@ from edge.chat.relay import (
     Lost,
     TextStalled,
 )
-from edge.egress.handover import TextRefused
+from edge.egress.text.handover import TextRefused
 from edge.inference.conversation import Begun
 from edge.inference.worker_client import GenerationFailed, WorkerBusy, WorkerDied, WorkerUnreachable
 from models.errors import PromptTooLong

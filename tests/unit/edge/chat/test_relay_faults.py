@@ -19,8 +19,7 @@ from edge.chat.relay import (
     Lost,
     Relay,
 )
-from edge.egress.handover import TextRefused
-from edge.egress.overflow_errors import (
+from edge.egress.overflow.errors import (
     OverflowBusy,
     OverflowCut,
     OverflowDenied,
@@ -28,6 +27,7 @@ from edge.egress.overflow_errors import (
     OverflowRefused,
     OverflowUnreachable,
 )
+from edge.egress.text.handover import TextRefused
 from edge.inference.conversation import Begun, Provider
 from edge.inference.worker_client import GenerationFailed, WorkerBusy, WorkerDied
 from models.errors import PromptTooLong

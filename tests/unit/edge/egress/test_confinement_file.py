@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.egress import confinement
-from edge.egress.confinement import STALE_S, Counted, since_start_s, written
+from edge.egress.reconciliation import confinement
+from edge.egress.reconciliation.confinement import STALE_S, Counted, since_start_s, written
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="the file is root's, so root must write it")
 NOBODY = 65_534

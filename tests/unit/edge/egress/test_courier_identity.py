@@ -12,14 +12,14 @@ import pytest
 
 from core.errors import NotReachable
 from edge.config import SitePaths
-from edge.egress import enrolment, identity
-from edge.egress.confinement import COUNTED
-from edge.egress.courier import Courier, _Attached
-from edge.egress.enrolment import EnrolmentFailed
-from edge.egress.identity import Enrolment, Identity
+from edge.egress.courier.courier import Courier, _Attached
+from edge.egress.courier.replays import Replays
+from edge.egress.identity import enrolment, identity
+from edge.egress.identity.enrolment import EnrolmentFailed
+from edge.egress.identity.identity import Enrolment, Identity
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.queue import LedgerQueue
-from edge.egress.replays import Replays
+from edge.egress.reconciliation.confinement import COUNTED
 from postern.v1 import courier_pb2 as wire
 from postern.v1 import enrolment_pb2
 

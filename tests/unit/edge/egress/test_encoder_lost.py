@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.egress.handover import Admitted, TextRefusal
+from edge.egress.text.handover import Admitted, TextRefusal
 from edge.inference.scheduler import Scheduler
 from edge.privacy.scanning import Scanner
 from models.detect.detector import Detector, Finding

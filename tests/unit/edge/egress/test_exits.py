@@ -76,7 +76,7 @@ def test_text_that_a_node_sends_is_written_down() -> None:
         "import os\nos.execvp('curl', ['curl'])",
         "from subprocess import run\nrun(['curl'])",
         "import socket\nsocket.socket(socket.AF_UNIX)\nsocket.socket()",
-        "from edge.egress import cloud_channel as way\nway.open_channel(1, 2)",
+        "from edge.egress.courier import cloud_channel as way\nway.open_channel(1, 2)",
         "from edge.fabric.client import new_client as c\nc('a', 1)",
         "import logging.handlers as h\nh.SysLogHandler()",
         "import asyncio\nasync def f(s):\n    await asyncio.get_running_loop().sock_sendto(s, b'', 1)",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge.chat.session import Session
-from edge.egress.foreseen import Foreseen
-from edge.egress.handover import Admitted
+from edge.egress.text.foreseen import Foreseen
+from edge.egress.text.handover import Admitted
 from edge.knowledge.languages import detect
 from models.detect.detector import Finding
 from models.detect.rates import NOTHING_MEASURED, parse

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from edge.egress import framing, verify
-from edge.egress.framing import Explained, Judgement, Period, believed, bound, judge
-from edge.egress.own_traffic import Own
+from edge.egress import verify
+from edge.egress.reconciliation import framing
+from edge.egress.reconciliation.framing import Explained, Judgement, Period, believed, bound, judge
+from edge.egress.reconciliation.own_traffic import Own
 
 MINUTE = Period(0, 60_000, 5, 520, 10, 520, 0, 0, 0, 0)
 """With ten packets that have no content."""

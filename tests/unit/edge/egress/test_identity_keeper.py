@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from core.errors import NotReachable
-from edge.egress import renewal
-from edge.egress.identity import Enrolment, Identity
-from edge.egress.identity_keeper import IdentityKeeper
-from edge.egress.renewal_rules import Reach
+from edge.egress.identity import renewal
+from edge.egress.identity.identity import Enrolment, Identity
+from edge.egress.identity.keeper import IdentityKeeper
+from edge.egress.identity.renewal_rules import Reach
 from tests.contract.courier_process import until
 
 HALF_S, END_S = 50, 100

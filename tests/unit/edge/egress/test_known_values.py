@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge.chat.session import Session
-from edge.egress import text_guard
-from edge.egress.handover import Admitted, TextRefusal
+from edge.egress.text import guard as text_guard
+from edge.egress.text.handover import Admitted, TextRefusal
 from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.spans import Span

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 from core.errors import ConfigError
 from edge.cli import app
 from edge.egress import verify
-from edge.egress.checking import check_site
 from edge.egress.ledger import reading
 from edge.egress.ledger.anew import set_aside
 from edge.egress.ledger.export import exported, told_of
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.witnesses import vkey
+from edge.egress.proofs.checking import check_site
 from edge.paths import SitePaths
 from tests.unit.edge.egress.test_ledger_export import pairs
 

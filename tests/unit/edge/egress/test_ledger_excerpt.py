@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.egress.leaves import close
+from edge.egress.courier.leaves import close
 from edge.egress.ledger import excerpt as excerpts
 from edge.egress.ledger.excerpt import Excerpt, TooFarBack, TooMany, excerpt
 from edge.egress.ledger.leaf_types import Draft, leaf_of

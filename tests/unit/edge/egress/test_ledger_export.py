@@ -15,11 +15,11 @@ from cloud_sync.witness.notes import COSIGNATURE_V1, cosign, public_key, signatu
 from core.errors import ConfigError
 from edge.cli import app
 from edge.egress import verify
-from edge.egress.checking import check_site
 from edge.egress.ledger.export import exported, told_of
 from edge.egress.ledger.leaf_types import Draft
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Note
+from edge.egress.proofs.checking import check_site
 from edge.paths import SitePaths, site_paths
 from tests import ledger_exports
 

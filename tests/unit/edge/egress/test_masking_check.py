@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge.egress import masking_check
-from edge.egress.masking_check import Hidden, hide, still_holds, without
+from edge.egress.text import masking_check
+from edge.egress.text.masking_check import Hidden, hide, still_holds, without
 from edge.privacy.pseudonyms.codebook import TOKENS_MAX
 from edge.privacy.pseudonyms.errors import CannotMask
 from models.detect.detector import Finding

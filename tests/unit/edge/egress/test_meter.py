@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge.egress import meter
+from edge.egress.reconciliation import meter
 
 USERS = {"node": 1, "worker": 2, "courier": 3}
 

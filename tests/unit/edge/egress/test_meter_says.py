@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from edge.egress import meter
-from edge.egress.confinement import Counted
+from edge.egress.reconciliation import meter
+from edge.egress.reconciliation.confinement import Counted
 
 
 def test_it_says_what_was_counted(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,10 +15,10 @@ import pytest
 
 from edge.chat.session import Session
 from edge.config import LlmServerSection
-from edge.egress.foreseen import Foreseen
-from edge.egress.handover import Admitted, TextRefused
 from edge.egress.llm_server import LlmServer
-from edge.egress.overflow_alert import OverflowAlert
+from edge.egress.overflow.alert import OverflowAlert
+from edge.egress.text.foreseen import Foreseen
+from edge.egress.text.handover import Admitted, TextRefused
 from edge.inference.conversation import Message, Piece
 from edge.knowledge.languages import detect
 from edge.privacy.policy import Purpose

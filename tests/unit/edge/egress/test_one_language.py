@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge.egress.masking_check import without
-from edge.egress.one_language import RUN_UNTOLD_MAX, WORDS_UNTOLD_MAX, one_language
+from edge.egress.text.masking_check import without
+from edge.egress.text.one_language import RUN_UNTOLD_MAX, WORDS_UNTOLD_MAX, one_language
 from edge.knowledge.languages import detect
 from models.detect.spans import Span
 

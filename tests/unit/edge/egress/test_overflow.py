@@ -13,21 +13,21 @@ from core.errors import PosternError
 from edge import metrics
 from edge.chat.session import Session
 from edge.egress import envelope
-from edge.egress.answer_stream import ANSWER_CHARS_MAX
 from edge.egress.envelope import Envelope
-from edge.egress.handover import Admitted, Handover, TextRefused
 from edge.egress.metrics import RECOGNISED
-from edge.egress.overflow import Overflow
-from edge.egress.overflow_alert import SAID_S, OverflowAlert
-from edge.egress.overflow_client import Ended, Reply, Restarted, Text
-from edge.egress.overflow_errors import (
+from edge.egress.overflow.alert import SAID_S, OverflowAlert
+from edge.egress.overflow.client import Ended, Reply, Restarted, Text
+from edge.egress.overflow.errors import (
     OverflowBusy,
     OverflowCut,
     OverflowDenied,
     OverflowLate,
     OverflowUnreachable,
 )
-from edge.egress.overflow_request import packed
+from edge.egress.overflow.overflow import Overflow
+from edge.egress.overflow.request import packed
+from edge.egress.text.answer_stream import ANSWER_CHARS_MAX
+from edge.egress.text.handover import Admitted, Handover, TextRefused
 from edge.inference import first_text
 from edge.inference.conversation import Begun, Message, Piece, Provider
 from edge.inference.first_text import GUESS_S

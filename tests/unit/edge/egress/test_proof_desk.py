@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import sqlcipher3
 
-from edge.egress import proof_client, proof_desk
 from edge.egress.ledger import LedgerFailed
 from edge.egress.ledger.leaf_types import Draft
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Note
 from edge.egress.ledger.queue import LedgerQueue
-from edge.egress.proof_client import ProofClient, Unproven
-from edge.egress.proof_desk import WAITING_MAX, ProofDesk
+from edge.egress.proofs import client as proof_client
+from edge.egress.proofs import desk as proof_desk
+from edge.egress.proofs.client import ProofClient, Unproven
+from edge.egress.proofs.desk import WAITING_MAX, ProofDesk
 from edge.paths import SitePaths, site_paths
 from postern.v1 import courier_pb2 as wire
 

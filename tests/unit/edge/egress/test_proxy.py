@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from core.errors import ConfigError
 from edge.config import ProxySection
-from edge.egress import proxy
-from edge.egress.proxy import Proxy
+from edge.egress.courier import proxy
+from edge.egress.courier.proxy import Proxy
 from edge.paths import SitePaths
 
 SITE = '[site]\nid = "a"\nname = "A"\n'

@@ -6,8 +6,8 @@ import pytest
 
 from edge.chat import prompt
 from edge.chat.session import Channel, Session
-from edge.egress.handover import Admitted, Part, Source
-from edge.egress.published_findings import PublishedFindings, without_fences
+from edge.egress.text.handover import Admitted, Part, Source
+from edge.egress.text.published_findings import PublishedFindings, without_fences
 from edge.knowledge.document import Audience, Passage
 from edge.privacy.policy import Documents, Purpose
 from models.detect.detector import Detector, Finding

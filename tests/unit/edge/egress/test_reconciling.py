@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from edge.config import SitePaths
-from edge.egress import own_traffic, reconciling, verify
-from edge.egress.confinement import TCP_WORDS, Counted
-from edge.egress.leaves import close
+from edge.egress import verify
+from edge.egress.courier.leaves import close
 from edge.egress.ledger import Draft, Leaf, LedgerFailed, reading
 from edge.egress.ledger.export import exported
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.queue import LedgerQueue
-from edge.egress.reconciling import Kept, Reconciling
+from edge.egress.reconciliation import own_traffic, reconciling
+from edge.egress.reconciliation.confinement import TCP_WORDS, Counted
+from edge.egress.reconciliation.reconciling import Kept, Reconciling
 from tests.contract.courier_process import new_site
 
 START_MS = 1_800_000_000_000

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from edge.egress.renewal_rules import RETRIES_PER_LIFE, RETRY_S, RETRY_S_MAX, RETRY_S_MIN, due_unix_s, pause_s
+from edge.egress.identity.renewal_rules import (
+    RETRIES_PER_LIFE,
+    RETRY_S,
+    RETRY_S_MAX,
+    RETRY_S_MIN,
+    due_unix_s,
+    pause_s,
+)
 
 DAY_S = 86_400.0
 YEAR_S = 365 * DAY_S

@@ -13,10 +13,12 @@ import pytest
 
 from core.errors import PosternError
 from edge.chat.session import Session
-from edge.egress import envelope, looking, metrics, text_guard
+from edge.egress import envelope, metrics
+from edge.egress.courier.inspection import refusal_of
 from edge.egress.envelope import ENVELOPE_BYTES_MAX
-from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
-from edge.egress.inspection import refusal_of
+from edge.egress.text import guard as text_guard
+from edge.egress.text import looking
+from edge.egress.text.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.knowledge.document import Audience
 from edge.privacy.policy import Documents, Purpose, parse
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms

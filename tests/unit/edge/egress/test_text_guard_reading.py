@@ -11,7 +11,7 @@ import pytest
 
 from edge.chat.session import Session
 from edge.chat.turn_scan import Asked
-from edge.egress.handover import Admitted, Handover, Part, Source
+from edge.egress.text.handover import Admitted, Handover, Part, Source
 from edge.privacy.policy import Purpose
 from models.detect.detector import Finding
 from models.detect.detector import Part as DetectorPart

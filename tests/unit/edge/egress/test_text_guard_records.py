@@ -9,7 +9,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from edge.chat.session import Session
-from edge.egress.handover import Admitted
+from edge.egress.text.handover import Admitted
 from edge.privacy import policy_files
 from edge.store.subjects import load_key, of_session
 from tests.unit.edge.egress.text_guard_rig import NOW, POLICY, GuardRig, reason_of

@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge.egress import verify
+from edge.egress.courier.leaves import close
 from edge.egress.exits import CLAIM
-from edge.egress.leaves import close
 from edge.egress.ledger.excerpt import excerpt
 from edge.egress.ledger.export import exported
 from edge.egress.ledger.leaf_types import Draft
 from edge.egress.ledger.log import Log
-from edge.egress.receipt import proven, signed
+from edge.egress.proofs.receipt import proven, signed
 from edge.paths import SitePaths, site_paths
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from core.errors import ConfigError, ExitCode
 from edge.cli import app
 from edge.egress.exits import CLAIM, EXITS
-from edge.egress.weekly_report import days_of, told_of, weekly
+from edge.egress.proofs.weekly_report import days_of, told_of, weekly
 from edge.privacy.report.document import Document
 from edge.privacy.report.html import as_html
 from tests import ledger_exports as exports

@@ -21,9 +21,9 @@ from cloud_sync.witness.notes import (
 )
 from cloud_sync.witness.rules import Conflict, Cosign, Remembered, Submitted, decide
 from core.errors import NotReachable
+from edge.egress.courier.witnessing import ADD_CHECKPOINT, AGAIN_S, Witnessing, recall
 from edge.egress.ledger.notes import BadNote, Note, Signature, Verifier, cosigned_s, is_signed
 from edge.egress.ledger.submission import Submission
-from edge.egress.witnessing import ADD_CHECKPOINT, AGAIN_S, Witnessing, recall
 from postern.v1 import witness_pb2
 from tests.naive_log import NaiveLog
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from edge.chat.session import Channel, Session, Sessions
 from edge.config import LimitsSection, SitePaths
-from edge.egress.handover import Admitted, Handover, Part, Source, TextRefusal
-from edge.egress.looking import Instruments
-from edge.egress.text_guard import TextGuard
+from edge.egress.text.guard import TextGuard
+from edge.egress.text.handover import Admitted, Handover, Part, Source, TextRefusal
+from edge.egress.text.looking import Instruments
 from edge.knowledge.languages import detect
 from edge.operations.policy import PolicyOperations
 from edge.privacy import policy_files

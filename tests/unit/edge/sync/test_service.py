@@ -13,7 +13,7 @@ import pytest
 from sqlite_utils import Database
 
 from edge.config import SitePaths
-from edge.egress.courier_client import CourierEvent, CourierNumbers, IdentityState, LinkDown
+from edge.egress.courier.client import CourierEvent, CourierNumbers, IdentityState, LinkDown
 from edge.egress.metrics import UNEXPLAINED
 from edge.metrics import fallbacks
 from edge.store.store import Store

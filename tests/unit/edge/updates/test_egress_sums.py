@@ -9,7 +9,7 @@ import pytest
 
 from edge.config import site_paths
 from edge.egress import metrics as egress_metrics
-from edge.egress.courier_client import CourierNumbers
+from edge.egress.courier.client import CourierNumbers
 from edge.store.outbox import OutboxClass, append
 from edge.store.store import Store
 from edge.update_services import CUSTOMERS_KINDS, ROWS_KIND, egress_since

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import PosternError
-from edge.egress.fetch_client import FetchFailed
+from edge.egress.fetch.client import FetchFailed
 from edge.updates.installer import InstallRefused
 from edge.updates.node_trust import NodeTrust
 from edge.updates.trust import Trust, Trusted

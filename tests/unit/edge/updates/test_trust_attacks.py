@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import PosternError
-from edge.egress.fetch_client import FetchFailed
+from edge.egress.fetch.client import FetchFailed
 from edge.updates import trust as trusts
 from edge.updates.trust import Trust, TrustMissing, keep_root
 from edge.updates.tuf_client import InvalidRoot, TrustRefused

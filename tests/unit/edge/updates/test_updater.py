@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 
 import pytest
 
-from edge.egress.fetch_client import FetchFailed
+from edge.egress.fetch.client import FetchFailed
 from edge.egress.guard import refusal_of
 from edge.operations.updates import told
 from edge.updates.installer import Figures, InstallRefused

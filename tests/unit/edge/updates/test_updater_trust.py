@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.egress.fetch_client import FetchFailed
+from edge.egress.fetch.client import FetchFailed
 from edge.updates import steps
 from edge.updates.steps import End, Step
 from edge.updates.wanted import Update

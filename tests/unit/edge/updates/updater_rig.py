@@ -15,7 +15,7 @@ from pathlib import Path
 from core.artifacts import Manifest
 from core.files import write_atomic
 from edge.config import site_paths
-from edge.egress.fetch_client import FetchFailed
+from edge.egress.fetch.client import FetchFailed
 from edge.store.store import Store
 from edge.updates import rows
 from edge.updates.chunks import ChunkStore

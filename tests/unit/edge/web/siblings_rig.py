@@ -19,8 +19,8 @@ from edge.chat.session import Session, boot_s
 from edge.chat.turn import Delta, Desk, Final, Meta
 from edge.config import Config
 from edge.egress.ledger.excerpt import Excerpt
-from edge.egress.proof_client import Unproven
-from edge.egress.receipt import Receipts
+from edge.egress.proofs.client import Unproven
+from edge.egress.proofs.receipt import Receipts
 from edge.knowledge.document import Audience
 from edge.web.audit_log import AuditLog
 from edge.web.handoff_api import HandoffApi

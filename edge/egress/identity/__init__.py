@@ -1,0 +1,1 @@
+"""Who the site is to its control plane: enrolled, kept, renewed."""

@@ -1,0 +1,1 @@
+"""What is made of the ledger for people: receipts, the weekly report, a check."""

@@ -1,0 +1,1 @@
+"""What the kernel counted, held against what the ledger says."""
