@@ -83,7 +83,7 @@ def receipt_verify(
     from edge.privacy import receipts
 
     found = receipts.parse(file.read_bytes())
-    receipts.verify(found, receipts.public_key(key.read_bytes()))
+    receipts.verify(receipts.Kind.ERASURE, found, receipts.public_key(key.read_bytes()))
     write(found, as_json, f"Genuine: signed by key {found['key']}.\n{_erased(found)}")
 
 

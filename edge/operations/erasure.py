@@ -90,7 +90,7 @@ class ErasureOperations:
     async def verify_receipt(self, arguments: Arguments, _: OnProgress) -> object:
         """Is it genuine, and this site's; and is it that person's. Raises ReceiptInvalid."""
         wanted = read_arguments(ReceiptArguments, arguments)
-        receipts.verify(wanted.receipt, self._store.keys.receipts.public_key())
+        receipts.verify(receipts.Kind.ERASURE, wanted.receipt, self._store.keys.receipts.public_key())
         whose = None if wanted.subject is None else self._is_of(wanted.receipt, wanted.subject)
         return {"genuine": True, "theirs": whose, "receipt": wanted.receipt}
 

@@ -26,7 +26,7 @@ from edge.privacy.erasure_drafts import Draft
 from edge.privacy.forgetting import forget_listed, forget_rows, keys_of, whose
 from edge.privacy.holds import Hold, LegalHold
 from edge.privacy.people import People
-from edge.privacy.receipts import Receipt
+from edge.privacy.receipts import Kind, Receipt
 from edge.privacy.written_down import written_down
 from edge.store import audit
 from edge.store.store import Store
@@ -223,7 +223,7 @@ class Erasure:
         emptied = await self._store.tidy(all_pages=False)
         told = {"logs_emptied": emptied, "backups": [dict(file) for file in files], "finished_ms": _now_ms()}
         facts = {name: value for name, value in draft.facts.items() if name != erasure_drafts.KNOWN_AS}
-        receipt = receipts.signed({**facts, **told}, self._store.keys.receipts)
+        receipt = receipts.signed(Kind.ERASURE, {**facts, **told}, self._store.keys.receipts)
         await self._store.write_keys(
             partial(erasure_drafts.save, draft=Draft(draft.digest, draft.erased_ms, receipt))
         )

@@ -1,7 +1,8 @@
-"""Receipts of erasures: canonical JSON, signed with Ed25519 (RFC 8032) by a key of the site's own. Pure.
+"""Receipts that the site gives: canonical JSON, signed with Ed25519 (RFC 8032) by a key of the site's own. Pure.
 
-A receipt names nobody: its digest is keyed, so that only the site can say whose it is, when it is asked with the name.
-Whoever has keys/receipts.pub checks one without the site.
+That of an erasure names nobody: its digest is keyed, so that only the site can say whose it is, when it is asked with
+the name. A visitor's tells what left the building (`edge/egress/proofs/receipt.py`); whoever holds one checks it with
+`edge/egress/verify.py`, which imports nothing of ours. Whoever has keys/receipts.pub checks either without the site.
 """
 
 from __future__ import annotations
@@ -10,29 +11,34 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from core.errors import ExitCode, PosternError
-from core.signing import canonical_json, content_hash
+from core.signing import canonical_json
 
 Receipt = Mapping[str, object]
 """A receipt as its JSON is read."""
 
-FORMAT: Final = "postern-erasure-receipt-1"
 SIGNATURE: Final = "signature"
 RECEIPT_BYTES_MAX: Final = 256 * 1024
-"""Some hundred bytes and a hundred for each backup that was known."""
+"""Of an erasure's: some hundred bytes and a hundred for each backup that was known."""
 
-_CONTEXT: Final = b"postern erasure receipt 1\n"
-_KEY_DIGITS: Final = 16
+
+class Kind(StrEnum):
+    """What a receipt is of: its `format`."""
+
+    ERASURE = "postern-erasure-receipt-1"
+    VISITOR = "postern-visitor-receipt-1"
+
+    @property
+    def context(self) -> bytes:
+        """Before what is signed, so that no signature of the key's passes for one of another kind."""
+        return f"{self.replace('-', ' ')}\n".encode()
 
 
 class ReceiptInvalid(PosternError):
@@ -40,15 +46,18 @@ class ReceiptInvalid(PosternError):
 
     code = "receipt_invalid"
     title = "This receipt is not genuine"
-    remedy = "Take the file as the site gave it, and keys/receipts.pub of that site."
+    remedy = (
+        "Take the file as the site gave it, and keys/receipts.pub of that site. "
+        "A visitor's receipt is checked by verify.py --receipt."
+    )
     status = 422
     exit_code = ExitCode.CHECK_FAILED
 
 
-def signed(facts: Mapping[str, object], key: Ed25519PrivateKey) -> Receipt:
-    """The receipt of what is said in `facts`."""
-    body = {**facts, "format": FORMAT, "key": key_name(key.public_key())}
-    signature = base64.b64encode(key.sign(_CONTEXT + canonical_json(body))).decode()
+def signed(kind: Kind, facts: Mapping[str, object], key: Ed25519PrivateKey) -> dict[str, object]:
+    """The receipt of what is said in `facts`. It names the key: 32 bytes, hexadecimal."""
+    body = {**facts, "format": kind.value, "key": key.public_key().public_bytes_raw().hex()}
+    signature = base64.b64encode(key.sign(kind.context + canonical_json(body))).decode()
     return {**body, SIGNATURE: signature}
 
 
@@ -68,15 +77,18 @@ def parse(text: str | bytes) -> Receipt:
     return found
 
 
-def verify(receipt: Receipt, public: Ed25519PublicKey) -> None:
-    """Raises ReceiptInvalid where it was altered, or signed by another key."""
+def verify(kind: Kind, receipt: Receipt, public: Ed25519PublicKey) -> None:
+    """Raises ReceiptInvalid where it is of another kind, was altered, or signed by another key.
+
+    Its `key` is not asked: erasures' first receipts have a part of its hash there.
+    """
     body = {name: value for name, value in receipt.items() if name != SIGNATURE}
-    if body.get("format") != FORMAT:
-        raise ReceiptInvalid("This is not a receipt of an erasure.")
+    if body.get("format") != kind.value:
+        raise ReceiptInvalid(f"This is not a receipt of the format {kind.value}.")
     try:
         signature = base64.b64decode(str(receipt.get(SIGNATURE, "")), validate=True)
-        public.verify(signature, _CONTEXT + canonical_json(body))
-    except (InvalidSignature, binascii.Error, ValueError):
+        public.verify(signature, kind.context + canonical_json(body))
+    except (InvalidSignature, binascii.Error, ValueError, RecursionError):
         raise ReceiptInvalid("It was altered, or signed by another key.") from None
 
 
@@ -84,16 +96,11 @@ def public_key(pem: bytes) -> Ed25519PublicKey:
     """The key in a file like keys/receipts.pub. Raises ReceiptInvalid."""
     try:
         key = load_pem_public_key(pem)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
         raise ReceiptInvalid("The file of the key is not one of an Ed25519 key.")
     return key
-
-
-def key_name(public: Ed25519PublicKey) -> str:
-    """By which a receipt says which key signed it."""
-    return content_hash(public.public_bytes(Encoding.Raw, PublicFormat.Raw)).hex()[:_KEY_DIGITS]
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

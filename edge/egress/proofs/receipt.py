@@ -8,7 +8,6 @@ site's machines are none of a visitor's business: a server of the site is told b
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections import defaultdict
@@ -17,23 +16,18 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, Final, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlite_utils import Database
 
-from core.signing import canonical_json
 from edge.egress.exits import CLAIM
 from edge.egress.ledger.excerpt import Excerpt, Proven
 from edge.egress.ledger.notes import Checkpoint, Note
 from edge.egress.proofs.client import Unproven
+from edge.privacy import receipts
 from edge.store import lan_uses, text_uses
 from edge.store.store import Store
 
 DESTINATION: Final = "control-plane"
 """The only one that a text leaves for."""
-FORMAT: Final = "postern-visitor-receipt-1"
-SIGNATURE: Final = "signature"
-CONTEXT: Final = b"postern visitor receipt 1\n"
-"""Before what is signed: a signature of anything else of the site's is none of a receipt."""
 ABSENT: Final = "absent"
 """Outcome of what the ledger does not name: the courier never recorded it, so it sent nothing of it."""
 OPEN: Final = "open"
@@ -68,7 +62,9 @@ class Receipts:
             told = proven(told, found)
         except Unproven as unproven:
             told = {**told, "proof": None, "proof_missing": unproven.code}
-        return signed({"session_id": session, "at_ms": at_ms, **told}, self._store.keys.receipts)
+        # The site's word is for all of it, also for what is not there.
+        body = {"session_id": session, "at_ms": at_ms, **told}
+        return receipts.signed(receipts.Kind.VISITOR, body, self._store.keys.receipts)
 
 
 def proven(told: Json, found: Excerpt) -> Json:
@@ -137,9 +133,3 @@ def _proof(found: Excerpt) -> Json:
         "checkpoint": found.checkpoint.decode(),
         "entries": Checkpoint.parse(note.text).size,
     }
-
-
-def signed(body: Json, key: Ed25519PrivateKey) -> Json:
-    """With the word of the site's own key (`keys/receipts.pub`) for all of it, also for what is not there."""
-    whole = {**body, "format": FORMAT, "key": key.public_key().public_bytes_raw().hex()}
-    return {**whole, SIGNATURE: base64.b64encode(key.sign(CONTEXT + canonical_json(whole))).decode()}

@@ -20,8 +20,9 @@ from edge.egress.ledger.excerpt import excerpt
 from edge.egress.ledger.export import exported
 from edge.egress.ledger.leaf_types import Draft
 from edge.egress.ledger.log import Log
-from edge.egress.proofs.receipt import proven, signed
+from edge.egress.proofs.receipt import proven
 from edge.paths import SitePaths, site_paths
+from edge.privacy import receipts
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 FIRST, AGAIN, UNDER_WAY, NEVER = ("5f" * 16, "60" * 16, "61" * 16, "62" * 16)
@@ -43,6 +44,10 @@ def log(paths: SitePaths) -> Iterator[Log]:
     opened = Log.open(paths.ledger)
     yield opened
     opened.close()
+
+
+def signed(body: dict[str, Any]) -> dict[str, Any]:
+    return receipts.signed(receipts.Kind.VISITOR, body, KEY)
 
 
 def intent(envelope: str, size: int, to: str = "cloud.example:7443") -> Draft:
@@ -70,7 +75,7 @@ def made(log: Log, paths: SitePaths, rows: list[dict[str, Any]]) -> dict[str, An
     named = frozenset(row["envelope"] for row in rows if row["envelope"])
     found = excerpt(paths.ledger, log.checkpoint(), named, time.time_ns() // 1_000_000)
     body = proven(told(rows), found)
-    return dict(signed({"session_id": "s1", "at_ms": 1_800_000_000_500, **body}, KEY))
+    return signed({"session_id": "s1", "at_ms": 1_800_000_000_500, **body})
 
 
 @pytest.fixture
@@ -89,7 +94,7 @@ def read(receipt: dict[str, Any], **keys: Any) -> verify.Receipt:
 def resigned(receipt: dict[str, Any]) -> dict[str, Any]:
     """As a site would sign it that tells something else than its ledger."""
     own = {name: value for name, value in receipt.items() if name not in ("signature", "format", "key")}
-    return dict(signed(own, KEY))
+    return signed(own)
 
 
 def places(value: Any, at: Path_ = ()) -> Iterator[Path_]:
@@ -226,10 +231,10 @@ def test_nothing_left_and_no_courier_are_told_for_what_they_are(log: Log, paths:
         "proof": None,
         "proof_missing": "courier_away",
     }
-    unproven = verify.receipt_document(read(dict(signed(away, KEY))), None)
+    unproven = verify.receipt_document(read(signed(away)), None)
     assert any("courier_away" in one for one in unproven["not_claimed"])
     with pytest.raises(verify.Wrong, match="contradicts itself"):
-        read(dict(signed({**away, "proof_missing": ""}, KEY)))
+        read(signed({**away, "proof_missing": ""}))
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"left":NaN}', b"1" * 5_000])
