@@ -11,11 +11,11 @@ import pytest
 
 from core.local_socket import read_frame, write_frame
 from edge.config import SitePaths
-from edge.egress.courier.client import envelope_message
+from edge.egress.courier.client import COURIER_AWAY, envelope_message
 from edge.egress.courier.witnessing import WITNESS_REFUSED
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
 from edge.egress.fetch import link as fetch_link
-from edge.egress.fetch.client import COURIER_AWAY, NOT_FOUND, FetchClient, FetchFailed
+from edge.egress.fetch.client import NOT_FOUND, FetchClient, FetchFailed
 from edge.egress.fetch.desk import ORDERS_MAX
 from edge.egress.fetch.link import PIECE_BYTES_MAX, FetchOrder, Pace
 from edge.egress.fetch.order import DIGESTS_MAX

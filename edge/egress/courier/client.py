@@ -8,11 +8,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from core.errors import ExitCode, NotReachable, PosternError
 from core.local_socket import read_frame, write_frame
 from edge.egress.envelope import Envelope, Purpose
 from postern.v1 import courier_pb2 as wire
+
+COURIER_AWAY: Final = "courier_away"
+"""Why nothing is asked while no courier listens; other reasons are the courier's own."""
 
 CONNECT_TIMEOUT_S = 5.0
 # Issuing a certificate, with both of the courier's own time-outs.

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from core.errors import ExitCode, PosternError
 from core.local_socket import BadFrame, read_frame, write_frame
-from edge.egress.courier.client import envelope_message
+from edge.egress.courier.client import COURIER_AWAY, envelope_message
 from edge.egress.fetch.order import RepositoryName
 from edge.egress.fetch.wanted import BlobsWanted, MetadataWanted, Wanted
 from edge.egress.guard import Guard
@@ -28,7 +28,6 @@ METADATA_S_MAX: Final = 60.0
 BLOBS_S_MAX: Final = 900.0
 """For one request of blobs. What came by then is kept, and the rest is asked for again."""
 
-COURIER_AWAY: Final = "courier_away"
 NOT_FOUND: Final = "not_found"
 M = TypeVar("M", artifact_pb2.GetMetadataResponse, artifact_pb2.FetchBlobsResponse)
 

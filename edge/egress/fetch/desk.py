@@ -9,9 +9,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Final
 
+from edge.egress.courier.ends import CUT
 from edge.egress.courier.inspection import fetch_refusal_of, sealed
 from edge.egress.courier.peer import Peer
-from edge.egress.fetch.link import CUT, FetchLink, FetchOrder
+from edge.egress.fetch.link import FetchLink, FetchOrder
 from edge.egress.identity.identity import Identity
 from edge.egress.ledger.queue import LedgerQueue
 from postern.v1 import courier_pb2 as wire

@@ -19,8 +19,9 @@ import grpc.aio
 from aiolimiter import AsyncLimiter
 
 from edge.egress.courier.cloud_channel import Incoming, in_short, opened_channel
+from edge.egress.courier.ends import CUT, code_of
 from edge.egress.courier.episode import Episode
-from edge.egress.courier.handshake import REFUSED
+from edge.egress.courier.proxy import UNREACHABLE
 from edge.egress.envelope import Envelope
 from edge.egress.fetch.order import METADATA
 from edge.egress.identity.identity import Identity
@@ -42,21 +43,7 @@ IDLE_S: Final = 30.0
 STOP_S: Final = 2.0
 """For what is under way to end once its calls are cancelled."""
 
-UNREACHABLE: Final = "unreachable"
-CUT: Final = "cut"
 _METHODS: Final = "/postern.v1.ArtifactService/"
-_ENDS: Final = {
-    grpc.StatusCode.OK: "",
-    grpc.StatusCode.NOT_FOUND: "not_found",
-    grpc.StatusCode.DEADLINE_EXCEEDED: "late",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "busy",
-    grpc.StatusCode.INVALID_ARGUMENT: "kind",
-    grpc.StatusCode.UNAVAILABLE: UNREACHABLE,
-    grpc.StatusCode.UNAUTHENTICATED: REFUSED,
-    grpc.StatusCode.PERMISSION_DENIED: REFUSED,
-    grpc.StatusCode.UNIMPLEMENTED: REFUSED,
-}
-"""What a call's end is called in FetchEnded; any other one is `cut`."""
 
 Deliver = Callable[[bytes], Awaitable[None]]
 
@@ -217,7 +204,7 @@ class FetchLink:
             payload = await order.call
             own_traffic.received(len(payload))
         except grpc.RpcError as error:
-            return _ENDS.get(error.code(), CUT)
+            return _end_of(error.code())
         except asyncio.CancelledError:  # how the call reports `call.cancel()`
             return CUT
         await deliver(payload)
@@ -234,4 +221,15 @@ class FetchLink:
             await self._pace.spend(len(payload), order)
         if received and incoming.status is grpc.StatusCode.UNAVAILABLE:
             return CUT
-        return _ENDS.get(incoming.status, CUT)
+        return _end_of(incoming.status)
+
+
+def _end_of(status: grpc.StatusCode) -> str:
+    """What FetchEnded says."""
+    match status:
+        case grpc.StatusCode.OK:
+            return ""
+        case grpc.StatusCode.NOT_FOUND:
+            return "not_found"
+        case _:
+            return code_of(status)

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from core.errors import PosternError
 from core.local_socket import BadFrame, read_frame, write_frame
-from edge.egress.courier.client import envelope_message
+from edge.egress.courier.client import COURIER_AWAY, envelope_message
 from edge.egress.envelope import Envelope
 from edge.egress.overflow.errors import (
     OverflowBusy,
@@ -32,9 +32,6 @@ from postern.v1 import courier_pb2 as wire
 from postern.v1 import overflow_pb2
 
 log = logging.getLogger(__name__)
-
-COURIER_AWAY: Final = "courier_away"
-"""The reason while no courier listens; the others are the courier's own."""
 
 RETRY_S_MIN: Final = 0.05
 RETRY_S_MAX: Final = 2.0

@@ -9,12 +9,13 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Final
 
+from edge.egress.courier.ends import CUT
 from edge.egress.courier.inspection import overflow_refusal_of, sealed
 from edge.egress.courier.peer import Peer
 from edge.egress.courier.replays import Replays
 from edge.egress.identity.identity import Identity
 from edge.egress.ledger.queue import LedgerQueue
-from edge.egress.overflow.link import CUT, Order, OverflowLink
+from edge.egress.overflow.link import Order, OverflowLink
 from postern.v1 import courier_pb2 as wire
 
 log = logging.getLogger(__name__)

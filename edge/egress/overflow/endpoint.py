@@ -15,6 +15,7 @@ import grpc.aio
 from edge.egress.courier.cloud_channel import in_short, opened_channel
 from edge.egress.courier.episode import Episode
 from edge.egress.courier.handshake import REFUSED
+from edge.egress.courier.proxy import UNREACHABLE
 from edge.egress.identity.identity import Identity
 from edge.egress.ledger import LedgerFailed
 from edge.egress.ledger.queue import LedgerQueue
@@ -25,7 +26,6 @@ RETRY_S_MIN: Final = 0.5
 RETRY_S_MAX: Final = 15.0
 """Between attempts, doubling: a replica restarts in seconds, and meanwhile customers get quotes."""
 
-UNREACHABLE: Final = "unreachable"
 _READY: Final = grpc.ChannelConnectivity.READY
 
 

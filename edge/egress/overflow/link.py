@@ -18,13 +18,15 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from edge.egress.courier.cloud_channel import Incoming
+from edge.egress.courier.ends import CUT, code_of
 from edge.egress.courier.handshake import REFUSED
 from edge.egress.courier.leaves import close_of, intent_of
+from edge.egress.courier.proxy import UNREACHABLE
 from edge.egress.envelope import Envelope
 from edge.egress.identity.identity import Identity
 from edge.egress.ledger import Draft, LedgerFailed
 from edge.egress.ledger.queue import LedgerQueue
-from edge.egress.overflow.endpoint import UNREACHABLE, OverflowEndpoint
+from edge.egress.overflow.endpoint import OverflowEndpoint
 from postern.v1 import overflow_pb2
 
 log = logging.getLogger(__name__)
@@ -49,20 +51,6 @@ REFUSED_S: Final = 60.0
 STOP_S: Final = 2.0
 """For what is under way to end once its calls are cancelled."""
 
-_REFUSALS: Final = {
-    grpc.StatusCode.UNAUTHENTICATED,
-    grpc.StatusCode.PERMISSION_DENIED,
-    grpc.StatusCode.UNIMPLEMENTED,
-}
-_FAILURES: Final = {
-    grpc.StatusCode.DEADLINE_EXCEEDED: "late",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "busy",
-    grpc.StatusCode.INVALID_ARGUMENT: "kind",
-    grpc.StatusCode.UNAVAILABLE: UNREACHABLE,
-}
-"""Of a call that had no answer yet; any other one is `cut`."""
-
-CUT: Final = "cut"
 _ELSEWHERE: Final = {UNREACHABLE, REFUSED, "busy", CUT}
 """After which another replica may do better, as long as nothing of an answer came."""
 
@@ -217,7 +205,7 @@ class OverflowLink:
                     order.call.cancel()
                     return UNREACHABLE
                 outcome, code, status, tokens = await _stream(order, deliver)
-                if status in _REFUSALS:
+                if code_of(status) == REFUSED:
                     endpoint.refused(REFUSED_S)
                 return code
             finally:
@@ -261,8 +249,7 @@ async def _stream(order: Order, deliver: Deliver) -> tuple[str, str, grpc.Status
         code = "late" if status is grpc.StatusCode.DEADLINE_EXCEEDED else CUT
         return "written", code, status, (0, 0)
     # Another replica may be asked, which the record allows after a failure only: so is an end that said nothing.
-    code = REFUSED if status in _REFUSALS else _FAILURES.get(status, CUT)
-    return "failed", code, status, (0, 0)
+    return "failed", code_of(status), status, (0, 0)
 
 
 def _tokens_at_end(payload: bytes) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from core.local_socket import BadFrame, read_frame, write_frame
+from edge.egress.courier.client import COURIER_AWAY
 from edge.egress.ledger.excerpt import ENVELOPES_MAX, Excerpt, Proven
 from postern.v1 import courier_pb2 as wire
 
@@ -43,7 +44,7 @@ class ProofClient:
         except TimeoutError:
             raise Unproven("late") from None
         except (OSError, BadFrame):
-            raise Unproven("courier_away") from None
+            raise Unproven(COURIER_AWAY) from None
 
     async def _asked(self, order: wire.ProofOrder) -> Excerpt:
         reader, writer = await asyncio.open_unix_connection(self._socket)
@@ -55,7 +56,7 @@ class ProofClient:
                     return _excerpt(frame.proofs)
         finally:
             writer.close()
-        raise Unproven("courier_away")
+        raise Unproven(COURIER_AWAY)
 
 
 def _excerpt(proofs: wire.Proofs) -> Excerpt:
