@@ -126,10 +126,11 @@ def run_courier(site: Path) -> None:
     from edge.paths import site_paths
 
     proxy.forget_variables()
-    proxy.use(proxy.configured(site_paths(site)))
+    way = proxy.configured(site_paths(site))
 
     async def serve_until_stopped() -> None:
-        await serve(site_paths(site), stop_on_signals())
+        async with proxy.going_through(way):
+            await serve(site_paths(site), stop_on_signals())
 
     asyncio.run(serve_until_stopped())
 

@@ -67,9 +67,11 @@ OPENERS: Final = frozenset(
         # What the modules of `exits.MEANS` are for.
         "core.local_http.judged_connector",
         "edge.egress.courier.cloud_channel.open_channel",
+        "edge.egress.courier.cloud_channel.open_site_channel",
         "edge.egress.courier.cloud_channel.opened_channel",
         "edge.egress.courier.cloud_channel.unreachable_because",
         "edge.egress.courier.handshake.why_refused",
+        "edge.egress.courier.proxy.grpc_target",
         "edge.egress.courier.proxy.open_way",
         "edge.fabric.client.new_client",
     }

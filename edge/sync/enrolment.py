@@ -36,11 +36,12 @@ async def _in_place_of_the_courier(paths: SitePaths, cloud: str, code: str) -> E
     from edge.egress.ledger.queue import LedgerQueue
 
     proxy.forget_variables()
-    proxy.use(proxy.configured(paths))
+    way = proxy.configured(paths)
     opened = await asyncio.to_thread(Log.open, paths.ledger)
     queue = LedgerQueue(opened)
     try:
-        fresh = await enrolment.exchange(cloud, code, VERSION, queue)
+        async with proxy.going_through(way):
+            fresh = await enrolment.exchange(cloud, code, VERSION, queue)
         identity.store(paths.courier, fresh)
     finally:
         await queue.close()

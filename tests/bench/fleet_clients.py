@@ -24,7 +24,7 @@ import grpc
 import grpc.aio
 
 from core.identity import CONTROL_PLANE_TARGET_NAME
-from edge.egress.courier.cloud_channel import is_ready, open_channel, unreachable_because
+from edge.egress.courier.cloud_channel import is_ready, open_site_channel, unreachable_because
 from edge.egress.identity.identity import Enrolment, Identity
 from edge.sync.backoff import Backoff
 from postern.v1 import sync_pb2, sync_pb2_grpc
@@ -60,7 +60,7 @@ class Node:
         endpoint = self._identity.enrolment.sync_endpoint
         if await unreachable_because(endpoint):
             return 0.0
-        channel = open_channel(self._identity, endpoint)
+        channel = await open_site_channel(self._identity, endpoint)
         try:
             return await self._talk(channel) if await is_ready(channel) else 0.0
         except (grpc.RpcError, asyncio.InvalidStateError):

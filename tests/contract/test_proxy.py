@@ -14,7 +14,7 @@ import pytest
 from core.errors import NotReachable
 from edge.egress.courier import handshake, proxy
 from edge.egress.courier.client import CourierClient, LinkDown, LinkUp
-from edge.egress.courier.cloud_channel import is_ready, open_channel, opened_channel, unreachable_because
+from edge.egress.courier.cloud_channel import is_ready, open_site_channel, opened_channel, unreachable_because
 from edge.egress.courier.proxy import Proxy
 from edge.egress.fetch.client import FetchFailed
 from edge.egress.identity import identity
@@ -51,12 +51,8 @@ def through(server: ConnectProxy, login: str = LOGIN) -> Proxy:
 
 @asynccontextmanager
 async def way(server: ConnectProxy, login: str = LOGIN) -> AsyncIterator[None]:
-    async with serving(server):
-        proxy.use(through(server, login))
-        try:
-            yield
-        finally:
-            proxy.use(None)
+    async with serving(server), proxy.going_through(through(server, login)):
+        yield
 
 
 async def test_a_channel_opens_through_a_proxy_that_asks_for_a_login(paths: SitePaths) -> None:
@@ -65,7 +61,7 @@ async def test_a_channel_opens_through_a_proxy_that_asks_for_a_login(paths: Site
         mine = identity.load(paths.courier)
         assert mine is not None
         assert await unreachable_because(cloud.endpoint) == ""
-        channel = open_channel(mine, cloud.endpoint)
+        channel = await open_site_channel(mine, cloud.endpoint)
         assert await is_ready(channel)
         assert server.asked == [cloud.endpoint] * 2
         why = await handshake.why_refused(cloud.endpoint, mine.roots_pem, mine.enrolment.target_name)
@@ -102,21 +98,18 @@ async def test_link_texts_and_fetches_tell_the_proxys_reason_and_log_in_once(
     paths: SitePaths, server: ConnectProxy | None, reason: str, asked: int
 ) -> None:
     async with overflow_clouds(paths, 2), serving(server or ConnectProxy()) as served:
-        proxy.use(through(served) if server else Proxy("127.0.0.1", 1))
-        try:
-            async with courier_here(paths), attached(paths, ready=False) as client:
-                node = await CourierClient(paths.courier_socket).connect()
-                await node.attach()
-                await node.open_link(1)
-                assert (await receive(node, LinkDown)).reason == reason
-                with pytest.raises(FetchFailed, match=reason):
-                    await fetch_client(paths).metadata("vendor", "timestamp.json")
-                await until(lambda: client.reason == reason)
-                with pytest.raises(OverflowUnreachable, match=reason):
-                    await replies(client, sealed(paths))
-                await node.close()
-        finally:
-            proxy.use(None)
+        by = through(served) if server else Proxy("127.0.0.1", 1)
+        async with proxy.going_through(by), courier_here(paths), attached(paths, ready=False) as client:
+            node = await CourierClient(paths.courier_socket).connect()
+            await node.attach()
+            await node.open_link(1)
+            assert (await receive(node, LinkDown)).reason == reason
+            with pytest.raises(FetchFailed, match=reason):
+                await fetch_client(paths).metadata("vendor", "timestamp.json")
+            await until(lambda: client.reason == reason)
+            with pytest.raises(OverflowUnreachable, match=reason):
+                await replies(client, sealed(paths))
+            await node.close()
         assert len(served.asked) == asked
 
 
@@ -161,9 +154,8 @@ async def test_an_open_channel_logs_in_again_once_at_most(paths: SitePaths) -> N
 
 
 async def test_a_proxy_that_is_away_is_said() -> None:
-    proxy.use(Proxy("127.0.0.1", 1))
-    assert await unreachable_because("control.example:443") == proxy.PROXY_UNREACHABLE
-    proxy.use(None)
+    async with proxy.going_through(Proxy("127.0.0.1", 1)):
+        assert await unreachable_because("control.example:443") == proxy.PROXY_UNREACHABLE
 
 
 async def test_a_proxy_that_looks_inside_gets_nothing(tmp_path: Path) -> None:
@@ -176,7 +168,7 @@ async def test_a_proxy_that_looks_inside_gets_nothing(tmp_path: Path) -> None:
         async with way(ConnectProxy(LOGIN, instead=inspector.endpoint)):
             mine = identity.load(ours.courier)
             assert mine is not None
-            channel = open_channel(mine, cloud.endpoint)
+            channel = await open_site_channel(mine, cloud.endpoint)
             assert not await is_ready(channel)
             await channel.close(None)
             why = await handshake.why_refused(cloud.endpoint, mine.roots_pem, mine.enrolment.target_name)

@@ -34,22 +34,9 @@ CHANNEL_OPTIONS = (
     # slows its updates down, windows grow to megabytes, under way for nothing when the node stops. Without it, what is
     # under way is a piece of a blob and 64 KiB: 100 Mbit/s over 25 ms. What goes out, the other end measures.
     ("grpc.http2.bdp_probe", 0),
+    # The way out is the one that the settings name.
+    ("grpc.enable_http_proxy", 0),
 )
-
-
-def channel_options() -> tuple[tuple[str, object], ...]:
-    """Of every channel: the way out is the one that the settings name, and no environment variable may bend it."""
-    way = proxy.in_use()
-    if way is None:
-        return (*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0))
-    through = (*CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 1), ("grpc.http_proxy", way.url))
-    # gRPC by itself logs in again within a second of a refusal. Here a new connection is a new channel.
-    wait_ms = round(1000 * proxy.LOGIN_WAIT_S)
-    return (
-        *through,
-        ("grpc.initial_reconnect_backoff_ms", wait_ms),
-        ("grpc.max_reconnect_backoff_ms", wait_ms),
-    )
 
 
 async def unreachable_because(endpoint: str) -> str:
@@ -67,12 +54,19 @@ async def unreachable_because(endpoint: str) -> str:
     return ""
 
 
-def open_channel(identity: Identity, endpoint: str) -> grpc.aio.Channel:
-    """A channel of its own, with the site's certificate; it connects when it is asked to."""
-    credentials = grpc.ssl_channel_credentials(identity.roots_pem, identity.key_pem, identity.certificate_pem)
+async def open_channel(
+    endpoint: str, credentials: grpc.ChannelCredentials, target_name: str
+) -> grpc.aio.Channel:
+    """A channel of its own, to whoever shows a certificate of that name; it connects when it is asked to."""
     own_traffic.connecting()
-    name = ("grpc.ssl_target_name_override", identity.enrolment.target_name)
-    return grpc.aio.secure_channel(endpoint, credentials, options=(*channel_options(), name))
+    options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", target_name))
+    return grpc.aio.secure_channel(await proxy.grpc_target(endpoint), credentials, options=options)
+
+
+async def open_site_channel(identity: Identity, endpoint: str) -> grpc.aio.Channel:
+    """The same, with the site's certificate."""
+    credentials = grpc.ssl_channel_credentials(identity.roots_pem, identity.key_pem, identity.certificate_pem)
+    return await open_channel(endpoint, credentials, identity.enrolment.target_name)
 
 
 async def is_ready(channel: grpc.aio.Channel) -> bool:
@@ -93,7 +87,7 @@ async def opened_channel(identity: Identity, endpoint: str) -> tuple[grpc.aio.Ch
     short code of `edge.egress.courier.proxy` or `edge.egress.courier.handshake`."""
     if why := await unreachable_because(endpoint):
         return None, why
-    channel = open_channel(identity, endpoint)
+    channel = await open_site_channel(identity, endpoint)
     ready = False
     try:
         ready = await is_ready(channel)

@@ -16,13 +16,17 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from core.errors import ConfigError
+from edge.egress.courier.relay import Relay, Streams
 from edge.paths import SitePaths
 
 VARIABLES: Final = frozenset(
-    {"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "grpc_proxy", "no_proxy", "no_grpc_proxy"}
+    {
+        *("http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "grpc_proxy", "no_proxy", "no_grpc_proxy"),
+        *("grpc_address_http_proxy", "grpc_address_http_proxy_enabled_addresses"),
+    }
 )
 """What libraries obey, gRPC among them, in small letters or capitals."""
 ANSWER_BYTES_MAX: Final = 16_384
@@ -50,12 +54,6 @@ class Proxy:
     username: str = ""
     password: str = field(default="", repr=False)
 
-    @property
-    def url(self) -> str:
-        """As gRPC takes it, login included: not for logs."""
-        login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self.username else ""
-        return f"http://{login}{_authority(self.host, self.port)}"
-
     def request(self, host: str, port: int) -> bytes:
         """What asks for a tunnel to there."""
         to = _authority(host, port)
@@ -74,26 +72,55 @@ class NoWay(ConnectionError):
         super().__init__(reason)
 
 
-@dataclass
 class _Way:
-    """When the proxy refused our login last, and when it took it, on the monotonic clock."""
+    """A proxy, the sockets before it, and when it refused our login last or took it, on the monotonic clock."""
 
-    proxy: Proxy
-    login_refused_s: float | None = None
-    login_taken_s: float | None = None
-    _first: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._first = asyncio.Lock()
+        self._login_refused_s: float | None = None
+        self._login_taken_s: float | None = None
+        self.relay = Relay(self.open)
+
+    async def open(self, host: str, port: int) -> Streams:
+        """A tunnel to there. Raises NoWay; the caller bounds the time."""
+        async with self._turn():
+            return await self._through(host, port)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def _turn(self) -> AsyncIterator[None]:
         """One after the other, until it is known that the login is right: a wrong one is said once, not by the link,
         each replica's channel and a fetch at the same time. Raises NoWay where to say it again would be too soon."""
-        if not self.proxy.username or _is_recent(self.login_taken_s):
+        if not self._proxy.username or _is_recent(self._login_taken_s):
             yield
             return
         async with self._first:
-            if _is_recent(self.login_refused_s):
+            if _is_recent(self._login_refused_s):
                 raise NoWay(PROXY_LOGIN)
             yield
+
+    async def _through(self, host: str, port: int) -> Streams:
+        proxy = self._proxy
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                reader, writer = await asyncio.open_connection(proxy.host, proxy.port, limit=ANSWER_BYTES_MAX)
+        except OSError as error:  # TimeoutError is one
+            raise NoWay(PROXY_UNREACHABLE) from error
+        try:
+            writer.write(proxy.request(host, port))
+            status = _status(await reader.readuntil(b"\r\n\r\n"))
+            if status == LOGIN:
+                self._login_refused_s, self._login_taken_s = time.monotonic(), None
+            if not 200 <= status < 300:
+                raise NoWay(PROXY_LOGIN if status == LOGIN else PROXY_REFUSED)
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, OSError) as error:
+            writer.close()
+            raise error if isinstance(error, NoWay) else NoWay(PROXY_REFUSED) from error
+        except BaseException:
+            writer.close()
+            raise
+        self._login_taken_s = time.monotonic()
+        return reader, writer
 
 
 def _is_recent(then_s: float | None) -> bool:
@@ -103,14 +130,17 @@ def _is_recent(then_s: float | None) -> bool:
 _way: ContextVar[_Way | None] = ContextVar("way", default=None)
 
 
-def use(proxy: Proxy | None) -> None:
-    """Go that way from now on; None: directly."""
-    _way.set(None if proxy is None else _Way(proxy))
-
-
-def in_use() -> Proxy | None:
-    way = _way.get()
-    return None if way is None else way.proxy
+@asynccontextmanager
+async def going_through(proxy: Proxy | None) -> AsyncIterator[None]:
+    """Go that way within the block; None: directly."""
+    way = None if proxy is None else _Way(proxy)
+    _way.set(way)
+    try:
+        yield
+    finally:
+        _way.set(None)
+        if way is not None:
+            await way.relay.close()
 
 
 def forget_variables() -> None:
@@ -155,38 +185,20 @@ def configured(paths: SitePaths) -> Proxy | None:
     return Proxy(parts.hostname, parts.port, section.username, password)
 
 
-async def open_way(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_way(host: str, port: int) -> Streams:
     """A connection to there, by the way in use. Raises NoWay, OSError; the caller bounds the time."""
     way = _way.get()
+    return await (asyncio.open_connection(host, port) if way is None else way.open(host, port))
+
+
+async def grpc_target(endpoint: str) -> str:
+    """Where gRPC connects to reach `endpoint`, HOST:PORT: directly, or to a socket of the courier's own before the
+    proxy, who is asked for a tunnel whenever gRPC connects."""
+    way = _way.get()
     if way is None:
-        return await asyncio.open_connection(host, port)
-    async with way.turn():
-        return await _through(way, host, port)
-
-
-async def _through(way: _Way, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Raises NoWay."""
-    proxy = way.proxy
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(proxy.host, proxy.port, limit=ANSWER_BYTES_MAX)
-    except OSError as error:  # TimeoutError is one
-        raise NoWay(PROXY_UNREACHABLE) from error
-    try:
-        writer.write(proxy.request(host, port))
-        status = _status(await reader.readuntil(b"\r\n\r\n"))
-        if status == LOGIN:
-            way.login_refused_s, way.login_taken_s = time.monotonic(), None
-        if not 200 <= status < 300:
-            raise NoWay(PROXY_LOGIN if status == LOGIN else PROXY_REFUSED)
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, OSError) as error:
-        writer.close()
-        raise error if isinstance(error, NoWay) else NoWay(PROXY_REFUSED) from error
-    except BaseException:
-        writer.close()
-        raise
-    way.login_taken_s = time.monotonic()
-    return reader, writer
+        return endpoint
+    host, _, port = endpoint.rpartition(":")
+    return await way.relay.target(host.strip("[]"), int(port))
 
 
 def _status(answer: bytes) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
 
 import grpc
 import grpc.aio
@@ -16,7 +15,7 @@ import grpc.aio
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
 from core.identity import EnrolmentCode
-from edge.egress.courier.cloud_channel import channel_options
+from edge.egress.courier.cloud_channel import open_channel
 from edge.egress.courier.proxy import NoWay, open_way
 from edge.egress.courier.recorded import recorded
 from edge.egress.identity.identity import Enrolment, Identity, is_endpoint
@@ -110,13 +109,8 @@ async def _shown_certificate(host: str, port: int) -> str:
 async def _enrol(
     endpoint: str, pinned: bytes, request: enrolment_pb2.EnrolRequest
 ) -> enrolment_pb2.EnrolResponse:
-    options: Sequence[tuple[str, object]] = (
-        *channel_options(),
-        ("grpc.ssl_target_name_override", certificates.ENROLMENT_TARGET_NAME),
-    )
-    own_traffic.connecting()
     credentials = grpc.ssl_channel_credentials(root_certificates=pinned)
-    async with grpc.aio.secure_channel(endpoint, credentials, options=options) as channel:
+    async with await open_channel(endpoint, credentials, certificates.ENROLMENT_TARGET_NAME) as channel:
         try:
             stub = enrolment_pb2_grpc.EnrolmentServiceStub(channel)  # type: ignore[no-untyped-call]
             response: enrolment_pb2.EnrolResponse = await stub.Enrol(request, timeout=ENROL_TIMEOUT_S)

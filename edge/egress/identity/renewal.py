@@ -6,7 +6,6 @@ answer that does not work leaves the present identity in place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,9 +15,9 @@ import grpc.aio
 from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
 from edge.egress.courier.cloud_channel import (
-    channel_options,
     is_ready,
     open_channel,
+    open_site_channel,
     opened_channel,
     unreachable_because,
 )
@@ -26,7 +25,6 @@ from edge.egress.courier.recorded import recorded
 from edge.egress.identity.enrolment import checked, require_endpoints
 from edge.egress.identity.identity import Identity
 from edge.egress.ledger.queue import LedgerQueue
-from edge.egress.reconciliation import own_traffic
 from postern.v1 import enrolment_pb2, enrolment_pb2_grpc
 
 RENEWAL: Final = "renewal"
@@ -79,16 +77,11 @@ async def reattest(mine: Identity, ledger: LedgerQueue) -> Identity:
     endpoint, pinned = mine.enrolment.enrolment_endpoint, mine.enrolment_pem
     if not endpoint or not pinned:
         raise RenewalFailed("Where the site was enrolled is not known any more.")
-    options: Sequence[tuple[str, object]] = (
-        *channel_options(),
-        ("grpc.ssl_target_name_override", certificates.ENROLMENT_TARGET_NAME),
-    )
     async with recorded(ledger, endpoint, REATTESTATION, b"") as asking:
         if why := await unreachable_because(endpoint):
             raise NotReachable(f"Nobody answers at the control plane's enrolment port, {endpoint} ({why}).")
-        own_traffic.connecting()
         credentials = grpc.ssl_channel_credentials(root_certificates=pinned)
-        async with grpc.aio.secure_channel(endpoint, credentials, options=options) as channel:
+        async with await open_channel(endpoint, credentials, certificates.ENROLMENT_TARGET_NAME) as channel:
             if not await is_ready(channel):
                 raise NotReachable(f"The control plane's enrolment port at {endpoint} does not answer.")
             stub = enrolment_pb2_grpc.EnrolmentServiceStub(channel)  # type: ignore[no-untyped-call]
@@ -137,7 +130,7 @@ def _next(mine: Identity, answer: enrolment_pb2.RenewResponse, key_pem: bytes) -
 async def _tried(fresh: Identity) -> Identity:
     """`fresh`, once a handshake with it has succeeded. Raises RenewalFailed."""
     endpoint = fresh.enrolment.sync_endpoint
-    channel = open_channel(fresh, endpoint)
+    channel = await open_site_channel(fresh, endpoint)
     try:
         if not await is_ready(channel):
             raise RenewalFailed(f"The new certificate does not work at {endpoint}; the present one stays.")

@@ -57,7 +57,6 @@ def test_the_settings_say_the_way(tmp_path: Path) -> None:
     found = proxy.configured(paths)
     assert found == Proxy("proxy", 3128, "me", "p@ss")
     assert "p@ss" not in repr(found)
-    assert found.url == "http://me:p%40ss@proxy:3128"
 
 
 @pytest.mark.parametrize("content", [b"[egress.proxy\n", b"\xff"], ids=["no TOML", "no text"])
@@ -95,10 +94,9 @@ async def test_a_proxy_that_is_silent_is_said(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(asyncio, "open_connection", silent)
     monkeypatch.setattr(proxy, "CONNECT_TIMEOUT_S", 0.0)
-    proxy.use(Proxy("10.0.0.9", 3128))
-    with pytest.raises(proxy.NoWay, match=proxy.PROXY_UNREACHABLE):
-        await proxy.open_way("control.example", 443)
-    proxy.use(None)
+    async with proxy.going_through(Proxy("10.0.0.9", 3128)):
+        with pytest.raises(proxy.NoWay, match=proxy.PROXY_UNREACHABLE):
+            await proxy.open_way("control.example", 443)
 
 
 async def test_a_login_that_was_refused_is_not_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,16 +109,15 @@ async def test_a_login_that_was_refused_is_not_tried_again_soon(monkeypatch: pyt
         return reader, Mock()
 
     monkeypatch.setattr(asyncio, "open_connection", refusing)
-    proxy.use(Proxy("10.0.0.9", 3128, "site", "wrong"))
 
     async def ask() -> None:
         with pytest.raises(proxy.NoWay, match=proxy.PROXY_LOGIN):
             await proxy.open_way("control.example", 443)
 
-    await asyncio.gather(asyncio.create_task(ask()))  # the link's own task, and an overflow endpoint's
-    await asyncio.gather(asyncio.create_task(ask()))
-    assert len(asked) == 1
-    monkeypatch.setattr(proxy, "LOGIN_WAIT_S", 0.0)
-    await ask()
-    assert len(asked) == 2
-    proxy.use(None)
+    async with proxy.going_through(Proxy("10.0.0.9", 3128, "site", "wrong")):
+        await asyncio.gather(asyncio.create_task(ask()))  # the link's own task, and an overflow endpoint's
+        await asyncio.gather(asyncio.create_task(ask()))
+        assert len(asked) == 1
+        monkeypatch.setattr(proxy, "LOGIN_WAIT_S", 0.0)
+        await ask()
+        assert len(asked) == 2
