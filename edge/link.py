@@ -16,7 +16,7 @@ from core.version import VERSION
 from edge import metrics
 from edge.config import OutboxSection
 from edge.egress.courier.client import CourierClient
-from edge.egress.records import ModelState
+from edge.egress.records.schemas import ModelState
 from edge.fabric.devices import Devices
 from edge.overflow_services import OverflowWay, open_overflow
 from edge.store.counters import SMALLEST_CELL

@@ -18,7 +18,7 @@ from edge import metrics
 from edge.egress import metrics as egress_metrics
 from edge.egress.envelope import load_or_create_key
 from edge.egress.fetch.client import FetchClient
-from edge.egress.guard import Guard
+from edge.egress.records.guard import Guard
 from edge.knowledge.document import Audience
 from edge.knowledge.ingest import now_ms
 from edge.operations.updates import told

@@ -40,7 +40,7 @@ class Carries(StrEnum):
 
     TEXT = "text"
     RECORDS = "records"
-    """What a schema of `edge/egress/records.py` describes: numbers, codes, identifiers of machines."""
+    """What a schema of `edge/egress/records/schemas.py` describes: numbers, codes, identifiers of machines."""
     NAMES = "names"
     """Of machines, files, or of staff; never of customers."""
     NOTHING = "nothing"

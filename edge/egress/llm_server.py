@@ -28,7 +28,7 @@ from core.local_http import judged_connector
 from core.network import local_addresses
 from edge.config import LlmServerSection
 from edge.egress import metrics
-from edge.egress.guard import GuardRefused, lan_refusal
+from edge.egress.records.guard import GuardRefused, lan_refusal
 from edge.egress.text.answer_stream import Admit, Restored, admitted
 from edge.egress.text.handover import Handover, TextRefused, texts_of
 from edge.inference.conversation import Message

@@ -19,7 +19,7 @@ from sqlite_utils import Database
 from core.errors import PosternError
 from core.signing import canonical_json
 
-# Its schema is in edge/egress/records.py.
+# Its schema is in edge/egress/records/schemas.py.
 GAP_KIND = "outbox.gap"
 MIXED = "mixed"
 # Under which such records are counted, beside the classes.

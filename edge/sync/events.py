@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.egress.records import Frame, ModelState, Row
+from edge.egress.records.schemas import Frame, ModelState, Row
 from edge.sync.desired import DesiredDocument, Progress
 from edge.sync.frames import ControlFrame, DesiredState, UploadFrame
 

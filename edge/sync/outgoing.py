@@ -12,8 +12,8 @@ import re
 from sqlite_utils import Database
 
 from core.signing import canonical_json
-from edge.egress.guard import Guard, Refusal, tombstone
-from edge.egress.records import REFUSED_KIND, Row
+from edge.egress.records.guard import Guard, Refusal, tombstone
+from edge.egress.records.schemas import REFUSED_KIND, Row
 from edge.store import outbox
 from edge.store.outbox import OutboxRow
 from edge.store.outbox_quotas import GAP_KIND, sizes

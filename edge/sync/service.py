@@ -31,7 +31,7 @@ from edge.egress.courier.client import (
     LinkUp,
 )
 from edge.egress.envelope import load_or_create_key
-from edge.egress.guard import Guard
+from edge.egress.records.guard import Guard
 from edge.store import audit
 from edge.store.outbox_quotas import OutboxClass, Size, set_quotas, sizes
 from edge.store.store import Store

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum
 
-from edge.egress.records import FALLBACKS_MAX, Heartbeat, Hello, ReportedState
+from edge.egress.records.schemas import FALLBACKS_MAX, Heartbeat, Hello, ReportedState
 from edge.sync import desired
 from edge.sync.desired import DesiredRefused, Progress
 from edge.sync.events import (

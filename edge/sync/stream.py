@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from core.errors import PosternError
 from edge.egress.courier.client import CloudBytes, CourierConnection, EnvelopeRefused, LinkDown, LinkUp
-from edge.egress.guard import Guard
+from edge.egress.records.guard import Guard
 from edge.store import outbox
 from edge.store.store import Store
 from edge.sync import frames

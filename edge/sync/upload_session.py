@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from edge.egress.records import Batch, UploadOpen, first_of
+from edge.egress.records.schemas import Batch, UploadOpen, first_of
 from edge.sync.events import (
     Acknowledge,
     Bury,

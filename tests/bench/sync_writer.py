@@ -19,7 +19,7 @@ from sqlite_utils import Database
 
 from edge.config import site_paths
 from edge.egress.courier.client import CourierClient
-from edge.egress.records import ModelState
+from edge.egress.records.schemas import ModelState
 from edge.store.outbox import OutboxClass, append
 from edge.store.store import Store
 from edge.sync.desired import DesiredDocument

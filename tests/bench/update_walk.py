@@ -22,7 +22,7 @@ from core.artifacts import CHUNK_BYTES_MIN, ArtifactFile, Manifest, cut
 from edge.config import SitePaths, site_paths
 from edge.egress.envelope import load_or_create_key
 from edge.egress.fetch.client import FetchClient
-from edge.egress.guard import Guard
+from edge.egress.records.guard import Guard
 from edge.store.store import Store
 from edge.updates import rows
 from edge.updates.chunks import ChunkStore

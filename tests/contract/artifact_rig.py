@@ -14,8 +14,8 @@ import grpc.aio
 from edge.config import SitePaths
 from edge.egress.envelope import load_or_create_key
 from edge.egress.fetch.client import FetchClient
-from edge.egress.guard import Guard
 from edge.egress.identity import identity
+from edge.egress.records.guard import Guard
 from postern.v1 import artifact_pb2, artifact_pb2_grpc, sync_pb2_grpc
 from tests.contract.courier_process import ScriptedCloud, authority_with_port, new_identity
 

@@ -17,7 +17,8 @@ from pydantic_core import PydanticUndefined
 
 from cloud_sync.config import CloudSettings, ProviderSettings, WebhookSettings
 from edge.config import Config
-from edge.egress import exits, records
+from edge.egress import exits
+from edge.egress.records import schemas
 from edge.store.counters import CELLS
 from edge.store.schema import KEY_TABLES, TABLES
 from edge.web.console.rules import PREFIX, RULES
@@ -176,16 +177,16 @@ def test_every_exit_is_listed() -> None:
 def test_everything_that_may_leave_is_listed() -> None:
     text = section(page("privacy.md"), "## What leaves")
     frames = (
-        records.Hello,
-        records.UploadOpen,
-        records.Heartbeat,
-        records.ReportedState,
-        records.ModelState,
-        records.Row,
-        records.Batch,
+        schemas.Hello,
+        schemas.UploadOpen,
+        schemas.Heartbeat,
+        schemas.ReportedState,
+        schemas.ModelState,
+        schemas.Row,
+        schemas.Batch,
     )
-    named = {name for schema in (*frames, *records.RECORDS.values()) for name in schema.model_fields}
-    named |= {*records.RECORDS, *CELLS}
+    named = {name for schema in (*frames, *schemas.RECORDS.values()) for name in schema.model_fields}
+    named |= {*schemas.RECORDS, *CELLS}
     assert not [name for name in sorted(named) if f"`{name}`" not in text]
 
 

@@ -18,7 +18,7 @@ from core.local_socket import BadFrame, read_frame, write_frame
 from edge.egress.courier.client import COURIER_AWAY, envelope_message
 from edge.egress.fetch.order import RepositoryName
 from edge.egress.fetch.wanted import BlobsWanted, MetadataWanted, Wanted
-from edge.egress.guard import Guard
+from edge.egress.records.guard import Guard
 from postern.v1 import artifact_pb2
 from postern.v1 import courier_pb2 as wire
 

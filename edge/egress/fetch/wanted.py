@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from edge.egress.fetch.order import BLOBS, DIGESTS_MAX, METADATA, NAME_PATTERN, RepositoryName
-from edge.egress.records import Digest, Strict
+from edge.egress.records.schemas import Digest, Strict
 from postern.v1 import artifact_pb2
 
 _REPOSITORIES: Final = {

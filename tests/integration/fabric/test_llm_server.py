@@ -28,8 +28,8 @@ from core.completions.errors import (
 from core.errors import ConfigError, PosternError
 from core.network import NotLocal
 from edge.config import LlmServerSection, site_paths
-from edge.egress.guard import LAN_BYTES_MAX, GuardRefused, lan_refusal
 from edge.egress.llm_server import LlmServer
+from edge.egress.records.guard import LAN_BYTES_MAX, GuardRefused, lan_refusal
 from edge.egress.text.handover import Admitted, Handover, Source, TextRefusal, TextRefused
 from edge.inference.conversation import Message, Piece
 from edge.privacy import forgetting

@@ -27,7 +27,7 @@ from cloud_sync.store.schema import nodes, records
 from edge.config import SitePaths
 from edge.egress.courier import courier
 from edge.egress.courier.client import CourierClient
-from edge.egress.records import ModelState
+from edge.egress.records.schemas import ModelState
 from edge.privacy.policies import Policies, PolicyFile, accepted_from_cloud
 from edge.store.store import Store
 from edge.sync.backoff import Backoff

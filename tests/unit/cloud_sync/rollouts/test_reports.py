@@ -10,7 +10,7 @@ import pytest
 
 from cloud_sync.fleet.rollouts.reports import NodeStatus, StepReport, read_step, status_after
 from cloud_sync.store.streams import RecordRow
-from edge.egress.records import Count, UpdateStep
+from edge.egress.records.schemas import Count, UpdateStep
 from edge.updates.installer import Figures
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from core.signing import canonical_json
 from edge.egress import envelope
-from edge.egress.guard import Guard, GuardRefused, Refusal, refusal_of, tombstone
-from edge.egress.records import Batch, Heartbeat, Hello, ReportedState, Row, UploadOpen
+from edge.egress.records.guard import Guard, GuardRefused, Refusal, refusal_of, tombstone
+from edge.egress.records.schemas import Batch, Heartbeat, Hello, ReportedState, Row, UploadOpen
 from edge.store.outbox import OutboxClass, OutboxRow
 from postern.v1 import sync_pb2
 

@@ -9,7 +9,7 @@ import pytest
 import sqlcipher3
 from sqlite_utils import Database
 
-from edge.egress.guard import refusal_of
+from edge.egress.records.guard import refusal_of
 from edge.store import migrations, outbox
 from edge.store.outbox import OutboxClass, append
 from edge.store.outbox_quotas import GAP_KIND, GAPS, ROW_BYTES, OutboxFull, set_quotas, sizes

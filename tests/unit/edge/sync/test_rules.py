@@ -11,9 +11,9 @@ from time import perf_counter
 import pytest
 from sqlite_utils import Database
 
-from edge.egress.guard import Guard, Refusal, refusal_of
 from edge.egress.identity import identity
 from edge.egress.identity.identity import Enrolment, Identity
+from edge.egress.records.guard import Guard, Refusal, refusal_of
 from edge.store import counters, migrations, outbox
 from edge.store.counters import count, observe
 from edge.store.outbox import OutboxClass, append

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from edge.egress.records import Heartbeat, Hello, ModelState, ReportedState
+from edge.egress.records.schemas import Heartbeat, Hello, ModelState, ReportedState
 from edge.sync.desired import DesiredDocument, DesiredRefused, Progress
 from edge.sync.events import (
     Apply,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.signing import canonical_json
-from edge.egress.records import Batch, Row, UploadOpen
+from edge.egress.records.schemas import Batch, Row, UploadOpen
 from edge.sync.events import (
     Acknowledge,
     Bury,

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 import pytest
 
 from edge.egress.fetch.client import FetchFailed
-from edge.egress.guard import refusal_of
+from edge.egress.records.guard import refusal_of
 from edge.operations.updates import told
 from edge.updates.installer import Figures, InstallRefused
 from edge.updates.steps import End, Step

@@ -1,4 +1,4 @@
-"""Decides what may leave. Denies by default: what no schema of edge/egress/records.py describes stays here.
+"""Decides what may leave. Denies by default: what no schema of edge/egress/records/schemas.py describes stays here.
 
 Today nothing that holds text has a schema. A refused row is the caller's to replace by its tombstone
 (`tombstone`), so that sequences stay without gaps and nothing behind it waits. No sockets, no files.
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from core.errors import RefusedByPolicy
 from core.network import is_local
 from core.signing import canonical_json
-from edge.egress import metrics, wire
+from edge.egress import metrics
 from edge.egress.envelope import (
     ENVELOPE_BYTES_MAX,
     ENVELOPE_ROWS_MAX,
@@ -27,7 +27,8 @@ from edge.egress.envelope import (
     seal,
 )
 from edge.egress.fetch import wanted as fetch_wanted
-from edge.egress.records import RECORDS, REFUSED_KIND, Batch, Frame, Row
+from edge.egress.records import wire
+from edge.egress.records.schemas import RECORDS, REFUSED_KIND, Batch, Frame, Row
 from edge.store.outbox import OutboxRow
 
 # A record is small; the largest, a telemetry bucket with every cell, has under 2 KiB.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.egress.records import Batch, Frame, Heartbeat, Hello, ReportedState, Row, UploadOpen
+from edge.egress.records.schemas import Batch, Frame, Heartbeat, Hello, ReportedState, Row, UploadOpen
 from postern.v1 import sync_pb2
 
 
