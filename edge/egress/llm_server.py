@@ -25,10 +25,10 @@ from core.completions.errors import LlmServerLate
 from core.completions.stream import request_body
 from core.errors import ConfigError, PosternError
 from core.local_http import judged_connector
-from core.network import local_addresses
+from core.network import is_local, local_addresses
 from edge.config import LlmServerSection
 from edge.egress import metrics
-from edge.egress.records.guard import GuardRefused, lan_refusal
+from edge.egress.records.guard import GuardRefused
 from edge.egress.text.answer_stream import Admit, Restored, admitted
 from edge.egress.text.handover import Handover, TextRefused, texts_of
 from edge.inference.conversation import Message
@@ -40,6 +40,9 @@ from edge.store.store import Store
 log = logging.getLogger(__name__)
 
 SERVICE: Final = "llm_server"
+LAN_BYTES_MAX: Final = 256 * 1024
+"""Of text at once: a prompt of a large model has 100 KiB."""
+
 COOL_DOWN_S: Final = 2.0
 """After a failure the server is not asked for so long: quotes are there at once, and a restart takes seconds."""
 
@@ -141,7 +144,7 @@ class LlmServer:
         except PosternError as error:
             self._pause(error)
             raise
-        if reason := lan_refusal(SERVICE, addresses, size):
+        if reason := lan_refusal(addresses, size):
             metrics.REFUSED.labels(reason).inc()
             raise GuardRefused(f"Refused: {reason}.")
         metrics.LAN_BYTES.labels(SERVICE).inc(size)
@@ -192,3 +195,10 @@ def _tls(settings: LlmServerSection) -> ssl.SSLContext | aiohttp.Fingerprint:
 
 def _now_ms() -> int:
     return round(time() * 1000)
+
+
+def lan_refusal(addresses: Sequence[str], size: int) -> str:
+    """Why text may not go there, or "" if it may. Pure."""
+    if not addresses or not all(map(is_local, addresses)):
+        return "lan_address"
+    return "size" if size > LAN_BYTES_MAX else ""

@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from core.errors import RefusedByPolicy
-from core.network import is_local
 from core.signing import canonical_json
 from edge.egress import metrics
 from edge.egress.envelope import (
@@ -33,9 +31,6 @@ from edge.store.outbox import OutboxRow
 
 # A record is small; the largest, a telemetry bucket with every cell, has under 2 KiB.
 PAYLOAD_BYTES_MAX = 16 * 1024
-# Who of the site's own network may be handed text, and how much at once: a prompt of a large model has 100 KiB.
-LAN_SERVICES = frozenset({"llm_server"})
-LAN_BYTES_MAX = 256 * 1024
 _RECORD_FRAMES = frozenset({"outbox_batch", "reported_state"})
 
 
@@ -124,15 +119,6 @@ def refusal_of(kind: str, payload: bytes, payload_hash: bytes) -> str:
     except (ValueError, RecursionError):
         return "json"
     return ""
-
-
-def lan_refusal(service: str, addresses: Sequence[str], size: int) -> str:
-    """Why text may not go to a server of the site's own network, or "" if it may. Pure."""
-    if service not in LAN_SERVICES:
-        return "lan_service"
-    if not addresses or not all(map(is_local, addresses)):
-        return "lan_address"
-    return "size" if size > LAN_BYTES_MAX else ""
 
 
 def tombstone(row: OutboxRow, refusal: Refusal) -> OutboxRow:

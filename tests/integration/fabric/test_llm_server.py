@@ -28,8 +28,8 @@ from core.completions.errors import (
 from core.errors import ConfigError, PosternError
 from core.network import NotLocal
 from edge.config import LlmServerSection, site_paths
-from edge.egress.llm_server import LlmServer
-from edge.egress.records.guard import LAN_BYTES_MAX, GuardRefused, lan_refusal
+from edge.egress.llm_server import LAN_BYTES_MAX, LlmServer, lan_refusal
+from edge.egress.records.guard import GuardRefused
 from edge.egress.text.handover import Admitted, Handover, Source, TextRefusal, TextRefused
 from edge.inference.conversation import Message, Piece
 from edge.privacy import forgetting
@@ -316,16 +316,11 @@ async def test_too_much_text_is_refused_before_anything_is_sent(fake: LlmServerF
     assert fake.bodies == []
 
 
-def test_the_guards_rule() -> None:
+def test_only_addresses_of_the_site_are_given_text_and_not_too_much() -> None:
     inside = ["10.1.2.3"]
-    assert lan_refusal("llm_server", inside, LAN_BYTES_MAX) == ""
-    assert lan_refusal("llm_server", inside, LAN_BYTES_MAX + 1) == "size"
-    assert lan_refusal("printer", inside, 1) == "lan_service"
-    assert (
-        lan_refusal("llm_server", [*inside, "203.0.113.5"], 1)
-        == lan_refusal("llm_server", [], 1)
-        == "lan_address"
-    )
+    assert lan_refusal(inside, LAN_BYTES_MAX) == ""
+    assert lan_refusal(inside, LAN_BYTES_MAX + 1) == "size"
+    assert lan_refusal([*inside, "203.0.113.5"], 1) == lan_refusal([], 1) == "lan_address"
 
 
 async def test_a_forgotten_conversation_leaves_rows_about_nobody(store: Store) -> None:
