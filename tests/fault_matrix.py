@@ -36,11 +36,11 @@ from edge.chat.generating import Quoted, Writing, Written
 from edge.chat.relay import Relay
 from edge.chat.routing import Decision, Route
 from edge.config import AnswerSection, LlmServerSection, SitePaths
-from edge.egress.courier.inspection import OVERFLOW_KIND
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
 from edge.egress.identity import identity
 from edge.egress.llm_server import LlmServer
 from edge.egress.overflow.client import OverflowClient
+from edge.egress.overflow.order import GENERATE
 from edge.egress.overflow.overflow import Overflow
 from edge.egress.overflow.request import packed
 from edge.egress.text.handover import Admitted, Handover
@@ -258,9 +258,7 @@ class Matrix:
         if asked.purpose.value != Purpose.OVERFLOW.value:
             return Admitted(texts, None, None)
         payload, policy = packed(asked, texts), bytes(32)
-        plain = Envelope(
-            os.urandom(16), Purpose.OVERFLOW, OVERFLOW_KIND, payload, verdict="public", policy=policy
-        )
+        plain = Envelope(os.urandom(16), Purpose.OVERFLOW, GENERATE, payload, verdict="public", policy=policy)
         return Admitted(texts, seal(plain, load_or_create_key(self.paths.keys)), None)
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from edge.config import SitePaths
 from edge.egress.courier.client import CloudBytes, CourierClient, LinkUp
-from edge.egress.courier.inspection import MESSAGES_MAX, NEW_TOKENS_MAX
 from edge.egress.courier.witnessing import WITNESS_REFUSED
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
 from edge.egress.identity import identity
@@ -29,6 +28,7 @@ from edge.egress.overflow.errors import (
     OverflowUnreachable,
 )
 from edge.egress.overflow.link import ANSWER_BYTES_MAX
+from edge.egress.overflow.order import MESSAGES_MAX, NEW_TOKENS_MAX
 from edge.egress.proofs.checking import check_site
 from postern.v1 import overflow_pb2, sync_pb2
 from tests.contract.courier_process import CourierProcess, new_site, receive, until

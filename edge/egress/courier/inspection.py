@@ -16,19 +16,16 @@ from edge.egress.envelope import (
     Purpose,
     verify,
 )
-from edge.egress.fetch.order import inner_refusal_of
+from edge.egress.fetch import order as fetch_order
+from edge.egress.overflow import order as overflow_order
 from postern.v1 import courier_pb2 as wire
-from postern.v1 import overflow_pb2, sync_pb2
+from postern.v1 import sync_pb2
 
 # A link's own frames are small; a larger one is not what it says it is.
 FRAMING_BYTES_MAX = 4096
-OVERFLOW_KIND: Final = "generate"
-MESSAGES_MAX: Final = 16
-NEW_TOKENS_MAX: Final = 1024
 POLICY_BYTES: Final = 32
 """Of the hash of the policies."""
 
-ROLES: Final = frozenset({"system", "user", "assistant"})
 # Kinds that go over the link's second stream.
 UPLOADS: Final = frozenset({"upload_open", "outbox_batch"})
 _FRAMES = {
@@ -92,19 +89,7 @@ def overflow_refusal_of(envelope: Envelope | None, key: bytes) -> str:
     if reason := _outer_refusal(envelope, key):
         return reason
     assert envelope is not None
-    if envelope.purpose is not Purpose.OVERFLOW or envelope.kind != OVERFLOW_KIND:
-        return "kind"
-    if envelope.rows:
-        return "rows"
-    try:
-        request = overflow_pb2.GenerateRequest.FromString(envelope.payload)
-    except DecodeError:
-        return "kind"
-    roles = {message.role for message in request.messages}
-    if not roles or not roles <= ROLES:
-        return "kind"
-    fits = len(request.messages) <= MESSAGES_MAX and 1 <= request.max_new_tokens <= NEW_TOKENS_MAX
-    return "" if fits else "size"
+    return overflow_order.inner_refusal_of(envelope)
 
 
 def fetch_refusal_of(envelope: Envelope | None, key: bytes) -> str:
@@ -112,7 +97,7 @@ def fetch_refusal_of(envelope: Envelope | None, key: bytes) -> str:
     if reason := _outer_refusal(envelope, key):
         return reason
     assert envelope is not None
-    return inner_refusal_of(envelope)
+    return fetch_order.inner_refusal_of(envelope)
 
 
 def _outer_refusal(envelope: Envelope | None, key: bytes) -> str:

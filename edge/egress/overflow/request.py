@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.egress.courier.inspection import MESSAGES_MAX, NEW_TOKENS_MAX, ROLES
+from edge.egress.overflow.order import MESSAGES_MAX, NEW_TOKENS_MAX, ROLES
 from edge.egress.text.handover import Handover, Source
 from postern.v1 import overflow_pb2
 

@@ -22,9 +22,9 @@ from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge.egress import envelope, metrics
-from edge.egress.courier.inspection import OVERFLOW_KIND
 from edge.egress.envelope import ENVELOPE_BYTES_MAX, IDENTIFIER_BYTES, SALT_BYTES, Envelope, seal
 from edge.egress.overflow import request as overflow_request
+from edge.egress.overflow.order import GENERATE
 from edge.egress.text.handover import Admitted, Handover, Part, Source, TextRefusal
 from edge.egress.text.known_values import values_of, with_known, with_known_left
 from edge.egress.text.last_look import stays_because
@@ -198,7 +198,7 @@ class TextGuard:
         return Envelope(
             os.urandom(IDENTIFIER_BYTES),
             envelope.Purpose.OVERFLOW,
-            OVERFLOW_KIND,
+            GENERATE,
             payload,
             verdict=str(label),
             policy=await asyncio.to_thread(self._policies_used.note, policies),
