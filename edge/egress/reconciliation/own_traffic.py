@@ -1,6 +1,8 @@
 """What the courier sends that no envelope is: counted as it happens, for the comparison with the kernel's counters.
 
-Of this process, which has one courier: whoever opens a connection is far from whoever compares.
+State of the module, as the kernel counts all that this process sends, whoever sends it: one courier is one process. A
+counter that is handed on would go through a dozen constructors and functions on the way to those who open connections,
+and a second one, made by mistake, would leave bytes that nothing explains.
 """
 
 from __future__ import annotations
