@@ -15,7 +15,7 @@ import psutil
 from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.spans import Span
-from tests.unit.edge.egress.text_guard_rig import ScriptedScans
+from tests.unit.edge.egress.text.guard_rig import ScriptedScans
 
 
 def find(texts: Sequence[str]) -> list[Finding]:

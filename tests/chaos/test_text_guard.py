@@ -29,7 +29,7 @@ from edge.store import text_uses
 from edge.store.unwritable import StoreUnwritable
 from postern.v1 import courier_pb2
 from tests.chaos.process_scans import ProcessScans, find, nonsense
-from tests.unit.edge.egress.text_guard_rig import NOW, POLICY, GuardRig, guard_rig
+from tests.unit.edge.egress.text.guard_rig import NOW, POLICY, GuardRig, guard_rig
 
 pytestmark = pytest.mark.timeout(120)
 

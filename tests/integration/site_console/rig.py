@@ -45,7 +45,7 @@ from edge.web.console.door import ConsoleDoor
 from edge.web.key_ring import KeyRing
 from edge.web.kiosk_page import SHELL
 from edge.web.server import customer_application, serve_customers
-from tests.unit.edge.egress.text_guard_rig import policy_operations
+from tests.unit.edge.egress.text.guard_rig import policy_operations
 from tests.unit.edge.privacy.report.rig import sources_of
 
 PASSWORD = "a long enough secret"

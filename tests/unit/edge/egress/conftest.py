@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from edge.chat.session import Session
-from tests.unit.edge.egress.text_guard_rig import GuardRig, guard_rig
+from tests.unit.edge.egress.text.guard_rig import GuardRig, guard_rig
 
 
 @pytest_asyncio.fixture

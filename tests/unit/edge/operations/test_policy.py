@@ -27,7 +27,7 @@ from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.rates import NOTHING_MEASURED
 from models.detect.rates import parse as parse_rates
-from tests.unit.edge.egress.text_guard_rig import POLICY, RATES, GuardRig, guard_rig
+from tests.unit.edge.egress.text.guard_rig import POLICY, RATES, GuardRig, guard_rig
 
 TEXT = "I am Anna Miller, please ring me on 020 7946 0958 about the office."
 TODAY = datetime.now(UTC)

@@ -20,7 +20,7 @@ from edge.updates.installer import InstallRefused
 from edge.updates.knowledge_installer import KnowledgeInstaller
 from edge.updates.policy_installer import PolicyInstaller
 from edge.updates.wanted import Update
-from tests.unit.edge.egress.text_guard_rig import POLICY
+from tests.unit.edge.egress.text.guard_rig import POLICY
 from tests.unit.edge.updates.packages import manifest_of, pieces_of
 
 NOW = datetime.now(UTC)

@@ -25,7 +25,7 @@ from edge.updates.steps import End, Standing, Step
 from edge.updates.wanted import Update
 from edge.web.audit_rules import of_operation
 from edge.web.audited import Audited
-from tests.unit.edge.egress.text_guard_rig import POLICY
+from tests.unit.edge.egress.text.guard_rig import POLICY
 from tests.unit.edge.updates.test_packs_and_policies import Embedder, content, ids
 
 

@@ -11,7 +11,7 @@ from edge.privacy.backup import making
 from edge.privacy.pushed_policies import PushedPolicies
 from edge.updates import rows
 from edge.updates.wanted import Update
-from tests.unit.edge.egress.text_guard_rig import POLICY
+from tests.unit.edge.egress.text.guard_rig import POLICY
 from tests.unit.edge.privacy.backup.sites import ASite, back_up, opened, put_back, wanted
 
 PACK = "lifts/1.0/lifts/north.md"

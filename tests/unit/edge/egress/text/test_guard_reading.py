@@ -19,7 +19,7 @@ from models.detect.label import Label
 from models.detect.spans import Span
 from models.detect.view import View
 from models.detect.windows import Window
-from tests.unit.edge.egress.text_guard_rig import POLICY, QUESTION, GuardRig, handover, reason_of
+from tests.unit.edge.egress.text.guard_rig import POLICY, QUESTION, GuardRig, handover, reason_of
 
 REDACTS_FOR_ITS_OWN = POLICY.replace('personal = "allow"', 'personal = "redact"').replace(
     'special = "allow"', 'special = "redact"'

@@ -14,7 +14,7 @@ from edge.egress.text.handover import Admitted
 from edge.knowledge.languages import detect
 from models.detect.detector import Finding
 from models.detect.rates import NOTHING_MEASURED, parse
-from tests.unit.edge.egress.text_guard_rig import POLICY, QUESTION, RATES, GuardRig, guard_rig
+from tests.unit.edge.egress.text.guard_rig import POLICY, QUESTION, RATES, GuardRig, guard_rig
 
 PERSONAL = "Is the office open on Saturday for Anna Miller?"
 SPECIAL = "Is the office open on Saturday for people with diabetes?"

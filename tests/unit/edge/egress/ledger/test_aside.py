@@ -21,7 +21,7 @@ from edge.egress.ledger.log import Log
 from edge.egress.ledger.witnesses import vkey
 from edge.egress.proofs.checking import check_site
 from edge.paths import SitePaths
-from tests.unit.edge.egress.test_ledger_export import pairs
+from tests.unit.edge.egress.ledger.test_export import pairs
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEAVES = 1 + 2 * 5

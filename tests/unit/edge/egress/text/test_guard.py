@@ -30,7 +30,7 @@ from models.detect.label import Label
 from models.detect.marks import without_marks
 from models.detect.spans import Span
 from postern.v1.overflow_pb2 import GenerateRequest, OverflowMessage, OverflowPiece
-from tests.unit.edge.egress.text_guard_rig import (
+from tests.unit.edge.egress.text.guard_rig import (
     KEY,
     NOW,
     POLICY,

@@ -12,7 +12,7 @@ from edge.chat.session import Session
 from edge.egress.text.handover import Admitted
 from edge.privacy import policy_files
 from edge.store.subjects import load_key, of_session
-from tests.unit.edge.egress.text_guard_rig import NOW, POLICY, GuardRig, reason_of
+from tests.unit.edge.egress.text.guard_rig import NOW, POLICY, GuardRig, reason_of
 
 
 async def test_the_policy_of_a_text_is_kept_under_the_hash_that_its_envelope_names(

@@ -26,7 +26,7 @@ from edge.store import lan_uses
 from edge.store.store import Store
 from edge.store.unwritable import StoreUnwritable
 from models.detect.detector import Finding
-from tests.unit.edge.egress.text_guard_rig import QUESTION, RATES, GuardRig, guard_rig, reason_of
+from tests.unit.edge.egress.text.guard_rig import QUESTION, RATES, GuardRig, guard_rig, reason_of
 
 _SOFT, _HARD = resource.getrlimit(resource.RLIMIT_FSIZE)
 

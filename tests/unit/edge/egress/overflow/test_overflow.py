@@ -36,7 +36,7 @@ from edge.store import audit
 from edge.store.audit import AuditFilter
 from models.detect.spans import Span
 from postern.v1.overflow_pb2 import GenerateRequest
-from tests.unit.edge.egress.text_guard_rig import KEY, QUESTION, GuardRig
+from tests.unit.edge.egress.text.guard_rig import KEY, QUESTION, GuardRig
 
 END = Ended("stop", "here", 10, 5)
 NAME = "Anna Miller"

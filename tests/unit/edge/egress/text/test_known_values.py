@@ -10,7 +10,7 @@ from edge.egress.text.handover import Admitted, TextRefusal
 from models.detect.detector import Finding
 from models.detect.label import Label
 from models.detect.spans import Span
-from tests.unit.edge.egress.text_guard_rig import POLICY, QUESTION, GuardRig, reason_of
+from tests.unit.edge.egress.text.guard_rig import POLICY, QUESTION, GuardRig, reason_of
 
 SAID = "My name is Anna Miller, please call me on 020 7946 0958."
 

@@ -12,7 +12,7 @@ from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Checkpoint, Note
 from edge.egress.ledger.queue import LedgerQueue
 from edge.paths import SitePaths
-from tests.unit.edge.egress.test_ledger import draft, pairs, types
+from tests.unit.edge.egress.ledger.test_log import draft, pairs, types
 
 
 @pytest.fixture

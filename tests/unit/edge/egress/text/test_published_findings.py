@@ -12,7 +12,7 @@ from edge.knowledge.document import Audience, Passage
 from edge.privacy.policy import Documents, Purpose
 from models.detect.detector import Detector, Finding
 from models.detect.label import Label
-from tests.unit.edge.egress.text_guard_rig import POLICY, QUESTION, GuardRig, handover, reason_of
+from tests.unit.edge.egress.text.guard_rig import POLICY, QUESTION, GuardRig, handover, reason_of
 
 FOUND = Finding((), Label.PUBLIC, complete=True)
 PASSAGE = "Dr Tom Baker runs the office, which is open on Saturday from nine."

@@ -13,7 +13,7 @@ from edge.privacy.scanning import Scanner
 from models.detect.detector import Detector, Finding
 from models.detect.tagger import Passed
 from models.errors import RuntimeUnavailable
-from tests.unit.edge.egress.text_guard_rig import QUESTION, guard_rig
+from tests.unit.edge.egress.text.guard_rig import QUESTION, guard_rig
 
 PERSONAL = "I am Anna Miller, may I come on Saturday?"
 
