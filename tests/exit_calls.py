@@ -70,6 +70,7 @@ OPENERS: Final = frozenset(
         "edge.egress.courier.cloud_channel.open_site_channel",
         "edge.egress.courier.cloud_channel.opened_channel",
         "edge.egress.courier.cloud_channel.unreachable_because",
+        "edge.egress.courier.handshake.shake_hands",
         "edge.egress.courier.handshake.why_refused",
         "edge.egress.courier.proxy.grpc_target",
         "edge.egress.courier.proxy.open_way",

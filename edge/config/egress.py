@@ -11,9 +11,13 @@ from edge.config.section import Section
 
 
 class ProxySection(Section):
-    """The site's HTTP proxy, which opens a tunnel (CONNECT). Off without an address."""
+    """The site's HTTP proxy, which opens a tunnel (CONNECT). Off without an address.
+
+    `ca_file`: whose certificates are believed of an `https://` one; none: the system's.
+    """
 
     url: str | None = None
+    ca_file: Path | None = None
     username: str | None = None
     password_file: Path | None = None
 
@@ -26,12 +30,14 @@ class ProxySection(Section):
         if self.url is None:
             return self
         parts = urlsplit(self.url)
-        if parts.scheme == "https":
-            raise ValueError("url must be http://HOST:PORT: TLS to the proxy itself is not supported")
-        if parts.scheme != "http" or not parts.hostname or parts.port is None:
-            raise ValueError("url must be http://HOST:PORT")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port is None:
+            raise ValueError("url must be https://HOST:PORT or http://HOST:PORT")
         if parts.username is not None or parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError("url must be http://HOST:PORT; a login goes into username and password_file")
+            raise ValueError("url must end with its port; a login goes into username and password_file")
+        if self.ca_file is not None and parts.scheme == "http":
+            raise ValueError(
+                "ca_file is for a url of https://: over http:// there is no certificate to look at"
+            )
         return self
 
 

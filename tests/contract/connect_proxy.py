@@ -1,19 +1,27 @@
-"""A real HTTP proxy with CONNECT, which can ask for a login, refuse, break off, or lead elsewhere."""
+"""A real HTTP proxy with CONNECT, in clear or in TLS: it can ask for a login, refuse, break off, or lead elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 
 class ConnectProxy:
-    """`asked`: every tunnel that was asked for. `instead`: where they lead in truth, if elsewhere."""
+    """`asked`: every tunnel that was asked for. `instead`: where they lead in truth, if elsewhere.
 
-    def __init__(self, login: str = "", status: int = 200, instead: str = "") -> None:
-        self.login, self.status, self.instead = login, status, instead
+    `wire`: all bytes that came from its clients, as somebody at the cable sees them.
+    """
+
+    def __init__(
+        self, login: str = "", status: int = 200, instead: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.login, self.status, self.instead, self.tls = login, status, instead, tls
         self.asked: list[str] = []
+        self.wire = bytearray()
         self.port = 0
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -25,7 +33,11 @@ class ConnectProxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            method = await reader.readexactly(8)
+            if method != b"CONNECT ":
+                writer.write(b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n")
+                return
+            head = "CONNECT " + (await reader.readuntil(b"\r\n\r\n")).decode()
             target = head.split(" ")[1]
             self.asked.append(target)
             wanted = f"basic {base64.b64encode(self.login.encode()).decode()}".lower()
@@ -45,10 +57,19 @@ class ConnectProxy:
             self._open.discard(writer)
             writer.close()
 
+    async def listen_in(self, inner: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What comes to the port goes on to `inner`, where the proxy itself is."""
+        there, onwards = await asyncio.open_connection("127.0.0.1", inner)
+        await asyncio.gather(_copy(reader, onwards, self.wire), _copy(there, writer))
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: bytearray | None = None
+) -> None:
     with suppress(OSError):
         while piece := await reader.read(65_536):
+            if seen is not None:
+                seen += piece
             writer.write(piece)
             await writer.drain()
     writer.close()
@@ -57,10 +78,13 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @asynccontextmanager
 async def serving(proxy: ConnectProxy) -> AsyncIterator[ConnectProxy]:
     """The proxy at a port of its own on loopback."""
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    inner = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=proxy.tls)
+    at = inner.sockets[0].getsockname()[1]
+    server = await asyncio.start_server(partial(proxy.listen_in, at), "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
+        inner.close()
         proxy.cut()

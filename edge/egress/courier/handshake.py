@@ -31,6 +31,8 @@ _PEERS: Final = {
     62: "peer_other_name",
 }
 DIAGNOSIS_TIMEOUT_S: Final = 5.0
+PIECE_BYTES: Final = 16_384
+"""Of a handshake, read at once: as a record of TLS."""
 
 
 async def why_refused(endpoint: str, roots_pem: bytes, target_name: str) -> str:
@@ -41,11 +43,7 @@ async def why_refused(endpoint: str, roots_pem: bytes, target_name: str) -> str:
     try:
         context = _context(roots_pem)
         async with asyncio.timeout(DIAGNOSIS_TIMEOUT_S):
-            _, writer = await proxy.open_way(host.strip("[]"), int(port))
-            try:
-                await writer.start_tls(context, server_hostname=target_name)
-            finally:
-                writer.close()
+            await shake_hands(host.strip("[]"), int(port), context, target_name)
     except ssl.SSLCertVerificationError as error:
         return _PEERS.get(error.verify_code, UNKNOWN)
     except proxy.NoWay as error:
@@ -55,6 +53,30 @@ async def why_refused(endpoint: str, roots_pem: bytes, target_name: str) -> str:
     except (OSError, ValueError):  # ssl.SSLError is an OSError: what came is not TLS, or nothing came
         return NOT_TLS
     return REFUSED
+
+
+async def shake_hands(host: str, port: int, context: ssl.SSLContext, name: str) -> ssl.SSLObject:
+    """What a handshake with `name` at that address came to, and no more. Raises NoWay, OSError, of which ssl.SSLError.
+
+    By hand: asyncio (3.11.7) loses the errors of TLS inside of TLS, and the way may be a proxy's.
+    """
+    reader, writer = await proxy.open_way(host, port)
+    came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(came, goes, server_hostname=name)
+    try:
+        while True:
+            try:
+                tls.do_handshake()
+                return tls
+            except ssl.SSLWantReadError:
+                writer.write(goes.read())
+            piece = await reader.read(PIECE_BYTES)
+            if not piece:
+                raise ConnectionResetError("no handshake came")
+            came.write(piece)
+    finally:
+        writer.write(goes.read())  # its end, or what was wrong
+        writer.close()
 
 
 def _context(roots_pem: bytes) -> ssl.SSLContext:

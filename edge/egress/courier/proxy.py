@@ -1,26 +1,33 @@
 """The courier's way to the control plane: direct, or through the site's HTTP proxy, which opens a tunnel (CONNECT).
 
-A process has one way, said at its start by `egress.proxy`; no environment variable has a say. TLS is from end to end: a
-proxy that opens it to look inside shows a certificate that is not the control plane's, and nothing is said to it.
+A process has one way, said at its start by `egress.proxy`; no environment variable has a say. To the proxy itself the
+courier speaks TLS where its address is `https://`. Inside the tunnel TLS is from end to end: a proxy that opens that to
+look inside shows a certificate that is not the control plane's, and nothing is said to it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import os
+import ssl
 import time
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from core.errors import ConfigError
 from edge.egress.courier.relay import Relay, Streams
+from edge.egress.reconciliation import own_traffic
 from edge.paths import SitePaths
+
+log = logging.getLogger(__name__)
 
 VARIABLES: Final = frozenset(
     {
@@ -33,7 +40,8 @@ ANSWER_BYTES_MAX: Final = 16_384
 """Of a proxy's answer up to the tunnel: some headers. Pages that explain a refusal are not read."""
 LOGIN: Final = 407
 CONNECT_TIMEOUT_S: Final = 3.0
-"""To the proxy, which is near: less than who asks for a way waits, so that a proxy that is silent is told as such."""
+"""To the proxy, which is near, and for TLS with it: less than who asks for a way waits, so that a proxy that is silent
+is told as such."""
 LOGIN_WAIT_S: Final = 900.0
 """After a login that was refused, for the whole process: directories lock an account after a few in half an hour."""
 
@@ -41,18 +49,23 @@ UNREACHABLE: Final = "unreachable"
 PROXY_UNREACHABLE: Final = "proxy_unreachable"
 PROXY_LOGIN: Final = "proxy_login"
 PROXY_REFUSED: Final = "proxy_refused"
-REASONS: Final = frozenset({PROXY_UNREACHABLE, PROXY_LOGIN, PROXY_REFUSED})
+PROXY_TLS: Final = "proxy_tls"
+REASONS: Final = frozenset({PROXY_UNREACHABLE, PROXY_LOGIN, PROXY_REFUSED, PROXY_TLS})
 """Which are the proxy's, and not the control plane's."""
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """Where it is and how we log in there; without a username it asks for no login."""
+    """Where it is and how we log in there; without a username it asks for no login.
+
+    `tls`: whom we believe to be it; None: TLS is not spoken with it.
+    """
 
     host: str
     port: int
     username: str = ""
     password: str = field(default="", repr=False)
+    tls: ssl.SSLContext | None = None
 
     def request(self, host: str, port: int) -> bytes:
         """What asks for a tunnel to there."""
@@ -80,6 +93,7 @@ class _Way:
         self._first = asyncio.Lock()
         self._login_refused_s: float | None = None
         self._login_taken_s: float | None = None
+        self._tls_fault = ""
         self.relay = Relay(self.open)
 
     async def open(self, host: str, port: int) -> Streams:
@@ -100,14 +114,9 @@ class _Way:
             yield
 
     async def _through(self, host: str, port: int) -> Streams:
-        proxy = self._proxy
+        reader, writer = await self._connected()
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, writer = await asyncio.open_connection(proxy.host, proxy.port, limit=ANSWER_BYTES_MAX)
-        except OSError as error:  # TimeoutError is one
-            raise NoWay(PROXY_UNREACHABLE) from error
-        try:
-            writer.write(proxy.request(host, port))
+            writer.write(self._proxy.request(host, port))
             status = _status(await reader.readuntil(b"\r\n\r\n"))
             if status == LOGIN:
                 self._login_refused_s, self._login_taken_s = time.monotonic(), None
@@ -121,6 +130,31 @@ class _Way:
             raise
         self._login_taken_s = time.monotonic()
         return reader, writer
+
+    async def _connected(self) -> Streams:
+        """To the proxy itself. Nothing is said to one whose certificate is not good."""
+        proxy = self._proxy
+        if proxy.tls is not None:
+            own_traffic.connecting()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                streams = await asyncio.open_connection(
+                    proxy.host, proxy.port, ssl=proxy.tls, limit=ANSWER_BYTES_MAX
+                )
+        except (OSError, ValueError) as error:  # a timeout; a name that cannot be one
+            if proxy.tls is None or not isinstance(error, ssl.SSLError | ConnectionResetError):
+                raise NoWay(PROXY_UNREACHABLE) from error
+            self._say_fault(error)
+            raise NoWay(PROXY_TLS) from error
+        self._tls_fault = ""
+        return streams
+
+    def _say_fault(self, error: OSError) -> None:
+        """Once, and not with every attempt."""
+        fault = getattr(error, "verify_message", "") or getattr(error, "reason", "") or "it broke off"
+        if fault != self._tls_fault:
+            log.warning("no TLS with the site's proxy: check egress.proxy.ca_file", extra={"fault": fault})
+        self._tls_fault = fault
 
 
 def _is_recent(then_s: float | None) -> bool:
@@ -173,8 +207,9 @@ def configured(paths: SitePaths) -> Proxy | None:
     parts = urlsplit(section.url)
     assert parts.hostname is not None
     assert parts.port is not None
+    tls = _trusting(section.ca_file) if parts.scheme == "https" else None
     if section.username is None or section.password_file is None:
-        return Proxy(parts.hostname, parts.port)
+        return Proxy(parts.hostname, parts.port, tls=tls)
     try:
         password = section.password_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -182,7 +217,30 @@ def configured(paths: SitePaths) -> Proxy | None:
             f"egress.proxy.password_file: {section.password_file} cannot be read ({type(error).__name__}).",
             remedy="The courier's account must be able to read it: chgrp postern-courier, chmod 0640.",
         ) from None
-    return Proxy(parts.hostname, parts.port, section.username, password)
+    return Proxy(parts.hostname, parts.port, section.username, password, tls)
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """For a proxy with a certificate of these authorities, or of the system's, for its name. Raises ConfigError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which looks at both
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file is None:
+        context.load_default_certs()
+        return context
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except ssl.SSLError:
+        raise ConfigError(
+            f"egress.proxy.ca_file: {ca_file} holds no certificate.",
+            remedy="It must hold those of the authorities that issue the proxy's, as PEM, one after the other.",
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"egress.proxy.ca_file: {ca_file} cannot be read ({type(error).__name__}).",
+            remedy="The courier's account must be able to read it: chmod 0644, and 0755 for its folder.",
+        ) from None
+    return context
 
 
 async def open_way(host: str, port: int) -> Streams:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from core.local_socket import peer
+from edge.egress.reconciliation import own_traffic
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +85,10 @@ class Relay:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 there, onwards = await self._open_way(host, port)
-        except OSError:  # a TimeoutError is one. Why: whoever opens channels asks that by itself
+        except BaseException as error:
             writer.transport.abort()
-            return
-        except asyncio.CancelledError:
-            writer.transport.abort()
+            if isinstance(error, OSError):  # a timeout too. Why: whoever opens channels asks that by itself
+                return
             raise
         await _carry((reader, writer), (there, onwards))
 
@@ -109,8 +109,11 @@ async def _carry(one: Streams, other: Streams) -> None:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    in_tls = writer.get_extra_info("ssl_object") is not None
     with suppress(OSError):
         while piece := await reader.read(PIECE_BYTES):
+            if in_tls:
+                own_traffic.wrapped(len(piece))
             writer.write(piece)
             await writer.drain()
 

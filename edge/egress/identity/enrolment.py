@@ -16,7 +16,8 @@ from core import identity as certificates
 from core.errors import ExitCode, NotReachable, PosternError
 from core.identity import EnrolmentCode
 from edge.egress.courier.cloud_channel import open_channel
-from edge.egress.courier.proxy import NoWay, open_way
+from edge.egress.courier.handshake import shake_hands
+from edge.egress.courier.proxy import NoWay
 from edge.egress.courier.recorded import recorded
 from edge.egress.identity.identity import Enrolment, Identity, is_endpoint
 from edge.egress.ledger.queue import LedgerQueue
@@ -98,12 +99,9 @@ async def _shown_certificate(host: str, port: int) -> str:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     own_traffic.attempted()
     own_traffic.connecting()
-    _, writer = await open_way(host, port)
-    try:
-        await writer.start_tls(context, server_hostname=host)
-        return ssl.DER_cert_to_PEM_cert(writer.get_extra_info("ssl_object").getpeercert(True))
-    finally:
-        writer.close()
+    shown = (await shake_hands(host, port, context, host)).getpeercert(True)
+    assert shown is not None
+    return ssl.DER_cert_to_PEM_cert(shown)
 
 
 async def _enrol(

@@ -230,7 +230,14 @@ def _denial(denial: overflow_pb2.OverflowDenial) -> PosternError:
 def _failure(code: str) -> PosternError:
     """The courier's word as an error."""
     match code:
-        case "unreachable" | "not_enrolled" | "proxy_unreachable" | "proxy_login" | "proxy_refused":
+        case (
+            "unreachable"
+            | "not_enrolled"
+            | "proxy_unreachable"
+            | "proxy_login"
+            | "proxy_refused"
+            | "proxy_tls"
+        ):
             return OverflowUnreachable(f"No answer: {code}.")
         case "busy":
             return OverflowBusy(BUSY_RETRY_S)

@@ -8,6 +8,12 @@ and a second one, made by mistake, would leave bytes that nothing explains.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Final
+
+RECORD_BYTES: Final = 29
+"""Around the content of a record of TLS: header 5, nonce 8, tag 16 (TLS 1.2 with AES-GCM; 22 in TLS 1.3)."""
+RECORD_CONTENT_BYTES: Final = 16_384
+"""The most that a record holds."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +23,11 @@ class Own:
     attempts: int = 0
     """To reach somebody: names looked up, a plain connection, a proxy asked for a tunnel."""
     connections: int = 0
-    """Handshakes of TLS that were begun."""
+    """Handshakes of TLS that were begun, with a proxy too."""
     frames: int = 0
     """Messages of the courier's own on connections: greetings, heartbeats, checkpoints, orders to fetch."""
     frame_bytes: int = 0
-    """What these came to."""
+    """What these came to; and the records of TLS to the site's proxy, around all that goes to the control plane."""
     received_bytes: int = 0
     """What came over the courier's own connections: it is acknowledged, and windows are opened again."""
 
@@ -48,6 +54,11 @@ def connecting() -> None:
 def framed(size: int) -> None:
     """Before a message of so many bytes."""
     _count(Own(frames=1, frame_bytes=size))
+
+
+def wrapped(size: int) -> None:
+    """Before so many bytes go into records of TLS to a proxy."""
+    _count(Own(frame_bytes=RECORD_BYTES * -(-size // RECORD_CONTENT_BYTES)))
 
 
 def received(size: int) -> None:

@@ -203,15 +203,20 @@ _SEALS: Mapping[Seal, str] = {
     Seal.OLD: "The break-glass account is sealed with one password, as releases before did; it opens nothing any more.",
 }
 _NOT_OURS = "What answers is not the site's control plane; nothing was said to it. Check address and network."
+_PROXY_WORDS: Mapping[str, str] = {
+    "proxy_unreachable": "The site's proxy does not answer. Check egress.proxy.url, and the proxy.",
+    "proxy_login": "The site's proxy does not accept the login. Check egress.proxy.username and password_file.",
+    "proxy_refused": "The site's proxy opens no way to the control plane. Whoever runs it must permit CONNECT.",
+    "proxy_tls": "The certificate of the site's proxy is not of egress.proxy.ca_file, for another name or not valid"
+    " today, or no TLS (1.2 at least) is spoken there: the courier's log says which. The proxy was told nothing.",
+}
 _SYNC_WORDS: Mapping[str, str] = {
+    **{f"link_{code}": words for code, words in _PROXY_WORDS.items()},
     "courier_not_reachable": "The courier, the only way out, is not running. It restarts by itself.",
     "link_unreachable": "Nobody answers at the control plane's address. Check network, firewall and address.",
     "link_refused": "The control plane does not accept the certificate. Enrol the site again.",
     "link_peer_unknown": f"{_NOT_OURS} Its certificate is not of the authority that this site was enrolled with."
     " A proxy that opens TLS to look inside shows such a one: let it pass the control plane's address untouched.",
-    "link_proxy_unreachable": "The site's proxy does not answer. Check egress.proxy.url, and the proxy.",
-    "link_proxy_login": "The site's proxy does not accept the login. Check egress.proxy.username and password_file.",
-    "link_proxy_refused": "The site's proxy opens no way to the control plane. Whoever runs it must permit CONNECT.",
     "link_peer_expired": "The control plane's certificate has expired, or this machine's clock is wrong.",
     "link_peer_not_yet_valid": "The control plane's certificate is not valid yet, or this machine's clock is wrong.",
     "link_peer_other_name": f"{_NOT_OURS} Its certificate is for another name.",
@@ -226,6 +231,7 @@ OVERFLOW_REMEDIES: Mapping[str, str] = {
     "not_enrolled": "Enrol the site: postern enroll. Or let the policy not permit it.",
     "unreachable": "Look at the network and at the control plane.",
     "refused": "The control plane does not accept the certificate. Enrol the site again.",
+    **_PROXY_WORDS,
 }
 """What to do where the way to the control plane's language model is not open, by `OverflowClient.reason`."""
 

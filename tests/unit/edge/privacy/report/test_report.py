@@ -180,7 +180,7 @@ UNTOLD = {
     "outbox.audit_mb", "outbox.state_mb", "outbox.metrics_mb", "updates.bytes_per_s", "updates.windows",
     "siblings.key_file", "siblings.ca_file",
     # What passes it is encrypted for the control plane, and no more leaves with it than without.
-    "egress.proxy.url", "egress.proxy.username", "egress.proxy.password_file",
+    "egress.proxy.url", "egress.proxy.ca_file", "egress.proxy.username", "egress.proxy.password_file",
     "mqtt.host", "mqtt.port", "mqtt.username", "mqtt.password_file", "mqtt.ca_file", "discovery.enabled",
     "console.oidc.client_id", "console.oidc.client_secret_file", "console.oidc.ca_file", "console.oidc.role_claim",
     "console.oidc.roles",
