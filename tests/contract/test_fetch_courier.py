@@ -154,6 +154,7 @@ async def test_after_a_witness_refused_nothing_is_asked_for(paths: SitePaths, re
         refuse.set()
         assert await waiting == WITNESS_REFUSED
         assert await refused(client, [blob]) == WITNESS_REFUSED
+        await until(lambda: len(leaves(paths)) == 2)  # whoever waits is told before the channel has closed
         assert [leaf.type for leaf in leaves(paths)] == ["link", "link_close"]
         assert len(cloud.asked) == 2
 
