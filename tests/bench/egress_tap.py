@@ -45,6 +45,8 @@ class Heard:
     """All other frames: headers, settings, pings; and what is no HTTP/2."""
     said_bytes: int = 0
     """Of frames that have room for words, and of what is no HTTP/2."""
+    open: bool = True
+    """There may come more."""
     _left: bytearray = field(default_factory=bytearray)
     """Of a frame that is not whole yet."""
     _begun: bool = False
@@ -83,6 +85,14 @@ class Heard:
         if flags & PADDED:
             content = content[1 : len(content) - content[0]]
         self.streams.setdefault(stream, bytearray()).extend(content)
+
+    def spoken(self) -> list[bytes]:
+        """Each stream's payloads, with what has come of a frame that is not whole."""
+        left, spoken = bytes(self._left), {number: bytes(said) for number, said in self.streams.items()}
+        if len(left) > HEAD_BYTES and left[3] == DATA_FRAME:
+            number = int.from_bytes(left[5:HEAD_BYTES], "big")
+            spoken[number] = spoken.get(number, b"") + left[HEAD_BYTES:]
+        return list(spoken.values())
 
     def blobs(self) -> list[bytes]:
         """Each stream's messages one after the other, and the rest with what has come of the next frame."""
@@ -127,6 +137,11 @@ class Tap:
         """Streams with a message."""
         return sum(len(heard.streams) for heard in tuple(self.connections))
 
+    @property
+    def open(self) -> int:
+        """Connections over which the courier may still say something."""
+        return sum(heard.open for heard in tuple(self.connections))
+
     def close(self) -> None:
         """For good."""
         self._loop.call_soon_threadsafe(self._listening.close)
@@ -144,6 +159,7 @@ class Tap:
                 "127.0.0.1", self._target, ssl=self._client, server_hostname=self._name
             )
         except OSError:
+            heard.open = False
             writer.transport.abort()
             return
         self._writers |= {writer, out}
@@ -161,6 +177,8 @@ class Tap:
                     heard.feed(content)
                 writer.write(content)
                 await writer.drain()
+        if heard is not None:
+            heard.open = False
         writer.close()
 
 

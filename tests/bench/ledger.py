@@ -1,8 +1,8 @@
 """The egress ledger: leaves made durable, how fast a verifier that knows nothing of us reads them, what it misses.
 
 The exports are made by `tests/ledger_exports.py`, apart from the product. `verify_1e6_s` is the wall time of a process
-of its own on one core. What is tampered with, and why each bit counts, is in `ledger_tampers.py`;
-power cuts and kills are in `ledger_crashes.py`.
+of its own on one core. What is tampered with, and why each bit counts, is in `ledger_tampers.py`. Power cuts, and kills
+of a process that writes leaves alone, are in `ledger_crashes.py`; kills of a courier at work in `ledger_kills.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -23,7 +24,7 @@ from typing import Any
 
 from edge.egress import verify
 from tests import ledger_exports as exports
-from tests.bench import harness, ledger_append, ledger_crashes, ledger_tampers
+from tests.bench import harness, ledger_append, ledger_crashes, ledger_kills, ledger_tampers
 from tests.bench.ledger_tampers import Tamper
 
 # Of appending; the rest takes as long as it takes.
@@ -45,7 +46,7 @@ def main() -> int:
         "--tampered", type=int, default=TAMPERED_LEAVES, help="leaves of the one tampered with"
     )
     parser.add_argument("--crash-points", type=int, default=CRASH_POINTS, help="power cuts that are replayed")
-    parser.add_argument("--kills", type=int, default=KILLS, help="real ones")
+    parser.add_argument("--kills", type=int, default=KILLS, help="real ones of each")
     return harness.run(parser, bench)
 
 
@@ -62,14 +63,17 @@ def bench(options: argparse.Namespace) -> harness.Report:
         report.results["verify"] = _verify(Path(folder), options.leaves)
     report.results["crashes"] = _crashes(options.crash_points, options.kills)
     report.results["tampers"] = _tampers(options.tampered)
-    crashes = report.results["crashes"]
+    crashes, kills = report.results["crashes"], _kills(options.kills, report)
     report.judged = {
         "append_per_s": report.results["append"]["per_s"],
         "fsync_floor_ms": report.results["fsync_floor_ms"],
         "crash_points": crashes["replayed"],
-        "crash_kills": crashes["killed"],
+        "kills": kills and kills.kills,
+        "kills_under_way": kills and kills.under_way,
         # A ledger that does not hold after a crash shows nothing of what was sent: that counts too.
-        "sent_unlogged": len(crashes["wrong"]),
+        "sent_unlogged": kills and kills.unlogged + len(crashes["wrong"]),
+        "lost": kills and kills.lost,
+        "cut_as_whole": kills and kills.cut_as_whole,
         "verify_1e6_s": report.results["verify"]["seconds"],
         "tampers": report.results["tampers"]["tried"],
         "tampers_missed": report.results["tampers"]["missed"],
@@ -116,6 +120,20 @@ def _crashes(points: int, kills: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
         ledger_crashes.kill(Path(folder), kills, harness.SEED, found)
     return asdict(found)
+
+
+def _kills(kills: int, report: harness.Report) -> ledger_kills.Found | None:
+    """Of the courier at work. None where it failed: the other figures took long."""
+    try:
+        found = ledger_kills.run(kills)
+    except Exception as error:
+        traceback.print_exc()
+        report.failed["kills"] = f"{type(error).__name__}: {error}"
+        return None
+    report.results["kills"] = found.told()
+    if little := found.shows_little():
+        report.failed["kills"] = little
+    return found
 
 
 def _tampers(leaves: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tests.bench.link_proxy import LinkProxy
 from tests.bench.sync_writer import KIND
 from tests.contract.courier_process import CourierProcess, new_site
 from tests.integration.sync.rig import ControlPlaneProcess, free_port
+from tests.overflow_rig import provide
 
 LINE_TIMEOUT_S = 600.0
 # Kills between two lines of progress: half a minute.
@@ -120,11 +121,16 @@ async def line(process: asyncio.subprocess.Process, expected: str) -> None:
 
 @asynccontextmanager
 async def rig(
-    folder: Path, database: str = "", *, delay_s: float = 0.0, loss: float = 0.0
+    folder: Path, database: str = "", *, delay_s: float = 0.0, loss: float = 0.0, provider: str = ""
 ) -> AsyncIterator[Rig]:
-    """An enrolled site whose link goes through a proxy; nothing is written yet."""
+    """An enrolled site whose link goes through a proxy; nothing is written yet.
+
+    `provider`: lines of cloud.toml about who answers texts; "": nobody does.
+    """
     cloud = ControlPlaneProcess(folder / "cloud", database)
     await cloud.create()
+    if provider:
+        provide(cloud.paths, [provider])
     await cloud.start()
     paths = new_site(folder / "site")
     courier = CourierProcess(paths)

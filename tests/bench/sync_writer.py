@@ -22,6 +22,7 @@ from edge.egress.courier.client import CourierClient
 from edge.egress.records.schemas import ModelState
 from edge.store.outbox import OutboxClass, append
 from edge.store.store import Store
+from edge.sync.backoff import Backoff
 from edge.sync.desired import DesiredDocument
 from edge.sync.events import NodeFacts
 from edge.sync.service import SyncService
@@ -30,6 +31,7 @@ KIND = "knowledge.changed"
 LIFE = 10**9
 WRITES_PER_S = 20
 FILL_ROWS = 1000
+AT_ONCE = Backoff(base_s=0.05, ceiling_s=0.3)
 FACTS = NodeFacts("0.1.0", (ModelState(name="m", version="1", runtime="onnxruntime", device="CPU"),))
 
 
@@ -93,7 +95,13 @@ async def run(options: argparse.Namespace) -> None:
         await store.close()
         return
     sync = SyncService(
-        store, paths, CourierClient(paths.courier_socket), lambda: FACTS, _ignore, judge=_ignore
+        store,
+        paths,
+        CourierClient(paths.courier_socket),
+        lambda: FACTS,
+        _ignore,
+        judge=_ignore,
+        backoff=AT_ONCE if options.at_once else Backoff(),
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(sync.run())
@@ -111,6 +119,9 @@ def main() -> None:
     parser.add_argument("--fill", type=int, default=0, help="write so many rows, and end")
     parser.add_argument(
         "--rate", type=int, default=0, help="rows a second; 0: only send, and end when all are gone"
+    )
+    parser.add_argument(
+        "--at-once", action="store_true", help="connect again at once: no fleet is to be spared"
     )
     with suppress(KeyboardInterrupt):
         uvloop.run(run(parser.parse_args(sys.argv[1:])))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import ledger_kills
 from tests.bench.ledger_crashes import Found, Marks, kill, problem, replay, write
 
 
@@ -24,6 +25,17 @@ def test_no_kill_loses_what_was_sent(tmp_path: Path) -> None:
     found = Found()
     kill(tmp_path, runs=2, seed=2, found=found)
     assert (found.killed, found.wrong) == (2, [])
+
+
+@pytest.mark.long
+async def test_no_kill_of_a_courier_at_work_loses_anything(tmp_path: Path) -> None:
+    found = await ledger_kills.kill(tmp_path, kills=ledger_kills.FULL_EVERY + 1, seed=4)
+    assert (found.sent_unlogged, found.lost, found.cut_as_whole, found.broken) == (0, 0, 0, []), (
+        found.examples
+    )
+    assert found.full == 1
+    assert found.texts_under_way > 0
+    assert found.outcomes["unknown"] == found.verifier["perhaps"] - found.outcomes["failed"]
 
 
 def test_what_would_be_wrong_is_told(tmp_path: Path) -> None:

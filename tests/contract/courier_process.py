@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -34,15 +35,19 @@ class CourierProcess:
     def __init__(self, paths: SitePaths) -> None:
         self.paths = paths
         self.client = CourierClient(paths.courier_socket)
+        self.log: Path | None = None
+        """Where what it says goes, from the next start on; None: to our own standard error."""
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *, supervised: bool = False) -> None:
         """Start it and wait until it answers. `supervised`: as a child of a supervisor, which holds its input."""
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "edge.processes", "courier", str(self.paths.root)),
-            stdin=asyncio.subprocess.PIPE if supervised else asyncio.subprocess.DEVNULL,
-            env={**os.environ, SUPERVISED: "1"} if supervised else None,
-        )
+        with contextlib.ExitStack() as stack:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "edge.processes", "courier", str(self.paths.root)),
+                stdin=asyncio.subprocess.PIPE if supervised else asyncio.subprocess.DEVNULL,
+                stderr=stack.enter_context(self.log.open("ab")) if self.log else None,
+                env={**os.environ, SUPERVISED: "1"} if supervised else None,
+            )
         await until(self._answers)
 
     async def lose_supervisor(self) -> int:
