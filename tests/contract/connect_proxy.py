@@ -7,7 +7,12 @@ import base64
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
+
+from core import identity as certificates
+from core.identity import Authority
 
 
 class ConnectProxy:
@@ -76,11 +81,11 @@ async def _copy(
 
 
 @asynccontextmanager
-async def serving(proxy: ConnectProxy) -> AsyncIterator[ConnectProxy]:
-    """The proxy at a port of its own on loopback."""
+async def serving(proxy: ConnectProxy, host: str = "127.0.0.1") -> AsyncIterator[ConnectProxy]:
+    """The proxy at a port of its own."""
     inner = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=proxy.tls)
     at = inner.sockets[0].getsockname()[1]
-    server = await asyncio.start_server(partial(proxy.listen_in, at), "127.0.0.1", 0)
+    server = await asyncio.start_server(partial(proxy.listen_in, at), host, 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
@@ -88,3 +93,17 @@ async def serving(proxy: ConnectProxy) -> AsyncIterator[ConnectProxy]:
         server.close()
         inner.close()
         proxy.cut()
+
+
+def shown(
+    authority: Authority, folder: Path, host: str = "127.0.0.1", age: timedelta = timedelta()
+) -> ssl.SSLContext:
+    """What a proxy shows with a certificate that is so old, and was made for a day."""
+    mine = certificates.create_server_certificate(
+        authority, [host], now=datetime.now(UTC) - age, validity=timedelta(days=1)
+    )
+    pem = folder / "proxy.pem"
+    pem.write_bytes(mine.key_pem + mine.certificate_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context

@@ -26,7 +26,7 @@ from edge.egress.reconciliation.own_traffic import Own
 from edge.paths import SitePaths
 from edge.sync.enrolment import enrol
 from postern.v1 import enrolment_pb2, enrolment_pb2_grpc, sync_pb2, sync_pb2_grpc
-from tests.contract.connect_proxy import ConnectProxy, serving
+from tests.contract.connect_proxy import ConnectProxy, serving, shown
 from tests.contract.courier_process import TIMEOUT_S, ScriptedCloud, new_site, receive, scripted_cloud
 from tests.contract.overflow_rig import courier_here
 
@@ -64,20 +64,6 @@ def bundle(authority: Authority, tmp_path: Path) -> Path:
     path = tmp_path / "bundle.pem"
     path.write_bytes(other.certificate_pem + authority.certificate_pem)
     return path
-
-
-def shown(
-    authority: Authority, folder: Path, host: str = "127.0.0.1", age: timedelta = timedelta()
-) -> ssl.SSLContext:
-    """What a proxy shows with a certificate that is so old, and was made for a day."""
-    mine = certificates.create_server_certificate(
-        authority, [host], now=datetime.now(UTC) - age, validity=DAY
-    )
-    pem = folder / "proxy.pem"
-    pem.write_bytes(mine.key_pem + mine.certificate_pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
 
 
 def of_another_authority(_: Authority, folder: Path) -> ssl.SSLContext:

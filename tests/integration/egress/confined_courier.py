@@ -14,6 +14,7 @@ from typing import Final
 
 from core.logs import log_to_stderr
 from core.supervision import stop_on_signals
+from edge.egress.courier import proxy
 from edge.egress.courier.courier import serve
 from edge.egress.reconciliation import reconciling
 from edge.paths import site_paths
@@ -24,6 +25,7 @@ MODULE: Final = "tests.integration.egress.confined_courier"
 
 def main(site: str, counted: str, minute_ms: str, network: str) -> None:
     """Until it is told to stop."""
+    way = proxy.configured(site_paths(Path(site)))
     enter(network)
     become(COURIER)
     log_to_stderr("courier")
@@ -32,7 +34,8 @@ def main(site: str, counted: str, minute_ms: str, network: str) -> None:
     reconciling.LOOK_S = 0.05  # type: ignore[misc]
 
     async def run() -> None:
-        await serve(site_paths(Path(site)), stop_on_signals(), counted=Path(counted))
+        async with proxy.going_through(way):
+            await serve(site_paths(Path(site)), stop_on_signals(), counted=Path(counted))
 
     asyncio.run(run())
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,9 @@ from edge.egress.reconciliation import confinement, meter
 from edge.egress.reconciliation.confinement import Counted
 from edge.store.outbox import OutboxClass, append
 from edge.sync.enrolment import enrol
+from tests.contract.connect_proxy import ConnectProxy, serving
 from tests.contract.courier_process import CourierProcess, until
-from tests.integration.egress.cable import COURIER, INTERNET, Cable, enter
+from tests.integration.egress.cable import COURIER, INTERNET, WAIT_S, Cable, enter
 from tests.integration.egress.confined_courier import MODULE
 from tests.integration.sync.rig import ControlPlaneProcess, Node, running_node
 
@@ -178,12 +180,43 @@ def _provider(network: str) -> Iterator[str]:
         process.wait()
 
 
+@contextmanager
+def _proxy(cable: Cable, proxy: ConnectProxy) -> Iterator[None]:
+    """At the other end of the cable, where the only way on is."""
+    opened: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        over = asyncio.Event()
+        async with serving(proxy, INTERNET):
+            opened.set_result((asyncio.get_running_loop(), over))
+            await over.wait()
+
+    def turn() -> None:
+        enter(cable.world)
+        asyncio.run(serve())
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    loop, over = opened.result(WAIT_S)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+
+
 @asynccontextmanager
 async def confined_site(
-    minute_ms: int = 2_000, host: str = INTERNET, *, overflow: bool = False
+    minute_ms: int = 2_000,
+    host: str = INTERNET,
+    *,
+    overflow: bool = False,
+    through: ConnectProxy | None = None,
+    config: str = "",
 ) -> AsyncIterator[tuple[ConfinedSite, Node]]:
     """Enrolled, connected, compared each `minute_ms`. The bound of the framing is for each begun minute all the same:
-    only where `minute_ms` is a whole one does a figure say anything of a real site. `overflow`: texts are answered."""
+    only where `minute_ms` is a whole one does a figure say anything of a real site. `overflow`: texts are answered.
+    `config`: of the site, with the address of the proxy in place of PROXY."""
     with TemporaryDirectory(dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         cable = Cable(f"ptr{os.getpid()}")
@@ -196,6 +229,10 @@ async def confined_site(
                     site.cloud.provider = stack.enter_context(_provider(cable.world))
                 await site.cloud.create()
                 await site.cloud.start()
+                if through is not None:
+                    stack.enter_context(_proxy(cable, through))
+                    at = f"{INTERNET}:{through.port}"
+                    site.paths.config.write_text(config.replace("PROXY", at), encoding="utf-8")
                 stack.enter_context(site.metered())
                 await until(site.counted.exists)
                 await site.courier.start()

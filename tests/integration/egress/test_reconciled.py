@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from core import identity as certificates
 from edge import metrics
 from edge.egress import verify
 from edge.egress.ledger.export import exported
 from edge.egress.reconciliation import framing
+from tests.contract.connect_proxy import ConnectProxy, shown
 from tests.contract.courier_process import until
 from tests.integration.egress.cable import COURIER, INTERNET, INTERNET6, WAIT_S, needs_namespaces
 from tests.integration.egress.confined_site import ConfinedSite, confined_site, ordinary_life
@@ -86,6 +90,28 @@ async def test_a_day_in_a_minute_is_explained(host: str) -> None:
         await site.courier.stop()
         told = checked(site)
         assert told["explained"], told["gaps"]
+
+
+@pytest.mark.long
+async def test_tls_to_a_proxy_is_explained_too(tmp_path: Path) -> None:
+    """Twice: what goes to the control plane is encrypted once more."""
+    authority = certificates.create_ca("site", now=datetime.now(UTC), validity=timedelta(days=1))
+    bundle, secret = tmp_path / "bundle.pem", tmp_path / "password"
+    bundle.write_bytes(authority.certificate_pem)
+    secret.write_text("secret")
+    proxy = ConnectProxy("site:secret", tls=shown(authority, tmp_path, INTERNET))
+    config = (
+        f'[site]\nid = "a"\nname = "A"\n[egress.proxy]\nurl = "https://PROXY"\nca_file = "{bundle}"\n'
+        f'username = "site"\npassword_file = "{secret}"\n'
+    )
+    async with confined_site(through=proxy, config=config) as (site, node):
+        share = await ordinary_life(site, node, batches=20)
+        print(f"unexplained {share.unexplained_bytes_pct:.2f} %: {share}")
+        assert share.unexplained == 0
+        await site.courier.stop()
+        assert checked(site)["explained"]
+        assert site.cloud.enrolment in proxy.asked
+        assert len(set(proxy.asked)) == 2, "and the port of links"
 
 
 @pytest.mark.long
