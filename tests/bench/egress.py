@@ -46,7 +46,7 @@ from tests.bench.egress_tap import Taps, tapped
 SECONDS = 60.0
 PROMPTS = 10_000
 REQUESTS = 1_000
-# As the detector ships every text is refused, whatever it is: a tenth of the texts, and of turns at a node, show it.
+# As the detector ships every text is refused, whatever it is: a tenth of the texts show it. As many are said at a node.
 ONE_IN = 10
 # With the masking off.
 CHECKED = 20
@@ -74,6 +74,9 @@ def main() -> int:
     """Run the bench."""
     parser = harness.arguments("egress", SECONDS)
     parser.add_argument("--prompts", type=int, default=PROMPTS, help="texts with canaries that may leave")
+    parser.add_argument(
+        "--turns", type=int, help=f"texts said at a node, for the other exits; a {ONE_IN}th of the prompts"
+    )
     parser.add_argument(
         "--requests", type=int, default=REQUESTS, help="in the middle of which something breaks"
     )
@@ -109,8 +112,9 @@ class Parts:
 def bench(options: argparse.Namespace) -> harness.Report:
     """All parts, one after the other."""
     few = max(1, options.prompts // ONE_IN)
-    report = harness.Report("egress", {"prompts": options.prompts, "prompts_as_shipped": few, "turns": few})
-    report.config |= {"requests": options.requests, **spike_site.INVENTED}
+    options.turns = few if options.turns is None else options.turns
+    report = harness.Report("egress", {"prompts": options.prompts, "prompts_as_shipped": few})
+    report.config |= {"turns": options.turns, "requests": options.requests, **spike_site.INVENTED}
     parts = Parts()
     parts.run("bypasses", bypasses)
     parts.run("compared", compared)
@@ -212,7 +216,7 @@ def at_a_site(folder: Path, options: argparse.Namespace, few: int, parts: Parts)
                     ),
                 )
             before = taps.overflow.requests()
-            ridden = parts.run("ride", lambda: asyncio.run(egress_ride.ride(site, planter, few)))
+            ridden = parts.run("ride", lambda: asyncio.run(egress_ride.ride(site, planter, options.turns)))
             if ridden is not None:
                 ridden.exits["logs"].append((site / "courier.log").read_bytes())
                 ridden.exits["link"] = taps.link.blobs()
@@ -331,6 +335,7 @@ def of_other_exits(run: Run, ridden: Ride, overflowed: int) -> dict[str, Any]:
         search, planted = of_all if name in EXITS_OF_TEXTS else of_turns
         found[name] = sorted({planted[number].kind.value for number in search.found(blobs)})
     return {
+        "turns": {"with_canaries": len(ridden.prompts), "all": ridden.routes.total()},
         "routes": ridden.routes,
         "overflowed": overflowed,
         "canaries_looked_for": {

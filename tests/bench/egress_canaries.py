@@ -76,7 +76,8 @@ _FIRST = """
 Anna John Maria Peter Susan Omar Emily George Fatima Thomas Grace Henry Laura Daniel Helen Martin Chloe Simon
 Nadia Victor Alice Edward Hannah Robert Julia Samuel Irene Oliver Rachel Philip
 """
-# Of surnames and streets: together seven thousand, at least eight letters, and as English ones sound.
+# Of surnames and streets: enough for 10,000 texts and as many at a node, at least eight letters, and as English ones
+# sound.
 _BEGINNINGS = """
 Ashen Barrow Beckin Blaken Bramble Brighten Calder Carling Chester Cliffen Coven Crawen Dalling Danber Darrow
 Denning Drayson Eastern Ellering Elmers Fallow Farring Fenwick Garring Gilders Golding Graven Hadding Halling
@@ -91,7 +92,9 @@ _ENDS = """
 wood well worth field bourne ford gate brook hurst combe stead bury more land shaw croft thorpe moor wick stone
 dale cote ridge mere leigh bridge grove garth holme clough den berg strom quist feld mann court hart lock path
 side smith swick thwaite tree vale ward water way bank burn cliff cross dean fen glen heath hedge hill lea marsh
-mount nook park pool rise spring thorn
+mount nook park pool rise spring thorn acre barn beck birch bower cairn chard coombe crag dyke farne fleet
+fold garner grange haven hythe keld knoll lund marl minster ness pike rill shire slade stoke tarn toft vane weald
+wold ham ton ley by low sett son dell gill holt mill
 """
 LETTERS_MIN = 8
 

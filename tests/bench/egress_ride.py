@@ -33,6 +33,9 @@ from tests.running import Customer, RunningNode, command, running
 QUESTION = "When is the pharmacy open?"
 WAIT_S = 120.0
 LOOK_AGAIN_S = 0.2
+# Conversations side by side: with one the node's second core has nothing to do; more would only wait for the detector.
+AT_ONCE = 4
+TOLD_EVERY = 100
 PATIENCE_S = 60
 # The documents answer few of the questions with canaries: all go to the control plane, whatever was found for them.
 MODE = f'mode = "generative"\nfirst_token_deadline_s = {PATIENCE_S}\noverflow_after_s = 1\nevidence_min = 0.0'
@@ -92,6 +95,7 @@ async def staff_servers(folder: Path) -> AsyncIterator[Staff]:
     secret.write_text("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
     staff.mail_port, staff.webhook_port = mail.sockets[0].getsockname()[1], runner.addresses[0][1]
     staff.settings = (
+        "\n[handoff]\nwaiting_max = 10_000\n"  # nobody at the desk takes one: as many as conversations wait
         f'\n[handoff.smtp]\nhost = "127.0.0.1"\nport = {staff.mail_port}\nsecurity = "none"\n'
         f'recipients = ["desk@clinic.test"]\n[handoff.webhook]\nurl = "http://127.0.0.1:{staff.webhook_port}/tickets"\n'
         f'secret_file = "{secret}"\n'
@@ -147,8 +151,7 @@ async def ride(site: Path, planter: Planter, prompts: int) -> Ride:
         (site / "site.toml").write_text(text + MODELS + staff.settings)
         with running(site, measured=True) as node:
             await _until_open(node)
-            for first in range(0, prompts, TURNS):
-                await _come(node, found, list(itertools.islice(planter.talk(), prompts - first)))
+            await _all_come(node, found, planter, prompts)
             await _drained(node)
             await _take(node, found)
         found.exits["mail"], found.exits["webhook"] = staff.mails, staff.posts
@@ -174,6 +177,19 @@ async def _drained(node: RunningNode) -> None:
             await asyncio.sleep(LOOK_AGAIN_S)
 
 
+async def _all_come(node: RunningNode, found: Ride, planter: Planter, prompts: int) -> None:
+    """So many texts, of conversations that come side by side; within one, each waits for the answer before."""
+    firsts = iter(range(0, prompts, TURNS))
+
+    async def talk() -> None:
+        for first in firsts:
+            await _come(node, found, list(itertools.islice(planter.talk(), prompts - first)))
+            if first // TURNS % TOLD_EVERY == 0:
+                harness.progress(f"{found.routes.total()} turns, {len(found.prompts)} of {prompts} texts")
+
+    await asyncio.gather(*(talk() for _ in range(AT_ONCE)))
+
+
 async def _come(node: RunningNode, found: Ride, talk: list[Prompt]) -> None:
     """One conversation, from the notice to its end."""
     async with Customer.at(node.url) as customer:
@@ -185,7 +201,7 @@ async def _come(node: RunningNode, found: Ride, talk: list[Prompt]) -> None:
         turn = ""
         found.prompts += talk
         # What was said before must not go with a question that says nothing of anybody.
-        for text in (QUESTION, *(said.text for said in talk), QUESTION):
+        for text in (*(said.text for said in talk), QUESTION):
             status, answer = await customer.send("POST", f"{path}/turns", {"text": text})
             route = answer["route"] if status == 200 else f"status {status}"
             found.routes[route] += 1

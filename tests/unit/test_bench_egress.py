@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.bench import egress
-from tests.bench.egress_canaries import Class, Planter, Prompt
+from tests.bench.egress_canaries import TURNS, Class, Planter, Prompt
 from tests.bench.egress_overflow import Asked, Run
 from tests.bench.egress_ride import EXITS, Ride
 from tests.bench.egress_search import RUN_SIGNS_AMONG_HEX, Search
@@ -124,6 +124,13 @@ def test_no_canary_is_planted_twice_and_every_text_has_one_of_a_machine() -> Non
         assert numbers <= search.found([said.text.encode()])
         assert said.again is None or said.again.looked_for in said.text
         assert any(canary.kind in (Class.CHECKSUMMED, Class.SITE_PATTERN) for canary in said.canaries)
+
+
+def test_there_are_names_for_ten_thousand_texts_and_as_many_turns() -> None:
+    """One a conversation; of the other texts a third name a street, with as many more as chance adds."""
+    prompts = 2 * egress.PROMPTS + egress.PROMPTS // egress.ONE_IN
+    streets = prompts * (TURNS - 1) / TURNS / 3
+    assert len(list(Planter(1)._words)) > prompts / TURNS + 1.05 * streets
 
 
 @pytest.fixture
