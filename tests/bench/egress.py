@@ -38,6 +38,7 @@ from tests.bench import (
     spike_site,
 )
 from tests.bench.egress_canaries import SITE_SETTINGS, Canary, Class, Planter, Prompt
+from tests.bench.egress_examples import DETERMINISTIC, examples
 from tests.bench.egress_overflow import Run, desk_of
 from tests.bench.egress_ride import Ride
 from tests.bench.egress_search import RUN_SIGNS, RUN_SIGNS_AMONG_HEX, Search
@@ -60,7 +61,6 @@ UNSAID, UNSAID_SEED = 10_000, harness.SEED + 1
 EXITS_OF_TEXTS = ("link", "logs")
 # Which published miss rate a class is held against.
 PUBLISHED = {Class.NAMED: "names", Class.ADDRESS: "addresses", Class.FORM: rates.REST}
-DETERMINISTIC = (Class.CHECKSUMMED, Class.SITE_PATTERN)
 NOT_PLANTED = {
     "language model server": "carries questions in clear, to the site's own machine, and is named as that",
     "pages and programs": "whoever asked is answered; bodies of refusals are looked at",
@@ -252,11 +252,14 @@ async def as_shipped(site: Path, planter: Planter, prompts: int, taps: Taps) -> 
     before = taps.overflow.requests()
     async with desk_of(site, measured=False) as desk:
         run = await egress_overflow.ask_all(desk, planter, prompts)
-    search, _ = searching(canary for one in run.asked for canary in one.prompt.canaries)
+    search, planted = searching(canary for one in run.asked for canary in one.prompt.canaries)
+    blobs = taps.overflow.blobs()
+    seen = {planted[number] for number in search.found(blobs)}
     return {
         "outcomes": dict(run.outcomes),
         "texts_left": taps.overflow.requests() - before,
-        "canaries": len(search.found(taps.overflow.blobs())),
+        "canaries": len(seen),
+        "examples": examples(run, [], seen, blobs),
     }
 
 
@@ -300,7 +303,7 @@ def of_overflow(
         "statistical": {
             kind.value: missed_of(kind, missed[kind], of[kind]) for kind in PUBLISHED if of[kind]
         },
-        "examples": sorted(canary.looked_for for canary in seen)[:20],
+        "examples": examples(run, turns, seen, blobs),
         "problems": [f"Only {texts_left} of {asked} texts left."]
         if texts_left < LEFT_MIN * asked or not asked
         else [],

@@ -29,7 +29,7 @@ from edge.egress.overflow.client import OverflowClient
 from edge.egress.overflow.errors import OverflowDenied
 from edge.egress.overflow.overflow import Overflow
 from edge.egress.text import guard as text_guard
-from edge.egress.text.handover import Admitted, Handover, TextRefusal, TextRefused
+from edge.egress.text.handover import Admitted, Handover, Source, TextRefusal, TextRefused
 from edge.inference.conversation import Message
 from edge.knowledge.document import Audience, Passage
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
@@ -51,7 +51,7 @@ PASSAGES_FOR = "When is the pharmacy open?"
 
 @dataclass
 class Asked:
-    """One text, and what became of it. `texts`: as the guard let it go, None where it did not."""
+    """One text, and what became of it. `texts`: its words as the guard let them go, None where it did not."""
 
     prompt: Prompt
     outcome: str = ""
@@ -107,7 +107,9 @@ class Desk:
     async def _admit(self, asked: Handover, within_s: float) -> Admitted | TextRefusal:
         found = await self.site.texts.guard.admit(asked, within_s)
         if isinstance(found, Admitted) and asked.session in self._now:
-            self._now[asked.session].texts = found.parts
+            parts = zip(asked.parts, found.parts, strict=True)
+            said = [text for part, text in parts if part.source is Source.CUSTOMER]
+            self._now[asked.session].texts = said
         return found
 
     async def session(self) -> str:

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.bench import egress
-from tests.bench.egress_canaries import TURNS, Class, Planter, Prompt
+from tests.bench.egress_canaries import TURNS, Canary, Class, Planter, Prompt
+from tests.bench.egress_examples import SHOWN, examples
 from tests.bench.egress_overflow import Asked, Run
 from tests.bench.egress_ride import EXITS, Ride
 from tests.bench.egress_search import RUN_SIGNS_AMONG_HEX, Search
@@ -163,6 +164,30 @@ def test_a_name_that_was_refused_first_and_stands_in_what_left_is_one_that_was_m
     assert found["deterministic"]["in_refused_texts"] == 0
     assert found["by_chance"]["found"] == 0
     assert not found["problems"]
+
+
+def test_what_left_is_shown_beside_what_was_asked_with_known_names_first() -> None:
+    run, prompts = _run_of(Planter(1), "answered", texts=True)
+    name, number = prompts[0].canaries[0], prompts[1].canaries[0]
+    assert name.kind is Class.NAMED
+    run.asked[1].texts = [prompts[1].text]
+    turn = Prompt(9, "at the node", [Canary(Class.FORM, "zinfandel@example.org")], None)
+    blobs = [b"nothing", b"Zinfandel@Example.org"]
+    shown = examples(run, [turn], [turn.canaries[0], number, name], blobs)
+    assert [one["canary"] for one in shown] == [one.looked_for for one in (name, number, *turn.canaries)]
+    assert [one["vault_known"] for one in shown] == [True, False, False]
+    assert shown[0]["texts"][:2] == [
+        {"asked": prompts[0].text, "left": [""]},
+        {"asked": prompts[1].text, "left": [prompts[1].text]},
+    ]
+    assert shown[2]["texts"] == [{"asked": "at the node", "left": None}]
+    assert shown[2]["at_the_tap"] == "Zinfandel@Example.org"
+    assert "at_the_tap" not in shown[1]
+
+
+def test_no_more_than_some_examples_are_shown() -> None:
+    many = [Canary(Class.FORM, f"somebody{number}") for number in range(2 * SHOWN)]
+    assert len(examples(Run(), [], many, [])) == SHOWN
 
 
 def test_an_exit_at_which_nothing_was_seen_that_is_always_there_says_little() -> None:
