@@ -172,8 +172,9 @@ class Killing:
         links = self.taps.link.connections[self.lives[-1].links if self.lives else 0 :]
         return sum(ledger_sent.rows_in(ledger_sent.said_in(heard.spoken())) for heard in tuple(links))
 
-    async def moment(self) -> None:
-        """Wait for one to kill at: any, or just after something came into the ledger or to the tap."""
+    async def moment(self, *, full: bool) -> None:
+        """Wait for one to kill at: any, or just after something came into the ledger or to the tap; where the disk is
+        `full` nothing comes."""
         log = self.ledger.with_name(f"{self.ledger.name}-wal")
         figures: list[Callable[[], object]] = [
             lambda: log.stat().st_mtime_ns,
@@ -182,25 +183,32 @@ class Killing:
         ]
         await asyncio.sleep(self.chance.uniform(0, WORK_S_MAX))
         figure = self.chance.choice([None, *figures])
-        if figure is not None:
-            before = figure()
+        if figure is None or full:
+            return
+        before = figure()
+        async with asyncio.timeout(WAIT_S):
             while figure() == before:
                 await asyncio.sleep(0)
-            await asyncio.sleep(self.chance.uniform(0, AFTER_S_MAX))
+        await asyncio.sleep(self.chance.uniform(0, AFTER_S_MAX))
 
     async def kill(self) -> None:
         """Kill it, look at what it left, start it again."""
         kept = reading.newest_checkpoint(self.ledger)
         await self.rig.courier.kill()
         self.found.kills += 1
-        await until(lambda: not (self.taps.link.open or self.taps.overflow.open), WAIT_S)
+        await self.heard_all()
         report = reading.verify(self.ledger, kept)
         if report.problem:
             self.found.broken.append(f"after kill {self.found.kills}: {report.problem}")
-        self._ended(report.leaves)
+        self.ended(report.leaves)
         await self.rig.courier.start()
 
-    def _ended(self, leaves: int) -> None:
+    async def heard_all(self) -> None:
+        """Wait until the taps have read what a courier that ended has said."""
+        await until(lambda: not (self.taps.link.open or self.taps.overflow.open), WAIT_S)
+
+    def ended(self, leaves: int) -> None:
+        """Here a life ends."""
         taps = self.taps
         self.lives.append(Life(leaves, len(taps.link.connections), len(taps.overflow.connections)))
 
@@ -252,9 +260,8 @@ async def kill(folder: Path, kills: int, seed: int) -> Found:
                 asking = [group.create_task(held.ask()) for _ in range(ASKING)]
                 for number in range(1, kills + 1):
                     await held.work()
-                    if number % FULL_EVERY == 0:
-                        await _with_a_full_disk(held, stays=number // FULL_EVERY % 2 == 0)
-                    await held.moment()
+                    full = number % FULL_EVERY == 0 and await _full_disk(held, number // FULL_EVERY % 2 == 0)
+                    await held.moment(full=full)
                     await held.kill()
                     if number % TOLD_EVERY == 0:
                         harness.progress(f"{number} kills of {kills}")
@@ -264,18 +271,20 @@ async def kill(folder: Path, kills: int, seed: int) -> Found:
             await held.rig.stop_writer()
             await line(await held.rig.start_writer(), "drained")
             await held.rig.courier.stop()
+            await held.heard_all()
             await judge(held)
             return held.found
 
 
-async def _with_a_full_disk(held: Killing, *, stays: bool) -> None:
-    """Full in the middle of all; then it is killed so, or goes on once there is room."""
+async def _full_disk(held: Killing, stays: bool) -> bool:
+    """Full in the middle of all. Unless it `stays` so, there is room again, and it goes on; returns whether it does."""
     await held.fill()
     if stays:
         held.found.killed_while_full += 1
     else:
         held.give_room()
         await held.work()
+    return stays
 
 
 async def judge(held: Killing) -> None:
@@ -284,7 +293,7 @@ async def judge(held: Killing) -> None:
     found.rows = asdict(rig_found)
     found.lost += rig_found.lost + rig_found.doubled + rig_found.misordered + rig_found.gaps
     leaves = list(reading.read(held.ledger))
-    held._ended(len(leaves))
+    held.ended(len(leaves))
     of_lives(held, leaves)
     heard = sum(ledger_sent.rows_in(ledger_sent.said_in(one.spoken())) for one in held.taps.link.connections)
     if heard < rig_found.committed:
@@ -321,7 +330,7 @@ def of_lives(held: Killing, leaves: Sequence[Leaf]) -> None:
             found.sent_unlogged += len(one.unlogged) + len(kept)
             found.examples += [f"life {number}: {text}" for text in [*one.unlogged, *kept][:EXAMPLES]]
         found.intents.update(str(leaf.fields["kind"]) for leaf in intents)
-        found.outcomes.update(outcomes.get(str(leaf.fields["envelope"]), "open") for leaf in intents)
+        found.outcomes.update(outcomes.get(_name(leaf), "open") for leaf in intents)
         heard = set().union(*(one.sent | one.cut for one in compared))
         _count_hit([leaf for leaf in intents if outcomes.get(_name(leaf)) == "unknown"], heard, found)
         before = life
