@@ -32,13 +32,11 @@ from edge.egress.ledger import Leaf, reading
 from edge.egress.ledger.export import exported, told_of
 from edge.egress.overflow.client import Ended, OverflowClient, Restarted, Text
 from tests.bench import harness, ledger_sent
-from tests.bench.egress_overflow import provider
 from tests.bench.egress_tap import Taps, tapped
-from tests.bench.overflow import settings_of
+from tests.bench.overflow import SAID, provider, settings_of
 from tests.bench.sync_rig import Rig, line, rig
 from tests.contract.courier_process import until
 from tests.contract.overflow_rig import attached, generate_request, sealed
-from tests.faulty_provider import WORDS
 
 # Rows a second, twenty batches; texts under way at once, and the longest pause of each of these who ask.
 RATE, ASKING, PAUSE_S_MAX = 100, 3, 0.3
@@ -46,7 +44,7 @@ DEADLINE_S = 20.0
 # A machine that is shared may take so long for a start, a connection and a text.
 WAIT_S = 90.0
 # Of a kill: up to so long at work, and so long after the log grew or the tap heard something.
-WORK_S_MAX, AFTER_S_MAX = 0.5, 0.006
+WORK_S_MAX, AFTER_S_MAX = 0.5, 0.003
 # One kill in so many comes with a full disk; room beyond the end of the log, within one group's pages.
 FULL_EVERY, ROOM_BYTES_MAX, FULL_WAIT_S = 5, 30_000, 1.0
 # Of kills: one in so many must have hit a text, and rows, between intent and close, or they show little.
@@ -157,7 +155,7 @@ class Killing:
                     case Restarted():
                         said.clear()
                     case Ended():
-                        self.found.cut_as_whole += "".join(said) != "".join(WORDS)
+                        self.found.cut_as_whole += "".join(said) != "".join(SAID)
         except PosternError as error:
             return f"{error.code}: {error.detail}"
         return "answered"

@@ -50,6 +50,7 @@ SECONDS = 120.0
 # Of a model on a machine of its own: a word each 10 ms, and nothing to wait for before the first.
 BETWEEN_S = 0.01
 WORDS = 24
+SAID = [f" word{number}" for number in range(WORDS)]
 DEADLINE_S = 20.0
 FIRST_TEXT_S_MAX = 5.0
 READY_WAIT_S = 60.0
@@ -247,7 +248,7 @@ def provider() -> Iterator[str]:
         assert process.stdout
         assert process.stdin
         port = json.loads(process.stdout.readline())["port"]
-        process.stdin.write(json.dumps({"words": [f" word{number}" for number in range(WORDS)]}) + "\n")
+        process.stdin.write(json.dumps({"words": SAID}) + "\n")
         process.stdin.flush()
         process.stdout.readline()
         yield f"http://127.0.0.1:{port}/v1"
