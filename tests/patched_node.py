@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,6 +12,8 @@ from unittest import mock
 from edge import processes
 
 Patch = Callable[[Path], AbstractContextManager[object]]
+# In the environment: the network namespace that the courier is started in, and nothing else of the node.
+NETWORK = "POSTERN_TESTS_COURIER_NETWORK"
 
 
 def main(module: str, patched: str, patch: Patch) -> None:
@@ -19,7 +22,9 @@ def main(module: str, patched: str, patch: Patch) -> None:
     process, site = sys.argv[1], Path(sys.argv[2])
     if process == "run":
         with mock.patch.object(
-            processes, "_command", lambda name, at: [sys.executable, "-m", module, name, str(at)]
+            processes,
+            "_command",
+            lambda name, at: [*_inside(name), sys.executable, "-m", module, name, str(at)],
         ):
             processes.run_all(site)
     elif process == patched:
@@ -27,3 +32,8 @@ def main(module: str, patched: str, patch: Patch) -> None:
             processes.PROCESSES[process](site)
     else:
         processes.PROCESSES[process](site)
+
+
+def _inside(process: str) -> tuple[str, ...]:
+    network = os.environ.get(NETWORK, "")
+    return ("ip", "netns", "exec", network) if network and process == "courier" else ()

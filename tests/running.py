@@ -23,7 +23,7 @@ from typing import Any
 import aiohttp
 import psutil
 
-from tests import clocked_node, measured_node
+from tests import clocked_node, measured_node, patched_node
 
 # The contract's bound for a clean stop.
 STOP_TIMEOUT_S = 10.0
@@ -72,18 +72,22 @@ class RunningNode:
 
 
 @contextmanager
-def running(site: Path, *, measured: bool = False, clocked: bool = False) -> Iterator[RunningNode]:
+def running(
+    site: Path, *, measured: bool = False, clocked: bool = False, courier_network: str = ""
+) -> Iterator[RunningNode]:
     """Start the node, wait until it serves, stop it at the end.
 
     `measured`: as if its detector missed so little that a site may sign a policy under which texts leave. `clocked`:
-    its courier goes by a clock of the test's own.
+    its courier goes by a clock of the test's own. `courier_network`: the network namespace that the courier of either
+    runs in, apart from the node.
     """
     command = [sys.executable, "-m", "edge.cli", "run", "--site", str(site)]
     if measured or clocked:
         module = measured_node.MODULE if measured else clocked_node.MODULE
         command = [sys.executable, "-m", module, "run", str(site)]
     with (site / "run.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        environment = os.environ | {patched_node.NETWORK: courier_network}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
     try:
         assert process.stdout is not None
         first = process.stdout.readline()

@@ -4,9 +4,11 @@
 stood anywhere in clear. `canaries_other_exits`: values of any kind at any exit but overflow. Names, addresses and forms
 in overflow are held against the published miss rates. Each text goes through the real guard, vault, courier, gRPC and
 TLS to a real control plane; a tap between them that holds the test's own keys sees what was encrypted
-(egress_overflow, egress_tap). A node with everything connected is ridden for the other exits (egress_ride). Before
-anything counts the bench switches the masking off, in its own process, and must see what then leaves.
-`free_text_bytes`: of what was asked while detector, policy, store or ledger were broken (egress_faults).
+(egress_overflow, egress_tap). A node with everything connected is ridden for the other exits (egress_ride). Couriers
+run in a network of their own, and every frame on the cable from there to the taps is captured, and held against what
+these heard (egress_cable). Before anything counts the bench switches the masking off, in its own process, and must see
+what then leaves. `free_text_bytes`: of what was asked while detector, policy, store or ledger were broken
+(egress_faults).
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from edge.config import site_paths
 from models.detect import rates
 from tests.bench import (
     egress_added,
+    egress_cable,
     egress_faults,
     egress_overflow,
     egress_ride,
@@ -38,11 +41,11 @@ from tests.bench import (
     spike_site,
 )
 from tests.bench.egress_canaries import SITE_SETTINGS, Canary, Class, Planter, Prompt
-from tests.bench.egress_examples import DETERMINISTIC, examples
+from tests.bench.egress_examples import DETERMINISTIC, SHOWN, examples
 from tests.bench.egress_overflow import Run, desk_of
 from tests.bench.egress_ride import Ride
 from tests.bench.egress_search import RUN_SIGNS, RUN_SIGNS_AMONG_HEX, Search
-from tests.bench.egress_tap import Taps, tapped
+from tests.bench.egress_tap import Taps, on_loopback, tapped
 
 SECONDS = 60.0
 PROMPTS = 10_000
@@ -131,8 +134,8 @@ def bench(options: argparse.Namespace) -> harness.Report:
 def judged(parts: Parts) -> dict[str, Any]:
     """The contract's figures, and what they are read with; None where a part did not give one."""
     of = parts.results
-    tried, shipped, texts, ways = (
-        of.get(name) for name in ("bypasses", "as_shipped", "overflow", "other_exits")
+    tried, shipped, texts, ways, cable = (
+        of.get(name) for name in ("bypasses", "as_shipped", "overflow", "other_exits", "cable")
     )
     # Whoever does not see what leaves in clear has not shown that nothing does.
     sees = "switched_off" not in parts.failed
@@ -145,6 +148,8 @@ def judged(parts: Parts) -> dict[str, Any]:
         "texts_left": texts and texts["texts_left"],
         "texts_answered": texts and texts["outcomes"].get("answered", 0),
         "texts_left_as_shipped": shipped and shipped["texts_left"],
+        "canaries_at_the_cable": sum(cable["canaries"].values()) if cable else None,
+        "cable_payload_bytes": cable and cable["payload_up_bytes"] + cable["payload_down_bytes"],
         "canaries_other_exits": ways and sum(len(those) for those in ways["found"].values()),
         "bypasses_tried": tried and tried["tried"],
         "bypasses_passed": len({*tried["crossed"], *tried["uncounted"]})
@@ -201,30 +206,64 @@ def at_a_site(folder: Path, options: argparse.Namespace, few: int, parts: Parts)
         cloud.enrol(site)
         with overflow.courier(site):
             parts.run("added", lambda: uvloop.run(egress_added.measure(site, pairs)))
-        with tapped(site_paths(site).courier, folder / "cloud") as taps:
-            with overflow.courier(site):
-                parts.run("switched_off", lambda: uvloop.run(switched_off(site, planter, taps)))
-                parts.run("as_shipped", lambda: uvloop.run(as_shipped(site, planter, few, taps)))
-                run, before = Run(), taps.overflow.requests()
-                parts.run("texts", lambda: uvloop.run(texts(site, planter, options.prompts, run)))
-                left = taps.overflow.requests() - before
-                parts.run("overflow", lambda: of_overflow(run, left, taps.overflow.blobs()))
-                parts.run(
-                    "faults",
-                    lambda: of_faults(
-                        uvloop.run(egress_faults.break_all(site, taps.overflow, options.requests))
-                    ),
-                )
-            before = taps.overflow.requests()
-            ridden = parts.run("ride", lambda: asyncio.run(egress_ride.ride(site, planter, options.turns)))
-            if ridden is not None:
-                ridden.exits["logs"].append((site / "courier.log").read_bytes())
-                ridden.exits["link"] = taps.link.blobs()
-                overflowed = taps.overflow.requests() - before
-                parts.run("other_exits", lambda: of_other_exits(run, ridden, overflowed))
-            # Once more: what was kept may have left later, and turns of the node overflow, too.
-            turns = ridden.prompts if ridden else []
-            parts.run("overflow", lambda: of_overflow(run, left, taps.overflow.blobs(), turns))
+        with egress_cable.laid(folder) as line:
+            listener, network = (line.listener, line.couriers) if line else (on_loopback, "")
+            with tapped(site_paths(site).courier, folder / "cloud", listener) as taps:
+                run, ridden = by_taps(site, options, few, parts, planter, taps, network)
+                parts.run("cable", lambda: of_cable(line, taps, run, ridden))
+
+
+def by_taps(
+    site: Path,
+    options: argparse.Namespace,
+    few: int,
+    parts: Parts,
+    planter: Planter,
+    taps: Taps,
+    network: str,
+) -> tuple[Run, Ride | None]:
+    """All that leaves by the taps, and what was said. `network`: of the couriers, "" for this machine's own."""
+    run = Run()
+    with overflow.courier(site, network):
+        parts.run("switched_off", lambda: uvloop.run(switched_off(site, planter, taps)))
+        parts.run("as_shipped", lambda: uvloop.run(as_shipped(site, planter, few, taps)))
+        before = taps.overflow.requests()
+        parts.run("texts", lambda: uvloop.run(texts(site, planter, options.prompts, run)))
+        left = taps.overflow.requests() - before
+        parts.run("overflow", lambda: of_overflow(run, left, taps.overflow.blobs()))
+        parts.run(
+            "faults",
+            lambda: of_faults(uvloop.run(egress_faults.break_all(site, taps.overflow, options.requests))),
+        )
+    before = taps.overflow.requests()
+    ridden: Ride | None = parts.run(
+        "ride", lambda: asyncio.run(egress_ride.ride(site, planter, options.turns, network))
+    )
+    if ridden is not None:
+        ridden.exits["logs"].append((site / "courier.log").read_bytes())
+        ridden.exits["link"] = taps.link.blobs()
+        overflowed = taps.overflow.requests() - before
+        parts.run("other_exits", lambda: of_other_exits(run, ridden, overflowed))
+    # Once more: what was kept may have left later, and turns of the node overflow, too.
+    turns = ridden.prompts if ridden else []
+    parts.run("overflow", lambda: of_overflow(run, left, taps.overflow.blobs(), turns))
+    return run, ridden
+
+
+def of_cable(line: egress_cable.Line | None, taps: Taps, run: Run, ridden: Ride | None) -> dict[str, Any]:
+    """All frames of texts and turns: canaries in clear, by class, and what is no connection to a tap."""
+    prompts = [*(one.prompt for one in run.asked), *(ridden.prompts if ridden else ())]
+    search, planted = searching((canary for one in prompts for canary in one.canaries), RUN_SIGNS_AMONG_HEX)
+    by_chance, _ = searching(Planter(UNSAID_SEED).unsaid(UNSAID), RUN_SIGNS_AMONG_HEX)
+    told = egress_cable.crossed(line, taps, {"canaries": search, "by_chance": by_chance})
+    found = told.pop("found")
+    seen = sorted(planted[number].looked_for for number in found["canaries"])
+    return told | {
+        "canaries": Counter(planted[number].kind.value for number in found["canaries"]),
+        "canaries_looked_for": len(planted),
+        "by_chance": {"found": len(found["by_chance"]), "of": UNSAID},
+        "examples": seen[:SHOWN],
+    }
 
 
 def of_faults(cases: dict[str, dict[str, Any]]) -> dict[str, Any]:

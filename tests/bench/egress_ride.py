@@ -142,14 +142,17 @@ class Ride:
         return (self.tickets or ("a ticket",)) if exit_ in ("mail", "webhook") else EXITS[exit_]
 
 
-async def ride(site: Path, planter: Planter, prompts: int) -> Ride:
-    """Run the node on a site that is enrolled, let everybody come, and take what leaves but for what the taps hear."""
+async def ride(site: Path, planter: Planter, prompts: int, courier_network: str = "") -> Ride:
+    """Run the node on a site that is enrolled, let everybody come, and take what leaves but for what the taps hear.
+
+    `courier_network`: the network namespace that its courier runs in.
+    """
     found = Ride()
     async with staff_servers(site.parent) as staff:
         text = (site / "site.toml").read_text().replace('mode = "extractive"', MODE)
         text = text.replace("bucket_s = 3600", "bucket_s = 10")
         (site / "site.toml").write_text(text + MODELS + staff.settings)
-        with running(site, measured=True) as node:
+        with running(site, measured=True, courier_network=courier_network) as node:
             await _until_open(node)
             await _all_come(node, found, planter, prompts)
             await _drained(node)

@@ -1,6 +1,7 @@
 """A tap between the courier and the control plane, which ends TLS on both sides and keeps what the courier said.
 
-It shows a certificate of the test's own authority and goes on with the site's own key, which the bench may read. What
+It shows a certificate of the test's own authority and goes on with the site's own key, which the bench may read. It
+knows how many bytes came and went below TLS, and their hash, for whoever captures them on the way (egress_wire). What
 it keeps is what came out of the courier's encryption: of each stream of HTTP/2 the messages, put together over frames
 and decompressed, and apart from them all other frames, and whatever is no HTTP/2. gRPC writes the values of headers
 plainly.
@@ -9,11 +10,12 @@ plainly.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import tempfile
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +26,7 @@ from cloud_sync.folder import load_identities
 from core import identity as certificates
 from core.identity import Credential
 from edge.egress.identity import identity
+from tests.bench.egress_wire import Connection
 
 READ_BYTES = 1 << 16
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -112,18 +115,97 @@ def messages(stream: bytes) -> Iterator[bytes]:
         stream = stream[size:]
 
 
+class TlsEnd:
+    """A server's end of TLS over a connection, which knows every byte that passed below it."""
+
+    def __init__(
+        self, context: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.passed = Connection(writer.get_extra_info("peername"), writer.get_extra_info("sockname"))
+        self._reader, self._writer = reader, writer
+        self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._came, self._goes, server_side=True)
+
+    @property
+    def unread_bytes(self) -> int:
+        """What came and was not decrypted."""
+        return self._came.pending
+
+    async def begin(self) -> None:
+        """Shake hands. Raises OSError, of which SSLError is one."""
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._send()
+                if not await self._more():
+                    raise ConnectionResetError from None
+            else:
+                return await self._send()
+
+    async def read(self) -> bytes:
+        """What was said next, b"" at the end. Raises OSError."""
+        while True:
+            try:
+                return self._tls.read(READ_BYTES)
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLWantReadError:
+                await self._send()
+                if not await self._more():
+                    return b""
+
+    async def write(self, content: bytes) -> None:
+        """Say it. Raises OSError."""
+        self._tls.write(content)
+        await self._send()
+
+    def say_no_more(self) -> None:
+        """Nothing else is said. Raises OSError."""
+        self._writer.write_eof()
+
+    async def end(self) -> None:
+        """Say no more, and hear what still comes, until the other end says no more. Raises OSError."""
+        self.say_no_more()
+        while await self._more():
+            pass
+
+    async def _more(self) -> bool:
+        content = await self._reader.read(READ_BYTES)
+        self.passed.up.feed(content)
+        self._came.write(content)
+        return bool(content)
+
+    async def _send(self) -> None:
+        if content := self._goes.read():
+            self._writer.write(content)
+            self.passed.down.feed(content)
+            await self._writer.drain()
+
+
 class Tap:
     """From a port of its own to another of this machine, in a thread of its own."""
 
-    def __init__(self, target: int, server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        target: int,
+        server: ssl.SSLContext,
+        client: ssl.SSLContext,
+        name: str,
+    ) -> None:
         """`name`: that the certificate of the other end must carry."""
         self.connections: list[Heard] = []
-        self._target, self._server, self._client, self._name = target, server, client, name
+        self.ends: list[TlsEnd] = []
+        """What passed below TLS, of each of them."""
+        self._listener, self._target, self._name = listener, target, name
+        self._server, self._client = server, client
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="tap", daemon=True).start()
         self._listening = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
-        self.endpoint = f"127.0.0.1:{self._listening.sockets[0].getsockname()[1]}"
+        self.address: tuple[str, int] = listener.getsockname()
+        self.endpoint = f"{self.address[0]}:{self.address[1]}"
 
     def blobs(self) -> list[bytes]:
         """All that was said so far."""
@@ -149,37 +231,44 @@ class Tap:
             self._loop.call_soon_threadsafe(writer.transport.abort)
 
     async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._server)
+        return await asyncio.start_server(self._serve, sock=self._listener)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard = Heard()
+        heard, end = Heard(), TlsEnd(self._server, reader, writer)
         self.connections.append(heard)
-        try:
-            there, out = await asyncio.open_connection(
-                "127.0.0.1", self._target, ssl=self._client, server_hostname=self._name
-            )
-        except OSError:
-            heard.open = False
-            writer.transport.abort()
-            return
-        self._writers |= {writer, out}
-        try:
-            await asyncio.gather(self._pump(reader, out, heard), self._pump(there, writer))
-        finally:
-            self._writers -= {writer, out}
-
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Heard | None = None
-    ) -> None:
+        self.ends.append(end)
+        self._writers.add(writer)
         with suppress(OSError):
-            while content := await reader.read(READ_BYTES):
-                if heard is not None:
-                    heard.feed(content)
-                writer.write(content)
-                await writer.drain()
-        if heard is not None:
-            heard.open = False
+            await self._go_between(end, heard)
+        with suppress(OSError):
+            await end.end()
+        heard.open = False
         writer.close()
+        self._writers.discard(writer)
+
+    async def _go_between(self, end: TlsEnd, heard: Heard) -> None:
+        await end.begin()
+        there, out = await asyncio.open_connection(
+            "127.0.0.1", self._target, ssl=self._client, server_hostname=self._name
+        )
+        self._writers.add(out)
+        answering = asyncio.create_task(self._answer(there, end))
+        try:
+            while content := await end.read():
+                heard.feed(content)
+                out.write(content)
+                await out.drain()
+        finally:
+            out.close()
+            self._writers.discard(out)
+            await answering
+
+    async def _answer(self, there: asyncio.StreamReader, end: TlsEnd) -> None:
+        with suppress(OSError):
+            while content := await there.read(READ_BYTES):
+                await end.write(content)
+        with suppress(OSError):
+            end.say_no_more()
 
 
 @dataclass(frozen=True)
@@ -190,9 +279,14 @@ class Taps:
     link: Tap
 
 
+def on_loopback() -> socket.socket:
+    """Any free port of this machine alone."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
 @contextmanager
-def tapped(courier: Path, cloud: Path) -> Iterator[Taps]:
-    """Let an enrolled courier that does not run reach the control plane by taps."""
+def tapped(courier: Path, cloud: Path, listener: Callable[[], socket.socket] = on_loopback) -> Iterator[Taps]:
+    """Let an enrolled courier that does not run reach the control plane by taps. `listener`: where a tap listens."""
     mine = identity.load(courier)
     assert mine is not None
     enrolment, authority = mine.enrolment, load_identities(CloudPaths(cloud)).authority
@@ -203,7 +297,10 @@ def tapped(courier: Path, cloud: Path) -> Iterator[Taps]:
     client = _context(ssl.PROTOCOL_TLS_CLIENT, Credential(mine.key_pem, mine.certificate_pem), mine.roots_pem)
     texts = (enrolment.overflow_endpoints or (enrolment.sync_endpoint,))[0]
     taps = Taps(
-        *(Tap(_port(at), server, client, enrolment.target_name) for at in (texts, enrolment.sync_endpoint))
+        *(
+            Tap(listener(), _port(at), server, client, enrolment.target_name)
+            for at in (texts, enrolment.sync_endpoint)
+        )
     )
     by_taps = replace(
         enrolment, sync_endpoint=taps.link.endpoint, overflow_endpoints=(taps.overflow.endpoint,)

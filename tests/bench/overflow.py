@@ -258,9 +258,10 @@ def provider() -> Iterator[str]:
 
 
 @contextmanager
-def courier(site: Path) -> Iterator[None]:
-    """The courier alone: the node is this process."""
-    command = [sys.executable, "-m", "edge.cli", "courier", "--site", str(site)]
+def courier(site: Path, network: str = "") -> Iterator[None]:
+    """The courier alone: the node is this process. `network`: the network namespace that it runs in."""
+    inside = ("ip", "netns", "exec", network) if network else ()
+    command = [*inside, sys.executable, "-m", "edge.cli", "courier", "--site", str(site)]
     with (site / "courier.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:

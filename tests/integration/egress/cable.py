@@ -161,7 +161,7 @@ class Cable:
             for fence, to in fences:
                 fence.sendto(mark, (to, 9))
                 while mark not in (frame := _next(tap)):
-                    if FENCE not in frame and _of_a_process(frame):
+                    if FENCE not in frame and of_a_process(frame):
                         found.append(frame)
         return found
 
@@ -239,7 +239,7 @@ def _next(tap: socket.socket) -> bytes:
             return frame
 
 
-def _of_a_process(frame: bytes) -> bool:
+def of_a_process(frame: bytes) -> bool:
     """Whether it is more than what a kernel says by itself to find its neighbours."""
     match int.from_bytes(frame[12:14], "big"):
         case 0x0800:
