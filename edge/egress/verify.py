@@ -6,8 +6,14 @@
 The second form checks a visitor's receipt, alone or against an export of the record that it was proven by.
 
 Needs Python 3.9 or newer and the package `cryptography`, nothing else of ours, and no network. EXPORT is a folder or a
-`.zip` of it. Exit status: 0 the record is whole and all is explained, 3 something is wrong, 2 the question was not
-understood. It only reads. Format: RFC 9162 hashing; C2SP tlog-tiles, tlog-checkpoint, tlog-cosignature; leaves as in
+`.zip` of it. It only reads. Exit status:
+
+    0  the record is whole, and all of the time that was asked for (without days: the record's) is explained
+    3  something is wrong; or not all is explained: the kernel counted bytes that no entry explains; some of the time
+       was not compared with its counters (at a site without a meter: all), or is not in the record; the clock was wrong
+    2  the question was not understood
+
+Format: RFC 9162 hashing; C2SP tlog-tiles, tlog-checkpoint, tlog-cosignature; leaves as in
 docs/adr/0067-the-ledger-is-a-merkle-log.md.
 """
 
@@ -56,7 +62,7 @@ UNEXPLAINED_TOLD_MAX = 100
 # A clock that is set right steps back by seconds. More is a broken clock, which the site must explain.
 TIME_BACK_MAX_MS = 300_000
 MINUTE_MS = 60_000
-# A site may be cut off from its witnesses for a night.
+# A site may be cut off from its witnesses for a night, and a file on its way to one for a day.
 WITNESS_LATE_MAX_MS = 24 * 60 * MINUTE_MS
 
 _NUMBER = r"(?P<NAME>0|[1-9][0-9]{0,15})"
@@ -417,6 +423,7 @@ class Record:
 
     def __init__(self, from_ms: int, to_ms: int) -> None:
         self.from_ms, self.to_ms = from_ms, to_ms
+        self.clocks = Clocks(())
         self.count = self.first_ms = self.last_ms = 0
         # Entry, time before, its own: a clock that was set back. To be explained, though it says nothing of the bytes.
         self.set_back: list[tuple[int, int, int]] = []
@@ -448,6 +455,7 @@ class Record:
             raise Wrong("The first entry, and only that, must be the ledger's beginning.")
         time_ms = int(found["time_ms"])
         self._tell_time(time_ms)
+        self.clocks.add(self.count, time_ms)
         if self.count in self.unseen_ms:
             self.unseen_ms[self.count] = time_ms
         if kind in ("intent", "link"):
@@ -547,6 +555,62 @@ class Record:
         sent, perhaps = (0, max(size, opened.bytes)) if uncertain else (size, 0)
         found = (1, opened.rows, sent, perhaps, up, down, int(unsent), int(uncertain))
         sums[:] = [one + more for one, more in zip(sums, found)]
+
+
+@dataclass(frozen=True)
+class Cosigned:
+    """What a witness signed: so many entries, at a time of its own clock, in ms since 1970."""
+
+    name: str
+    time_ms: int
+    size: int
+
+
+class Clocks:
+    """The host's clock against those of witnesses, entry by entry. What one saw at a time was written by then; what
+    comes after what it saw then was written later, but for the way that the signed file had to it."""
+
+    def __init__(self, looks: Iterable[Cosigned]) -> None:
+        # The next look last, each with the earliest of those that saw as much or more.
+        self._looks: list[tuple[Cosigned, Cosigned]] = []
+        for look in sorted(looks, key=lambda one: (-one.size, -one.time_ms)):
+            earliest = self._looks[-1][1] if self._looks else look
+            self._looks.append((look, min(look, earliest, key=lambda one: one.time_ms)))
+        self._before: Cosigned | None = None
+        self._told_at = -1
+        self.between = False
+        self._widest_ms = self._off_ms = 0
+        # Of each run of entries between two looks the first: entry, its time, by whose look it is wrong.
+        self.wrong: list[tuple[int, int, Cosigned]] = []
+        self.wrong_count = 0
+
+    def add(self, entry: int, time_ms: int) -> None:
+        while self._looks and self._looks[-1][0].size <= entry:
+            look = self._looks.pop()[0]
+            if self._before is None or look.time_ms > self._before.time_ms:
+                self._before = look
+        after, before = self._looks[-1][1] if self._looks else None, self._before
+        if after is not None and before is not None:
+            self.between = True
+            self._widest_ms = max(self._widest_ms, after.time_ms - before.time_ms)
+        if after is not None:
+            self._judge(entry, time_ms, after, time_ms - after.time_ms, TIME_BACK_MAX_MS)
+        if before is not None:
+            self._judge(entry, time_ms, before, before.time_ms - time_ms, WITNESS_LATE_MAX_MS)
+
+    def _judge(self, entry: int, time_ms: int, look: Cosigned, off_ms: int, most_ms: int) -> None:
+        self._off_ms = max(self._off_ms, off_ms)
+        if off_ms <= most_ms:
+            return
+        self.wrong_count += 1
+        if len(self._looks) != self._told_at and len(self.wrong) < UNEXPLAINED_TOLD_MAX:
+            self.wrong.append((entry, time_ms, look))
+        self._told_at = len(self._looks)
+
+    @property
+    def within_ms(self) -> int:
+        """So wrong it can have been between the first look and the last."""
+        return self._widest_ms + self._off_ms
 
 
 def _sum_fits(outcome: str, size: int, announced: int) -> bool:
@@ -690,15 +754,6 @@ class Question:
     to_ms: int = 1 << 62
 
 
-@dataclass(frozen=True)
-class Cosigned:
-    """The last that a witness signed: so many entries, at a time in ms since 1970."""
-
-    name: str
-    time_ms: int
-    size: int
-
-
 @dataclass
 class Found:
     """What a check found. `problems` empty: the record is whole."""
@@ -709,6 +764,7 @@ class Found:
     newest: Checkpoint | None = None
     key: Key | None = None
     cosigned: list[Cosigned] = field(default_factory=list)
+    """The last of each witness."""
     earlier: int = 0
     policies_missing: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
@@ -756,7 +812,9 @@ def _check(source: Source, question: Question, found: Found) -> None:
             )
     found.earlier = len(earlier)
     known = [newest, *earlier, *question.remembered]
-    found.cosigned = list(_cosignatures(question.witnesses, known))
+    looks = list(_cosignatures(question.witnesses, known))
+    found.cosigned = [max(some, key=lambda one: (one.size, one.time_ms)) for some in looks]
+    found.record.clocks = Clocks(one for some in looks for one in some)
     found.record.unseen_ms = {one.size: Question.to_ms for one in found.cosigned}
     read = _read_tree(source, newest.size, known, found.record)
     found.record.finish()
@@ -791,13 +849,13 @@ def _earlier(source: Source, newest: Checkpoint) -> list[Checkpoint]:
     return found
 
 
-def _cosignatures(witnesses: tuple[Key, ...], known: list[Checkpoint]) -> Iterator[Cosigned]:
+def _cosignatures(witnesses: tuple[Key, ...], known: list[Checkpoint]) -> Iterator[list[Cosigned]]:
+    """All of each witness that signed any."""
     for witness in witnesses:
         seen = [(checkpoint.size, checkpoint.cosigned_at(witness, witnesses)) for checkpoint in known]
-        signed = [(size, time_s) for size, time_s in seen if time_s is not None]
+        signed = [Cosigned(witness.name, time_s * 1000, size) for size, time_s in seen if time_s is not None]
         if signed:
-            size, time_s = max(signed)
-            yield Cosigned(witness.name, time_s * 1000, size)
+            yield signed
 
 
 def _require_witnesses(found: Found) -> None:
@@ -904,7 +962,8 @@ def document(found: Found) -> dict[str, Any]:
         for group, sums in sorted(record.left.items())
     ]
     whole = not found.problems
-    explained = not compared.discrepancies_count + compared.gaps_count + record.set_back_count
+    times = uncompared(record)
+    explained = not (compared.discrepancies_count or compared.gaps_count or times or clock_wrong(record))
     return {
         "ok": whole and explained,
         "whole": whole,
@@ -923,20 +982,27 @@ def document(found: Found) -> dict[str, Any]:
         "previous": record.previous,
         "first_ms": record.first_ms,
         "last_ms": record.last_ms,
-        "from_ms": max(record.from_ms, record.first_ms),
-        "to_ms": min(record.to_ms, record.last_ms + 1),
+        "in_record": in_record(record),
+        "from_ms": max(record.from_ms, record.first_ms) if in_record(record) else record.from_ms,
+        "to_ms": min(record.to_ms, record.last_ms + 1) if in_record(record) else record.to_ms,
         "left": left,
         "open": len(record.open),
         "compared": {"count": compared.count, "from_ms": compared.from_ms, "to_ms": compared.to_ms}
         | {"longest_ms": compared.longest_ms, **compared.sums},
         "discrepancies": compared.discrepancies,
         "discrepancies_count": compared.discrepancies_count,
-        "gaps": [{"from_ms": from_ms, "to_ms": to_ms} for from_ms, to_ms in compared.gaps],
-        "gaps_count": compared.gaps_count,
+        "gaps": [{"from_ms": from_ms, "to_ms": to_ms} for from_ms, to_ms in times + compared.gaps],
+        "gaps_count": compared.gaps_count + len(times),
         "set_back": [
             {"entry": entry, "from_ms": from_ms, "to_ms": to_ms} for entry, from_ms, to_ms in record.set_back
         ],
         "set_back_count": record.set_back_count,
+        "clock_wrong": [
+            {"entry": entry, "time_ms": time_ms, "witness": plain(look.name), "seen_ms": look.time_ms}
+            | {"entries": look.size}
+            for entry, time_ms, look in record.clocks.wrong
+        ],
+        "clock_wrong_count": record.clocks.wrong_count,
         "policies": sorted(record.policies),
         "policies_missing": found.policies_missing,
         "files_not_read": len(found.strange),
@@ -946,16 +1012,38 @@ def document(found: Found) -> dict[str, Any]:
     }
 
 
+def in_record(record: Record) -> bool:
+    """Whether the record has anything of the time that was asked for."""
+    return record.first_ms < record.to_ms and record.from_ms <= record.last_ms
+
+
+def clock_wrong(record: Record) -> bool:
+    """Whether what is of a time may stand under another."""
+    return record.set_back_count + record.clocks.wrong_count > 0
+
+
+def uncompared(record: Record) -> list[tuple[int, int]]:
+    """Of the time that was asked for, else of the record's: what of it was compared with the kernel's counters by
+    nobody, before the first comparison and after the last. In ms since 1970."""
+    compared = record.compared
+    from_ms = record.from_ms or record.first_ms
+    to_ms = record.to_ms if record.to_ms < Question.to_ms else max(record.last_ms, from_ms)
+    if not compared.count:
+        return [(from_ms, to_ms)]
+    if record.set_back_count:  # then times say little, and that is told
+        return []
+    ends = ((from_ms, compared.from_ms), (compared.to_ms, to_ms))
+    return [(one, other) for one, other in ends if other - one > MINUTES_MAX * MINUTE_MS]
+
+
 def anything_else(found: Found) -> str:
     """Whether more left than the entries say, in a sentence."""
     record, compared = found.record, found.record.compared
-    sums, since_ms, until_ms = (
-        compared.sums,
-        max(record.from_ms, record.first_ms),
-        min(record.to_ms, record.last_ms),
-    )
+    sums = compared.sums
     if found.problems:
         return "Nothing of this export can be relied on."
+    if not in_record(record):
+        return "Nobody can tell: the record has nothing of this time."
     if not compared.count:
         return "Nobody can tell: in this time nothing was compared with the kernel's counters."
     others = f"{_others(sums)}, which no entry tells. Of the courier: " if sums["others_sent_bytes"] else ""
@@ -966,11 +1054,10 @@ def anything_else(found: Found) -> str:
     framing = f"{sums['framing_bytes']:,} bytes of framing, which is within its bound and not looked into"
     if sums["lan_bytes"]:
         framing += f", and {sums['lan_bytes']:,} bytes from the node to the site's own network"
-    if record.set_back_count:
-        late_word = "the clock was set back, so nobody can tell if it is all"
+    if clock_wrong(record):
+        late_word = "the clock was wrong, so nobody can tell if it is all"
         return f"{others}Not by what was compared, but for {framing}; {late_word}."
-    late = until_ms - compared.to_ms > MINUTES_MAX * MINUTE_MS
-    if compared.gaps_count or late or compared.from_ms - since_ms > MINUTES_MAX * MINUTE_MS:
+    if compared.gaps_count or uncompared(record):
         some = "some of this time was not"
         return f"{others}Not while it was compared with the kernel's counters, but for {framing}; {some}."
     return f"{others}No, by the kernel's counters of this host, but for {framing}."
@@ -1002,9 +1089,9 @@ def claimed(found: Found) -> list[str]:
             f"Kernel-counted egress of {host} {times}, but for {unexplained:,} bytes that the kernel counted and "
             "this record does not explain."
         )
-    elif record.set_back_count:
+    elif clock_wrong(record):
         says.append(
-            f"Kernel-counted egress of {host}, where it was compared, {times}; the clock was set back, so it is "
+            f"Kernel-counted egress of {host}, where it was compared, {times}; the clock was wrong, so it is "
             "not known what of this time was."
         )
     else:
@@ -1046,9 +1133,10 @@ def not_claimed(found: Found) -> list[str]:
             says.append(
                 f"The longest time that was compared as one had {compared.longest_ms // MINUTE_MS:,} minutes."
             )
+    says.append(_of_the_clock(found))
     if record.from_ms < record.first_ms and record.from_ms:
         says.append(f"It begins at {moment(record.first_ms)}: of what was before it knows nothing.")
-    if record.last_ms < record.to_ms < Question.to_ms:
+    if record.last_ms < record.from_ms or record.last_ms < record.to_ms < Question.to_ms:
         says.append(f"It ends at {moment(record.last_ms)}: of what came then it knows nothing.")
     if record.previous:
         says.append(f"It follows an older record that was set aside, with the root {record.previous}.")
@@ -1067,30 +1155,42 @@ def not_claimed(found: Found) -> list[str]:
     return says
 
 
+def _of_the_clock(found: Found) -> str:
+    clocks, own = found.record.clocks, "Times are those of this host's clock"
+    if not found.cosigned:
+        return f"{own}: no witness of yours says how wrong it can have been."
+    if not clocks.between:
+        return f"{own}: what a witness of yours saw was written by then, but nothing says how long before."
+    minutes = -(-clocks.within_ms // MINUTE_MS)
+    span = f"{minutes:,} minutes" if minutes < 120 else f"{-(-minutes // 60):,} hours"
+    return (
+        f"{own}. Between the first and the last time that a witness of yours saw it grow, it can have been wrong by "
+        f"{span}, as witnesses' clocks go; before and after, nothing says by how much."
+    )
+
+
 def in_words(told: dict[str, Any]) -> str:
     """The answer for a person, from `document`."""
     if not told["whole"]:
         lines = ["WRONG. This record is not what it should be, so nothing that it says is told here."]
         return "\n".join(lines + [f"  - {problem}" for problem in told["problems"]]) + "\n"
-    period = f"from {moment(told['from_ms'])} to {moment(told['to_ms'] - 1)}"
     lines = [
         f"The record is whole: {told['entries']:,} entries, {moment(told['first_ms'])} to {moment(told['last_ms'])}.",
         f"  key   {told['log_key']}"
         + ("" if told["log_key_given"] else "  (not given: taken from the record itself)"),
         f"  root  {told['root']}",
         "",
-        f"What left {period}:",
-        *_left_in_words([one for one in told["left"] if one["kind"] != CONNECTIONS], "nothing"),
-        *_left_in_words([one for one in told["left"] if one["kind"] == CONNECTIONS], ""),
+        *_answer_in_words(told),
     ]
     lines += ["", f"Did anything else leave this host? {told['anything_else']}"]
-    texts = [one for one in told["left"] if one["policy"]]
-    lines += ["", "Texts among it, by the policy and the verdict that let them go:"]
-    lines += [
-        f"  {one['envelopes']:,} x {one['verdict']}, {one['bytes']:,} bytes, policy {one['policy']}"
-        + (" (not in this export)" if one["policy"] in told["policies_missing"] else "")
-        for one in texts
-    ] or ["  none"]
+    if told["in_record"]:
+        lines += ["", "Texts among it, by the policy and the verdict that let them go:"]
+        lines += [
+            f"  {one['envelopes']:,} x {one['verdict']}, {one['bytes']:,} bytes, policy {one['policy']}"
+            + (" (not in this export)" if one["policy"] in told["policies_missing"] else "")
+            for one in told["left"]
+            if one["policy"]
+        ] or ["  none"]
     lines += ["", "What was never explained:", *_unexplained_in_words(told)]
     lines += ["", "This shows:", *(f"  - {one}" for one in told["claimed"])]
     lines += ["This does not show:", *(f"  - {one}" for one in told["not_claimed"])]
@@ -1099,6 +1199,21 @@ def in_words(told: dict[str, Any]) -> str:
             f"{told['files_not_read']:,} more files lie here that are no part of it; they were not read."
         )
     return "\n".join(lines) + "\n"
+
+
+def _answer_in_words(told: dict[str, Any]) -> list[str]:
+    period = f"from {moment(told['from_ms'])}"
+    period += f" to {moment(told['to_ms'] - 1)}" if told["to_ms"] < Question.to_ms else " on"
+    warned = ["  THE CLOCK WAS WRONG (below): what left then may stand under another time."]
+    warned = warned if told["set_back_count"] or told["clock_wrong_count"] else []
+    if not told["in_record"]:
+        return [f"What left {period}: this record has nothing of that time, so it does not say.", *warned]
+    return [
+        f"What left {period}, by this host's clock:",
+        *warned,
+        *_left_in_words([one for one in told["left"] if one["kind"] != CONNECTIONS], "nothing"),
+        *_left_in_words([one for one in told["left"] if one["kind"] == CONNECTIONS], ""),
+    ]
 
 
 def _times(count: int) -> str:
@@ -1153,6 +1268,13 @@ def _unexplained_in_words(told: dict[str, Any]) -> list[str]:
     ]
     if (more := told["set_back_count"] - len(told["set_back"])) > 0:
         lines.append(f"  and {more:,} more times that the clock was set back")
+    lines += [
+        f"  the clock was wrong at entry {one['entry']:,}: by it that was at {moment(one['time_ms'])}; "
+        f"{one['witness']} saw {one['entries']:,} entries at {moment(one['seen_ms'])}"
+        for one in told["clock_wrong"]
+    ]
+    if (more := told["clock_wrong_count"] - len(told["clock_wrong"])) > 0:
+        lines.append(f"  and at {more:,} more entries")
     if told["open"]:
         lines.append(
             f"  envelopes and connections that were announced and not closed when this was signed: {told['open']:,}"

@@ -44,7 +44,7 @@ def told_of(
     monday, sunday = days_of(week)
     try:
         question = verify.ask(log_key, witnesses, first_day=monday.isoformat(), last_day=sunday.isoformat())
-        return verify.document(verify.verify(verify.open_export(export), question))
+        return verify.document(verify.examine(export, question))
     except (verify.Usage, verify.Wrong) as error:
         raise ConfigError(f"{error}", remedy=_REMEDY) from None
 
@@ -81,7 +81,15 @@ def weekly(told: dict[str, Any], week: str, made_on: date) -> Document:
 def _finding(told: dict[str, Any]) -> str:
     if not told["whole"]:
         return "WRONG: the record is not what it should be"
-    return "whole, and all is explained" if told["explained"] else "whole, and NOT all is explained"
+    if told["explained"]:
+        return "whole, and all is explained"
+    if told["discrepancies_count"] or told["set_back_count"] or told["clock_wrong_count"]:
+        return "whole, and NOT all is explained"
+    if not told["in_record"]:
+        return "whole, but it has nothing of this week"
+    if not told["compared"]["count"]:
+        return "whole, but nobody compared this week with the kernel's counters"
+    return "whole, but not all of this week was compared with the kernel's counters"
 
 
 def _sections(told: dict[str, Any]) -> Iterable[Section]:
@@ -104,6 +112,9 @@ def _listed(items: list[str], none: str) -> tuple[Block, ...]:
 
 
 def _left(told: dict[str, Any]) -> tuple[Block, ...]:
+    if not told["in_record"]:
+        times = f"it begins at {verify.moment(told['first_ms'])} and ends at {verify.moment(told['last_ms'])}"
+        return (Paragraph(text=f"The record has nothing of this week, so it does not say: {times}."),)
     groups = told["left"]
     envelopes = [one for one in groups if one["kind"] != verify.CONNECTIONS]
     texts = [one for one in envelopes if one["policy"]]
@@ -168,6 +179,7 @@ def _compared(told: dict[str, Any]) -> tuple[Block, ...]:
         ("Times with something unexplained", f"{told['discrepancies_count']:,}"),
         ("Times that were not compared", f"{told['gaps_count']:,}"),
         ("Times that the clock was set back", f"{told['set_back_count']:,}"),
+        ("Entries whose time is wrong by what witnesses saw", f"{told['clock_wrong_count']:,}"),
         ("Announced and not closed", f"{told['open']:,}"),
     )
     caption = f"{verify.moment(sums['from_ms'])} to {verify.moment(sums['to_ms'])}"

@@ -22,7 +22,7 @@ from tests.ledger_exports import LOG_VKEY, Files
 
 @pytest.fixture
 def files() -> Files:
-    return exports.export(exports.ordinary(30))
+    return exports.export(exports.ordinary(60))
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +41,7 @@ def test_a_folder_and_a_zip_of_it_answer_the_same(files: Files, tmp_path: Path) 
     packed = run(str(exports.pack(files, tmp_path / "out.zip")), "--log-key", LOG_VKEY, "--json")
     assert (folder.returncode, packed.returncode, folder.stderr) == (0, 0, "")
     assert json.loads(folder.stdout) == json.loads(packed.stdout)
-    assert json.loads(folder.stdout)["entries"] == 30
+    assert json.loads(folder.stdout)["entries"] == 60
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_question_that_makes_no_sense(
 
 
 def _bomb(files: Files, file: Path) -> None:
-    exports.pack({**files, "tile/0/000.p/30": b"\0" * 50_000_000}, file)
+    exports.pack({**files, "tile/0/000.p/60": b"\0" * 50_000_000}, file)
 
 
 def _twice(files: Files, file: Path) -> None:
@@ -142,7 +142,7 @@ def test_names_that_lead_elsewhere_are_no_part_of_it(
     assert os.listdir(tmp_path) == ["export.zip"]
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "tile/0/000.p/30", "policies"])
+@pytest.mark.parametrize("name", ["checkpoint", "tile/0/000.p/60", "policies"])
 def test_links_and_pipes_are_not_followed(
     name: str, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,10 +163,10 @@ def test_links_and_pipes_are_not_followed(
         ("checkpoint", b"\xff\xfe"),
         ("checkpoint", b"\n" * 70_000),
         ("checkpoint", f"{exports.origin()}\n{'9' * 5_000}\nAA==\n\n\u2014 a b\n".encode()),
-        ("tile/entries/000.p/30", b"\xff" * 400),
-        ("tile/entries/000.p/30", b"\x10\x00" + b"[" * 4096),
-        ("tile/entries/000.p/30", b'\x00\x08{"a":1e9'),
-        ("tile/entries/000.p/30", b""),
+        ("tile/entries/000.p/60", b"\xff" * 400),
+        ("tile/entries/000.p/60", b"\x10\x00" + b"[" * 4096),
+        ("tile/entries/000.p/60", b'\x00\x08{"a":1e9'),
+        ("tile/entries/000.p/60", b""),
     ],
 )
 def test_files_that_mean_harm(
@@ -181,7 +181,7 @@ def test_files_that_mean_harm(
 def test_a_size_without_an_end_ends_with_what_is_there(
     files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files["checkpoint"] = exports.checkpoint([b""] * 30).replace(b"\n30\n", b"\n%d\n" % verify.SIZE_MAX)
+    files["checkpoint"] = exports.checkpoint([b""] * 60).replace(b"\n60\n", b"\n%d\n" % verify.SIZE_MAX)
     body = files["checkpoint"].decode().split("\n\n")[0] + "\n"
     signature = exports.LOG.sign(body.encode())
     identifier = verify.Key.parse(LOG_VKEY, 1).identifier

@@ -20,14 +20,15 @@ from tests import ledger_exports as exports
 from tests.ledger_exports import LOG_VKEY, WITNESS_VKEYS, Ledger
 
 WEEK = "2026-W09"
-"""Its Sunday is the first day of the ledgers of these tests."""
+MONDAY_MS = exports.START_MS - 6 * 86_400_000
+WEEK_MS = 7 * 86_400_000
 
 MADE_ON = date(2026, 3, 2)
 
 
 def ledger(unexplained: int = 0) -> Ledger:
-    """A connection, an envelope of records, a text of 2,000 bytes; compared with the kernel."""
-    found = Ledger()
+    """A connection, an envelope of records, a text of 2,000 bytes; all of the week compared with the kernel."""
+    found = Ledger(MONDAY_MS, _compared_ms=MONDAY_MS)
     found.begin()
     link = found.link()
     for text, size in ((False, 1_000), (True, 2_000)):
@@ -36,13 +37,14 @@ def ledger(unexplained: int = 0) -> Ledger:
         found.time_ms += 1_000
         found.close(envelope, size)
     found.link_close(link)
-    found.time_ms += 1_000
+    found.time_ms = MONDAY_MS + WEEK_MS - 60_000
     found.compare(unexplained)
     return found
 
 
 def exported(folder: Path, found: Ledger) -> str:
-    return str(exports.write(exports.export(found.entries()), folder / "export"))
+    files = exports.export(found.entries(), cosigned_s=found.time_ms // 1000)
+    return str(exports.write(files, folder / "export"))
 
 
 def text_of(document: Document) -> str:
@@ -111,9 +113,37 @@ def test_it_is_short_and_no_hash_is_set_in_one_piece(tmp_path: Path) -> None:
 
 def test_of_another_week_nothing_is_told(tmp_path: Path) -> None:
     told, document = reported(exported(tmp_path, ledger()), "2026-W12")
-    assert told["left"] == []
-    assert "0 bytes in 0 envelopes" in text_of(document)
+    assert (told["left"], told["ok"]) == ([], False)
+    assert dict(document.front)["Finding"] == "whole, but it has nothing of this week"
+    assert "The record has nothing of this week, so it does not say: it begins at" in text_of(document)
+    assert "0 bytes in 0 envelopes" not in text_of(document)
     assert "Nobody compared the record" in text_of(document)
+
+
+def test_a_week_that_nobody_compared_is_not_called_explained(tmp_path: Path) -> None:
+    never, ended = Ledger(MONDAY_MS), ledger()
+    never.begin()
+    never.time_ms += WEEK_MS
+    never.close(never.intent())
+    told, document = reported(exported(tmp_path / "never", never))
+    assert not told["ok"]
+    assert "nobody compared this week" in dict(document.front)["Finding"]
+    ended.time_ms += WEEK_MS
+    ended.close(ended.intent())
+    export = exported(tmp_path / "ended", ended)
+    assert dict(reported(export)[1].front)["Finding"] == "whole, and all is explained"
+    told, document = reported(export, "2026-W10")
+    assert not told["ok"]
+    assert "nobody compared this week" in dict(document.front)["Finding"]
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 cut off", b"no zip at all"])
+def test_what_is_no_export_is_said_in_words(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "export.zip"
+    file.write_bytes(data)
+    ended = CliRunner().invoke(app, ["ledger", "report", str(file), "--week", WEEK])
+    assert ended.exception is None or isinstance(ended.exception, ConfigError | SystemExit)
+    assert ended.exit_code != ExitCode.OK
 
 
 def test_a_record_that_was_changed_says_nothing_but_that(tmp_path: Path) -> None:

@@ -350,7 +350,7 @@ async def test_over_a_clock_that_was_set_back_nothing_is_called_complete(site: S
     told = await site.checked()
     claimed = " ".join(map(str, told["claimed"]))  # type: ignore[call-overload]
     assert "Complete" not in claimed
-    assert "the clock was set back" in claimed
+    assert "the clock was wrong" in claimed
     assert "nobody can tell if it is all" in str(told["anything_else"])
     assert told["set_back_count"] == 1
 
