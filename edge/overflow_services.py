@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LOOK_EVERY_S: Final = 5.0
 """At whether text could go: a policy that the site signs counts for the next look, as it does for the guard at once."""
 
+NOT_OFFERED: Final = "not_offered"
+"""The answers are quotes, or no text may go: nobody keeps a way open."""
+
 
 class OverflowWay:
     """The connection to the courier for answers, open while it could be used."""
@@ -37,10 +40,12 @@ class OverflowWay:
 
     def told(self) -> dict[str, object]:
         """The part of `postern status`."""
+        offered, ready = self._wanted(), self._client.ready
+        # A way that is not kept open has never heard of the courier, whatever the courier does.
         return {
-            "offered": self._wanted(),
-            "ready": self._client.ready,
-            "reason": "" if self._client.ready else self._client.reason,
+            "offered": offered,
+            "ready": ready,
+            "reason": "" if ready else self._client.reason if offered else NOT_OFFERED,
             "answers": metrics.overflow_outcomes(),
         }
 

@@ -19,7 +19,15 @@ from edge.commands.output import standard_output
 Site = Annotated[Path, typer.Option("--site", help="The site's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 # Fields that hold a moment since 1970: the name that a person reads, and their units in a second.
-MOMENTS = {"since": ("since", 1), "added_ms": ("added", 1000), "looked_ms": ("looked", 1000)}
+MOMENTS = {
+    "since": ("since", 1),
+    "added_ms": ("added", 1000),
+    "looked_ms": ("looked", 1000),
+    "written_anew_ms": ("written_anew", 1000),
+    "newest_ms": ("newest", 1000),
+    "certificate_issued": ("certificate_issued", 1),
+    "certificate_expires": ("certificate_expires", 1),
+}
 
 
 def operate_on(site: Path, name: str, arguments: dict[str, object]) -> Any:
@@ -56,9 +64,11 @@ def as_lines(value: dict[str, Any], indent: str = "") -> str:
     """A nested object as lines that a person reads."""
     lines: list[str] = []
     for name, item in value.items():
-        if name in MOMENTS and item is not None:
+        if name in MOMENTS:
             name, per_second = MOMENTS[name]
-            item = datetime.fromtimestamp(item / per_second).astimezone().isoformat(" ", "seconds")
+            # 0: there is none, as of a certificate before the site is enrolled.
+            item = item and datetime.fromtimestamp(item / per_second).astimezone().isoformat(" ", "seconds")
+            item = item or None
         if isinstance(item, dict):
             lines += [f"{indent}{name}:", as_lines(item, indent + "  ")]
         else:

@@ -28,7 +28,8 @@ class ReceiptLinkOver(PosternError):
     code = "receipt_link_over"
     title = "This link to a receipt works no longer"
     remedy = (
-        "It ends with the conversation, and after ten minutes. Open it anew at the screen where you asked."
+        f"It ends with the conversation, after ten minutes, after {READS_MAX} openings, or when a newer one was made. "
+        "Open it anew at the screen where you asked."
     )
     status = 404
 

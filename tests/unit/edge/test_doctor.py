@@ -123,7 +123,7 @@ def test_are_names_found(
     ("told_by_node", "ok", "found"),
     [
         ({}, True, "while the node runs"),
-        ({"overflow": {"offered": False, "ready": False, "reason": "courier_away"}}, True, "not used"),
+        ({"overflow": {"offered": False, "ready": False, "reason": "not_offered"}}, True, "not used"),
         ({"overflow": {"offered": True, "ready": True, "reason": ""}}, True, "where this site cannot"),
         ({"overflow": {"offered": True, "ready": False, "reason": "not_enrolled"}}, False, "(not_enrolled)"),
         ({"overflow": {"offered": True, "ready": False, "reason": "of_tomorrow"}}, False, "(of_tomorrow)"),

@@ -85,7 +85,7 @@ export const words = {
   linkOver: {
     title: "This link works no longer.",
     detail: "",
-    remedy: "It ends with the conversation, and after ten minutes. Open it anew at the screen where you asked, while the conversation is there.",
+    remedy: "It ends with the conversation, after ten minutes, after 60 openings, or when a newer one was made. Open it anew at the screen where you asked, while the conversation is there.",
   },
   linkUntil: (moment) => `This page can be opened until ${moment}, as long as the conversation is on the screen. What you download or print stays with you.`,
   receiptOf: (moment) => `Made ${moment}, and kept nowhere.`,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from edge.commands.terminal import as_lines
 
 
@@ -35,3 +37,17 @@ def test_moments_are_dates_and_durations_stay_numbers() -> None:
 
 def test_a_moment_that_is_not_known_stays_empty() -> None:
     assert as_lines({"since": None}) == "since: "
+    assert as_lines({"certificate_expires": 0}) == "certificate_expires: "
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("written_anew_ms", 1_000_000_000_500),
+        ("newest_ms", 1_000_000_000_500),
+        ("certificate_issued", 1_000_000_000),
+        ("certificate_expires", 1_000_000_000),
+    ],
+)
+def test_no_moment_of_the_status_stays_a_number(name: str, value: int) -> None:
+    assert as_lines({name: value}).startswith(f"{name.removesuffix('_ms')}: 2001-09-09 ")

@@ -12,9 +12,11 @@ import pytest
 import pytest_asyncio
 
 from edge.web import receipt_links
-from edge.web.receipt_links import LINK_S
+from edge.web.kiosk_page import KIOSK
+from edge.web.receipt_links import LINK_S, READS_MAX
 from tests.unit.edge.web.siblings_rig import SESSIONS, Node, bearer, node_of
 
+WORDS = KIOSK / "static" / "words.js"
 ORIGIN = "https://desk.clinic.internal"
 
 
@@ -81,6 +83,8 @@ async def test_it_ends_after_its_time(node: Node, clock: Clock) -> None:
     clock.s += 1
     status, problem = await read(node, secret)
     assert (status, problem["code"]) == (404, "receipt_link_over")
+    for said in (problem["remedy"], WORDS.read_text()):
+        assert f"after {READS_MAX} openings, or when a newer one was made" in said
 
 
 async def test_it_ends_with_the_conversation(node: Node) -> None:

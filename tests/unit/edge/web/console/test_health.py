@@ -40,7 +40,7 @@ def test_a_site_that_is_well_says_so_and_nothing_else() -> None:
 
 def test_help_from_outside_is_told_only_where_the_policy_permits_it() -> None:
     unused = replace(
-        WELL, status=status(overflow={"offered": False, "ready": False, "reason": "courier_away"})
+        WELL, status=status(overflow={"offered": False, "ready": False, "reason": "not_offered"})
     )
     assert not [finding for finding in findings(unused) if finding.id == "overflow"]
     used = replace(WELL, status=status(overflow={"offered": True, "ready": True, "reason": ""}))
