@@ -39,13 +39,14 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One that is due. `attempts`: those that failed."""
+    """One that is due. `attempts`: those that failed. `session`: whose the ticket is; "" once it was wiped."""
 
     id: int
     ticket: str
     channel: Channel
     attempts: int
     created_ms: int
+    session: str
 
 
 def wait_ms(attempts: int) -> int | None:
@@ -70,13 +71,13 @@ def due(db: Database, channel: Channel, at_ms: int, rows_max: int) -> list[Notif
     A due time further away than the longest wait comes from a wall clock that was set back: it is due as well.
     """
     rows = db.execute(
-        "SELECT n.id, n.ticket, n.channel, n.attempts, h.created_ms FROM notifications n "
+        "SELECT n.id, n.ticket, n.channel, n.attempts, h.created_ms, h.session FROM notifications n "
         "JOIN handoffs h ON h.ticket = n.ticket "
         "WHERE n.state = ? AND n.channel = ? AND h.state = ? AND (n.due_ms <= ? OR n.due_ms > ?) "
         "ORDER BY n.due_ms LIMIT ?",
         [Delivery.PENDING, channel, TicketState.WAITING, at_ms, at_ms + RETRY_LAST_MS, rows_max],
     )
-    return [Notification(row[0], row[1], Channel(row[2]), row[3], row[4]) for row in rows]
+    return [Notification(row[0], row[1], Channel(row[2]), *row[3:]) for row in rows]
 
 
 def sent(db: Database, notification: int) -> None:

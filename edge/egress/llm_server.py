@@ -119,7 +119,7 @@ class LlmServer:
                         yield shown
             if rest := restored.close():
                 yield rest
-            outcome, self.last_error = "whole", ""
+            outcome, self.last_error = lan_uses.WHOLE, ""
         except PosternError as error:
             outcome = error.code
             self._pause(error)

@@ -44,5 +44,12 @@ class Notice:
 class Carrier(Protocol):
     """A way of telling staff."""
 
-    async def send(self, notice: Notice) -> int:
-        """Hand it over; returns bytes sent. Raises DeliveryFailed, NotLocal, NotReachable."""
+    @property
+    def host(self) -> str:
+        """The server that is told, as the settings name it."""
+
+    def size(self, notice: Notice) -> int:
+        """Bytes that are about to be handed over."""
+
+    async def send(self, notice: Notice) -> None:
+        """Hand it over. Raises DeliveryFailed, NotLocal, NotReachable."""

@@ -46,14 +46,18 @@ class MailCarrier:
         """Raises ConfigError when the password or the CA cannot be read."""
         assert settings.host is not None
         self._settings = settings
-        self._host = settings.host
+        self.host = settings.host
         self._password = _password(settings)
         self._tls = _tls(settings)
 
-    async def send(self, notice: Notice) -> int:
+    def size(self, notice: Notice) -> int:
         """See Carrier."""
-        message = letter(notice, self._settings.sender, self._settings.recipients)
-        addresses = await local_addresses(self._host, self._settings.port)
+        return len(self._letter(notice).as_bytes())
+
+    async def send(self, notice: Notice) -> None:
+        """See Carrier."""
+        message = self._letter(notice)
+        addresses = await local_addresses(self.host, self._settings.port)
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT_S):
                 with await _connect(addresses, self._settings.port) as connection:
@@ -62,12 +66,14 @@ class MailCarrier:
             raise DeliveryFailed(f"The mail server answered {error.code}.") from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ssl.SSLError) as error:
             raise DeliveryFailed(f"The mail server failed: {type(error).__name__}.") from None
-        return len(message.as_bytes())
+
+    def _letter(self, notice: Notice) -> EmailMessage:
+        return letter(notice, self._settings.sender, self._settings.recipients)
 
     async def _hand_over(self, connection: socket.socket, message: EmailMessage) -> None:
         security = self._settings.security
         client = aiosmtplib.SMTP(
-            hostname=self._host,
+            hostname=self.host,
             sock=connection,
             local_hostname=_literal(connection),
             username=self._settings.username,

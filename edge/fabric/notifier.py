@@ -1,7 +1,8 @@
 """Sends what is due of the notifications, each way of telling beside the others, and keeps what became of them.
 
 At least once: a notification is marked as sent after the other side took it, and goes out under the same identifier
-when the node dies in between. What was sent is counted in bytes by kind; no text of it is logged.
+when the node dies in between. A row before the first byte (`lan_uses`), so that the customer's receipt tells of it;
+what was sent is counted in bytes by kind; no text of it is logged.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
+
+from sqlite_utils import Database
 
 from core.errors import PosternError
 from edge import metrics
@@ -17,6 +21,7 @@ from edge.chat.notifications import Channel, Delivery, Notification
 from edge.chat.session_rows import now_ms
 from edge.config import Config
 from edge.fabric.delivery import Carrier, Notice
+from edge.store import lan_uses
 from edge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -82,19 +87,33 @@ class Notifier:
             await self._send(notification)
 
     async def _send(self, notification: Notification) -> None:
-        channel = notification.channel
+        channel, notice = notification.channel, self._notice(notification)
+        carrier = self._carriers[channel]
+        size = carrier.size(notice)
+        # Where it cannot be written down nothing is sent: the error ends this round.
+        use = await self._store.write(
+            partial(
+                lan_uses.begin,
+                service=channel,
+                host=carrier.host,
+                size=size,
+                session=notification.session,
+                at_ms=now_ms(),
+            )
+        )
         try:
-            sent_bytes = await self._carriers[channel].send(self._notice(notification))
+            await carrier.send(notice)
         except PosternError as error:
+            await self._store.write(partial(lan_uses.end, use=use, outcome=error.code))
             state = await self._store.write(lambda db: notifications.failed(db, notification, now_ms()))
             self._failed(channel, error.code, state)
             return
-        await self._store.write(lambda db: notifications.sent(db, notification.id))
+        await self._store.write(partial(_taken, notification=notification.id, use=use))
         self.last_errors.pop(channel, None)
         metrics.recover(f"notify_{channel}")
         metrics.notifications.labels(channel, "sent").inc()
-        metrics.notification_bytes.labels(channel).inc(sent_bytes)
-        log.info("staff were told of a ticket", extra={"channel": channel, "bytes": sent_bytes})
+        metrics.notification_bytes.labels(channel).inc(size)
+        log.info("staff were told of a ticket", extra={"channel": channel, "bytes": size})
 
     def _failed(self, channel: Channel, code: str, state: Delivery) -> None:
         self.last_errors[channel] = code
@@ -112,3 +131,8 @@ class Notifier:
             site.id,
             self._config.handoff.console_url,
         )
+
+
+def _taken(db: Database, notification: int, use: int) -> None:
+    notifications.sent(db, notification)
+    lan_uses.end(db, use, lan_uses.WHOLE)

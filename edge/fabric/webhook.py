@@ -43,11 +43,16 @@ class WebhookCarrier:
         assert settings.url is not None
         assert settings.secret_file is not None
         self._url = settings.url
+        self.host = urlsplit(settings.url).hostname or ""
         self._secret = read_handoff_secret(_text(settings.secret_file))
         self._tls = _tls(settings)
         self._clock = clock
 
-    async def send(self, notice: Notice) -> int:
+    def size(self, notice: Notice) -> int:
+        """See Carrier."""
+        return len(payload(notice))
+
+    async def send(self, notice: Notice) -> None:
         """See Carrier."""
         body, timestamp_s = payload(notice), int(self._clock())
         headers = signed_headers([self._secret], notice.id, timestamp_s, body)
@@ -57,7 +62,6 @@ class WebhookCarrier:
             raise DeliveryFailed(f"The webhook failed: {type(error).__name__}.") from None
         if not 200 <= status < 300:  # a redirect is no answer either: it could lead anywhere
             raise DeliveryFailed(f"The webhook answered {status}.")
-        return len(body)
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> int:
         parts = urlsplit(self._url)

@@ -11,6 +11,8 @@ from sqlite_utils import Database
 
 # Of one conversation, shown on its receipt.
 SHOWN_MAX = 1000
+# Outcome: the server took all of it, and answered.
+WHOLE = "whole"
 
 
 @dataclass(frozen=True, slots=True)

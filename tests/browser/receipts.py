@@ -36,12 +36,19 @@ def text(size: int = 1840, envelope: str = ENVELOPE, label: str = "public", **mo
     return {**told, "destination": "control-plane", "record": record("written", 1901, 1902), **more}
 
 
-def receipt(*left: dict[str, Any], missing: str = "", inside: int = 0) -> dict[str, Any]:
-    """Of these texts; `missing`: why there is no proof; `inside`: bytes that a server of the site was told."""
-    uses = [{"at_ms": AT_MS, "service": "llm_server", "bytes": inside, "outcome": "whole"}] if inside else []
+def use(service: str, size: int, outcome: str = "whole") -> dict[str, Any]:
+    """Something that a server of the site was told."""
+    return {"at_ms": AT_MS, "service": service, "bytes": size, "outcome": outcome}
+
+
+def receipt(
+    *left: dict[str, Any], missing: str = "", inside: int = 0, uses: tuple[dict[str, Any], ...] = ()
+) -> dict[str, Any]:
+    """Of these texts; `missing`: why there is no proof; `inside`: bytes that a language model of the site was told."""
+    uses = (*uses, *((use("llm_server", inside),) if inside else ()))
     return {
         "session_id": "s1", "at_ms": AT_MS, "left_bytes": sum(one["bytes"] for one in left),
-        "left": [{**one, "record": None} if missing else one for one in left], "site_network": uses,
+        "left": [{**one, "record": None} if missing else one for one in left], "site_network": [*uses],
         "claim": "complete for kernel-counted egress of the courier of this host", "proof": None if missing else PROOF,
         "proof_missing": missing, "format": "postern-visitor-receipt-1", "key": "7b" * 32, "signature": "c2ln",
     }  # fmt: skip

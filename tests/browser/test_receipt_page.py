@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.chromium import violations
-from tests.browser.receipts import receipt, text
+from tests.browser.receipts import receipt, text, use
 from tests.browser.scripted_node import ScriptedNode
 
 SMALL = {"width": 320, "height": 640}
@@ -45,6 +45,25 @@ async def test_where_nothing_left_it_says_what_that_proves(page: Page, scripted:
     await expect(page.get_by_text("0 bytes. Nothing that you asked has left")).to_be_visible()
     await page.get_by_text("Proof, for whoever checks").click()
     await expect(page.get_by_text("had 1,904 entries. It names nobody")).to_be_visible()
+
+
+async def test_which_servers_of_the_building_were_told_is_said_of_each(
+    page: Page, scripted: ScriptedNode
+) -> None:
+    hooks = (use("webhook", 120, "delivery_failed"), use("webhook", 120))
+    scripted.script.receipt = receipt(uses=(*hooks, use("mail", 700)), inside=300)
+    await open_page(page, scripted)
+    for said in (
+        "a server of our staff was told your number, and nothing that was said: up to 240 bytes.",
+        "our mail server was told your number for our staff, and nothing that was said: 700 bytes.",
+        "our server for language models was asked for help: 300 bytes.",
+    ):
+        await expect(page.get_by_text(said)).to_be_visible()
+    await expect(page.get_by_text("told no other server")).to_have_count(0)
+    await expect(page.get_by_text("What our staff read on their own screens")).to_be_visible()
+    scripted.script.receipt = receipt()
+    await page.reload()
+    await expect(page.get_by_text("The machine that you asked told no other server")).to_be_visible()
 
 
 async def test_it_is_downloaded_as_it_was_signed(page: Page, scripted: ScriptedNode) -> None:

@@ -190,7 +190,7 @@ PEOPLE: dict[str, Table] = {
         {
             "id": _use("INTEGER PRIMARY KEY AUTOINCREMENT", "order", exported=False),
             "at_ms": _use("INTEGER NOT NULL", "when, retention"),
-            "service": _use("TEXT NOT NULL", "what kind of server: llm_server"),
+            "service": _use("TEXT NOT NULL", "what kind of server: llm_server, mail, webhook"),
             "host": _use("TEXT NOT NULL", "which server of the site's network"),
             "bytes": _use("INTEGER NOT NULL", "how much was handed over; no text"),
             "session": session("TEXT NOT NULL", Kind.PSEUDONYM, "whose, for the receipt; empty afterwards"),

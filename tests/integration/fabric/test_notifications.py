@@ -21,6 +21,9 @@ from edge.fabric.delivery import Carrier, DeliveryFailed, Notice
 from edge.fabric.mail import MailCarrier
 from edge.fabric.notifier import Notifier, carriers_of
 from edge.fabric.webhook import WebhookCarrier
+from edge.store import lan_uses
+from edge.store.lan_uses import LanUse
+from edge.store.store import StoreBusy
 from tests.integration.fabric.staff_servers import (
     LOGIN,
     SECRET_TEXT,
@@ -240,13 +243,16 @@ class Broken:
     def __init__(self, failures: int) -> None:
         self.failures = failures
         self.sent: list[Notice] = []
+        self.host = "mail.clinic.test"
 
-    async def send(self, notice: Notice) -> int:
+    def size(self, notice: Notice) -> int:
+        return len(notice.ticket)
+
+    async def send(self, notice: Notice) -> None:
         if self.failures:
             self.failures -= 1
             raise DeliveryFailed("away")
         self.sent.append(notice)
-        return 1
 
 
 def notifier(desk: Rig, carrier: Carrier) -> Notifier:
@@ -286,14 +292,57 @@ async def test_a_failure_waits_longer_each_time_and_goes_out_under_the_same_iden
     assert len(carrier.sent) == 1
 
 
+class Watching(Broken):
+    """One that looks at what is written down while it is told."""
+
+    def __init__(self, desk: Rig, session: str) -> None:
+        super().__init__(failures=1)
+        self.desk, self.session = desk, session
+        self.seen: list[str] = []
+
+    async def send(self, notice: Notice) -> None:
+        self.seen += [one.outcome for one in await noted(self.desk, self.session)]
+        await super().send(notice)
+
+
+async def noted(desk: Rig, session: str) -> list[LanUse]:
+    return await desk.store.read(lambda db: lan_uses.of_session(db, session))
+
+
+async def test_each_try_is_written_down_for_the_conversations_receipt_before_the_first_byte(
+    desk: Rig,
+) -> None:
+    session = await desk.arrive()
+    await desk.handoffs.request(session, await desk.turn(session))
+    carrier = Watching(desk, session.id)
+    sending = notifier(desk, carrier)
+    await sending.deliver(now_ms())
+    await sending.deliver((await state(desk))[2])
+    assert carrier.seen == ["begun", "delivery_failed", "begun"]
+    told = [(one.service, one.host, one.bytes, one.outcome) for one in await noted(desk, session.id)]
+    assert told == [("mail", "mail.clinic.test", 6, end) for end in ("delivery_failed", "whole")]
+    assert await noted(desk, "") == []
+
+
+async def test_what_cannot_be_written_down_is_not_sent(desk: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise StoreBusy
+
+    carrier = Broken(failures=0)
+    await a_ticket(desk)
+    monkeypatch.setattr(lan_uses, "begin", full)
+    with pytest.raises(StoreBusy):
+        await notifier(desk, carrier).deliver(now_ms())
+    assert carrier.sent == []
+
+
 class CutOff(Broken):
     """The node dies after the other side took it, before that was kept."""
 
-    async def send(self, notice: Notice) -> int:
-        sent = await super().send(notice)
+    async def send(self, notice: Notice) -> None:
+        await super().send(notice)
         if len(self.sent) == 1:
             raise asyncio.CancelledError
-        return sent
 
 
 async def test_what_was_taken_but_not_kept_goes_out_again_as_the_same(desk: Rig) -> None:

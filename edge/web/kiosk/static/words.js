@@ -72,10 +72,24 @@ export const words = {
       ? "The proof cannot be shown: our record is too long to find all of it at once."
       : "The machine that keeps the record of what leaves does not answer, so the proof is missing. Open this again in a minute.") +
     " All that is told here is the word of the machine that you asked.",
+  // `uses`: what was written down before the first byte. Of one that ended badly it is not known how much was told.
   insideSite: (uses) =>
     uses.length === 0
-      ? "No other machine of this building was told."
-      : `Inside this building, our server for language models was asked for help: ${words.bytes(uses.reduce((sum, one) => sum + one.bytes, 0))}.`,
+      ? "The machine that you asked told no other server of this building."
+      : [...new Set(uses.map((one) => one.service))]
+          .map((service) => {
+            const its = uses.filter((one) => one.service === service);
+            const bytes = words.bytes(its.reduce((sum, one) => sum + one.bytes, 0));
+            const all = its.every((one) => one.outcome === "whole");
+            return `Inside this building, ${words.toldInside(service)}: ${all ? "" : "up to "}${bytes}.`;
+          })
+          .join(" "),
+  toldInside: (service) =>
+    ({
+      llm_server: "our server for language models was asked for help",
+      mail: "our mail server was told your number for our staff, and nothing that was said",
+      webhook: "a server of our staff was told your number, and nothing that was said",
+    })[service] ?? "another server was told",
   codeUntil: (minutes) =>
     `It works for ${minutes} minutes, and ends when this screen is erased. It shows nothing of what you asked; whoever scans it sees what you see here.`,
   noCode: (reason) =>
