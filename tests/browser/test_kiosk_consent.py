@@ -103,7 +103,7 @@ async def test_what_left_the_building_can_be_read_and_printed_alone(
     scripted.script.receipt = receipt(text(), of_a_sibling, inside=300)
     await page.keyboard.press("Enter")
     await expect(dialog.get_by_role("status")).to_have_text(
-        "Let out of this building, to our organisation's own computers: 2,000 bytes."
+        "Let out of this building, to our organisation's own computers: up to 2,000 bytes."
     )
     mine, other = dialog.get_by_role("listitem").first, dialog.get_by_role("listitem").nth(1)
     await expect(mine).to_contain_text(ENVELOPE)

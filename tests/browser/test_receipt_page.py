@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.chromium import violations
-from tests.browser.receipts import receipt, text, use
+from tests.browser.receipts import receipt, record, text, use
 from tests.browser.scripted_node import ScriptedNode
 
 SMALL = {"width": 320, "height": 640}
@@ -47,6 +47,15 @@ async def test_where_nothing_left_it_says_what_that_proves(page: Page, scripted:
     await expect(page.get_by_text("had 1,904 entries. It names nobody")).to_be_visible()
 
 
+async def test_the_sum_is_a_bound_where_not_all_of_it_was_sent(page: Page, scripted: ScriptedNode) -> None:
+    for secret, outcome in enumerate(("not_sent", "", "written")):
+        other = text(640, "60" * 16, record=record(outcome, 7) if outcome else None)
+        scripted.script.receipt, scripted.script.secret = receipt(text(), other), f"s{secret}"
+        await open_page(page, scripted, f"s{secret}")
+        up_to = "" if outcome == "written" else "up to "
+        await expect(page.get_by_text(f"own computers: {up_to}2,480 bytes.")).to_be_visible()
+
+
 async def test_which_servers_of_the_building_were_told_is_said_of_each(
     page: Page, scripted: ScriptedNode
 ) -> None:
@@ -78,10 +87,11 @@ async def test_it_is_downloaded_as_it_was_signed(page: Page, scripted: ScriptedN
 
 async def test_a_link_that_is_over_says_so(page: Page, scripted: ScriptedNode) -> None:
     scripted.script.receipt = receipt(text())
-    for secret in ("", "another"):
+    for secret, said in (("", "This link is not whole."), ("another", "This link works no longer.")):
         await open_page(page, scripted, secret)
         await page.reload()
-        await expect(page.get_by_role("alert")).to_contain_text("This link works no longer.")
+        await expect(page.get_by_role("alert")).to_contain_text(said)
+        await expect(page.get_by_role("button", name="Try again")).to_have_count(0)
         await expect(page.get_by_role("listitem")).to_have_count(0)
     assert await violations(page, enhanced_contrast=True) == []
     await open_page(page, scripted)
@@ -111,6 +121,17 @@ async def test_it_fits_a_narrow_screen_in_both_directions_and_on_paper(
     await page.emulate_media(media="print")
     await expect(page.get_by_role("button")).to_have_count(0)
     await expect(page.get_by_role("listitem")).to_be_visible()
+
+
+async def test_numbers_and_dates_are_in_the_language_of_the_words_and_name_their_zone(
+    browser: Browser, scripted: ScriptedNode
+) -> None:
+    scripted.script.receipt, scripted.script.locale = receipt(text()), "ar"
+    page = await browser.new_page(locale="ar-EG", timezone_id="Europe/Berlin")
+    await open_page(page, scripted)
+    await expect(page.get_by_text("Made 1 Mar 2026, 01:01 CET, and kept nowhere.")).to_be_visible()
+    await expect(page.get_by_text("own computers: 1,840 bytes.")).to_be_visible()
+    await page.close()
 
 
 async def test_the_secret_is_in_no_address_that_is_asked_for(page: Page, scripted: ScriptedNode) -> None:

@@ -3,7 +3,7 @@
 
 import { clone, show } from "./dom.js";
 import { clearProblem, inWords, showProblem } from "./problem.js";
-import { moment, tell } from "./receipt_view.js";
+import { tell } from "./receipt_view.js";
 import { words } from "./words.js";
 
 const PRINTING = "prints-receipt"; // on <html>: nothing but the receipt goes onto the paper
@@ -37,7 +37,7 @@ export class Receipt {
     try {
       const receipt = await this.#conversation.receipt();
       tell(parts, receipt);
-      parts.made.textContent = words.receiptMade(moment(receipt.at_ms));
+      parts.made.textContent = words.receiptMade(words.moment(receipt.at_ms));
       show(parts.facts);
       await this.#offer();
     } catch (problem) {

@@ -2,7 +2,7 @@
 
 import { show } from "./dom.js";
 import { clearProblem, inWords, showProblem } from "./problem.js";
-import { moment, tell } from "./receipt_view.js";
+import { tell } from "./receipt_view.js";
 import { Problem, send } from "./transport.js";
 import { words } from "./words.js";
 
@@ -14,19 +14,19 @@ async function read() {
   clearProblem(parts.problem);
   try {
     const secret = location.hash.slice(1);
-    if (!secret) throw new Problem(words.linkOver);
+    if (!secret) throw new Problem({ code: "receipt_link_cut" });
     const told = await (await send("/api/v1/receipt", { method: "GET", token: secret })).json();
     receipt = told.receipt;
     tell(parts, receipt);
-    parts.until.textContent = words.linkUntil(moment(Date.now() + told.expires_in_s * 1000));
-    parts.made.textContent = words.receiptOf(moment(receipt.at_ms));
+    parts.until.textContent = words.linkUntil(words.moment(Date.now() + told.expires_in_s * 1000));
+    parts.made.textContent = words.receiptOf(words.moment(receipt.at_ms));
     prove();
     show(parts.facts);
   } catch (problem) {
-    const over = problem.code === "receipt_link_over" || problem.title === words.linkOver.title;
+    const useless = { receipt_link_over: words.linkOver, receipt_link_cut: words.linkCut }[problem.code];
     show(parts.facts, false);
     parts.told.textContent = "";
-    showProblem(parts.problem, over ? words.linkOver : { ...inWords(problem), detail: "" }, over ? null : read);
+    showProblem(parts.problem, useless ?? { ...inWords(problem), detail: "" }, useless ? null : read);
   }
   document.documentElement.dataset.ready = "";
 }

@@ -4,7 +4,7 @@ import { clone, show } from "./dom.js";
 import { words } from "./words.js";
 
 export function tell(parts, receipt) {
-  parts.told.textContent = words.leftBuilding(receipt.left_bytes, receipt.left.length);
+  parts.told.textContent = words.leftBuilding(receipt.left_bytes, receipt.left);
   parts.left.replaceChildren(...receipt.left.map(item));
   show(parts.left, receipt.left.length > 0);
   show(parts.before, receipt.left.length > 0);
@@ -13,13 +13,11 @@ export function tell(parts, receipt) {
   show(parts.unproven, !receipt.proof);
 }
 
-export const moment = (ms) => new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-
 function item(one) {
   const { root, parts } = clone("part-left");
   const record = one.record;
   parts.bytes.textContent = words.bytes(one.bytes);
-  parts.when.textContent = moment(one.at_ms);
+  parts.when.textContent = words.moment(one.at_ms);
   parts.to.append(words.ourComputers);
   for (const address of record?.addresses ?? []) parts.to.append(", ", machine(address));
   parts.outcome.textContent = words.outcome(one.envelope ? record?.outcome ?? "" : "elsewhere");

@@ -1,5 +1,9 @@
 // What the page says by itself, in one place. Not here: what stands in the page's templates, and anything from the node.
 
+// What the words are written in. Numbers and dates between them are, too, whatever the browser speaks: "6.015 bytes" and a
+// date from right to left would be misread here.
+const LANGUAGE = "en-GB";
+
 export const words = {
   looking: "Looking in our documents…",
   writing: "Writing the answer…",
@@ -45,12 +49,17 @@ export const words = {
   thanks: "Thank you, we noted that.",
   permitted: "Permitted, from your next question on.",
   takenBack: "Taken back, from your next question on.",
-  bytes: (n) => `${n.toLocaleString()} ${n === 1 ? "byte" : "bytes"}`,
+  // On paper it must be comparable with what others write in UTC, so the zone is named.
+  moment: (ms) =>
+    new Date(ms).toLocaleString(LANGUAGE, {
+      day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+    }),
+  bytes: (n) => `${n.toLocaleString(LANGUAGE)} ${n === 1 ? "byte" : "bytes"}`,
   // "Let out", not "left": the machine that sends may have refused it. The record with the number says how it ended.
-  leftBuilding: (bytes, texts) =>
-    texts === 0
+  leftBuilding: (bytes, left) =>
+    left.length === 0
       ? "0 bytes. Nothing that you asked has left this building."
-      : `Let out of this building, to our organisation's own computers: ${words.bytes(bytes)}.`,
+      : `Let out of this building, to our organisation's own computers: ${left.every((one) => one.record?.outcome === "written") ? "" : "up to "}${words.bytes(bytes)}.`,
   ourComputers: "Our organisation's own computers",
   // What the record of what left has of it; "" where it cannot be read.
   outcome: (outcome) =>
@@ -101,14 +110,19 @@ export const words = {
     detail: "",
     remedy: "It ends with the conversation, after ten minutes, after 60 openings, or when a newer one was made. Open it anew at the screen where you asked, while the conversation is there.",
   },
+  linkCut: {
+    title: "This link is not whole.",
+    detail: "",
+    remedy: "Its end is missing, as when another program cut it off. Read the code again, or open the link anew at the screen where you asked.",
+  },
   linkUntil: (moment) => `This page can be opened until ${moment}, as long as the conversation is on the screen. What you download or print stays with you.`,
   receiptOf: (moment) => `Made ${moment}, and kept nowhere.`,
   proves: (entries, ours) =>
     entries === 0
       ? "There is no proof at the moment. Our key signed what is told here, so that it cannot be changed without being noticed."
       : ours === 0
-        ? `Our record of what leaves had ${entries.toLocaleString()} entries. It names nobody, so it cannot show by itself that none of them is about you: that is our word, and our key signed it.`
-        : `${ours.toLocaleString()} of the ${entries.toLocaleString()} entries in our record of what leaves are about you. The receipt has them, with the proof that they are in the record as it is told here. That there are no others is our word, and our key signed it.`,
+        ? `Our record of what leaves had ${entries.toLocaleString(LANGUAGE)} entries. It names nobody, so it cannot show by itself that none of them is about you: that is our word, and our key signed it.`
+        : `${ours.toLocaleString(LANGUAGE)} of the ${entries.toLocaleString(LANGUAGE)} entries in our record of what leaves are about you. The receipt has them, with the proof that they are in the record as it is told here. That there are no others is our word, and our key signed it.`,
   receiptMade: (moment) => `Made ${moment}. Once this screen is erased nobody can make it again.`,
   handoffText: (hours) =>
     "Our staff will see this question and its answer, and what you write to them. They keep it until your matter is closed, " +
@@ -143,7 +157,7 @@ export const words = {
   retryNow: "You can try again now.",
   left: (n) => `${n} ${n === 1 ? "character" : "characters"} left`,
   over: (n) => `${n} ${n === 1 ? "character" : "characters"} too many`,
-  tooLongBy: (n, max) => `It has ${n.toLocaleString()} of at most ${max.toLocaleString()} characters.`,
+  tooLongBy: (n, max) => `It has ${n.toLocaleString(LANGUAGE)} of at most ${max.toLocaleString(LANGUAGE)} characters.`,
   sources: (n) => (n === 1 ? "Where this stands in our documents" : `Where this stands in our documents: ${n} places`),
   origin: (doc, version) => (version ? `${doc}, version ${version}` : doc),
   secondsLeft: (s) => `${s} seconds left.`,
