@@ -35,6 +35,7 @@ DATA_FRAME, PADDED = 0x0, 0x8
 # RST_STREAM, SETTINGS, PING, WINDOW_UPDATE: they come at any time, and there is no room for words in them.
 WORDLESS = frozenset({0x3, 0x4, 0x6, 0x8})
 MESSAGE_HEAD_BYTES = 5
+RECORD_HEAD_BYTES = 5
 VALID = timedelta(days=1)
 
 
@@ -115,6 +116,11 @@ def messages(stream: bytes) -> Iterator[bytes]:
         stream = stream[size:]
 
 
+def record_bytes(content: bytes | bytearray) -> int:
+    """Of a record of TLS that begins there (RFC 8446 §5.1), as far as its head is there."""
+    return RECORD_HEAD_BYTES + int.from_bytes(content[3:RECORD_HEAD_BYTES], "big")
+
+
 class TlsEnd:
     """A server's end of TLS over a connection, which knows every byte that passed below it."""
 
@@ -125,11 +131,13 @@ class TlsEnd:
         self._reader, self._writer = reader, writer
         self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._came, self._goes, server_side=True)
+        self._broken = False
+        self._unended = bytearray()
 
     @property
     def unread_bytes(self) -> int:
-        """What came and was not decrypted."""
-        return self._came.pending
+        """What came and was not decrypted; all of it where something was no TLS that this end understands."""
+        return self.passed.up.size if self._broken else max(self._came.pending, len(self._unended))
 
     async def begin(self) -> None:
         """Shake hands. Raises OSError, of which SSLError is one."""
@@ -140,6 +148,9 @@ class TlsEnd:
                 await self._send()
                 if not await self._more():
                     raise ConnectionResetError from None
+            except ssl.SSLError:
+                self._broken = True
+                raise
             else:
                 return await self._send()
 
@@ -154,6 +165,9 @@ class TlsEnd:
                 await self._send()
                 if not await self._more():
                     return b""
+            except ssl.SSLError:
+                self._broken = True
+                raise
 
     async def write(self, content: bytes) -> None:
         """Say it. Raises OSError."""
@@ -174,6 +188,10 @@ class TlsEnd:
         content = await self._reader.read(READ_BYTES)
         self.passed.up.feed(content)
         self._came.write(content)
+        # TLS keeps a record that has not ended to itself, and says nothing of it at the end.
+        self._unended += content
+        while len(self._unended) >= (size := record_bytes(self._unended)):
+            del self._unended[:size]
         return bool(content)
 
     async def _send(self) -> None:
