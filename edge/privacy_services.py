@@ -10,7 +10,7 @@ from edge.inference.scheduler import Scheduler
 from edge.operations.people import PeopleOperations
 from edge.operations.privacy import PrivacyOperations
 from edge.privacy.people import People
-from edge.privacy.scanning import Scanner
+from edge.privacy.scanning import Scanner, version_of
 from edge.web.admin import Operation
 from models.detect.detector import Detector
 from models.detect.of_encoder import detector_on
@@ -38,14 +38,8 @@ def scanner_of(config: Config, scheduler: Scheduler, encoder: Encoder, detector:
         wait_s_max=config.limits.api_wait_max_s,
         tokens_max=encoder.max_tokens,
         on_batch=lambda rows, _: metrics.batch_rows.observe(rows),
-        version=lambda: _version(encoder),
+        version=lambda: version_of(encoder),
     )
-
-
-def _version(encoder: Encoder) -> str:
-    """What findings hang on while a node runs: all else of the detector is loaded once."""
-    info = encoder.info
-    return f"{info.sha256} {info.runtime} {info.device}"
 
 
 def privacy_operations(site: Site) -> dict[str, Operation]:

@@ -52,7 +52,10 @@ async def text_policy(
     vault = Vault(store, config.site.id)
     sessions.on_end.append(vault.forget)
     rates = _rates()
-    instruments = Instruments(scanner, scanner.detector.of_forms, languages.detect, rates, scanner.version)
+    detector = scanner.detector
+    instruments = Instruments(
+        scanner, detector.of_forms, languages.detect, rates, scanner.version, lambda: detector.failing
+    )
     guard = TextGuard(
         load_or_create_key(paths.keys), store, policies, PoliciesUsed(paths.policies_used), vault, instruments
     )

@@ -178,7 +178,7 @@ class Writing:
 
         Raises _Unshown for a sentence that is not grounded, or PosternError.
         """
-        for asked in self._prompts(task.understood.question.text, task.passages, task.fence):
+        for asked in self._prompts(task.understood, task.passages, task.fence):
             try:
                 async with aclosing(self._grounded(asked, task, course)) as sentences:
                     async for found in sentences:
@@ -188,8 +188,9 @@ class Writing:
             return
         raise _Unshown(Why.TOO_LONG)
 
-    def _prompts(self, question: str, passages: Sequence[Passage], fence: str) -> Iterator[Prompt]:
+    def _prompts(self, understood: Understood, passages: Sequence[Passage], fence: str) -> Iterator[Prompt]:
         """Prompts with fewer and fewer passages."""
+        question, scanned = understood.question.text, understood.scanned
         most = prompt.PASSAGES_MAX
         while most:
             made = prompt.make(
@@ -199,6 +200,7 @@ class Writing:
                 fence=fence,
                 tokens_max=self._prompt_tokens_max,
                 passages_max=most,
+                looked=scanned.looked if scanned else None,
             )
             if made is None:
                 return

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.inference.conversation import Message, Piece
+from edge.inference.conversation import Looked, Message, Piece
 from edge.knowledge.document import Passage
 from edge.knowledge.sentences import split
 from models.detect.confusables import seen
@@ -109,12 +109,14 @@ def make(
     fence: str,
     tokens_max: int,
     passages_max: int = PASSAGES_MAX,
+    looked: Looked | None = None,
 ) -> Prompt | None:
     """The prompt of one turn with as many passages, best first, as fit `tokens_max`; None where not one does.
 
-    `fence`: unguessable, of this turn alone. Passages are left out whole, sentences are never cut.
+    `fence`: unguessable, of this turn alone. Passages are left out whole, sentences are never cut. `looked`: what the
+    turn found in the question as it was given, which may be spelled another way here.
     """
-    asked = harmless(question, fence)
+    asked = Piece(harmless(question, fence), looked=looked)
     room = int((tokens_max - TEMPLATE_TOKENS) * BYTES_A_TOKEN) - _bytes(_messages(site, asked, (), fence))
     quotations: list[Quotation] = []
     for passage in passages[:passages_max]:
@@ -173,12 +175,12 @@ def plain(text: str) -> str:
     return _BLANKS.sub(" ", known)
 
 
-def _messages(site: str, question: str, quotations: Sequence[Quotation], fence: str) -> tuple[Message, ...]:
+def _messages(site: str, question: Piece, quotations: Sequence[Quotation], fence: str) -> tuple[Message, ...]:
     """A piece a passage: the same one comes again with other questions, and is known then (`published_findings`)."""
     asked = (
         *(Piece(f"{_fenced(quotation, fence)}\n", published=True) for quotation in quotations),
         Piece(f"<question {fence}>", published=True),
-        Piece(question),
+        question,
         Piece(f"</question {fence}>", published=True),
     )
     system = Piece(_SYSTEM.format(site=site, fence=fence), published=True)

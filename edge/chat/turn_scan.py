@@ -7,11 +7,12 @@ Where that is not what was given, or it is longer than a window, the given text 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Final
 
+from edge.inference.conversation import Looked
 from models.detect.detector import Detector, Finding, Part
 from models.detect.tagger import Passed
 
@@ -32,17 +33,26 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """A question's finding, and the seconds of its own that it took. `finding` None: the detector failed."""
+    """A question's finding, and the seconds of its own that it took. `finding` None: the detector failed. `looked`:
+    the finding of a pass that read the question as it was given and nothing else; None where that was another one."""
 
     finding: Finding | None
     seconds: float
+    looked: Looked | None = None
 
 
 class TurnScan:
     """One batch: `rows` goes into the encoder's pass behind the texts that are asked, `findings` reads the result."""
 
-    def __init__(self, detector: Detector, given: Sequence[str], asked: Sequence[Asked]) -> None:
-        """`given`: the questions as the customers gave them."""
+    def __init__(
+        self,
+        detector: Detector,
+        given: Sequence[str],
+        asked: Sequence[Asked],
+        version: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`given`: the questions as the customers gave them. `version`: of the detector, with what serves now."""
+        self._at_s, self._version_of, self._version = monotonic(), version, version()
         self._detector = detector
         self._given = given
         self._asked = asked
@@ -64,13 +74,23 @@ class TurnScan:
     def findings(self, passes: Sequence[Passed]) -> list[Scanned]:
         """`passes`: one of each text that is asked, then one of each row."""
         own = iter(passes[len(self._asked) :])
+        same = self._version_of() == self._version
         found = []
         for index, (text, parts) in enumerate(zip(self._given, self._parts, strict=True)):
             began = perf_counter()
             mine = [next(own) for _ in parts]
             finding = self._finding(index, text, parts, mine, passes[index])
-            found.append(Scanned(finding, perf_counter() - began))
+            looked = self._looked(index, finding) if same else None
+            found.append(Scanned(finding, perf_counter() - began, looked))
         return found
+
+    def _looked(self, index: int, finding: Finding | None) -> Looked | None:
+        """With other words around it a text may be found to hold something else: of such a pass nothing is said."""
+        text = self._given[index]
+        alone = bool(self._parts[index]) or (self._shared[index] and self._asked[index].text == text)
+        if finding is None or not finding.complete or not alone:
+            return None
+        return Looked(text, finding, self._version, self._at_s)
 
     def _finding(
         self, index: int, text: str, parts: Sequence[Part], own: Sequence[Passed], passed: Passed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from edge.chat.session_rows import now_ms
 from edge.chat.turn_scan import Asked, Scanned, TurnScan
 from edge.knowledge.document import Audience, Passage
 from edge.knowledge.search import Searcher
+from edge.privacy.scanning import version_of
 from models.catalog import DEFAULT_ENCODER
 from models.detect.detector import Detector
 from models.detect.tagger import Passed
@@ -77,7 +79,8 @@ def understanding(
         asked = [_asked(query, speller, you) for query in queries]
         texts = [one.text for one in asked]
         wanted_passages = PASSAGES_SKIMMED if reader.skims else PASSAGES
-        scan = TurnScan(detector, [query.text for query in queries], asked) if detector else None
+        given, version = [query.text for query in queries], partial(version_of, encoder)
+        scan = TurnScan(detector, given, asked, version) if detector else None
         embeddings, states, weights, passes = _encoded(asked, scan, encoder, reader)
         scanned = scan.findings(passes) if scan else [None] * len(texts)
         wanted = intents.understand(texts, embeddings) if intents else [None] * len(texts)

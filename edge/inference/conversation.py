@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from models.detect.detector import Finding
 
 
 class Provider(StrEnum):
@@ -20,11 +23,27 @@ class Provider(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What a turn's own pass found in exactly `text`, with names and all.
+
+    version  of the detector, before the pass and after it
+    at_s     `time.monotonic()` before the pass
+    """
+
+    text: str = field(repr=False)
+    finding: Finding
+    version: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
-    """Text that stands in a message as it is. `published`: the program's own words, or a public document's."""
+    """Text that stands in a message as it is. `published`: the program's own words, or a public document's. `looked`:
+    what was found in the words that it was made of, which may be others."""
 
     text: str = field(repr=False)
     published: bool = False
+    looked: Looked | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

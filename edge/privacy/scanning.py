@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from core.errors import PosternError
 from edge.inference.scheduler import Line, Scheduler
 from edge.inference.waiting import Rules, Work, about_tokens
 from models.detect.detector import Detector, Finding, Found, Part
 from models.loaded import PASS_TOKENS_MAX
+
+if TYPE_CHECKING:
+    from models.encoder import Encoder
 
 TEXT_CHARS_MAX: Final = 65_536
 """Of one text: twenty pages. It is a second's work of two cores; longer ones are cut by whoever has them."""
@@ -60,6 +63,12 @@ class ScanLate(PosternError):
     remedy = "Try again, with more time or less text."
     status = 503
     retry_after_s = 1
+
+
+def version_of(encoder: Encoder) -> str:
+    """What findings hang on while a node runs: all else of the detector is loaded once."""
+    info = encoder.info
+    return f"{info.sha256} {info.runtime} {info.device}"
 
 
 def told(text: str, finding: Finding) -> dict[str, object]:

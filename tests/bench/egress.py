@@ -47,7 +47,7 @@ from tests.bench.egress_ride import Ride
 from tests.bench.egress_search import RUN_SIGNS, RUN_SIGNS_AMONG_HEX, Search
 from tests.bench.egress_tap import Taps, on_loopback, tapped
 
-SECONDS = 60.0
+SECONDS = 90.0
 PROMPTS = 10_000
 REQUESTS = 1_000
 # As the detector ships every text is refused, whatever it is: a tenth of the texts show it. As many are said at a node.
@@ -198,7 +198,7 @@ def at_a_site(folder: Path, options: argparse.Namespace, few: int, parts: Parts)
     with (site / "site.toml").open("a", encoding="utf-8") as settings:
         settings.write(SITE_SETTINGS)
     planter = Planter(harness.SEED)
-    pairs = max(harness.PAIRS_MIN, round(options.seconds / (2 * harness.SLICE_S)))
+    pairs = max(harness.PAIRS_MIN, round(options.seconds / (len(egress_added.Side) * harness.SLICE_S)))
     with (
         egress_overflow.provider() as url,
         spike_site.cloud(folder / "cloud", overflow.settings_of(url)) as cloud,

@@ -30,7 +30,7 @@ from edge.egress.overflow.errors import OverflowDenied
 from edge.egress.overflow.overflow import Overflow
 from edge.egress.text import guard as text_guard
 from edge.egress.text.handover import Admitted, Handover, Source, TextRefusal, TextRefused
-from edge.inference.conversation import Message
+from edge.inference.conversation import Looked, Message
 from edge.knowledge.document import Audience, Passage
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from tests import measured_node
@@ -118,12 +118,12 @@ class Desk:
         await self.site.sessions.consent(made.session, "bench", overflow=True)
         return made.session.id
 
-    async def messages(self, text: str) -> Sequence[Message]:
-        """As a turn makes them."""
+    async def messages(self, text: str, looked: Looked | None = None) -> Sequence[Message]:
+        """As a turn makes them. `looked`: what the turn found in `text`; else the guard looks itself."""
         if not self._passages:
             considered = await self.site.answering.submit(Query(PASSAGES_FOR, Audience.PUBLIC))
             self._passages = considered.understood.passages[:PASSAGES]
-        made = prompt.make("the clinic", text, self._passages, fence=FENCE, tokens_max=1_500)
+        made = prompt.make("the clinic", text, self._passages, fence=FENCE, tokens_max=1_500, looked=looked)
         if made is None:
             raise harness.BenchRefused("No passage fits a prompt.")
         return made.messages

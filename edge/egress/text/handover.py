@@ -9,7 +9,7 @@ from typing import Protocol
 
 from core.errors import RefusedByPolicy
 from edge.egress.envelope import Envelope
-from edge.inference.conversation import Message
+from edge.inference.conversation import Looked, Message
 from edge.privacy.policy import Documents, Purpose
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from models.detect.detector import Finding
@@ -27,10 +27,11 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of the text."""
+    """A piece of the text. `looked`: what a turn found in the words that it was made of."""
 
     text: str = field(repr=False)
     source: Source
+    looked: Looked | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class TextRefusal:
 def parts_of(messages: Sequence[Message]) -> tuple[Part, ...]:
     """What the guard is shown of messages: a part a piece. What nobody published may hold a customer's words."""
     return tuple(
-        Part(piece.text, Source.PUBLIC if piece.published else Source.CUSTOMER)
+        Part(piece.text, Source.PUBLIC if piece.published else Source.CUSTOMER, piece.looked)
         for message in messages
         for piece in message.pieces
     )

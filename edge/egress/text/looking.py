@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final, Protocol
 
 from edge.egress.text.handover import Part, Scans, Source
@@ -20,6 +21,9 @@ from models.detect.rates import Rates
 
 SCAN_S_MAX: Final = 5.0
 """Of all parts of a text. A scan takes milliseconds, a second or two behind customers; past it the detector hangs."""
+
+LOOKED_S_MAX: Final = SCAN_S_MAX
+"""So old a turn's own look may be that stands for one of the guard's: no older than one that was waited for."""
 
 CHARS_INLINE: Final = 1_000
 """Up to here telling the language, or all forms, takes a millisecond or two, and a thread as long; a customer's text
@@ -61,6 +65,7 @@ class Instruments:
     language_of  ISO 639-1 of a text, None in doubt
     rates        what the detector misses, by language
     version      of the detector that scans now; changes whenever it may find something else
+    failing      whether the detector did not work when it was asked last, by whomever
     """
 
     scans: Scans
@@ -68,6 +73,7 @@ class Instruments:
     language_of: Callable[[str], str | None]
     rates: Rates
     version: Callable[[], str]
+    failing: Callable[[], bool]
 
 
 class Looking:
@@ -118,14 +124,15 @@ class Looking:
         return await asyncio.to_thread(one_language, rest, self._with.language_of)
 
     async def _findings(self, parts: Sequence[Part]) -> tuple[Finding, ...]:
-        """One a part, each believable. Published texts may be known; something is looked at every time, though, so that
-        nothing goes while the detector does not work."""
+        """One a part, each believable. Published texts may be known; something is looked at for each text, though, here
+        or by its turn just now, so that nothing goes while the detector does not work."""
         version = self._with.version()
-        known = [self._known(part, version) for part in parts]
-        if None not in known:
+        of_turn = [self._of_turn(part, version) for part in parts]
+        known = [mine or self._known(part, version) for part, mine in zip(parts, of_turn, strict=True)]
+        if None not in known and not any(of_turn):
             known = [None] * len(parts)
-        looked_at = [part for part, finding in zip(parts, known, strict=True) if finding is None]
-        found = iter(await self._scan([_text(part) for part in looked_at]))
+        unread = [_text(part) for part, finding in zip(parts, known, strict=True) if finding is None]
+        found = iter(await self._scan(unread) if unread else ())
         told = tuple(
             believed(part.text, next(found)) if finding is None else finding
             for part, finding in zip(parts, known, strict=True)
@@ -156,6 +163,17 @@ class Looking:
         ]
         spans = tuple(cover(text, [*told.spans, *excused]))
         return Finding(spans, max(told.label, label_of(spans, special=False)), told.complete)
+
+    def _of_turn(self, part: Part, version: str) -> Finding | None:
+        """What a turn found in exactly these words a moment ago, by the detector that is here now and works; None where
+        anything of that is not so. Raises Unbelievable."""
+        looked = part.looked
+        if looked is None or part.source is not Source.CUSTOMER or looked.text != part.text:
+            return None
+        just_now = 0 <= monotonic() - looked.at_s <= LOOKED_S_MAX
+        if not just_now or looked.version != version or not looked.finding.complete or self._with.failing():
+            return None
+        return believed(part.text, looked.finding)
 
     def _known(self, part: Part, version: str) -> Finding | None:
         return self._published.of(_text(part), version) if part.source is Source.PUBLIC else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -21,14 +21,17 @@ from edge.chat.generating import Quoted, Why, Writing, Written
 from edge.chat.grounding import Outcome
 from edge.chat.relay import Relay
 from edge.chat.routing import Decision, Reason, Route
+from edge.chat.turn_scan import Scanned
 from edge.chat.understanding import Understood
 from edge.config import AnswerSection
 from edge.egress.text.handover import TextRefused
-from edge.inference.conversation import Begun, Message, Provider
+from edge.inference.conversation import Begun, Looked, Message, Piece, Provider
 from edge.inference.embedding import Embedded
 from edge.inference.worker_client import GenerationFailed, WorkerDied
 from edge.knowledge.document import Passage
 from edge.knowledge.signature import signature
+from models.detect.detector import Finding
+from models.detect.label import Label
 
 HOURS = "The café opens at 8:00. It closes at 17:00. Bring your own cup."
 PARKING = "Parking costs £2 an hour."
@@ -45,6 +48,7 @@ class ScriptedWorker:
     first_text_s: float = 0.0
     ready: bool = True
     asked: list[str] = field(default_factory=list)
+    read: list[Piece] = field(default_factory=list)
     stopped: bool = False
     silent: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,6 +56,7 @@ class ScriptedWorker:
         self, messages: Sequence[Message], *, max_new_tokens: int, deadline_s: float, about: str = ""
     ) -> AsyncGenerator[str | Begun, None]:
         self.asked.append(messages[-1].text)
+        self.read += [piece for message in messages for piece in message.pieces]
         try:
             for piece in self.pieces:
                 if piece is None:
@@ -225,6 +230,16 @@ async def test_a_prompt_that_the_worker_finds_too_long_is_asked_again_with_less(
     _, end, _ = await write(worker, HOURS, PARKING)
     assert end == Quoted(Why.TOO_LONG)
     assert [text.count("<quote") for text in worker.asked] == [2, 1]
+
+
+async def test_the_question_carries_what_the_turn_found_in_it_and_nothing_else_does() -> None:
+    worker, (found, choice) = ScriptedWorker(), understood(HOURS)
+    looked = Looked(found.question.text, Finding((), Label.PUBLIC, complete=True), "1", 1.0)
+    scanned = Scanned(looked.finding, 0.0, looked)
+    writing = Writing(AnswerSection(), "The Clinic", relay_of({Provider.OWN: worker}), NearEmbedder(), 2048)
+    async for _ in writing.write(replace(found, scanned=scanned), choice, "a-session", OWN_ALONE):
+        pass
+    assert [piece for piece in worker.read if piece.looked] == [Piece(looked.text, looked=looked)]
 
 
 async def test_with_less_nobody_is_asked_again_who_was_lost() -> None:

@@ -167,3 +167,45 @@ def test_a_part_of_a_stage_is_told_by_itself() -> None:
     clock.stages["understand"] = 0.005
     clock.within("understand", "scan", 0.001)
     assert clock.stages == {"understand": pytest.approx(0.004), "scan": 0.001}
+
+
+LONG = f"{'so it was ' * 200}Ann"
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "said"),
+    [
+        (GIVEN, as_given(GIVEN), True),
+        # Rows of its own in the same pass.
+        (GIVEN, as_given("does an see Zachary on Monday?"), True),
+        (LONG, as_given(LONG), True),
+        ("§" * 300 + " Ann", as_given("§" * 300 + " Ann"), True),
+        # With other words around it.
+        (GIVEN, Asked(f"{GIVEN} the clinic", 0, len(GIVEN)), False),
+        (GIVEN, follows("Is Ann a doctor?", GIVEN), False),
+        (f"And what about {GIVEN}", follows("Is Ann a doctor?", f"And what about {GIVEN}"), False),
+    ],
+)
+def test_only_a_pass_that_read_the_question_alone_stands_for_a_look_at_it(
+    given: str, asked: Asked, said: bool
+) -> None:
+    passes, version = Pass(), ["1"]
+    detector = Detector("US", passes, None, decode)
+    for changes in (False, True):
+        turn = TurnScan(detector, [given], [asked], lambda: version[0])
+        if changes:  # another encoder took over during the pass
+            version[0] = "2"
+        (found,) = turn.findings([passes.one(text) for text in (asked.text, *turn.rows)])
+        assert (found.looked is not None) == (said and not changes)
+        if found.looked:
+            assert (found.looked.text, found.looked.version) == (given, "1")
+            assert found.looked.finding == found.finding == detector.scan([given])[0]
+
+
+def test_a_look_without_names_or_that_failed_stands_for_none() -> None:
+    passes = Pass()
+    passes.complete = False
+    turn = TurnScan(Detector("US", passes, None, decode), [GIVEN], [as_given(GIVEN)])
+    assert turn.findings([passes.one(GIVEN)])[0].looked is None
+    turn = TurnScan(Detector("US", Pass(), None, decode), [GIVEN], [as_given(GIVEN)])
+    assert turn.findings([Passed(np.full(2, np.nan, np.float32), None)])[0].looked is None

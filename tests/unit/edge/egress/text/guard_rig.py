@@ -79,6 +79,7 @@ class ScriptedScans:
         self.does: Callable[[Sequence[str]], Any] | None = None
         self.calls = 0
         self.version = "1"
+        self.failing = False
         self.seen: list[str] = []
         self.called = asyncio.Event()
 
@@ -168,7 +169,7 @@ def of_label(text: str, label: Label) -> Finding:
 
 
 def instruments_of(scans: ScriptedScans) -> Instruments:
-    return Instruments(scans, scans.forms, detect, RATES, lambda: scans.version)
+    return Instruments(scans, scans.forms, detect, RATES, lambda: scans.version, lambda: scans.failing)
 
 
 @asynccontextmanager
