@@ -205,7 +205,7 @@ async def test_nothing_written() -> None:
 
 async def test_first_words_that_do_not_come() -> None:
     worker = ScriptedWorker((None,))
-    shown, end, _ = await write(worker, first_token_deadline_s=0.01)
+    shown, end, _ = await write(worker, first_token_deadline_s=0.2)
     assert (shown, end) == ([], Quoted(Why.LATE))
     assert worker.stopped
 
