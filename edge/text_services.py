@@ -54,7 +54,7 @@ async def text_policy(
     rates = _rates()
     detector = scanner.detector
     instruments = Instruments(
-        scanner, detector.of_forms, languages.detect, rates, scanner.version, lambda: detector.failing
+        scanner, detector.forms, languages.detect, rates, scanner.version, lambda: detector.failing
     )
     guard = TextGuard(
         load_or_create_key(paths.keys), store, policies, PoliciesUsed(paths.policies_used), vault, instruments

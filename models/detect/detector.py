@@ -156,6 +156,10 @@ class Detector:
         special = any(self._by_words(one) for one in (text, *([view.text] if view else ())))
         return _finding(text, self._formed(text, trade=trade), special=special, complete=False)
 
+    def forms(self, text: str, *, trade: bool) -> Finding:
+        """As `of_forms`, for who goes by the spans: words of GDPR Art. 9 are not looked for."""
+        return _finding(text, self._formed(text, trade=trade), special=False, complete=False)
+
     def warm(self) -> None:
         """Load what a first text would wait for. Blocking."""
         self.of_forms(EVERY_FORM)

@@ -149,12 +149,8 @@ class TextGuard:
             raise _Refused("shape")
         if _bytes(part.text for part in asked.parts) > ENVELOPE_BYTES_MAX:
             raise _Refused("size")
-        known = await self._store.read(partial(text_uses.conversation, session=asked.session))
-        if known is None:
-            raise _Refused("session")
-        self._require_on_record(asked.session)
+        known, key = await self._known(asked.session)
         asked = _with_staffs_own(asked, known)
-        key = await self._key_of(known.subject)
         looked = await self.look(asked.parts) if reads_text(policies, asked.purpose) else NOT_LOOKED
         known_before: Values = {}
         if leaves and looked is not NOT_LOOKED:
@@ -195,21 +191,28 @@ class TextGuard:
         return values_of(pseudonyms.entries)
 
     async def _envelope(self, payload: bytes, policies: Sequence[Policy], label: Label) -> Envelope:
+        policy = self._policies_used.noted(policies)
+        if policy is None:
+            policy = await asyncio.to_thread(self._policies_used.note, policies)
         return Envelope(
             os.urandom(IDENTIFIER_BYTES),
             envelope.Purpose.OVERFLOW,
             GENERATE,
             payload,
             verdict=str(label),
-            policy=await asyncio.to_thread(self._policies_used.note, policies),
+            policy=policy,
             salt=os.urandom(SALT_BYTES),
         )
 
-    async def _key_of(self, subject: str) -> SubjectKey:
-        key = await self._store.read_keys(partial(load_key, subject=subject))
+    async def _known(self, session: str) -> tuple[text_uses.Conversation, SubjectKey]:
+        """A conversation, and the key of whose it is."""
+        known, key = await self._store.read_both(partial(_known, session=session))
+        if known is None:
+            raise _Refused("session")
+        self._require_on_record(session)
         if key is None:  # shredded: the conversation is over
             raise _Refused("session")
-        return key
+        return known, key
 
     async def _paid(self, bill: _Bill, decision: Decision, masked: _Masked, key: SubjectKey) -> None:
         """What goes, out of the budgets, and its marks on the disk: one wait for both."""
@@ -266,6 +269,13 @@ class TextGuard:
                 at_ms=_now_ms(),
             )
             await self._store.write(noted)
+
+
+def _known(
+    db: Database, keys: Database, session: str
+) -> tuple[text_uses.Conversation | None, SubjectKey | None]:
+    known = text_uses.conversation(db, session)
+    return known, load_key(keys, known.subject) if known else None
 
 
 def _pay(db: Database, bill: _Bill) -> Decision:

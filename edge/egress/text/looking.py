@@ -51,8 +51,8 @@ NOT_LOOKED: Final = Look((), Label.SPECIAL, frozenset(), frozenset(), None, None
 
 
 class Forms(Protocol):
-    """What has a form in a text. `trade`: whether a word of trade excuses a number, as it does in what is published:
-    whoever writes a card's behind "order" wrote a card's."""
+    """What has a form in a text; who asks goes by the spans. `trade`: whether a word of trade excuses a number, as it
+    does in what is published: whoever writes a card's behind "order" wrote a card's."""
 
     def __call__(self, text: str, *, trade: bool) -> Finding: ...
 

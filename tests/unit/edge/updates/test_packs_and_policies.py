@@ -254,3 +254,9 @@ def test_a_pushed_policy_that_cannot_be_read_permits_nothing(tmp_path: Path) -> 
     assert len(pushed()) == PUSHED_MAX
     pushed.put("one-more", POLICY)
     assert pushed() == (NOTHING,)
+
+
+def test_where_no_folder_can_be_looked_into_nothing_is_permitted(tmp_path: Path) -> None:
+    assert PushedPolicies(tmp_path / "none")() == ()
+    (tmp_path / "file").touch()
+    assert PushedPolicies(tmp_path / "file")() == (NOTHING,)

@@ -268,3 +268,20 @@ def test_a_part_that_was_left_out_is_no_finding() -> None:
     for rest in (found[1:], found[:-1], [*found[:2], *found[3:]], []):
         with pytest.raises(ScanUnusable):
             one.finding(text, rest)
+
+
+def test_forms_alone_are_those_of_the_whole_and_no_word_is_special() -> None:
+    detector = Detector("US", special=Everything())
+    for text in ("Call 202-555-0187 about my diabetes.", "order 202-555-0187", "nothing"):
+        for trade in (True, False):
+            whole, alone = detector.of_forms(text, trade=trade), detector.forms(text, trade=trade)
+            assert alone.spans == whole.spans
+            assert (whole.label, alone.complete) == (Label.SPECIAL, False)
+            assert alone.label is Label.PERSONAL
+
+
+class Everything:
+    """Every text is special."""
+
+    def is_special(self, text: str, embedding: object = None) -> bool:
+        return True

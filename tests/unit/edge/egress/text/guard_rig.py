@@ -102,7 +102,7 @@ class ScriptedScans:
         return Finding(tuple(spans), label_of(spans, "diabetes" in text), complete=True)
 
     def forms(self, text: str, *, trade: bool = True) -> Finding:
-        return self._detector.of_forms(text, trade=trade)
+        return self._detector.forms(text, trade=trade)
 
 
 class FailingVault(Vault):

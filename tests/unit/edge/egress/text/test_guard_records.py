@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidTag
 
 from edge.chat.session import Session
 from edge.egress.text.handover import Admitted
-from edge.privacy import policy_files
-from edge.store.subjects import load_key, of_session
+from edge.privacy import policy, policy_files
+from edge.privacy.policies_used import PoliciesUsed
+from edge.store.subjects import load_key, of_session, shred_key
 from tests.unit.edge.egress.text.guard_rig import NOW, POLICY, GuardRig, reason_of
 
 
@@ -67,3 +69,20 @@ async def test_the_first_texts_under_a_policy_may_come_at_once(rig: GuardRig) ->
     sessions = [await rig.session() for _ in range(16)]
     found = await asyncio.gather(*map(rig.ask, sessions))
     assert all(isinstance(one, Admitted) for one in found), found
+
+
+def test_a_set_of_policies_is_known_only_once_it_is_on_the_disk(tmp_path: Path) -> None:
+    used = PoliciesUsed(tmp_path / "policies")
+    first = (policy.parse(POLICY),)
+    assert used.noted(()) is None
+    assert used.noted(first) is None
+    digest = used.note(first)
+    assert (tmp_path / "policies" / f"{digest.hex()}.json").exists()
+    assert used.noted([*first]) == digest
+    assert used.noted((policy.parse(POLICY.replace('name = "Test"', 'name = "Other"')),)) is None
+
+
+async def test_a_conversation_whose_key_was_shredded_lets_nothing_go(rig: GuardRig, session: Session) -> None:
+    await rig.store.write_keys(lambda keys: shred_key(keys, of_session(session.id)))
+    assert reason_of(await rig.ask(session)) == "session"
+    assert rig.scans.calls == 0
