@@ -65,8 +65,11 @@ class Exit:
     modules: tuple[str, ...] = ()
 
 
-CLAIM: Final = "complete for kernel-counted egress of the courier of this host"
-"""Of the ledger. The verifier alone says more, "of this host", where a record shows that no other user sent."""
+CLAIM: Final = (
+    "complete for kernel-counted egress of the courier of this host, for the times that were compared"
+)
+"""Of the ledger: without a meter there are no such times. The verifier alone says more, "of this host", where a record
+shows that no other user sent."""
 
 ENVELOPE: Final = "ledger: `intent`, `close`"
 LINK: Final = "ledger: `link`, `link_close`"

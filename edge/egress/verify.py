@@ -3,7 +3,8 @@
     python verify.py EXPORT [--log-key VKEY] [--witness VKEY]... [--from 2026-03-01 --to 2026-03-31] [--json]
     python verify.py --receipt FILE [EXPORT] [--site-key receipts.pub] [--log-key VKEY] [--json]
 
-The second form checks a visitor's receipt, alone or against an export of the record that it was proven by.
+The second form checks a visitor's receipt, alone or against an export of the record that it was proven by. There 0 says
+that it was not changed and that the record, where one is given, has what it says; not that nothing else left.
 
 Needs Python 3.9 or newer and the package `cryptography`, nothing else of ours, and no network. EXPORT is a folder or a
 `.zip` of it. It only reads. Exit status:
@@ -11,7 +12,7 @@ Needs Python 3.9 or newer and the package `cryptography`, nothing else of ours, 
     0  the record is whole, and all of the time that was asked for (without days: the record's) is explained
     3  something is wrong; or not all is explained: the kernel counted bytes that no entry explains; some of the time
        was not compared with its counters (at a site without a meter: all), or is not in the record; the clock was wrong
-    2  the question was not understood
+    2  the question was not understood; there is no export, it may not be read, or nobody takes the answer
 
 Format: RFC 9162 hashing; C2SP tlog-tiles, tlog-checkpoint, tlog-cosignature; leaves as in
 docs/adr/0067-the-ledger-is-a-merkle-log.md.
@@ -28,9 +29,11 @@ import os
 import re
 import stat
 import sys
+import time
 import zipfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
@@ -49,6 +52,7 @@ HASH_BYTES = 32
 ENTRY_BYTES_MAX = 4_096
 BUNDLE_BYTES_MAX = TILE * (2 + ENTRY_BYTES_MAX)
 NOTE_BYTES_MAX = 65_536
+RECEIPT_FORMAT, RECEIPT_BYTES_MAX = "postern-visitor-receipt-1", 4_000_000
 POLICY_BYTES_MAX = 4_000_000
 FILES_MAX = 1_000_000
 DIRECTORY_BYTES_MAX = 1 << 24  # of a zip: 200,000 files, some 25 million leaves; more needs a folder
@@ -64,6 +68,7 @@ TIME_BACK_MAX_MS = 300_000
 MINUTE_MS = 60_000
 # A site may be cut off from its witnesses for a night, and a file on its way to one for a day.
 WITNESS_LATE_MAX_MS = 24 * 60 * MINUTE_MS
+PROGRESS_S = 2.0
 
 _NUMBER = r"(?P<NAME>0|[1-9][0-9]{0,15})"
 _ID = r'"(?P<NAME>[0-9a-f]{32})"'
@@ -117,14 +122,15 @@ class Wrong(Exception):
 
 
 class Usage(Exception):
-    """The question was not understood."""
+    """The question was not understood, or what it is about is no export or cannot be read."""
 
 
 # --- where the files are
 
 
 class Source(Protocol):
-    """The files of an export by name, `/` between parts. `read` raises Wrong for what is absent or too long."""
+    """The files of an export by name, `/` between parts. `read` raises Wrong for what is absent or too long, Usage for
+    what may not be read."""
 
     def names(self) -> Iterable[str]: ...
 
@@ -136,7 +142,8 @@ class Folder:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._names = set(self._walk())
+        with _readable():
+            self._names = set(self._walk())
 
     def _walk(self) -> Iterator[str]:
         left, count = [""], 0
@@ -165,7 +172,9 @@ class Folder:
         if name not in self._names:
             raise Wrong(f"The file {plain(name)} is missing.")
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        descriptor = os.open(os.path.join(self._root, *name.split("/")), flags | getattr(os, "O_BINARY", 0))
+        with _readable():
+            path = os.path.join(self._root, *name.split("/"))
+            descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise Wrong(f"{plain(name)} is no plain file.")
@@ -186,7 +195,12 @@ class Zip:
     """An export as a .zip. Nothing is unpacked to the disk, and of each member only what may be there is read."""
 
     def __init__(self, path: str) -> None:
-        self._zip = zipfile.ZipFile(_Careful(path))
+        with _readable():
+            file = _Careful(path)
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except zipfile.BadZipFile:
+            raise Usage(f"{plain(path)} is no export: {_what_it_is(file)}") from None
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in self._zip.infolist():
             if member.filename in self._members:
@@ -209,6 +223,25 @@ class Zip:
             return _not_more(file.read(most + 1), most, name)
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raises Usage where the system does not let us read: that says nothing of the record."""
+    try:
+        yield
+    except OSError as error:
+        raise Usage(f"{plain(error.filename)} cannot be read: {error.strerror}.") from None
+
+
+def _what_it_is(file: io.FileIO) -> str:
+    file.seek(0)
+    start = file.read(RECEIPT_BYTES_MAX)
+    if start.startswith(b"PK"):
+        return "this .zip was cut off or is damaged. Get it again."
+    if RECEIPT_FORMAT.encode() in start:
+        return "it is a visitor's receipt. Check it with --receipt."
+    return "it is no .zip. Give the folder that holds the file checkpoint, or a .zip of it."
+
+
 def _not_more(data: bytes, most: int, name: str) -> bytes:
     if len(data) > most:
         raise Wrong(f"{plain(name)} is longer than {most:,} bytes.")
@@ -216,14 +249,33 @@ def _not_more(data: bytes, most: int, name: str) -> bytes:
 
 
 def open_export(path: str) -> Source:
-    """Raises Usage where nothing lies there, Wrong where it cannot be an export."""
+    """Raises Usage where no export lies there or it may not be read, Wrong where it cannot be an honest one."""
     if not os.path.exists(path):
         raise Usage(f"There is nothing at {plain(path)}.")
-    if os.path.isdir(path):
-        return Folder(path)
-    if not os.path.isfile(path):
+    if not os.path.isdir(path) and not os.path.isfile(path):
         raise Usage(f"{plain(path)} is neither a folder nor a .zip.")
-    return Zip(path)
+    if os.path.isdir(path):
+        _require_checkpoint(path, _near(path))
+        return Folder(path)
+    source = Zip(path)
+    _require_checkpoint(path, source.names())
+    return source
+
+
+def _near(folder: str) -> list[str]:
+    """What lies in it, and checkpoints one folder down."""
+    with _readable():
+        names = os.listdir(folder)
+    inside = (f"{name}/checkpoint" for name in names)
+    return names + [name for name in inside if os.path.isfile(os.path.join(folder, name))]
+
+
+def _require_checkpoint(path: str, names: Iterable[str]) -> None:
+    inside = sorted(name for name in names if name == "checkpoint" or name.endswith("/checkpoint"))
+    if "checkpoint" in inside:
+        return
+    where = f"; {plain(inside[0])} is. Give that folder (unpacked)" if inside else ""
+    raise Usage(f"{plain(path)} is no export of a ledger: the file checkpoint is not in it{where}.")
 
 
 def tile_path(level: str, number: int, width: int = TILE) -> str:
@@ -752,6 +804,8 @@ class Question:
     """Checkpoints that somebody else kept; the record must contain them."""
     from_ms: int = 0
     to_ms: int = 1 << 62
+    progress: Callable[[int], object] = field(default=lambda entries: None, compare=False)
+    """Told so many entries were read, every 256."""
 
 
 @dataclass
@@ -765,18 +819,22 @@ class Found:
     key: Key | None = None
     cosigned: list[Cosigned] = field(default_factory=list)
     """The last of each witness."""
+    not_asked: list[str] = field(default_factory=list)
+    """Who else signed, by their own word: no key of theirs was given."""
     earlier: int = 0
     policies_missing: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
 
 
 def verify(source: Source, question: Question) -> Found:
-    """Check all of an export. Raises nothing for what is wrong with it."""
+    """Check all of an export. Raises Usage where it may not be read, nothing for what is wrong with it."""
     found = Found(question, Record(question.from_ms, question.to_ms))
     try:
         _check(source, question, found)
     except Wrong as wrong:
         found.problems.append(str(wrong))
+    except Usage:
+        raise
     except Exception as error:  # hostile bytes make libraries fail in ways that nobody lists
         found.problems.append(f"A file cannot be read: {type(error).__name__}, {plain(error)}.")
     found.problems = found.record.problems + found.problems
@@ -807,16 +865,17 @@ def _check(source: Source, question: Question, found: Found) -> None:
         checkpoint.require_log(key)
         if checkpoint.size > newest.size:
             raise Wrong(
-                f"{plain(checkpoint.name)} knows {checkpoint.size:,} entries, and here are {newest.size:,}: "
-                "the end was cut off, or an older state was put back."
+                f"{plain(checkpoint.name)} knows {checkpoint.size:,} entries, and here are {newest.size:,}: this "
+                "export was made before it (ask for a newer one), the end was cut off, or an older state was put back."
             )
     found.earlier = len(earlier)
     known = [newest, *earlier, *question.remembered]
     looks = list(_cosignatures(question.witnesses, known))
     found.cosigned = [max(some, key=lambda one: (one.size, one.time_ms)) for some in looks]
+    found.not_asked = _not_asked({key.name, *(one.name for one in question.witnesses)}, known)
     found.record.clocks = Clocks(one for some in looks for one in some)
     found.record.unseen_ms = {one.size: Question.to_ms for one in found.cosigned}
-    read = _read_tree(source, newest.size, known, found.record)
+    read = _read_tree(source, newest.size, known, found.record, question.progress)
     found.record.finish()
     _require_witnesses(found)
     read |= {checkpoint.name for checkpoint in (newest, *earlier)}
@@ -858,6 +917,11 @@ def _cosignatures(witnesses: tuple[Key, ...], known: list[Checkpoint]) -> Iterat
             yield signed
 
 
+def _not_asked(asked: set[str], known: list[Checkpoint]) -> list[str]:
+    names = {name for checkpoint in known for name, *_ in checkpoint.signatures}
+    return sorted(names - asked)[:UNEXPLAINED_TOLD_MAX]
+
+
 def _require_witnesses(found: Found) -> None:
     question, record = found.question, found.record
     since_ms = min(question.to_ms, record.last_ms) - WITNESS_LATE_MAX_MS
@@ -887,7 +951,9 @@ def _bundle(source: Source, number: int, width: int) -> tuple[str, list[bytes]]:
     return name, found
 
 
-def _read_tree(source: Source, size: int, known: list[Checkpoint], record: Record) -> set[str]:
+def _read_tree(
+    source: Source, size: int, known: list[Checkpoint], record: Record, progress: Callable[[int], object]
+) -> set[str]:
     """Every entry against every tile against every checkpoint; returns the files that this took."""
     read: set[str] = set()
 
@@ -917,6 +983,7 @@ def _read_tree(source: Source, size: int, known: list[Checkpoint], record: Recor
             record.add(entry)
         if width == TILE:
             tree.push(1, root_of(hashes))
+        progress(record.count)
     for level, hashes in enumerate(tree.levels):
         if hashes:
             compare(level, tree.tiles[level], hashes)
@@ -987,6 +1054,7 @@ def document(found: Found) -> dict[str, Any]:
         "to_ms": min(record.to_ms, record.last_ms + 1) if in_record(record) else record.to_ms,
         "left": left,
         "open": len(record.open),
+        "open_connections": sum(1 for one in record.open.values() if one.kind == CONNECTIONS),
         "compared": {"count": compared.count, "from_ms": compared.from_ms, "to_ms": compared.to_ms}
         | {"longest_ms": compared.longest_ms, **compared.sums},
         "discrepancies": compared.discrepancies,
@@ -1046,25 +1114,32 @@ def anything_else(found: Found) -> str:
         return "Nobody can tell: the record has nothing of this time."
     if not compared.count:
         return "Nobody can tell: in this time nothing was compared with the kernel's counters."
-    others = f"{_others(sums)}, which no entry tells. Of the courier: " if sums["others_sent_bytes"] else ""
-    if sums["unexplained_bytes"]:
+    courier = _of_the_courier(record)
+    if sums["others_sent_bytes"]:
         return (
-            f"{others}Yes: {sums['unexplained_bytes']:,} bytes that the kernel counted and no entry explains."
+            f"Yes: {_others(sums)}, which no entry tells. Of the courier: {courier[0].lower()}{courier[1:]}"
         )
+    return courier
+
+
+def _of_the_courier(record: Record) -> str:
+    sums = record.compared.sums
+    if sums["unexplained_bytes"]:
+        return f"Yes: {sums['unexplained_bytes']:,} bytes that the kernel counted and no entry explains."
     framing = f"{sums['framing_bytes']:,} bytes of framing, which is within its bound and not looked into"
     if sums["lan_bytes"]:
         framing += f", and {sums['lan_bytes']:,} bytes from the node to the site's own network"
     if clock_wrong(record):
         late_word = "the clock was wrong, so nobody can tell if it is all"
-        return f"{others}Not by what was compared, but for {framing}; {late_word}."
-    if compared.gaps_count or uncompared(record):
+        return f"Not by what was compared, but for {framing}; {late_word}."
+    if record.compared.gaps_count or uncompared(record):
         some = "some of this time was not"
-        return f"{others}Not while it was compared with the kernel's counters, but for {framing}; {some}."
-    return f"{others}No, by the kernel's counters of this host, but for {framing}."
+        return f"Not while it was compared with the kernel's counters, but for {framing}; {some}."
+    return f"No, by the kernel's counters, but for {framing}."
 
 
 def _others(sums: dict[str, int]) -> str:
-    return f"Other users of this host, or machines that it forwards for, sent {sums['others_sent_bytes']:,} bytes"
+    return f"other users of this host, or machines that it forwards for, sent {sums['others_sent_bytes']:,} bytes"
 
 
 def claimed(found: Found) -> list[str]:
@@ -1128,7 +1203,7 @@ def not_claimed(found: Found) -> list[str]:
             f"Framing is not looked into: {compared.sums['framing_bytes']:,} bytes of all this time could be others."
         )
         if compared.sums["others_sent_bytes"]:
-            says.append(f"{_others(compared.sums)}: what and to whom is not in it.")
+            says.append(f"Besides, {_others(compared.sums)}: what and to whom is not in it.")
         if compared.longest_ms > MINUTES_MAX * MINUTE_MS:
             says.append(
                 f"The longest time that was compared as one had {compared.longest_ms // MINUTE_MS:,} minutes."
@@ -1151,6 +1226,9 @@ def not_claimed(found: Found) -> list[str]:
         )
     elif not found.cosigned:
         says.append("No witness of yours stands for it: who has the machine could have written it all anew.")
+    if found.not_asked:
+        names = ", ".join(map(plain, found.not_asked))
+        says.append(f"It carries signatures that nobody checked: give the keys with --witness ({names}).")
     says.append("What the site's own network, a second machine or a person passes on is not in it.")
     return says
 
@@ -1174,8 +1252,16 @@ def in_words(told: dict[str, Any]) -> str:
     if not told["whole"]:
         lines = ["WRONG. This record is not what it should be, so nothing that it says is told here."]
         return "\n".join(lines + [f"  - {problem}" for problem in told["problems"]]) + "\n"
+    missing = [] if told["log_key_given"] else ["key"]
+    missing += [] if told["cosigned"] else ["witness"]
+    alone = (
+        f" in itself, and no {' and no '.join(missing)} of yours stands for it (see the end)"
+        if missing
+        else ""
+    )
+    times = f"{moment(told['first_ms'])} to {moment(told['last_ms'])}"
     lines = [
-        f"The record is whole: {told['entries']:,} entries, {moment(told['first_ms'])} to {moment(told['last_ms'])}.",
+        f"The record is whole{alone}: {_number(told['entries'], 'entry', 'entries')}, {times}.",
         f"  key   {told['log_key']}"
         + ("" if told["log_key_given"] else "  (not given: taken from the record itself)"),
         f"  root  {told['root']}",
@@ -1192,6 +1278,10 @@ def in_words(told: dict[str, Any]) -> str:
             if one["policy"]
         ] or ["  none"]
     lines += ["", "What was never explained:", *_unexplained_in_words(told)]
+    if told["open"]:
+        open_ = _number(told["open_connections"], "connection", "connections")
+        open_ += f", {_number(told['open'] - told['open_connections'], 'envelope', 'envelopes')}"
+        lines += ["", f"Open when this was signed, as what is under way is: {open_}."]
     lines += ["", "This shows:", *(f"  - {one}" for one in told["claimed"])]
     lines += ["This does not show:", *(f"  - {one}" for one in told["not_claimed"])]
     if told["files_not_read"]:
@@ -1211,26 +1301,31 @@ def _answer_in_words(told: dict[str, Any]) -> list[str]:
     return [
         f"What left {period}, by this host's clock:",
         *warned,
-        *_left_in_words([one for one in told["left"] if one["kind"] != CONNECTIONS], "nothing"),
-        *_left_in_words([one for one in told["left"] if one["kind"] == CONNECTIONS], ""),
+        *_left_in_words(told["left"]),
     ]
+
+
+def _number(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
 
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def _left_in_words(groups: list[dict[str, Any]], none: str) -> list[str]:
-    lines, before = [], None
-    for one in groups:
-        if (one["destination"], one["destination_key"]) != before:
-            before = (one["destination"], one["destination_key"])
-            whom = (
-                f"whose key was under {before[1]}"
-                if before[1]
-                else "which nothing is known to have answered from"
-            )
-            lines.append(f"  to {before[0]}, {whom}")
+def _left_in_words(groups: list[dict[str, Any]]) -> list[str]:
+    if all(one["kind"] == CONNECTIONS for one in groups):
+        lines = ["  no envelope, and these connections:" if groups else "  nothing"]
+    else:
+        lines = []
+    before = ("", "")
+    for one in sorted(groups, key=_told_in_order):
+        whom = one["destination"], one["destination_key"]
+        # A connection that is open has shown no key yet: it stands below what went over it.
+        if whom != before and (whom[1] or one["kind"] != CONNECTIONS or whom[0] != before[0]):
+            before = whom
+            key = f"whose key was under {whom[1]}" if whom[1] else "no answer from it is recorded"
+            lines.append(f"  to {whom[0]}, {key}")
         line = f"    {one['kind']}: {_times(one['envelopes'])}, {one['bytes']:,} bytes"
         line += f", {one['rows']:,} rows" if one["rows"] else ""
         line += (
@@ -1244,7 +1339,13 @@ def _left_in_words(groups: list[dict[str, Any]], none: str) -> list[str]:
         elif one["uncertain"]:
             line += f"; of {one['uncertain']:,} it is not known how much left: up to {one['bytes_perhaps']:,} bytes"
         lines.append(line)
-    return lines or ([f"  {none}"] if none else [])
+    return lines
+
+
+def _told_in_order(one: dict[str, Any]) -> tuple[Any, ...]:
+    """What had an answer first, connections last."""
+    named, key = one["destination"], one["destination_key"]
+    return named, not key, key, one["kind"] == CONNECTIONS, one["kind"], one["policy"], one["verdict"]
 
 
 def _unexplained_in_words(told: dict[str, Any]) -> list[str]:
@@ -1275,18 +1376,12 @@ def _unexplained_in_words(told: dict[str, Any]) -> list[str]:
     ]
     if (more := told["clock_wrong_count"] - len(told["clock_wrong"])) > 0:
         lines.append(f"  and at {more:,} more entries")
-    if told["open"]:
-        lines.append(
-            f"  envelopes and connections that were announced and not closed when this was signed: {told['open']:,}"
-        )
     return lines or ["  nothing"]
 
 
 # --- a visitor's receipt
 
-RECEIPT_FORMAT = "postern-visitor-receipt-1"
 RECEIPT_CONTEXT = b"postern visitor receipt 1\n"
-RECEIPT_BYTES_MAX = 4_000_000
 _LEAF = {"index": int, "entry": str, "proof": [str]}
 _ENDED = {"outcome": str, "addresses": [str], "policy": str, "verdict": str, "leaves": [_LEAF]}
 _LEFT = {"at_ms": int, "purpose": str, "bytes": int, "label": str, "envelope": str, "destination": str}
@@ -1498,6 +1593,7 @@ def receipt_document(receipt: Receipt, against: Found | None) -> dict[str, Any]:
         "log_key": receipt.log_key.vkey() if receipt.log_key else "",
         "log_key_given": receipt.log_key_given,
         "record_given": against is not None,
+        "anything_else": anything_else(against) if against else "",
         "claimed": [] if problems else _receipt_claimed(receipt, against),
         "not_claimed": _receipt_not_claimed(receipt, against),
     }
@@ -1543,6 +1639,11 @@ def _receipt_not_claimed(receipt: Receipt, against: Found | None) -> list[str]:
         says.append(
             "What another node of the site let out before is a sum here; that node's record has the rest."
         )
+    if against is None:
+        says.append(
+            "That all that left is in the record: a receipt does not tell whether anybody compared that with the "
+            "kernel's counters. An export does."
+        )
     if receipt.checkpoint is not None and against is None:
         says.append("No export was given: whether others are shown the same record, it alone does not tell.")
     says.append(
@@ -1555,7 +1656,9 @@ def _receipt_not_claimed(receipt: Receipt, against: Found | None) -> list[str]:
 def receipt_in_words(told: dict[str, Any]) -> str:
     """The answer on a receipt for a person, from `receipt_document`."""
     if not told["ok"]:
-        lines = ["WRONG. The receipt holds by itself; the record given with it does not, or is another one."]
+        lines = [
+            "WRONG, or too old. The receipt holds by itself; with the record that was given it does not."
+        ]
         return "\n".join(lines + [f"  - {problem}" for problem in told["problems"]]) + "\n"
     whole = f"not changed since it was signed at {moment(told['at_ms'])}"
     own, first = "", f"This receipt is genuine: it is the site's, {whole}."
@@ -1567,7 +1670,7 @@ def receipt_in_words(told: dict[str, Any]) -> str:
         f"  key it holds by    {told['site_key']}{own}",
         f"  key of the record  {told['log_key'] or 'none: ' + told['proof_missing']}",
         "",
-        f"What was let out of the building: {told['left_bytes']:,} bytes in {len(told['left']):,} texts.",
+        f"What was let out of the building, as it says: {told['left_bytes']:,} bytes in {len(told['left']):,} texts.",
     ]
     for one in told["left"]:
         what = f"  {moment(one['at_ms'])}: {one['bytes']:,} bytes, passed as {one['label']}"
@@ -1577,6 +1680,8 @@ def receipt_in_words(told: dict[str, Any]) -> str:
         numbers = ", ".join(f"{number:,}" for number in one["entries"])
         lines.append(what + (f" (entries {numbers})" if numbers else ""))
     lines.append(f"What servers of the site's own network were told: {told['site_network_bytes']:,} bytes.")
+    if told["anything_else"]:
+        lines.append(f"Did anything else leave the host, of that day until then? {told['anything_else']}")
     lines += ["", "This shows:", *(f"  - {one}" for one in told["claimed"])]
     lines += ["This does not show:", *(f"  - {one}" for one in told["not_claimed"])]
     return "\n".join(lines) + "\n"
@@ -1596,8 +1701,8 @@ def _site_key(path: str | None) -> bytes | None:
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
-def _receipt_told(asked: argparse.Namespace) -> dict[str, Any]:
-    """What there is to say of the receipt, alone or with the export. Raises Usage, Wrong."""
+def _receipt_told(asked: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """What there is to say of the receipt, alone or with the export, and in words. Raises Usage."""
     if not asked.export and (asked.witness or asked.checkpoint or asked.need is not None):
         raise Usage("Witnesses and checkpoints are compared with an export: give one beside the receipt.")
     if asked.first_day or asked.last_day:
@@ -1609,14 +1714,29 @@ def _receipt_told(asked: argparse.Namespace) -> dict[str, Any]:
             data = file.read(RECEIPT_BYTES_MAX + 1)
     except OSError as error:
         raise Usage(f"{plain(asked.receipt)} cannot be read: {error.strerror}.") from None
-    receipt, against = read_receipt(data, site_key, log_key), None
-    if asked.export:
-        if receipt.checkpoint is None or receipt.log_key is None:
-            raise Wrong("This receipt has no proof, so there is nothing to compare with the export.")
-        question = ask(asked.log_key, asked.witness, asked.need, asked.checkpoint)
-        question = replace(question, remembered=(*question.remembered, receipt.checkpoint))
-        against = examine(asked.export, question)
-    return receipt_document(receipt, against)
+    try:
+        receipt = read_receipt(data, site_key, log_key)
+        told = receipt_document(receipt, _examined(receipt, asked) if asked.export else None)
+    except Wrong as wrong:
+        return {"ok": False, "problems": [str(wrong)]}, f"WRONG. {wrong}\n"
+    return told, receipt_in_words(told)
+
+
+def _examined(receipt: Receipt, asked: argparse.Namespace) -> Found:
+    """The export, from the day of the first text to the receipt. Raises Usage, Wrong."""
+    if receipt.checkpoint is None:
+        raise Wrong("This receipt has no proof, so there is nothing to compare with the export.")
+    question = ask(asked.log_key, asked.witness, asked.need, asked.checkpoint)
+    at_ms = receipt.said["at_ms"]
+    first_ms = min((one["at_ms"] for one in receipt.said["left"]), default=at_ms)
+    question = replace(
+        question,
+        remembered=(*question.remembered, receipt.checkpoint),
+        from_ms=first_ms - first_ms % (24 * 60 * MINUTE_MS),
+        to_ms=max(at_ms, first_ms) + 1,
+        progress=_progress(),
+    )
+    return examine(asked.export, question)
 
 
 # --- the command line
@@ -1693,38 +1813,54 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="the answer for programs")
     asked = parser.parse_args(arguments)
-    if asked.receipt:
-        return _main_receipt(asked)
-    if not asked.export:
+    if not asked.receipt and not asked.export:
         parser.error("give an export, or --receipt with a receipt")
     try:
-        question = ask(
-            asked.log_key, asked.witness, asked.need, asked.checkpoint, asked.first_day, asked.last_day
-        )
-        found = examine(asked.export, question)
-    except (Usage, Wrong) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    told = document(found)
-    sys.stdout.write(json.dumps(told, indent=1) + "\n" if asked.json else in_words(told))
-    return 0 if told["ok"] else 3
-
-
-def _main_receipt(asked: argparse.Namespace) -> int:
-    try:
-        told = _receipt_told(asked)
+        told, words = _receipt_told(asked) if asked.receipt else _told(asked)
+        _say(json.dumps(told, indent=1) + "\n" if asked.json else words)
     except Usage as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except Wrong as wrong:
-        sys.stdout.write(
-            json.dumps({"ok": False, "problems": [str(wrong)]}, indent=1) + "\n"
-            if asked.json
-            else f"WRONG. {wrong}\n"
-        )
-        return 3
-    sys.stdout.write(json.dumps(told, indent=1) + "\n" if asked.json else receipt_in_words(told))
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped: nothing is known of it.\n")
+        return 130
     return 0 if told["ok"] else 3
+
+
+def _told(asked: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """What there is to say of the export, and in words. Raises Usage."""
+    if asked.site_key:
+        raise Usage("--site-key is of a receipt: give that with --receipt.")
+    days = asked.first_day, asked.last_day
+    try:
+        question = ask(asked.log_key, asked.witness, asked.need, asked.checkpoint, *days)
+    except Wrong as wrong:
+        raise Usage(str(wrong)) from None
+    told = document(examine(asked.export, replace(question, progress=_progress())))
+    return told, in_words(told)
+
+
+def _progress() -> Callable[[int], object]:
+    """Says on a terminal how far it is, every two seconds."""
+    said_s = time.monotonic()
+
+    def progress(entries: int) -> None:
+        nonlocal said_s
+        if sys.stderr.isatty() and time.monotonic() - said_s >= PROGRESS_S:
+            said_s = time.monotonic()
+            sys.stderr.write(f"{entries:,} entries ...\n")
+
+    return progress
+
+
+def _say(text: str) -> None:
+    """Raises Usage where nobody takes it: a disk that is full, a pipe that was closed."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries once more when it ends
+        raise Usage(f"The answer cannot be written: {error.strerror}.") from None
 
 
 if __name__ == "__main__":

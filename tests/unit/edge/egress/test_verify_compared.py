@@ -78,7 +78,7 @@ def _compared_and_then_not() -> Ledger:
 @pytest.mark.parametrize(
     ("made", "begins"),
     [
-        (ledger, "No, by the kernel's counters of this host, but for "),
+        (ledger, "No, by the kernel's counters, but for "),
         (_nothing_compared, "Nobody can tell"),
         (_leaked, "Yes: 777 bytes"),
         (_with_a_gap, "Not while it was compared"),
@@ -97,7 +97,9 @@ def test_over_what_other_users_sent_nothing_is_called_complete_for_the_host(unex
     found.time_ms += 60_000
     found.compare(unexplained, others_sent=54_321)
     document = told(exports.export(found.entries()))
-    assert str(document["anything_else"]).startswith("Other users of this host, or machines")
+    said = str(document["anything_else"])
+    assert said.startswith("Yes: other users of this host, or machines")
+    assert f"Of the courier: {'yes: 777 bytes' if unexplained else 'no, by the kernel'}" in said
     assert "54,321 bytes, which no entry tells" in str(document["anything_else"])
     claimed, not_claimed = " ".join(document["claimed"]), " ".join(document["not_claimed"])
     assert "egress of this host " not in claimed

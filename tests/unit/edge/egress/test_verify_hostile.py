@@ -55,6 +55,8 @@ def test_a_folder_and_a_zip_of_it_answer_the_same(files: Files, tmp_path: Path) 
         (".", "--from", "yesterday"),
         (".", "--from", "2026-03-02", "--to", "2026-03-01"),
         (".", "--checkpoint", "/nowhere"),
+        (".", "--site-key", "/nowhere"),
+        (".",),
     ],
 )
 def test_a_question_that_makes_no_sense(
@@ -103,7 +105,7 @@ def _vast_directory(files: Files, file: Path) -> None:
         opened.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 9, 9, (1 << 31) - 64, 64, 0))
 
 
-@pytest.mark.parametrize("make", [_bomb, _twice, _lzma, _torn, _no_zip, _empty, _vast_directory])
+@pytest.mark.parametrize("make", [_bomb, _twice, _lzma, _torn, _vast_directory])
 def test_a_zip_that_means_harm(
     make: Callable[[Files, Path], None], files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +114,102 @@ def test_a_zip_that_means_harm(
     assert status == 3
     assert out.startswith("WRONG")
     assert os.listdir(tmp_path) == ["export.zip"]
+
+
+def _one_down(files: Files, file: Path) -> None:
+    exports.pack({f"march/{name}": data for name, data in files.items()}, file)
+
+
+def _folder_above(files: Files, file: Path) -> None:
+    exports.write(files, file / "march")
+    (file / "a link").symlink_to(file)
+
+
+def _cut_off(files: Files, file: Path) -> None:
+    file.write_bytes(exports.pack(files, file).read_bytes()[:-50])
+
+
+def _receipt(_: Files, file: Path) -> None:
+    file.write_text(json.dumps({"format": verify.RECEIPT_FORMAT}))
+
+
+def _checkpoint(files: Files, file: Path) -> None:
+    file.write_bytes(files["checkpoint"])
+
+
+@pytest.mark.parametrize(
+    ("make", "hint"),
+    [
+        (_no_zip, "was cut off or is damaged. Get it again."),
+        (_cut_off, "was cut off or is damaged. Get it again."),
+        (_empty, "it is no .zip. Give the folder"),
+        (_checkpoint, "it is no .zip. Give the folder that holds the file checkpoint"),
+        (_receipt, "it is a visitor's receipt. Check it with --receipt."),
+        (_folder_above, "march/checkpoint is. Give that folder (unpacked)."),
+        (_one_down, "march/checkpoint is. Give that folder (unpacked)."),
+    ],
+)
+def test_what_is_no_export_is_not_called_a_record_that_was_changed(
+    make: Callable[[Files, Path], None],
+    hint: str,
+    files: Files,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make(files, tmp_path / "export.zip")
+    assert verify.main([str(tmp_path / "export.zip")]) == 2
+    out, err = capsys.readouterr()
+    assert (out, "no export" in err, hint in err) == ("", True, True), err
+
+
+def test_what_may_not_be_read_accuses_nobody(
+    files: Files,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    export = exports.write(files, tmp_path / "export")
+
+    def refuse(path: str, flags: int) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert verify.main([str(export)]) == 2
+    assert "checkpoint cannot be read: Permission denied." in capsys.readouterr().err
+
+
+def test_a_full_disk_and_an_interrupt_are_told_in_a_line(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = exports.write(files, tmp_path / "export")
+    command = [sys.executable, "-I", verify.__file__, str(export)]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "The answer cannot be written: No space left on device.\n",
+    )
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify, "examine", interrupt)
+    assert verify.main([str(export)]) == 130
+    assert capsys.readouterr().err == "Stopped: nothing is known of it.\n"
+
+
+def test_on_a_terminal_it_says_how_far_it_is(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = exports.write(files, tmp_path / "export")
+    monkeypatch.setattr(verify, "PROGRESS_S", 0.0)
+    verify.main([str(export)])
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    verify.main([str(export)])
+    assert capsys.readouterr().err == "60 entries ...\n"
 
 
 def test_a_zip_with_a_bit_turned_is_wrong_or_means_the_same(files: Files, tmp_path: Path) -> None:
@@ -125,7 +223,7 @@ def test_a_zip_with_a_bit_turned_is_wrong_or_means_the_same(files: Files, tmp_pa
         file.write_bytes(changed)
         try:
             document = verify.document(verify.verify(verify.open_export(str(file)), question))
-        except (verify.Wrong, zipfile.BadZipFile, ValueError, NotImplementedError):
+        except (verify.Wrong, verify.Usage, zipfile.BadZipFile, ValueError, NotImplementedError):
             continue
         # A name that means nothing now, or a date in the zip: no word of the record.
         assert not document["ok"] or {**document, "files_not_read": 0, "policies_missing": []} == right, at

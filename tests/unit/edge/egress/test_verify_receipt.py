@@ -261,6 +261,8 @@ def test_from_the_command_line_alone_and_against_an_export(
         files.write(export)
     status, text = run(capsys, "--receipt", file, export, "--site-key", key)
     assert (status, "goes on from there" in text, "is genuine" in text) == (0, True, True)
+    # No meter ran beside this ledger.
+    assert "Did anything else leave the host, of that day until then? Nobody can tell" in text
     status, text = run(capsys, "--receipt", file, export, "--json")
     assert json.loads(text)["record_given"] is True
     file.write_text(json.dumps({**receipt, "left_bytes": 0}))
@@ -280,6 +282,7 @@ def test_a_receipt_whose_key_nobody_told_is_not_called_the_sites(
     assert (status, "genuine" in text, "The site said so" in text) == (0, False, False)
     assert "Whether the site signed it is not known" in text
     assert "anybody can make one" in text
+    assert "That all that left is in the record: a receipt does not tell whether anybody compared" in text
     log_key = receipt["proof"]["log_key"]
     for given in ((), ("--log-key", log_key)):
         told = json.loads(run(capsys, "--receipt", file, "--json", *given)[1])
@@ -297,4 +300,5 @@ def test_an_export_without_what_the_receipt_saw_does_not_pass(
     log.append([ended(FIRST, 1200)])
     file.write_text(json.dumps(made(log, paths, [left(FIRST, 1200)])))
     status, text = run(capsys, "--receipt", file, export)
-    assert (status, text.startswith("WRONG."), "the end was cut off" in text) == (3, True, True)
+    assert (status, text.startswith("WRONG, or too old."), "the end was cut off" in text) == (3, True, True)
+    assert "was made before it (ask for a newer one)" in text

@@ -49,6 +49,7 @@ async def test_where_nothing_left_it_says_0_bytes(node: Node) -> None:
     told = await receipt_of(node, session, opened)
     assert (told["left_bytes"], told["left"], told["site_network"]) == (0, [], [])
     assert told["claim"] == CLAIM
+    assert "for the times that were compared" in CLAIM  # here nobody compared any
     assert (told["proof"], told["proof_missing"]) == (None, "courier_away")
 
 
