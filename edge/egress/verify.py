@@ -927,10 +927,11 @@ def _require_witnesses(found: Found) -> None:
     since_ms = min(question.to_ms, record.last_ms) - WITNESS_LATE_MAX_MS
     # One who signs the same few entries over and over is shown a record that stands still: its own time says little.
     late = sum(1 for one in found.cosigned if min(one.time_ms, record.unseen_ms[one.size]) < since_ms)
+    wrong = clock_wrong(record)
     if len(found.cosigned) - late < question.need:
         record.problem(
             f"Of the witnesses given {len(found.cosigned)} have signed it, {late} of them only what was too long "
-            f"before its end; {question.need} should."
+            f"before its end; {question.need} should.{' The clock of this host was wrong, which may be why.' * wrong}"
         )
 
 

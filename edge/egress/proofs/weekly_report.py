@@ -68,6 +68,7 @@ def weekly(told: dict[str, Any], week: str, made_on: date) -> Document:
                 "Key compared",
                 "with the one that was given" if told["log_key_given"] else "no: taken from the record",
             ),
+            ("Witnesses compared", ", ".join(one["name"] for one in told["cosigned"]) or "none"),
         ),
         standing=_STANDING if told["whole"] else "Nothing of this record can be relied on",
         notice=_NOTICE

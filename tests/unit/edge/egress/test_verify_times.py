@@ -33,6 +33,8 @@ def test_a_clock_that_was_ahead_does_not_empty_a_month() -> None:
     found.close(found.intent())
     looks = {in_march: exports.START_MS + 15 * DAY_MS, len(found.bodies): found.time_ms}
     files = _seen(found, looks)
+    never = exports.export(found.entries(), cosigned_s=looks[in_march] // 1000)
+    assert "The clock of this host was wrong, which may be why." in check(never).problems[0]
     march = told(files, first_day="2026-03-01", last_day="2026-03-31")
     assert (march["whole"], march["explained"], march["in_record"]) == (True, False, False)
     assert march["clock_wrong_count"] == in_march

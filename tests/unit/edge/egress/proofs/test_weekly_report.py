@@ -68,6 +68,9 @@ def test_it_says_what_left_and_that_all_is_explained(tmp_path: Path) -> None:
     told, document = reported(exported(tmp_path, ledger()))
     assert told["ok"], told["problems"]
     assert dict(document.front)["Finding"] == "whole, and all is explained"
+    assert dict(document.front)["Witnesses compared"] == ", ".join(exports.WITNESSES)
+    alone = reported(exported(tmp_path / "alone", ledger()), witnesses=())[1]
+    assert dict(alone.front)["Witnesses compared"] == "none"
     text = text_of(document)
     assert "3,000 bytes in 2 envelopes. Texts among them: 2,000 bytes in 1." in text
     assert CLAIM in document.notice
