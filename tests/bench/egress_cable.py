@@ -1,8 +1,10 @@
 """A virtual cable between couriers and the taps, and a capture of every frame that crosses it.
 
 Couriers run in a network of their own, where nothing is but one end of the cable (and of a second one, to which nothing
-leads); the taps listen at its other end. The capture is a file of pcap, written by a process of its own:
-`python -m tests.bench.egress_cable NETWORK FILE`, until its standard input ends. Needs root.
+leads); the taps listen at its other end. Nodes, which serve customers and reach the site's own servers, stay on this
+machine's network: that they cannot send past the courier is what egress_bypasses shows. The capture is a file of pcap,
+written by a process of its own: `python -m tests.bench.egress_cable NETWORK FILE`, until its standard input ends. Needs
+root.
 """
 
 from __future__ import annotations
