@@ -64,6 +64,33 @@ class ConfigError(PosternError):
     exit_code = ExitCode.USAGE
 
 
+class BadArgument(ConfigError):
+    """What a command was given does not fit it."""
+
+    code = "bad_argument"
+    title = "The command cannot be carried out as it was given"
+    remedy = "See `--help` of the command."
+
+
+class CannotRead(PosternError):
+    """A file that a command needs is not there, or not for this account."""
+
+    code = "cannot_read"
+    title = "What is asked for cannot be read"
+    remedy = "Look at the path, and run the command as root or as the account whose file it is."
+    exit_code = ExitCode.USAGE
+
+
+class CannotWrite(PosternError):
+    """A command's result cannot be written where it was asked for."""
+
+    code = "cannot_write"
+    title = "The result cannot be written"
+    remedy = (
+        "Name a file in a folder that you may write to, on a disk that has room, and run the command again."
+    )
+
+
 class NotReachable(PosternError):
     """The other side does not answer."""
 

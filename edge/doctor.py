@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from typing import Final
 
 import sqlcipher3
 
-from core.errors import PosternError
+from core.errors import CannotRead, PosternError
 from core.memory import SWAP_REMEDY, Swap, swap
 from edge import siblings_check
 from edge.chat import heads
@@ -38,7 +37,7 @@ from edge.doctor_running import (
     running,
     updates,
 )
-from edge.egress.ledger import reading
+from edge.egress.ledger import NoLedger, reading
 from edge.fabric.notifier import carriers_of
 from edge.keys import NODES_ALONE, SiteKeys, recovery, root
 from edge.placed import told_shortfall
@@ -241,13 +240,12 @@ def _backup(paths: SitePaths) -> Check:
 
 
 def _ledger(paths: SitePaths) -> Check:
-    path = paths.ledger
-    if not path.exists():
-        return Check("ledger", True, "error", "nothing has left this site yet")
-    if not os.access(path, os.R_OK):
-        return Check(
-            "ledger", False, "warning", "not readable for this user", "Run as root or as the courier's user."
-        )
+    try:
+        path = reading.found(paths)
+    except NoLedger as none:
+        return Check("ledger", True, "error", none.detail)
+    except CannotRead as error:
+        return Check("ledger", False, "warning", error.detail, error.remedy)
     report = reading.verify(path)
     remedy = "Keep the courier's folder as it is and tell the data-protection officer."
     return Check("ledger", report.ok, "error", report.problem or f"{report.leaves} leaves, whole", remedy)

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from core.errors import CannotRead, ConfigError
+
 # sockaddr_un holds 108 bytes with the closing zero on Linux; longer paths cannot be bound.
 UNIX_PATH_BYTES_MAX = 107
 LONGEST_SOCKET_NAME = "courier.sock"
+ACCOUNT = (
+    "Run it as root, or under the account of the service that has it: sudo -u postern-courier, postern-node."
+)
+"""What to do where this account may not read a file of a site."""
 
 
 @dataclass(frozen=True)
@@ -160,3 +166,31 @@ class SitePaths:
 def site_paths(site: Path) -> SitePaths:
     """Paths of the site in folder `site`, made absolute."""
     return SitePaths(site.resolve())
+
+
+class NoSite(ConfigError):
+    """A folder that is no site."""
+
+    code = "no_site"
+    title = "There is no site there"
+
+
+def settings_text(paths: SitePaths) -> str:
+    """`site.toml` as it stands there: whatever works at a site looks for it first. Raises NoSite, CannotRead."""
+    try:
+        return paths.config.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoSite(
+            f"There is no site at {paths.root}.",
+            remedy=f"Name the folder of a site, or make one: postern init --site {paths.root}",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise CannotRead(f"{paths.config} cannot be read: {why}.", remedy=ACCOUNT) from None
+
+
+def existing_site(site: Path) -> SitePaths:
+    """As `site_paths`, of a site that is there and that this account may look at. Raises NoSite, CannotRead."""
+    paths = site_paths(site)
+    settings_text(paths)
+    return paths

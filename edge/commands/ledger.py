@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.errors import ConfigError, ExitCode
+from core.errors import BadArgument, ExitCode
 from edge.commands.terminal import Json, Site, write
 
 Aside = Annotated[
@@ -35,16 +35,16 @@ def ledger_verify(
     as_json: Json = False,
 ) -> None:
     """Check the record of what left, every leaf of it, and say what it was."""
-    from edge.config import site_paths
     from edge.egress.proofs.checking import check_export, check_site, in_words
+    from edge.paths import existing_site
 
     if (site is None) == (export is None) or (aside and export):
-        raise ConfigError(
+        raise BadArgument(
             "Which record?",
             remedy="Give --site with the site's folder (and --ledger), or --export with an export.",
         )
     if site:
-        told = check_site(site_paths(site), checkpoint, aside)
+        told = check_site(existing_site(site), checkpoint, aside)
     else:
         told = check_export(export or Path(), checkpoint)
     write(told, as_json, in_words(told).rstrip("\n"))
@@ -60,10 +60,10 @@ def ledger_export(
     as_json: Json = False,
 ) -> None:
     """Write the record into files that anybody can check without us (docs/privacy.md)."""
-    from edge.config import site_paths
     from edge.egress.ledger.export import exported, told_of
+    from edge.paths import existing_site
 
-    with exported(site_paths(site), aside) as export:
+    with exported(existing_site(site), aside) as export:
         export.write(out)
         told = {"out": str(out), **told_of(export)}
     policies = (
@@ -76,10 +76,10 @@ def ledger_export(
 @ledger.command("show")
 def ledger_show(site: Site, aside: Aside = None, as_json: Json = False) -> None:
     """What left, leaf by leaf."""
-    from edge.config import site_paths
     from edge.egress.ledger.reading import found, read
+    from edge.paths import existing_site
 
-    path = found(site_paths(site), aside)
+    path = found(existing_site(site), aside)
     leaves = [asdict(leaf) for leaf in read(path, aside=aside is not None)]
     write(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
 
@@ -87,9 +87,9 @@ def ledger_show(site: Site, aside: Aside = None, as_json: Json = False) -> None:
 @ledger.command("checkpoint")
 def ledger_checkpoint(site: Site, as_json: Json = False) -> None:
     """The newest signed checkpoint: kept elsewhere, it shows later that nothing before it was changed."""
-    from edge.config import site_paths
-    from edge.egress.ledger.reading import newest_checkpoint
+    from edge.egress.ledger.reading import found, newest_checkpoint
+    from edge.paths import existing_site
 
-    note = newest_checkpoint(site_paths(site).ledger)
+    note = newest_checkpoint(found(existing_site(site)))
     text = bytes(note).decode() if note else ""
     write({"checkpoint": text}, as_json, text.rstrip("\n") or "Nothing is signed yet.")

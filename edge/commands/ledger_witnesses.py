@@ -24,11 +24,12 @@ def add_to(ledger: typer.Typer) -> None:
 
 def ledger_key(site: Site, as_json: Json = False) -> None:
     """By which key the record's checkpoints are checked: for witnesses and auditors."""
-    from edge.config import site_paths
+    from edge.egress.ledger.reading import found
     from edge.egress.ledger.witnesses import vkey
+    from edge.paths import existing_site
 
-    found = vkey(site_paths(site).ledger)
-    write({"vkey": found}, as_json, found)
+    key = vkey(found(existing_site(site)))
+    write({"vkey": key}, as_json, key)
 
 
 def ledger_request(
@@ -41,10 +42,11 @@ def ledger_request(
     as_json: Json = False,
 ) -> None:
     """Write what a witness of the customer's own is shown: the newest checkpoint, with its proof."""
-    from edge.config import site_paths
+    from edge.egress.ledger.reading import found
     from edge.egress.ledger.witnesses import write_request
+    from edge.paths import existing_site
 
-    old, size = write_request(site_paths(site).ledger, file, key, from_)
+    old, size = write_request(found(existing_site(site)), file, key, from_)
     text = f"Wrote {file}: {size} leaves, proven from {old}."
     write({"file": str(file), "from": old, "size": size}, as_json, text)
 
@@ -60,18 +62,19 @@ def ledger_cosign(
     as_json: Json = False,
 ) -> None:
     """Keep a witness's signature: FILE.cosigned as it came back, or FILE with what was answered."""
-    from edge.config import site_paths
+    from edge.egress.ledger.reading import found
     from edge.egress.ledger.witnesses import take_cosigned
+    from edge.paths import existing_site
 
-    size = take_cosigned(site_paths(site).ledger, file, lines, key)
+    size = take_cosigned(found(existing_site(site)), file, lines, key)
     write({"size": size}, as_json, f"{size} leaves are signed by this witness.")
 
 
 def ledger_anew(site: Site, as_json: Json = False) -> None:
     """Set the record aside and let another one begin, after a witness refused it; the courier must be stopped."""
-    from edge.config import site_paths
     from edge.egress.ledger.anew import set_aside
+    from edge.paths import existing_site
 
-    target = set_aside(site_paths(site), datetime.now(UTC))
+    target = set_aside(existing_site(site), datetime.now(UTC))
     text = f"Keep {target} and its key. Another record begins when the courier starts; admins are told of it."
     write({"set_aside": str(target)}, as_json, text)

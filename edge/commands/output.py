@@ -12,18 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.errors import PosternError
+from core.errors import CannotWrite
 from core.files import write_atomic
-
-
-class CannotWrite(PosternError):
-    """A command's result cannot be written where it was asked for."""
-
-    code = "cannot_write"
-    title = "The result cannot be written"
-    remedy = (
-        "Name a file in a folder that you may write to, on a disk that has room, and run the command again."
-    )
 
 
 def expect_writable(*targets: Path | None) -> None:

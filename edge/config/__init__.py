@@ -29,7 +29,7 @@ from edge.config.section import Section
 from edge.config.siblings import SiblingsSection
 from edge.config.site import HttpSection, SiteSection, TelemetrySection
 from edge.config.updates import UpdatesSection
-from edge.paths import UNIX_PATH_BYTES_MAX, SitePaths, site_paths
+from edge.paths import UNIX_PATH_BYTES_MAX, SitePaths, settings_text, site_paths
 
 __all__ = [
     "UNIX_PATH_BYTES_MAX",
@@ -106,15 +106,9 @@ class Config(Section):
 
 
 def load_config(paths: SitePaths) -> Config:
-    """Read `site.toml`. Raises ConfigError with the setting's name and what is wrong with it."""
+    """Read `site.toml`. Raises ConfigError with the setting's name and what is wrong with it, NoSite, CannotRead."""
     try:
-        text = paths.config.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"There is no site at {paths.root}.", remedy=f"Make one: postern init --site {paths.root}"
-        ) from None
-    try:
-        return Config.model_validate(tomllib.loads(text))
+        return Config.model_validate(tomllib.loads(settings_text(paths)))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{paths.config} is not valid TOML: {error}") from None
     except ValidationError as error:

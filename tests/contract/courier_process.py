@@ -199,7 +199,9 @@ def new_identity(
 def new_site(folder: Path) -> SitePaths:
     """A site's folder as the courier needs it."""
     folder.mkdir(parents=True)
-    return site_paths(folder)
+    paths = site_paths(folder)
+    paths.config.write_text('[site]\nid = "test"\nname = "Test"\n')
+    return paths
 
 
 def memory_mb(pid: int) -> float:

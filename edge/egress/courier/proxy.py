@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from core.errors import ConfigError
+from core.errors import CannotRead, ConfigError
 from edge.egress.courier.relay import Relay, Streams
 from edge.egress.reconciliation import own_traffic
-from edge.paths import SitePaths
+from edge.paths import SitePaths, settings_text
 
 log = logging.getLogger(__name__)
 
@@ -184,19 +184,18 @@ def forget_variables() -> None:
 
 
 def configured(paths: SitePaths) -> Proxy | None:
-    """What the settings say. Raises ConfigError.
+    """What the settings say. Raises ConfigError, NoSite.
 
     The models of settings take memory that the courier else does without: only a site with this section loads them.
     """
     try:
-        if "egress" not in tomllib.loads(paths.config.read_text(encoding="utf-8")):
+        if "egress" not in tomllib.loads(settings_text(paths)):
             return None
-    except FileNotFoundError:
-        return None  # before there is a site
-    except (OSError, ValueError) as error:
+    except (CannotRead, tomllib.TOMLDecodeError) as error:
         # Never the direct way instead: these settings may forbid it.
+        why = error.detail if isinstance(error, CannotRead) else f"{paths.config} is not valid TOML."
         raise ConfigError(
-            f"{paths.config} cannot be read ({type(error).__name__}), so the courier does not know its way out.",
+            f"{why} So the courier does not know its way out.",
             remedy="Correct it; the courier's account must be able to read it: chgrp postern, chmod 0640.",
         ) from None
     from edge.config import load_config

@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
-from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse, WitnessRefused
+from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse, NoLedger, WitnessRefused
 from edge.egress.ledger.leaf_types import Draft, Leaf, Value
 
-__all__ = ["Draft", "Leaf", "LedgerBroken", "LedgerFailed", "LedgerInUse", "Value", "WitnessRefused"]
+__all__ = [
+    "Draft",
+    "Leaf",
+    "LedgerBroken",
+    "LedgerFailed",
+    "LedgerInUse",
+    "NoLedger",
+    "Value",
+    "WitnessRefused",
+]

@@ -11,12 +11,13 @@ from typing import Final
 
 import sqlcipher3
 
-from core.errors import ConfigError
+from core.errors import BadArgument
 from core.files import fsync_folder
 from edge.egress.ledger import key
 from edge.egress.ledger.errors import LedgerBroken, LedgerInUse
 from edge.egress.ledger.leaf_types import leaf_of
 from edge.egress.ledger.log import KEY_SUFFIX, SET_ASIDE
+from edge.egress.ledger.reading import found
 from edge.egress.ledger.rows import Rows
 from edge.paths import SitePaths
 from edge.store.plain import connect_plain, read_plain
@@ -29,11 +30,10 @@ def set_aside(paths: SitePaths, now: datetime) -> Path:
     """Where the ledger lies now. The courier must be stopped.
 
     The key goes first: with one key two ledgers would be two views. A ledger without its key is refused at the start
-    (LedgerBroken), and what was ended in between is gone on with here. Raises LedgerInUse, LedgerBroken where there is
-    none, ConfigError.
+    (LedgerBroken), and what was ended in between is gone on with here. Raises LedgerInUse, what `found` does,
+    BadArgument.
     """
-    if not paths.ledger.exists():
-        raise LedgerBroken(f"There is no {paths.ledger}.")
+    found(paths)
     lock = os.open(paths.ledger_lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,10 +79,10 @@ def _public_of(ledger: Path) -> str:
 
 
 def _fresh(paths: SitePaths, now: datetime) -> Path:
-    """A name that nothing has. Raises ConfigError."""
+    """A name that nothing has. Raises BadArgument."""
     target = paths.courier / f"ledger.until-{now.astimezone(UTC):%Y%m%dT%H%M%S}.db"
     if target.exists() or target.with_suffix(KEY_SUFFIX).exists():
-        raise ConfigError(
+        raise BadArgument(
             f"{target.stem} is there already, set aside in this same second.", remedy="Try again in a second."
         )
     return target

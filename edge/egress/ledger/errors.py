@@ -17,6 +17,15 @@ class LedgerBroken(PosternError):
     exit_code = ExitCode.CHECK_FAILED
 
 
+class NoLedger(PosternError):
+    """There is none, and none is missed."""
+
+    code = "no_ledger"
+    title = "There is no record of what left here yet"
+    remedy = "Start the site: its courier begins one."
+    exit_code = ExitCode.USAGE
+
+
 class LedgerInUse(PosternError):
     """Another process writes this ledger."""
 

@@ -17,11 +17,11 @@ from typing import Final
 
 import sqlcipher3
 
-from core.errors import ConfigError
+from core.errors import CannotWrite
 from core.files import PRIVATE_DIR_MODE, fsync_folder, replacing
 from edge.egress.ledger import key, notes
 from edge.egress.ledger.cosigned import days_of
-from edge.egress.ledger.errors import LedgerBroken
+from edge.egress.ledger.errors import LedgerBroken, NoLedger
 from edge.egress.ledger.leaf_types import leaf_of
 from edge.egress.ledger.log import KEY_SUFFIX
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note
@@ -68,16 +68,16 @@ class Exported:
         return self._rows.entries(0, 1)
 
     def write(self, out: Path) -> None:
-        """Into a file where the name ends with .zip, else into a folder that is not there yet. Raises ConfigError."""
+        """Into a file where the name ends with .zip, else into a folder that is not there yet. Raises CannotWrite."""
         if out.exists():
-            raise ConfigError(
+            raise CannotWrite(
                 f"{out} is there already.", remedy="Name a file or a folder that is not there yet."
             )
         try:
             self._write(out)
         except OSError as error:
-            raise ConfigError(
-                f"{out} cannot be written: {error}.",
+            raise CannotWrite(
+                f"{out}: {error.strerror or error}.",
                 remedy="Name a place with enough room, that this account may write to; what was begun is removed.",
             ) from error
 
@@ -123,12 +123,10 @@ class Exported:
 def exported(paths: SitePaths, aside: Path | None = None, *, all_leaves: bool = False) -> Iterator[Exported]:
     """An export up to the newest checkpoint; with `all_leaves` up to the last leaf, where the key can be read.
 
-    `aside`: of a ledger that was set aside, all of it, since nobody signs its last leaves any more. Raises ConfigError
-    where it is not there or nothing is signed, LedgerBroken.
+    `aside`: of a ledger that was set aside, all of it, since nobody signs its last leaves any more. Raises what `found`
+    does, NoLedger where nothing is signed, LedgerBroken.
     """
     path = found(paths, aside)
-    if not path.exists():
-        raise ConfigError(f"{path} is not there.", remedy="Nothing has left this site yet.")
     try:
         with closing(read_aside(path) if aside else read_plain(path)) as db:
             db.execute("BEGIN")  # what comes later is not seen
@@ -138,8 +136,8 @@ def exported(paths: SitePaths, aside: Path | None = None, *, all_leaves: bool = 
             if newest is None or ((all_leaves or aside) and rows.size() > max(stored)):
                 newest = _signed(rows, path.with_suffix(KEY_SUFFIX)) or newest
             if newest is None:
-                raise ConfigError(
-                    "Nothing of the ledger is signed yet.",
+                raise NoLedger(
+                    "Nothing of it is signed yet.",
                     remedy="Ask again in two minutes, or as root, while the courier runs."
                     if aside is None
                     else f"Its key is needed beside it, as {path.with_suffix(KEY_SUFFIX).name}, readable.",

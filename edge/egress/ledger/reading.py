@@ -6,19 +6,23 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import sqlcipher3
 
-from core.errors import ConfigError
+from core.errors import CannotRead, PosternError
 from edge.egress.ledger import notes
-from edge.egress.ledger.errors import LedgerBroken
+from edge.egress.ledger.errors import LedgerBroken, NoLedger
 from edge.egress.ledger.leaf_types import CLOSES, OPENS, Leaf, leaf_of
-from edge.egress.ledger.log import SET_ASIDE
+from edge.egress.ledger.log import LOCK_FILE, SET_ASIDE
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note, Verifier
 from edge.egress.ledger.rows import Rows
 from edge.egress.ledger.tree import EMPTY_ROOT, Growing, leaf_hash
-from edge.paths import SitePaths
+from edge.paths import ACCOUNT, SitePaths
 from edge.store.plain import read_aside, read_plain
+
+_LEFT_TOLD_MAX: Final = 3
+"""Of the files that tell of a ledger that was taken away: enough to see what they are."""
 
 
 @dataclass(frozen=True)
@@ -38,45 +42,61 @@ class Report:
     problem: str
 
 
-def found(paths: SitePaths, aside: Path | None) -> Path:
-    """The site's ledger; with `aside` one that was set aside, wherever it lies now. Raises ConfigError."""
-    if aside is not None and not aside.exists():
-        there = ", ".join(str(path) for path in sorted(paths.courier.glob(SET_ASIDE)))
-        raise ConfigError(
-            f"{aside} is not there.",
-            remedy=f"Set aside are: {there}." if there else "No ledger of this site was set aside.",
+def found(paths: SitePaths, aside: Path | None = None) -> Path:
+    """The site's ledger; with `aside` one that was set aside, wherever it lies now.
+
+    Whoever reads a ledger begins here: a path or an account that is wrong, or a ledger that somebody took away, must
+    not read as "nothing left". Raises NoLedger, CannotRead, LedgerBroken.
+    """
+    path = aside or paths.ledger
+    try:
+        with path.open("rb"):
+            return path
+    except FileNotFoundError:
+        raise _not_there(paths, aside) from None
+    except OSError as error:
+        raise CannotRead(f"{path} cannot be read: {error.strerror}.", remedy=ACCOUNT) from None
+
+
+def _not_there(paths: SitePaths, aside: Path | None) -> PosternError:
+    """Why it is not: none has begun, one was set aside and no other has begun, or somebody took it away."""
+    set_aside = sorted(map(str, paths.courier.glob(SET_ASIDE)))
+    if aside is not None:
+        there = (
+            f"Set aside are: {', '.join(set_aside)}."
+            if set_aside
+            else "No ledger of this site was set aside."
         )
-    return aside or paths.ledger
+        return CannotRead(f"{aside} is not there.", remedy=there)
+    if set_aside and not paths.ledger_key.exists():
+        return NoLedger(
+            f"It was set aside: {', '.join(set_aside)}. Another begins when the courier starts.",
+            remedy="Name one that was set aside (--ledger), or start the courier.",
+        )
+    # The courier makes the ledger before all else but its lock.
+    left = {path.name for path in paths.courier.glob("*")} - {LOCK_FILE}
+    if not left:
+        return NoLedger("The courier of this site has never run, so nothing has left by it.")
+    told = ", ".join(sorted(left)[:_LEFT_TOLD_MAX])
+    return LedgerBroken(
+        f"There is no {paths.ledger}, and there was one: else {told} would not be there.",
+        remedy="Copy the courier's folder for whoever audits the site, and find out who or what removed the record, "
+        "before the courier starts: it would begin another.",
+    )
 
 
 def read(path: Path, *, aside: bool = False) -> Iterator[Leaf]:
-    """The leaves in order. Raises LedgerBroken; what is not there is empty."""
-    if path.exists():
-        with _rows(path, aside=aside) as rows:
-            for index, entry in enumerate(rows.entries(0, rows.size())):
-                yield leaf_of(index, entry)
+    """The leaves in order. Raises LedgerBroken."""
+    with opened(path, aside=aside) as rows:
+        for index, entry in enumerate(rows.entries(0, rows.size())):
+            yield leaf_of(index, entry)
 
 
 def newest_checkpoint(path: Path) -> Note | None:
     """The last that was signed. Raises LedgerBroken."""
-    if not path.exists():
-        return None
-    with _rows(path) as rows:
+    with opened(path) as rows:
         newest = rows.newest_checkpoint()
         return Note.parse(newest[1]) if newest else None
-
-
-def read_checkpoint(path: Path) -> Note:
-    """A remembered checkpoint from a file. Raises ConfigError."""
-    try:
-        note = Note.parse(path.read_bytes())
-        Checkpoint.parse(note.text)
-    except (OSError, BadNote) as error:
-        raise ConfigError(
-            f"{path} is not a checkpoint: {error}.",
-            remedy="Give a file that postern ledger checkpoint printed, or a witness keeps.",
-        ) from None
-    return note
 
 
 def verify(path: Path, remembered: Note | None = None) -> Report:
@@ -85,7 +105,7 @@ def verify(path: Path, remembered: Note | None = None) -> Report:
     problem = ""
     if path.exists():
         try:
-            with _rows(path) as rows:
+            with opened(path) as rows:
                 check.run(rows, remembered)
         except LedgerBroken as error:
             problem = error.detail
@@ -184,7 +204,7 @@ def _verifier(leaf: Leaf) -> Verifier:
 
 
 @contextmanager
-def _rows(path: Path, *, aside: bool = False) -> Iterator[Rows]:
+def opened(path: Path, *, aside: bool = False) -> Iterator[Rows]:
     """As they are at one moment. Raises LedgerBroken."""
     try:
         with closing(read_aside(path) if aside else read_plain(path)) as db:

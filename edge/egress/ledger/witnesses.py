@@ -8,17 +8,18 @@ from pathlib import Path
 
 import sqlcipher3
 
-from core.errors import ConfigError, ExitCode, PosternError
+from core.errors import BadArgument, CannotWrite, ExitCode, PosternError
 from core.files import write_atomic
 from edge.egress.ledger import notes
 from edge.egress.ledger.cosigned import keep_cosigned
-from edge.egress.ledger.errors import LedgerBroken
+from edge.egress.ledger.errors import NoLedger
 from edge.egress.ledger.leaf_types import leaf_of
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note, Verifier
+from edge.egress.ledger.reading import opened
 from edge.egress.ledger.rows import Rows
 from edge.egress.ledger.submission import submission
 from edge.egress.ledger.tree import root
-from edge.store.plain import connect_plain, read_plain
+from edge.store.plain import connect_plain
 
 
 class NotCosigned(PosternError):
@@ -32,23 +33,21 @@ class NotCosigned(PosternError):
 
 def vkey(path: Path) -> str:
     """The ledger's public key, as people pass it on. Raises LedgerBroken."""
-    with closing(_reader(path)) as db:
-        return str(notes.log_verifier(_public(Rows(db))))
+    with opened(path) as rows:
+        return str(notes.log_verifier(_public(rows)))
 
 
 def write_request(path: Path, file: Path, key: str, old: int | None) -> tuple[int, int]:
     """The newest checkpoint with its proof from `old`; None: from what the witness of `key` signed last.
 
-    The sizes (leaves) of both trees. Raises LedgerBroken, ConfigError.
+    The sizes (leaves) of both trees. Raises LedgerBroken, NoLedger, BadArgument, CannotWrite.
     """
     witness = _witness(key) if key else None
-    with closing(_reader(path)) as db:
-        db.execute("BEGIN")
-        rows = Rows(db)
+    with opened(path) as rows:
         newest = rows.newest_checkpoint()
         if newest is None:
-            raise ConfigError(
-                "Nothing is signed yet.", remedy="Try again a minute after the courier started."
+            raise NoLedger(
+                "Nothing of it is signed yet.", remedy="Try again a minute after the courier started."
             )
         if old is None:
             old = _signed_by(rows, witness) if witness else 0
@@ -56,14 +55,12 @@ def write_request(path: Path, file: Path, key: str, old: int | None) -> tuple[in
         try:
             write_atomic(file, bytes(shown))
         except OSError as error:
-            raise ConfigError(
-                f"{file} cannot be written: {error}.", remedy="Name a place that this account may write to."
-            ) from error
+            raise CannotWrite(f"{file}: {error.strerror}.") from error
         return shown.old_size, shown.tree[0]
 
 
 def take_cosigned(path: Path, file: Path, lines: Path | None, key: str) -> int:
-    """Keep a signature that came back; how many leaves it is of. Raises NotCosigned, ConfigError, LedgerBroken."""
+    """Keep a signature that came back; how many leaves it is of. Raises NotCosigned, BadArgument, LedgerBroken."""
     witness = _witness(key)
     try:
         content = file.read_bytes()
@@ -75,9 +72,7 @@ def take_cosigned(path: Path, file: Path, lines: Path | None, key: str) -> int:
         raise NotCosigned(f"{file} cannot be read: {error}.") from None
     if notes.cosigned_s(note, witness) is None:
         raise NotCosigned("The witness of this key has not signed it.")
-    with closing(_reader(path)) as db:
-        db.execute("BEGIN")
-        rows = Rows(db)
+    with opened(path) as rows:
         mine = notes.log_verifier(_public(rows))
         if found.origin != mine.name or not notes.is_signed(note, mine) or found.size > rows.size():
             raise NotCosigned("It is of another ledger.")
@@ -102,12 +97,6 @@ def take_cosigned(path: Path, file: Path, lines: Path | None, key: str) -> int:
     return found.size
 
 
-def _reader(path: Path) -> sqlcipher3.Connection:
-    if not path.exists():
-        raise LedgerBroken(f"There is no {path}.")
-    return read_plain(path)
-
-
 def _public(rows: Rows) -> bytes:
     (entry,) = rows.entries(0, 1)
     return bytes.fromhex(str(leaf_of(0, entry).fields["key"]))
@@ -125,9 +114,9 @@ def _witness(key: str) -> Verifier:
     try:
         found = Verifier.parse(key)
     except BadNote as error:
-        raise ConfigError(f"--key is no key: {error}.", remedy="Copy the line in quotes.") from None
+        raise BadArgument(f"--key is no key: {error}.", remedy="Copy the line in quotes.") from None
     if found.kind != notes.COSIGNATURE:
-        raise ConfigError(
+        raise BadArgument(
             "--key is not a witness's key.", remedy="It is what `postern-cloud witness key` shows."
         )
     return found

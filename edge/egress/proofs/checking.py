@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.errors import ConfigError
+from core.errors import BadArgument
 from edge.egress import verify
 from edge.egress.ledger.export import exported
 from edge.paths import SitePaths
@@ -15,7 +15,7 @@ def check_site(paths: SitePaths, remembered: Path | None = None, aside: Path | N
     """What `verify.document` says of the ledger as it is, and how many of its last entries are not signed yet; with
     `aside` of one that was set aside.
 
-    Raises ConfigError, LedgerBroken.
+    Raises BadArgument, and what `exported` does.
     """
     question = _asked(remembered)
     with exported(paths, aside, all_leaves=True) as export:
@@ -24,12 +24,12 @@ def check_site(paths: SitePaths, remembered: Path | None = None, aside: Path | N
 
 
 def check_export(file: Path, remembered: Path | None = None) -> dict[str, Any]:
-    """The same of an export. Raises ConfigError."""
+    """The same of an export. Raises BadArgument."""
     question = _asked(remembered)
     try:
         found = verify.examine(str(file), question)
     except verify.Usage as error:
-        raise ConfigError(
+        raise BadArgument(
             str(error), remedy="Name a folder or a .zip that postern ledger export wrote."
         ) from None
     return {**verify.document(found), "unsigned": 0}
@@ -45,6 +45,6 @@ def _asked(remembered: Path | None) -> verify.Question:
     try:
         return verify.ask(checkpoints=[str(remembered)] if remembered else [])
     except (verify.Usage, verify.Wrong) as error:
-        raise ConfigError(
+        raise BadArgument(
             str(error), remedy="Give a file that postern ledger checkpoint printed, or a witness keeps."
         ) from None

@@ -105,6 +105,7 @@ class ConfinedSite:
     def prepare(self) -> None:
         """Folders as the installer leaves them."""
         self.paths.root.mkdir(0o755)
+        self.paths.config.write_text('[site]\nid = "a"\nname = "A"\n')
         load_or_create_key(self.paths.keys)
         for made in (self.paths.courier, self.paths.run):
             made.mkdir(0o700)

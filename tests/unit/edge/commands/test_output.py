@@ -13,8 +13,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from core.errors import CannotWrite
 from edge.commands import audit, erasure, output, people, report
-from edge.commands.output import CannotWrite, expect_writable, write_file
+from edge.commands.output import expect_writable, write_file
 
 SITE = ["--site", "site"]
 SUBJECT = ["--subject", "emp-17"]
@@ -94,7 +95,7 @@ def test_an_export_that_meets_a_full_disk_says_so(tmp_path: Path, monkeypatch: p
 def test_standard_output_that_is_full_gives_an_error_and_no_traceback(kind: str, said: str) -> None:
     program = (
         "import sys\n"
-        "from edge.commands.output import CannotWrite\n"
+        "from core.errors import CannotWrite\n"
         "from edge.commands.terminal import write\n"
         "try:\n    write({}, False, 'x')\n"
         "except CannotWrite as error:\n    sys.stderr.write(error.code)\n"

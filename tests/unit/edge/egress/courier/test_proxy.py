@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from core.errors import ConfigError
 from edge.config import ProxySection
 from edge.egress.courier import proxy
 from edge.egress.courier.proxy import Proxy
-from edge.paths import SitePaths
+from edge.paths import NoSite, SitePaths
 
 SITE = '[site]\nid = "a"\nname = "A"\n'
 
@@ -42,7 +43,8 @@ def test_what_cannot_work_is_refused(section: dict[str, str]) -> None:
 
 def test_the_settings_say_the_way(tmp_path: Path) -> None:
     paths = SitePaths(tmp_path)
-    assert proxy.configured(paths) is None
+    with pytest.raises(NoSite):
+        proxy.configured(paths)
     paths.config.write_text(SITE)
     assert proxy.configured(paths) is None
     paths.config.write_text(f'{SITE}[egress.proxy]\nurl = "http://[fd00::5]:3128"\n')
@@ -107,10 +109,10 @@ def test_settings_that_are_not_the_couriers_to_read_are_no_direct_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def denied(*_: object, **__: object) -> str:
-        raise PermissionError
+        raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "read_text", denied)  # root may read everything
-    with pytest.raises(ConfigError, match="PermissionError"):
+    with pytest.raises(ConfigError, match="Permission denied"):
         proxy.configured(SitePaths(tmp_path))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from core.errors import ConfigError, ExitCode
+from core.errors import BadArgument, CannotRead, ExitCode
 from edge.cli import app
 from edge.egress import verify
 from edge.egress.ledger import reading
@@ -21,6 +21,7 @@ from edge.egress.ledger.log import Log
 from edge.egress.ledger.witnesses import vkey
 from edge.egress.proofs.checking import check_site
 from edge.paths import SitePaths
+from tests.contract.courier_process import new_site
 from tests.unit.edge.egress.ledger.test_export import pairs
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ LEAVES = 1 + 2 * 5
 
 @pytest.fixture
 def paths(tmp_path: Path) -> SitePaths:
-    return SitePaths(tmp_path / "site")
+    return new_site(tmp_path / "site")
 
 
 def written(paths: SitePaths) -> Log:
@@ -85,7 +86,7 @@ def test_the_commands_take_it(paths: SitePaths, old: Path, tmp_path: Path) -> No
     assert said("export", *which, "--out", str(out))["entries"] == LEAVES
     assert said("verify", "--export", str(out))["entries"] == LEAVES
     both = ["ledger", "verify", "--ledger", str(moved / old.name), "--export", str(out)]
-    assert isinstance(CliRunner().invoke(app, both).exception, ConfigError)
+    assert isinstance(CliRunner().invoke(app, both).exception, BadArgument)
 
 
 def test_without_its_key_the_end_that_nobody_signed_is_told(paths: SitePaths, old: Path) -> None:
@@ -105,6 +106,6 @@ def test_what_was_in_its_log_counts(paths: SitePaths, tmp_path: Path) -> None:
 
 
 def test_one_that_is_not_there_is_said(paths: SitePaths, old: Path) -> None:
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(CannotRead) as refused:
         check_site(paths, None, paths.courier / "ledger.until-1.db")
     assert str(old) in str(refused.value.remedy)

@@ -12,23 +12,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
 from cloud_sync.witness.notes import COSIGNATURE_V1, cosign, public_key, signature_line
-from core.errors import ConfigError
+from core.errors import BadArgument, CannotWrite
 from edge.cli import app
 from edge.egress import verify
+from edge.egress.ledger import NoLedger
 from edge.egress.ledger.export import exported, told_of
 from edge.egress.ledger.leaf_types import Draft
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Note
 from edge.egress.proofs.checking import check_site
-from edge.paths import SitePaths, site_paths
+from edge.paths import SitePaths
 from tests import ledger_exports
+from tests.contract.courier_process import new_site
 
 POLICY = b'{"policies":[]}'
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> SitePaths:
-    return site_paths(tmp_path / "site")
+    return new_site(tmp_path / "site")
 
 
 @pytest.fixture
@@ -139,12 +141,12 @@ def test_a_row_that_somebody_changed_is_found(log: Log, paths: SitePaths) -> Non
 
 
 def test_nothing_signed_and_nothing_there_are_said(paths: SitePaths, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError), exported(paths):
+    with pytest.raises(NoLedger), exported(paths):
         pass
     opened = Log.open(paths.ledger)
     opened.close()
     paths.ledger_key.rename(tmp_path / "away")
-    with pytest.raises(ConfigError, match="signed"), exported(paths):
+    with pytest.raises(NoLedger, match="signed"), exported(paths):
         pass
 
 
@@ -157,7 +159,7 @@ def test_a_place_that_cannot_be_written_is_said(
     place.mkdir()
     file.touch()
     with exported(paths) as export:
-        with pytest.raises(ConfigError, match="Not a directory") as refused:
+        with pytest.raises(CannotWrite, match="Not a directory") as refused:
             export.write(file / name)
         assert refused.value.remedy
 
@@ -165,7 +167,7 @@ def test_a_place_that_cannot_be_written_is_said(
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(export, "_made", full)
-        with pytest.raises(ConfigError, match="No space left"):
+        with pytest.raises(CannotWrite, match="No space left"):
             export.write(place / name)
     assert list(place.iterdir()) == [], "what was begun is gone"
 
@@ -177,7 +179,7 @@ def test_the_commands(log: Log, paths: SitePaths, tmp_path: Path) -> None:
     made = CliRunner().invoke(app, ["ledger", "export", "--site", site, "--out", out])
     assert (made.exit_code, "3 entries" in made.output) == (0, True)
     again = CliRunner().invoke(app, ["ledger", "export", "--site", site, "--out", out])
-    assert isinstance(again.exception, ConfigError)
+    assert isinstance(again.exception, CannotWrite)
     for where in (["--site", site], ["--export", out]):
         done = CliRunner().invoke(app, ["ledger", "verify", *where])
         # Whole, and nobody compared it with a kernel's counters: nothing says that nothing else left.
@@ -185,6 +187,6 @@ def test_the_commands(log: Log, paths: SitePaths, tmp_path: Path) -> None:
         assert "Nobody can tell" in done.output
     (tmp_path / "torn.zip").write_bytes((tmp_path / "export.zip").read_bytes()[:-50])
     done = CliRunner().invoke(app, ["ledger", "verify", "--export", str(tmp_path / "torn.zip")])
-    assert isinstance(done.exception, ConfigError)
+    assert isinstance(done.exception, BadArgument)
     assert "was cut off" in str(done.exception)
-    assert isinstance(CliRunner().invoke(app, ["ledger", "verify"]).exception, ConfigError)
+    assert isinstance(CliRunner().invoke(app, ["ledger", "verify"]).exception, BadArgument)

@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 from cloud_sync.witness.notes import COSIGNATURE_V1, WITNESS_NAME, cosign, public_key, signature_line
 from cloud_sync.witness.request import read_request
 from cloud_sync.witness.rules import Cosign, Remembered, decide, newcomer, origin_of
-from core.errors import ConfigError
+from core.errors import BadArgument, CannotWrite
 from edge.cli import app
-from edge.egress.ledger import Draft, LedgerBroken, LedgerInUse, WitnessRefused, key
+from edge.egress.ledger import Draft, LedgerBroken, LedgerInUse, NoLedger, WitnessRefused, key
 from edge.egress.ledger.anew import set_aside
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import SIGNATURES_MAX, BadNote, Checkpoint, Note
@@ -38,7 +38,9 @@ MINE = public_key(WITNESS, COSIGNATURE_V1, WITNESS_NAME)
 
 @pytest.fixture
 def paths(tmp_path: Path) -> SitePaths:
-    return SitePaths(tmp_path)
+    made = SitePaths(tmp_path)
+    made.config.touch()
+    return made
 
 
 @pytest.fixture
@@ -149,7 +151,7 @@ def test_a_stick_goes_to_a_witness_and_back(log: Log, paths: SitePaths, tmp_path
     grow(log, 4)
     log.checkpoint()
     assert write_request(paths.ledger, request, MINE.vkey, None) == (0, 5)
-    with pytest.raises(ConfigError, match="Not a directory"):
+    with pytest.raises(CannotWrite, match="Not a directory"):
         write_request(paths.ledger, request / "below a file", MINE.vkey, None)
     note = Note.parse(read_request(request.read_bytes()).note)
     grow(log, 2)
@@ -179,12 +181,12 @@ def test_what_is_not_the_witnesss_signature_of_this_ledger_is_not_kept(
             take_cosigned(paths.ledger, file, None, MINE.vkey)
     assert kept(paths) == [(1, 1)]
     for other_key in ("hello", vkey(paths.ledger)):
-        with pytest.raises(ConfigError):
+        with pytest.raises(BadArgument):
             take_cosigned(paths.ledger, file, None, other_key)
 
 
 def test_a_ledger_is_set_aside_whole_and_the_next_one_names_it(paths: SitePaths) -> None:
-    with pytest.raises(LedgerBroken):
+    with pytest.raises(NoLedger):
         set_aside(paths, datetime.now(UTC))
     first = Log.open(paths.ledger)
     grow(first, 3)
@@ -259,7 +261,7 @@ def test_a_ledger_that_was_set_aside_is_never_written_over(paths: SitePaths) -> 
     target = set_aside(paths, now)
     kept = target.read_bytes(), target.with_suffix(".key").read_bytes()
     Log.open(paths.ledger).close()
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(BadArgument, match="is there already"):
         set_aside(paths, now)
     assert paths.ledger_key.exists()
     Log.open(paths.ledger).close()
