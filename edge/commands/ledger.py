@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from core.errors import BadArgument, ExitCode
-from edge.commands.terminal import Json, Site, write
+from edge.commands.terminal import Json, Site, write, write_each
 
 Aside = Annotated[
     Path | None,
@@ -61,6 +60,7 @@ def ledger_export(
 ) -> None:
     """Write the record into files that anybody can check without us (docs/privacy.md)."""
     from edge.egress.ledger.export import exported, told_of
+    from edge.egress.proofs.checking import ends
     from edge.paths import existing_site
 
     with exported(existing_site(site), aside) as export:
@@ -69,19 +69,27 @@ def ledger_export(
     policies = (
         f"{told['policies']:,} policies" if told["policies"] else "no policy (none used, or not readable)"
     )
-    text = f"{told['entries']:,} entries and {policies} are in {out}.\nThe log's key: {told['log_key']}"
-    write(told, as_json, text)
+    kind = "" if out.suffix == ".zip" else "the folder "
+    lines = [f"{told['entries']:,} entries and {policies} are in {kind}{out}.", *ends(told)]
+    if told["unsigned"]:
+        lines.append("Export again in two minutes, when the courier has signed them.")
+    write(told, as_json, "\n".join([*lines, f"The log's key: {told['log_key']}"]))
 
 
 @ledger.command("show")
-def ledger_show(site: Site, aside: Aside = None, as_json: Json = False) -> None:
-    """What left, leaf by leaf."""
+def ledger_show(
+    site: Site,
+    aside: Aside = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Only so many of the newest.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What left, leaf by leaf: a line each, times in UTC."""
+    from edge.commands.ledger_lines import in_words
     from edge.egress.ledger.reading import found, read
     from edge.paths import existing_site
 
     path = found(existing_site(site), aside)
-    leaves = [asdict(leaf) for leaf in read(path, aside=aside is not None)]
-    write(leaves, as_json, "\n".join(" ".join(f"{k}={v}" for k, v in leaf.items() if v) for leaf in leaves))
+    write_each(read(path, aside=aside is not None, last=last), as_json, in_words)
 
 
 @ledger.command("checkpoint")

@@ -8,14 +8,21 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import textwrap
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from edge.commands.output import standard_output
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 Site = Annotated[Path, typer.Option("--site", help="The site's folder.", file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 # Fields that hold a moment since 1970: the name that a person reads, and their units in a second.
@@ -58,6 +65,22 @@ def write(value: object, as_json: bool, text: str, remedy: str | None = None) ->
     """A result: `text` for people, or `value` as JSON. `remedy`: where else it is to be had. Raises CannotWrite."""
     with standard_output(remedy):
         sys.stdout.write((json.dumps(value, ensure_ascii=False, indent=2) if as_json else text) + "\n")
+
+
+def write_each(values: Iterable[T], as_json: bool, line: Callable[[T], str]) -> None:
+    """As `write` does a list of dataclasses, each as it comes: none is held. Raises CannotWrite."""
+    with standard_output():
+        if not as_json:
+            for value in values:
+                sys.stdout.write(line(value) + "\n")
+            return
+        between = ""
+        sys.stdout.write("[")
+        for value in values:
+            one = json.dumps(asdict(value), ensure_ascii=False, indent=2)
+            sys.stdout.write(between + textwrap.indent("\n" + one, "  "))
+            between = ","
+        sys.stdout.write("\n]\n" if between else "]\n")
 
 
 def as_lines(value: dict[str, Any], indent: str = "") -> str:

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlcipher3
 
@@ -39,8 +39,10 @@ class Exported:
     """The files of an export by name."""
 
     def __init__(
-        self, rows: Rows, newest: Note, earlier: dict[int, bytes], policies: dict[str, Path]
+        self, rows: Rows, newest: Note, earlier: dict[int, bytes], policies: dict[str, Path], signed_now: int
     ) -> None:
+        """`signed_now`: of its last entries, those that no checkpoint had before this export."""
+        self.signed_now = signed_now
         self.newest = newest
         self.size = Checkpoint.parse(newest.text).size
         self.policies = policies
@@ -132,8 +134,9 @@ def exported(paths: SitePaths, aside: Path | None = None, *, all_leaves: bool = 
             db.execute("BEGIN")  # what comes later is not seen
             rows = Rows(db)
             stored = {size: Note.parse(data) for size, data in rows.checkpoints()}
-            newest = stored[max(stored)] if stored else None
-            if newest is None or ((all_leaves or aside) and rows.size() > max(stored)):
+            signed = max(stored, default=0)
+            newest = stored[signed] if stored else None
+            if newest is None or ((all_leaves or aside) and rows.size() > signed):
                 newest = _signed(rows, path.with_suffix(KEY_SUFFIX)) or newest
             if newest is None:
                 raise NoLedger(
@@ -144,16 +147,22 @@ def exported(paths: SitePaths, aside: Path | None = None, *, all_leaves: bool = 
                 )
             size = Checkpoint.parse(newest.text).size
             earlier = {at: bytes(note) for at, note in _told(stored).items() if at < size}
-            yield Exported(rows, newest, earlier, _policies(paths.policies_used))
+            yield Exported(rows, newest, earlier, _policies(paths.policies_used), size - signed)
     except (sqlcipher3.Error, BadNote) as error:
         raise LedgerBroken(f"{path} cannot be read: {error}.") from error
 
 
-def told_of(export: Exported) -> dict[str, str | int]:
+def told_of(export: Exported) -> dict[str, Any]:
     """What is in it, for whoever made it; `log_key` is what the one who checks it should be told by another way."""
     (begin,) = (leaf_of(0, entry) for entry in export.first_entry())
     verifier = notes.log_verifier(bytes.fromhex(str(begin.fields["key"])))
-    return {"entries": export.size, "policies": len(export.policies), "log_key": str(verifier)}
+    return {
+        "entries": export.size,
+        "policies": len(export.policies),
+        "log_key": str(verifier),
+        "unsigned": export.leaves() - export.size,
+        "signed_now": export.signed_now,
+    }
 
 
 def _signed(rows: Rows, key_file: Path) -> Note | None:

@@ -85,10 +85,17 @@ def _not_there(paths: SitePaths, aside: Path | None) -> PosternError:
     )
 
 
-def read(path: Path, *, aside: bool = False) -> Iterator[Leaf]:
-    """The leaves in order. Raises LedgerBroken."""
-    with opened(path, aside=aside) as rows:
-        for index, entry in enumerate(rows.entries(0, rows.size())):
+def read(path: Path, *, aside: bool = False, last: int | None = None) -> Iterator[Leaf]:
+    """The leaves in order; `last`: so many of the newest. Raises LedgerBroken.
+
+    A page at a time and at no moment of the file's own, so that whoever reads slowly, on a terminal, does not keep the
+    courier from folding its log away.
+    """
+    with _connected(path, aside=aside) as db:
+        rows = Rows(db)
+        size = rows.size()
+        first = 0 if last is None else max(0, size - last)
+        for index, entry in enumerate(rows.entries(first, size), first):
             yield leaf_of(index, entry)
 
 
@@ -206,9 +213,16 @@ def _verifier(leaf: Leaf) -> Verifier:
 @contextmanager
 def opened(path: Path, *, aside: bool = False) -> Iterator[Rows]:
     """As they are at one moment. Raises LedgerBroken."""
+    with _connected(path, aside=aside) as db:
+        db.execute("BEGIN")
+        yield Rows(db)
+
+
+@contextmanager
+def _connected(path: Path, *, aside: bool) -> Iterator[sqlcipher3.Connection]:
+    """Raises LedgerBroken."""
     try:
         with closing(read_aside(path) if aside else read_plain(path)) as db:
-            db.execute("BEGIN")
-            yield Rows(db)
+            yield db
     except (sqlcipher3.Error, BadNote) as error:
         raise LedgerBroken(f"{path} cannot be read: {error}.") from error

@@ -12,15 +12,16 @@ from edge.paths import SitePaths
 
 
 def check_site(paths: SitePaths, remembered: Path | None = None, aside: Path | None = None) -> dict[str, Any]:
-    """What `verify.document` says of the ledger as it is, and how many of its last entries are not signed yet; with
-    `aside` of one that was set aside.
+    """What `verify.document` says of the ledger as it is, and of how many of its last entries no checkpoint is kept:
+    `unsigned`, or `signed_now`, for this check alone; with `aside` of one that was set aside.
 
     Raises BadArgument, and what `exported` does.
     """
     question = _asked(remembered)
     with exported(paths, aside, all_leaves=True) as export:
         told = verify.document(verify.verify(export, question))
-        return {**told, "unsigned": export.leaves() - told["entries"] if told["whole"] else 0}
+        unsigned = export.leaves() - export.size if told["whole"] else 0
+        return {**told, "unsigned": unsigned, "signed_now": export.signed_now if told["whole"] else 0}
 
 
 def check_export(file: Path, remembered: Path | None = None) -> dict[str, Any]:
@@ -32,13 +33,25 @@ def check_export(file: Path, remembered: Path | None = None) -> dict[str, Any]:
         raise BadArgument(
             str(error), remedy="Name a folder or a .zip that postern ledger export wrote."
         ) from None
-    return {**verify.document(found), "unsigned": 0}
+    return {**verify.document(found), "unsigned": 0, "signed_now": 0}
 
 
 def in_words(told: dict[str, Any]) -> str:
     """For a person."""
-    unsigned = f"{told['unsigned']:,} newer entries are not signed yet.\n" if told["unsigned"] else ""
-    return verify.in_words(told) + unsigned
+    return verify.in_words(told) + "".join(f"{line}\n" for line in ends(told))
+
+
+def ends(told: dict[str, Any]) -> list[str]:
+    """Of the newest entries, what the others' signatures do not cover; `told` has `unsigned` and `signed_now`."""
+    unsigned, now = told["unsigned"], told["signed_now"]
+    return [
+        *([f"Newer entries that are not signed yet, and not in it: {unsigned:,}."] if unsigned else []),
+        *(
+            [f"Signed only now, for this: the last {now:,}. What they were before, it does not show."]
+            if now
+            else []
+        ),
+    ]
 
 
 def _asked(remembered: Path | None) -> verify.Question:

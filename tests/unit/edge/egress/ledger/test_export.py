@@ -190,3 +190,20 @@ def test_the_commands(log: Log, paths: SitePaths, tmp_path: Path) -> None:
     assert isinstance(done.exception, BadArgument)
     assert "was cut off" in str(done.exception)
     assert isinstance(CliRunner().invoke(app, ["ledger", "verify"]).exception, BadArgument)
+
+
+def test_what_the_last_checkpoint_does_not_cover_is_told(log: Log, paths: SitePaths, tmp_path: Path) -> None:
+    log.append(pairs(1))
+    log.checkpoint()
+    log.append(pairs(2, first=1))
+    site = ["--site", str(paths.root)]
+    made = CliRunner().invoke(app, ["ledger", "export", *site, "--out", str(tmp_path / "folder")])
+    assert "Newer entries that are not signed yet, and not in it: 4." in made.output
+    assert "Export again" in made.output
+    assert f"in the folder {tmp_path / 'folder'}" in made.output
+    found = CliRunner().invoke(app, ["ledger", "verify", *site])
+    assert "Signed only now, for this: the last 4." in found.output
+    told = check_site(paths)
+    assert (told["entries"], told["unsigned"], told["signed_now"]) == (7, 0, 4)
+    log.checkpoint()
+    assert check_site(paths)["signed_now"] == 0
