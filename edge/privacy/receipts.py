@@ -46,12 +46,18 @@ class ReceiptInvalid(PosternError):
 
     code = "receipt_invalid"
     title = "This receipt is not genuine"
-    remedy = (
-        "Take the file as the site gave it, and keys/receipts.pub of that site. "
-        "A visitor's receipt is checked by verify.py --receipt."
-    )
+    remedy = "Take the file as the site gave it, and keys/receipts.pub of that site."
     status = 422
     exit_code = ExitCode.CHECK_FAILED
+
+
+class OtherReceipt(ReceiptInvalid):
+    """A receipt of something else than an erasure, genuine or not."""
+
+    code = "other_receipt"
+    title = "This is no receipt of an erasure"
+    remedy = "Take the file that the erasure gave: postern privacy erase --receipt FILE."
+    exit_code = ExitCode.USAGE
 
 
 def signed(kind: Kind, facts: Mapping[str, object], key: Ed25519PrivateKey) -> dict[str, object]:
@@ -78,12 +84,18 @@ def parse(text: str | bytes) -> Receipt:
 
 
 def verify(kind: Kind, receipt: Receipt, public: Ed25519PublicKey) -> None:
-    """Raises ReceiptInvalid where it is of another kind, was altered, or signed by another key.
+    """Raises ReceiptInvalid where it is none, was altered, or signed by another key; OtherReceipt for a
+    visitor's in an erasure's place.
 
     Its `key` is not asked: erasures' first receipts have a part of its hash there.
     """
     body = {name: value for name, value in receipt.items() if name != SIGNATURE}
     if body.get("format") != kind.value:
+        if (kind, body.get("format")) == (Kind.ERASURE, Kind.VISITOR):
+            raise OtherReceipt(
+                "It is a visitor's, of what left the building. Whether it is genuine was not looked at.",
+                remedy="Check it with: python3 edge/egress/verify.py --receipt FILE --site-key keys/receipts.pub",
+            )
         raise ReceiptInvalid(f"This is not a receipt of the format {kind.value}.")
     try:
         signature = base64.b64decode(str(receipt.get(SIGNATURE, "")), validate=True)

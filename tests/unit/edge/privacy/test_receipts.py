@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge.privacy import receipts
-from edge.privacy.receipts import RECEIPT_BYTES_MAX, Kind, Receipt, ReceiptInvalid
+from edge.privacy.receipts import RECEIPT_BYTES_MAX, Kind, OtherReceipt, Receipt, ReceiptInvalid
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 FACTS = {"subject": "ab" * 32, "erased_ms": 5, "removed": {"turns": 2}, "site": "Zürich"}
@@ -88,6 +88,14 @@ def test_a_receipt_of_another_kind_does_not_do() -> None:
         for told in (made, {**made, "format": other.value}):
             with pytest.raises(ReceiptInvalid):
                 receipts.verify(other, told, KEY.public_key())
+
+
+def test_a_visitors_is_not_called_false_where_an_erasures_is_asked_for() -> None:
+    with pytest.raises(OtherReceipt) as refused:
+        receipts.verify(Kind.ERASURE, receipts.signed(Kind.VISITOR, FACTS, KEY), KEY.public_key())
+    error = refused.value
+    assert "genuine" not in error.title
+    assert ("visitor" in error.detail, "verify.py --receipt" in error.remedy) == (True, True)
 
 
 def test_another_sites_key_does_not_do(receipt: Receipt) -> None:
