@@ -18,7 +18,7 @@ from typing import Final
 
 import sqlcipher3
 
-from core.errors import CannotRead, PosternError
+from core.errors import CannotRead, ConfigError, PosternError
 from core.memory import SWAP_REMEDY, Swap, swap
 from edge import siblings_check
 from edge.chat import heads
@@ -109,8 +109,21 @@ def _safely(check: Callable[[SitePaths], Check], paths: SitePaths) -> Check:
 
 
 def _settings(paths: SitePaths) -> Check:
-    load_config(paths)
+    proxy = load_config(paths).egress.proxy
+    for name, file in (("ca_file", proxy.ca_file), ("password_file", proxy.password_file)):
+        # Whether it is there: what it says is for the courier's account, which this need not be.
+        if file is not None and not _is_there(file):
+            raise ConfigError(
+                f"egress.proxy.{name}: {file} is not there; the courier does not start without it."
+            )
     return Check("settings", True, "error", f"{paths.config} is valid")
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except PermissionError:
+        return True  # as far as this account can tell
 
 
 def _sqlite(_: SitePaths) -> Check:

@@ -11,6 +11,7 @@ import tomllib
 from pydantic import ValidationError, model_validator
 
 from core.errors import ConfigError
+from core.faults import in_words
 from edge.config.backup import BackupSection
 from edge.config.card import CardSection, CardTextSection
 from edge.config.console import ConsoleSection, OidcSection
@@ -112,11 +113,4 @@ def load_config(paths: SitePaths) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{paths.config} is not valid TOML: {error}") from None
     except ValidationError as error:
-        raise ConfigError(f"{paths.config}: {_describe(error)}") from None
-
-
-def _describe(error: ValidationError) -> str:
-    """The findings of pydantic, one a line, without the values that were given."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}" for item in error.errors()
-    )
+        raise ConfigError(f"{paths.config}: {'; '.join(map(in_words, error.errors()))}") from None

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 
 from core.errors import ExitCode, PosternError
+from core.faults import in_words
 from edge.web.admin import Arguments
-
-_WORDS: Final = {
-    "missing": "is missing",
-    "string_too_short": "needs {min_length} or more characters",
-    "string_too_long": "may have at most {max_length} characters",
-}
-"""What is wrong with an argument, for whoever typed it; of all else pydantic's own words."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -41,12 +34,4 @@ def read_arguments(model: type[M], arguments: Arguments) -> M:
     try:
         return model.model_validate(dict(arguments))
     except ValidationError as error:
-        raise BadArguments("; ".join(_said(item) for item in error.errors())) from None
-
-
-def _said(item: ErrorDetails) -> str:
-    """One finding, as "state: Input should be …"; of the arguments together, only what is wrong."""
-    where = ".".join(map(str, item["loc"]))
-    said = _WORDS.get(item["type"], "")
-    what = said.format(**item.get("ctx", {})) if said else item["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what
+        raise BadArguments("; ".join(map(in_words, error.errors()))) from None

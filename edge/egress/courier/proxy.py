@@ -193,7 +193,7 @@ def configured(paths: SitePaths) -> Proxy | None:
             return None
     except (CannotRead, tomllib.TOMLDecodeError) as error:
         # Never the direct way instead: these settings may forbid it.
-        why = error.detail if isinstance(error, CannotRead) else f"{paths.config} is not valid TOML."
+        why = error.detail if isinstance(error, CannotRead) else f"{paths.config} is not valid TOML: {error}."
         raise ConfigError(
             f"{why} So the courier does not know its way out.",
             remedy="Correct it; the courier's account must be able to read it: chgrp postern, chmod 0640.",

@@ -120,3 +120,24 @@ def test_an_unknown_template_is_refused_with_the_known_ones(tmp_path: Path) -> N
     with pytest.raises(ConfigError) as refused:
         create_site(site_paths(tmp_path / "site"), "castle")
     assert "clinic" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("[egress.proxy]\nurl = 5", "egress.proxy.url: must be a text, in quotes"),
+        ("[egress]\nproxy = 'http://proxy:1'", "egress.proxy: is a section with settings of its own"),
+        ("[egress.proxy]\nurl = 'ftp://proxy:1'", "egress.proxy: url must be "),
+        ("[egress.proxy]\nca = 'x'", "egress.proxy.ca: is not known"),
+        ("[http]\nport = 'x'", "http.port: must be a whole number"),
+        ("[http]\nport = 65536", "http.port: must be 65535 or less"),
+        ("[answer]\nmode = 'poetic'", "answer.mode: must be '"),
+        ("[siblings]\nurls = 5", "siblings.urls: must be a list"),
+        ("[console]\ncookie_lifetime = false", "console.cookie_lifetime: is not known"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(tmp_path: Path, more: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, more)
+    assert said in refused.value.detail
+    assert not any(word in refused.value.detail for word in ("Input", "Value error", "inputs"))

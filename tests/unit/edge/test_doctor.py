@@ -40,6 +40,22 @@ def test_does_anybody_learn_that_a_customer_waits(
     assert found in check.found
 
 
+@pytest.mark.parametrize("name", ["ca_file", "password_file"])
+def test_a_file_of_the_proxys_that_is_not_there_is_found_before_the_courier_dies_of_it(
+    tmp_path: Path, name: str
+) -> None:
+    paths = site_paths(tmp_path)
+    more = "username = 'me'\n" if name == "password_file" else ""
+    site = "[site]\nid = 'a'\nname = 'A'\n"
+    paths.config.write_text(
+        f"{site}[egress.proxy]\nurl = 'https://proxy:1'\n{more}{name} = '{tmp_path}/none'\n"
+    )
+    check = doctor._safely(doctor._settings, paths)
+    assert (check.ok, f"egress.proxy.{name}" in check.found) == (False, True)
+    (tmp_path / "none").touch()
+    assert doctor._safely(doctor._settings, paths).ok
+
+
 def test_without_a_site_only_that_is_said_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "verify_models", lambda _: [])
     found = doctor.examine(site_paths(tmp_path / "site"))
