@@ -260,8 +260,9 @@ def _ledger(paths: SitePaths) -> Check:
     except CannotRead as error:
         return Check("ledger", False, "warning", error.detail, error.remedy)
     report = reading.verify(path)
+    problem = report.problem or reading.unlike_witnessed(paths)
     remedy = "Keep the courier's folder as it is and tell the data-protection officer."
-    return Check("ledger", report.ok, "error", report.problem or f"{report.leaves} leaves, whole", remedy)
+    return Check("ledger", not problem, "error", problem or f"{report.leaves} leaves, whole", remedy)
 
 
 def _staff(paths: SitePaths) -> Check:

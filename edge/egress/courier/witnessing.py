@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from core.errors import NotReachable, PosternError
 from core.files import write_atomic
+from edge.egress.ledger.memory import Memory, recall
 from edge.egress.ledger.notes import BadNote, Note, Verifier, cosigned, cosigned_s, log_verifier
 from edge.egress.ledger.submission import Submission
 from postern.v1 import witness_pb2
@@ -54,23 +55,6 @@ class Line(Protocol):
     async def ask(self, method: str, request: bytes) -> bytes:
         """Raises NotReachable."""
         ...
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What is known of the witness from one start to the next."""
-
-    vkey: str = ""
-    size: int = 0
-    """Leaves that it signed last."""
-    root: str = ""
-    """Over them, in hexadecimal."""
-    signed_s: int = 0
-    """When, by its clock: Unix time."""
-    origin: str = ""
-    """Of which ledger; what is known of another one means nothing."""
-    refused: str = ""
-    """Why it does not sign any more."""
 
 
 class Witnessing:
@@ -186,14 +170,6 @@ class Witnessing:
     async def _remember(self, memory: Memory) -> None:
         self._memory = memory
         await asyncio.to_thread(write_atomic, self._place, json.dumps(asdict(memory)).encode())
-
-
-def recall(place: Path) -> Memory:
-    """What cannot be read is as if nothing had been signed: the witness knows."""
-    try:
-        return Memory(**json.loads(place.read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return Memory()
 
 
 async def _asked(line: Line, shown: Submission) -> witness_pb2.AddCheckpointResponse:

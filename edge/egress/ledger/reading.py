@@ -15,9 +15,10 @@ from edge.egress.ledger import notes
 from edge.egress.ledger.errors import LedgerBroken, NoLedger
 from edge.egress.ledger.leaf_types import CLOSES, OPENS, Leaf, leaf_of
 from edge.egress.ledger.log import LOCK_FILE, SET_ASIDE
+from edge.egress.ledger.memory import recall
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note, Verifier
 from edge.egress.ledger.rows import Rows
-from edge.egress.ledger.tree import EMPTY_ROOT, Growing, leaf_hash
+from edge.egress.ledger.tree import EMPTY_ROOT, Growing, leaf_hash, root
 from edge.paths import ACCOUNT, SitePaths
 from edge.store.plain import read_aside, read_plain
 
@@ -128,6 +129,22 @@ def verify(path: Path, remembered: Note | None = None) -> Report:
         len(check.open),
         problem,
     )
+
+
+def unlike_witnessed(paths: SitePaths) -> str:
+    """How the site's ledger is not what a witness signed last, as the courier remembers that: found without a network.
+
+    "" where it goes on from there, or nothing is remembered of it. Raises LedgerBroken."""
+    memory = recall(paths.witness_memory)  # before the ledger, which only grows meanwhile
+    with opened(paths.ledger) as rows:
+        size = rows.size()
+        if not size or _verifier(leaf_of(0, *rows.entries(0, 1))).name != memory.origin:
+            return ""
+        if size < memory.size:
+            return f"It has {size:,} leaves, and a witness signed {memory.size:,} of it: an older state was put back."
+        if memory.size and root(memory.size, rows.subtree()).hex() != memory.root:
+            return f"Its first {memory.size:,} leaves are not those that a witness signed: it was rewritten."
+    return ""
 
 
 class _Check:

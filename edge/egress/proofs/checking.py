@@ -8,6 +8,7 @@ from typing import Any
 from core.errors import BadArgument
 from edge.egress import verify
 from edge.egress.ledger.export import exported
+from edge.egress.ledger.reading import unlike_witnessed
 from edge.paths import SitePaths
 
 
@@ -19,7 +20,10 @@ def check_site(paths: SitePaths, remembered: Path | None = None, aside: Path | N
     """
     question = _asked(remembered)
     with exported(paths, aside, all_leaves=True) as export:
-        told = verify.document(verify.verify(export, question))
+        found = verify.verify(export, question)
+        if not aside and not found.problems and (unlike := unlike_witnessed(paths)):
+            found.problems.append(unlike)
+        told = verify.document(found)
         unsigned = export.leaves() - export.size if told["whole"] else 0
         return {**told, "unsigned": unsigned, "signed_now": export.signed_now if told["whole"] else 0}
 

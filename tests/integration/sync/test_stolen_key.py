@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.egress.courier import witnessing
-from edge.egress.courier.witnessing import recall
+from edge.egress.ledger.memory import recall
 from edge.paths import SitePaths
 from edge.store import audit
 from edge.store.audit import AuditFilter

@@ -16,9 +16,9 @@ import pytest
 from cloud_sync.services import ControlPlane
 from edge import metrics
 from edge.egress.courier import witnessing
-from edge.egress.courier.witnessing import recall
 from edge.egress.ledger import reading
 from edge.egress.ledger.anew import set_aside
+from edge.egress.ledger.memory import recall
 from edge.egress.ledger.notes import Verifier, cosigned_s
 from edge.paths import SitePaths
 from edge.store.plain import connect_plain

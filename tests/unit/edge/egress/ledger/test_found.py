@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,13 @@ from edge import doctor
 from edge.cli import app
 from edge.egress.ledger import LedgerBroken, NoLedger
 from edge.egress.ledger.log import Log
+from edge.egress.ledger.memory import Memory
+from edge.egress.ledger.notes import Checkpoint
+from edge.egress.proofs.checking import check_site
 from edge.paths import NoSite, SitePaths
 from edge.processes import run_courier
 from tests.contract.courier_process import new_site
+from tests.unit.edge.egress.ledger.test_export import pairs
 
 COMMANDS = {
     "verify": (),
@@ -62,7 +68,7 @@ def test_a_courier_that_never_ran(command: str, paths: SitePaths) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("left", ["ledger.key", "certificate.pem", "witness.json", "ledger.db-wal"])
+@pytest.mark.parametrize("left", ["ledger.key", "enrolment.json"])
 def test_a_ledger_that_was_taken_away_is_an_alarm(command: str, left: str, paths: SitePaths) -> None:
     Log.open(paths.ledger).close()
     for file in paths.courier.iterdir():
@@ -110,6 +116,27 @@ def test_the_doctor_asks_in_the_same_way(left: str, ok: bool, paths: SitePaths) 
         (paths.courier / left).touch()
     check = doctor._safely(doctor._ledger, paths)
     assert (check.ok, check.severity) == (ok, "error")
+
+
+@pytest.mark.parametrize(("leaves", "said"), [((4, 2), "an older state"), ((2, 4), "rewritten"), ((2,), "")])
+def test_another_ledger_than_a_witness_signed_is_found_without_a_network(
+    leaves: tuple[int, ...], said: str, paths: SitePaths
+) -> None:
+    """Whoever has the key lets the ledger begin again, and what the witness signed lies beside."""
+    for count in leaves:
+        paths.ledger.unlink(missing_ok=True)
+        log = Log.open(paths.ledger)
+        log.append(pairs(count))
+        note = Checkpoint.parse(log.checkpoint().text)
+        if count == leaves[0]:
+            memory = Memory(size=note.size, root=note.root.hex(), origin=note.origin)
+            paths.witness_memory.write_text(json.dumps(asdict(memory)))
+        log.close()
+    check = doctor._safely(doctor._ledger, paths)
+    told = check_site(paths)
+    assert (check.ok, told["whole"]) == (not said, not said)
+    assert said in check.found
+    assert said in "".join(told["problems"])
 
 
 def test_a_courier_makes_no_ledger_where_there_is_no_site(tmp_path: Path) -> None:
