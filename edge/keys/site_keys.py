@@ -50,7 +50,7 @@ class SiteKeys:
             )
         keys = cls.look(paths)
         if not (paths.keys / RECEIPTS_PUBLIC).exists():
-            write_atomic(paths.keys / RECEIPTS_PUBLIC, _public(keys.receipts))
+            write_atomic(paths.keys / RECEIPTS_PUBLIC, public_pem(keys.receipts))
         return keys
 
     @classmethod
@@ -97,13 +97,14 @@ def _before(key: Path, database: Path) -> bytes:
     return found
 
 
-def _public(key: Ed25519PrivateKey) -> bytes:
+def public_pem(key: Ed25519PrivateKey) -> bytes:
+    """The key's public half, as RECEIPTS_PUBLIC has it."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _check_published(path: Path, key: Ed25519PrivateKey) -> None:
     """Raises KeysUnusable where another public half lies."""
-    if path.exists() and path.read_bytes() != _public(key):
+    if path.exists() and path.read_bytes() != public_pem(key):
         raise KeysUnusable(
             f"{path} is not the public half of the key that signs receipts.",
             remedy="If the site's own people did not put it there, tell the data-protection officer; then remove it: "

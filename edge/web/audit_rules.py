@@ -120,6 +120,8 @@ ROUTES: Final[tuple[RouteRule, ...]] = (
     _open("/metrics", "health.metrics"),
     _open("/", "kiosk.page"),
     _open("/receipt", "kiosk.receipt_page"),
+    _open("/receipt/receipts.pub", "kiosk.receipt_key"),
+    _open("/receipt/verify.py", "kiosk.verifier"),
     _open("/openapi.json", "api.description"),
     _open("/api/v1/siblings", "siblings.describe"),
     *(_open(f"/static/{folder}", "static") for folder in ("core", "kiosk", "console")),

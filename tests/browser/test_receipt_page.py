@@ -36,6 +36,10 @@ async def test_plain_words_come_first_and_the_proof_is_folded_away(
     await page.keyboard.press("Enter")
     await expect(note).to_contain_text("postern-ledger/")
     await expect(page.get_by_text("4 of the 1,904 entries")).to_be_visible()
+    for name, file in (("the program verify.py", "verify.py"), ("our key, receipts.pub", "receipts.pub")):
+        link = page.get_by_role("link", name=name)
+        await expect(link).to_have_attribute("href", f"/receipt/{file}")
+        await expect(link).to_have_attribute("download", "")
     assert await violations(page, enhanced_contrast=True) == []
 
 

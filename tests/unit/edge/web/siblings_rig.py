@@ -21,11 +21,13 @@ from edge.config import Config
 from edge.egress.ledger.excerpt import Excerpt
 from edge.egress.proofs.client import Unproven
 from edge.egress.proofs.receipt import Receipts
+from edge.keys.site_keys import public_pem
 from edge.knowledge.document import Audience
 from edge.web.audit_log import AuditLog
 from edge.web.handoff_api import HandoffApi
 from edge.web.kiosk_page import KioskPage
 from edge.web.receipt_api import ReceiptApi
+from edge.web.receipt_files import receipt_files
 from edge.web.receipt_links import ReceiptLinks
 from edge.web.server import customer_application
 from edge.web.sessions_api import SessionsApi
@@ -140,6 +142,7 @@ async def node_of(
     receipts = ReceiptApi(Receipts(opened.store, ledger), opened.sessions, links)
     other = [*HandoffApi(opened.sessions, opened.handoffs).routes(), *receipts.routes(), *page.routes()]
     other += SiblingsApi("clinic", "print", NOTICE.version).routes()
+    other += receipt_files(public_pem(opened.store.keys.receipts))
     application = customer_application([*api.routes(), *other], AuditLog(opened.store), siblings)
     client = await stack.enter_async_context(TestClient(TestServer(application)))
     return Node(opened, desk, client, audience, ledger)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -162,6 +164,27 @@ async def test_only_the_conversations_owner_is_given_one(node: Node) -> None:
     path = f"{SESSIONS}/{opened['session_id']}/receipt-link"
     async with node.client.post(path, json={"origin": ORIGIN}, headers=bearer(other)) as response:
         assert response.status == 401
+
+
+async def test_what_checks_a_receipt_lies_beside_the_page(node: Node, tmp_path: Path) -> None:
+    """With the program and the key from there, and nothing of ours, a receipt is found to be the site's."""
+    opened = await node.arrive()
+    async with node.client.get(
+        f"{SESSIONS}/{opened['session_id']}/receipt", headers=bearer(opened)
+    ) as response:
+        (tmp_path / "receipt.json").write_bytes(await response.read())
+    for name in ("verify.py", "receipts.pub"):
+        async with node.client.get(f"/receipt/{name}") as response:
+            assert response.status == 200
+            assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+            (tmp_path / name).write_bytes(await response.read())
+    program = [sys.executable, "-I", "verify.py"]
+    checked = await asyncio.create_subprocess_exec(
+        *program, "--receipt", "receipt.json", "--site-key", "receipts.pub", cwd=tmp_path, stdout=PIPE
+    )
+    said, _ = await checked.communicate()
+    assert checked.returncode == 0
+    assert b"it is the site's" in said
 
 
 async def test_the_page_holds_nothing_of_anybody(node: Node) -> None:
