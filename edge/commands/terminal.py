@@ -32,6 +32,8 @@ MOMENTS = {
     "looked_ms": ("looked", 1000),
     "written_anew_ms": ("written_anew", 1000),
     "newest_ms": ("newest", 1000),
+    "witnessed_s": ("witnessed", 1),
+    "compared_ms": ("compared", 1000),
     "certificate_issued": ("certificate_issued", 1),
     "certificate_expires": ("certificate_expires", 1),
 }

@@ -27,6 +27,7 @@ from edge.egress.courier.client import (
     CourierNumbers,
     EnrolResult,
     IdentityState,
+    LedgerNumbers,
     LinkDown,
     LinkUp,
 )
@@ -76,6 +77,8 @@ class SyncStatus:
     # Unix times of the site's certificate; 0 where there is none.
     certificate_issued: int = 0
     certificate_expires: int = 0
+    # The record of what left, as the courier told last; None while there is no courier.
+    ledger: LedgerNumbers | None = None
 
 
 class SyncService:
@@ -113,6 +116,7 @@ class SyncService:
         self._last_error = ""
         self._waiting = Outbox(b"", 0, 0, 0)
         self._numbers = CourierNumbers(b"", {}, {})
+        self._ledger: LedgerNumbers | None = None
         self._refusals_noted = set[str]()
         node_metrics.watch("ledger", self._ledger_told)
 
@@ -135,6 +139,7 @@ class SyncService:
             control_plane=self._identity.sync_endpoint,
             certificate_issued=self._identity.issued_unix_s,
             certificate_expires=self._identity.expires_unix_s,
+            ledger=self._ledger,
         )
 
     async def run(self) -> None:
@@ -179,6 +184,7 @@ class SyncService:
                 await self._pause(wait, gone)
         finally:
             reading.cancel()
+            self._ledger = None
             self._ended(self._last_error if not gone.is_set() else "courier_gone")
 
     async def _read(self, connection: CourierConnection, inbox: Inbox, gone: asyncio.Event) -> None:
@@ -332,7 +338,7 @@ class SyncService:
             await self._audit(
                 lambda db: audit.append(db, "courier", "egress.unexplained", subject, audit.Outcome.FAILED)
             )
-        self._numbers = fresh
+        self._numbers, self._ledger = fresh, fresh.ledger
 
     async def _keep_buckets(self) -> None:
         """Close finished buckets at their end, and at the start those of the last run."""

@@ -78,6 +78,18 @@ class EnvelopeRefused:
 
 
 @dataclass(frozen=True)
+class LedgerNumbers:
+    """How the record of what left stands."""
+
+    entries: int = 0
+    witnessed_entries: int = 0
+    """The first so many were signed by the control plane's witness, at `witnessed_s`, Unix time; 0: none."""
+    witnessed_s: int = 0
+    compared_ms: int = 0
+    """Unix time until which it was compared with the kernel's counters since the courier started; 0: not."""
+
+
+@dataclass(frozen=True)
 class CourierNumbers:
     """Counts since the courier `instance` started."""
 
@@ -88,6 +100,7 @@ class CourierNumbers:
     """That the kernel counted and the ledger does not explain."""
     unexplained_ms: int = 0
     """Unix time of the last of them, of before the start too; 0: none."""
+    ledger: LedgerNumbers = LedgerNumbers()
 
     def sent_since(self, known: CourierNumbers) -> dict[str, int]:
         """Bytes by kind since `known`, all of them where the courier began anew since.
@@ -229,6 +242,12 @@ def _event(frame: wire.CourierFrame) -> CourierEvent | None:
                 dict(numbers.refused_by_reason),
                 numbers.unexplained_bytes,
                 numbers.unexplained_unix_ms,
+                LedgerNumbers(
+                    numbers.ledger.entries,
+                    numbers.ledger.witnessed_entries,
+                    numbers.ledger.witnessed_unix_s,
+                    numbers.ledger.compared_unix_ms,
+                ),
             )
         case "enrol_result":
             return EnrolResult(_identity(frame.enrol_result.identity), _error(frame.enrol_result))

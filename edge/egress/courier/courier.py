@@ -369,6 +369,12 @@ class Courier:
                 refused_by_reason=self._refused,
                 unexplained_bytes=self._reconciling.told.unexplained_bytes,
                 unexplained_unix_ms=self._reconciling.told.at_ms,
+                ledger=wire.LedgerNumbers(
+                    entries=self._ledger.size,
+                    witnessed_entries=self._witnessing.memory.size,
+                    witnessed_unix_s=self._witnessing.memory.signed_s,
+                    compared_unix_ms=self._reconciling.told.compared_ms,
+                ),
             )
             await self._node.say(wire.CourierFrame(courier_numbers=numbers))
 

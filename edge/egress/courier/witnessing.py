@@ -74,7 +74,7 @@ class Witnessing:
         self._line = line
         self._stop = stop
         self._clock = clock
-        self._memory = recall(place)
+        self.memory = recall(place)
         self._said = ""
         self._wait_s = EVERY_S
         self._woken = asyncio.Event()
@@ -85,14 +85,14 @@ class Witnessing:
 
     async def keep(self) -> None:
         """Until cancelled. Begins with what an earlier start was told of this ledger."""
-        if self._memory.refused:
+        if self.memory.refused:
             try:
                 await self._about(await self._ledger.submission(0))
             except Exception:  # one that cannot be read is still the one that was refused
                 log.exception("the ledger that a witness refused cannot be read")
-        if self._memory.refused:
-            await self._stop(self._memory.refused)
-        while not self._memory.refused:
+        if self.memory.refused:
+            await self._stop(self.memory.refused)
+        while not self.memory.refused:
             await self._pause()
             try:
                 await self.show()
@@ -115,11 +115,11 @@ class Witnessing:
     async def show(self) -> None:
         """Once, where there is something to show and somebody to see it. Raises LedgerFailed, NotReachable."""
         line = self._line()
-        if line is None or self._memory.refused:
+        if line is None or self.memory.refused:
             return
-        shown = await self._about(await self._ledger.submission(self._memory.size))
-        same = shown.tree == (self._memory.size, self._memory.root)
-        if same and self._clock() - self._memory.signed_s < AGAIN_S:
+        shown = await self._about(await self._ledger.submission(self.memory.size))
+        same = shown.tree == (self.memory.size, self.memory.root)
+        if same and self._clock() - self.memory.signed_s < AGAIN_S:
             return
         answer = await _asked(line, shown)
         if answer.WhichOneof("outcome") == "conflict_size":
@@ -135,8 +135,8 @@ class Witnessing:
 
     async def _about(self, shown: Submission) -> Submission:
         """What is remembered is of this ledger from now on: one that was put back or began anew has another name."""
-        if self._memory.origin not in ("", shown.origin):
-            self._memory = Memory(self._memory.vkey)
+        if self.memory.origin not in ("", shown.origin):
+            self.memory = Memory(self.memory.vkey)
             return await self._ledger.submission(0)
         return shown
 
@@ -149,7 +149,7 @@ class Witnessing:
         except BadNote as error:
             log.warning("the witness's answer is not its signature of this ledger", extra={"why": str(error)})
             return
-        if self._memory.vkey not in ("", answer.witness_vkey):
+        if self.memory.vkey not in ("", answer.witness_vkey):
             log.warning("the control plane's witness has another key", extra={"vkey": answer.witness_vkey})
         self._wait_s = EVERY_S
         at = cosigned_s(both, witness) or 0
@@ -165,10 +165,10 @@ class Witnessing:
         try:
             await self._stop(reason)
         finally:
-            await self._remember(replace(self._memory, origin=origin, refused=reason))
+            await self._remember(replace(self.memory, origin=origin, refused=reason))
 
     async def _remember(self, memory: Memory) -> None:
-        self._memory = memory
+        self.memory = memory
         await asyncio.to_thread(write_atomic, self._place, json.dumps(asdict(memory)).encode())
 
 

@@ -38,6 +38,11 @@ class LedgerQueue:
         """How things ended that were under way when nothing could be written: goes before whatever is written next. No
         more than were open then, since nothing else is sent meanwhile."""
 
+    @property
+    def size(self) -> int:
+        """Leaves."""
+        return self._ledger.size
+
     async def append(self, drafts: Sequence[Draft]) -> None:
         """Write the leaves, in order of calls. Raises LedgerFailed, WitnessRefused, ValueError for what is no leaf.
 

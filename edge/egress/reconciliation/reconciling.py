@@ -94,6 +94,8 @@ class Told:
     """Since this process began."""
     at_ms: int = 0
     """The end of the last time with any; 0: none in this ledger."""
+    compared_ms: int = 0
+    """The end of the last time that was compared, explained or not, since this process began; 0: none."""
 
 
 class Reconciling:
@@ -173,6 +175,7 @@ class Reconciling:
             account.envelopes - known.envelopes, account.bytes - known.bytes, account.open_bytes
         )
         found = judge(period, own, explained, known.carried)
+        self._next_told = replace(self._next_told, compared_ms=period.to_ms)
         quiet = not explained.envelopes and not found.unexplained_bytes
         if quiet and period.to_ms - period.from_ms < QUIET_MS:
             return None, account.compared
@@ -190,7 +193,11 @@ class Reconciling:
         return Known(*looked, first, account.envelopes, account.bytes, carried)
 
     def _tell(self, period: Period, unexplained: int) -> None:
-        self._next_told = Told(self.told.unexplained_bytes + unexplained, period.to_ms)
+        self._next_told = replace(
+            self._next_told,
+            unexplained_bytes=self.told.unexplained_bytes + unexplained,
+            at_ms=period.to_ms,
+        )
         times = {"from_ms": period.from_ms, "to_ms": period.to_ms}
         log.error(
             "the kernel counted bytes of the courier's user that the ledger does not explain",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from edge.store.operators import Seal
@@ -16,6 +17,8 @@ QUEUE_NEARLY_FULL = 0.75
 DISK_FREE_BYTES_MIN = 2 * 10**9
 # Counts go up by the hour: older than a day, nobody is taking them.
 OUTBOX_OLD_S = 86_400
+# The record of what left is compared with the kernel's counters every minute: so late, the meter does not run.
+COMPARED_LATE_MS = 600_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Facts:
     """Somebody is logged in with the break-glass account."""
     seal: Seal
     """Of that account."""
+    now_ms: int = 0
+    """Unix time."""
     documents_differ: int = 0
     """Pairs of documents that contradict each other, as customers were shown them."""
 
@@ -250,6 +255,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
         _link(facts),
         *_overflow(facts),
         *_outbox(facts),
+        *_record(facts),
     ]
     order: dict[Level, int] = {"bad": 0, "warning": 1, "good": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.level]))
@@ -393,3 +399,46 @@ def _outbox(facts: Facts) -> list[Finding]:
     remedy = "Nothing is lost. Look at the connection to the control plane." if old else ""
     detail = f"{rows:,} rows of counts and states wait to be sent."
     return [Finding("outbox", "warning" if old else "good", "Waiting to be sent", detail, remedy)]
+
+
+def _record(facts: Facts) -> list[Finding]:
+    """How the ledger stands; whether it is whole says only who reads all of it."""
+    title, sync = "Record of what left", facts.status.get("sync", {})
+    if "ledger" not in sync:
+        return []
+    told = sync["ledger"]
+    if told is None:
+        detail = "The courier, which keeps it, does not answer. Nothing leaves this site meanwhile."
+        remedy = "It restarts by itself. If it does not, look at its log."
+        return [Finding("record", "warning" if sync.get("enrolled") else "good", title, detail, remedy)]
+    says = [f"{told['entries']:,} entries."]
+    if told["witnessed_s"]:
+        at = _moment(told["witnessed_s"] * 1000)
+        says.append(f"The control plane's witness signed {told['witnessed_entries']:,} of them at {at}.")
+    else:
+        says.append("The control plane's witness has signed none of them.")
+    compared = told["compared_ms"]
+    says.append(
+        f"Compared with the kernel's counters until {_moment(compared)}."
+        if compared
+        else "Not compared with the kernel's counters since the courier started: what it does not name could have left."
+    )
+    late = compared < facts.now_ms - COMPARED_LATE_MS
+    remedy = (
+        "Does the meter run? systemctl status postern-meter. After a start of the courier it takes a minute."
+    )
+    whole = "Whether it is whole says the weekly report."
+    return [
+        Finding(
+            "record",
+            "warning" if late else "good",
+            title,
+            " ".join(says),
+            remedy if late else whole,
+            "" if late else "reports.view",
+        )
+    ]
+
+
+def _moment(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

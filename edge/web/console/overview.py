@@ -100,6 +100,7 @@ class OverviewPages:
             disk_free_bytes=shutil.disk_usage(self._node.root).free,
             emergency=await self._store.read(lambda db: operators.emergency_in_use(db, now_ms)),
             seal=await self._store.read(operators.seal),
+            now_ms=now_ms,
             documents_differ=await self._store.read(differences.count),
         )
         found = health.findings(facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -33,7 +34,9 @@ class ReportsPages:
 
         document = await self._document()
         parts = [(section.title, gaps_in(section)) for section in document.sections]
-        return self._shell.render(request, "reports.html", document=document, parts=parts)
+        # The last week that is over.
+        week = f"{datetime.now(UTC) - timedelta(days=7):%G-W%V}"
+        return self._shell.render(request, "reports.html", document=document, parts=parts, week=week)
 
     async def html(self, request: web.Request) -> web.StreamResponse:
         """The whole report as one page to keep."""

@@ -177,7 +177,7 @@ class EnvelopeRefused(_message.Message):
     def __init__(self, link: _Optional[int] = ..., envelope_id: _Optional[bytes] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class CourierNumbers(_message.Message):
-    __slots__ = ("instance", "bytes_by_kind", "refused_by_reason", "unexplained_bytes", "unexplained_unix_ms")
+    __slots__ = ("instance", "bytes_by_kind", "refused_by_reason", "unexplained_bytes", "unexplained_unix_ms", "ledger")
     class BytesByKindEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -197,12 +197,26 @@ class CourierNumbers(_message.Message):
     REFUSED_BY_REASON_FIELD_NUMBER: _ClassVar[int]
     UNEXPLAINED_BYTES_FIELD_NUMBER: _ClassVar[int]
     UNEXPLAINED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
     instance: bytes
     bytes_by_kind: _containers.ScalarMap[str, int]
     refused_by_reason: _containers.ScalarMap[str, int]
     unexplained_bytes: int
     unexplained_unix_ms: int
-    def __init__(self, instance: _Optional[bytes] = ..., bytes_by_kind: _Optional[_Mapping[str, int]] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ..., unexplained_bytes: _Optional[int] = ..., unexplained_unix_ms: _Optional[int] = ...) -> None: ...
+    ledger: LedgerNumbers
+    def __init__(self, instance: _Optional[bytes] = ..., bytes_by_kind: _Optional[_Mapping[str, int]] = ..., refused_by_reason: _Optional[_Mapping[str, int]] = ..., unexplained_bytes: _Optional[int] = ..., unexplained_unix_ms: _Optional[int] = ..., ledger: _Optional[_Union[LedgerNumbers, _Mapping]] = ...) -> None: ...
+
+class LedgerNumbers(_message.Message):
+    __slots__ = ("entries", "witnessed_entries", "witnessed_unix_s", "compared_unix_ms")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    WITNESSED_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    WITNESSED_UNIX_S_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    entries: int
+    witnessed_entries: int
+    witnessed_unix_s: int
+    compared_unix_ms: int
+    def __init__(self, entries: _Optional[int] = ..., witnessed_entries: _Optional[int] = ..., witnessed_unix_s: _Optional[int] = ..., compared_unix_ms: _Optional[int] = ...) -> None: ...
 
 class EnrolResult(_message.Message):
     __slots__ = ("error_code", "detail", "remedy", "exit_code", "identity")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 from lxml import html as parser
 from pypdf import PdfReader
@@ -26,6 +27,9 @@ async def test_what_is_to_be_completed_is_told_part_by_part(rig: Rig) -> None:
     counts = {row.xpath("./th")[0].text: row.xpath("./td")[0].text for row in rows}
     assert int(counts["Record of processing activities (GDPR Art. 30)"]) > 10
     assert counts["Annex: evidence"] == "–"
+    (command,) = parser.document_fromstring(page).xpath("//*[@id='weekly-command']/text()")
+    assert "postern ledger export --out" in command
+    assert re.search("--week [0-9]{4}-W[0-9]{2} ", command)
 
 
 async def test_the_report_is_taken_as_a_file_and_that_is_a_row(rig: Rig) -> None:

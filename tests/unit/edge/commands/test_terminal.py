@@ -44,10 +44,12 @@ def test_a_moment_that_is_not_known_stays_empty() -> None:
     ("name", "value"),
     [
         ("written_anew_ms", 1_000_000_000_500),
+        ("compared_ms", 1_000_000_000_500),
+        ("witnessed_s", 1_000_000_000),
         ("newest_ms", 1_000_000_000_500),
         ("certificate_issued", 1_000_000_000),
         ("certificate_expires", 1_000_000_000),
     ],
 )
 def test_no_moment_of_the_status_stays_a_number(name: str, value: int) -> None:
-    assert as_lines({name: value}).startswith(f"{name.removesuffix('_ms')}: 2001-09-09 ")
+    assert as_lines({name: value}).startswith(f"{name.removesuffix('_ms').removesuffix('_s')}: 2001-09-09 ")

@@ -13,7 +13,7 @@ import pytest
 from sqlite_utils import Database
 
 from edge.config import SitePaths
-from edge.egress.courier.client import CourierEvent, CourierNumbers, IdentityState, LinkDown
+from edge.egress.courier.client import CourierEvent, CourierNumbers, IdentityState, LedgerNumbers, LinkDown
 from edge.egress.metrics import UNEXPLAINED
 from edge.metrics import fallbacks
 from edge.store.store import Store
@@ -33,6 +33,7 @@ class Courier:
     def __init__(self) -> None:
         self.events: asyncio.Queue[CourierEvent] = asyncio.Queue()
         self.asked: asyncio.Queue[int] = asyncio.Queue()
+        self.gone = False
 
     async def connect(self) -> Courier:
         return self
@@ -44,8 +45,9 @@ class Courier:
         self.events.put_nowait(LinkDown(link, "closed"))
         self.asked.put_nowait(link)
 
-    async def receive(self) -> CourierEvent:
-        return await self.events.get()
+    async def receive(self) -> CourierEvent | None:
+        event = await self.events.get()
+        return None if self.gone else event
 
     async def close(self) -> None:
         pass
@@ -57,7 +59,7 @@ class Courier:
 
 
 @asynccontextmanager
-async def running(store: Store, paths: SitePaths, courier: Any) -> AsyncIterator[None]:
+async def running(store: Store, paths: SitePaths, courier: Any) -> AsyncIterator[SyncService]:
     async def nothing(_: object) -> None:
         pass
 
@@ -66,7 +68,7 @@ async def running(store: Store, paths: SitePaths, courier: Any) -> AsyncIterator
     sync = SyncService(store, paths, courier, facts, nothing, judge=nothing, backoff=patient)
     task = asyncio.create_task(sync.run())
     try:
-        yield
+        yield sync
     finally:
         task.cancel()
         await asyncio.wait((task,))
@@ -81,6 +83,20 @@ async def test_only_another_identity_ends_the_pause(store: Store, paths: SitePat
             await courier.attempt(ATTEMPT_S)
         courier.events.put_nowait(replace(STATE, expires_unix_s=1))
         assert await courier.attempt(WAIT_S) == 2
+
+
+async def test_how_the_ledger_stands_is_known_while_there_is_a_courier(
+    store: Store, paths: SitePaths
+) -> None:
+    ledger = LedgerNumbers(entries=7, compared_ms=5)
+    courier = Courier()
+    async with running(store, paths, courier) as sync:
+        assert sync.status().ledger is None
+        courier.events.put_nowait(CourierNumbers(b"a", {}, {}, ledger=ledger))
+        await until(lambda: sync.status().ledger == ledger)
+        courier.gone = True
+        courier.events.put_nowait(STATE)
+        await until(lambda: sync.status().ledger is None)
 
 
 async def test_what_the_ledger_does_not_explain_is_told_for_a_day(store: Store, paths: SitePaths) -> None:

@@ -19,7 +19,7 @@ from edge.egress.ledger.log import Log
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.reconciliation import own_traffic, reconciling
 from edge.egress.reconciliation.confinement import TCP_WORDS, Counted
-from edge.egress.reconciliation.reconciling import Kept, Reconciling
+from edge.egress.reconciliation.reconciling import Kept, Reconciling, Told
 from tests.contract.courier_process import new_site
 
 START_MS = 1_800_000_000_000
@@ -61,16 +61,25 @@ class Site:
 
     def __init__(self, paths: SitePaths, boot: Path) -> None:
         self.paths, self.boot, self.kernel = paths, boot, Kernel()
-        self.alarms = 0
+        self.heard: list[Told] = []
         self.open()
 
     def open(self) -> None:
         """A courier starts."""
         self.queue = LedgerQueue(Log.open(self.paths.ledger, lambda: self.kernel.time_ms))
-        self.reconciling = Reconciling(self.queue, self.kernel.look, self._alarm, self.boot)
+        self.reconciling = Reconciling(self.queue, self.kernel.look, self._hears, self.boot)
 
-    def _alarm(self) -> None:
-        self.alarms += 1
+    def _hears(self) -> None:
+        self.heard.append(self.reconciling.told)
+
+    @property
+    def alarms(self) -> int:
+        """How often the node heard of more that is not explained, or of when that was."""
+        before = [Told(), *self.heard]
+        pairs = zip(before, self.heard, strict=False)
+        return sum(
+            (one.unexplained_bytes, one.at_ms) != (two.unexplained_bytes, two.at_ms) for one, two in pairs
+        )
 
     async def restart(self) -> None:
         await self.queue.close()
@@ -136,6 +145,8 @@ async def test_what_the_ledger_explains_is_reconciled(site: Site) -> None:
     assert (first.fields["header_bytes"], first.fields["framing_bytes"]) == (4 * HEADER, 300)
     assert second.fields["from_ms"] == first.fields["to_ms"] == START_MS + 60_000
     assert second.fields["from_entry"] == first.index + 1
+    assert site.reconciling.told.compared_ms == second.fields["to_ms"]
+    assert [one.compared_ms for one in site.heard] == [first.fields["to_ms"], second.fields["to_ms"]]
     assert (await site.checked())["ok"]
 
 
@@ -161,6 +172,7 @@ async def test_quiet_minutes_are_one_leaf(site: Site) -> None:
     for _ in range(9):
         await site.minute()
     assert site.compared() == []
+    assert site.reconciling.told.compared_ms == site.kernel.time_ms, "compared, and not written down yet"
     await site.minute()
     (leaf,) = site.compared()
     assert int(leaf.fields["to_ms"]) - int(leaf.fields["from_ms"]) == 600_000

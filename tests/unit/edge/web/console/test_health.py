@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from edge.store.operators import Seal
-from edge.web.console.health import DISK_FREE_BYTES_MIN, OUTBOX_OLD_S, Facts, findings
+from edge.web.console.health import (
+    COMPARED_LATE_MS,
+    DISK_FREE_BYTES_MIN,
+    OUTBOX_OLD_S,
+    Facts,
+    Finding,
+    findings,
+)
 from edge.web.console.rules import path_of
 
 WELL = Facts(
@@ -153,3 +160,38 @@ def test_a_lost_device_says_what_lacks_what_it_costs_and_what_to_do() -> None:
     assert "4.0 times" in first.detail
     assert "no_nvidia_driver" in first.detail
     assert first.remedy == "Install it."
+
+
+NOW_MS = 1_796_000_000_000
+
+
+def record(ledger: dict[str, int] | None, *, enrolled: bool = True) -> Finding:
+    sync = {**WELL.status["sync"], "enrolled": enrolled, "ledger": ledger}
+    told = findings(replace(WELL, status=status(sync=sync), now_ms=NOW_MS))
+    (found,) = (finding for finding in told if finding.id == "record")
+    return found
+
+
+def test_how_the_record_of_what_left_stands_is_said() -> None:
+    ledger = {"entries": 12_345, "witnessed_entries": 12_300, "witnessed_s": NOW_MS // 1000}
+    told = record({**ledger, "compared_ms": NOW_MS - 60_000})
+    assert (told.level, told.action) == ("good", "reports.view")
+    assert told.detail == (
+        "12,345 entries. The control plane's witness signed 12,300 of them at 2026-11-30 00:53 UTC. "
+        "Compared with the kernel's counters until 2026-11-30 00:52 UTC."
+    )
+
+
+@pytest.mark.parametrize("compared_ms", [0, NOW_MS - COMPARED_LATE_MS - 1])
+def test_a_record_that_nobody_compares_is_no_good_one(compared_ms: int) -> None:
+    ledger = {"entries": 3, "witnessed_entries": 0, "witnessed_s": 0, "compared_ms": compared_ms}
+    told = record(ledger)
+    assert (told.level, "postern-meter" in told.remedy) == ("warning", True)
+    assert "witness has signed none" in told.detail
+    assert ("Not compared" in told.detail) == (compared_ms == 0)
+
+
+@pytest.mark.parametrize(("enrolled", "level"), [(True, "warning"), (False, "good")])
+def test_without_a_courier_nobody_knows_the_record(enrolled: bool, level: str) -> None:
+    told = record(None, enrolled=enrolled)
+    assert (told.level, "does not answer" in told.detail) == (level, True)
