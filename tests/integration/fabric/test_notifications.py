@@ -142,9 +142,10 @@ async def test_a_webhook_is_signed_and_says_no_more_than_a_mail(
     authority: SiteAuthority, secret_file: Path, secure: bool
 ) -> None:
     async with receiver(authority.server if secure else None) as server:
-        sent = await hook(server.url, secret_file, authority.ca_file).send(NOTICE)
+        carrier = hook(server.url, secret_file, authority.ca_file)
+        await carrier.send(NOTICE)
         ((message_id, body),) = server.got
-        assert (message_id, sent) == ("K7ACDE.1", len(server.raw[0]))
+        assert (message_id, carrier.size(NOTICE)) == ("K7ACDE.1", len(server.raw[0]))
         data = {"ticket": "K7ACDE", "site": "Riverside Clinic", "console_url": "http://desk.test/console"}
         assert body == {"type": "handoff.requested", "timestamp": "2023-11-14T22:13:20+00:00", "data": data}
 
