@@ -38,9 +38,17 @@ async def spoken_to(speak: Callable[[socket.socket], None]) -> tuple[bytes, TlsE
     async with server:
         with socket.create_connection(server.sockets[0].getsockname()) as client:
             await asyncio.to_thread(speak, client)
-            client.close()
+            client.shutdown(socket.SHUT_WR)
+            # Else the system takes back what was said: bytes that came and nobody read reset a connection that closes.
+            await asyncio.to_thread(read_to_the_end, client)
             said, end = await done
             return said, end
+
+
+def read_to_the_end(client: socket.socket) -> None:
+    with suppress(OSError):
+        while client.recv(1 << 16):
+            pass
 
 
 def in_tls(client: socket.socket, words: bytes, junk: bytes = b"") -> int:
