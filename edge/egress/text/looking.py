@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final, Protocol
 
@@ -13,6 +13,7 @@ from edge.egress.text.last_look import by_source, types_of
 from edge.egress.text.masking_check import Unbelievable, believed, without
 from edge.egress.text.one_language import one_language
 from edge.egress.text.published_findings import PublishedFindings, without_fences
+from edge.egress.text.whole_names import whole_names
 from edge.privacy.scanning import ScanLate
 from models.detect.covering import cover
 from models.detect.detector import Finding
@@ -142,18 +143,19 @@ class Looking:
                 if part.source is Source.PUBLIC and finding.complete:
                     self._published.keep(_text(part), version, finding)
         if sum(len(part.text) for part in parts if part.source is not Source.PUBLIC) <= CHARS_INLINE:
-            return self._with_excused(parts, told)
-        return await asyncio.to_thread(self._with_excused, parts, told)
+            return self._with_more(parts, told)
+        return await asyncio.to_thread(self._with_more, parts, told)
 
-    def _with_excused(self, parts: Sequence[Part], told: Sequence[Finding]) -> tuple[Finding, ...]:
-        """Somebody's words also with what a word of trade excuses, at which the last look would hold them back. With
-        no more than that: by what else it finds, a detector is known that lost something."""
+    def _with_more(self, parts: Sequence[Part], told: Sequence[Finding]) -> tuple[Finding, ...]:
+        """Of somebody's words names as a whole, and what a word of trade excuses, at which the last look would hold
+        them back. No more of what has a form: by what else it finds, a detector is known that lost something."""
         return tuple(
-            finding if part.source is Source.PUBLIC else self._with_excused_of(part.text, finding)
+            finding if part.source is Source.PUBLIC else self._with_excused(part.text, finding)
             for part, finding in zip(parts, told, strict=True)
         )
 
-    def _with_excused_of(self, text: str, told: Finding) -> Finding:
+    def _with_excused(self, text: str, told: Finding) -> Finding:
+        told = replace(told, spans=tuple(whole_names(text, told.spans)))
         every = self._with.forms(text, trade=False).spans
         if not every:
             return told
