@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from edge.egress.courier.ends import CUT
 from edge.egress.courier.inspection import fetch_refusal_of, sealed
 from edge.egress.courier.peer import Peer
+from edge.egress.courier.under_way import UnderWay
 from edge.egress.fetch.link import FetchLink, FetchOrder
 from edge.egress.identity.identity import Identity
 from edge.egress.ledger.queue import LedgerQueue
@@ -47,7 +48,7 @@ class FetchDesk:
         self._identity = identity
         self._link: FetchLink | None = None
         self._orders: dict[tuple[Peer, int], FetchOrder] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = UnderWay("fetch")
 
     async def use(self, identity: Identity | None) -> None:
         """This identity from now on: the channel of an older one closes."""
@@ -73,14 +74,14 @@ class FetchDesk:
         elif len(self._orders) >= ORDERS_MAX or at in self._orders:
             reason = "busy"
         if reason or envelope is None or self._identity is None:
-            self._start(_end(peer, message.number, reason))
+            self._under_way.start(_end(peer, message.number, reason))
             return
         if self._link is None:
             self._link = FetchLink(self._identity, self._ledger, self._sent_bytes)
         given_s = min(message.deadline_ms / 1000, DEADLINE_S_MAX)
         order = FetchOrder(envelope, asyncio.get_running_loop().time() + given_s, message.bytes_per_second)
         self._orders[at] = order
-        self._start(self._fetch(at, self._link, order))
+        self._under_way.start(self._fetch(at, self._link, order))
 
     def leave(self, peer: Peer) -> None:
         """It has gone: nobody wants what it asked for."""
@@ -91,8 +92,7 @@ class FetchDesk:
     async def stop(self) -> None:
         """End what is under way."""
         await self.use(None)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._under_way.ended()
 
     async def _fetch(self, at: tuple[Peer, int], link: FetchLink, order: FetchOrder) -> None:
         peer, number = at
@@ -105,11 +105,6 @@ class FetchDesk:
             del self._orders[at]
         await _end(peer, number, code)
         self._counted()
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name="fetch")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 async def _deliver(peer: Peer, number: int, payload: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -13,6 +13,7 @@ from edge.egress.courier.ends import CUT
 from edge.egress.courier.inspection import overflow_refusal_of, sealed
 from edge.egress.courier.peer import Peer
 from edge.egress.courier.replays import Replays
+from edge.egress.courier.under_way import UnderWay
 from edge.egress.identity.identity import Identity
 from edge.egress.ledger.queue import LedgerQueue
 from edge.egress.overflow.link import Order, OverflowLink
@@ -56,7 +57,7 @@ class OverflowDesk:
         self._next: OverflowLink | None = None
         self._peers: set[Peer] = set()
         self._orders: dict[tuple[Peer, int], Order] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = UnderWay("overflow")
 
     async def use(self, identity: Identity | None) -> None:
         """This identity from now on: the channels of an older one close."""
@@ -76,8 +77,8 @@ class OverflowDesk:
             return
         superseded, self._next = self._next, self._new_link(identity)
         if superseded is not None:
-            self._start(superseded.stop(CUT))
-        self._start(self._replace_by(self._next))
+            self._under_way.start(superseded.stop(CUT))
+        self._under_way.start(self._replace_by(self._next))
 
     async def _replace_by(self, fresh: OverflowLink) -> None:
         await fresh.opened(HANDOVER_S)
@@ -118,11 +119,11 @@ class OverflowDesk:
         elif len(self._orders) >= ORDERS_MAX:
             reason = "busy"
         if reason or envelope is None or self._link is None:
-            self._start(_fail(peer, message.number, reason))
+            self._under_way.start(_fail(peer, message.number, reason))
             return
         given_s = min(message.deadline_ms / 1000, DEADLINE_S_MAX)
         self._orders[at] = Order(envelope, asyncio.get_running_loop().time() + given_s)
-        self._start(self._answer(at, self._link, self._orders[at]))
+        self._under_way.start(self._answer(at, self._link, self._orders[at]))
 
     def cancel(self, peer: Peer, number: int) -> None:
         """Nobody reads that answer."""
@@ -135,8 +136,7 @@ class OverflowDesk:
         for order in tuple(self._orders.values()):
             order.drop()
         await self._close_link(CUT)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._under_way.ended()
 
     async def _answer(self, at: tuple[Peer, int], link: OverflowLink, order: Order) -> None:
         """What comes back goes to the peer under its number."""
@@ -164,7 +164,7 @@ class OverflowDesk:
         links, self._link, self._next = (self._link, self._next), None, None
         self._open_link()
         # Tasks, so that `stop` waits for what `leave` has begun.
-        stopping = [self._start(link.stop(code)) for link in links if link is not None]
+        stopping = [self._under_way.start(link.stop(code)) for link in links if link is not None]
         if stopping:
             await asyncio.wait(stopping)
 
@@ -173,17 +173,11 @@ class OverflowDesk:
             await peer.say(self._state())
 
     def _tell_soon(self) -> None:
-        self._start(self._tell())
+        self._under_way.start(self._tell())
 
     def _state(self) -> wire.CourierFrame:
         reason = "not_enrolled" if self._link is None else self._link.reason
         return wire.CourierFrame(overflow_state=wire.OverflowState(ready=not reason, reason=reason))
-
-    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work, name="overflow")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 async def _deliver(peer: Peer, number: int, payload: bytes) -> None:

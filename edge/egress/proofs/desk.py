@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Final
 
 from edge.egress.courier.peer import Peer
+from edge.egress.courier.under_way import UnderWay
 from edge.egress.ledger import LedgerBroken, LedgerFailed
 from edge.egress.ledger.excerpt import ENVELOPES_MAX, Excerpt, TooFarBack, TooMany, excerpt
 from edge.egress.ledger.queue import LedgerQueue
@@ -28,19 +28,17 @@ class ProofDesk:
         self._path = path
         self._ledger = ledger
         self._turn = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = UnderWay("proofs")
 
     def order(self, peer: Peer, message: wire.ProofOrder) -> None:
         """Take it on; the peer is told what was found."""
-        code = "busy" if len(self._tasks) >= WAITING_MAX else ""
+        code = "busy" if len(self._under_way) >= WAITING_MAX else ""
         code = code or ("too_many" if len(message.envelope_ids) > ENVELOPES_MAX else "")
-        self._start(_say(peer, wire.Proofs(code=code)) if code else self._answer(peer, message))
+        self._under_way.start(_say(peer, wire.Proofs(code=code)) if code else self._answer(peer, message))
 
     async def stop(self) -> None:
         """Nobody is answered any more."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._under_way.cancel()
 
     async def _answer(self, peer: Peer, message: wire.ProofOrder) -> None:
         envelopes = frozenset(one.hex() for one in message.envelope_ids)
@@ -63,11 +61,6 @@ class ProofDesk:
                 log.exception("a receipt has no proof")
                 proofs = wire.Proofs(code=LedgerBroken.code)
         await _say(peer, proofs)
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name="proofs")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _message(found: Excerpt) -> wire.Proofs:
