@@ -269,7 +269,8 @@ def _said(words: list[str]) -> bytes:
     """What a command writes, also where it has something to tell: `doctor` ends with 1 where something is amiss,
     `ledger report` with 3 where nothing was compared with a kernel, as here, without a meter."""
     done = subprocess.run([sys.executable, "-m", "edge.cli", *words], capture_output=True, check=False)
-    if done.returncode not in (0, 1, 3):
+    fine = (0, 3) if words[:2] == ["ledger", "report"] else (0, 1)
+    if done.returncode not in fine:
         raise harness.BenchRefused(
             f"postern {' '.join(words[:2])} ended with {done.returncode}: {done.stderr.decode()[-500:]}"
         )

@@ -160,28 +160,31 @@ async def test_a_proxy_that_cannot_show_who_it_is_is_told_nothing(
     assert fault in line.fault, "said once, and which"
 
 
-async def test_the_link_goes_through_it(
-    paths: SitePaths, authority: Authority, bundle: Path, tmp_path: Path
-) -> None:
-    server = ConnectProxy(LOGIN, tls=shown(authority, tmp_path))
+@asynccontextmanager
+async def linking(server: ConnectProxy, bundle: Path, paths: SitePaths) -> AsyncIterator[CourierClient]:
+    """A node whose courier was asked for a link, by way of the proxy."""
     async with scripted_cloud(paths, ScriptedCloud()), way(server, bundle, paths), courier_here(paths):
         node = await CourierClient(paths.courier_socket).connect()
         await node.attach()
         await node.open_link(1)
-        await receive(node, LinkUp)
+        yield node
         await node.close()
+
+
+async def test_the_link_goes_through_it(
+    paths: SitePaths, authority: Authority, bundle: Path, tmp_path: Path
+) -> None:
+    server = ConnectProxy(LOGIN, tls=shown(authority, tmp_path))
+    async with linking(server, bundle, paths) as node:
+        await receive(node, LinkUp)
 
 
 async def test_the_link_tells_it(
     paths: SitePaths, authority: Authority, bundle: Path, tmp_path: Path
 ) -> None:
     server = ConnectProxy(LOGIN, tls=expired(authority, tmp_path))
-    async with scripted_cloud(paths, ScriptedCloud()), way(server, bundle, paths), courier_here(paths):
-        node = await CourierClient(paths.courier_socket).connect()
-        await node.attach()
-        await node.open_link(1)
+    async with linking(server, bundle, paths) as node:
         assert (await receive(node, LinkDown)).reason == proxy.PROXY_TLS
-        await node.close()
 
 
 async def test_a_wrong_login_is_said_once_and_not_in_clear(
