@@ -18,6 +18,8 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+# What a page may take on a loaded machine; a condition that is not met by then is not met, ms.
+PATIENCE_MS = 30_000
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # Colours halfway through a transition are nobody's to read: under load axe would judge those.
 RULES = """async (options) => {

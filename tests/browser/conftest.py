@@ -11,12 +11,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.browser.chromium import chromium
+from tests.browser.chromium import PATIENCE_MS, chromium
 from tests.browser.scripted_fleet import Console, scripted_console
 from tests.browser.scripted_node import Script, ScriptedNode, scripted_node
 
-# What a page may take on a loaded machine; a condition that is not met by then is not met, ms.
-PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
 # A refused request is logged by Chromium and htmx themselves; anything else on the console is a fault of ours, such as
 # a broken content security policy.

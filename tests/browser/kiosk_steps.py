@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from playwright.async_api import Locator, Page, expect
+
+from tests.browser.chromium import PATIENCE_MS
+from tests.browser.scripted_node import Script
 
 
 async def open_kiosk(page: Page, url: str) -> None:
@@ -40,6 +44,13 @@ async def hand_over(answer: Locator) -> None:
     """Ask for a person about an answer, and confirm it."""
     await answer.get_by_role("button", name="Ask a member of staff").click()
     await answer.get_by_role("button", name="Yes, give me a number").click()
+
+
+async def wiped(script: Script) -> str:
+    """The one conversation that the node was told to erase: a page sends that behind what it shows."""
+    session = await asyncio.wait_for(script.wiped.get(), PATIENCE_MS / 1000)
+    assert script.wiped.empty()
+    return session
 
 
 async def page_text(page: Page) -> str:

@@ -101,7 +101,7 @@ class Script:
     followed_from: list[str] = field(default_factory=list)
     alive_fault: str | None = None
     signs_of_life: int = 0
-    wiped: list[str] = field(default_factory=list)
+    wiped: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     # Other nodes of the site; tokens of theirs that came here.
     siblings: tuple[str, ...] = ()
     continued: list[str] = field(default_factory=list)
@@ -229,7 +229,7 @@ class _Node:
         return web.Response(status=204)
 
     async def delete(self, request: web.Request) -> web.Response:
-        self.script.wiped.append(request.match_info["id"])
+        self.script.wiped.put_nowait(request.match_info["id"])
         return web.Response(status=204)
 
     async def feedback(self, request: web.Request) -> web.Response:
