@@ -22,6 +22,7 @@ from typing import Any, Final
 import psutil
 
 from cloud_sync.overflow.ray_cluster import LOOPBACK, STORE_BYTES, Door, Scale, make_secret, settings
+from tests.ports import free_ports
 
 ROOT: Final = Path(__file__).parents[1]
 PYTHON: Final = ROOT / "build" / "ray-venv" / "bin" / "python"
@@ -106,7 +107,7 @@ class _Cluster:
         from ray.cluster_utils import Cluster
 
         self._folder = folder
-        self._ports = _free_ports(2)
+        self._ports = free_ports(2)
         common = {"num_cpus": NODE_CPUS, "object_store_memory": STORE_BYTES, "include_dashboard": False}
         self._cluster = Cluster(initialize_head=True, head_node_args=common)
         del common["include_dashboard"]
@@ -179,16 +180,6 @@ def _is_replica(process: psutil.Process) -> bool:
         return process.cmdline()[:1] != [] and process.cmdline()[0].startswith("ray::ServeReplica")
     except psutil.Error:
         return False
-
-
-def _free_ports(count: int) -> list[int]:
-    import socket
-
-    held = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 def _program(folder: Path) -> None:

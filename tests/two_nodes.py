@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from edge.config import site_paths
 from edge.keys import siblings
+from tests.ports import free_ports
 
 
 def make_siblings(prepared: Path, folder: Path, settings: Sequence[str] = ("", "")) -> tuple[Path, Path]:
-    """The two sites, not running. `prepared`: on ports that the system chooses; `settings`: of each, after its own."""
+    """The two sites, not running. `prepared`: with port 0; `settings`: of each, after its own."""
     sites = (folder / "one", folder / "other")
     ports = free_ports(len(sites))
     key_file = folder / siblings.NAME
@@ -26,10 +25,3 @@ def make_siblings(prepared: Path, folder: Path, settings: Sequence[str] = ("", "
         urls = json.dumps([f"http://127.0.0.1:{other}"])
         (site / "site.toml").write_text(f"{text}\n[siblings]\nurls = {urls}\n{more}")
     return sites
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(listening.getsockname()[1]) for listening in held]

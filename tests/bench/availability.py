@@ -31,8 +31,9 @@ from tests.bench.failover_chats import GONE, Chat, Refused
 from tests.bench.link_proxy import LinkProxy
 from tests.bench.machine_faults import Machine, Rig, faults
 from tests.bench.turn_load import TurnLoad
+from tests.ports import free_ports
 from tests.running import RunningNode, running
-from tests.two_nodes import free_ports, make_siblings
+from tests.two_nodes import make_siblings
 
 SECONDS = 480.0
 TURNS_PER_S = 5.0

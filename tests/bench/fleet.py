@@ -14,7 +14,6 @@ import json
 import math
 import re
 import resource
-import socket
 import sys
 import tempfile
 import time
@@ -37,6 +36,7 @@ from cloud_sync.services import ControlPlane, control_plane
 from cloud_sync.store.nodes import ACTIVE, DEFAULT_GROUP, NodeRow, add_node
 from core import identity
 from tests.bench import harness
+from tests.ports import free_port
 from tests.postgres import postgres_server, programs
 
 NODES = 1_000
@@ -98,7 +98,7 @@ class Replica:
         create_folder(self.paths, "Bench", database, datetime.now(UTC))
         text = self.paths.config.read_text(encoding="utf-8")
         for port in ("8090", "8091", "8092"):
-            text = re.sub(rf"^port = {port}$", f"port = {_free_port()}", text, flags=re.MULTILINE)
+            text = re.sub(rf"^port = {port}$", f"port = {free_port()}", text, flags=re.MULTILINE)
         self.paths.config.write_text(text, encoding="utf-8")
         self.endpoint = ""
         self._log = (folder.parent / "cloud.log").open("ab")
@@ -320,12 +320,6 @@ async def growth(folder: Path, few: int, many: int) -> float:
         await clients.stop()
         await replica.kill()
     return (taken[1] - taken[0]) / (many - few)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _allow_files(nodes: int) -> None:

@@ -22,8 +22,9 @@ from tests.bench.harness import progress
 from tests.bench.link_proxy import LinkProxy
 from tests.bench.sync_writer import KIND
 from tests.contract.courier_process import CourierProcess, new_site
-from tests.integration.sync.rig import ControlPlaneProcess, free_port
+from tests.integration.sync.rig import ControlPlaneProcess
 from tests.overflow_rig import provide
+from tests.ports import free_port
 
 LINE_TIMEOUT_S = 600.0
 # Kills between two lines of progress: half a minute.

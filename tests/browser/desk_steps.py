@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
+from tests.browser.chromium import PATIENCE_MS
 from tests.running import RunningNode
 
 NAME, PASSWORD = "mira", "a gate in a long wall"
@@ -60,6 +61,6 @@ async def second_page(page: Page) -> AsyncIterator[Page]:
     """Another visitor of the same browser, with cookies of their own."""
     assert page.context.browser is not None
     context = await page.context.browser.new_context(viewport={"width": 1280, "height": 860})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield await context.new_page()
     await context.close()

@@ -11,6 +11,12 @@ from tests.browser.chromium import PATIENCE_MS
 from tests.browser.scripted_node import Script
 
 
+async def stop_clock(page: Page) -> None:
+    """From here on the page's time stands still until a test moves it: a loaded machine takes seconds to look."""
+    await page.clock.install(time=0)
+    await page.clock.pause_at(1)
+
+
 async def open_kiosk(page: Page, url: str) -> None:
     await page.goto(url)
     await page.wait_for_selector("html[data-ready]")

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.chromium import violations
-from tests.browser.kiosk_steps import answered, ask, begin, hand_over, page_text, question, tab_to
+from tests.browser.kiosk_steps import answered, ask, begin, hand_over, page_text, question, stop_clock, tab_to
 from tests.browser.scripted_node import HOURS, NOT_FOUND, Script, ScriptedNode, scripted_node
 
 TICKET = "K-0427"
@@ -260,7 +260,7 @@ async def test_the_heading_says_where_an_answer_is_from(
 
 
 async def test_waiting_counts_down(page: Page, scripted: ScriptedNode) -> None:
-    await page.clock.install()
+    await stop_clock(page)
     scripted.script.fault, scripted.script.retry_after_s = "rate", 20
     await begin(page, scripted.url)
     await ask(page, "x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from tests.browser.kiosk_steps import begin, page_text, question
+from tests.browser.kiosk_steps import begin, page_text, question, stop_clock
 from tests.browser.scripted_node import ScriptedNode
 
 CANARY = "zebra-canary-4711"
@@ -13,7 +13,7 @@ ALIVE_EVERY_MS = 10_000
 
 
 async def test_the_node_hears_of_a_person_who_only_types(page: Page, scripted: ScriptedNode) -> None:
-    await page.clock.install()
+    await stop_clock(page)
     await begin(page, scripted.url)
     for text in ("a" * 20, "b"):
         async with page.expect_response("**/alive"):
@@ -26,7 +26,7 @@ async def test_the_node_hears_of_a_person_who_only_types(page: Page, scripted: S
 
 
 async def test_more_time_is_told_to_the_node(page: Page, scripted: ScriptedNode) -> None:
-    await page.clock.install()
+    await stop_clock(page)
     await begin(page, scripted.url)
     await page.clock.run_for(46_000)
     await expect(page.get_by_role("alertdialog")).to_be_visible()
@@ -38,7 +38,7 @@ async def test_more_time_is_told_to_the_node(page: Page, scripted: ScriptedNode)
 async def test_a_conversation_that_the_node_has_wiped_leaves_the_screen(
     page: Page, scripted: ScriptedNode
 ) -> None:
-    await page.clock.install()
+    await stop_clock(page)
     await begin(page, scripted.url)
     await question(page).fill(CANARY)
     scripted.script.alive_fault = "gone"

@@ -14,6 +14,7 @@ from tests.browser.kiosk_steps import (
     open_kiosk,
     page_text,
     question,
+    stop_clock,
     tab_to,
     wiped,
 )
@@ -170,7 +171,7 @@ async def test_leaving_the_page_wipes(page: Page, scripted: ScriptedNode) -> Non
 
 @pytest.mark.proves("wiping")
 async def test_nobody_there_is_asked_then_wiped(page: Page, scripted: ScriptedNode) -> None:
-    await page.clock.install()
+    await stop_clock(page)
     await begin(page, scripted.url)
     await ask(page, CANARY)
     await answered(page)
@@ -238,11 +239,13 @@ async def test_the_network_goes_and_comes_back(page: Page, scripted: ScriptedNod
 
 async def test_no_start_without_the_node(page: Page, scripted: ScriptedNode) -> None:
     scripted.script.open_fault = "busy"
+    await stop_clock(page)  # the sentence counts down
     await open_kiosk(page, scripted.url)
     await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("You can try again in 2 seconds.")
     scripted.script.open_fault = None
     retry = page.get_by_role("button", name="Try again")
+    await page.clock.run_for(2_100)
     await expect(retry).not_to_have_attribute("aria-disabled", "true")
     await retry.click()
     await expect(page.get_by_role("heading", name="You are talking to an AI")).to_be_focused()

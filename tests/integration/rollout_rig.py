@@ -17,8 +17,9 @@ import aiohttp
 from edge.config import site_paths
 from edge.web import admin
 from models.catalog import models_dir
-from tests.integration.sync.rig import ControlPlaneProcess, free_port
+from tests.integration.sync.rig import ControlPlaneProcess
 from tests.model_files import placed
+from tests.ports import free_port
 from tests.projected_encoder import NAME
 from tests.running import Customer, command
 

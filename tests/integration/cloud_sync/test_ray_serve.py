@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -30,6 +28,7 @@ from cloud_sync.overflow.served_completions import BODY_BYTES_MAX
 from core import identity as certificates
 from core.completions.asking import PATH, Deadlines
 from tests.bench.ray_serve import REPLICAS, scenario
+from tests.ports import free_ports
 from tests.ray_nodes import PYTHON, ROOT
 from tests.running import STOP_TIMEOUT_S
 from tests.unit.test_licences import READ_BY_HAND, is_permitted, named_licences
@@ -73,7 +72,7 @@ class OneMachine:
 def one_machine(ray_environment: None) -> Iterator[OneMachine]:
     """`postern-cloud ray run`; its folder has a short path, for Ray's sockets."""
     with tempfile.TemporaryDirectory(prefix="ray") as name:
-        folder, port, cluster_port = Path(name), _free_port(), _free_port()
+        folder, port, cluster_port = Path(name), *free_ports(2)
         environment = {
             **os.environ,
             "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
@@ -113,11 +112,6 @@ def _certify(folder: Path) -> None:
 def _client(machine: OneMachine) -> aiohttp.ClientSession:
     tls = ssl.create_default_context(cafile=str(machine.folder / "ca.pem"))
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
-
-
-def _free_port() -> int:
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as held:
-        return int(held.getsockname()[1])
 
 
 @pytest.mark.models

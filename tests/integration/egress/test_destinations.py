@@ -25,7 +25,7 @@ from tests.bench import spike_site
 from tests.bench.egress_ride import staff_servers
 from tests.contract.courier_process import until
 from tests.integration.fabric.llm_server import llm_server
-from tests.integration.sync.rig import free_port
+from tests.ports import free_port
 from tests.running import Customer, running
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")]

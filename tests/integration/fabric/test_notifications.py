@@ -32,6 +32,7 @@ from tests.integration.fabric.staff_servers import (
     receiver,
     site_authority,
 )
+from tests.ports import free_ports
 from tests.running import Customer, RunningNode, command, running
 from tests.unit.edge.chat.desk_rig import ANSWER, QUESTION, Rig, rig
 
@@ -411,8 +412,7 @@ async def _until(condition: Callable[[], bool], node: RunningNode) -> None:
 async def test_a_ticket_reaches_staff_though_the_node_was_killed_and_nobody_answered_at_first(
     clinic: Path, secret_file: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        ports = [one.getsockname()[1], two.getsockname()[1]]
+    ports = free_ports(2)
     (clinic / "site.toml").write_text(
         (clinic / "site.toml").read_text()
         + f'\n[handoff.smtp]\nhost = "127.0.0.1"\nport = {ports[0]}\nsecurity = "none"\nrecipients = ["desk@c.test"]\n'

@@ -17,11 +17,11 @@ from yarl import URL
 
 from core.network import NotLocal
 from edge.config import OidcSection
-from edge.demo.programs import free_port
 from edge.store import operators
 from edge.store.operators import Role, State
 from edge.web.console.oidc import Attempt, ProviderClient, SignOnAway
 from tests.integration.site_console.rig import Rig, Staff, console_rig
+from tests.ports import free_port
 
 PROVIDER = Path(__file__).parent / "provider.mjs"
 ROOT = Path(__file__).parents[3]

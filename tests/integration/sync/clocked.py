@@ -23,7 +23,7 @@ from edge.config import SitePaths
 from edge.egress.identity import identity
 from edge.egress.identity.identity import Identity
 from edge.sync.enrolment import enrol
-from tests.integration.sync.rig import free_port
+from tests.ports import free_port
 
 VALID = timedelta(days=90)
 

@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import json
 import re
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -36,6 +35,7 @@ from edge.sync.desired_keeper import judge_policy
 from edge.sync.events import NodeFacts
 from edge.sync.service import SyncService
 from tests.contract.courier_process import TIMEOUT_S, until
+from tests.ports import free_port
 
 # Short, so that a test with five outages ends in seconds; the rules of the real one are tested as a table.
 QUICK = Backoff(base_s=0.05, ceiling_s=0.3)
@@ -189,10 +189,3 @@ async def courier_and_node(paths: SitePaths, clock: Callable[[], float] = time.t
 async def connected(node: Node) -> None:
     """Wait for the control plane's welcome."""
     await until(lambda: node.sync.status().connected)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -20,7 +20,8 @@ from edge.store.outbox_quotas import set_quotas
 from edge.sync.desired import DesiredDocument
 from edge.sync.enrolment import enrol
 from tests.contract.courier_process import CourierProcess, until
-from tests.integration.sync.rig import ControlPlaneProcess, Node, connected, free_port, running_node
+from tests.integration.sync.rig import ControlPlaneProcess, Node, connected, running_node
+from tests.ports import free_port
 
 # Several processes start in each; on a busy machine that alone can take a minute.
 pytestmark = pytest.mark.timeout(300)
