@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -56,4 +57,9 @@ async def test_who_waits_no_longer_ends_the_child() -> None:
 
 
 def _children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if CHILD in child.cmdline()]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # that is over
+            if CHILD in child.cmdline():
+                found.append(child)
+    return found

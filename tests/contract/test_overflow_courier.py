@@ -189,15 +189,16 @@ async def test_whoever_leaves_or_waits_too_long_ends_the_call(paths: SitePaths) 
             async with aclosing(client.generate(sealed(paths), deadline_s=30)) as answer:
                 assert await anext(answer) == Text("The")
             await until(lambda: cloud.left == 1)
-            with pytest.raises(OverflowLate):
-                await replies(client, sealed(paths), deadline_s=0.1)
-            await until(lambda: cloud.left == 2)
+            while len(cloud.requests) == 1:  # a loaded machine may be late before it has asked
+                with pytest.raises(OverflowLate):
+                    await replies(client, sealed(paths), deadline_s=0.1)
+            await until(lambda: cloud.left == len(cloud.requests))
             last = client.generate(sealed(paths), deadline_s=30)
             assert await anext(last) == Text("The")
-        await until(lambda: cloud.left == 3)  # the node is gone
+        await until(lambda: cloud.left == len(cloud.requests) >= 3)  # the node is gone
         with pytest.raises(OverflowCut):
             await rest_of(last)
-        await until(lambda: recorded(paths, "close") == 3)
+        await until(lambda: recorded(paths, "close") == recorded(paths, "intent") >= 3)
 
 
 @pytest.mark.proves("one-way-out")
@@ -271,7 +272,7 @@ async def test_the_next_replica_answers_for_one_that_is_dead_fails_or_hangs(
             first.texts, first.status, first.last = ANSWER, grpc.StatusCode.UNAVAILABLE, saying
             with pytest.raises(OverflowCut):  # it had begun: nobody else goes on in the middle
                 await replies(client, sealed(paths))
-            monkeypatch.setattr("edge.egress.overflow.link.TAKEN_ON_S_MAX", 0.05)
+            monkeypatch.setattr("edge.egress.overflow.link.TAKEN_ON_S_MAX", 1.0)
             first.status, first.headers, first.texts = None, False, ()
             first.go_on.clear()
             assert await replies(client, sealed(paths)) == WHOLE

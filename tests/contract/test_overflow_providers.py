@@ -33,6 +33,8 @@ from tests.provider_faults import Fault
 WORDS = ("The", " lift", " is", " left", ".")
 ASKED = Asked((("system", "Answer."), ("user", "Where is the lift? canary-4711")), 20)
 LONG_S = 60.0
+# Long for a loaded machine, and an error when it is reached.
+WAIT_S = 30.0
 
 
 class Rig(Protocol):
@@ -66,7 +68,7 @@ class EngineRig:
         self.generator = ScriptedGenerator(WORDS, pause_s=0.02, endless=True)
 
     async def released(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             while self.provider._queue.wait_s:
                 await asyncio.sleep(0.01)
 
@@ -86,7 +88,9 @@ class ServerRig:
         await self.server.misbehave(Fault.STALL, after=2)
 
     async def released(self) -> None:
-        await asyncio.wait_for(self.server.left.wait(), 10)
+        async with asyncio.timeout(WAIT_S):
+            while self.server.running:
+                await asyncio.sleep(0.01)
 
 
 @pytest.fixture(params=["engine", "openai"])
@@ -113,8 +117,8 @@ class serving:
 
     async def __aexit__(self, *_: object) -> None:
         self._task.cancel()
-        await asyncio.wait({self._task}, timeout=5)
-        await asyncio.wait_for(self._provider.close(), 5)
+        await asyncio.wait({self._task}, timeout=WAIT_S)
+        await asyncio.wait_for(self._provider.close(), WAIT_S)
 
 
 def until(first_s: float = LONG_S, all_s: float = LONG_S, silence_s: float = math.inf) -> Deadlines:
@@ -162,7 +166,7 @@ async def test_a_reader_that_is_cancelled_ends_the_generation(rig: Rig) -> None:
             begun.set()
 
     reading = asyncio.create_task(read())
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), WAIT_S)
     reading.cancel()
     await rig.released()
     with pytest.raises(asyncio.CancelledError):
@@ -229,7 +233,7 @@ async def test_closing_takes_no_time_while_somebody_reads(rig: Rig) -> None:
     await rig.hold()
     async with aclosing(rig.provider.generate(ASKED, until())) as pieces:
         await anext(pieces)
-        await asyncio.wait_for(rig.provider.close(), 5)
+        await asyncio.wait_for(rig.provider.close(), WAIT_S)
 
 
 # --- the engine alone ---
@@ -301,10 +305,11 @@ async def test_a_native_call_that_hangs_is_noticed_and_the_next_are_refused_at_o
     engine: EngineRig,
 ) -> None:
     engine.provider._queue._grace_s = 0.0
-    engine.generator = ScriptedGenerator(WORDS, pause_s=30.0)
+    engine.generator = ScriptedGenerator(WORDS, pause_s=WAIT_S)
+    await engine.provider._queue.load()  # so that it is written, and not opened, when the time is over
     with pytest.raises(LlmServerLate):
         await answered(engine.provider, deadlines=until(all_s=0.2))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while not engine.provider.hangs:
             await asyncio.sleep(0.01)
     with pytest.raises(LlmServerFailed, match="hangs"):

@@ -20,7 +20,7 @@ from core.supervision import (
     next_pause_s,
 )
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 CHILD = """
 import asyncio
@@ -97,8 +97,15 @@ async def _children_of(pid: int) -> set[int]:
 
 
 async def _gone(pids: set[int]) -> None:
-    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
+    while any(map(_runs, pids)):
         await asyncio.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def test_a_child_that_was_started_wrongly_is_not_started_again() -> None:

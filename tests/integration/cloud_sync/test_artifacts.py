@@ -22,10 +22,9 @@ from core import identity
 from core.artifacts import CHUNK_BYTES_MIN, Manifest, Requires, read_manifest
 from postern.v1 import artifact_pb2, artifact_pb2_grpc
 from tests.integration.cloud_sync.conftest import Running
-from tests.integration.cloud_sync.fleet_node import TestNode
+from tests.integration.cloud_sync.fleet_node import ANSWER_TIMEOUT_S, TestNode
 
 VENDOR, DIRECTOR = artifact_pb2.REPOSITORY_VENDOR, artifact_pb2.REPOSITORY_DIRECTOR
-ANSWER_TIMEOUT_S = 10.0
 CONTENT = bytes(range(256)) * (3 * CHUNK_BYTES_MIN // 256) + b"the end"
 
 

@@ -14,7 +14,7 @@ from cloud_sync.services import utc_now
 from core import identity
 from postern.v1 import sync_pb2, sync_pb2_grpc
 from tests.integration.cloud_sync.conftest import Running, running
-from tests.integration.cloud_sync.fleet_node import Link, TestNode, enrol
+from tests.integration.cloud_sync.fleet_node import ANSWER_TIMEOUT_S, Link, TestNode, enrol
 
 DAY = timedelta(days=1)
 
@@ -97,7 +97,7 @@ async def test_the_node_refuses_another_control_plane(cloud: Running) -> None:
 async def test_plain_text_is_refused(cloud: Running) -> None:
     async with grpc.aio.insecure_channel(cloud.ready.sync) as channel:
         call = sync_pb2_grpc.SyncServiceStub(channel).Connect()
-        assert await asyncio.wait_for(call.code(), 10) is grpc.StatusCode.UNAVAILABLE
+        assert await asyncio.wait_for(call.code(), ANSWER_TIMEOUT_S) is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_a_certificate_of_the_authority_that_names_no_node_is_refused(cloud: Running) -> None:

@@ -33,7 +33,7 @@ from tests import forged
 from tests.contract.courier_process import until
 from tests.integration.cloud_sync.audit_rows import one_more, rows
 from tests.integration.cloud_sync.conftest import use_free_ports
-from tests.integration.cloud_sync.fleet_node import Link, TestNode, enrol
+from tests.integration.cloud_sync.fleet_node import ONE_TRY, Link, TestNode, enrol
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -142,7 +142,7 @@ async def refused_by_tls(plane: Plane, shown: Credential | None) -> None:
 
 
 async def plain_text(endpoint: str) -> None:
-    async with grpc.aio.insecure_channel(endpoint) as channel:
+    async with grpc.aio.insecure_channel(endpoint, options=[ONE_TRY]) as channel:
         call = sync_pb2_grpc.SyncServiceStub(channel).Connect()
         assert await asyncio.wait_for(call.code(), TIMEOUT_S) is grpc.StatusCode.UNAVAILABLE
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from itertools import pairwise
 
 import grpc
 import pytest
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from cloud_sync.config import CloudPaths
 from cloud_sync.fleet import admissions
+from cloud_sync.fleet.admissions import Admissions
 from cloud_sync.store.schema import records
 from core import identity
 from postern.v1 import enrolment_pb2, enrolment_pb2_grpc, sync_pb2
@@ -19,7 +19,7 @@ from tests.integration.cloud_sync.conftest import Running, running
 from tests.integration.cloud_sync.fleet_node import ANSWER_TIMEOUT_S, Link, TestNode, enrol, row
 
 SHORT_HOLD_S = 2.0
-CUT_OFF_S = 10.0  # the change is looked for some times a second; busy machines take longer
+CUT_OFF_S = 30.0  # the change is looked for some times a second; busy machines take longer
 
 
 async def _replaced(cloud: Running, node: TestNode) -> TestNode:
@@ -122,8 +122,10 @@ async def test_who_was_put_out_gets_no_certificate(cloud: Running, how: str) -> 
 
 @pytest.fixture
 async def narrow(cloud_dir: CloudPaths, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
-    """One node a second, and short patience with those who wait."""
+    """One node a second, and short patience with those who wait; all come in the same moment, however loaded we are."""
     monkeypatch.setattr(admissions, "HOLD_S", SHORT_HOLD_S)
+    ask, moment = Admissions.ask, asyncio.get_running_loop().time()
+    monkeypatch.setattr(Admissions, "ask", lambda self, _: ask(self, moment))
     text = cloud_dir.config.read_text(encoding="utf-8")
     cloud_dir.config.write_text(text.replace("[sync]\n", "[sync]\nadmissions_per_s = 1\n"), encoding="utf-8")
     async with running(cloud_dir) as plane:
@@ -140,7 +142,5 @@ async def test_who_is_not_let_in_is_told_when_to_come_back(narrow: Running) -> N
             await link.__aexit__()
     busy = [answer for answer in answers if isinstance(answer, sync_pb2.Goodbye)]
     assert {one.reason for one in busy} == {sync_pb2.GOODBYE_REASON_BUSY}
-    told_ms = sorted(one.retry_after_ms for one in busy)
-    assert 2 <= len(busy) <= 4
-    assert told_ms[0] > SHORT_HOLD_S * 1_000
-    assert all(later - sooner >= 900 for sooner, later in pairwise(told_ms))
+    # Two come in at once, one waits for a second and one for two, which is as long as any may.
+    assert sorted(one.retry_after_ms for one in busy) == [3_000, 4_000, 5_000]

@@ -20,7 +20,7 @@ from postern.v1 import sync_pb2
 from tests.integration.cloud_sync.conftest import Running, running
 from tests.integration.cloud_sync.fleet_node import Link, TestNode, bucket, row
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -16,7 +16,7 @@ from edge.updates.trust import Trust, keep_root
 from edge.updates.tuf_client import TrustRefused
 from postern.v1 import artifact_pb2
 from tests.integration.cloud_sync.conftest import Running
-from tests.integration.cloud_sync.fleet_node import TestNode
+from tests.integration.cloud_sync.fleet_node import ANSWER_TIMEOUT_S, TestNode
 from tests.integration.cloud_sync.test_artifacts import (
     DIRECTOR,
     VENDOR,
@@ -41,7 +41,7 @@ class Source:
         which = VENDOR if repository == "vendor" else DIRECTOR
         request = artifact_pb2.GetMetadataRequest(repository=which, name=name)
         try:
-            return (await self.stub.GetMetadata(request, timeout=10)).content  # type: ignore[no-any-return]
+            return (await self.stub.GetMetadata(request, timeout=ANSWER_TIMEOUT_S)).content  # type: ignore[no-any-return]
         except grpc.aio.AioRpcError as error:
             raise FetchFailed(NOT_FOUND if error.code() is grpc.StatusCode.NOT_FOUND else "cut") from error
 

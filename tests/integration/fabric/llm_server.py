@@ -28,6 +28,13 @@ class LlmServerFake:
     hold: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._answered(request)
+        except (ConnectionError, asyncio.CancelledError):
+            self.left.set()
+            raise
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         self.bodies.append(await request.json())
         self.keys.append(request.headers.get("Authorization", ""))
         match self.trouble:
@@ -44,17 +51,13 @@ class LlmServerFake:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        try:
-            for number, word in enumerate(self.words):
-                await self._trouble(response, request, number)
-                await _say(response, {"delta": {"content": word}, "finish_reason": None})
-            if self.trouble != "no_end":
-                finish = self.trouble if self.trouble in {"length", "content_filter"} else "stop"
-                await _say(response, {"delta": {}, "finish_reason": finish})
-                await response.write(b"data: [DONE]\n\n")
-        except (ConnectionError, asyncio.CancelledError):
-            self.left.set()
-            raise
+        for number, word in enumerate(self.words):
+            await self._trouble(response, request, number)
+            await _say(response, {"delta": {"content": word}, "finish_reason": None})
+        if self.trouble != "no_end":
+            finish = self.trouble if self.trouble in {"length", "content_filter"} else "stop"
+            await _say(response, {"delta": {}, "finish_reason": finish})
+            await response.write(b"data: [DONE]\n\n")
         return response
 
     async def _trouble(self, response: web.StreamResponse, request: web.Request, number: int) -> None:
