@@ -22,7 +22,7 @@ CHECKPOINT_EVERY_S: Final = 60.0
 """How long a leaf waits to be under a signature."""
 
 _Group = list[tuple[Sequence[Draft], asyncio.Future[None]]]
-"""What callers want written, and who waits for it."""
+"""What callers want written, and who waits for it (and may have left meanwhile: it is written all the same)."""
 
 
 class LedgerQueue:
@@ -32,7 +32,9 @@ class LedgerQueue:
         self._ledger = ledger
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._waiting: _Group = []
-        self._writing: asyncio.Task[None] | None = None
+        self._alone = 0
+        """So many of the first that wait are written each by itself."""
+        self._writing = False
         self._stopped = ""
         self._owed: list[Draft] = []
         """How things ended that were under way when nothing could be written: goes before whatever is written next. No
@@ -52,9 +54,9 @@ class LedgerQueue:
             raise WitnessRefused(f"The witness says {self._stopped}.")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((drafts, done))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write(), name="ledger-writer")
-        await asyncio.shield(done)
+        if not self._writing:
+            self._write()
+        await done
 
     async def compare(self, judge: Judge) -> None:
         """As `Log.compare`. Raises LedgerFailed."""
@@ -96,31 +98,38 @@ class LedgerQueue:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._ledger.close)
         self._thread.shutdown(wait=False)
 
-    async def _write(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting, []
-            await self._write_group(group)
-        self._writing = None
+    def _write(self) -> None:
+        """Hand the thread what waits. No task stands between a caller and the disk: an intent holds up a text."""
+        end = 1 if self._alone else len(self._waiting)
+        group, self._waiting = self._waiting[:end], self._waiting[end:]
+        self._alone = max(0, self._alone - 1)
+        leaves = [*self._owed, *(draft for drafts, _ in group for draft in drafts)]
+        self._thread.submit(self._append, leaves, group, asyncio.get_running_loop())
+        self._writing = True
 
-    async def _write_group(self, group: _Group) -> None:
-        """In one go; where a leaf is none, each caller's by itself, so that the others do not fail with it."""
-        drafts = [draft for wanted, _ in group for draft in wanted]
-        loop = asyncio.get_running_loop()
+    def _append(self, leaves: Sequence[Draft], group: _Group, loop: asyncio.AbstractEventLoop) -> None:
+        """In the thread."""
+        error: Exception | None = None
         try:
-            await loop.run_in_executor(self._thread, self._ledger.append, [*self._owed, *drafts])
-        except LedgerFailed as error:
-            self._owe(drafts)
-            _fail(group, error)
-        except Exception as error:
-            if len(group) == 1:
-                _fail(group, error)
-                return
-            for one in group:
-                await self._write_group([one])
-        else:
+            self._ledger.append(leaves)
+        except Exception as raised:
+            error = raised
+        loop.call_soon_threadsafe(self._written, group, error)
+
+    def _written(self, group: _Group, error: Exception | None) -> None:
+        """All in one go, or nothing: where a leaf is none, each caller's is tried by itself, so that the others do not
+        fail with it."""
+        if error is None:
             self._owed.clear()
-            for _, done in group:
-                done.set_result(None)
+        elif isinstance(error, LedgerFailed):
+            self._owe([draft for drafts, _ in group for draft in drafts])
+        elif len(group) > 1:
+            self._waiting, self._alone, group = group + self._waiting, len(group), []
+        for _, done in group:
+            _tell(done, error)
+        self._writing = False
+        if self._waiting:
+            self._write()
 
     def _owe(self, drafts: Sequence[Draft]) -> None:
         ends = [draft for draft in drafts if draft.type in CLOSES]
@@ -129,6 +138,10 @@ class LedgerQueue:
         self._owed += ends
 
 
-def _fail(group: _Group, error: Exception) -> None:
-    for _, done in group:
+def _tell(done: asyncio.Future[None], error: Exception | None) -> None:
+    if done.done():
+        return  # whoever waited has left
+    if error is None:
+        done.set_result(None)
+    else:
         done.set_exception(error)

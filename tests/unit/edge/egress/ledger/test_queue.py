@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from edge.egress.ledger import LedgerFailed, notes, reading
+from edge.egress.ledger import Draft, LedgerFailed, notes, reading
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Checkpoint, Note
 from edge.egress.ledger.queue import LedgerQueue
@@ -92,5 +94,28 @@ async def test_a_leaf_that_is_none_fails_alone(paths: SitePaths) -> None:
         return_exceptions=True,
     )
     assert [type(one) for one in found] == [type(None), type(None), ValueError, type(None), ValueError]
+    await queue.close()
+    assert types(paths) == ["begin", *["intent", "close"] * 3]
+
+
+async def test_what_nobody_waits_for_any_more_is_written_and_nobody_else_is_held_up(
+    paths: SitePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Log.open(paths.ledger)
+    queue, go_on, append = LedgerQueue(ledger), threading.Event(), ledger.append
+
+    def held_up(drafts: Sequence[Draft]) -> None:
+        go_on.wait()
+        append(drafts)
+
+    monkeypatch.setattr(ledger, "append", held_up)
+    asked = [asyncio.create_task(queue.append(pairs(1, number))) for number in range(3)]
+    while len(queue._waiting) < 2:
+        await asyncio.sleep(0)
+    asked[0].cancel()  # it is being written
+    asked[1].cancel()  # it waits with the third
+    await asyncio.wait(asked[:2])
+    go_on.set()
+    await asked[2]
     await queue.close()
     assert types(paths) == ["begin", *["intent", "close"] * 3]
