@@ -120,6 +120,8 @@ def _open_encoder(choice: EncoderChoice) -> Runtime:
 def run_courier(site: Path) -> None:
     """Carry what may leave until told to stop."""
     _begin("courier")
+    import uvloop
+
     from core.supervision import stop_on_signals
     from edge.egress.courier import proxy
     from edge.egress.courier.courier import serve
@@ -132,7 +134,7 @@ def run_courier(site: Path) -> None:
         async with proxy.going_through(way):
             await serve(site_paths(site), stop_on_signals())
 
-    asyncio.run(serve_until_stopped())
+    uvloop.run(serve_until_stopped())
 
 
 PROCESSES: dict[str, Callable[[Path], None]] = {
