@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 import aiohttp
 import pytest
 
-from tests.chaos.test_kills import fixed_port, serves, until
+from tests.chaos.test_kills import serves, until
 from tests.running import Customer, RunningNode, command
 
 UNKNOWN = "Which acupuncture needles does the astronaut prefer?"
@@ -17,18 +17,17 @@ WAIT_S = 60.0
 
 
 @pytest.mark.proves("durability")
-async def test_words_of_both_sides_survive_kills_of_the_node(own_node: RunningNode) -> None:
-    fixed_port(own_node.site, own_node.url)
-    site = ("--site", str(own_node.site))
-    async with Customer.at(own_node.url) as customer:
+async def test_words_of_both_sides_survive_kills_of_the_node(kept_node: RunningNode) -> None:
+    site = ("--site", str(kept_node.site))
+    async with Customer.at(kept_node.url) as customer:
         answer = await customer.ask(UNKNOWN)
         _, made = await customer.send("POST", f"{customer.turns}/{answer['turn_id']}/handoff")
         seen: list[str] = []
         last = "0"
         for number in range(KILLS):
             await command("inbox", "reply", *site, made["ticket"], f"before {number}", "--as", "Anna")
-            own_node.kill("node")
-            await until(lambda: serves(own_node.url))
+            kept_node.kill("node")
+            await until(lambda: serves(kept_node.url))
             await command("inbox", "reply", *site, made["ticket"], f"after {number}", "--as", "Anna")
             messages = f"/api/v1/sessions/{customer.session_id}/messages"
             status, _ = await customer.send("POST", messages, {"text": f"customer {number}"})

@@ -51,24 +51,17 @@ async def serves(url: str) -> bool:
         return False
 
 
-def fixed_port(site: Path, url: str) -> None:
-    """Keep the port over restarts of the node process, so that customers find it again."""
-    settings = (site / "site.toml").read_text()
-    (site / "site.toml").write_text(settings.replace("port = 0", f"port = {url.rsplit(':', 1)[1]}", 1))
-
-
 @pytest.mark.proves("durability")
-async def test_kill_of_the_node_loses_no_committed_turn(own_node: RunningNode) -> None:
-    fixed_port(own_node.site, own_node.url)
-    async with Customer.at(own_node.url) as customer:
+async def test_kill_of_the_node_loses_no_committed_turn(kept_node: RunningNode) -> None:
+    async with Customer.at(kept_node.url) as customer:
         answered = [(await customer.ask(SATURDAY))["turn_id"] for _ in range(5)]
         asking = asyncio.create_task(customer.ask(SATURDAY))
         await asyncio.sleep(0)
-        own_node.kill("node")
+        kept_node.kill("node")
         (cut_off,) = await asyncio.gather(asking, return_exceptions=True)
         if isinstance(cut_off, dict):  # it was told final before the kill, so it must be there
             answered.append(cut_off["turn_id"])
-        await until(lambda: serves(own_node.url))
+        await until(lambda: serves(kept_node.url))
         # The same conversation, token and consent go on; every turn that was told final is still there.
         for turn_id in answered:
             feedback = f"{customer.turns}/{turn_id}/feedback"

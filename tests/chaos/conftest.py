@@ -1,0 +1,19 @@
+"""What several of these tests kill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.rollout_rig import with_port
+from tests.running import RunningNode, running
+
+
+@pytest.fixture
+def kept_node(clinic: Path) -> Iterator[RunningNode]:
+    """A running node of the test's own, at a port that stays, over restarts of the node, too."""
+    with_port(clinic)
+    with running(clinic) as started:
+        yield started
