@@ -261,6 +261,7 @@ async def test_a_generation_that_hangs_past_its_deadline_ends_the_worker(tmp_pat
     with supervised(tmp_path, "hung") as worker:
         first = worker.health().pid
         client = WorkerClient(worker.path)
+        await client.preload()  # so that it writes, and does not open, when its time is over
         with pytest.raises((GenerationTimedOut, WorkerDied)):
             async for _ in client.generate([("user", "Hello")], max_new_tokens=5, deadline_s=0.1):
                 pass

@@ -92,7 +92,8 @@ async def test_of_the_connection_and_back() -> None:
 async def test_whoever_leaves_is_seen() -> None:
     async with faulty_provider() as provider:
         await provider.misbehave(Fault.STALL, after=2)
-        with pytest.raises(TimeoutError):
-            await _ask(provider)
-        await asyncio.wait_for(provider.left.wait(), 10)
+        while not provider.bodies:  # a loaded machine may give up before it has asked
+            with pytest.raises(TimeoutError):
+                await _ask(provider)
+        await asyncio.wait_for(provider.left.wait(), 30)
         assert provider.running == 0

@@ -62,7 +62,7 @@ class Site:
         await asyncio.to_thread(given[-1], take)
 
     async def followed(self, times: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.done.count("follow") < times:
                 await asyncio.sleep(0)
 

@@ -102,7 +102,7 @@ async def test_one_that_hangs_while_it_starts_makes_way(
     monkeypatch.setattr(supervisor, "restart", stop.set)
     waited_s = iter((0.0, READY_S_MAX, READY_S_MAX + 1))
     following = asyncio.create_task(processes._follow(slots, supervisor, lambda: next(waited_s)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await stop.wait()
     assert slots.pointer() == Pointer("1.0")
     assert next(waited_s, None) is None

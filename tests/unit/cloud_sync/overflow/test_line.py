@@ -140,5 +140,5 @@ async def test_a_place_that_comes_in_the_moment_of_cancelling_is_given_on() -> N
     second.task.cancel()
     await settle()
     third.done.set()
-    await asyncio.wait_for(third.task, 5)
+    await asyncio.wait_for(third.task, LONG_S)
     assert (line.running, line.waiting) == (0, 0)

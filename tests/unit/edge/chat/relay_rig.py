@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
 
 from core.errors import PosternError
 from edge.chat.relay import (
@@ -48,6 +51,21 @@ class Scripted:
                     yield piece
         finally:
             self.closed += 1
+
+
+def skip_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop's clock stands while anything is done, and skips what all would wait for: nobody is ever late."""
+    loop: Any = asyncio.get_running_loop()
+    now, select = [loop.time()], loop._selector.select
+
+    def skip(timeout: float | None = None) -> Any:
+        found = select(timeout and 0)
+        if timeout and not found:
+            now[0] += timeout
+        return found
+
+    monkeypatch.setattr(loop, "time", lambda: now[0])
+    monkeypatch.setattr(loop._selector, "select", skip)
 
 
 def relay(**writers: Scripted) -> Relay:

@@ -50,7 +50,7 @@ class Follower:
 
     async def next(self) -> News:
         """The next that is not a heartbeat."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             async for news in self._news:
                 if news is not None:
                     return news

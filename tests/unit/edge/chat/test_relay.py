@@ -8,7 +8,6 @@ import pytest
 
 from core.completions.errors import LlmServerBusy
 from core.errors import PosternError
-from edge.chat import relay as relay_module
 from edge.chat.relay import (
     RETRY_AFTER_S_MAX,
     FirstTextLate,
@@ -19,7 +18,12 @@ from edge.egress.text.handover import TextRefused
 from edge.inference.conversation import Begun
 from edge.inference.worker_client import GenerationFailed, WorkerBusy, WorkerDied, WorkerUnreachable
 from models.errors import PromptTooLong
-from tests.unit.edge.chat.relay_rig import CLOUD, LAN, OWN, SILENT, Scripted, asked, relay, told
+from tests.unit.edge.chat.relay_rig import CLOUD, LAN, OWN, SILENT, Scripted, asked, relay, skip_waiting, told
+
+
+@pytest.fixture(autouse=True)
+async def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_waiting(monkeypatch)
 
 
 async def test_who_writes_is_said_before_the_text() -> None:
@@ -49,10 +53,7 @@ async def test_when_all_are_lost_the_last_error_is_raised() -> None:
     assert error is last
 
 
-async def test_silence_before_the_first_text_leaves_the_next_one_its_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(relay_module, "HANDOVER_S", 0.2)  # of a machine that is busy with other tests
+async def test_silence_before_the_first_text_leaves_the_next_one_its_time() -> None:
     own, cloud = Scripted((SILENT,)), Scripted(first_text_s=0.02)
     events, error = await told(relay(own=own, cloud=cloud), OWN, CLOUD, wanted=asked(first_s=0.5))
     assert (events, error) == ([Lost(OWN, FirstTextLate.code), Begun(CLOUD), "one ", "two"], None)
@@ -71,7 +72,7 @@ async def test_a_next_one_that_needs_more_than_half_of_the_time_is_not_worth_lea
 async def test_one_that_is_not_heard_soon_is_left_for_one_that_would_be(
     next_s: float, first_s: float
 ) -> None:
-    """Later than the hurry: whoever is asked keeps its time, and the test would take its 60 s."""
+    """Later than the hurry."""
     own, cloud = Scripted((SILENT,)), Scripted(first_text_s=next_s)
     wanted = asked(first_s=first_s, hurry_s=0.05)
     events, _ = await told(relay(own=own, cloud=cloud), OWN, CLOUD, wanted=wanted)

@@ -259,7 +259,7 @@ async def test_what_a_killed_node_left_open_is_silent_from_its_return(store: Sto
     clock = Clock()
     again = sessions_of(store, clock)
     sweeping = asyncio.create_task(again.sweep())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not len(again):
             await asyncio.sleep(0)
     sweeping.cancel()
@@ -273,7 +273,7 @@ async def test_a_conversation_that_lost_its_key_is_cleared_away(store: Store) ->
     await store.write_keys(lambda keys: keys.execute("DELETE FROM subject_keys"))
     again = sessions_of(store)
     sweeping = asyncio.create_task(again.sweep())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await store.read(lambda db: db["sessions"].count):
             await asyncio.sleep(0)
     sweeping.cancel()

@@ -8,7 +8,7 @@ import pytest
 
 from edge.inference.hands import Hands
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 SHORT_S = 0.01
 
 

@@ -19,7 +19,7 @@ import asyncio, ctypes, threading
 from edge.inference.watchdog import Watchdog
 
 async def main():
-    dog = Watchdog(beat_s=0.02, stall_s=0.3)
+    dog = Watchdog(beat_s=0.02, stall_s=1.0)  # a loaded machine stands still for a third of it
     watching = asyncio.create_task(dog.run())
     await asyncio.sleep(0)
     {body}

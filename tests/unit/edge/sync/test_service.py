@@ -21,7 +21,7 @@ from edge.sync.backoff import Backoff
 from edge.sync.service import UNEXPLAINED_TOLD_MS, SyncService
 from tests.contract.courier_process import until
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 # In which an attempt that does not wait is made.
 ATTEMPT_S = 0.3
 STATE = IdentityState(True, "node-1", "Clinic", "127.0.0.1:1")

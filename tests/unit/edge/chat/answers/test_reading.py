@@ -96,7 +96,7 @@ async def test_all_that_may_be_found_is_read_ahead_and_what_comes_later(
     for chunk_id in (1, 2):
         if chunk_id == 2:
             searcher.change((), [IndexedChunk(2, document, "Later", "Closed at six.")], vectors)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while reader.unread([chunk_id]):
                 await asyncio.sleep(0)
     assert len(encoder.texts) == 2
@@ -111,7 +111,7 @@ async def test_where_passages_are_skimmed_only_words_are_read_ahead(monkeypatch:
     searcher.change((), [IndexedChunk(1, document, "All", "Open from nine.")], np.ones((1, DIM), np.float16))
     ahead = reading_ahead.keep_read(lambda: Reader(encoder, SKIMMING.directions), speller, searcher, encoder)
     reading = asyncio.create_task(ahead)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while speller.mend("oepning", Audience.PUBLIC) != "opening":
             await asyncio.sleep(0)
     assert encoder.texts == []

@@ -23,7 +23,7 @@ from edge.egress.reconciliation.confinement import COUNTED
 from postern.v1 import courier_pb2 as wire
 from postern.v1 import enrolment_pb2
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 # In which an enrolment that waits for nobody is stored; one that waits costs the test as long.
 STORED_S = 0.3
 

@@ -102,7 +102,7 @@ async def test_a_fault_that_nobody_thought_of_is_answered_too(
             db.execute(
                 "UPDATE leaves SET entry = (SELECT entry FROM leaves WHERE number = 1) WHERE number = 0"
             )
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await asked(desk_of(paths.ledger, queue)) == "ledger_broken"
         assert "a receipt has no proof" in caplog.text
     finally:
@@ -116,7 +116,7 @@ async def test_more_than_may_wait_are_sent_away_and_a_stop_ends_all(paths: SiteP
         desk.order(asker, wire.ProofOrder())
     assert await asked(desk) == "busy"
     assert asker.codes == []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await desk.stop()
 
 
