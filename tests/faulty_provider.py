@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import identity as certificates
+from tests.ports import free_port
 from tests.provider_faults import OF_THE_CONNECTION, Fault
 
 Body = dict[str, Any]
@@ -54,6 +55,7 @@ class _Broken(Exception):
 class FaultyProvider:
     """How it behaves, and what it saw. All but the connection's faults may be set at any time as attributes."""
 
+    port: int
     words: Words = WORDS
     fault: Fault = Fault.NONE
     after: int = 0
@@ -65,7 +67,6 @@ class FaultyProvider:
     retry_after_s: int = 7
     next_faults: deque[Fault] = field(default_factory=deque)
     """One a request, before `fault` holds again; none of the connection."""
-    port: int = 0
     bodies: deque[Body] = field(default_factory=lambda: deque(maxlen=REQUESTS_KEPT))
     heads: deque[str] = field(default_factory=lambda: deque(maxlen=REQUESTS_KEPT))
     requests: int = 0
@@ -125,7 +126,6 @@ class FaultyProvider:
         self._listener = await asyncio.start_server(
             self._serve, "127.0.0.1", self.port, ssl=tls, reuse_address=True
         )
-        self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -277,8 +277,8 @@ class FaultyProvider:
 async def faulty_provider(
     *, words: Words = WORDS, tls: ssl.SSLContext | None = None, port: int = 0
 ) -> AsyncIterator[FaultyProvider]:
-    """One on a free port of this machine, well at first."""
-    provider = FaultyProvider(words=words, tls=tls, port=port)
+    """One on a free port of this machine, which it keeps over its faults; well at first."""
+    provider = FaultyProvider(words=words, tls=tls, port=port or free_port())
     await provider._open()
     try:
         yield provider

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 
 from cloud_sync.store.migrate import upgrade
 from cloud_sync.store.schema import metadata
+from tests.ports import free_port
 
 START_TIMEOUT_S = 60
 # What a test writes need not outlive the machine.
@@ -70,9 +70,7 @@ def postgres_server(folder_of: Path, *, durable: bool = False) -> Iterator[Postg
     """A server on a free port, until the end of the block; `durable`: with fsync, as in production."""
     # PostgreSQL does not run as root; Debian's package brings this account.
     account = "postgres" if os.geteuid() == 0 else None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="postern-pg-") as folder:
         if account:
             shutil.chown(folder, account)
