@@ -134,7 +134,7 @@ async def test_replicas_that_save_usage_at_once_add_up(plane: ControlPlane) -> N
             book.add(provider, node.node_id, Spending(answers=1, cost_micros=100))
     await asyncio.gather(*(book.save() for book in books))
     view = await plane.shares.view()
-    assert [(one.name, one.today.answers) for one in view.providers] == [("embedded", 0), ("p", 8), ("q", 8)]
+    assert [(one.name, one.month.answers) for one in view.providers] == [("embedded", 0), ("p", 8), ("q", 8)]
 
 
 async def test_codes_and_claims_have_one_winner(plane: ControlPlane) -> None:
