@@ -18,6 +18,8 @@ from aiohttp import web
 from edge.web.siblings import adding_permission, page_policy, permitting
 
 ROOT = Path(__file__).resolve().parents[2]
+# For requests at the end of a test: nobody is left to read their answers, and streams never end by themselves.
+SHUTDOWN_S = 0.05
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -335,7 +337,7 @@ async def scripted_node(script: Script | None = None, port: int = 0) -> AsyncIte
             web.get("/healthz", node.health),
         ]
     )
-    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
