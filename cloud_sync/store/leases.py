@@ -42,4 +42,5 @@ def _now(connection: sa.Connection) -> datetime:
     if connection.dialect.name != "postgresql":
         return datetime.now(UTC)
     now: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-    return now
+    # It comes in the zone of the server, where a sum across the end of summer time is an hour wrong.
+    return now.astimezone(UTC)

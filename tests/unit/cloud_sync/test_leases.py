@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloud_sync.fleet.leases import Lease, LeaseLost, Leases, LeaseTerms
+from cloud_sync.store import leases as leases_module
 from cloud_sync.store.database import Database, StoreUnavailable, Work
 from cloud_sync.store.leases import give_back, take
 from cloud_sync.store.schema import leases as table
@@ -165,6 +166,15 @@ async def test_who_may_take_a_lease(store: Database, holder: str, length: timede
     assert await store.run(lambda connection: take(connection, "rollouts", holder, length))
     mine = await store.run(lambda connection: take(connection, "rollouts", "me", timedelta(seconds=20)))
     assert mine is taken
+
+
+async def test_a_lease_has_its_length_when_summer_time_ends(store: Database) -> None:
+    def now(connection: sa.Connection) -> datetime:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SET LOCAL TIME ZONE 'America/New_York'"))
+        return leases_module._now(connection)
+
+    assert (await store.run(now)).tzinfo is UTC  # in any other zone a sum is one of the clock on the wall
 
 
 async def test_of_many_at_once_one_takes_it(store: Database) -> None:
