@@ -31,7 +31,18 @@ from edge.egress.text.handover import TextRefused
 from edge.inference.conversation import Begun, Provider
 from edge.inference.worker_client import GenerationFailed, WorkerBusy, WorkerDied
 from models.errors import PromptTooLong
-from tests.unit.edge.chat.relay_rig import CLOUD, LAN, OWN, SILENT, UNREACHABLE, Scripted, asked, relay, told
+from tests.unit.edge.chat.relay_rig import (
+    CLOUD,
+    LAN,
+    OWN,
+    SILENT,
+    UNREACHABLE,
+    Scripted,
+    asked,
+    relay,
+    skip_waiting,
+    told,
+)
 
 
 @pytest.fixture
@@ -218,7 +229,10 @@ async def test_a_prompt_too_long_for_the_control_plane_is_asked_again_with_less(
 
 
 @pytest.mark.usefixtures("soon")
-async def test_a_trial_takes_half_of_the_time_and_one_customer_at_most() -> None:
+async def test_a_trial_takes_half_of_the_time_and_one_customer_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    skip_waiting(monkeypatch)
     own, cloud = Scripted((UNREACHABLE,)), Scripted()
     made = relay(own=own, cloud=cloud)
     await fail(made, FAILURES_MAX)
