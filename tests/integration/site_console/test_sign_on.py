@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,14 @@ from tests.ports import free_port
 PROVIDER = Path(__file__).parent / "provider.mjs"
 ROOT = Path(__file__).parents[3]
 CLIENT, SECRET = "postern-console", "a secret between the two"
-PROVIDER_START_S = 30.0
 
 
 class Provider:
     """The provider's process, and what it is told to do next."""
 
-    def __init__(self, issuer: str, control: str) -> None:
+    def __init__(self, port: int, issuer: str, control: str) -> None:
+        self.port = port
+        """Of the console that it sends people back to."""
         self.issuer = issuer
         self._control = control
 
@@ -42,46 +42,36 @@ class Provider:
             assert answer.status == 200
 
 
-@asynccontextmanager
-async def provider_for(callback: str) -> AsyncIterator[Provider]:
-    process = await asyncio.create_subprocess_exec(
-        "node", str(PROVIDER), callback, CLIENT, SECRET, cwd=ROOT, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(PROVIDER_START_S):
-            line = await process.stdout.readline()
-        yield Provider(**json.loads(line))
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-@asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[tuple[Rig, Provider]]:
-    """A console that knows the provider, at a port that the provider knows."""
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    """One for all tests: each says anew who logs in, from a browser of its own, to a console of its own."""
     port = free_port()
-    secret = folder / "secret"
+    callback = f"http://127.0.0.1:{port}/console/oidc/callback"
+    command = ["node", str(PROVIDER), callback, CLIENT, SECRET]
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+        try:
+            assert process.stdout is not None
+            yield Provider(port, **json.loads(process.stdout.readline()))
+        finally:
+            process.kill()
+
+
+@pytest_asyncio.fixture
+async def both(provider: Provider, tmp_path: Path) -> AsyncIterator[tuple[Rig, Provider]]:
+    """A console that knows the provider, at the port that the provider knows."""
+    secret = tmp_path / "secret"
     secret.write_text(f"{SECRET}\n")
-    async with provider_for(f"http://127.0.0.1:{port}/console/oidc/callback") as provider:
-        settings = f"""
+    settings = f"""
 [console.oidc]
 issuer = "{provider.issuer}"
 client_id = "{CLIENT}"
 client_secret_file = "{secret}"
 roles = {{ "clinic-desk" = "desk", "clinic-dpo" = "data-protection" }}
 """
-        async with console_rig(folder, settings, port=port) as rig:
-            assert (await rig.visitor().claim(rig.claim_code))[0] == 303
-            yield rig, provider
-
-
-@pytest_asyncio.fixture
-async def both(tmp_path: Path) -> AsyncIterator[tuple[Rig, Provider]]:
-    async with served(tmp_path) as found:
-        yield found
+    async with console_rig(tmp_path, settings, port=provider.port) as rig:
+        assert (await rig.visitor().claim(rig.claim_code))[0] == 303
+        yield rig, provider
 
 
 async def to_provider(staff: Staff) -> str:
