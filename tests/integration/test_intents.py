@@ -6,12 +6,13 @@ import asyncio
 import csv
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.running import Customer, command, running
+from tests.running import Customer, RunningNode, command, copy_site, running
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
@@ -21,6 +22,16 @@ TIMEOUT_S = 60.0
 @pytest.fixture
 def site(clinic: Path) -> Path:
     return clinic
+
+
+@pytest.fixture(scope="module")
+def node(prepared_clinic: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    """One that acts on what it is not so sure of."""
+    made = copy_site(prepared_clinic, tmp_path_factory.mktemp("node"))
+    toml = made / "site.toml"
+    toml.write_text(toml.read_text() + "\n[intents]\nconfidence_min = 0.3\n")
+    with running(made) as started:
+        yield started
 
 
 def rows_of(site: Path) -> list[dict[str, str]]:
@@ -63,21 +74,20 @@ async def test_predicting_is_the_same_with_and_without_a_node(site: Path) -> Non
     assert all(0 <= p["confidence"] <= 1 and set(p) == {"intent", "confidence", "in_scope"} for p in alone)
 
 
-async def test_a_line_is_answered_before_the_next_is_written(site: Path) -> None:
-    with running(site):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "edge.cli", "intents", "predict", "--site", str(site)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdin
-        assert process.stdout
-        for text in ("where can I park", "do you have a toilet"):
-            process.stdin.write(as_lines([text]))
-            answer = json.loads(await asyncio.wait_for(process.stdout.readline(), TIMEOUT_S))
-            assert answer["intent"]
-        process.stdin.close()
-        assert await asyncio.wait_for(process.wait(), TIMEOUT_S) == 0
+async def test_a_line_is_answered_before_the_next_is_written(node: RunningNode) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "edge.cli", "intents", "predict", "--site", str(node.site)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin
+    assert process.stdout
+    for text in ("where can I park", "do you have a toilet"):
+        process.stdin.write(as_lines([text]))
+        answer = json.loads(await asyncio.wait_for(process.stdout.readline(), TIMEOUT_S))
+        assert answer["intent"]
+    process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), TIMEOUT_S) == 0
 
 
 async def test_a_bad_line_ends_it_after_the_good_ones(site: Path) -> None:
@@ -138,15 +148,11 @@ async def test_a_file_that_forgets_an_intent_does_not_serve_unless_accepted(
     }
 
 
-async def test_whoever_asks_for_a_person_is_handed_over(site: Path) -> None:
-    toml = site / "site.toml"
-    toml.write_text(toml.read_text() + "\n[intents]\nconfidence_min = 0.3\n")
-    with running(site) as node:
-        async with Customer.at(node.url) as customer:
-            answer = await customer.ask("I want to talk to a human being")
-            assert answer["intent"]["name"] == "talk_to_human"
-            assert answer["route"] == "handoff"
-            assert "staff" in answer["answer"]
+async def test_whoever_asks_for_a_person_is_handed_over(customer: Customer) -> None:
+    answer = await customer.ask("I want to talk to a human being")
+    assert answer["intent"]["name"] == "talk_to_human"
+    assert answer["route"] == "handoff"
+    assert "staff" in answer["answer"]
 
 
 async def test_faults_of_a_file_are_told_with_their_line(site: Path, tmp_path: Path) -> None:
