@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.chromium import violations
@@ -24,6 +25,24 @@ def fresh(prepared_clinic: Path, tmp_path: Path) -> Iterator[RunningNode]:
         yield node
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def claimed(
+    browser: Browser, prepared_clinic: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningNode]:
+    """A node whose console NAME has claimed; the tests of this file share it, and leave nobody waiting."""
+    with running(copy_site(prepared_clinic, tmp_path_factory.mktemp("claimed"))) as node:
+        context = await browser.new_context()
+        await claim(await context.new_page(), node)
+        await context.close()
+        yield node
+
+
+async def enter(page: Page, node: RunningNode) -> None:
+    """As the one who claimed it."""
+    await log_in(page, node.url, NAME, PASSWORD)
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
 async def test_claim_log_out_and_in_by_keyboard(page: Page, fresh: RunningNode) -> None:
     await claim(page, fresh)
     await expect(page.get_by_role("row", name="Documents")).to_contain_text("passages")
@@ -40,8 +59,8 @@ async def test_claim_log_out_and_in_by_keyboard(page: Page, fresh: RunningNode) 
     await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
-async def test_an_operator_of_one_role_sees_that_roles_pages_only(page: Page, fresh: RunningNode) -> None:
-    await claim(page, fresh)
+async def test_an_operator_of_one_role_sees_that_roles_pages_only(page: Page, claimed: RunningNode) -> None:
+    await enter(page, claimed)
     await go(page, "Operators")
     await page.get_by_label("Name for logging in").fill("officer")
     await page.get_by_label("Front desk: documents").uncheck()
@@ -51,7 +70,7 @@ async def test_an_operator_of_one_role_sees_that_roles_pages_only(page: Page, fr
     await page.get_by_role("button", name="Add", exact=True).click()
     await expect(page.get_by_role("row", name="officer")).to_contain_text("Data protection")
     async with second_page(page) as other:
-        await log_in(other, fresh.url, "officer", PASSWORD)
+        await log_in(other, claimed.url, "officer", PASSWORD)
         await expect(other.get_by_role("heading", name="Overview")).to_be_visible()
         bar = other.get_by_role("navigation", name="Main")
         assert await bar.get_by_role("link").all_inner_texts() == [
@@ -62,7 +81,7 @@ async def test_an_operator_of_one_role_sees_that_roles_pages_only(page: Page, fr
             "Operators",
         ]
         await expect(other.get_by_role("button", name="Add", exact=True)).to_have_count(0)
-        await other.goto(f"{fresh.url}/console/inbox")
+        await other.goto(f"{claimed.url}/console/inbox")
         await expect(other.get_by_role("heading", name="Your roles do not include this")).to_be_visible()
         await go(other, "Audit")
         refused = other.get_by_role("row", name="inbox.view")
@@ -71,13 +90,13 @@ async def test_an_operator_of_one_role_sees_that_roles_pages_only(page: Page, fr
 
 
 async def test_a_customer_is_handed_over_answered_and_the_matter_closed(
-    page: Page, fresh: RunningNode
+    page: Page, claimed: RunningNode
 ) -> None:
-    await claim(page, fresh)
+    await enter(page, claimed)
     await go(page, "Inbox")
     await expect(page.get_by_role("heading", name="Nobody is waiting")).to_be_visible()
     async with second_page(page) as kiosk:
-        await begin(kiosk, fresh.url)
+        await begin(kiosk, claimed.url)
         await ask(kiosk, "Which acupuncture needles does the astronaut prefer?")
         await hand_over(await answered(kiosk))
         row = page.get_by_role("row", name="Waiting")
@@ -107,11 +126,11 @@ async def test_a_customer_is_handed_over_answered_and_the_matter_closed(
     assert "acupuncture" not in await page.content()
 
 
-async def test_the_emergency_account_is_seen_on_every_page(page: Page, fresh: RunningNode) -> None:
-    await claim(page, fresh)
-    sealed = await command("operators", "break-glass", "--site", str(fresh.site), "--json")
+async def test_the_emergency_account_is_seen_on_every_page(page: Page, claimed: RunningNode) -> None:
+    await enter(page, claimed)
+    sealed = await command("operators", "break-glass", "--site", str(claimed.site), "--json")
     async with second_page(page) as other:
-        await other.goto(f"{fresh.url}/console/login")
+        await other.goto(f"{claimed.url}/console/login")
         await other.get_by_role("link", name="Emergency: nobody can log in").press("Enter")
         await expect(other.get_by_role("heading", name="Emergency")).to_be_visible()
         assert await violations(other) == []
@@ -130,13 +149,13 @@ async def test_the_emergency_account_is_seen_on_every_page(page: Page, fresh: Ru
     await expect(page.get_by_role("row", name="Emergency account")).to_be_visible()
 
 
-async def test_a_reply_to_a_ticket_that_is_over_is_kept_and_said(page: Page, fresh: RunningNode) -> None:
-    await claim(page, fresh)
+async def test_a_reply_to_a_ticket_that_is_over_is_kept_and_said(page: Page, claimed: RunningNode) -> None:
+    await enter(page, claimed)
     async with second_page(page) as kiosk:
-        await begin(kiosk, fresh.url)
+        await begin(kiosk, claimed.url)
         await ask(kiosk, "Which acupuncture needles does the astronaut prefer?")
         await hand_over(await answered(kiosk))
-        await page.goto(f"{fresh.url}/console/inbox")
+        await page.goto(f"{claimed.url}/console/inbox")
         await page.get_by_role("row", name="Waiting").get_by_role("link").click()
         await page.get_by_label("Your message").fill("Half a reply")
         await kiosk.get_by_role("button", name="Take it back").click()
@@ -152,14 +171,14 @@ async def test_a_reply_to_a_ticket_that_is_over_is_kept_and_said(page: Page, fre
     ["light", pytest.param("dark", marks=pytest.mark.long), pytest.param("more", marks=pytest.mark.long)],
 )
 async def test_no_violation_and_no_sideways_scrolling(
-    browser: Browser, fresh: RunningNode, look: str
+    browser: Browser, claimed: RunningNode, look: str
 ) -> None:
     context = await browser.new_context(
         viewport={"width": 1280, "height": 800}, color_scheme="dark" if look == "dark" else "light",
         contrast="more" if look == "more" else "no-preference",
     )  # fmt: skip
     page, found = await context.new_page(), {}
-    await claim(page, fresh)
+    await enter(page, claimed)
     labels = await page.get_by_role("navigation", name="Main").get_by_role("link").all_inner_texts()
     for label in (*(label for label in labels if label != "Data protection"), *PARTS):
         await go(page, label)
