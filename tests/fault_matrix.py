@@ -37,7 +37,6 @@ from edge.chat.relay import Relay
 from edge.chat.routing import Decision, Route
 from edge.config import AnswerSection, LlmServerSection, SitePaths
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
-from edge.egress.identity import identity
 from edge.egress.llm_server import LlmServer
 from edge.egress.overflow.client import OverflowClient
 from edge.egress.overflow.order import GENERATE
@@ -46,7 +45,7 @@ from edge.egress.overflow.request import packed
 from edge.egress.text.handover import Admitted, Handover
 from edge.inference.conversation import Generator, Provider
 from postern.v1 import overflow_pb2_grpc
-from tests.contract.courier_process import authority_with_port, new_identity, new_site
+from tests.contract.courier_process import authority_with_port, enrolled, new_identity, new_site
 from tests.contract.overflow_rig import attached, courier_here
 from tests.faulty_provider import faulty_provider, server_tls
 from tests.faulty_worker import EMPTY, ENDLESS, GONE, HANGS, KILLED, RAISES, FaultyGenerator, own_worker
@@ -296,7 +295,7 @@ async def matrix(patience: float = 1.0) -> AsyncIterator[Matrix]:
         endpoint = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
         await server.start()
         stack.push_async_callback(server.stop, 0)
-        identity.store(paths.courier, new_identity(authority, endpoint))
+        enrolled(paths, new_identity(authority, endpoint))
         rescan = Rescan(ScriptedDetector)  # type: ignore[arg-type]
         await rescan.run()
         stack.callback(rescan.close)

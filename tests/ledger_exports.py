@@ -174,7 +174,7 @@ class Ledger:
         return body
 
     def begin(self) -> None:
-        self.add("begin", key=_public(LOG).hex(), software="0.1.0", previous="")
+        self.add("begin", key=_public(LOG).hex(), software="0.1.0", previous="", lost=0)
 
     def envelope(self) -> str:
         self._number += 1

@@ -71,10 +71,16 @@ def ledger_cosign(
 
 
 def ledger_anew(site: Site, as_json: Json = False) -> None:
-    """Set the record aside and let another one begin, after a witness refused it; the courier must be stopped."""
+    """Set aside what is there of a record that was refused, damaged or lost, and let another begin; the courier must be
+    stopped."""
     from edge.egress.ledger.anew import set_aside
     from edge.paths import existing_site
 
     target = set_aside(existing_site(site), datetime.now(UTC))
-    text = f"Keep {target} and its key. Another record begins when the courier starts; admins are told of it."
+    kept = (
+        f"Keep {target} and what is beside it."
+        if target.exists()
+        else "Of the record before nothing is there."
+    )
+    text = f"{kept} Another begins when the courier starts, and says what was before; admins are told of it."
     write({"set_aside": str(target)}, as_json, text)

@@ -103,7 +103,7 @@ FIELDS = {
     "link_close": _CLOSED | {"attempts": _NUMBER, "frames": _NUMBER},
     "reconciled": _RECONCILED,
     "discrepancy": _RECONCILED,
-    "begin": {"key": _HASH, "software": _TEXT, "previous": _HASH_OR_NONE},
+    "begin": {"key": _HASH, "software": _TEXT, "previous": _HASH_OR_NONE, "lost": _NUMBER},
 }
 
 
@@ -483,6 +483,7 @@ class Record:
         # By how many entries a witness saw: when the first came that it did not see.
         self.unseen_ms: dict[int, int] = {}
         self.key = self.software = self.previous = ""
+        self.lost = 0
         self.problems: list[str] = []
         self.open: dict[str, Opened] = {}
         self.open_bytes = 0
@@ -516,6 +517,7 @@ class Record:
             self._closed(found, kind, time_ms)
         elif kind == "begin":
             self.key, self.software, self.previous = found["key"], found["software"], found["previous"]
+            self.lost = int(found["lost"])
         else:
             self.compared.add(found, kind)
         self.count += 1
@@ -1048,6 +1050,7 @@ def document(found: Found) -> dict[str, Any]:
         "earlier_checkpoints": found.earlier,
         "software": plain(record.software),
         "previous": record.previous,
+        "lost": record.lost,
         "first_ms": record.first_ms,
         "last_ms": record.last_ms,
         "in_record": in_record(record),
@@ -1214,7 +1217,9 @@ def not_claimed(found: Found) -> list[str]:
         says.append(f"It begins at {moment(record.first_ms)}: of what was before it knows nothing.")
     if record.last_ms < record.from_ms or record.last_ms < record.to_ms < Question.to_ms:
         says.append(f"It ends at {moment(record.last_ms)}: of what came then it knows nothing.")
-    if record.previous:
+    if record.lost:
+        says.append(_of_what_was_lost(record))
+    elif record.previous:
         says.append(f"It follows an older record that was set aside, with the root {record.previous}.")
     if found.question.log_key is None:
         says.append(
@@ -1232,6 +1237,12 @@ def not_claimed(found: Found) -> list[str]:
         says.append(f"It carries signatures that nobody checked: give the keys with --witness ({names}).")
     says.append("What the site's own network, a second machine or a person passes on is not in it.")
     return says
+
+
+def _of_what_was_lost(record: Record) -> str:
+    """Of the record before this one."""
+    last = f" A witness had signed it with the root {record.previous}." if record.previous else ""
+    return f"It follows an older one that lost {record.lost:,} entries or more: nobody can show what they said.{last}"
 
 
 def _of_the_clock(found: Found) -> str:

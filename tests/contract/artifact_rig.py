@@ -14,10 +14,9 @@ import grpc.aio
 from edge.config import SitePaths
 from edge.egress.envelope import load_or_create_key
 from edge.egress.fetch.client import FetchClient
-from edge.egress.identity import identity
 from edge.egress.records.guard import Guard
 from postern.v1 import artifact_pb2, artifact_pb2_grpc, sync_pb2_grpc
-from tests.contract.courier_process import ScriptedCloud, authority_with_port, new_identity
+from tests.contract.courier_process import ScriptedCloud, authority_with_port, enrolled, new_identity
 
 PIECE_BYTES = 256 * 1024
 REPOSITORIES = {
@@ -94,7 +93,7 @@ async def artifact_cloud(paths: SitePaths) -> AsyncIterator[ArtifactCloud]:
     sync_pb2_grpc.add_SyncServiceServicer_to_server(ScriptedCloud(), server)
     cloud.endpoint = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     await server.start()
-    identity.store(paths.courier, new_identity(authority, cloud.endpoint))
+    enrolled(paths, new_identity(authority, cloud.endpoint))
     try:
         yield cloud
     finally:

@@ -23,6 +23,7 @@ from edge.config import SitePaths, site_paths
 from edge.egress.courier.client import CourierClient, CourierConnection, CourierEvent
 from edge.egress.identity import identity
 from edge.egress.identity.identity import Enrolment, Identity
+from edge.egress.ledger.log import Log
 from postern.v1 import sync_pb2, sync_pb2_grpc
 
 # Generous: machines that run tests are shared, and a process may wait seconds for its turn.
@@ -153,6 +154,13 @@ class ScriptedCloud(sync_pb2_grpc.SyncServiceServicer):
                 yield sync_pb2.UploadResponse(upload_ready=sync_pb2.UploadReady())
 
 
+def enrolled(paths: SitePaths, mine: Identity) -> None:
+    """As an enrolment leaves the courier's folder: it is written down in the ledger, so that one has begun."""
+    if not paths.ledger.exists():
+        Log.open(paths.ledger).close()
+    identity.store(paths.courier, mine)
+
+
 Cloud = TypeVar("Cloud", bound=ScriptedCloud)
 
 
@@ -164,7 +172,7 @@ async def scripted_cloud(paths: SitePaths, cloud: Cloud) -> AsyncIterator[Cloud]
     sync_pb2_grpc.add_SyncServiceServicer_to_server(cloud, server)
     cloud.endpoint = f"127.0.0.1:{server.add_secure_port('127.0.0.1:0', credentials)}"
     await server.start()
-    identity.store(paths.courier, new_identity(authority, cloud.endpoint))
+    enrolled(paths, new_identity(authority, cloud.endpoint))
     try:
         yield cloud
     finally:

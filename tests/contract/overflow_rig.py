@@ -15,11 +15,10 @@ import grpc.aio
 from edge.config import SitePaths
 from edge.egress.courier.courier import serve
 from edge.egress.envelope import SCHEMA, Envelope, Purpose, load_or_create_key, seal
-from edge.egress.identity import identity
 from edge.egress.ledger import Leaf, reading
 from edge.egress.overflow.client import OverflowClient, Reply
 from postern.v1 import overflow_pb2, overflow_pb2_grpc, sync_pb2_grpc
-from tests.contract.courier_process import ScriptedCloud, authority_with_port, new_identity, until
+from tests.contract.courier_process import ScriptedCloud, authority_with_port, enrolled, new_identity, until
 
 DEADLINE_S = 30.0
 ANSWER = ("The", " lift", " is", " left.")
@@ -127,7 +126,7 @@ async def overflow_clouds(paths: SitePaths, count: int = 1) -> AsyncIterator[lis
             stack.push_async_callback(server.stop, 0)
             clouds.append(cloud)
         endpoints = tuple(cloud.endpoint for cloud in clouds)
-        identity.store(paths.courier, new_identity(authority, endpoints[0], endpoints))
+        enrolled(paths, new_identity(authority, endpoints[0], endpoints))
         yield clouds
 
 

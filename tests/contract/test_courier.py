@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from edge.egress.courier.client import (
 from edge.egress.courier.lane import ENVELOPES_WAITING_MAX
 from edge.egress.envelope import Envelope, Purpose, load_or_create_key, seal
 from edge.egress.ledger import Leaf, reading
+from edge.egress.ledger.anew import set_aside
 from postern.v1 import sync_pb2
 from tests.contract.courier_process import (
     CourierProcess,
@@ -309,6 +311,25 @@ async def test_a_broken_ledger_stops_the_courier(courier: CourierProcess, paths:
     paths.ledger.write_text("no database, " * 100)
     with pytest.raises(AssertionError, match="the courier ended"):
         await courier.start()
+
+
+@pytest.mark.proves("record-of-egress")
+async def test_a_ledger_that_was_taken_away_stops_the_courier(
+    courier: CourierProcess, paths: SitePaths, tmp_path: Path
+) -> None:
+    """Until somebody lets another begin."""
+    courier.log = tmp_path / "log"
+    await courier.start()
+    await courier.kill()
+    for file in paths.courier.glob("ledger.db*"):
+        file.unlink()
+    with pytest.raises(AssertionError, match="the courier ended"):
+        await courier.start()
+    assert "and there was a ledger" in courier.log.read_text()
+    assert not paths.ledger.exists()
+    set_aside(paths, datetime.now(UTC))
+    await courier.start()
+    assert [leaf.fields["lost"] for leaf in reading.read(paths.ledger)] == [1]
 
 
 @pytest.mark.proves("one-way-out")

@@ -86,11 +86,6 @@ class Witnessing:
     async def keep(self) -> None:
         """Until cancelled. Begins with what an earlier start was told of this ledger."""
         if self.memory.refused:
-            try:
-                await self._about(await self._ledger.submission(0))
-            except Exception:  # one that cannot be read is still the one that was refused
-                log.exception("the ledger that a witness refused cannot be read")
-        if self.memory.refused:
             await self._stop(self.memory.refused)
         while not self.memory.refused:
             await self._pause()
@@ -117,7 +112,7 @@ class Witnessing:
         line = self._line()
         if line is None or self.memory.refused:
             return
-        shown = await self._about(await self._ledger.submission(self.memory.size))
+        shown = await self._ledger.submission(self.memory.size)
         same = shown.tree == (self.memory.size, self.memory.root)
         if same and self._clock() - self.memory.signed_s < AGAIN_S:
             return
@@ -132,13 +127,6 @@ class Witnessing:
                 await self._refused(shown.origin, answer.refused)
             case _:
                 log.warning("the witness wants another proof", extra={"size": answer.conflict_size})
-
-    async def _about(self, shown: Submission) -> Submission:
-        """What is remembered is of this ledger from now on: one that was put back or began anew has another name."""
-        if self.memory.origin not in ("", shown.origin):
-            self.memory = Memory(self.memory.vkey)
-            return await self._ledger.submission(0)
-        return shown
 
     async def _signed(self, shown: Submission, answer: witness_pb2.AddCheckpointResponse) -> None:
         try:

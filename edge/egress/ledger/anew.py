@@ -1,4 +1,5 @@
-"""Lets another ledger begin: the one before is set aside with its key, whole, and the new one names its root."""
+"""Lets another ledger begin: what is there of the one before is set aside, and the new one names its root, or what of
+it is lost."""
 
 from __future__ import annotations
 
@@ -12,11 +13,12 @@ from typing import Final
 import sqlcipher3
 
 from core.errors import BadArgument
-from core.files import fsync_folder
+from core.files import fsync_folder, write_atomic
 from edge.egress.ledger import key
+from edge.egress.ledger.earlier import DATABASE_SUFFIX, KEY_SUFFIX, SET_ASIDE
 from edge.egress.ledger.errors import LedgerBroken, LedgerInUse
 from edge.egress.ledger.leaf_types import leaf_of
-from edge.egress.ledger.log import KEY_SUFFIX, SET_ASIDE
+from edge.egress.ledger.memory import MEMORY_SUFFIX
 from edge.egress.ledger.reading import found
 from edge.egress.ledger.rows import Rows
 from edge.paths import SitePaths
@@ -30,23 +32,25 @@ def set_aside(paths: SitePaths, now: datetime) -> Path:
     """Where the ledger lies now. The courier must be stopped.
 
     The key goes first: with one key two ledgers would be two views. A ledger without its key is refused at the start
-    (LedgerBroken), and what was ended in between is gone on with here. Raises LedgerInUse, what `found` does,
-    BadArgument.
+    (LedgerBroken), and what was ended in between is gone on with here. What a witness signed last is kept beside it:
+    of a ledger that was taken away nothing else is known. Raises LedgerInUse, BadArgument, NoLedger, CannotRead.
     """
-    found(paths)
+    with contextlib.suppress(LedgerBroken):  # it was taken away, and that is why another begins
+        found(paths)
     lock = os.open(paths.ledger_lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _fold(paths.ledger)
+        if paths.ledger.exists():
+            _fold(paths.ledger)
         target = _begun(paths) or _fresh(paths, now)
         if paths.ledger_key.exists():
             paths.ledger_key.rename(target.with_suffix(KEY_SUFFIX))
             fsync_folder(paths.courier)
+        _keep_memory(paths.witness_memory, target.with_suffix(MEMORY_SUFFIX))
         for beside in (*_BESIDE, ""):
             source = paths.ledger.with_name(paths.ledger.name + beside)
             if source.exists():
                 source.rename(target.with_name(target.name + beside))
-        paths.witness_memory.unlink(missing_ok=True)
         fsync_folder(paths.courier)
     except BlockingIOError:
         raise LedgerInUse(f"{paths.ledger} is being written by the courier.") from None
@@ -55,13 +59,21 @@ def set_aside(paths: SitePaths, now: datetime) -> Path:
     return target
 
 
+def _keep_memory(memory: Path, kept: Path) -> None:
+    """Also where there is none: of a ledger that was taken away with all else, this says that there was one."""
+    if memory.exists():
+        memory.rename(kept)
+    elif not kept.exists():
+        write_atomic(kept, b"{}")
+
+
 def _begun(paths: SitePaths) -> Path | None:
     """Where a ledger goes whose key was moved already, before the machine stopped; None: none was."""
     if paths.ledger_key.exists():
         return None
     wanted = _public_of(paths.ledger)
-    for moved in paths.courier.glob(SET_ASIDE.replace(".db", KEY_SUFFIX)):
-        target = moved.with_suffix(".db")
+    for moved in paths.courier.glob(SET_ASIDE + KEY_SUFFIX):
+        target = moved.with_suffix(DATABASE_SUFFIX)
         if not target.exists() and key.public_of(key.load(moved)).hex() == wanted:
             return target
     return None
@@ -80,8 +92,8 @@ def _public_of(ledger: Path) -> str:
 
 def _fresh(paths: SitePaths, now: datetime) -> Path:
     """A name that nothing has. Raises BadArgument."""
-    target = paths.courier / f"ledger.until-{now.astimezone(UTC):%Y%m%dT%H%M%S}.db"
-    if target.exists() or target.with_suffix(KEY_SUFFIX).exists():
+    target = paths.courier / f"ledger.until-{now.astimezone(UTC):%Y%m%dT%H%M%S}{DATABASE_SUFFIX}"
+    if any(target.with_suffix(end).exists() for end in (DATABASE_SUFFIX, KEY_SUFFIX, MEMORY_SUFFIX)):
         raise BadArgument(
             f"{target.stem} is there already, set aside in this same second.", remedy="Try again in a second."
         )

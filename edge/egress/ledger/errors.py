@@ -9,7 +9,7 @@ class LedgerBroken(PosternError):
     """The ledger is not as it was written."""
 
     code = "ledger_broken"
-    title = "The egress ledger has been altered or damaged"
+    title = "The egress ledger has been altered, damaged or taken away"
     remedy = (
         "Nothing leaves until this is settled. Copy the courier's folder for whoever audits the site, find out who or "
         "what changed it, then stop the courier and let another ledger begin: postern ledger anew."

@@ -21,9 +21,9 @@ from core.errors import CannotWrite
 from core.files import PRIVATE_DIR_MODE, fsync_folder, replacing
 from edge.egress.ledger import key, notes
 from edge.egress.ledger.cosigned import days_of
+from edge.egress.ledger.earlier import KEY_SUFFIX
 from edge.egress.ledger.errors import LedgerBroken, NoLedger
 from edge.egress.ledger.leaf_types import leaf_of
-from edge.egress.ledger.log import KEY_SUFFIX
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note
 from edge.egress.ledger.reading import found
 from edge.egress.ledger.rows import Rows

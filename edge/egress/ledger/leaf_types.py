@@ -24,7 +24,7 @@ _COMPARED: Final = frozenset(
 """A time, and what it is compared by; see `edge.egress.reconciliation.framing`."""
 # What each type of leaf says, beside time_ms and type. `envelope` pairs what opens with what closes.
 LEAF_FIELDS: Final[dict[str, frozenset[str]]] = {
-    "begin": frozenset({"key", "software", "previous"}),
+    "begin": frozenset({"key", "software", "previous", "lost"}),
     "link": frozenset({"envelope", "destination"}),
     "link_close": frozenset({"envelope", "outcome", "attempts", "frames", "bytes", "destination_key"}),
     "intent": frozenset(

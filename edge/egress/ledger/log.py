@@ -1,7 +1,8 @@
 """The ledger as its one writer holds it: a group of leaves is one transaction, durable when `append` returns.
 
 SQLite undoes what a power cut or a full disk left of a group. At a start only what is cheap is checked: the tree's
-right edge, and the newest checkpoint against it; the whole is `reading.verify`.
+right edge, the newest checkpoint and what a witness signed last against it, and that none is missed where none is
+there; the whole is `reading.verify`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -23,22 +24,21 @@ from core.version import VERSION
 from edge.egress.ledger import key, notes
 from edge.egress.ledger.account import Judge, account, entered
 from edge.egress.ledger.cosigned import keep_cosigned
+from edge.egress.ledger.earlier import KEY_FILE, before, refuse_loss, unlike
 from edge.egress.ledger.errors import LedgerBroken, LedgerFailed, LedgerInUse
 from edge.egress.ledger.leaf_types import Draft, ended_unknown, entry_of, leaf_of
+from edge.egress.ledger.memory import MEMORY_FILE, recall
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note
 from edge.egress.ledger.rows import Rows, prepare
 from edge.egress.ledger.submission import Submission, submission
 from edge.egress.ledger.tree import Growing, leaf_hash, root
-from edge.store.plain import BUSY_TIMEOUT_MS, connect_plain, read_plain
+from edge.store.plain import BUSY_TIMEOUT_MS, connect_plain
 
 logger = logging.getLogger(__name__)
 
-KEY_FILE: Final = "ledger.key"
 LOCK_FILE: Final = "ledger.lock"
-KEY_SUFFIX: Final = ".key"
-"""Of a ledger that was set aside, the key lies beside it under its name."""
-SET_ASIDE: Final = "ledger.until-*.db"
-"""Ledgers of before, that are read and no longer written."""
+_FRESH_KEY_FILE: Final = "ledger.key.new"
+"""Of a ledger that has no leaf yet: under its own name a key says that there was one."""
 # So many are known after a start to have been taken on before: ten minutes of a spike of 25 a second, days of an
 # ordinary site; 2 MB.
 RECENT_ENVELOPES_MAX: Final = 16_384
@@ -80,6 +80,8 @@ class Log:
             private_folder(path.parent)
             lock = _locked(path.with_name(LOCK_FILE))
             try:
+                if not path.exists():
+                    refuse_loss(path)
                 db = connect_plain(path)
                 try:
                     return cls._opened(db, lock, path, now_ms or (lambda: time.time_ns() // 1_000_000))
@@ -99,21 +101,32 @@ class Log:
         fsync_folder(path.parent)
         rows = Rows(db)
         growing = rows.growing()
-        key_file = path.with_name(KEY_FILE)
-        private = key.load(key_file) if growing.size or key_file.exists() else key.create(key_file)
+        if growing.size:
+            private = _own_key(path.parent)
+            _check_beginning(rows, key.public_of(private).hex())
+            _check_newest(rows, growing.size)
+            if other := unlike(rows, recall(path.with_name(MEMORY_FILE))):
+                raise LedgerBroken(other)
+        else:
+            refuse_loss(path)
+            private = key.create(path.with_name(_FRESH_KEY_FILE))
         log = cls(db, lock, private, growing, now_ms)
         log._folded = folded
-        public = key.public_of(private).hex()
         if growing.size:
-            _check_beginning(rows, public)
-            _check_newest(rows, growing.size)
             log._newest_ms = _newest_ms(rows)
             log.recent_envelopes = _recent(rows)
         else:
-            previous = _root_of_set_aside(path.parent)
-            log.append([Draft("begin", {"key": public, "software": VERSION, "previous": previous})])
+            log._begin(path.parent)
         log.append([ended_unknown(envelope, kind) for envelope, kind in rows.open()])
         return log
+
+    def _begin(self, folder: Path) -> None:
+        previous, lost = before(folder)
+        public = key.public_of(self._private).hex()
+        self.append(
+            [Draft("begin", {"key": public, "software": VERSION, "previous": previous, "lost": lost})]
+        )
+        _own_key(folder)
 
     @property
     def size(self) -> int:
@@ -267,6 +280,15 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
+def _own_key(folder: Path) -> bytes:
+    """The key of a ledger that has begun, under its name from now on. Raises LedgerBroken."""
+    mine, fresh = folder / KEY_FILE, folder / _FRESH_KEY_FILE
+    if fresh.exists() and not mine.exists():
+        fresh.rename(mine)
+        fsync_folder(folder)
+    return key.load(mine)
+
+
 def _check_beginning(rows: Rows, public: str) -> None:
     (entry,) = rows.entries(0, 1)
     leaf = leaf_of(0, entry)
@@ -300,15 +322,3 @@ def _recent(rows: Rows) -> tuple[str, ...]:
             if len(found) == RECENT_ENVELOPES_MAX:
                 break
     return tuple(reversed(found))
-
-
-def _root_of_set_aside(folder: Path) -> str:
-    """Root (hex) of the ledger that was set aside last; "" where none was, or nothing can be read of it."""
-    aside = sorted(folder.glob(SET_ASIDE), key=lambda path: path.stat().st_mtime_ns)
-    if not aside:
-        return ""
-    try:
-        with closing(read_plain(aside[-1], still=True)) as db:
-            return Rows(db).growing().root().hex()
-    except (sqlcipher3.Error, LedgerBroken):
-        return ""

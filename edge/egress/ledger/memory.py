@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+MEMORY_FILE: Final = "witness.json"
+MEMORY_SUFFIX: Final = ".json"
+"""Of a ledger that was set aside, it lies beside it under its name."""
 
 
 @dataclass(frozen=True)

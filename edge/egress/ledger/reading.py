@@ -6,24 +6,20 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import sqlcipher3
 
 from core.errors import CannotRead, PosternError
 from edge.egress.ledger import notes
+from edge.egress.ledger.earlier import DATABASE_SUFFIX, SET_ASIDE, has_leaves, refuse_loss, unlike
 from edge.egress.ledger.errors import LedgerBroken, NoLedger
 from edge.egress.ledger.leaf_types import CLOSES, OPENS, Leaf, leaf_of
-from edge.egress.ledger.log import LOCK_FILE, SET_ASIDE
 from edge.egress.ledger.memory import recall
 from edge.egress.ledger.notes import BadNote, Checkpoint, Note, Verifier
 from edge.egress.ledger.rows import Rows
-from edge.egress.ledger.tree import EMPTY_ROOT, Growing, leaf_hash, root
+from edge.egress.ledger.tree import EMPTY_ROOT, Growing, leaf_hash
 from edge.paths import ACCOUNT, SitePaths
 from edge.store.plain import read_aside, read_plain
-
-_LEFT_TOLD_MAX: Final = 3
-"""Of the files that tell of a ledger that was taken away: enough to see what they are."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +48,19 @@ def found(paths: SitePaths, aside: Path | None = None) -> Path:
     path = aside or paths.ledger
     try:
         with path.open("rb"):
-            return path
+            pass
     except FileNotFoundError:
         raise _not_there(paths, aside) from None
     except OSError as error:
         raise CannotRead(f"{path} cannot be read: {error.strerror}.", remedy=ACCOUNT) from None
+    if aside is None and not has_leaves(path):
+        refuse_loss(path)
+    return path
 
 
 def _not_there(paths: SitePaths, aside: Path | None) -> PosternError:
     """Why it is not: none has begun, one was set aside and no other has begun, or somebody took it away."""
-    set_aside = sorted(map(str, paths.courier.glob(SET_ASIDE)))
+    set_aside = sorted(map(str, paths.courier.glob(SET_ASIDE + DATABASE_SUFFIX)))
     if aside is not None:
         there = (
             f"Set aside are: {', '.join(set_aside)}."
@@ -69,21 +68,18 @@ def _not_there(paths: SitePaths, aside: Path | None) -> PosternError:
             else "No ledger of this site was set aside."
         )
         return CannotRead(f"{aside} is not there.", remedy=there)
-    if set_aside and not paths.ledger_key.exists():
+    try:
+        refuse_loss(paths.ledger)
+    except LedgerBroken as lost:
+        return lost
+    if set_aside:
         return NoLedger(
             f"It was set aside: {', '.join(set_aside)}. Another begins when the courier starts.",
             remedy="Name one that was set aside (--ledger), or start the courier.",
         )
-    # The courier makes the ledger before all else but its lock.
-    left = {path.name for path in paths.courier.glob("*")} - {LOCK_FILE}
-    if not left:
-        return NoLedger("The courier of this site has never run, so nothing has left by it.")
-    told = ", ".join(sorted(left)[:_LEFT_TOLD_MAX])
-    return LedgerBroken(
-        f"There is no {paths.ledger}, and there was one: else {told} would not be there.",
-        remedy="Copy the courier's folder for whoever audits the site, and find out who or what removed the record, "
-        "before the courier starts: it would begin another.",
-    )
+    if any(paths.courier.glob(SET_ASIDE)):
+        return NoLedger("It was lost, and another begins when the courier starts.")
+    return NoLedger("The courier of this site has never run, so nothing has left by it.")
 
 
 def read(path: Path, *, aside: bool = False, last: int | None = None) -> Iterator[Leaf]:
@@ -137,14 +133,7 @@ def unlike_witnessed(paths: SitePaths) -> str:
     "" where it goes on from there, or nothing is remembered of it. Raises LedgerBroken."""
     memory = recall(paths.witness_memory)  # before the ledger, which only grows meanwhile
     with opened(paths.ledger) as rows:
-        size = rows.size()
-        if not size or _verifier(leaf_of(0, *rows.entries(0, 1))).name != memory.origin:
-            return ""
-        if size < memory.size:
-            return f"It has {size:,} leaves, and a witness signed {memory.size:,} of it: an older state was put back."
-        if memory.size and root(memory.size, rows.subtree()).hex() != memory.root:
-            return f"Its first {memory.size:,} leaves are not those that a witness signed: it was rewritten."
-    return ""
+        return unlike(rows, memory) if rows.size() else ""
 
 
 class _Check:

@@ -21,12 +21,11 @@ from cryptography import x509
 from core import identity as certificates
 from core.identity import Authority, Credential
 from edge.config import SitePaths
-from edge.egress.identity import identity
 from edge.egress.identity.identity import Enrolment, Identity
 from edge.store import audit
 from edge.store.audit import AuditFilter
 from tests import forged, other_user
-from tests.contract.courier_process import new_site, until
+from tests.contract.courier_process import enrolled, new_site, until
 from tests.integration.sync.rig import Node, courier_and_node
 
 NODE_ID = "node-test"
@@ -117,7 +116,7 @@ def of_the_node(fleet: Fleet, endpoint: str) -> Identity:
 @asynccontextmanager
 async def site(paths: SitePaths, mine: Identity) -> AsyncIterator[Node]:
     """`courier_and_node`, enrolled."""
-    identity.store(paths.courier, mine)
+    enrolled(paths, mine)
     async with courier_and_node(paths) as node:
         yield node
 

@@ -66,7 +66,8 @@ def an_image_is_put_back(paths: SitePaths, image: Path) -> None:
 
 
 def a_file_is_rolled_back(paths: SitePaths, image: Path) -> None:
-    """The ledger alone."""
+    """The ledger, and what is remembered beside it: else the courier itself found it."""
+    paths.witness_memory.unlink()
     for file in paths.courier.glob("ledger.db*"):
         file.unlink()
     shutil.copy(image / "ledger.db", paths.ledger)
@@ -79,6 +80,7 @@ def its_end_is_cut_off(paths: SitePaths, image: Path) -> None:
         db.execute("DELETE FROM leaves WHERE number >= ?", [signed_size - 1])
         db.execute("DELETE FROM checkpoints")
         db.execute("DELETE FROM open")
+    paths.witness_memory.unlink()
 
 
 def a_leaf_is_rewritten(paths: SitePaths, image: Path) -> None:
@@ -89,6 +91,7 @@ def a_leaf_is_rewritten(paths: SitePaths, image: Path) -> None:
         assert other != entry
         db.execute("UPDATE leaves SET entry = ? WHERE number = 1", [other])
         db.execute("DELETE FROM checkpoints")
+    paths.witness_memory.unlink()
 
 
 @pytest.mark.long

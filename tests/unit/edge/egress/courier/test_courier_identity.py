@@ -65,8 +65,8 @@ async def test_an_enrolment_during_a_renewal_is_what_stays(
     paths: SitePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed, enrolled = someone("renewed"), someone("enrolled")
-    identity.store(paths.courier, someone("old"))
     queue = LedgerQueue(Log.open(paths.ledger))
+    identity.store(paths.courier, someone("old"))
     courier = Courier(paths, bytes(32), queue, Replays(()), time.time, COUNTED)
     begun, go_on, really = threading.Event(), threading.Event(), identity.store
 

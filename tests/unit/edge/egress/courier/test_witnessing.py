@@ -119,23 +119,6 @@ async def test_what_stands_still_is_shown_now_and_then(site: Site) -> None:
     assert site.witness.asked == [0, 3]
 
 
-async def test_another_ledger_in_its_place_begins_anew(site: Site) -> None:
-    await site.showing.show()
-    site.ledger.log.leaves[:] = [b"another"]
-    await site.showing.show()
-    assert site.stopped == ["rolled_back"]
-    site.started()
-    site.ledger.log = NaiveLog().grow(2)
-    site.witness.known = Remembered(site.ledger.log.origin, site.ledger.log.key)
-    keeping = asyncio.create_task(site.showing.keep())
-    site.showing.linked()
-    async with asyncio.timeout(20):
-        while recall(site.memory).origin != site.ledger.log.origin:
-            await asyncio.sleep(0)
-    keeping.cancel()
-    assert (site.stopped, recall(site.memory).refused, recall(site.memory).size) == (["rolled_back"], "", 2)
-
-
 async def test_nothing_is_shown_while_nobody_is_there(site: Site) -> None:
     site.up = False
     await site.showing.show()

@@ -14,7 +14,7 @@ import pytest
 
 from edge.config import SitePaths, site_paths
 from edge.egress import verify
-from edge.egress.ledger import Draft, LedgerBroken, LedgerFailed, LedgerInUse, log, notes, reading
+from edge.egress.ledger import Draft, LedgerBroken, LedgerFailed, LedgerInUse, key, log, notes, reading
 from edge.egress.ledger.leaf_types import _TEXTS, LEAF_FIELDS, OPENS, Value, entry_of
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Checkpoint, Note
@@ -357,17 +357,20 @@ def test_a_flipped_bit_of_the_file_is_found_or_changes_nothing(copied: SitePaths
 
 
 @pytest.mark.proves("record-of-egress")
-def test_a_checkpoint_shows_a_cut_end_and_a_rewritten_ledger(copied: SitePaths) -> None:
+def test_a_checkpoint_shows_a_cut_end_and_a_rewritten_ledger(
+    copied: SitePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     note = reading.newest_checkpoint(copied.ledger)
     assert note is not None
     remembered = Note.parse(bytes(note))
     assert reading.verify(copied.ledger, remembered).ok
-    key = copied.ledger_key.read_bytes()
+    own_key = copied.ledger_key.read_bytes()
     for count, problem in ((10, "cut off"), (400, "rewritten")):
         shutil.rmtree(copied.courier)
         copied.courier.mkdir()
-        copied.ledger_key.write_bytes(key)
-        ledger = Log.open(copied.ledger, lambda: NOW_MS + 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(key, "create", lambda fresh: fresh.write_bytes(own_key) and own_key)
+            ledger = Log.open(copied.ledger, lambda: NOW_MS + 1)
         ledger.append(pairs(count))
         ledger.close()
         assert reading.verify(copied.ledger).ok, "whoever has the key writes what he likes"
