@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     CHECK_FAILED = 3
     NOT_REACHABLE = 4
     REFUSED = 5
+    NOT_KNOWN = 6
 
 
 class PosternError(Exception):

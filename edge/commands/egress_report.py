@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from core.errors import ExitCode
 from edge.commands.output import expect_writable, write_file
 from edge.commands.terminal import Json, write
 
@@ -27,6 +26,7 @@ def ledger_report(
 ) -> None:
     """What left in a week, for whoever answers for data protection: checked as the verifier does, HTML and PDF."""
     from edge.egress.proofs.weekly_report import told_of, weekly
+    from edge.egress.verify import status_of
     from edge.privacy.report.html import as_html
     from edge.privacy.report.pdf import as_pdf
 
@@ -40,5 +40,5 @@ def ledger_report(
     lines = [document.title, *(f"{label}: {value.strip('`')}" for label, value in document.front)]
     lines += [f"Written: {file}" for file in (html, pdf) if file]
     write(document.model_dump(mode="json"), as_json, "\n".join(lines))
-    if not told["ok"]:
-        raise typer.Exit(ExitCode.CHECK_FAILED)
+    if status := status_of(told):
+        raise typer.Exit(status)

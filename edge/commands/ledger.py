@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core.errors import BadArgument, ExitCode
+from core.errors import BadArgument
 from edge.commands.terminal import Json, Site, write, write_each
 
 Aside = Annotated[
@@ -35,6 +35,7 @@ def ledger_verify(
 ) -> None:
     """Check the record of what left, every leaf of it, and say what it was."""
     from edge.egress.proofs.checking import check_export, check_site, in_words
+    from edge.egress.verify import status_of
     from edge.paths import existing_site
 
     if (site is None) == (export is None) or (aside and export):
@@ -47,8 +48,8 @@ def ledger_verify(
     else:
         told = check_export(export or Path(), checkpoint)
     write(told, as_json, in_words(told).rstrip("\n"))
-    if not told["ok"]:
-        raise typer.Exit(ExitCode.CHECK_FAILED)
+    if status := status_of(told):
+        raise typer.Exit(status)
 
 
 @ledger.command("export")

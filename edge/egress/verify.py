@@ -10,8 +10,9 @@ Needs Python 3.9 or newer and the package `cryptography`, nothing else of ours, 
 `.zip` of it. It only reads. Exit status:
 
     0  the record is whole, and all of the time that was asked for (without days: the record's) is explained
-    3  something is wrong; or not all is explained: the kernel counted bytes that no entry explains; some of the time
-       was not compared with its counters (at a site without a meter: all), or is not in the record; the clock was wrong
+    3  something is wrong: the record was changed; the kernel counted bytes that no entry explains; the clock was wrong
+    6  nobody knows: it is whole and nothing was found, but some of the time was not compared with the kernel's counters
+       (at a site without a meter: all), or is not in the record
     2  the question was not understood; there is no export, it may not be read, or nobody takes the answer
 
 Format: RFC 9162 hashing; C2SP tlog-tiles, tlog-checkpoint, tlog-cosignature; leaves as in
@@ -1836,7 +1837,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Stopped: nothing is known of it.\n")
         return 130
-    return 0 if told["ok"] else 3
+    return status_of(told)
+
+
+def status_of(told: dict[str, Any]) -> int:
+    """The exit status; `told`: what `document` or `receipt_document` say."""
+    if told["ok"]:
+        return 0
+    found = (
+        told["problems"] or told["discrepancies_count"] or told["set_back_count"] or told["clock_wrong_count"]
+    )
+    return 3 if found else 6
 
 
 def _told(asked: argparse.Namespace) -> tuple[dict[str, Any], str]:

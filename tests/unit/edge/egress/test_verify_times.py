@@ -37,7 +37,7 @@ def test_a_clock_that_was_ahead_does_not_empty_a_month() -> None:
     assert "The clock of this host was wrong, which may be why." in check(never).problems[0]
     march = told(files, first_day="2026-03-01", last_day="2026-03-31")
     assert (march["whole"], march["explained"], march["in_record"]) == (True, False, False)
-    assert march["clock_wrong_count"] == in_march
+    assert (march["clock_wrong_count"], verify.status_of(march)) == (in_march, 3)
     words = verify.in_words(march)
     assert "this record has nothing of that time, so it does not say." in words
     assert "THE CLOCK WAS WRONG" in words
@@ -120,6 +120,7 @@ def test_before_the_first_comparison_and_after_the_last_is_not_explained() -> No
     found.close(found.intent())
     document = told(exports.export(found.entries(), cosigned_s=found.time_ms // 1000))
     assert (document["whole"], document["explained"], document["gaps_count"]) == (True, False, 2)
+    assert verify.status_of(document) == 6
     assert _not_compared(document) == [(0, DAY_MS), (DAY_MS + 60_000, 2 * DAY_MS + 60_000)]
     # A record that goes on only some minutes behind its last comparison is one that was just exported.
     found = ledger()
@@ -128,7 +129,7 @@ def test_before_the_first_comparison_and_after_the_last_is_not_explained() -> No
     assert told(exports.export(found.entries()))["ok"]
     # What was asked for and is not in the record is not explained either.
     days = told(exports.export(found.entries()), first_day="2026-02-28", last_day="2026-03-02")
-    assert (days["ok"], days["gaps_count"]) == (False, 2)
+    assert (days["ok"], days["gaps_count"], verify.status_of(days)) == (False, 2, 6)
 
 
 def test_a_time_that_is_compared_twice_shows_a_clock_that_was_set_back() -> None:

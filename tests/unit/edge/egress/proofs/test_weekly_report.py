@@ -26,7 +26,7 @@ WEEK_MS = 7 * 86_400_000
 MADE_ON = date(2026, 3, 2)
 
 
-def ledger(unexplained: int = 0) -> Ledger:
+def ledger(unexplained: int = 0, compared: bool = True) -> Ledger:
     """A connection, an envelope of records, a text of 2,000 bytes; all of the week compared with the kernel."""
     found = Ledger(MONDAY_MS, _compared_ms=MONDAY_MS)
     found.begin()
@@ -38,7 +38,8 @@ def ledger(unexplained: int = 0) -> Ledger:
         found.close(envelope, size)
     found.link_close(link)
     found.time_ms = MONDAY_MS + WEEK_MS - 60_000
-    found.compare(unexplained)
+    if compared:
+        found.compare(unexplained)
     return found
 
 
@@ -167,9 +168,14 @@ def test_the_command_writes_it_and_ends_as_the_verifier_does(tmp_path: Path) -> 
     ended = CliRunner().invoke(app, asked)
     assert ended.exit_code == ExitCode.OK, ended.output
     assert "Egress report, week 2026-W09" in html.read_text(encoding="utf-8")
-    export = exported(tmp_path / "other", ledger(unexplained=777))
-    ended = CliRunner().invoke(app, ["ledger", "report", export, "--week", WEEK])
-    assert ended.exit_code == ExitCode.CHECK_FAILED
+    for name, other, week, status in (
+        ("found", ledger(unexplained=777), WEEK, ExitCode.CHECK_FAILED),
+        ("nobody", ledger(compared=False), WEEK, ExitCode.NOT_KNOWN),
+        ("another week", ledger(), "2026-W30", ExitCode.NOT_KNOWN),
+    ):
+        export = exported(tmp_path / name, other)
+        ended = CliRunner().invoke(app, ["ledger", "report", export, "--week", week])
+        assert ended.exit_code == status, name
 
 
 @pytest.mark.long  # the library that sets pages is large
