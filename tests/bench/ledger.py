@@ -24,6 +24,7 @@ from typing import Any
 
 from edge.egress import verify
 from tests import ledger_exports as exports
+from tests import small_disk
 from tests.bench import harness, ledger_append, ledger_crashes, ledger_kills, ledger_tampers
 from tests.bench.ledger_tampers import Tamper
 
@@ -64,6 +65,7 @@ def bench(options: argparse.Namespace) -> harness.Report:
     report.results["crashes"] = _crashes(options.crash_points, options.kills)
     report.results["tampers"] = _tampers(options.tampered)
     crashes, kills = report.results["crashes"], _kills(options.kills, report)
+    full = _kills_while_full(options.kills, report)
     report.judged = {
         "append_per_s": report.results["append"]["per_s"],
         "fsync_floor_ms": report.results["fsync_floor_ms"],
@@ -71,9 +73,9 @@ def bench(options: argparse.Namespace) -> harness.Report:
         "kills": kills and kills.kills,
         "kills_under_way": kills and kills.under_way,
         # A ledger that does not hold after a crash shows nothing of what was sent: that counts too.
-        "sent_unlogged": kills and kills.unlogged + len(crashes["wrong"]),
-        "lost": kills and kills.lost,
-        "cut_as_whole": kills and kills.cut_as_whole,
+        "sent_unlogged": kills and kills.unlogged + full.unlogged + len(crashes["wrong"]),
+        "lost": kills and kills.lost + full.lost,
+        "cut_as_whole": kills and kills.cut_as_whole + full.cut_as_whole,
         "verify_1e6_s": report.results["verify"]["seconds"],
         "tampers": report.results["tampers"]["tried"],
         "tampers_missed": report.results["tampers"]["missed"],
@@ -133,6 +135,21 @@ def _kills(kills: int, report: harness.Report) -> ledger_kills.Found | None:
     report.results["kills"] = found.told()
     if little := found.shows_little():
         report.failed["kills"] = little
+    return found
+
+
+def _kills_while_full(kills: int, report: harness.Report) -> ledger_kills.Found:
+    """The same where its disk is really full. One that found nothing where that cannot be tried here."""
+    if why_not := small_disk.missing():
+        report.results["kills_while_full"] = {"not_tried": why_not}
+        return ledger_kills.Found()
+    try:
+        found = ledger_kills.run_full(max(2, kills // ledger_kills.FULL_EVERY))
+    except Exception as error:
+        traceback.print_exc()
+        report.failed["kills_while_full"] = f"{type(error).__name__}: {error}"
+        return ledger_kills.Found()
+    report.results["kills_while_full"] = found.told()
     return found
 
 

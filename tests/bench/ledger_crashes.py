@@ -15,7 +15,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from core.errors import PosternError
 from edge.egress.ledger import Draft, LedgerFailed, Value, reading
 from edge.egress.ledger.log import Log
 from edge.egress.ledger.notes import Note
+from tests import small_disk
 from tests.bench import crash_images
 
 MARKS = "marks"
@@ -44,6 +46,8 @@ class Found:
     refused: int = 0
     """Groups that met a full disk, in the killed runs."""
     operations: int = 0
+    not_really_full: str = ""
+    """Why that was a limit on the size of files."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -121,12 +125,28 @@ def write(root: Path, envelopes: int, seed: int, full: bool) -> None:
 
 def _append(ledger: Log, path: Path, drafts: list[Draft], room: int | None) -> None:
     """On a disk that has `room` bytes beyond the end of the log; None: enough."""
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if room is not None:
-        log = path.with_name(path.name + "-wal")
-        resource.setrlimit(resource.RLIMIT_FSIZE, ((log.stat().st_size if log.exists() else 0) + room, most))
-    try:
+    if room is None:
         ledger.append(drafts)
+        return
+    with _full_disk(path, room):
+        ledger.append(drafts)
+
+
+@contextmanager
+def _full_disk(path: Path, room: int) -> Iterator[None]:
+    """Really full, where the ledger lies on a small disk; else its log may not grow: another error, the same end."""
+    if path.parent.is_mount():
+        small_disk.fill(path.parent, room)
+        try:
+            yield
+        finally:
+            small_disk.give_room(path.parent)
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    log = path.with_name(path.name + "-wal")
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((log.stat().st_size if log.exists() else 0) + room, most))
+    try:
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
@@ -185,24 +205,43 @@ def replay(work: Path, envelopes: int, points: int, seed: int, found: Found) -> 
 
 
 def kill(work: Path, runs: int, seed: int, found: Found) -> None:
-    """Kill the process after a random number of marks, its disk full now and then."""
+    """Kill the process after a random number of marks, its disk full now and then: really so where this may mount one.
+
+    It is not the page cache that a kill loses, so that a disk in memory will do.
+    """
+    found.not_really_full = small_disk.missing()
+    if found.not_really_full:
+        _kill(work, runs, seed, found, lambda _: nullcontext())
+    else:
+        small_disk.apart(lambda: _kill(work, runs, seed, found, small_disk.mounted))
+
+
+def _kill(
+    work: Path, runs: int, seed: int, found: Found, disk: Callable[[Path], AbstractContextManager[None]]
+) -> None:
     choose = random.Random(seed)
     for run in range(runs):
         root = work / f"killed-{run}"
-        root.mkdir()
-        wanted = choose.randint(1, 400)
-        process = _process(root, 1_000_000, choose.randrange(1 << 30), True, dict(os.environ))
-        for size in _sizes(root / MARKS, process):
-            if size >= wanted * len("sent 100\n"):
-                break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        marks = Marks.of((root / MARKS).read_bytes())
-        found.killed += 1
-        found.refused += marks.refused
-        if what := problem(root, marks):
-            found.wrong.append(f"killed after {len(marks.sent)} were sent: {what}")
+        (root / "courier").mkdir(parents=True)
+        with disk(root / "courier"):
+            _kill_once(root, choose, found)
         shutil.rmtree(root)
+
+
+def _kill_once(root: Path, choose: random.Random, found: Found) -> None:
+    wanted = choose.randint(1, 400)
+    process = _process(root, 1_000_000, choose.randrange(1 << 30), True, dict(os.environ))
+    for size in _sizes(root / MARKS, process):
+        if size >= wanted * len("sent 100\n"):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    small_disk.give_room(root / "courier")
+    marks = Marks.of((root / MARKS).read_bytes())
+    found.killed += 1
+    found.refused += marks.refused
+    if what := problem(root, marks):
+        found.wrong.append(f"killed after {len(marks.sent)} were sent: {what}")
 
 
 def _sizes(path: Path, process: subprocess.Popen[bytes]) -> Iterator[int]:

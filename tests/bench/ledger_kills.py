@@ -5,7 +5,7 @@ that ends TLS. After each kill the ledger is read, the courier starts again and 
 At the end everything that the tap heard is held against the intents of its life, every row against what the writer
 committed, and the export is given to the verifier. Part of `ledger`.
 
-python -m tests.bench.ledger_kills [--kills N]
+python -m tests.bench.ledger_kills [--kills N] [--full]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from edge.egress.envelope import load_or_create_key, record_salt
 from edge.egress.ledger import Leaf, reading
 from edge.egress.ledger.export import exported, told_of
 from edge.egress.overflow.client import Ended, OverflowClient, Restarted, Text
+from tests import small_disk
 from tests.bench import harness, ledger_sent
 from tests.bench.egress_tap import Taps, tapped
 from tests.bench.overflow import SAID, provider, settings_of
@@ -129,6 +130,8 @@ class Killing:
     lives: list[Life] = field(default_factory=list)
     salts: dict[str, bytes] = field(default_factory=dict)
     """Of texts by envelope."""
+    small: bool = False
+    """Whether the courier's folder is on a disk that can really be filled."""
 
     @property
     def ledger(self) -> Path:
@@ -199,6 +202,8 @@ class Killing:
         if report.problem:
             self.found.broken.append(f"after kill {self.found.kills}: {report.problem}")
         self.ended(report.leaves)
+        if self.small:
+            self.give_room()
         await self.rig.courier.start()
 
     async def heard_all(self) -> None:
@@ -213,17 +218,27 @@ class Killing:
     async def fill(self) -> None:
         """The courier's disk is full from within some group of leaves on: a text is refused for it."""
         self.found.full += 1
-        log = self.ledger.with_name(f"{self.ledger.name}-wal")
-        self._room(log.stat().st_size + self.chance.randrange(ROOM_BYTES_MAX))
+        self._leave(self.chance.randrange(ROOM_BYTES_MAX))
         refused = self._refused_for_the_ledger()
         try:
             await until(lambda: self._refused_for_the_ledger() > refused, FULL_WAIT_S)
         except AssertionError:  # the log has begun anew, below its end: then nothing at all may be written
-            self._room(0)
+            self._leave(None)
             await until(lambda: self._refused_for_the_ledger() > refused, WAIT_S)
 
     def give_room(self) -> None:
-        self._room(resource.RLIM_INFINITY)
+        if self.small:
+            small_disk.give_room(self.ledger.parent)
+        else:
+            self._room(resource.RLIM_INFINITY)
+
+    def _leave(self, room: int | None) -> None:
+        """So many bytes beyond the end of the log; None: not even up to there."""
+        if self.small:
+            small_disk.fill(self.ledger.parent, room or 0)
+        else:
+            log = self.ledger.with_name(f"{self.ledger.name}-wal")
+            self._room(0 if room is None else log.stat().st_size + room)
 
     def _room(self, most: int) -> None:
         _, hard = resource.prlimit(self.rig.courier.pid, resource.RLIMIT_FSIZE)
@@ -234,31 +249,35 @@ class Killing:
 
 
 @asynccontextmanager
-async def killing(folder: Path, url: str, seed: int) -> AsyncIterator[Killing]:
-    """A courier that carries rows and texts to a control plane by way of taps."""
+async def killing(folder: Path, url: str, seed: int, small: bool) -> AsyncIterator[Killing]:
+    """A courier that carries rows and texts to a control plane by way of taps; `small`: from a small disk."""
     async with rig(folder, provider=_provider_lines(url)) as made:
         await made.courier.stop()
         made.courier.log = folder / "courier.log"
-        with tapped(made.courier.paths.courier, made.cloud.paths.root) as taps:
+        courier = made.courier.paths.courier
+        disk = small_disk.mounted(courier) if small else nullcontext()
+        with disk, tapped(courier, made.cloud.paths.root) as taps:
             await made.courier.start()
             await line(await made.start_writer("--rate", str(RATE), "--at-once"), "filled")
             async with attached(made.courier.paths) as client:
-                yield Killing(made, taps, client, random.Random(seed))
+                yield Killing(made, taps, client, random.Random(seed), small=small)
 
 
 def _provider_lines(url: str) -> str:
     return settings_of(url).partition("[[overflow.providers]]")[2]
 
 
-async def kill(folder: Path, kills: int, seed: int) -> Found:
-    """So many kills, and what was wrong."""
+async def kill(
+    folder: Path, kills: int, seed: int, full_every: int = FULL_EVERY, small: bool = False
+) -> Found:
+    """So many kills, one in `full_every` with a full disk, and what was wrong. `small`: see `killing`."""
     with provider() as url:
-        async with killing(folder, url, seed) as held:
+        async with killing(folder, url, seed, small) as held:
             async with asyncio.TaskGroup() as group:
                 asking = [group.create_task(held.ask()) for _ in range(ASKING)]
                 for number in range(1, kills + 1):
                     await held.work()
-                    full = number % FULL_EVERY == 0 and await _full_disk(held, number // FULL_EVERY % 2 == 0)
+                    full = number % full_every == 0 and await _full_disk(held, number // full_every % 2 == 0)
                     await held.moment(full=full)
                     await held.kill()
                     if number % TOLD_EVERY == 0:
@@ -387,10 +406,22 @@ def run(kills: int) -> Found:
         return asyncio.run(kill(Path(place), kills, harness.SEED))
 
 
+def run_full(kills: int) -> Found:
+    """Each with a disk that is really full: on one in memory, for which this needs root (see `small_disk.missing`)."""
+    with tempfile.TemporaryDirectory(prefix="kills-") as place:
+        killed = kill(Path(place), kills, harness.SEED, full_every=1, small=True)
+        return small_disk.apart(lambda: asyncio.run(killed))
+
+
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
-    sys.stdout.write(json.dumps(run(parser.parse_args().kills).told()) + "\n")
+    parser.add_argument(
+        "--full", action="store_true", help="each with a disk that is really full; needs root"
+    )
+    options = parser.parse_args()
+    found = run_full(options.kills) if options.full else run(options.kills)
+    sys.stdout.write(json.dumps(found.told()) + "\n")
 
 
 if __name__ == "__main__":

@@ -236,7 +236,8 @@ class Log:
 
 def _failed(error: sqlcipher3.Error) -> LedgerFailed:
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return LedgerFailed(f"Writing it failed with {name}.")
+    full = "The disk is full" if name == "SQLITE_FULL" else "Writing it failed"
+    return LedgerFailed(f"{full} ({name}).")
 
 
 @contextmanager
