@@ -64,11 +64,16 @@ $(MODELS_DONE): $(RUNTIME_DONE)
 	@rm -f $(@D)/models-* && touch $@
 
 .PHONY: test-setup
-test-setup: setup $(DEV_DONE) ## What the tests need on top of setup, Debian packages included
+test-setup: setup $(DEV_DONE) test-packages ## What the tests need on top of setup, Debian packages included
+
+.PHONY: test-packages
+test-packages: $(DEV_DONE)
 	@.ci/packages
 
 .PHONY: test
-test: test-setup ## Lint, types, architecture, protos, then the tiers unit, contract, integration, browser, chaos
+test: ## Lint, types, architecture, protos, then the tiers unit, contract, integration, browser, chaos
+	@# Fetching waits for the network, building models for the processor: neither for the other.
+	@$(MAKE) --no-print-directory -j3 test-setup
 	@.ci/test
 
 .PHONY: test-all
