@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, NamedTuple
 
 from edge.privacy.pseudonyms.codebook import TOKENS_MAX
@@ -24,6 +25,9 @@ VALUE_CHARS_MIN: Final = 3
 
 FEW_VALUES: Final = 16
 """So many are looked for one by one before a text is cut into words; more would read it more often than that does."""
+
+FEW_PLACES: Final = 16
+"""So many of them are looked at one by one; at more, all words of a text are sooner compared."""
 
 CAPITALISED: Final = frozenset({"PERSON", "ORGANIZATION", "LOCATION", "TITLE", "NRP"})
 """A single word of these (Will, May, Reading) is also an ordinary word: elsewhere it counts only with a capital."""
@@ -120,24 +124,46 @@ def still_holds(text: str, values: Values) -> bool:
 
 
 def standing(text: str, values: Values) -> Iterator[Span]:
-    """Wherever a value stands, as words of its own, however they are spaced and in whichever case; a place may lie in
-    another, or reach over its end. One pass over the text."""
-    places = list(_TOKEN.finditer(text)) if _may_hold(text, values) else []
-    keys = [place[0].casefold() for place in places]
-    for at, key in enumerate(keys):
-        for wanted in values.get(key, ()):
+    """Wherever a value stands, as words of its own, however they are spaced and in whichever case; in no order, a place
+    may lie in another, or reach over its end. In time that grows with the text."""
+    starts = _starts(text, values)
+    if starts is None:
+        tokens = list(_TOKEN.finditer(text))
+        yield from _from_each(tokens, range(len(tokens)), values)
+        return
+    tokens_max = 1 + max((len(wanted.rest) for those in values.values() for wanted in those), default=0)
+    for start in starts:
+        yield from _from_each(list(islice(_TOKEN.finditer(text, start), tokens_max)), range(1), values)
+
+
+def _from_each(tokens: Sequence[re.Match[str]], places: Iterable[int], values: Values) -> Iterator[Span]:
+    """The values that begin at one of these tokens."""
+    keys = [token[0].casefold() for token in tokens]
+    for at in places:
+        for wanted in values.get(keys[at], ()):
             end = at + 1 + len(wanted.rest)
-            small = wanted.capital and places[at][0][0].islower()
+            small = wanted.capital and tokens[at][0][0].islower()
             if not small and tuple(keys[at + 1 : end]) == wanted.rest:
-                yield Span(wanted.type, places[at].start(), places[end - 1].end(), 1.0)
+                yield Span(wanted.type, tokens[at].start(), tokens[end - 1].end(), 1.0)
 
 
-def _may_hold(text: str, values: Values) -> bool:
-    """Whether to look closer: most passages hold none of the few values of a question."""
-    if len(values) > FEW_VALUES:
-        return True
+def _starts(text: str, values: Values) -> set[int] | None:
+    """Where tokens begin that may be the first of a value, told without cutting the text: most passages hold none of
+    the few values of a question. None where that does not pay, or cannot be told."""
     folded = text.casefold()
-    return any(first in folded for first in values)
+    if len(values) > FEW_VALUES or len(folded) != len(text):  # a sign grew ("ß"): places are others
+        return None
+    found, looked_at = set(), 0
+    for first in values:
+        at = folded.find(first)
+        while at >= 0:
+            looked_at += 1
+            if looked_at > FEW_PLACES:
+                return None
+            if not (at and text[at - 1].isalnum() and text[at].isalnum()):  # else in the middle of a token
+                found.add(at)
+            at = folded.find(first, at + 1)
+    return found
 
 
 def _keys(value: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from edge.egress.text import masking_check
@@ -100,3 +102,29 @@ def test_a_text_is_read_once_however_many_values_there_are(monkeypatch: pytest.M
     assert read == [text]
     assert not still_holds("nothing of it", found.values)
     assert read == [text, "nothing of it"]
+
+
+WORDS = ("Omar", "omar", "Hassan", "Straße", "STRASSE", "İ", "0", "1", "a", "_", "-", ".", "ß", "Omarx", "é")
+SEPARATORS = ("", " ", "  ", "\n", "-", "_")
+
+
+def test_values_that_are_few_are_found_where_all_words_would_be_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of random texts: by looking for first words alone, and by cutting the whole text."""
+    chance = random.Random(1)
+
+    def text_of(words: int) -> str:
+        return "".join(chance.choice(WORDS) + chance.choice(SEPARATORS) for _ in range(words))
+
+    found = 0
+    for _ in range(300):
+        said, text = [text_of(chance.randint(1, 3)) for _ in range(4)], text_of(chance.randint(0, 30))
+        spans = [[Span(chance.choice(("PERSON", "OTHER_ID")), 0, len(value), 0.9)] for value in said]
+        values = masking_check.looked_for(said, spans)
+        few = set(masking_check.standing(text, values))
+        with monkeypatch.context() as patched:
+            patched.setattr(masking_check, "FEW_VALUES", -1)
+            assert few == set(masking_check.standing(text, values))
+        found += len(few)
+    assert found > 100
