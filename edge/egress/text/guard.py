@@ -46,7 +46,8 @@ from edge.privacy.policy import (
 )
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from edge.privacy.pseudonyms.vault import Vault
-from edge.store import text_uses
+from edge.store import pseudonym_rows, text_uses
+from edge.store.pseudonym_rows import PseudonymRow
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey, load_key
 from models.detect.confusables import seen
@@ -149,19 +150,20 @@ class TextGuard:
             raise _Refused("shape")
         if _bytes(part.text for part in asked.parts) > ENVELOPE_BYTES_MAX:
             raise _Refused("size")
-        known, key = await self._known(asked.session)
+        known, key, pseudonyms = await self._known(asked)
         asked = _with_staffs_own(asked, known)
         looked = await self.look(asked.parts) if reads_text(policies, asked.purpose) else NOT_LOOKED
         known_before: Values = {}
         if leaves and looked is not NOT_LOOKED:
-            known_before = await self._known_before(asked, key)
+            # What was hidden in this conversation before is hidden again where the detector does not see it now.
+            known_before = values_of(pseudonyms.entries)
             looked = with_known(asked.parts, looked, known_before)
         request = self._request(asked, known, looked)
         decision = decide_under(policies, request)
         if decision.action is Action.REFUSE:
             await self._note_refused(request, asked.session)
             raise _by_policy(decision)
-        masked = await self._masked(asked, looked, decision, key)
+        masked = _masked(asked, looked, decision, pseudonyms)
         left = [without_marks(text) for text in masked.texts] if masked.pseudonyms else masked.texts
         look_again = with_known_left(self._looking.forms_left, known_before)
         if looked is not NOT_LOOKED and (
@@ -185,11 +187,6 @@ class TextGuard:
         await self._paid(bill, decision, masked, key)
         return Admitted(tuple(masked.texts), paper and seal(paper, self._key), masked.pseudonyms)
 
-    async def _known_before(self, asked: Handover, key: SubjectKey) -> Values:
-        """What was hidden in this conversation before: it is hidden again where the detector does not see it now."""
-        pseudonyms = await self._vault.open(asked.session, key, asked.purpose)
-        return values_of(pseudonyms.entries)
-
     async def _envelope(self, payload: bytes, policies: Sequence[Policy], label: Label) -> Envelope:
         policy = self._policies_used.noted(policies)
         if policy is None:
@@ -204,19 +201,22 @@ class TextGuard:
             salt=os.urandom(SALT_BYTES),
         )
 
-    async def _known(self, session: str) -> tuple[text_uses.Conversation, SubjectKey]:
-        """A conversation, and the key of whose it is."""
-        known, key = await self._store.read_both(partial(_known, session=session))
+    async def _known(self, asked: Handover) -> tuple[text_uses.Conversation, SubjectKey, Pseudonyms]:
+        """A conversation, the key of whose it is, and its pseudonyms: all in one read."""
+        session, purpose = asked.session, asked.purpose
+        marks = None if self._vault.holds(session, purpose) else purpose
+        known, key, rows = await self._store.read_both(partial(_known, session=session, marks=marks))
         if known is None:
             raise _Refused("session")
         self._require_on_record(session)
         if key is None:  # shredded: the conversation is over
             raise _Refused("session")
-        return known, key
+        return known, key, await self._vault.open(session, key, purpose, rows)
 
     async def _paid(self, bill: _Bill, decision: Decision, masked: _Masked, key: SubjectKey) -> None:
-        """What goes, out of the budgets, and its marks on the disk: one wait for both."""
-        paid, _ = await asyncio.gather(self._store.write(partial(_pay, bill=bill)), self._kept(masked, key))
+        """What goes, out of the budgets, and its marks on the disk, in one transaction."""
+        pay, marks = partial(_pay, bill=bill), masked.pseudonyms
+        paid = await (self._vault.keep(marks, key, pay) if marks else self._store.write(pay))
         if paid.action is Action.REFUSE or not paid.redact <= decision.redact:
             raise _by_policy(paid)
         self._require_on_record(bill.session)
@@ -225,10 +225,6 @@ class TextGuard:
         """What the rows tell of a conversation is all there is to know: neither consent nor label is missing."""
         if session in self._store.off_record:
             raise _Refused("off_record")
-
-    async def _kept(self, masked: _Masked, key: SubjectKey) -> None:
-        if masked.pseudonyms:
-            await self._vault.keep(masked.pseudonyms, key)
 
     def _request(self, asked: Handover, known: text_uses.Conversation, looked: Look) -> Request:
         now = self._now()
@@ -248,16 +244,6 @@ class TextGuard:
             document_types=looked.document_types,
         )
 
-    async def _masked(self, asked: Handover, looked: Look, decision: Decision, key: SubjectKey) -> _Masked:
-        """The parts as they go, each value that was found replaced wherever it stands."""
-        texts = [part.text for part in asked.parts]
-        if decision.action is Action.ALLOW:
-            return _Masked(texts, NOTHING_HIDDEN)
-        pseudonyms = await self._vault.open(asked.session, key, asked.purpose)
-        hidden = hide(texts, looked.findings, decision.redact)
-        masked = [pseudonyms.mask(text, spans) for text, spans in zip(texts, hidden.spans, strict=True)]
-        return _Masked(masked, hidden, pseudonyms)
-
     async def _note_refused(self, request: Request, session: str) -> None:
         """So that a label sticks also where the turn never ends."""
         if request.label > request.seen:
@@ -272,10 +258,12 @@ class TextGuard:
 
 
 def _known(
-    db: Database, keys: Database, session: str
-) -> tuple[text_uses.Conversation | None, SubjectKey | None]:
+    db: Database, keys: Database, session: str, marks: str | None
+) -> tuple[text_uses.Conversation | None, SubjectKey | None, Sequence[PseudonymRow] | None]:
+    """With the sealed pseudonyms of the purpose `marks`, if any."""
     known = text_uses.conversation(db, session)
-    return known, load_key(keys, known.subject) if known else None
+    rows = pseudonym_rows.of(db, session, marks) if known and marks else None
+    return known, load_key(keys, known.subject) if known else None, rows
 
 
 def _pay(db: Database, bill: _Bill) -> Decision:
@@ -291,6 +279,16 @@ def _pay(db: Database, bill: _Bill) -> Decision:
     if decision.action is not Action.REFUSE:
         text_uses.add(db, purpose, bill.session, bill.label, request.size, bill.at_ms, bill.sent)
     return decision
+
+
+def _masked(asked: Handover, looked: Look, decision: Decision, pseudonyms: Pseudonyms) -> _Masked:
+    """The parts as they go, each value that was found replaced wherever it stands."""
+    texts = [part.text for part in asked.parts]
+    if decision.action is Action.ALLOW:
+        return _Masked(texts, NOTHING_HIDDEN)
+    hidden = hide(texts, looked.findings, decision.redact)
+    masked = [pseudonyms.mask(text, spans) for text, spans in zip(texts, hidden.spans, strict=True)]
+    return _Masked(masked, hidden, pseudonyms)
 
 
 def _by_policy(decision: Decision) -> _Refused:

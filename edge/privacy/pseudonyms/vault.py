@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
+from sqlite_utils import Database
 
 from core.signing import canonical_json
 from edge.privacy.pseudonyms.errors import VaultDamaged
@@ -21,6 +25,8 @@ from edge.store import pseudonym_rows
 from edge.store.pseudonym_rows import PseudonymRow
 from edge.store.store import Store
 from edge.store.subjects import SubjectKey
+
+T = TypeVar("T")
 
 # More than a node has conversations, each for two purposes; the least used is read again when it is wanted.
 HELD_MAX = 4_096
@@ -43,11 +49,19 @@ class Vault:
         self._site = site
         self._held: dict[tuple[str, str], _Held] = {}
 
-    async def open(self, session: str, key: SubjectKey, purpose: str) -> Pseudonyms:
-        """A conversation's pseudonyms for a purpose, as they were left. Raises VaultDamaged."""
+    def holds(self, session: str, purpose: str) -> bool:
+        """Whether `open` reads nothing."""
+        return (session, purpose) in self._held
+
+    async def open(
+        self, session: str, key: SubjectKey, purpose: str, rows: Sequence[PseudonymRow] | None = None
+    ) -> Pseudonyms:
+        """A conversation's pseudonyms for a purpose, as they were left. `rows`: theirs, where they were read already.
+        Raises VaultDamaged."""
         held = self._held.get((session, purpose))
         if held is None:
-            rows = await self._store.read(lambda db: pseudonym_rows.of(db, session, purpose))
+            if rows is None:
+                rows = await self._store.read(partial(pseudonym_rows.of, session=session, purpose=purpose))
             # Somebody else may have been faster, and minted since.
             held = self._held.get((session, purpose)) or self._loaded(
                 Scope(self._site, session, purpose), key, rows
@@ -58,29 +72,35 @@ class Vault:
             self._held.pop(next(iter(self._held)))
         return held.pseudonyms
 
-    async def keep(self, pseudonyms: Pseudonyms, key: SubjectKey) -> None:
-        """Make durable what was minted. Cheap where nothing was. Raises StoreBusy, StoreClosed.
+    async def keep(self, pseudonyms: Pseudonyms, key: SubjectKey, beside: Callable[[Database], T]) -> T:
+        """Make durable what was minted, in one transaction with what `beside` writes, whose result it is.
 
-        Nothing is kept of a conversation that was wiped meanwhile.
+        Raises what that raises, StoreBusy, StoreClosed. Nothing is kept of a conversation that was wiped meanwhile.
         """
         scope = pseudonyms.scope
         held = self._held.get((scope.session, scope.purpose))
         if held is None or held.pseudonyms is not pseudonyms:
-            return
+            return await self._store.write(beside)
         async with held.saving:
-            new = list(enumerate(pseudonyms.entries))[held.saved :]
-            if not new:
-                return
+            new = enumerate(pseudonyms.entries[held.saved :], held.saved)
             rows = [_sealed(scope, key, ordinal, token) for ordinal, token in new]
-            await self._store.write(lambda db: pseudonym_rows.insert(db, scope.session, scope.purpose, rows))
+
+            def both(db: Database) -> T:
+                result = beside(db)
+                if rows:
+                    pseudonym_rows.insert(db, scope.session, scope.purpose, rows)
+                return result
+
+            result = await self._store.write(both)
             held.saved += len(rows)
+            return result
 
     def forget(self, session: str) -> None:
         """Let go of a conversation that has ended."""
         for place in [place for place in self._held if place[0] == session]:
             del self._held[place]
 
-    def _loaded(self, scope: Scope, key: SubjectKey, rows: list[PseudonymRow]) -> _Held:
+    def _loaded(self, scope: Scope, key: SubjectKey, rows: Sequence[PseudonymRow]) -> _Held:
         tokens = [_opened(scope, key, place, row) for place, row in enumerate(rows)]
         return _Held(Pseudonyms(scope, tokens), len(tokens))
 

@@ -66,7 +66,7 @@ class Site:
         await desk.inbox.reply(number, ANNA, f"{WORDS}!")
         pseudonyms = await self.vault.open(session.id, session.key, "overflow")
         token_of(pseudonyms, "PERSON", WORDS)
-        await self.vault.keep(pseudonyms, session.key)
+        await self.vault.keep(pseudonyms, session.key, lambda _: None)
 
         def use(db: Database) -> None:
             text_uses.add(db, "overflow", session.id, "personal", 9, now_ms())

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from sqlite_utils import Database
 
 from edge.chat.session import Channel, Session, Sessions
 from edge.config import LimitsSection, SitePaths
@@ -30,6 +32,8 @@ from models.detect.detector import Detector, Finding
 from models.detect.label import Label, label_of
 from models.detect.rates import parse as parse_rates
 from models.detect.spans import Span
+
+T = TypeVar("T")
 
 KEY = b"k" * 32
 NOW = datetime(2024, 1, 8, 12, tzinfo=UTC)  # a Monday
@@ -110,10 +114,10 @@ class FailingVault(Vault):
 
     error: Exception | None = None
 
-    async def keep(self, pseudonyms: Pseudonyms, key: SubjectKey) -> None:
+    async def keep(self, pseudonyms: Pseudonyms, key: SubjectKey, beside: Callable[[Database], T]) -> T:
         if self.error:
             raise self.error
-        await super().keep(pseudonyms, key)
+        return await super().keep(pseudonyms, key, beside)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from edge.privacy.pseudonyms.errors import VaultDamaged
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms
 from edge.privacy.pseudonyms.vault import Vault
 from edge.store.store import Store
-from tests.unit.edge.privacy.pseudonyms.texts import token_of
+from tests.unit.edge.privacy.pseudonyms.texts import nothing_else, token_of
 
 PURPOSE = "overflow"
 # What the store must not show in clear.
@@ -40,7 +40,7 @@ async def test_a_conversation_that_goes_on_finds_its_tokens(store: Store, sessio
     tokens = [
         token_of(pseudonyms, type_, value) for type_, value in (("PERSON", NAME), ("EMAIL", "a\n€@x.org"))
     ]
-    await first.keep(pseudonyms, session.key)
+    await first.keep(pseudonyms, session.key, nothing_else)
     again = await Vault(store, "clinic").open(session.id, session.key, PURPOSE)
     assert [again.restore(token) for token in tokens] == [NAME, "a\n€@x.org"]
     assert token_of(again, "PERSON", "Frau Kanarienvogel") == tokens[0]
@@ -52,12 +52,12 @@ async def test_tokens_of_later_turns_are_added(store: Store, sessions: Sessions)
     for turn in range(3):
         pseudonyms = await kept.open(session.id, session.key, PURPOSE)
         token_of(pseudonyms, "EMAIL", f"{turn}@x.org")
-        await kept.keep(pseudonyms, session.key)
-        await kept.keep(pseudonyms, session.key)
+        await kept.keep(pseudonyms, session.key, nothing_else)
+        await kept.keep(pseudonyms, session.key, nothing_else)
     assert [row[2] for row in await rows(store)] == [0, 1, 2]
     pseudonyms = await (later := Vault(store, "clinic")).open(session.id, session.key, PURPOSE)
     token_of(pseudonyms, "EMAIL", "later@x.org")
-    await later.keep(pseudonyms, session.key)
+    await later.keep(pseudonyms, session.key, nothing_else)
     assert len(await Vault(store, "clinic").open(session.id, session.key, PURPOSE)) == 4
 
 
@@ -66,7 +66,7 @@ async def test_what_a_title_told_is_remembered(store: Store, sessions: Sessions)
     pseudonyms = await (first := Vault(store, "clinic")).open(session.id, session.key, PURPOSE)
     kim = token_of(pseudonyms, "PERSON", "Kim Smith")
     assert token_of(pseudonyms, "PERSON", "Mr Smith") == kim
-    await first.keep(pseudonyms, session.key)
+    await first.keep(pseudonyms, session.key, nothing_else)
     again = await Vault(store, "clinic").open(session.id, session.key, PURPOSE)
     assert (len(again), again.restore(kim)) == (1, "Kim Smith")
     assert token_of(again, "PERSON", "Mrs Smith") != kim
@@ -77,7 +77,7 @@ async def test_the_value_is_in_no_column(store: Store, sessions: Sessions) -> No
     session = await begin(sessions)
     pseudonyms = await (kept := Vault(store, "clinic")).open(session.id, session.key, PURPOSE)
     token = token_of(pseudonyms, "PERSON", NAME)
-    await kept.keep(pseudonyms, session.key)
+    await kept.keep(pseudonyms, session.key, nothing_else)
     shown = repr(await rows(store))
     assert NAME not in shown
     assert token[-9:-1] not in shown
@@ -92,12 +92,12 @@ async def test_wiping_the_conversation_wipes_its_tokens(store: Store, sessions: 
         for purpose in (PURPOSE, "ticket"):
             pseudonyms = await kept.open(session.id, session.key, purpose)
             token_of(pseudonyms, "PERSON", NAME)
-            await kept.keep(pseudonyms, session.key)
+            await kept.keep(pseudonyms, session.key, nothing_else)
     late = await kept.open(one.id, one.key, PURPOSE)
     await sessions.wipe(one.id)
     assert {row[0] for row in await rows(store)} == {other.id}
     token_of(late, "EMAIL", "late@x.org")
-    await kept.keep(late, one.key)
+    await kept.keep(late, one.key, nothing_else)
     assert {row[0] for row in await rows(store)} == {other.id}
     assert len(await kept.open(one.id, one.key, PURPOSE)) == 0
 
@@ -109,7 +109,7 @@ async def test_tokens_minted_for_a_conversation_that_is_gone_are_not_kept(
     pseudonyms = await (kept := Vault(store, "clinic")).open(session.id, session.key, PURPOSE)
     token_of(pseudonyms, "PERSON", NAME)
     await store.write(lambda db: session_rows.delete(db, session.id))
-    await kept.keep(pseudonyms, session.key)
+    await kept.keep(pseudonyms, session.key, nothing_else)
     assert await rows(store) == []
 
 
@@ -131,7 +131,7 @@ async def test_what_was_moved_or_altered_does_not_open(store: Store, sessions: S
     pseudonyms = await (kept := Vault(store, "clinic")).open(one.id, one.key, PURPOSE)
     for value in (NAME, "Berta Beispiel"):
         token_of(pseudonyms, "PERSON", value)
-    await kept.keep(pseudonyms, one.key)
+    await kept.keep(pseudonyms, one.key, nothing_else)
     await store.write(lambda db: db.execute(change))
     again = Vault(store, "clinic")
     places = [(session, purpose) for session in (one, other) for purpose in (PURPOSE, "ticket")]
@@ -154,7 +154,7 @@ async def test_another_site_does_not_open_it(store: Store, sessions: Sessions) -
     session = await begin(sessions)
     pseudonyms = await (kept := Vault(store, "clinic")).open(session.id, session.key, PURPOSE)
     token_of(pseudonyms, "PERSON", NAME)
-    await kept.keep(pseudonyms, session.key)
+    await kept.keep(pseudonyms, session.key, nothing_else)
     with pytest.raises(VaultDamaged):
         await Vault(store, "bank").open(session.id, session.key, PURPOSE)
 
@@ -166,7 +166,7 @@ async def test_what_is_held_in_memory_is_bounded(
     kept, session = Vault(store, "clinic"), await begin(sessions)
     first = await kept.open(session.id, session.key, "a")
     token_of(first, "PERSON", NAME)
-    await kept.keep(first, session.key)
+    await kept.keep(first, session.key, nothing_else)
     for purpose in ("b", "c"):
         await kept.open(session.id, session.key, purpose)
     again = await kept.open(session.id, session.key, "a")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sqlite_utils import Database
+
 from edge.privacy.pseudonyms.pseudonyms import Pseudonyms, Scope
 from models.detect.spans import Span
 
@@ -58,3 +60,7 @@ BENT: dict[str, Callable[[str], str]] = {
     "swapped": _in_code(lambda head, rest: head + rest[1] + rest[0] + rest[2:]),
 }
 """What a model does to a token, by name; each is read as the token that it was."""
+
+
+def nothing_else(_: Database) -> None:
+    """Written beside what a vault keeps."""
