@@ -109,7 +109,9 @@ def _tongue(code: str, entry: dict[str, str | bool]) -> Tongue:
 
 
 def _by_script(text: str, letters: int) -> str | None:
-    """The language whose script most letters are of."""
+    """The language whose script most letters are of; none is written in ASCII."""
+    if text.isascii():
+        return None
     for tongue in tongues().values():
         if tongue.script is None:
             continue

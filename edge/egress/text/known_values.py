@@ -14,11 +14,10 @@ from typing import Final
 from edge.egress.text.handover import Part, Source
 from edge.egress.text.last_look import by_source, types_of
 from edge.egress.text.looking import Look
-from edge.egress.text.masking_check import Values, looked_for, standing
+from edge.egress.text.masking_check import Values, known_values, standing
 from edge.privacy.pseudonyms.token import Token
 from models.detect.detector import Finding
 from models.detect.label import label_of
-from models.detect.spans import Span
 
 _WORD: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 
@@ -26,9 +25,9 @@ _WORD: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 def values_of(entries: Iterable[Token]) -> Values:
     """What to look for: every value, and of a person's name also the words behind the first, by which somebody is
     called again, and either half of these ("Miller-Jones")."""
-    known = [(entry.type, value) for entry in entries for value in (entry.value, *_called_by(entry))]
-    spans = [[Span(type_, 0, len(value), 1.0)] for type_, value in known]
-    return looked_for([value for _, value in known], spans, as_said=True)
+    return known_values(
+        (entry.type, value) for entry in entries for value in (entry.value, *_called_by(entry))
+    )
 
 
 def with_known(parts: Sequence[Part], looked: Look, values: Values) -> Look:

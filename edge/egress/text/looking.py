@@ -139,8 +139,8 @@ class Looking:
             for part, finding in zip(parts, known, strict=True)
         )
         if version == self._with.version():
-            for part, finding in zip(parts, told, strict=True):
-                if part.source is Source.PUBLIC and finding.complete:
+            for part, before, finding in zip(parts, known, told, strict=True):
+                if before is None and part.source is Source.PUBLIC and finding.complete:
                     self._published.keep(_text(part), version, finding)
         if sum(len(part.text) for part in parts if part.source is not Source.PUBLIC) <= CHARS_INLINE:
             return self._with_more(parts, told)

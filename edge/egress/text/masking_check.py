@@ -87,20 +87,30 @@ def hide(texts: Sequence[str], findings: Sequence[Finding], types: frozenset[str
     return Hidden([spread(text, spans, values) for text, spans in zip(texts, found, strict=True)], values)
 
 
-def looked_for(texts: Sequence[str], spans: Sequence[Sequence[Span]], *, as_said: bool = False) -> Values:
-    """The values of the spans that are long enough to be looked for elsewhere.
-
-    `as_said`: a word that was said without a capital counts without one."""
+def looked_for(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Values:
+    """The values of the spans that are long enough to be looked for elsewhere."""
     found: dict[str, set[_Wanted]] = {}
     for text, those in zip(texts, spans, strict=True):
         for span in those:
-            value = text[span.start : span.end]
-            tokens = _keys(value)
-            if tokens and len(value.strip()) >= VALUE_CHARS_MIN:
-                a_word = len(tokens) == 1 and tokens[0].isalpha() and span.type in CAPITALISED
-                capital = a_word and not (as_said and value.strip()[0].islower())
-                found.setdefault(tokens[0], set()).add(_Wanted(span.type, tokens[1:], capital))
+            _look_for(found, span.type, text[span.start : span.end], as_said=False)
     return found
+
+
+def known_values(values: Iterable[tuple[str, str]]) -> Values:
+    """Of (type, value) those that are long enough to be looked for; a word that was said without a capital counts
+    without one."""
+    found: dict[str, set[_Wanted]] = {}
+    for type_, value in values:
+        _look_for(found, type_, value, as_said=True)
+    return found
+
+
+def _look_for(found: dict[str, set[_Wanted]], type_: str, value: str, *, as_said: bool) -> None:
+    tokens, value = _keys(value), value.strip()
+    if tokens and len(value) >= VALUE_CHARS_MIN:
+        a_word = len(tokens) == 1 and type_ in CAPITALISED and tokens[0].isalpha()
+        capital = a_word and not (as_said and value[0].islower())
+        found.setdefault(tokens[0], set()).add(_Wanted(type_, tokens[1:], capital))
 
 
 def spread(text: str, spans: Sequence[Span], values: Values) -> list[Span]:

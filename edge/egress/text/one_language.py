@@ -56,7 +56,11 @@ def _is_of(language: str, sentence: str) -> bool:
     """Whether nothing in a sentence says that it is not, or not all, in the language."""
     tongue = tongues()[language]
     untold = [_untold(word, language) for word in _WORD.findall(sentence)]
-    if tongue.script is None and not all(map(_is_latin, filter(str.isalpha, sentence))):
+    if (
+        tongue.script is None
+        and not sentence.isascii()
+        and not all(map(_is_latin, filter(str.isalpha, sentence)))
+    ):
         return False
     if tongue.script is not None and not all(
         _is_latin(letter) or tongue.script.match(letter) for letter in sentence if letter.isalpha()
