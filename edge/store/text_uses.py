@@ -50,11 +50,34 @@ def spent(db: Database, purpose: str, session: str, at_ms: int) -> tuple[int, in
         " FROM text_uses WHERE purpose = ? AND at_ms > ?",
         [at_ms - _HOUR_MS, purpose, at_ms - _DAY_MS],
     ).fetchone()
-    (of_session,) = db.execute(
+    return hour, day, _spent_by_session(db, purpose, session)
+
+
+@dataclass(frozen=True, slots=True)
+class SpentBefore:
+    """Bytes for a purpose in the hour and the day before `at_ms`, at most: of all rows up to `row`."""
+
+    row: int
+    at_ms: int
+    hour: int
+    day: int
+
+
+def spent_at_most(db: Database, purpose: str, session: str, before: SpentBefore) -> tuple[int, int, int]:
+    """No less than `spent` at `before.at_ms` or later: what was in the hour and the day, some of which has left, and
+    what came since. A busy day has thousands of rows; only those since are read."""
+    (since,) = db.execute(
+        "SELECT coalesce(sum(bytes), 0) FROM text_uses WHERE id > ? AND +purpose = ?", [before.row, purpose]
+    ).fetchone()
+    return before.hour + since, before.day + since, _spent_by_session(db, purpose, session)
+
+
+def _spent_by_session(db: Database, purpose: str, session: str) -> int:
+    (found,) = db.execute(
         "SELECT coalesce(sum(bytes), 0) FROM text_uses WHERE session = ? AND purpose = ? AND session <> ''",
         [session, purpose],
     ).fetchone()
-    return hour, day, of_session
+    return int(found)
 
 
 def spent_by_purpose(db: Database, session: str) -> dict[str, int]:
@@ -104,13 +127,15 @@ def left(db: Database, session: str) -> list[Left]:
 
 def add(
     db: Database, purpose: str, session: str, label: str, size: int, at_ms: int, sent: Sent | None = None
-) -> None:
-    """Note a text: `size` 0 for one that was refused; `sent` for one that leaves the site."""
-    db.execute(
+) -> int:
+    """Note a text, in the row of the number that comes back: `size` 0 for one that was refused; `sent` for one that
+    leaves the site."""
+    added = db.execute(
         "INSERT INTO text_uses(at_ms, purpose, session, label, bytes, envelope, salt)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [at_ms, purpose, session, label, size, *((sent.envelope, sent.salt) if sent else ("", b""))],
     )
+    return int(added.lastrowid or 0)
 
 
 def note_label(db: Database, purpose: str, session: str, label: str, at_ms: int) -> None:

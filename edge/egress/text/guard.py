@@ -63,7 +63,7 @@ ADMIT_S_MAX: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Bill:
-    """What is to be taken out of the budgets. `label`: what sticks to the conversation."""
+    """What is to be taken out of the budgets. `label`: what sticks to the conversation. `before`: what was spent."""
 
     policies: Sequence[Policy]
     request: Request
@@ -71,6 +71,7 @@ class _Bill:
     label: Label
     at_ms: int
     sent: text_uses.Sent | None
+    before: text_uses.SpentBefore | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class TextGuard:
         self._forms = partial(instruments.forms, trade=False)
         self._looking = Looking(instruments)
         self._now = now
+        self._spent: dict[Purpose, text_uses.SpentBefore] = {}
+        """As the last text left it, of what is durable."""
 
     async def admit(self, asked: Handover, within_s: float = ADMIT_S_MAX) -> Admitted | TextRefusal:
         """The text as it may go, or why it may not. Raises nothing but the caller's own cancellation.
@@ -183,7 +186,15 @@ class TextGuard:
         if leaves:
             paper = await self._envelope(payload, now_in_force, label)
             sent = text_uses.sealed_salt(key, paper.identifier.hex(), paper.salt)
-        bill = _Bill(now_in_force, replace(request, size=size), asked.session, label, _now_ms(), sent)
+        bill = _Bill(
+            now_in_force,
+            replace(request, size=size),
+            asked.session,
+            label,
+            _now_ms(),
+            sent,
+            self._spent.get(asked.purpose),
+        )
         await self._paid(bill, decision, masked, key)
         return Admitted(tuple(masked.texts), paper and seal(paper, self._key), masked.pseudonyms)
 
@@ -216,7 +227,9 @@ class TextGuard:
     async def _paid(self, bill: _Bill, decision: Decision, masked: _Masked, key: SubjectKey) -> None:
         """What goes, out of the budgets, and its marks on the disk, in one transaction."""
         pay, marks = partial(_pay, bill=bill), masked.pseudonyms
-        paid = await (self._vault.keep(marks, key, pay) if marks else self._store.write(pay))
+        paid, spent = await (self._vault.keep(marks, key, pay) if marks else self._store.write(pay))
+        if spent:
+            self._spent[bill.request.purpose] = spent
         if paid.action is Action.REFUSE or not paid.redact <= decision.redact:
             raise _by_policy(paid)
         self._require_on_record(bill.session)
@@ -266,19 +279,27 @@ def _known(
     return known, load_key(keys, known.subject) if known else None, rows
 
 
-def _pay(db: Database, bill: _Bill) -> Decision:
-    """Decide once more by what is spent now, and take it out of the budgets in the same transaction."""
+def _pay(db: Database, bill: _Bill) -> tuple[Decision, text_uses.SpentBefore | None]:
+    """Decide once more by what is spent now, and take it out of the budgets in the same transaction; with what is spent
+    then, where it is."""
     request, purpose = bill.request, bill.request.purpose
     known = text_uses.conversation(db, bill.session)
     if known is None:
         raise _Refused("session")
-    spent = Spent(*text_uses.spent(db, purpose, bill.session, bill.at_ms))
-    seen = max(request.seen, highest(known.labels))
-    now = replace(request, spent=spent, seen=seen, consent=known.consent)
-    decision = decide_under(bill.policies, now)
-    if decision.action is not Action.REFUSE:
-        text_uses.add(db, purpose, bill.session, bill.label, request.size, bill.at_ms, bill.sent)
-    return decision
+    now = replace(request, seen=max(request.seen, highest(known.labels)), consent=known.consent)
+    decision, spent = Decision(Action.REFUSE, ""), Spent()
+    if bill.before and bill.before.at_ms <= bill.at_ms:
+        spent = Spent(*text_uses.spent_at_most(db, purpose, bill.session, bill.before))
+        decision = decide_under(bill.policies, replace(now, spent=spent))
+    if decision.action is Action.REFUSE:
+        spent = Spent(*text_uses.spent(db, purpose, bill.session, bill.at_ms))
+        decision = decide_under(bill.policies, replace(now, spent=spent))
+    if decision.action is Action.REFUSE:
+        return decision, None
+    row = text_uses.add(db, purpose, bill.session, bill.label, request.size, bill.at_ms, bill.sent)
+    return decision, text_uses.SpentBefore(
+        row, bill.at_ms, spent.hour + request.size, spent.day + request.size
+    )
 
 
 def _masked(asked: Handover, looked: Look, decision: Decision, pseudonyms: Pseudonyms) -> _Masked:

@@ -10,11 +10,12 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from edge.chat.session import Session
+from edge.egress.text import guard as text_guard
 from edge.egress.text.handover import Admitted
 from edge.privacy import policy, policy_files
 from edge.privacy.policies_used import PoliciesUsed
 from edge.store.subjects import load_key, of_session, shred_key
-from tests.unit.edge.egress.text.guard_rig import NOW, POLICY, GuardRig, reason_of
+from tests.unit.edge.egress.text.guard_rig import NOW, POLICY, QUESTION, GuardRig, reason_of
 
 
 async def test_the_policy_of_a_text_is_kept_under_the_hash_that_its_envelope_names(
@@ -86,3 +87,19 @@ async def test_a_conversation_whose_key_was_shredded_lets_nothing_go(rig: GuardR
     await rig.store.write_keys(lambda keys: shred_key(keys, of_session(session.id)))
     assert reason_of(await rig.ask(session)) == "session"
     assert rig.scans.calls == 0
+
+
+async def test_a_clock_that_is_set_back_frees_nothing(
+    rig: GuardRig, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts of the day before count again: what the last text saw of them is not enough."""
+    rig.sign(POLICY.replace("bytes_per_day = 4_000", "bytes_per_day = 140"))  # the long text, or two
+    day, now = 86_400_000, text_guard._now_ms()
+    monkeypatch.setattr(text_guard, "_now_ms", lambda: now)
+    assert isinstance(await rig.ask(session, f"{QUESTION} {QUESTION} {QUESTION}"), Admitted)
+    now += day + 1
+    assert isinstance(await rig.ask(session), Admitted)
+    now -= 2
+    assert reason_of(await rig.ask(session)) == "policy_bytes_per_day"
+    now += 2
+    assert isinstance(await rig.ask(session), Admitted)
