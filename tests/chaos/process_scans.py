@@ -54,6 +54,10 @@ class ProcessScans:
         self.asked.set()
         return await answer
 
+    async def warm(self) -> None:
+        """Wait until its process has started, which a busy machine takes ten seconds for."""
+        await self.scan_all(["warm"], deadline_s=None)
+
     def signal(self, number: signal.Signals) -> None:
         for process in self._processes():
             os.kill(process.pid, number)

@@ -19,7 +19,6 @@ from core.local_socket import read_frame, write_frame
 from edge.egress.overflow.alert import OverflowAlert
 from edge.egress.overflow.client import OverflowClient
 from edge.egress.overflow.overflow import Overflow
-from edge.egress.text import looking
 from edge.egress.text.handover import TextRefused
 from edge.inference.conversation import Message, Piece
 from postern.v1 import courier_pb2, overflow_pb2
@@ -115,8 +114,8 @@ async def test_nothing_is_sent_while_any_part_of_the_guard_is_broken(
 
         held.scans.signal(signal.SIGKILL)
         assert not any(await asked(held, overflow, 100))
-        monkeypatch.setattr(looking, "SCAN_S_MAX", LOST_S_MAX)  # the new process starts meanwhile
         held.scans.replace()
+        await held.scans.warm()
         assert all(await asked(held, overflow, 200))
 
         held.scans.find = _nothing_believable

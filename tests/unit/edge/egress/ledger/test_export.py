@@ -183,7 +183,10 @@ def test_the_commands(log: Log, paths: SitePaths, tmp_path: Path) -> None:
     for where in (["--site", site], ["--export", out]):
         done = CliRunner().invoke(app, ["ledger", "verify", *where])
         # Whole, and nobody compared it with a kernel's counters: nothing says that nothing else left.
-        assert (done.exit_code, "stands for it (see the end): 3 entries" in done.output) == (ExitCode.NOT_KNOWN, True)
+        assert (done.exit_code, "stands for it (see the end): 3 entries" in done.output) == (
+            ExitCode.NOT_KNOWN,
+            True,
+        )
         assert "Nobody can tell" in done.output
     (tmp_path / "torn.zip").write_bytes((tmp_path / "export.zip").read_bytes()[:-50])
     done = CliRunner().invoke(app, ["ledger", "verify", "--export", str(tmp_path / "torn.zip")])
