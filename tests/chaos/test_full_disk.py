@@ -49,9 +49,8 @@ async def _full(paths: SitePaths, log: Path) -> None:
             await _answered(client, paths)
             small_disk.fill(paths.courier)
             await courier.kill()
-            await (
-                courier.start()
-            )  # what was in the log beside the file goes into it, which makes a little room
+            # What was in the log beside the file goes into it at a start, which makes a little room.
+            await courier.start()
             await until(lambda: client.ready)
             small_disk.fill(paths.courier)
             await until(lambda: _refused(client, paths))
