@@ -8,7 +8,7 @@ from edge.egress.ledger.leaf_types import Leaf
 from edge.egress.verify import moment, plain
 
 _WORDS: Final = {
-    "begin": "key {key}, software {software}, {lost} leaves of the ledger before it lost",
+    "begin": "key {key}, software {software}, leaves lost of the ledger before: {lost}",
     "link": "to {destination}, envelope {envelope}",
     "link_close": "{outcome}, {attempts} attempts, {frames} frames, {bytes} bytes, envelope {envelope}",
     "intent": "{kind} to {destination}, {rows} rows, {bytes} bytes, {verdict}, envelope {envelope}",
