@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ import aiohttp
 import psutil
 
 from tests import clocked_node, measured_node, patched_node
+from tests.ports import free_port
 
 # The contract's bound for a clean stop.
 STOP_TIMEOUT_S = 10.0
@@ -103,6 +105,15 @@ def running(
 def copy_site(site: Path, folder: Path) -> Path:
     """A copy of a prepared site that is not running."""
     return Path(shutil.copytree(site, folder / "site"))
+
+
+def with_port(site: Path) -> str:
+    """Let it serve at a port that stays, over restarts of the node, too; its address."""
+    port, config = free_port(), site / "site.toml"
+    text, count = re.subn(r"(?m)^port = 0$", f"port = {port}", config.read_text(), count=1)
+    assert count == 1
+    config.write_text(text)
+    return f"http://127.0.0.1:{port}"
 
 
 async def command(*words: str, expect: int = 0) -> Any:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.rollout_rig import with_port
-from tests.running import RunningNode, running
+from tests.running import RunningNode, running, with_port
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -19,7 +18,6 @@ from edge.web import admin
 from models.catalog import models_dir
 from tests.integration.sync.rig import ControlPlaneProcess
 from tests.model_files import placed
-from tests.ports import free_port
 from tests.projected_encoder import NAME
 from tests.running import Customer, command
 
@@ -80,15 +78,6 @@ def own_models(folder: Path) -> Path:
     """The models of a site alone: two machines do not share a disk, and an update changes what is there."""
     ignore = shutil.ignore_patterns("wheels", ".lock", NAME)
     return Path(shutil.copytree(models_dir(), folder, copy_function=placed, ignore=ignore))
-
-
-def with_port(site: Path) -> str:
-    """Let it serve at a port that stays, over restarts of the node, too; its address."""
-    port, config = free_port(), site / "site.toml"
-    text, count = re.subn(r"(?m)^port = 0$", f"port = {port}", config.read_text(), count=1)
-    assert count == 1
-    config.write_text(text)
-    return f"http://127.0.0.1:{port}"
 
 
 async def until_state(cloud: ControlPlaneProcess, rollout: str, state: str) -> Any:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.piped import answers, answers_one_by_one
 from tests.running import Customer, RunningNode, command, copy_site, running
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
-
-TIMEOUT_S = 60.0
 
 
 @pytest.fixture
@@ -48,15 +45,8 @@ def table(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 async def predicted(site: Path, lines: bytes, expect: int = 0) -> list[dict[str, Any]]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "edge.cli", "intents", "predict", "--site", str(site)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(lines), TIMEOUT_S)
-    assert process.returncode == expect, errors.decode()
-    return [json.loads(line) for line in output.splitlines()]
+    found, _ = await answers("intents", "predict", "--site", str(site), lines=lines, expect=expect)
+    return found
 
 
 def as_lines(texts: list[str]) -> bytes:
@@ -75,19 +65,11 @@ async def test_predicting_is_the_same_with_and_without_a_node(site: Path) -> Non
 
 
 async def test_a_line_is_answered_before_the_next_is_written(node: RunningNode) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "edge.cli", "intents", "predict", "--site", str(node.site)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin
-    assert process.stdout
-    for text in ("where can I park", "do you have a toilet"):
-        process.stdin.write(as_lines([text]))
-        answer = json.loads(await asyncio.wait_for(process.stdout.readline(), TIMEOUT_S))
-        assert answer["intent"]
-    process.stdin.close()
-    assert await asyncio.wait_for(process.wait(), TIMEOUT_S) == 0
+    lines = [as_lines([text]) for text in ("where can I park", "do you have a toilet")]
+    site = str(node.site)
+    found = [one async for one in answers_one_by_one("intents", "predict", "--site", site, lines=lines)]
+    assert len(found) == len(lines)
+    assert all(one["intent"] for one in found)
 
 
 async def test_a_bad_line_ends_it_after_the_good_ones(site: Path) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.piped import answers, answers_one_by_one
 from tests.running import RunningNode, command, running
 
 pytestmark = [pytest.mark.models, pytest.mark.slow]
 
-TIMEOUT_S = 60.0
 ROUTE = "/api/v1/privacy/scan"
 SECRET = "zacharias.oldcastle@example.org"
 TEXTS = (
@@ -28,15 +26,7 @@ TEXTS = (
 
 
 async def scanned(site: Path, lines: bytes, expect: int = 0) -> tuple[list[dict[str, Any]], str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "edge.cli", "privacy", "scan", "--site", str(site)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(lines), TIMEOUT_S)
-    assert process.returncode == expect, errors.decode()
-    return [json.loads(line) for line in output.splitlines()], errors.decode()
+    return await answers("privacy", "scan", "--site", str(site), lines=lines, expect=expect)
 
 
 def as_lines(texts: tuple[str, ...]) -> bytes:
@@ -73,20 +63,12 @@ async def test_the_command_is_the_same_with_and_without_a_node(clinic: Path) -> 
 
 @pytest.mark.long
 async def test_a_line_is_answered_before_the_next_is_written(node: RunningNode) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "edge.cli", "privacy", "scan", "--site", str(node.site)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin
-    assert process.stdout
-    for number, text in enumerate(TEXTS):
-        process.stdin.write(json.dumps({"id": number, "text": text}).encode() + b"\n")
-        answer = json.loads(await asyncio.wait_for(process.stdout.readline(), TIMEOUT_S))
-        assert answer["id"] == number
-        check(text, answer)
-    process.stdin.close()
-    assert await asyncio.wait_for(process.wait(), TIMEOUT_S) == 0
+    lines = [json.dumps({"id": number, "text": text}).encode() + b"\n" for number, text in enumerate(TEXTS)]
+    site = str(node.site)
+    found = [one async for one in answers_one_by_one("privacy", "scan", "--site", site, lines=lines)]
+    assert [one["id"] for one in found] == list(range(len(TEXTS)))
+    for text, one in zip(TEXTS, found, strict=True):
+        check(text, one)
 
 
 async def test_a_bad_line_ends_it_after_the_good_ones_by_its_number(node: RunningNode) -> None:

@@ -25,10 +25,9 @@ from tests.integration.rollout_rig import (
     until_gone_back,
     until_state,
     updates,
-    with_port,
 )
 from tests.integration.sync.rig import ControlPlaneProcess
-from tests.running import RunningNode, command, running
+from tests.running import RunningNode, command, running, with_port
 
 pytestmark = [pytest.mark.long, pytest.mark.models]
 

@@ -36,11 +36,10 @@ from tests.integration.rollout_rig import (
     told,
     until_gone_back,
     until_step,
-    with_port,
 )
 from tests.integration.sync.rig import ControlPlaneProcess
 from tests.projected_encoder import NAME, blind_folder
-from tests.running import Customer, copy_site, running
+from tests.running import Customer, copy_site, running, with_port
 
 pytestmark = [pytest.mark.long, pytest.mark.models]
 

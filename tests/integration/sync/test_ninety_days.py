@@ -17,9 +17,9 @@ from edge.config import site_paths
 from edge.egress.ledger import reading
 from tests.clocked_node import set_behind
 from tests.contract.courier_process import until
-from tests.integration.rollout_rig import LOOK_S, Asking, more_answers, people_ask, told, with_port
+from tests.integration.rollout_rig import LOOK_S, Asking, more_answers, people_ask, told
 from tests.integration.sync.clocked import VALID, Clock, actions, clocked_cloud, mine
-from tests.running import running
+from tests.running import running, with_port
 
 pytestmark = [pytest.mark.long, pytest.mark.models]
 
